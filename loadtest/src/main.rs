@@ -1,0 +1,2 @@
+//! `surge`, the load tester of Sportello.
+fn main() {}

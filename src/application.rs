@@ -1,0 +1,1 @@
+//! An application as a valid value, and every fault of one that is not.

@@ -1,0 +1,1 @@
+//! Identifiers, money and the calendar of Italian civic life. Pure.

@@ -1,0 +1,2 @@
+//! Sportello's command line.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The rules engine: benefit schemes as pure functions over data. Pure.
