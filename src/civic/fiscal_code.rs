@@ -1,0 +1,339 @@
+//! The *codice fiscale*, by which the Italian administration knows a natural person.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use thiserror::Error;
+
+/// How many characters a fiscal code has.
+pub const FISCAL_CODE_CHARS: usize = 16;
+
+/// How many different people [`FiscalCode::made_up`] knows.
+pub const MADE_UP_PEOPLE_MAX: u64 = MADE_UP_BIRTHS * MADE_UP_NAMES;
+
+/// The fiscal code of a natural person, spelled in capitals and with the right check letter.
+///
+/// An *omocode*, in which letters stand for digits so that two people with the same data can be told
+/// apart, is a person of its own: nothing here folds it into its plain spelling. Whether the code
+/// was ever issued is not checked; only the tax registry knows.
+///
+/// `Debug` prints the mask, and there is no `Display`, so that a code reaches a log only if someone
+/// writes [`as_str`](Self::as_str) there.
+///
+/// ```
+/// use sportello::civic::{FiscalCode, FiscalCodeFault};
+///
+/// let mario = FiscalCode::parse("RSSMRA80A01H501U").unwrap();
+/// assert_eq!(format!("{mario:?}"), "RSS***********1U");
+/// assert_eq!(FiscalCode::parse("RSSMRA80A01H501X"), Err(FiscalCodeFault::CheckLetter));
+/// ```
+///
+/// Source: DM 23 December 1976 (Ministry of Finance).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FiscalCode([u8; FISCAL_CODE_CHARS]);
+
+/// Why a string is not a fiscal code. Never quotes the string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum FiscalCodeFault {
+    /// It does not have 16 characters.
+    #[error("a fiscal code has 16 characters")]
+    Length,
+    /// The character at this place (from 1) cannot stand there.
+    #[error("the character at place {0} cannot stand there")]
+    Character(u8),
+    /// Places 10 and 11 are no day of the month at place 9 in that year.
+    #[error("places 7 to 11 are no date of birth")]
+    BirthDate,
+    /// The last letter does not follow from the fifteen before it.
+    #[error("the check letter does not match")]
+    CheckLetter,
+}
+
+/// A fiscal code of which only the first three and the last two characters are left.
+///
+/// Enough to recognise one's own, too little to learn someone else's; fit for logs and pages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Masked([u8; FISCAL_CODE_CHARS]);
+
+/// What may stand at each place: a letter, a digit or its omocode, a month letter.
+const SHAPE: &[u8; FISCAL_CODE_CHARS] = b"LLLLLLDDMDDLDDDL";
+const MONTH_LETTERS: &[u8; 12] = b"ABCDEHLMPRST";
+const OMOCODE_LETTERS: &[u8; 10] = b"LMNPQRSTUV";
+const DAYS_IN_MONTH: [u8; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+/// Added to the day of birth of women.
+const WOMAN_DAY_OFFSET: u8 = 40;
+/// What a letter, by its index, is worth at an odd place (from 1); a digit takes the first ten.
+const ODD_PLACE_VALUES: [u8; 26] =
+    [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
+
+impl FiscalCode {
+    /// Reads a code from its sixteen capital letters and digits, without any space.
+    ///
+    /// # Errors
+    ///
+    /// The first [`FiscalCodeFault`] from left to right, the check letter last; tell the applicant.
+    pub fn parse(text: &str) -> Result<Self, FiscalCodeFault> {
+        let code: [u8; FISCAL_CODE_CHARS] =
+            text.as_bytes().try_into().map_err(|_| FiscalCodeFault::Length)?;
+        for (place, (&byte, &kind)) in (1_u8..).zip(code.iter().zip(SHAPE)) {
+            let fits = match kind {
+                b'L' => byte.is_ascii_uppercase(),
+                b'D' => digit_value(byte).is_some(),
+                _ => MONTH_LETTERS.contains(&byte),
+            };
+            if !fits {
+                return Err(FiscalCodeFault::Character(place));
+            }
+        }
+        if !has_plausible_birth_date(&code) {
+            return Err(FiscalCodeFault::BirthDate);
+        }
+        if check_letter(&code) != code[15] {
+            return Err(FiscalCodeFault::CheckLetter);
+        }
+        Ok(Self(code))
+    }
+
+    /// The `n`-th made-up person, the same one every time.
+    ///
+    /// Two numbers below [`MADE_UP_PEOPLE_MAX`] never give the same person; beyond it they repeat.
+    /// The place of birth begins with `Y`, which no municipality and no country has, so that a made-up
+    /// person is never a real one.
+    ///
+    /// ```
+    /// use sportello::civic::FiscalCode;
+    ///
+    /// let someone = FiscalCode::made_up(7);
+    /// assert_eq!(FiscalCode::parse(someone.as_str()), Ok(someone));
+    /// assert_ne!(someone, FiscalCode::made_up(8));
+    /// ```
+    #[must_use]
+    pub fn made_up(n: u64) -> Self {
+        // Scattered, so that neighbours do not differ in the year of birth alone.
+        let person = (n % MADE_UP_PEOPLE_MAX) * MADE_UP_SPREAD % MADE_UP_PEOPLE_MAX;
+        let (birth, mut name) = (person % MADE_UP_BIRTHS, person / MADE_UP_BIRTHS);
+        let (year, month, day) = (40 + birth % 60, birth / 60 % 12, 1 + birth / 720 % 28);
+        let offset = if birth / 20_160 == 1 { u64::from(WOMAN_DAY_OFFSET) } else { 0 };
+
+        let mut code = *b"AAAARA00A00Y000A";
+        for place in [0, 1, 2, 3, 5] {
+            code[place] = MADE_UP_CONSONANTS[(name % 16) as usize];
+            name /= 16;
+        }
+        [code[6], code[7]] = two_digits(year);
+        code[8] = MONTH_LETTERS[(month % 12) as usize];
+        [code[9], code[10]] = two_digits(day + offset);
+        [code[13], code[14]] = two_digits(person % 100);
+        code[15] = check_letter(&code);
+        Self(code)
+    }
+
+    /// The whole code. Personal data: never for a log line, a metric or a URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        ascii(&self.0)
+    }
+
+    /// The code with all but its first three and last two characters starred.
+    ///
+    /// ```
+    /// # use sportello::civic::FiscalCode;
+    /// let mario = FiscalCode::parse("RSSMRA80A01H501U").unwrap();
+    /// assert_eq!(mario.masked().as_str(), "RSS***********1U");
+    /// ```
+    #[must_use]
+    pub fn masked(&self) -> Masked {
+        let mut mask = self.0;
+        mask[3..14].fill(b'*');
+        Masked(mask)
+    }
+}
+
+impl fmt::Debug for FiscalCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.masked().as_str())
+    }
+}
+
+impl Masked {
+    /// The mask, such as `RSS***********1U`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        ascii(&self.0)
+    }
+}
+
+impl fmt::Debug for Masked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Masked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for Masked {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// 60 years of 12 months of 28 days, twice.
+const MADE_UP_BIRTHS: u64 = 60 * 12 * 28 * 2;
+/// Five free places for one of sixteen consonants.
+const MADE_UP_NAMES: u64 = 16_u64.pow(5);
+const MADE_UP_CONSONANTS: &[u8; 16] = b"BCDFGLMNPRSTVZKW";
+/// A prime that does not divide the number of made-up people, so that it permutes them.
+const MADE_UP_SPREAD: u64 = 402_653_189;
+
+const _: () = assert!(MADE_UP_PEOPLE_MAX >= 10_000_000, "the demo mints up to ten million");
+const _: () = assert!(MADE_UP_PEOPLE_MAX < u64::MAX / MADE_UP_SPREAD, "`made_up` would overflow");
+const _: () = assert!(!MADE_UP_PEOPLE_MAX.is_multiple_of(MADE_UP_SPREAD));
+
+fn ascii(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+fn two_digits(number: u64) -> [u8; 2] {
+    [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
+}
+
+fn digit_value(byte: u8) -> Option<u8> {
+    if byte.is_ascii_digit() {
+        return Some(byte - b'0');
+    }
+    let index = OMOCODE_LETTERS.iter().position(|&letter| letter == byte)?;
+    u8::try_from(index).ok()
+}
+
+/// Two places, each a digit or its omocode, as a number.
+fn number_at(code: &[u8; FISCAL_CODE_CHARS], index: usize) -> Option<u8> {
+    Some(digit_value(code[index])? * 10 + digit_value(code[index + 1])?)
+}
+
+fn has_plausible_birth_date(code: &[u8; FISCAL_CODE_CHARS]) -> bool {
+    let month = MONTH_LETTERS.iter().position(|&letter| letter == code[8]);
+    let (Some(year), Some(month), Some(day)) = (number_at(code, 6), month, number_at(code, 9))
+    else {
+        return false;
+    };
+    let day = if day > WOMAN_DAY_OFFSET { day - WOMAN_DAY_OFFSET } else { day };
+    // The century is not in the code; of the years ending in 00, 2000 was a leap year, so that a
+    // 29 February is plausible in every fourth.
+    let leap_day_missing = month == 1 && day == 29 && year % 4 != 0;
+    (1..=DAYS_IN_MONTH[month]).contains(&day) && !leap_day_missing
+}
+
+fn check_letter(code: &[u8; FISCAL_CODE_CHARS]) -> u8 {
+    let mut sum = 0_u16;
+    for (index, &byte) in code[..15].iter().enumerate() {
+        let value = if byte.is_ascii_digit() { byte - b'0' } else { byte - b'A' };
+        let is_odd_place = index % 2 == 0;
+        sum += u16::from(if is_odd_place { ODD_PLACE_VALUES[usize::from(value)] } else { value });
+    }
+    b'A' + (sum % 26) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_examples_of_the_domain_parse() {
+        for code in ["RSSMRA80A01H501U", "RSSMRA80A41H501Y", "RSSMRA80A01H50MM"] {
+            assert_eq!(FiscalCode::parse(code).unwrap().as_str(), code);
+        }
+    }
+
+    #[test]
+    fn an_omocode_is_another_person() {
+        let plain = FiscalCode::parse("RSSMRA80A01H501U").unwrap();
+        let omocode = FiscalCode::parse("RSSMRA80A01H50MM").unwrap();
+        assert_ne!(plain, omocode);
+    }
+
+    #[test]
+    fn each_fault_is_named() {
+        use FiscalCodeFault::{BirthDate, Character, CheckLetter, Length};
+        for (text, fault) in [
+            ("", Length),
+            ("RSSMRA80A01H501", Length),
+            ("RSSMRA80A01H501UU", Length),
+            (" RSSMRA80A01H501", Character(1)),
+            ("rssmra80a01h501u", Character(1)),
+            ("RSSMR080A01H501U", Character(6)),
+            ("RSSMRAA0A01H501U", Character(7)),
+            ("RSSMRA80F01H501U", Character(9)),
+            ("RSSMRA80A01H501\0", Character(16)),
+            ("RSSMRA80A00H501U", BirthDate),
+            ("RSSMRA80A32H501U", BirthDate),
+            ("RSSMRA80A40H501U", BirthDate),
+            ("RSSMRA80A72H501U", BirthDate),
+            ("RSSMRA81B29H501U", BirthDate),
+            ("RSSMRA80D31H501U", BirthDate),
+            ("RSSMRA80A01H501V", CheckLetter),
+            ("RSSMRB80A01H501U", CheckLetter),
+        ] {
+            assert_eq!(FiscalCode::parse(text), Err(fault), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_leap_day_is_plausible_in_every_fourth_year() {
+        for (code, plausible) in [
+            (*b"RSSMRA80B29H501_", true),
+            (*b"RSSMRA00B69H501_", true),
+            (*b"RSSMRA81B69H501_", false),
+            (*b"RSSMRA80B30H501_", false),
+        ] {
+            assert_eq!(has_plausible_birth_date(&code), plausible);
+        }
+    }
+
+    #[test]
+    fn nothing_but_the_mask_is_printed() {
+        let code = FiscalCode::parse("RSSMRA80A01H501U").unwrap();
+        assert_eq!(format!("{code:?} {}", code.masked()), "RSS***********1U RSS***********1U");
+        assert_eq!(serde_json::to_string(&code.masked()).unwrap(), "\"RSS***********1U\"");
+    }
+
+    #[test]
+    fn made_up_people_are_valid_and_distinct() {
+        let people: HashSet<FiscalCode> = (0..100_000).map(FiscalCode::made_up).collect();
+        assert_eq!(people.len(), 100_000);
+        assert!(people.iter().all(|person| FiscalCode::parse(person.as_str()) == Ok(*person)));
+        assert_ne!(FiscalCode::made_up(0), FiscalCode::made_up(MADE_UP_PEOPLE_MAX - 1));
+        assert_eq!(FiscalCode::made_up(0), FiscalCode::made_up(MADE_UP_PEOPLE_MAX));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_parses_to_itself_or_is_refused(text in "[A-Z0-9]{14,17}|\\PC*") {
+            if let Ok(code) = FiscalCode::parse(&text) {
+                prop_assert_eq!(code.as_str(), text);
+            }
+        }
+
+        #[test]
+        fn made_up_people_differ(n in 0..10_000_000_u64, m in 0..10_000_000_u64) {
+            let (one, other) = (FiscalCode::made_up(n), FiscalCode::made_up(m));
+            prop_assert_eq!(FiscalCode::parse(one.as_str()), Ok(one));
+            prop_assert_eq!(one == other, n == m);
+        }
+
+        #[test]
+        fn one_wrong_digit_is_noticed(n in 0..10_000_000_u64, place in 11_usize..15, step in 1..10_u8) {
+            let mut code = FiscalCode::made_up(n).0;
+            prop_assume!(code[place].is_ascii_digit());
+            code[place] = b'0' + (code[place] - b'0' + step) % 10;
+            prop_assert_eq!(FiscalCode::parse(ascii(&code)), Err(FiscalCodeFault::CheckLetter));
+        }
+    }
+}

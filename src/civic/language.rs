@@ -1,0 +1,146 @@
+//! The two languages that public text exists in.
+
+/// How many ranges of an `Accept-Language` field are looked at; the rest is not.
+const RANGES_MAX: usize = 32;
+
+/// What may be preferred most, in thousandths.
+const QUALITY_MAX: u16 = 1000;
+
+/// A language of public text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Language {
+    /// Italian, the language of the office and of whoever asks for no other.
+    #[default]
+    Italian,
+    /// English.
+    English,
+}
+
+impl Language {
+    /// The language that an `Accept-Language` field prefers.
+    ///
+    /// Italian when there is no field, when neither language is acceptable, and by default; of two equally
+    /// preferred ones the first. A range that cannot be read counts as not there.
+    ///
+    /// ```
+    /// use sportello::civic::Language;
+    ///
+    /// let asked = Some("de, en-GB;q=0.9, it;q=0.5");
+    /// assert_eq!(Language::from_accept_language(asked), Language::English);
+    /// assert_eq!(Language::from_accept_language(None), Language::Italian);
+    /// ```
+    ///
+    /// Source: RFC 9110 section 12.5.4.
+    #[must_use]
+    pub fn from_accept_language(field: Option<&str>) -> Self {
+        let mut named: [Option<Wish>; 2] = [None; 2];
+        let mut any = None;
+        for (place, range) in field.unwrap_or_default().split(',').take(RANGES_MAX).enumerate() {
+            let Some((tag, quality)) = range_and_quality(range) else { continue };
+            let wish = Wish { quality, place };
+            let primary = tag.split('-').next().unwrap_or_default();
+            let slot = match primary {
+                "*" => &mut any,
+                _ if primary.eq_ignore_ascii_case("it") => &mut named[0],
+                _ if primary.eq_ignore_ascii_case("en") => &mut named[1],
+                _ => continue,
+            };
+            if slot.is_none_or(|known| known.quality < quality) {
+                *slot = Some(wish);
+            }
+        }
+        let [italian, english] = named.map(|wish| wish.or(any).unwrap_or_default());
+        let earlier = english.quality == italian.quality && english.place < italian.place;
+        if english.quality > 0 && (english.quality > italian.quality || earlier) {
+            return Self::English;
+        }
+        Self::Italian
+    }
+
+    /// The tag for a `Content-Language` or `lang` attribute: `it` or `en`.
+    #[must_use]
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::Italian => "it",
+            Self::English => "en",
+        }
+    }
+}
+
+/// How much a language is wanted, and where the field says so.
+#[derive(Clone, Copy, Default)]
+struct Wish {
+    quality: u16,
+    place: usize,
+}
+
+/// `en-GB;q=0.8` as its range and thousandths.
+fn range_and_quality(range: &str) -> Option<(&str, u16)> {
+    let Some((tag, weight)) = range.split_once(';') else {
+        return Some((range.trim(), QUALITY_MAX));
+    };
+    let weight = weight.trim();
+    let value = weight.strip_prefix("q=").or_else(|| weight.strip_prefix("Q="))?;
+    let (whole, decimals) = value.split_once('.').unwrap_or((value, ""));
+    if !matches!(whole, "0" | "1") || decimals.len() > 3 {
+        return None;
+    }
+    let mut thousandths = u16::from(whole == "1") * QUALITY_MAX;
+    for (byte, unit) in decimals.bytes().zip([100, 10, 1]) {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        thousandths += u16::from(byte - b'0') * unit;
+    }
+    (thousandths <= QUALITY_MAX).then_some((tag.trim(), thousandths))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_better_liked_language_wins() {
+        use Language::{English, Italian};
+        for (field, language) in [
+            ("", Italian),
+            ("it", Italian),
+            ("en", English),
+            ("EN-us", English),
+            ("de", Italian),
+            ("*", Italian),
+            ("en;q=0", Italian),
+            ("it;q=0, *", English),
+            ("it;q=0.5, en", English),
+            ("it;q=0.5,en;q=0.501", English),
+            ("en;q=0.5, it;q=0.5", English),
+            ("it, en", Italian),
+            ("en, it", English),
+            ("it-CH;q=0.2, it;q=0.9, en;q=0.8", Italian),
+            ("en;q=2, it;q=0.1", Italian),
+            ("en;q=0.1234", Italian),
+            ("en;q=1.001", Italian),
+            ("en;level=1", Italian),
+            ("english", Italian),
+            ("de, *;q=0.3", Italian),
+        ] {
+            assert_eq!(Language::from_accept_language(Some(field)), language, "{field}");
+        }
+    }
+
+    #[test]
+    fn what_lies_beyond_the_bound_is_not_looked_at() {
+        let crowded = format!("{}en", "de,".repeat(RANGES_MAX));
+        assert_eq!(Language::from_accept_language(Some(&crowded)), Language::Italian);
+    }
+
+    proptest! {
+        #[test]
+        fn any_field_has_an_answer(field in "\\PC*|([a-z*]{1,3}(;q=[01](\\.[0-9]{0,4})?)?,? ?){0,6}") {
+            let language = Language::from_accept_language(Some(&field));
+            prop_assert!(matches!(language.tag(), "it" | "en"));
+        }
+    }
+}

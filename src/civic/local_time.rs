@@ -1,0 +1,65 @@
+//! Italian local time, by the time-zone data built into the program.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+/// The zone of all dates and windows.
+const ROME: &str = "Europe/Rome";
+
+/// Europe/Rome, from the bundled data: the machine's own has no say in what day it is.
+///
+/// # Panics
+///
+/// If the program was built without time-zone data, which a test prevents.
+#[must_use]
+pub fn rome() -> &'static TimeZone {
+    static ZONE: LazyLock<TimeZone> = LazyLock::new(|| {
+        TimeZoneDatabase::bundled().get(ROME).expect("time-zone data is built in, with Europe/Rome")
+    });
+    &ZONE
+}
+
+/// The day that the calendar on the wall in Rome shows at an instant.
+///
+/// ```
+/// use sportello::civic::local_time::date_at;
+///
+/// let late = "2024-09-16T22:30:00Z".parse().unwrap();
+/// assert_eq!(date_at(late), jiff::civil::date(2024, 9, 17));
+/// ```
+#[must_use]
+pub fn date_at(instant: Timestamp) -> Date {
+    rome().to_datetime(instant).date()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn the_day_changes_at_midnight_in_rome_in_summer_and_winter() {
+        for (instant, day) in [
+            ("2024-07-31T21:59:59Z", date(2024, 7, 31)),
+            ("2024-07-31T22:00:00Z", date(2024, 8, 1)),
+            ("2024-12-31T22:59:59Z", date(2024, 12, 31)),
+            ("2024-12-31T23:00:00Z", date(2025, 1, 1)),
+        ] {
+            assert_eq!(date_at(instant.parse().unwrap()), day, "{instant}");
+        }
+    }
+
+    #[test]
+    fn the_nights_of_the_clock_change_have_15_and_17_hours() {
+        for (evening, hours) in [(date(2026, 3, 28), 15), (date(2026, 10, 24), 17)] {
+            let opens = evening.at(16, 0, 0, 0).to_zoned(rome().clone()).unwrap();
+            let closes =
+                evening.tomorrow().unwrap().at(8, 0, 0, 0).to_zoned(rome().clone()).unwrap();
+            assert_eq!(opens.duration_until(&closes).as_hours(), hours);
+        }
+    }
+}
