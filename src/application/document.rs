@@ -1,0 +1,215 @@
+//! A JSON document as a light tree that borrows its text from the body.
+//!
+//! Unlike a map it keeps every member in its place, so that a key given twice is seen.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::fault::{MalformedFault, ParseError};
+
+/// How deep a document may nest; an application needs three.
+const DEPTH_MAX: u8 = 8;
+
+/// How a nesting beyond the bound is told from other faults of serde's.
+const TOO_DEEP: &str = "too deep";
+
+/// One value.
+pub(super) enum Node<'a> {
+    Null,
+    Flag(bool),
+    Integer(i64),
+    /// A number that is no integer of 64 bits, which no field wants.
+    OtherNumber,
+    Text(Cow<'a, str>),
+    List(Vec<Node<'a>>),
+    Object(Vec<Member<'a>>),
+}
+
+/// One member of an object.
+pub(super) struct Member<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) node: Node<'a>,
+}
+
+/// Reads one JSON document that fills the body.
+pub(super) fn parse(body: &[u8]) -> Result<Node<'_>, ParseError> {
+    let text = std::str::from_utf8(body).map_err(|fault| {
+        let before = &body[..fault.valid_up_to()];
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
+        ParseError::Malformed { line, column, fault: MalformedFault::Encoding }
+    })?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let document =
+        Nesting(DEPTH_MAX).deserialize(&mut deserializer).map_err(|fault| malformed(&fault))?;
+    deserializer.end().map_err(|fault| ParseError::Malformed {
+        line: fault.line(),
+        column: fault.column(),
+        fault: MalformedFault::Trailing,
+    })?;
+    Ok(document)
+}
+
+fn malformed(fault: &serde_json::Error) -> ParseError {
+    let kind = if fault.is_eof() {
+        MalformedFault::Unfinished
+    } else if fault.is_data() {
+        // The tree takes every value, so that its own bound is the only thing it refuses.
+        MalformedFault::Depth
+    } else {
+        MalformedFault::Syntax
+    };
+    ParseError::Malformed { line: fault.line(), column: fault.column(), fault: kind }
+}
+
+/// How many levels may still come.
+#[derive(Clone, Copy)]
+struct Nesting(u8);
+
+impl Nesting {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        self.0.checked_sub(1).map(Self).ok_or_else(|| E::custom(TOO_DEEP))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Nesting {
+    type Value = Node<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Nesting {
+    type Value = Node<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node<'de>, E> {
+        Ok(Node::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Node<'de>, E> {
+        Ok(Node::Flag(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Node<'de>, E> {
+        Ok(Node::Integer(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Node<'de>, E> {
+        Ok(i64::try_from(number).map_or(Node::OtherNumber, Node::Integer))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Node<'de>, E> {
+        Ok(Node::OtherNumber)
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Node<'de>, E> {
+        Ok(Node::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Node<'de>, E> {
+        Ok(Node::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node<'de>, A::Error> {
+        let deeper = self.deeper()?;
+        let mut nodes = Vec::new();
+        while let Some(node) = list.next_element_seed(deeper)? {
+            nodes.push(node);
+        }
+        Ok(Node::List(nodes))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node<'de>, A::Error> {
+        let deeper = self.deeper()?;
+        let mut members = Vec::new();
+        while let Some(name) = map.next_key_seed(Name)? {
+            members.push(Member { name, node: map.next_value_seed(deeper)? });
+        }
+        Ok(Node::Object(members))
+    }
+}
+
+/// The name of a member, borrowed unless it is written with escapes.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(body: &[u8]) -> (usize, usize, MalformedFault) {
+        match parse(body) {
+            Err(ParseError::Malformed { line, column, fault }) => (line, column, fault),
+            _ => panic!("parsed: {body:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_no_document_is_refused_with_its_place() {
+        use MalformedFault::{Depth, Encoding, Syntax, Trailing, Unfinished};
+        assert_eq!(fault(b""), (1, 0, Unfinished));
+        assert_eq!(fault(b"{\"a\": "), (1, 6, Unfinished));
+        assert_eq!(fault(b"{\n \"a\": nul }"), (2, 10, Syntax));
+        assert_eq!(fault(b"{'a': 1}"), (1, 2, Syntax));
+        assert_eq!(fault(b"{} {}"), (1, 4, Trailing));
+        assert_eq!(fault(b"\xef\xbb\xbf{}"), (1, 1, Syntax));
+        assert_eq!(fault(b"{\n\"a\":\"\xff\"}"), (2, 6, Encoding));
+        assert_eq!(fault(b"\"\x01\"").2, Syntax);
+        assert_eq!(fault(br#""\ud800""#).2, Syntax);
+        assert_eq!(fault(b"1e999").2, Syntax);
+        assert_eq!(fault(&b"[".repeat(9)).2, Depth);
+        assert_eq!(fault(&b"[".repeat(60_000)).2, Depth);
+        assert_eq!(fault(&b"{\"a\":".repeat(9)).2, Depth);
+    }
+
+    #[test]
+    fn names_given_twice_are_kept() {
+        let Ok(Node::Object(members)) = parse(br#"{"a":1,"\u0061":2}"#) else { panic!() };
+        assert_eq!(members.iter().map(|member| &*member.name).collect::<Vec<_>>(), ["a", "a"]);
+    }
+
+    #[test]
+    fn text_without_escapes_is_borrowed() {
+        let Ok(Node::List(nodes)) =
+            parse(br#"["plain", "\u0041", 1, -1, 1.0, 9223372036854775808]"#)
+        else {
+            panic!()
+        };
+        assert!(matches!(&nodes[0], Node::Text(Cow::Borrowed("plain"))));
+        assert!(matches!(&nodes[1], Node::Text(Cow::Owned(text)) if text == "A"));
+        assert!(matches!(
+            nodes[2..],
+            [Node::Integer(1), Node::Integer(-1), Node::OtherNumber, Node::OtherNumber]
+        ));
+    }
+}

@@ -1,0 +1,331 @@
+//! What can be wrong with an application, and how that is said.
+
+use std::fmt::Write as _;
+
+use thiserror::Error;
+
+use crate::civic::{EuroFault, FiscalCodeFault, IbanFault, Language, VatNumberFault};
+
+/// Why bytes are no application.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ParseError {
+    /// They are no JSON document. Lines and columns count from 1.
+    #[error("no JSON document, at line {line} column {column}: {fault:?}")]
+    Malformed {
+        /// The line.
+        line: usize,
+        /// The column in bytes.
+        column: usize,
+        /// What is wrong there.
+        fault: MalformedFault,
+    },
+    /// They are a document, but no application: every fault, in document order, at least one.
+    #[error("no valid application: {} faults", .0.len())]
+    Invalid(Vec<Fault>),
+}
+
+/// Why bytes are no JSON document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MalformedFault {
+    /// It ends too early.
+    Unfinished,
+    /// It is not written as JSON is; also a control character or half a surrogate pair in a string.
+    Syntax,
+    /// Something follows after the document.
+    Trailing,
+    /// It is not UTF-8.
+    Encoding,
+    /// It nests too deep.
+    Depth,
+}
+
+impl MalformedFault {
+    /// The stable name, such as `syntax`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unfinished => "unfinished",
+            Self::Syntax => "syntax",
+            Self::Trailing => "trailing",
+            Self::Encoding => "encoding",
+            Self::Depth => "depth",
+        }
+    }
+
+    /// What is wrong, for the person who sent it.
+    #[must_use]
+    pub const fn detail(self, language: Language) -> &'static str {
+        let (italian, english) = match self {
+            Self::Unfinished => ("Il documento è incompleto.", "The document is incomplete."),
+            Self::Syntax => ("Il documento non è JSON valido.", "The document is not valid JSON."),
+            Self::Trailing => {
+                ("Dopo il documento segue altro testo.", "Something follows after the document.")
+            }
+            Self::Encoding => ("Il documento non è in UTF-8.", "The document is not in UTF-8."),
+            Self::Depth => {
+                ("Il documento è annidato troppo in profondità.", "The document nests too deep.")
+            }
+        };
+        in_language(language, italian, english)
+    }
+}
+
+/// One thing that is wrong, and where. Never holds a value of the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where: a JSON pointer (RFC 6901), empty for the document itself.
+    pub pointer: String,
+    /// What, for programs.
+    pub code: FaultCode,
+    /// What would be right.
+    pub(super) allowed: Allowed,
+}
+
+impl Fault {
+    /// What is wrong and what is allowed, for the person who sent it.
+    #[must_use]
+    pub fn detail(&self, language: Language) -> String {
+        let (_, italian, english) = self.code.words();
+        let mut text = in_language(language, italian, english).to_owned();
+        self.allowed.write(&mut text, language);
+        text
+    }
+}
+
+/// What would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Allowed {
+    /// The code says it all.
+    Anything,
+    Kind(Kind),
+    OneOf(Vec<&'static str>),
+    AtMost(usize),
+    Range(String, String),
+    NotAtPlace(u8),
+}
+
+impl Allowed {
+    pub(super) fn range(first: impl ToString, last: impl ToString) -> Self {
+        Self::Range(first.to_string(), last.to_string())
+    }
+
+    fn write(&self, text: &mut String, language: Language) {
+        let say = |italian, english| in_language(language, italian, english);
+        // Writing to a string does not fail.
+        let _written = match self {
+            Self::Anything => Ok(()),
+            Self::Kind(kind) => {
+                write!(text, " {}: {}.", say("Atteso", "Expected"), kind.name(language))
+            }
+            Self::OneOf(names) => {
+                write!(text, " {}: {}.", say("Ammessi", "Allowed"), names.join(", "))
+            }
+            Self::AtMost(count) => write!(text, " {}: {count}.", say("Al massimo", "At most")),
+            Self::Range(first, last) => {
+                write!(text, " {}: {first} - {last}.", say("Ammesso", "Allowed"))
+            }
+            Self::NotAtPlace(place) => write!(text, " {}: {place}.", say("Posizione", "Place")),
+        };
+    }
+}
+
+/// A kind of JSON value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Flag,
+    Integer,
+    Text,
+    List,
+    Object,
+}
+
+impl Kind {
+    const fn name(self, language: Language) -> &'static str {
+        let (italian, english) = match self {
+            Self::Flag => ("true o false", "true or false"),
+            Self::Integer => ("un numero intero", "an integer"),
+            Self::Text => ("una stringa", "a string"),
+            Self::List => ("una lista", "a list"),
+            Self::Object => ("un oggetto", "an object"),
+        };
+        in_language(language, italian, english)
+    }
+}
+
+const fn in_language(
+    language: Language,
+    italian: &'static str,
+    english: &'static str,
+) -> &'static str {
+    match language {
+        Language::Italian => italian,
+        Language::English => english,
+    }
+}
+
+/// Declares the codes with the slug and the words of each, once.
+macro_rules! fault_codes {
+    ($($(#[$doc:meta])* $name:ident: $slug:literal, $italian:literal, $english:literal;)*) => {
+        /// What is wrong with a value, for programs; see [`as_str`](Self::as_str).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum FaultCode { $($(#[$doc])* $name),* }
+
+        impl FaultCode {
+            /// Every code, for descriptions of the interface.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The slug, the Italian and the English words.
+            const fn words(self) -> (&'static str, &'static str, &'static str) {
+                match self { $(Self::$name => ($slug, $italian, $english)),* }
+            }
+        }
+    };
+}
+
+fault_codes! {
+    /// A field that must be there is not.
+    MissingField: "missing-field", "Campo obbligatorio mancante.", "A required field is missing.";
+    /// A field that the scheme does not have.
+    UnknownField: "unknown-field", "Campo non previsto.", "There is no such field.";
+    /// A field given twice.
+    DuplicateField: "duplicate-field", "Campo ripetuto.", "The field is given twice.";
+    /// A value of another JSON type.
+    WrongType: "wrong-type", "Tipo di valore errato.", "The value has the wrong type.";
+    /// A field that this year's rules do not use.
+    NotExpected: "not-expected", "Per quest'anno il valore non è richiesto: indicare null.", "The rules of this year do not use the value: give null.";
+    /// None of the words allowed.
+    UnknownValue: "unknown-value", "Valore non ammesso.", "The value is not allowed.";
+    /// No scheme of that name.
+    UnknownScheme: "unknown-scheme", "Prestazione sconosciuta.", "There is no such scheme.";
+    /// A year without a campaign.
+    UnknownYear: "unknown-year", "Per quest'anno non esistono parametri.", "There are no rules for that year.";
+    /// A control character in a text.
+    ControlCharacter: "control-character", "Il testo contiene caratteri di controllo.", "The text has control characters.";
+    /// A text that is too long.
+    TooLong: "too-long", "Testo troppo lungo.", "The text is too long.";
+    /// A list or object with too many entries.
+    TooMany: "too-many", "Troppi elementi.", "There are too many entries.";
+    /// Two incomes of one year.
+    DuplicateYear: "duplicate-year", "Anno ripetuto.", "The year is given twice.";
+    /// A year that is not asked for, or cannot be.
+    YearOutOfRange: "year-out-of-range", "Anno fuori intervallo.", "The year is out of range.";
+    /// Not written as an amount.
+    AmountShape: "amount-shape", "Importo non valido: cifre, con al più due decimali dopo il punto.", "Not an amount: digits, with at most two decimals after a point.";
+    /// An amount beyond the bound.
+    AmountTooLarge: "amount-too-large", "Importo troppo grande.", "The amount is too large.";
+    /// Not a date.
+    DateShape: "date-shape", "Data non valida: AAAA-MM-GG.", "Not a date: YYYY-MM-DD.";
+    /// A date that cannot be.
+    DateOutOfRange: "date-out-of-range", "Data fuori intervallo.", "The date is out of range.";
+    /// Not 16 characters.
+    FiscalCodeLength: "fiscal-code-length", "Il codice fiscale ha 16 caratteri.", "A fiscal code has 16 characters.";
+    /// A character that cannot stand at its place.
+    FiscalCodeCharacter: "fiscal-code-character", "Carattere non ammesso nel codice fiscale.", "A character cannot stand there in a fiscal code.";
+    /// No date of birth.
+    FiscalCodeBirthDate: "fiscal-code-birth-date", "Il codice fiscale non contiene una data di nascita possibile.", "The fiscal code holds no possible date of birth.";
+    /// A wrong check letter.
+    FiscalCodeCheckLetter: "fiscal-code-check-letter", "Il carattere di controllo del codice fiscale non corrisponde.", "The check letter of the fiscal code does not match.";
+    /// Not 11 characters.
+    VatNumberLength: "vat-number-length", "La partita IVA ha 11 cifre.", "A VAT number has 11 digits.";
+    /// A character that is no digit.
+    VatNumberCharacter: "vat-number-character", "Carattere non ammesso nella partita IVA.", "A character of the VAT number is no digit.";
+    /// A serial of zeros.
+    VatNumberSerial: "vat-number-serial", "La partita IVA non può iniziare con sette zeri.", "A VAT number cannot begin with seven zeros.";
+    /// A wrong check digit.
+    VatNumberCheckDigit: "vat-number-check-digit", "La cifra di controllo della partita IVA non corrisponde.", "The check digit of the VAT number does not match.";
+    /// Not 27 characters.
+    IbanLength: "iban-length", "L'IBAN italiano ha 27 caratteri, senza spazi.", "An Italian IBAN has 27 characters, without spaces.";
+    /// An account elsewhere.
+    IbanCountry: "iban-country", "L'IBAN deve iniziare con IT.", "The IBAN must begin with IT.";
+    /// Letters and digits at the wrong places.
+    IbanShape: "iban-shape", "Forma dell'IBAN non valida.", "The IBAN has the wrong shape.";
+    /// Wrong check digits.
+    IbanCheckDigits: "iban-check-digits", "Le cifre di controllo dell'IBAN non corrispondono.", "The check digits of the IBAN do not match.";
+    /// Not shaped like an e-mail address.
+    EmailShape: "email-shape", "Indirizzo di posta elettronica non valido.", "Not an e-mail address.";
+    /// Not an international telephone number.
+    PhoneShape: "phone-shape", "Numero di telefono non valido: + e da 8 a 15 cifre.", "Not a telephone number: + and 8 to 15 digits.";
+    /// Not a reference to a mandate.
+    MandateShape: "mandate-shape", "Riferimento alla delega non valido: lettere, cifre e segni senza spazi.", "Not a reference to a mandate: letters, digits and signs without spaces.";
+    /// There are more faults than are listed.
+    MoreFaults: "more-faults", "Ci sono altri errori, non elencati.", "There are more faults, which are not listed.";
+}
+
+impl FaultCode {
+    /// The stable slug, such as `missing-field`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.words().0
+    }
+}
+
+impl From<EuroFault> for FaultCode {
+    fn from(fault: EuroFault) -> Self {
+        match fault {
+            EuroFault::Shape => Self::AmountShape,
+            EuroFault::TooLarge => Self::AmountTooLarge,
+        }
+    }
+}
+
+impl From<FiscalCodeFault> for FaultCode {
+    fn from(fault: FiscalCodeFault) -> Self {
+        match fault {
+            FiscalCodeFault::Length => Self::FiscalCodeLength,
+            FiscalCodeFault::Character(_) => Self::FiscalCodeCharacter,
+            FiscalCodeFault::BirthDate => Self::FiscalCodeBirthDate,
+            FiscalCodeFault::CheckLetter => Self::FiscalCodeCheckLetter,
+        }
+    }
+}
+
+impl From<VatNumberFault> for FaultCode {
+    fn from(fault: VatNumberFault) -> Self {
+        match fault {
+            VatNumberFault::Length => Self::VatNumberLength,
+            VatNumberFault::Character(_) => Self::VatNumberCharacter,
+            VatNumberFault::Serial => Self::VatNumberSerial,
+            VatNumberFault::CheckDigit => Self::VatNumberCheckDigit,
+        }
+    }
+}
+
+impl From<IbanFault> for FaultCode {
+    fn from(fault: IbanFault) -> Self {
+        match fault {
+            IbanFault::Length => Self::IbanLength,
+            IbanFault::Country => Self::IbanCountry,
+            IbanFault::Shape => Self::IbanShape,
+            IbanFault::CheckDigits => Self::IbanCheckDigits,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn slugs_are_kebab_case_and_distinct() {
+        let slugs: HashSet<_> = FaultCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(slugs.len(), FaultCode::ALL.len());
+        assert!(slugs.iter().all(|slug| slug.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+    }
+
+    #[test]
+    fn a_fault_says_what_is_allowed_in_both_languages() {
+        let fault = Fault {
+            pointer: "/incomes/0/line".to_owned(),
+            code: FaultCode::UnknownValue,
+            allowed: Allowed::OneOf(vec!["RE", "RH", "LM"]),
+        };
+        assert_eq!(fault.detail(Language::Italian), "Valore non ammesso. Ammessi: RE, RH, LM.");
+        assert_eq!(
+            fault.detail(Language::English),
+            "The value is not allowed. Allowed: RE, RH, LM."
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! Readers of single values, each with its bounds.
+
+use jiff::civil::{Date, date};
+
+use super::fault::{Allowed, FaultCode};
+use super::walk::Cursor;
+use crate::civic::euro::AMOUNT_CENTS_MAX;
+use crate::civic::{Euro, FiscalCode, FiscalCodeFault, Iban, VatNumber, VatNumberFault, calendar};
+use crate::schemes::{Campaign, Rules, Scheme};
+
+/// The longest word, number or date; all of ours are shorter.
+const WORD_CHARS_MAX: usize = 64;
+/// The longest address that mail can be sent to (RFC 5321 with erratum 1690).
+const EMAIL_CHARS_MAX: usize = 254;
+/// The longest part before the `@` (RFC 5321).
+const EMAIL_LOCAL_CHARS_MAX: usize = 64;
+/// The longest label of a domain (RFC 1035).
+const LABEL_CHARS_MAX: usize = 63;
+/// The digits of a telephone number (E.164 has at most 15).
+const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
+/// The day on which VAT numbers came into being in Italy (DPR 633/1972).
+const VAT_SINCE: Date = date(1973, 1, 1);
+/// The last day that a date may name; beyond it a digit was mistyped.
+const DATE_MAX: Date = date(2099, 12, 31);
+/// The first day that an application may say it was submitted on.
+const SUBMISSIONS_SINCE: Date = date(2020, 1, 1);
+
+pub(super) fn scheme(cursor: Cursor<'_, '_>) -> Option<Scheme> {
+    let known = || Scheme::ALL.map(Scheme::as_str).to_vec();
+    Scheme::from_name(cursor.text(WORD_CHARS_MAX)?)
+        .or_else(|| cursor.fault(FaultCode::UnknownScheme, Allowed::OneOf(known())))
+}
+
+pub(super) fn campaign_year(cursor: Cursor<'_, '_>, scheme: Scheme, rules: &Rules) -> Option<i16> {
+    let year = i16::try_from(cursor.integer()?).ok();
+    let known = year.filter(|&year| rules.window(Campaign { scheme, year }).is_some());
+    known.or_else(|| {
+        let (first, last) = rules.years(scheme).unwrap_or_default();
+        cursor.fault(FaultCode::UnknownYear, Allowed::range(first, last))
+    })
+}
+
+/// A year between two, both included.
+pub(super) fn year(cursor: Cursor<'_, '_>, first: i16, last: i16) -> Option<i16> {
+    let year = i16::try_from(cursor.integer()?).ok().filter(|year| (first..=last).contains(year));
+    year.or_else(|| cursor.fault(FaultCode::YearOutOfRange, Allowed::range(first, last)))
+}
+
+pub(super) fn flag(cursor: Cursor<'_, '_>) -> Option<bool> {
+    cursor.flag()
+}
+
+/// A word that stands for a value.
+pub(super) fn one_of<T: Copy>(
+    cursor: Cursor<'_, '_>,
+    words: &'static [(&'static str, T)],
+) -> Option<T> {
+    let text = cursor.text(WORD_CHARS_MAX)?;
+    let known = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    known.or_else(|| {
+        let words = words.iter().map(|(word, _)| *word).collect();
+        cursor.fault(FaultCode::UnknownValue, Allowed::OneOf(words))
+    })
+}
+
+/// An amount, which may be a loss.
+pub(super) fn amount(cursor: Cursor<'_, '_>) -> Option<Euro> {
+    Euro::parse(cursor.text(WORD_CHARS_MAX)?).map_or_else(
+        |fault| {
+            let most = AMOUNT_CENTS_MAX;
+            let range = Allowed::range(Euro::from_cents(-most), Euro::from_cents(most));
+            cursor.fault(fault.into(), range)
+        },
+        Some,
+    )
+}
+
+fn day(cursor: Cursor<'_, '_>, first: Date, last: Date) -> Option<Date> {
+    let Some(day) = calendar::parse_date(cursor.text(WORD_CHARS_MAX)?) else {
+        return cursor.fault(FaultCode::DateShape, Allowed::Anything);
+    };
+    if !(first..=last).contains(&day) {
+        return cursor.fault(FaultCode::DateOutOfRange, Allowed::range(first, last));
+    }
+    Some(day)
+}
+
+pub(super) fn vat_opening_date(cursor: Cursor<'_, '_>) -> Option<Date> {
+    day(cursor, VAT_SINCE, DATE_MAX)
+}
+
+pub(super) fn submission_date(cursor: Cursor<'_, '_>) -> Option<Date> {
+    day(cursor, SUBMISSIONS_SINCE, DATE_MAX)
+}
+
+pub(super) fn fiscal_code(cursor: Cursor<'_, '_>) -> Option<FiscalCode> {
+    FiscalCode::parse(cursor.text(WORD_CHARS_MAX)?).map_or_else(
+        |fault| {
+            let allowed = match fault {
+                FiscalCodeFault::Character(place) => Allowed::NotAtPlace(place),
+                _ => Allowed::Anything,
+            };
+            cursor.fault(fault.into(), allowed)
+        },
+        Some,
+    )
+}
+
+pub(super) fn vat_number(cursor: Cursor<'_, '_>) -> Option<VatNumber> {
+    VatNumber::parse(cursor.text(WORD_CHARS_MAX)?).map_or_else(
+        |fault| {
+            let allowed = match fault {
+                VatNumberFault::Character(place) => Allowed::NotAtPlace(place),
+                _ => Allowed::Anything,
+            };
+            cursor.fault(fault.into(), allowed)
+        },
+        Some,
+    )
+}
+
+pub(super) fn iban(cursor: Cursor<'_, '_>) -> Option<Iban> {
+    Iban::parse(cursor.text(WORD_CHARS_MAX)?)
+        .map_or_else(|fault| cursor.fault(fault.into(), Allowed::Anything), Some)
+}
+
+/// An address that mail can plausibly be sent to; only a message tells whether it arrives.
+pub(super) fn email(cursor: Cursor<'_, '_>) -> Option<String> {
+    let text = cursor.text(EMAIL_CHARS_MAX)?;
+    if is_email(text) {
+        return Some(text.to_owned());
+    }
+    cursor.fault(FaultCode::EmailShape, Allowed::Anything)
+}
+
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.split_once('@') else { return false };
+    let is_local_part = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b))
+    };
+    let is_label = |label: &str| {
+        (1..=LABEL_CHARS_MAX).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    local.len() <= EMAIL_LOCAL_CHARS_MAX
+        && local.split('.').all(is_local_part)
+        && domain.contains('.')
+        && domain.split('.').all(is_label)
+}
+
+/// A telephone number in international form.
+pub(super) fn phone(cursor: Cursor<'_, '_>) -> Option<String> {
+    let text = cursor.text(WORD_CHARS_MAX)?;
+    let is_digits = |digits: &str| {
+        PHONE_DIGITS.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if text.strip_prefix('+').is_some_and(is_digits) {
+        return Some(text.to_owned());
+    }
+    cursor.fault(FaultCode::PhoneShape, Allowed::Anything)
+}
+
+/// An intermediary's own reference.
+pub(super) fn mandate(cursor: Cursor<'_, '_>) -> Option<String> {
+    let text = cursor.text(WORD_CHARS_MAX)?;
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Some(text.to_owned());
+    }
+    cursor.fault(FaultCode::MandateShape, Allowed::Anything)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_the_shape_of_addresses() {
+        for text in ["mario@example.it", "m.rossi+inps@posta.example.it", "a@b.c", "o'neil@x-y.it"]
+        {
+            assert!(is_email(text), "{text}");
+        }
+        let long_local = format!("{}@example.it", "a".repeat(65));
+        for text in [
+            "",
+            "@",
+            "mario",
+            "mario@",
+            "@example.it",
+            "mario@example",
+            "a@b@example.it",
+            "a b@example.it",
+            ".a@example.it",
+            "a.@example.it",
+            "a..b@example.it",
+            "a@-x.it",
+            "a@x-.it",
+            "a@.it",
+            "a@it.",
+            "mario@exämple.it",
+            "\"a\"@example.it",
+            "<a@example.it>",
+            &long_local,
+        ] {
+            assert!(!is_email(text), "{text}");
+        }
+    }
+}

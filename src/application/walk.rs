@@ -1,0 +1,249 @@
+//! A walk through a document that collects every fault on its way.
+//!
+//! The schema is written once, as the calls that read it: a field that is asked for is known, one that
+//! nobody asked for is a fault when its object is left. Nothing is allocated for a document without fault.
+
+use std::cell::RefCell;
+
+use super::document::{Member, Node};
+use super::fault::{Allowed, Fault, FaultCode, Kind};
+
+/// The most faults that are listed; a hundred are more than anyone corrects in one go.
+const FAULTS_MAX: usize = 100;
+/// The most members that an object may have, four times what any has; each is one bit of the set of seen ones.
+const MEMBERS_MAX: usize = 64;
+/// The longest unknown name that is worth pointing at.
+const NAME_BYTES_MAX: usize = 64;
+/// Where a missing field stands: after all that are there.
+const AFTER_ALL: usize = usize::MAX;
+
+/// The faults found so far.
+#[derive(Default)]
+pub(super) struct Faults(RefCell<Vec<Found>>);
+
+/// A fault, and its place as the indices that lead to it.
+struct Found {
+    indices: Vec<usize>,
+    fault: Fault,
+}
+
+/// Where in the document a value stands.
+#[derive(Clone, Copy)]
+struct Place<'c> {
+    parent: Option<&'c Place<'c>>,
+    /// `None` for an element of a list.
+    name: Option<&'c str>,
+    index: usize,
+}
+
+/// A value, where it stands, and where to report its faults.
+#[derive(Clone, Copy)]
+pub(super) struct Cursor<'c, 'a> {
+    node: &'c Node<'a>,
+    place: Option<Place<'c>>,
+    faults: &'c Faults,
+}
+
+/// An object whose members are being read.
+pub(super) struct Object<'c, 'a> {
+    members: &'c [Member<'a>],
+    place: Option<Place<'c>>,
+    faults: &'c Faults,
+    /// One bit for each member that was asked for.
+    seen: u64,
+    /// The member after the one found last, which is usually the one asked for next.
+    next: usize,
+}
+
+impl Faults {
+    /// Every fault, in the order in which the document has them, a missing field after those that are there.
+    pub(super) fn in_document_order(self) -> Vec<Fault> {
+        let mut found = self.0.into_inner();
+        let is_cut_off = found.len() > FAULTS_MAX;
+        found.truncate(FAULTS_MAX);
+        found.sort_by(|one, other| one.indices.cmp(&other.indices));
+        let mut faults: Vec<Fault> = found.into_iter().map(|found| found.fault).collect();
+        if is_cut_off {
+            let pointer = String::new();
+            let allowed = Allowed::AtMost(FAULTS_MAX);
+            faults.push(Fault { pointer, code: FaultCode::MoreFaults, allowed });
+        }
+        faults
+    }
+
+    #[cold]
+    fn report(&self, place: Option<&Place<'_>>, code: FaultCode, allowed: Allowed) {
+        let mut found = self.0.borrow_mut();
+        // One more than is listed, so that it is known that there were more.
+        if found.len() > FAULTS_MAX {
+            return;
+        }
+        let mut indices = Vec::new();
+        let mut names = Vec::new();
+        let mut next = place;
+        while let Some(place) = next {
+            indices.push(place.index);
+            names.push((place.name, place.index));
+            next = place.parent;
+        }
+        indices.reverse();
+        let mut pointer = String::new();
+        for (name, index) in names.into_iter().rev() {
+            pointer.push('/');
+            match name {
+                Some(name) => pointer.push_str(&name.replace('~', "~0").replace('/', "~1")),
+                None => pointer.push_str(&index.to_string()),
+            }
+        }
+        found.push(Found { indices, fault: Fault { pointer, code, allowed } });
+    }
+}
+
+impl<'c, 'a> Cursor<'c, 'a> {
+    /// The document itself.
+    pub(super) fn root(document: &'c Node<'a>, faults: &'c Faults) -> Self {
+        Self { node: document, place: None, faults }
+    }
+
+    /// Reports a fault of this value; always `None`, so that a reader can end with it.
+    pub(super) fn fault<T>(self, code: FaultCode, allowed: Allowed) -> Option<T> {
+        self.faults.report(self.place.as_ref(), code, allowed);
+        None
+    }
+
+    fn wrong_type<T>(self, kind: Kind) -> Option<T> {
+        self.fault(FaultCode::WrongType, Allowed::Kind(kind))
+    }
+
+    pub(super) fn is_null(self) -> bool {
+        matches!(self.node, Node::Null)
+    }
+
+    pub(super) fn flag(self) -> Option<bool> {
+        match self.node {
+            Node::Flag(flag) => Some(*flag),
+            _ => self.wrong_type(Kind::Flag),
+        }
+    }
+
+    pub(super) fn integer(self) -> Option<i64> {
+        match self.node {
+            Node::Integer(number) => Some(*number),
+            _ => self.wrong_type(Kind::Integer),
+        }
+    }
+
+    /// A text of at most so many characters, none of them a control character.
+    pub(super) fn text(self, chars_max: usize) -> Option<&'c str> {
+        let Node::Text(text) = self.node else { return self.wrong_type(Kind::Text) };
+        // Bytes first: they are counted already, and at least as many as the characters.
+        if text.len() > chars_max && text.chars().count() > chars_max {
+            return self.fault(FaultCode::TooLong, Allowed::AtMost(chars_max));
+        }
+        if text.chars().any(char::is_control) {
+            return self.fault(FaultCode::ControlCharacter, Allowed::Anything);
+        }
+        Some(text)
+    }
+
+    /// Each element of a list that has at most so many.
+    pub(super) fn list<T>(
+        self,
+        count_max: usize,
+        mut read: impl FnMut(Cursor<'_, 'a>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let Node::List(nodes) = self.node else { return self.wrong_type(Kind::List) };
+        if nodes.len() > count_max {
+            return self.fault(FaultCode::TooMany, Allowed::AtMost(count_max));
+        }
+        let mut values = Vec::with_capacity(nodes.len());
+        for (index, node) in nodes.iter().enumerate() {
+            let place = Some(Place { parent: self.place.as_ref(), name: None, index });
+            values.extend(read(Cursor { node, place, faults: self.faults }));
+        }
+        (values.len() == nodes.len()).then_some(values)
+    }
+
+    /// What is made of an object's members; whatever nobody asks for is a fault.
+    pub(super) fn object<T>(
+        self,
+        read: impl FnOnce(&mut Object<'_, 'a>) -> Option<T>,
+    ) -> Option<T> {
+        let Node::Object(members) = self.node else { return self.wrong_type(Kind::Object) };
+        if members.len() > MEMBERS_MAX {
+            return self.fault(FaultCode::TooMany, Allowed::AtMost(MEMBERS_MAX));
+        }
+        let mut object =
+            Object { members, place: self.place, faults: self.faults, seen: 0, next: 0 };
+        let value = read(&mut object);
+        object.report_unseen();
+        value
+    }
+}
+
+impl<'a> Object<'_, 'a> {
+    /// A field that must be there.
+    pub(super) fn required<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Cursor<'_, 'a>) -> Option<T>,
+    ) -> Option<T> {
+        if let Some(index) = self.find(name) {
+            return read(self.member(index));
+        }
+        let missing = Place { parent: self.place.as_ref(), name: Some(name), index: AFTER_ALL };
+        self.faults.report(Some(&missing), FaultCode::MissingField, Allowed::Anything);
+        None
+    }
+
+    /// A field that may be left out.
+    pub(super) fn optional<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Cursor<'_, 'a>) -> Option<T>,
+    ) -> Option<T> {
+        let index = self.find(name)?;
+        read(self.member(index))
+    }
+
+    /// Takes the members nobody asked for as they are, since what should be there is not known.
+    pub(super) fn ignore_rest(&mut self) {
+        self.seen = u64::MAX;
+    }
+
+    fn find(&mut self, name: &str) -> Option<usize> {
+        let is_next = self.members.get(self.next).is_some_and(|member| member.name == name);
+        let index = if is_next && self.seen == (1 << self.next) - 1 {
+            self.next
+        } else {
+            self.members.iter().position(|member| member.name == name)?
+        };
+        self.seen |= 1 << index;
+        self.next = (index + 1) % MEMBERS_MAX;
+        Some(index)
+    }
+
+    fn member(&self, index: usize) -> Cursor<'_, 'a> {
+        let member = &self.members[index];
+        let place = Place { parent: self.place.as_ref(), name: Some(&member.name), index };
+        Cursor { node: &member.node, place: Some(place), faults: self.faults }
+    }
+
+    fn report_unseen(&self) {
+        for (index, member) in self.members.iter().enumerate() {
+            if self.seen & (1 << index) != 0 {
+                continue;
+            }
+            let is_again = self.members[..index].iter().any(|earlier| earlier.name == member.name);
+            let code = if is_again { FaultCode::DuplicateField } else { FaultCode::UnknownField };
+            let name = &*member.name;
+            if name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+                // Not worth, or not fit for, a pointer: its object will do.
+                self.faults.report(self.place.as_ref(), code, Allowed::Anything);
+            } else {
+                let place = Place { parent: self.place.as_ref(), name: Some(name), index };
+                self.faults.report(Some(&place), code, Allowed::Anything);
+            }
+        }
+    }
+}

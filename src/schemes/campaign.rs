@@ -1,0 +1,108 @@
+//! Which benefit, of which year, and when it may be applied for.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use serde::{Serialize, Serializer};
+
+/// A benefit with rules of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// *Indennità straordinaria di continuità reddituale e operativa*: income support for the
+    /// self-employed enrolled in *Gestione separata*.
+    Iscro,
+}
+
+impl Scheme {
+    /// Every scheme there is.
+    pub const ALL: [Self; 1] = [Self::Iscro];
+
+    /// The scheme's name in applications, metrics and commands, such as `iscro`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Iscro => "iscro",
+        }
+    }
+
+    /// What its receipts begin with, such as `ISCRO`.
+    #[must_use]
+    pub const fn receipt_prefix(self) -> &'static str {
+        match self {
+            Self::Iscro => "ISCRO",
+        }
+    }
+
+    /// The scheme of that name, if there is one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scheme| scheme.as_str() == name)
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One year of one scheme. A person applies once in a campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Campaign {
+    /// The benefit.
+    pub scheme: Scheme,
+    /// The year in which it is applied for.
+    pub year: i16,
+}
+
+impl fmt::Display for Campaign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.scheme, self.year)
+    }
+}
+
+impl Serialize for Campaign {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The days on which a campaign takes applications, in Europe/Rome, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CampaignWindow {
+    /// The campaign.
+    pub campaign: Campaign,
+    /// Its first day.
+    pub opens_on: Date,
+    /// Its last day, already moved past a holiday.
+    pub closes_on: Date,
+}
+
+impl CampaignWindow {
+    /// Whether an application of that day is in time.
+    #[must_use]
+    pub fn contains(&self, day: Date) -> bool {
+        (self.opens_on..=self.closes_on).contains(&day)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back_to_their_scheme() {
+        for scheme in Scheme::ALL {
+            assert_eq!(Scheme::from_name(scheme.as_str()), Some(scheme));
+            assert_eq!(scheme.receipt_prefix(), scheme.as_str().to_uppercase());
+        }
+        assert_eq!(Scheme::from_name("ISCRO"), None);
+    }
+
+    #[test]
+    fn a_campaign_is_named_by_scheme_and_year() {
+        let campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
+        assert_eq!(campaign.to_string(), "iscro-2024");
+    }
+}

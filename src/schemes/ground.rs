@@ -1,0 +1,197 @@
+//! The grounds of a decision: each requirement, what was found and what the law asks.
+
+use std::fmt;
+use std::ops::Deref;
+
+use jiff::civil::Date;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::civic::Euro;
+
+/// The most requirements a scheme may have.
+pub const GROUNDS_MAX: usize = 12;
+
+/// Something that a person must satisfy, by its slug in a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Requirement {
+    /// Applied inside the campaign's window.
+    Window,
+    /// Enrolled in *Gestione separata*.
+    SeparateManagement,
+    /// No direct pension.
+    NoDirectPension,
+    /// No other compulsory pension insurance.
+    NoOtherInsurance,
+    /// Income fell below the given part of the earlier mean.
+    IncomeDrop,
+    /// Income not above the year's ceiling.
+    IncomeCeiling,
+    /// VAT number active long enough.
+    VatAge,
+    /// Contributions in order.
+    ContributionsRegular,
+    /// No benefit that excludes this one.
+    NoIncompatibleBenefit,
+    /// No paid political or elective office.
+    NoPaidOffice,
+    /// Not barred by an earlier benefit.
+    NotBarred,
+    /// The statements and consents that the law asks for.
+    Consents,
+}
+
+impl Requirement {
+    /// The slug in a decision, such as `income-drop`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Window => "window",
+            Self::SeparateManagement => "separate-management",
+            Self::NoDirectPension => "no-direct-pension",
+            Self::NoOtherInsurance => "no-other-insurance",
+            Self::IncomeDrop => "income-drop",
+            Self::IncomeCeiling => "income-ceiling",
+            Self::VatAge => "vat-age",
+            Self::ContributionsRegular => "contributions-regular",
+            Self::NoIncompatibleBenefit => "no-incompatible-benefit",
+            Self::NoPaidOffice => "no-paid-office",
+            Self::NotBarred => "not-barred",
+            Self::Consents => "consents",
+        }
+    }
+}
+
+/// What was found, or what is required: kept as a value and put into words only when serialised.
+///
+/// Personal data when it was found, so `Debug` prints nothing of it and `Display` everything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// An amount.
+    Euro(Euro),
+    /// Less than this amount.
+    EuroBelow(Euro),
+    /// This amount or less.
+    EuroAtMost(Euro),
+    /// A day.
+    Date(Date),
+    /// This day or an earlier one.
+    DateAtMost(Date),
+    /// A day from the first to the second, both included.
+    DateRange(Date, Date),
+    /// A year.
+    Year(i16),
+    /// No year from the first to the second, both included.
+    NoYearIn(i16, i16),
+    /// Yes or no.
+    Flag(bool),
+    /// A word of the contract, or several.
+    Text(&'static str),
+    /// Not known yet.
+    Unknown,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Euro(amount) => write!(f, "{amount}"),
+            Self::EuroBelow(limit) => write!(f, "< {limit}"),
+            Self::EuroAtMost(limit) => write!(f, "<= {limit}"),
+            Self::Date(day) => write!(f, "{day}"),
+            Self::DateAtMost(limit) => write!(f, "<= {limit}"),
+            Self::DateRange(first, last) => write!(f, "{first}/{last}"),
+            Self::Year(year) => write!(f, "{year}"),
+            Self::NoYearIn(first, last) if first == last => write!(f, "none in {first}"),
+            Self::NoYearIn(first, last) => write!(f, "none in {first}/{last}"),
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Text(text) => f.write_str(text),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+impl fmt::Debug for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Finding(..)")
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Flag(true) => serializer.serialize_str("true"),
+            Self::Flag(false) => serializer.serialize_str("false"),
+            _ => serializer.collect_str(self),
+        }
+    }
+}
+
+/// One line of a decision.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Ground {
+    /// Which requirement.
+    pub requirement: Requirement,
+    /// Whether it is certainly met. Not when the answer is still missing: the outcome tells which.
+    pub met: bool,
+    /// What the application, or a registry, says.
+    pub found: Finding,
+    /// What the law asks.
+    pub required: Finding,
+    /// Where it asks that.
+    pub source: &'static str,
+}
+
+impl fmt::Debug for Ground {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.requirement.as_str(), if self.met { "met" } else { "not met" })
+    }
+}
+
+impl Serialize for Ground {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_struct("Ground", 5)?;
+        line.serialize_field("requirement", self.requirement.as_str())?;
+        line.serialize_field("met", &self.met)?;
+        line.serialize_field("found", &self.found)?;
+        line.serialize_field("required", &self.required)?;
+        line.serialize_field("source", self.source)?;
+        line.end()
+    }
+}
+
+/// All the grounds of a decision, in the scheme's order, without an allocation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Grounds {
+    lines: [Ground; GROUNDS_MAX],
+    count: u8,
+}
+
+impl Grounds {
+    /// The grounds of a scheme with as many requirements as a scheme may have.
+    #[must_use]
+    pub const fn of(lines: [Ground; GROUNDS_MAX]) -> Self {
+        Self { lines, count: GROUNDS_MAX as u8 }
+    }
+}
+
+impl Deref for Grounds {
+    type Target = [Ground];
+
+    fn deref(&self) -> &[Ground] {
+        &self.lines[..usize::from(self.count)]
+    }
+}
+
+impl fmt::Debug for Grounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Serialize for Grounds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}

@@ -1,0 +1,21 @@
+//! What no source settles about ISCRO, and what we decided.
+//!
+//! Each is one constant here or one named field of the parameter files, so that an office that reads
+//! the law otherwise changes one place. In the files: `barCountsSince` (use under the experimental
+//! statute of 2021-2023 does not bar under the structural one) and the opening day of 2026.
+
+use super::requirements::Verdict;
+
+/// What becomes of an application that lacks a reference year or declares a loss: an officer looks.
+///
+/// The mean is always over the statute's number of years; a missing one counts as zero in it.
+pub(super) const INCOME_MISSING_OR_LOSS: Verdict = Verdict::Review;
+
+/// Whether the VAT number is old enough on the very day of its anniversary.
+pub const VAT_ANNIVERSARY_COUNTS: bool = true;
+
+/// Whether a benefit begun earlier in the year of the application bars, as in the two years before.
+pub const SAME_YEAR_BARS: bool = true;
+
+/// Amounts are exact until they are clamped, then rounded to the cent, half a cent up.
+pub const HALF_CENT_GOES_UP: bool = true;

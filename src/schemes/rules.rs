@@ -1,0 +1,164 @@
+//! The parameters of every campaign, checked once, and the one function that decides.
+
+use std::sync::LazyLock;
+
+use jiff::civil::Date;
+use thiserror::Error;
+
+use super::campaign::{Campaign, CampaignWindow, Scheme};
+use super::decision::Decision;
+use super::iscro;
+use crate::application::{Application, Facts};
+
+/// The data that the program is built with, one file a scheme and range of years.
+const BUILTIN_FILES: [&str; 2] =
+    [include_str!("parameters/iscro-2021.json"), include_str!("parameters/iscro-2024.json")];
+
+/// The checked parameters of every campaign there is.
+///
+/// ```
+/// use sportello::application::{example, parse};
+/// use sportello::civic::FiscalCode;
+/// use sportello::schemes::{Outcome, Rules};
+///
+/// let rules = Rules::builtin();
+/// let body = example(&FiscalCode::made_up(1), 2024);
+/// let application = parse(body.as_bytes(), rules).unwrap();
+/// let decision = rules.decide(&application, jiff::civil::date(2024, 9, 16));
+/// assert_eq!(decision.outcome, Outcome::Granted);
+/// assert_eq!(decision.award.unwrap().monthly.to_string(), "687.50");
+/// ```
+#[derive(Debug)]
+pub struct Rules {
+    /// In the order of their years, no year twice.
+    iscro: Vec<iscro::Parameters>,
+}
+
+/// Why a file of parameters is refused. A fault of ours, never of an applicant.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ParameterFault {
+    /// It is not the JSON it should be; correct the file where it says.
+    #[error("the parameters cannot be read: {0}")]
+    Unreadable(String),
+    /// Its values contradict each other; correct them.
+    #[error("the parameters of {campaign} contradict themselves: {reason}")]
+    Contradiction {
+        /// The campaign whose values they are.
+        campaign: Campaign,
+        /// What cannot be.
+        reason: &'static str,
+    },
+}
+
+impl Rules {
+    /// The rules that the program is built with.
+    ///
+    /// # Panics
+    ///
+    /// If the data built in are refused, which a test prevents.
+    #[must_use]
+    pub fn builtin() -> &'static Self {
+        static BUILTIN: LazyLock<Rules> = LazyLock::new(|| {
+            Rules::from_files(&BUILTIN_FILES).expect("the parameters built in are sound")
+        });
+        &BUILTIN
+    }
+
+    /// Rules from the text of parameter files.
+    ///
+    /// # Errors
+    ///
+    /// The first [`ParameterFault`] found.
+    pub fn from_files(files: &[&'static str]) -> Result<Self, ParameterFault> {
+        let mut iscro = Vec::new();
+        for file in files {
+            iscro.extend(iscro::Parameters::from_file(file)?);
+        }
+        iscro.sort_by_key(iscro::Parameters::campaign);
+        for pair in iscro.windows(2) {
+            let campaign = pair[1].campaign();
+            if pair[0].campaign() == campaign {
+                return Err(ParameterFault::Contradiction {
+                    campaign,
+                    reason: "two rows for a year",
+                });
+            }
+        }
+        Ok(Self { iscro })
+    }
+
+    /// Every campaign's window, in the order of scheme and year.
+    pub fn campaigns(&self) -> impl Iterator<Item = CampaignWindow> + '_ {
+        self.iscro.iter().map(iscro::Parameters::window)
+    }
+
+    /// The window of one campaign, if there is such a campaign.
+    #[must_use]
+    pub fn window(&self, campaign: Campaign) -> Option<CampaignWindow> {
+        self.campaigns().find(|window| window.campaign == campaign)
+    }
+
+    /// Decides an application as submitted on that day in Europe/Rome.
+    ///
+    /// A pure function of application, day and parameters. The worst ground decides: one that fails for
+    /// certain means refused; else one that an officer must look at, review; else one that waits for
+    /// an answer from outside, pending; else granted.
+    ///
+    /// # Panics
+    ///
+    /// If the application was parsed by other rules, which know its year while these do not.
+    #[must_use]
+    pub fn decide(&self, application: &Application, submitted_on: Date) -> Decision {
+        match &application.facts {
+            Facts::Iscro(facts) => {
+                let parameters = self.iscro(application.year).expect("parsed by the same rules");
+                iscro::decide(facts, parameters, submitted_on)
+            }
+        }
+    }
+
+    /// The ISCRO parameters of a year.
+    pub(crate) fn iscro(&self, year: i16) -> Option<&iscro::Parameters> {
+        self.iscro.iter().find(|parameters| parameters.campaign().year == year)
+    }
+
+    /// The first and the last year of a scheme's campaigns.
+    pub(crate) fn years(&self, scheme: Scheme) -> Option<(i16, i16)> {
+        let of_scheme = || self.campaigns().filter(|window| window.campaign.scheme == scheme);
+        let first = of_scheme().map(|window| window.campaign.year).min()?;
+        Some((first, of_scheme().map(|window| window.campaign.year).max()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn the_built_in_rules_load_and_their_windows_are_rolled_over() {
+        let windows: Vec<_> = Rules::builtin()
+            .campaigns()
+            .map(|window| (window.campaign.to_string(), window.opens_on, window.closes_on))
+            .collect();
+        let expected = [
+            ("iscro-2021", date(2021, 7, 1), date(2021, 11, 2)),
+            ("iscro-2022", date(2022, 5, 1), date(2022, 10, 31)),
+            ("iscro-2023", date(2023, 5, 8), date(2023, 10, 31)),
+            ("iscro-2024", date(2024, 8, 1), date(2024, 10, 31)),
+            ("iscro-2025", date(2025, 6, 16), date(2025, 10, 31)),
+            ("iscro-2026", date(2026, 6, 15), date(2026, 10, 31)),
+        ];
+        assert_eq!(windows, expected.map(|(name, opens, closes)| (name.to_owned(), opens, closes)));
+    }
+
+    #[test]
+    fn two_rows_for_a_year_are_refused() {
+        let fault = Rules::from_files(&[BUILTIN_FILES[1], BUILTIN_FILES[1]]).unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "the parameters of iscro-2024 contradict themselves: two rows for a year"
+        );
+    }
+}
