@@ -4,3 +4,18 @@
 pub mod application;
 pub mod civic;
 pub mod schemes;
+
+// Floor 1: what keeps.
+pub mod clock;
+pub mod ledger;
+pub mod metrics;
+pub mod urn;
+
+// Floor 2: who may come in.
+pub mod gate;
+pub mod identity;
+pub mod session;
+
+// Floor 3: the use cases.
+pub mod intake;
+pub mod judges;

@@ -1,0 +1,123 @@
+//! The only reader of time. Everything else is told what time it is.
+//!
+//! A clock has two faces. *Now* is the time of the counter: windows, campaigns and sessions live by it, and a demo may
+//! set it to an evening in September. *Real* time is what other houses live by: an identity token that was issued
+//! elsewhere expires by it, whatever our counter pretends.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A cheap handle on the counter's time, the same for all who hold a copy.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    face: Face,
+}
+
+#[derive(Clone, Debug)]
+enum Face {
+    System,
+    Shifted(SignedDuration),
+    Manual(Arc<std::sync::Mutex<Timestamp>>),
+}
+
+impl Clock {
+    /// The system's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { face: Face::System }
+    }
+
+    /// A clock that shows `start` now and runs on from there, for the demo.
+    #[must_use]
+    pub fn running_from(start: Timestamp) -> Self {
+        Self { face: Face::Shifted(start.duration_since(read_system())) }
+    }
+
+    /// A clock that stands until it is [set](Self::set), for tests.
+    #[must_use]
+    pub fn standing_at(now: Timestamp) -> Self {
+        Self { face: Face::Manual(Arc::new(std::sync::Mutex::new(now))) }
+    }
+
+    /// The counter's time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.face {
+            Face::System => read_system(),
+            Face::Shifted(by) => read_system().saturating_add(*by).unwrap_or(Timestamp::MAX),
+            Face::Manual(at) => *at.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+        }
+    }
+
+    /// The world's time: for what other houses issued, such as identity tokens.
+    #[must_use]
+    pub fn real(&self) -> Timestamp {
+        match &self.face {
+            Face::System | Face::Shifted(_) => read_system(),
+            Face::Manual(_) => self.now(),
+        }
+    }
+
+    /// Sets a standing clock; the other kinds go on as they were.
+    pub fn set(&self, now: Timestamp) {
+        if let Face::Manual(at) = &self.face {
+            *at.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = now;
+        }
+    }
+}
+
+/// A running stopwatch, for durations in metrics and for deadlines of threads.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this module is the reader of time")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since the start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// The instant `after` the start: a deadline for a blocking wait.
+    #[must_use]
+    pub fn deadline(&self, after: Duration) -> Instant {
+        self.0 + after
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this module is the reader of time")]
+fn read_system() -> Timestamp {
+    Timestamp::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demo_clock_starts_where_it_is_told_and_leaves_real_time_alone() {
+        let start: Timestamp = "2024-09-16T15:30:00Z".parse().unwrap();
+        let clock = Clock::running_from(start);
+        let shown = clock.now().duration_since(start);
+        assert!(shown >= SignedDuration::ZERO && shown < SignedDuration::from_secs(60));
+        assert!(clock.real().duration_since(start) > SignedDuration::from_hours(24));
+    }
+
+    #[test]
+    fn a_standing_clock_moves_only_when_set() {
+        let clock = Clock::standing_at(Timestamp::UNIX_EPOCH);
+        assert_eq!(clock.now(), clock.clone().now());
+        clock.set(Timestamp::MAX);
+        assert_eq!(clock.now(), Timestamp::MAX);
+    }
+}

@@ -1,0 +1,186 @@
+//! Rate limits per address and per person, with a cap on how many keys are remembered.
+
+use std::{
+    hash::Hash,
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    time::Duration,
+};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock as _, DefaultClock},
+    state::keyed::DashMapStateStore,
+};
+
+use crate::ledger::seal::Subject;
+
+/// How often one key may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Requests a second in the long run.
+    pub per_second: NonZeroU32,
+    /// Requests at once.
+    pub burst: NonZeroU32,
+}
+
+/// The limits of the public listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Entering, by address. Addresses of this machine are free: they are a proxy in front or a test.
+    pub enter_by_address: Rate,
+    /// Entering, by person.
+    pub enter_by_person: Rate,
+    /// Everything under a session, by person.
+    pub session_by_person: Rate,
+    /// Keys remembered by each limit.
+    pub keys_max: usize,
+}
+
+/// Asked too often. Come back after the wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooOften {
+    /// How long to wait.
+    pub wait: Duration,
+    /// Requests allowed at once, for the `RateLimit` field.
+    pub burst: u32,
+}
+
+/// All limits of the public listener.
+pub struct Limits {
+    enter_by_address: Keyed<IpAddr>,
+    enter_by_person: Keyed<[u8; 16]>,
+    session_by_person: Keyed<[u8; 16]>,
+}
+
+struct Keyed<K: Hash + Eq + Clone> {
+    limiter: RateLimiter<K, DashMapStateStore<K>, DefaultClock>,
+    burst: u32,
+    keys_max: usize,
+}
+
+impl Limits {
+    /// Limits with nothing counted yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            enter_by_address: Keyed::new(config.enter_by_address, config.keys_max),
+            enter_by_person: Keyed::new(config.enter_by_person, config.keys_max),
+            session_by_person: Keyed::new(config.session_by_person, config.keys_max),
+        }
+    }
+
+    /// Counts an attempt to enter from an address; an IPv6 address stands for its /64.
+    ///
+    /// # Errors
+    /// [`TooOften`].
+    pub fn enter_from(&self, address: IpAddr) -> Result<(), TooOften> {
+        let address = address.to_canonical();
+        if address.is_loopback() {
+            Ok(())
+        } else {
+            self.enter_by_address.check(&network_of(address))
+        }
+    }
+
+    /// Counts an attempt of a person to enter.
+    ///
+    /// # Errors
+    /// [`TooOften`].
+    pub fn enter_as(&self, person: Subject) -> Result<(), TooOften> {
+        self.enter_by_person.check(&person.key())
+    }
+
+    /// Counts a request under a person's session.
+    ///
+    /// # Errors
+    /// [`TooOften`].
+    pub fn session_of(&self, person: Subject) -> Result<(), TooOften> {
+        self.session_by_person.check(&person.key())
+    }
+
+    /// Forgets keys that are back at rest; call it now and then.
+    pub fn tidy(&self) {
+        self.enter_by_address.limiter.retain_recent();
+        self.enter_by_person.limiter.retain_recent();
+        self.session_by_person.limiter.retain_recent();
+    }
+}
+
+impl<K: Hash + Eq + Clone> Keyed<K> {
+    fn new(rate: Rate, keys_max: usize) -> Self {
+        let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
+        Self { limiter: RateLimiter::dashmap(quota), burst: rate.burst.get(), keys_max }
+    }
+
+    /// At the cap a new key waits until old ones are forgotten: memory is worth more than one visitor's second.
+    fn check(&self, key: &K) -> Result<(), TooOften> {
+        let too_often = |wait| TooOften { wait, burst: self.burst };
+        if self.limiter.len() >= self.keys_max {
+            self.limiter.retain_recent();
+            if self.limiter.len() >= self.keys_max {
+                return Err(too_often(Duration::from_secs(1)));
+            }
+        }
+        self.limiter
+            .check_key(key)
+            .map_err(|until| too_often(until.wait_time_from(DefaultClock::default().now())))
+    }
+}
+
+fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() & (u128::MAX << 64))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(keys_max: usize) -> Limits {
+        let rate = |burst| Rate {
+            per_second: NonZeroU32::new(1).unwrap(),
+            burst: NonZeroU32::new(burst).unwrap(),
+        };
+        Limits::new(&Config {
+            enter_by_address: rate(2),
+            enter_by_person: rate(2),
+            session_by_person: rate(2),
+            keys_max,
+        })
+    }
+
+    #[test]
+    fn a_burst_is_let_through_and_the_next_is_told_how_long_to_wait() {
+        let limits = limits(100);
+        let address = "192.0.2.1".parse().unwrap();
+        assert!(limits.enter_from(address).is_ok() && limits.enter_from(address).is_ok());
+        let refused = limits.enter_from(address).unwrap_err();
+        assert_eq!(refused.burst, 2);
+        assert!(refused.wait > Duration::ZERO && refused.wait <= Duration::from_secs(1));
+        assert!(limits.enter_from("192.0.2.2".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn a_whole_ipv6_network_counts_as_one_and_a_mapped_address_as_itself() {
+        let limits = limits(100);
+        for host in ["2001:db8::1", "2001:db8::2"] {
+            assert!(limits.enter_from(host.parse().unwrap()).is_ok());
+        }
+        assert!(limits.enter_from("2001:db8::3".parse().unwrap()).is_err());
+        assert!(limits.enter_from("2001:db8:0:1::3".parse().unwrap()).is_ok());
+        for _ in 0..10 {
+            assert!(limits.enter_from("::ffff:127.0.0.1".parse().unwrap()).is_ok());
+        }
+    }
+
+    #[test]
+    fn keys_are_bounded() {
+        let limits = limits(10);
+        let admitted =
+            (0..100).filter(|n| limits.enter_from([192, 0, 2, *n].into()).is_ok()).count();
+        assert_eq!(admitted, 10);
+    }
+}

@@ -1,0 +1,6 @@
+//! The gate: who may enter now, and how the counter keeps what it promised to those who have.
+
+pub mod leases;
+pub mod limits;
+pub mod pressure;
+pub mod schedule;

@@ -1,0 +1,127 @@
+//! Shedding: when too much is under way, the least promised goes first.
+//!
+//! Four classes, from the first to be turned away to the last: `enter`, `read`, `step`, `finish`. Each but the last may
+//! use only a share of the requests that may be under way; `finish` is never shed, for its place was reserved on entering.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use metrics::Counter;
+
+use crate::metrics as list;
+
+/// What a request is worth under pressure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Class {
+    /// Asks to be let in.
+    Enter = 0,
+    /// Looks something up.
+    Read = 1,
+    /// Prepares: a draft, an estimate, a withdrawal.
+    Step = 2,
+    /// Hands in what was prepared.
+    Finish = 3,
+}
+
+impl Class {
+    /// Every class.
+    pub const ALL: [Self; 4] = [Self::Enter, Self::Read, Self::Step, Self::Finish];
+
+    /// The class's name in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enter => "enter",
+            Self::Read => "read",
+            Self::Step => "step",
+            Self::Finish => "finish",
+        }
+    }
+
+    /// Hundredths of the requests under way that this class may fill; no bound but its leases for `finish`.
+    const fn share_percent(self) -> Option<usize> {
+        match self {
+            Self::Enter => Some(50),
+            Self::Read => Some(70),
+            Self::Step => Some(85),
+            Self::Finish => None,
+        }
+    }
+}
+
+/// Counts what is under way on the public listener.
+#[derive(Clone)]
+pub struct Pressure(Arc<Load>);
+
+struct Load {
+    requests_max: usize,
+    under_way: AtomicUsize,
+    shed: [Counter; Class::ALL.len()],
+}
+
+/// A request that was let through; dropping it ends it.
+pub struct Admitted(Arc<Load>);
+
+/// Too much is under way for this class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shed(pub Class);
+
+impl Pressure {
+    /// With this many requests under way at most, `finish` apart.
+    #[must_use]
+    pub fn new(requests_max: usize) -> Self {
+        let shed = Class::ALL.map(|class| list::SHED.counter(&[class.as_str(), "requests"]));
+        Self(Arc::new(Load { requests_max, under_way: AtomicUsize::new(0), shed }))
+    }
+
+    /// Lets a request of `class` through.
+    ///
+    /// # Errors
+    /// [`Shed`], counted: refuse it before anything of it is read.
+    pub fn admit(&self, class: Class) -> Result<Admitted, Shed> {
+        let under_way = self.0.under_way.fetch_add(1, Ordering::AcqRel);
+        let admitted = Admitted(Arc::clone(&self.0));
+        let full = |percent| under_way >= self.0.requests_max.saturating_mul(percent) / 100;
+        if class.share_percent().is_some_and(full) {
+            self.0.shed[class as usize].increment(1);
+            return Err(Shed(class));
+        }
+        Ok(admitted)
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_promised_goes_first_and_finish_never() {
+        let pressure = Pressure::new(100);
+        let mut held = Vec::new();
+        let mut refused_from = Vec::new();
+        for class in Class::ALL {
+            while held.len() < 200 {
+                match pressure.admit(class) {
+                    Ok(admitted) => held.push(admitted),
+                    Err(Shed(shed)) => {
+                        assert_eq!(shed, class);
+                        break;
+                    }
+                }
+            }
+            refused_from.push(held.len());
+        }
+        assert_eq!(refused_from, [50, 70, 85, 200]);
+        held.clear();
+        assert!(pressure.admit(Class::Enter).is_ok());
+    }
+}

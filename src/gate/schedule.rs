@@ -1,0 +1,224 @@
+//! Time slices: which audience may enter when, Europe/Rome.
+//!
+//! A slice holds its first instant and not its last. It is built from wall-clock times, so a citizens' night lasts 15 or 17
+//! hours when the clocks change.
+
+use jiff::{
+    Timestamp, ToSpan as _,
+    civil::{Date, Time, Weekday},
+    tz::TimeZone,
+};
+
+use crate::{civic::local_time, identity::Audience};
+
+/// Days around now in which slices are looked for: every audience enters once in a week at least, or never.
+const LOOK_BACK_DAYS: i32 = 4;
+const LOOK_AHEAD_DAYS: i32 = 9;
+
+/// A daily slice of wall-clock time. One that ends before it starts runs through midnight; one that ends when it starts
+/// holds the whole day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Its first instant.
+    pub from: Time,
+    /// The first instant after it.
+    pub until: Time,
+}
+
+impl Slice {
+    /// Reads `HH:MM-HH:MM`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (from, until) = text.split_once('-')?;
+        let time = |text: &str| {
+            let (hour, minute) = text.split_once(':')?;
+            let two = |digits: &str| (digits.len() == 2).then(|| digits.parse::<i8>().ok())?;
+            Time::new(two(hour)?, two(minute)?, 0, 0).ok()
+        };
+        Some(Self { from: time(from)?, until: time(until)? })
+    }
+}
+
+/// When each audience may enter.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The citizens' slice.
+    pub citizens: Slice,
+    /// The intermediaries' slice.
+    pub intermediaries: Slice,
+    /// Whether Saturdays and Sundays are open to all.
+    pub weekends_open: bool,
+}
+
+/// Whether an audience may enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// It may, until then; without an end if it always may.
+    Open {
+        /// The first instant at which it may not.
+        until: Option<Timestamp>,
+    },
+    /// It may not before then.
+    Closed {
+        /// The next first instant.
+        opens_at: Timestamp,
+    },
+}
+
+impl Config {
+    /// Whether `audience` may enter at `now`.
+    #[must_use]
+    pub fn window(&self, audience: Audience, now: Timestamp) -> Window {
+        let slice = match audience {
+            Audience::Citizens => self.citizens,
+            Audience::Intermediaries => self.intermediaries,
+        };
+        let today = local_time::date_at(now);
+        let mut spans: Vec<(Timestamp, Timestamp)> = (-LOOK_BACK_DAYS..=LOOK_AHEAD_DAYS)
+            .filter_map(|days| today.checked_add(days.days()).ok())
+            .flat_map(|day| [slice.on(day), self.weekend_on(day)])
+            .flatten()
+            .collect();
+        spans.sort_unstable();
+        let mut merged: Vec<(Timestamp, Timestamp)> = Vec::with_capacity(spans.len());
+        for (from, until) in spans {
+            match merged.last_mut() {
+                Some(last) if from <= last.1 => last.1 = last.1.max(until),
+                _ => merged.push((from, until)),
+            }
+        }
+        let horizon = merged.last().map(|last| last.1);
+        match merged.into_iter().find(|span| now < span.1) {
+            Some((from, until)) if from <= now => {
+                Window::Open { until: Some(until).filter(|_| horizon != Some(until)) }
+            }
+            Some((from, _)) => Window::Closed { opens_at: from },
+            None => Window::Closed { opens_at: Timestamp::MAX },
+        }
+    }
+
+    fn weekend_on(&self, day: Date) -> Option<(Timestamp, Timestamp)> {
+        let weekend = matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
+        (self.weekends_open && weekend).then(|| span(day, Time::midnight(), Time::midnight()))?
+    }
+}
+
+impl Slice {
+    fn on(self, day: Date) -> Option<(Timestamp, Timestamp)> {
+        span(day, self.from, self.until)
+    }
+}
+
+/// The instants from a wall-clock time on `day` to the next occurrence of another.
+fn span(day: Date, from: Time, until: Time) -> Option<(Timestamp, Timestamp)> {
+    let last_day = if until > from { day } else { day.checked_add(1.day()).ok()? };
+    Some((instant(day, from)?, instant(last_day, until)?))
+}
+
+/// The instant at which a clock in Rome shows that time; one that is skipped counts from when the clocks jump over it.
+fn instant(day: Date, time: Time) -> Option<Timestamp> {
+    let rome: TimeZone = local_time::rome().clone();
+    rome.to_ambiguous_timestamp(day.to_datetime(time)).compatible().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(weekends_open: bool) -> Config {
+        Config {
+            citizens: Slice::parse("16:00-08:00").unwrap(),
+            intermediaries: Slice::parse("08:00-16:00").unwrap(),
+            weekends_open,
+        }
+    }
+
+    fn rome(text: &str) -> Timestamp {
+        format!("{text}[Europe/Rome]").parse::<jiff::Zoned>().unwrap().timestamp()
+    }
+
+    fn open_until(config: Config, audience: Audience, now: &str, until: &str) {
+        assert_eq!(
+            config.window(audience, rome(now)),
+            Window::Open { until: Some(rome(until)) },
+            "{audience:?} at {now}"
+        );
+    }
+
+    fn opens_at(config: Config, audience: Audience, now: &str, at: &str) {
+        assert_eq!(
+            config.window(audience, rome(now)),
+            Window::Closed { opens_at: rome(at) },
+            "{audience:?} at {now}"
+        );
+    }
+
+    #[test]
+    fn a_slice_holds_its_first_instant_and_not_its_last() {
+        use Audience::{Citizens, Intermediaries};
+        open_until(config(false), Citizens, "2024-09-16T16:00:00", "2024-09-17T08:00:00");
+        open_until(config(false), Citizens, "2024-09-17T07:59:59.999", "2024-09-17T08:00:00");
+        opens_at(config(false), Citizens, "2024-09-17T08:00:00", "2024-09-17T16:00:00");
+        open_until(config(false), Intermediaries, "2024-09-17T08:00:00", "2024-09-17T16:00:00");
+        opens_at(config(false), Intermediaries, "2024-09-17T16:00:00", "2024-09-18T08:00:00");
+    }
+
+    #[test]
+    fn the_audiences_share_the_day_without_gap_or_overlap() {
+        let start = rome("2026-03-28T00:00:00");
+        for minute in 0..(3 * 24 * 60) {
+            let now = start + minute.minutes();
+            let open = Audience::ALL
+                .map(|audience| matches!(config(false).window(audience, now), Window::Open { .. }));
+            assert_eq!(open.iter().filter(|open| **open).count(), 1, "{now}");
+        }
+    }
+
+    #[test]
+    fn nights_are_as_long_as_the_clocks_make_them() {
+        for (evening, morning, hours) in [
+            ("2026-03-28T16:00:00", "2026-03-29T08:00:00", 15),
+            ("2026-10-24T16:00:00", "2026-10-25T08:00:00", 17),
+            ("2026-11-24T16:00:00", "2026-11-25T08:00:00", 16),
+        ] {
+            open_until(config(false), Audience::Citizens, evening, morning);
+            let night = rome(morning).duration_since(rome(evening));
+            assert_eq!(night.as_hours(), hours, "{evening}");
+        }
+    }
+
+    #[test]
+    fn weekends_are_open_to_all_where_the_setting_says_so() {
+        // 21 September 2024 is a Saturday.
+        let weekends = config(true);
+        open_until(
+            weekends,
+            Audience::Intermediaries,
+            "2024-09-21T20:00:00",
+            "2024-09-23T00:00:00",
+        );
+        open_until(weekends, Audience::Citizens, "2024-09-20T17:00:00", "2024-09-23T08:00:00");
+        opens_at(weekends, Audience::Intermediaries, "2024-09-20T16:00:00", "2024-09-21T00:00:00");
+        opens_at(
+            config(false),
+            Audience::Intermediaries,
+            "2024-09-21T20:00:00",
+            "2024-09-22T08:00:00",
+        );
+    }
+
+    #[test]
+    fn a_slice_of_the_whole_day_never_ends() {
+        let always = Config { citizens: Slice::parse("00:00-00:00").unwrap(), ..config(false) };
+        let now = rome("2026-03-29T02:30:00");
+        assert_eq!(always.window(Audience::Citizens, now), Window::Open { until: None });
+    }
+
+    #[test]
+    fn only_times_of_day_make_a_slice() {
+        for wrong in ["", "08:00", "8:00-16:00", "08:00-24:00", "08:60-16:00", "-", "08:00-16:00-"]
+        {
+            assert_eq!(Slice::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Reading a request's body, within its bytes and its seconds.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::{
+    body::{Body as _, Incoming},
+    header::{CONTENT_TYPE, HeaderMap},
+};
+use tokio::time::timeout;
+
+use super::problem::Kind;
+
+/// The bounds of a body.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Bytes of a body.
+    pub body_bytes_max: usize,
+    /// Time from the head to the last byte of the body, milliseconds.
+    pub body_ms_max: u64,
+}
+
+/// Reads a JSON body.
+///
+/// # Errors
+/// [`Kind::MediaType`], [`Kind::BodyTooLarge`] (before anything is read if the length is announced), [`Kind::BodyTooSlow`], or
+/// [`Kind::Malformed`] when it breaks off.
+pub async fn read_json(headers: &HeaderMap, body: Incoming, config: Config) -> Result<Bytes, Kind> {
+    if !is_json(headers) {
+        return Err(Kind::MediaType);
+    }
+    if body.size_hint().lower() > config.body_bytes_max as u64 {
+        return Err(Kind::BodyTooLarge);
+    }
+    let within = Duration::from_millis(config.body_ms_max);
+    timeout(within, collect(body, config.body_bytes_max)).await.map_err(|_| Kind::BodyTooSlow)?
+}
+
+/// A body that comes in one piece, as nearly all do, is not copied.
+async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Kind> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Kind::Malformed)?.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > bytes_max {
+            return Err(Kind::BodyTooLarge);
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(whole.freeze())
+}
+
+/// `application/json`, with or without `charset=utf-8`.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let mut parts = value.split(';').map(str::trim);
+    parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"))
+        && parts.all(|parameter| {
+            parameter.is_empty()
+                || parameter.eq_ignore_ascii_case("charset=utf-8")
+                || parameter.eq_ignore_ascii_case("charset=\"utf-8\"")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_told_from_what_only_looks_like_it() {
+        let says = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, value.parse().unwrap());
+            is_json(&headers)
+        };
+        assert!(says("application/json") && says("Application/JSON; charset=UTF-8"));
+        for wrong in ["text/json", "application/jsonp", "application/json; charset=latin1", ""] {
+            assert!(!says(wrong), "{wrong}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,126 @@
+//! The last gate, the third wall of promise 3: the only place where a response is made.
+//!
+//! An answer leaves only if the person it was rendered for is the person whose request it answers. Everything but what is
+//! public by its nature goes out with `no-store`, and under a session with the session's `Subject-Tag`.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Response, StatusCode,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
+};
+
+use super::problem::{Language, Problem};
+use crate::{ledger::seal::Subject, metrics as list, session::{Session, scope::Shown}};
+
+const SUBJECT_TAG: HeaderName = HeaderName::from_static("subject-tag");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// An answer on its way to the gate.
+pub struct Reply {
+    status: StatusCode,
+    content_type: &'static str,
+    body: Bytes,
+    meant_for: MeantFor,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Clone, Copy)]
+enum MeantFor {
+    /// The same for everybody, and may be kept for that many seconds.
+    Anyone { seconds: u32 },
+    /// Says nothing about a person.
+    Requester,
+    /// Rendered for this person.
+    Person(Subject),
+}
+
+impl Reply {
+    /// What is the same for everybody; a cache may keep it for so many seconds.
+    #[must_use]
+    pub fn public(content_type: &'static str, body: impl Into<Bytes>, seconds: u32) -> Self {
+        Self::new(StatusCode::OK, content_type, body.into(), MeantFor::Anyone { seconds })
+    }
+
+    /// What was rendered for one person.
+    #[must_use]
+    pub fn personal(status: StatusCode, json: Shown<Vec<u8>>) -> Self {
+        let (body, subject) = json.into_parts();
+        Self::new(status, "application/json", body.into(), MeantFor::Person(subject))
+    }
+
+    /// Done, and nothing to say.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::new(StatusCode::NO_CONTENT, "", Bytes::new(), MeantFor::Requester)
+    }
+
+    /// A problem, in the language of the requester.
+    #[must_use]
+    pub fn problem(problem: &Problem, language: Language) -> Self {
+        let meant_for = problem.shown_to().map_or(MeantFor::Requester, MeantFor::Person);
+        let body = problem.to_json(language).into();
+        let mut reply = Self::new(problem.status(), "application/problem+json", body, meant_for);
+        if let Some(seconds) = problem.retry_after_seconds() {
+            reply.headers.push((RETRY_AFTER, seconds.into()));
+        }
+        if let Some(limit) = problem.rate_limit() {
+            reply = reply.with(RATE_LIMIT, &limit);
+        }
+        if let Some(methods) = problem.allowed_methods() {
+            reply = reply.with(ALLOW, methods);
+        }
+        reply
+    }
+
+    /// With a `Location`.
+    #[must_use]
+    pub fn at(self, location: &str) -> Self {
+        self.with(LOCATION, location)
+    }
+
+    fn new(status: StatusCode, content_type: &'static str, body: Bytes, meant_for: MeantFor) -> Self {
+        Self { status, content_type, body, meant_for, headers: Vec::new() }
+    }
+
+    fn with(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+}
+
+/// Lets an answer out, if it is meant for whoever asked; `session` is theirs, if they have one.
+///
+/// An answer for somebody else is replaced by a plain 500, counted in `sportello_crossover_blocked_total`, and its content is
+/// gone.
+#[must_use]
+pub fn release(reply: Reply, session: Option<&Session>) -> Response<Full<Bytes>> {
+    let reply = match reply.meant_for {
+        MeantFor::Person(subject) if session.map(|session| session.subject) != Some(subject) => {
+            list::CROSSOVER_BLOCKED.counter(&[]).increment(1);
+            tracing::error!(?session, "an answer for somebody else was stopped at the last gate");
+            Reply::problem(&Problem::internal(), Language::default())
+        }
+        _ => reply,
+    };
+    let cache = match reply.meant_for {
+        MeantFor::Anyone { seconds } => HeaderValue::from_str(&format!("public, max-age={seconds}"))
+            .unwrap_or(HeaderValue::from_static("no-store")),
+        MeantFor::Requester | MeantFor::Person(_) => HeaderValue::from_static("no-store"),
+    };
+    let mut response = Response::new(Full::new(reply.body));
+    *response.status_mut() = reply.status;
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, cache);
+    if !reply.content_type.is_empty() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    }
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    if let Some(tag) = session.and_then(|session| HeaderValue::from_str(&session.tag).ok()) {
+        headers.insert(SUBJECT_TAG, tag);
+    }
+    headers.extend(reply.headers.into_iter().map(|(name, value)| (Some(name), value)));
+    response
+}

@@ -1,0 +1,9 @@
+//! The public listener: from a connection to a use case and back, over one table of routes and through one last gate.
+
+pub mod api;
+pub mod body;
+pub mod guard;
+pub mod listener;
+pub mod problem;
+pub mod router;
+pub mod tls;

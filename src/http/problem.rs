@@ -1,0 +1,350 @@
+//! Problems (RFC 9457): the only place for status codes of failures and for what the public is told about them.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+pub use crate::civic::Language;
+use crate::{
+    application::{Fault, ParseError},
+    gate::{limits::TooOften, pressure::Shed},
+    identity::token::TokenFault,
+    intake::{EnterFault, LookupFault, SubmitFault},
+    ledger::{Receipt, committer::CommitFault, keys::fill_random, seal::Subject},
+    schemes::CampaignWindow,
+};
+
+/// Refused people come back after this many seconds and up to as many again, each at another moment.
+const RETRY_SECONDS: u32 = 2;
+/// After a storage fault an operator has to act first.
+const STORAGE_RETRY_SECONDS: u32 = 60;
+
+macro_rules! problems {
+    ($($kind:ident $slug:literal $status:ident
+       $title_it:literal $title_en:literal $detail_it:literal $detail_en:literal;)*) => {
+        /// Every kind of problem that the public is told about.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind { $(#[doc = $title_en] $kind),* }
+
+        impl Kind {
+            /// Every kind, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// The last part of the problem's `type`.
+            #[must_use]
+            pub fn slug(self) -> &'static str {
+                match self { $(Self::$kind => $slug),* }
+            }
+
+            /// Its status code.
+            #[must_use]
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$kind => StatusCode::$status),* }
+            }
+
+            fn title(self, language: Language) -> &'static str {
+                match (self, language) {
+                    $((Self::$kind, Language::Italian) => $title_it,
+                      (Self::$kind, Language::English) => $title_en,)*
+                }
+            }
+
+            fn detail(self, language: Language) -> &'static str {
+                match (self, language) {
+                    $((Self::$kind, Language::Italian) => $detail_it,
+                      (Self::$kind, Language::English) => $detail_en,)*
+                }
+            }
+        }
+    };
+}
+
+problems! {
+    Malformed "malformed" BAD_REQUEST
+        "Richiesta non leggibile" "Unreadable request"
+        "Il corpo della richiesta non è un documento JSON valido."
+        "The body of the request is not a valid JSON document.";
+    KeyMissing "idempotency-key-missing" BAD_REQUEST
+        "Manca la chiave di idempotenza" "Idempotency key missing"
+        "Aggiungi l'intestazione Idempotency-Key con un valore scelto da te, da 1 a 128 caratteri ASCII visibili, e riusalo se ripeti l'invio."
+        "Add the header Idempotency-Key with a value of your own, 1 to 128 visible ASCII characters, and use it again if you repeat the request.";
+    Unauthenticated "unauthenticated" UNAUTHORIZED
+        "Accesso necessario" "Log in first"
+        "Il token manca, non è valido o è scaduto: accedi di nuovo."
+        "The token is missing, not valid or expired: log in again.";
+    AssuranceTooLow "assurance-too-low" FORBIDDEN
+        "Livello di identità insufficiente" "Assurance level too low"
+        "Serve un'identità digitale almeno di livello 2: accedi con SPID livello 2, CIE o CNS."
+        "A digital identity of level 2 at least is needed: log in with SPID level 2, CIE or CNS.";
+    WindowClosed "window-closed" FORBIDDEN
+        "Fascia oraria chiusa" "Time slice closed"
+        "In questo momento lo sportello è riservato ad altri: torna all'ora indicata in opensAt. L'ordine di arrivo non conta."
+        "The counter serves another audience now: come back at the time given in opensAt. The order of arrival does not count.";
+    NotYours "not-yours" FORBIDDEN
+        "Domanda per un'altra persona" "Application for somebody else"
+        "Un cittadino presenta la domanda solo per sé; un intermediario solo con un mandato, indicato in mandate."
+        "Citizens apply for themselves only; intermediaries only with a mandate, named in mandate.";
+    NotFound "not-found" NOT_FOUND
+        "Non trovato" "Not found"
+        "Qui non c'è nulla, o nulla che ti appartenga."
+        "There is nothing here, or nothing of yours.";
+    MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED
+        "Metodo non ammesso" "Method not allowed"
+        "Usa uno dei metodi elencati in Allow."
+        "Use one of the methods listed in Allow.";
+    BodyTooSlow "request-timeout" REQUEST_TIMEOUT
+        "Richiesta troppo lenta" "Request too slow"
+        "Il corpo della richiesta non è arrivato in tempo: ripeti l'invio con la stessa chiave."
+        "The body of the request did not arrive in time: send it again with the same key.";
+    AlreadyApplied "already-applied" CONFLICT
+        "Domanda già presentata" "Already applied"
+        "Per questa persona c'è già una domanda in questa campagna: consultala, o ritirala per presentarne un'altra."
+        "This person has an application in this campaign already: look at it, or withdraw it to hand in another.";
+    BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE
+        "Richiesta troppo grande" "Request too large"
+        "Il corpo della richiesta supera 64 KiB."
+        "The body of the request is larger than 64 KiB.";
+    MediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE
+        "Formato non ammesso" "Unsupported media type"
+        "Invia application/json in UTF-8."
+        "Send application/json in UTF-8.";
+    Invalid "invalid-application" UNPROCESSABLE_ENTITY
+        "Domanda non valida" "Application not valid"
+        "Correggi tutti i punti elencati in errors e ripeti l'invio: nulla è stato registrato."
+        "Mend every point listed in errors and send it again: nothing was recorded.";
+    CampaignClosed "campaign-closed" UNPROCESSABLE_ENTITY
+        "Campagna non aperta" "Campaign not open"
+        "Oggi non si presentano domande per questa campagna: le date sono in opensOn e closesOn."
+        "No applications are taken for this campaign today: its dates are in opensOn and closesOn.";
+    KeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY
+        "Chiave di idempotenza già usata" "Idempotency key used before"
+        "Questa chiave è stata usata con un contenuto diverso: scegline un'altra."
+        "This key was used with another content: choose another one.";
+    TooOften "too-many-requests" TOO_MANY_REQUESTS
+        "Troppe richieste" "Too many requests"
+        "Attendi il tempo indicato in Retry-After. Insistere non dà alcun vantaggio."
+        "Wait for the time given in Retry-After. Insisting gives no advantage.";
+    Internal "internal" INTERNAL_SERVER_ERROR
+        "Errore interno" "Internal error"
+        "È un errore nostro ed è stato segnalato. Se stavi inviando una domanda, ripeti con la stessa chiave."
+        "The fault is ours and has been reported. If you were sending an application, repeat it with the same key.";
+    Busy "busy" SERVICE_UNAVAILABLE
+        "Sportello al completo" "Counter full"
+        "Torna dopo il tempo indicato in Retry-After: l'ordine di arrivo non conta e nessuno perde nulla."
+        "Come back after the time given in Retry-After: the order of arrival does not count and nobody loses anything.";
+    Draining "draining" SERVICE_UNAVAILABLE
+        "Sportello in chiusura" "Counter closing"
+        "Questo sportello sta per fermarsi: ripeti tra poco."
+        "This counter is about to stop: try again in a moment.";
+    StorageUnavailable "storage-unavailable" SERVICE_UNAVAILABLE
+        "Archivio non disponibile" "Storage unavailable"
+        "In questo momento non si possono registrare domande; quelle con ricevuta sono al sicuro. Ripeti più tardi con la stessa chiave."
+        "Applications cannot be recorded right now; those with a receipt are safe. Repeat later with the same key.";
+}
+
+/// One problem, ready to be told.
+#[derive(Debug)]
+pub struct Problem {
+    kind: Kind,
+    extensions: Map<String, Value>,
+    faults: Vec<Fault>,
+    retry_after_seconds: Option<u32>,
+    rate_limit: Option<String>,
+    allowed_methods: Option<&'static str>,
+    shown_to: Option<Subject>,
+}
+
+impl From<Kind> for Problem {
+    fn from(kind: Kind) -> Self {
+        let retry_after_seconds = match kind {
+            Kind::Busy | Kind::Draining => Some(jittered(RETRY_SECONDS)),
+            Kind::StorageUnavailable => Some(jittered(STORAGE_RETRY_SECONDS)),
+            _ => None,
+        };
+        Self {
+            kind,
+            extensions: Map::new(),
+            faults: Vec::new(),
+            retry_after_seconds,
+            rate_limit: None,
+            allowed_methods: None,
+            shown_to: None,
+        }
+    }
+}
+
+impl Problem {
+    /// A bug of ours; what it was is in the log, not in the answer.
+    #[must_use]
+    pub fn internal() -> Self {
+        Kind::Internal.into()
+    }
+
+    /// The path is known, the method is not.
+    #[must_use]
+    pub fn method_not_allowed(methods: &'static str) -> Self {
+        Self { allowed_methods: Some(methods), ..Kind::MethodNotAllowed.into() }
+    }
+
+    /// A submission that failed, told to `requester` alone.
+    #[must_use]
+    pub fn of_submission(fault: SubmitFault, requester: Subject) -> Self {
+        match fault {
+            SubmitFault::AlreadyApplied(Some(receipt)) => already_applied(&receipt, requester),
+            SubmitFault::AlreadyApplied(None) => Kind::AlreadyApplied.into(),
+            SubmitFault::Invalid(fault) => fault.into(),
+            SubmitFault::CampaignClosed(window) => campaign_closed(&window),
+            SubmitFault::NotYours => Kind::NotYours.into(),
+            SubmitFault::KeyReused => Kind::KeyReused.into(),
+            SubmitFault::NoLease => Kind::Busy.into(),
+            SubmitFault::Commit(fault) => fault.into(),
+            SubmitFault::Read(fault) => unreadable(&fault),
+        }
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// How many faults of the input it names.
+    #[must_use]
+    pub fn faults(&self) -> usize {
+        self.faults.len()
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    pub(super) fn retry_after_seconds(&self) -> Option<u32> {
+        self.retry_after_seconds
+    }
+
+    pub(super) fn rate_limit(&self) -> Option<String> {
+        self.rate_limit.clone()
+    }
+
+    pub(super) fn allowed_methods(&self) -> Option<&'static str> {
+        self.allowed_methods
+    }
+
+    pub(super) fn shown_to(&self) -> Option<Subject> {
+        self.shown_to
+    }
+
+    pub(super) fn to_json(&self, language: Language) -> Vec<u8> {
+        let mut members = Map::new();
+        members.insert("type".into(), format!("urn:sportello:problem:{}", self.kind.slug()).into());
+        members.insert("title".into(), self.kind.title(language).into());
+        members.insert("status".into(), self.status().as_u16().into());
+        members.insert("detail".into(), self.kind.detail(language).into());
+        members.extend(self.extensions.clone());
+        if !self.faults.is_empty() {
+            let told = |fault: &Fault| json!({ "pointer": fault.pointer, "code": fault.code.as_str(), "detail": fault.detail(language) });
+            members.insert("errors".into(), self.faults.iter().map(told).collect());
+        }
+        Value::Object(members).to_string().into_bytes()
+    }
+
+    fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.extensions.insert(member.to_owned(), value.into());
+        self
+    }
+}
+
+impl From<ParseError> for Problem {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::Malformed { line, column, .. } => {
+                Self::from(Kind::Malformed).with("line", line).with("column", column)
+            }
+            ParseError::Invalid(faults) => Self { faults, ..Kind::Invalid.into() },
+        }
+    }
+}
+
+impl From<EnterFault> for Problem {
+    fn from(fault: EnterFault) -> Self {
+        match fault {
+            EnterFault::Token(TokenFault::Untrusted | TokenFault::Expired) => Kind::Unauthenticated.into(),
+            EnterFault::Token(TokenFault::AssuranceTooLow) => Kind::AssuranceTooLow.into(),
+            EnterFault::WindowClosed { opens_at } => window_closed(opens_at),
+            EnterFault::TooOften(too_often) => too_often.into(),
+            EnterFault::Full => Kind::Busy.into(),
+        }
+    }
+}
+
+impl From<LookupFault> for Problem {
+    fn from(fault: LookupFault) -> Self {
+        match fault {
+            LookupFault::NotFound => Kind::NotFound.into(),
+            LookupFault::Commit(fault) => fault.into(),
+            LookupFault::Read(fault) => unreadable(&fault),
+        }
+    }
+}
+
+impl From<CommitFault> for Problem {
+    fn from(fault: CommitFault) -> Self {
+        match fault {
+            CommitFault::Busy => Kind::Busy.into(),
+            CommitFault::Storage => Kind::StorageUnavailable.into(),
+        }
+    }
+}
+
+impl From<TooOften> for Problem {
+    fn from(too_often: TooOften) -> Self {
+        let seconds = seconds_up(too_often.wait);
+        Self {
+            retry_after_seconds: Some(jittered(seconds)),
+            rate_limit: Some(format!("\"default\";r=0;t={seconds}")),
+            ..Kind::TooOften.into()
+        }
+    }
+}
+
+impl From<Shed> for Problem {
+    fn from(_: Shed) -> Self {
+        Kind::Busy.into()
+    }
+}
+
+fn already_applied(receipt: &Receipt, requester: Subject) -> Problem {
+    let told = serde_json::to_value(receipt).unwrap_or(Value::Null);
+    Problem { shown_to: Some(requester), ..Kind::AlreadyApplied.into() }.with("receipt", told)
+}
+
+fn campaign_closed(window: &CampaignWindow) -> Problem {
+    Problem::from(Kind::CampaignClosed)
+        .with("opensOn", window.opens_on.to_string())
+        .with("closesOn", window.closes_on.to_string())
+}
+
+fn window_closed(opens_at: Timestamp) -> Problem {
+    Problem::from(Kind::WindowClosed).with("opensAt", super::api::rfc3339(opens_at))
+}
+
+fn unreadable(fault: &crate::ledger::ReadFault) -> Problem {
+    tracing::error!(%fault, "the ledger could not be read");
+    match fault {
+        crate::ledger::ReadFault::Storage(_) => Kind::StorageUnavailable.into(),
+        crate::ledger::ReadFault::Record(_) => Kind::Internal.into(),
+    }
+}
+
+/// Between so many seconds and twice as many, so that those who were refused together do not come back together.
+fn jittered(seconds: u32) -> u32 {
+    let mut dice = [0; 4];
+    fill_random(&mut dice);
+    seconds + u32::from_le_bytes(dice) % (seconds + 1)
+}
+
+fn seconds_up(wait: Duration) -> u32 {
+    u32::try_from(wait.as_secs()).unwrap_or(u32::MAX - 1) + 1
+}

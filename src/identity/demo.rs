@@ -1,0 +1,147 @@
+//! The demo's own identity provider: a key that `serve --demo` makes and `mint` signs with. No real person's token passes
+//! here, and a server without `--demo` never trusts it.
+
+use std::{fs, io, path::Path};
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+
+use super::{
+    Assurance,
+    token::{Claims, Verifier},
+};
+use crate::{civic::FiscalCode, ledger::keys::write_private};
+
+const ISSUER: &str = "urn:sportello:demo";
+const AUDIENCE: &str = "sportello";
+/// A demo token is good for a day, by the world's time.
+const VALID_SECONDS: i64 = 24 * 60 * 60;
+/// The key's file below the data directory.
+const KEY_FILE: &str = "demo-identity.key";
+
+/// Signs demo identities.
+pub struct Minter {
+    pair: Ed25519KeyPair,
+    signing: EncodingKey,
+}
+
+impl Minter {
+    /// The key in `data`.
+    ///
+    /// # Errors
+    /// What the system says, in particular `NotFound` before the first `serve --demo`.
+    pub fn load(data: &Path) -> io::Result<Self> {
+        let text = fs::read_to_string(data.join(KEY_FILE))?;
+        let unreadable = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+        let der = STANDARD.decode(text.trim()).map_err(|fault| unreadable(fault.to_string()))?;
+        let pair =
+            Ed25519KeyPair::from_pkcs8(&der).map_err(|fault| unreadable(fault.to_string()))?;
+        Ok(Self { pair, signing: EncodingKey::from_ed_der(&der) })
+    }
+
+    /// The key in `data`, made if there is none yet.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn load_or_create(data: &Path) -> io::Result<Self> {
+        let path = data.join(KEY_FILE);
+        if !path.exists() {
+            let pair = Ed25519KeyPair::generate().map_err(io::Error::other)?;
+            let der = pair.to_pkcs8v1().map_err(io::Error::other)?;
+            write_private(&path, STANDARD.encode(der.as_ref()).as_bytes())?;
+        }
+        Self::load(data)
+    }
+
+    /// A token for a person, or for somebody at an intermediary's office, issued at `real_now`.
+    ///
+    /// # Panics
+    /// If a token of a few strings cannot be signed, which would be a bug of ours.
+    #[must_use]
+    pub fn mint(
+        &self,
+        fiscal_code: &FiscalCode,
+        office: Option<&str>,
+        assurance: Assurance,
+        real_now: Timestamp,
+    ) -> String {
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            iat: real_now.as_second(),
+            exp: real_now.as_second() + VALID_SECONDS,
+            nbf: None,
+            acr: assurance.acr().to_owned(),
+            fiscal_number: format!("TINIT-{}", fiscal_code.as_str()),
+            office: office.map(ToOwned::to_owned),
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &self.signing)
+            .expect("a token of a few strings can be signed")
+    }
+
+    /// Verifies what this key signs.
+    #[must_use]
+    pub fn verifier(&self) -> Verifier {
+        Verifier::trusting(ISSUER, AUDIENCE, self.pair.public_key().as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::identity::{Audience, token::TokenFault};
+
+    fn minter() -> (tempfile::TempDir, Minter) {
+        let data = tempfile::tempdir().unwrap();
+        let minter = Minter::load_or_create(data.path()).unwrap();
+        (data, minter)
+    }
+
+    fn now() -> Timestamp {
+        "2024-09-16T15:30:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_minted_token_proves_who_it_was_minted_for() {
+        let (data, minter) = minter();
+        let code = FiscalCode::made_up(7);
+        let token = minter.mint(&code, None, Assurance::Level2, now());
+        let again = Minter::load(data.path()).unwrap();
+        let identity = again.verifier().verify(&token, now()).unwrap();
+        assert_eq!((identity.fiscal_code, identity.audience), (code, Audience::Citizens));
+        let token = minter.mint(&code, Some("patronato-7"), Assurance::Level3, now());
+        let identity = minter.verifier().verify(&token, now()).unwrap();
+        assert_eq!(identity.audience, Audience::Intermediaries);
+    }
+
+    #[test]
+    fn a_token_fails_when_it_is_old_weak_foreign_or_changed() {
+        let (_data, minter) = minter();
+        let verify = |token: &str, at| minter.verifier().verify(token, at).unwrap_err();
+        let good = minter.mint(&FiscalCode::made_up(7), None, Assurance::Level2, now());
+        let day = SignedDuration::from_hours(24) + SignedDuration::from_secs(60);
+        assert_eq!(verify(&good, now() + day), TokenFault::Expired);
+        assert_eq!(verify(&good, now() - SignedDuration::from_secs(61)), TokenFault::Expired);
+        let weak = minter.mint(&FiscalCode::made_up(7), None, Assurance::Level1, now());
+        assert_eq!(verify(&weak, now()), TokenFault::AssuranceTooLow);
+        let (_other_data, other) = self::minter();
+        let foreign = other.mint(&FiscalCode::made_up(7), None, Assurance::Level2, now());
+        for wrong in [foreign.as_str(), "", "a.b.c", &good[1..], &good[..good.len() - 2]] {
+            assert_eq!(verify(wrong, now()), TokenFault::Untrusted, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_cannot_choose_its_own_algorithm() {
+        let (_data, minter) = minter();
+        let good = minter.mint(&FiscalCode::made_up(7), None, Assurance::Level2, now());
+        let claims = good.split('.').nth(1).unwrap();
+        // {"alg":"none","typ":"JWT"}
+        let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{claims}.");
+        assert!(minter.verifier().verify(&unsigned, now()).is_err());
+    }
+}

@@ -1,0 +1,75 @@
+//! Who somebody is: a verified identity, from a token that a trusted issuer signed.
+
+pub mod demo;
+pub mod token;
+
+use crate::civic::FiscalCode;
+
+/// Who comes to the counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// People who apply for themselves.
+    Citizens,
+    /// *Patronati* and other authorised offices that apply for people under a mandate.
+    Intermediaries,
+}
+
+impl Audience {
+    /// Every audience.
+    pub const ALL: [Self; 2] = [Self::Citizens, Self::Intermediaries];
+
+    /// The audience's name in answers and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Citizens => "citizens",
+            Self::Intermediaries => "intermediaries",
+        }
+    }
+}
+
+/// How sure the issuer is of the person, after the SPID levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Assurance {
+    /// A password.
+    Level1,
+    /// A password and a second factor. The least that is accepted here.
+    Level2,
+    /// A second factor held in hardware.
+    Level3,
+}
+
+impl Assurance {
+    /// The least level that may enter.
+    pub const REQUIRED: Self = Self::Level2;
+
+    /// Reads an `acr` claim such as `https://www.spid.gov.it/SpidL2`, or its last part alone.
+    #[must_use]
+    pub fn parse(acr: &str) -> Option<Self> {
+        match acr.strip_prefix("https://www.spid.gov.it/").unwrap_or(acr) {
+            "SpidL1" | "1" => Some(Self::Level1),
+            "SpidL2" | "2" => Some(Self::Level2),
+            "SpidL3" | "3" => Some(Self::Level3),
+            _ => None,
+        }
+    }
+
+    /// The `acr` claim of this level.
+    #[must_use]
+    pub fn acr(self) -> &'static str {
+        match self {
+            Self::Level1 => "https://www.spid.gov.it/SpidL1",
+            Self::Level2 => "https://www.spid.gov.it/SpidL2",
+            Self::Level3 => "https://www.spid.gov.it/SpidL3",
+        }
+    }
+}
+
+/// A verified identity.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Who it is.
+    pub fiscal_code: FiscalCode,
+    /// As whom they come.
+    pub audience: Audience,
+}

@@ -1,0 +1,98 @@
+//! Identity tokens: JSON Web Tokens (RFC 7519) with the claims of SPID and CIE over OpenID Connect.
+
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
+use serde::{Deserialize, Serialize};
+
+use super::{Assurance, Audience, Identity};
+use crate::civic::FiscalCode;
+
+/// Clocks of two houses may differ by this much.
+const LEEWAY_SECONDS: i64 = 60;
+/// A token longer than this is refused unread.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
+/// The claims that matter here; others may be there.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Claims {
+    pub(super) iss: String,
+    pub(super) aud: String,
+    pub(super) iat: i64,
+    pub(super) exp: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) nbf: Option<i64>,
+    pub(super) acr: String,
+    #[serde(rename = "https://attributes.eid.gov.it/fiscal_number")]
+    pub(super) fiscal_number: String,
+    /// The intermediary's office; a citizen's token has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) office: Option<String>,
+}
+
+/// Why a token does not let anybody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenFault {
+    /// It is no token, or not from whom we trust, or not for us.
+    #[error("the identity token is not valid")]
+    Untrusted,
+    /// It was valid once, or is not yet.
+    #[error("the identity token has expired or is not valid yet")]
+    Expired,
+    /// The person is not identified surely enough.
+    #[error("the identity token's assurance level is too low")]
+    AssuranceTooLow,
+}
+
+/// Verifies tokens of one issuer.
+pub struct Verifier {
+    key: DecodingKey,
+    validation: Validation,
+}
+
+impl Verifier {
+    /// Trusts `issuer` with this Ed25519 public key (32 bytes), for tokens meant for `audience`.
+    #[must_use]
+    pub fn trusting(issuer: &str, audience: &str, public_key: &[u8]) -> Self {
+        // The algorithm is pinned here, so a token cannot choose its own. Times are checked below, by the clock passed in.
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[audience]);
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        Self { key: DecodingKey::from_ed_der(public_key), validation }
+    }
+
+    /// The identity that a token proves at `real_now`, the world's time.
+    ///
+    /// # Errors
+    /// [`TokenFault`]; the person has to log in again with their identity provider.
+    pub fn verify(&self, token: &str, real_now: Timestamp) -> Result<Identity, TokenFault> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(TokenFault::Untrusted);
+        }
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
+            .map_err(|fault| match fault.kind() {
+                ErrorKind::ExpiredSignature | ErrorKind::ImmatureSignature => TokenFault::Expired,
+                _ => TokenFault::Untrusted,
+            })?
+            .claims;
+        let now = real_now.as_second();
+        let starts = claims.nbf.unwrap_or(claims.iat).max(claims.iat);
+        if now >= claims.exp.saturating_add(LEEWAY_SECONDS)
+            || now < starts.saturating_sub(LEEWAY_SECONDS)
+        {
+            return Err(TokenFault::Expired);
+        }
+        let code = claims.fiscal_number.strip_prefix("TINIT-").ok_or(TokenFault::Untrusted)?;
+        let fiscal_code = FiscalCode::parse(code).map_err(|_| TokenFault::Untrusted)?;
+        let assurance = Assurance::parse(&claims.acr).ok_or(TokenFault::AssuranceTooLow)?;
+        if assurance < Assurance::REQUIRED {
+            return Err(TokenFault::AssuranceTooLow);
+        }
+        let audience = match claims.office {
+            Some(_) => Audience::Intermediaries,
+            None => Audience::Citizens,
+        };
+        Ok(Identity { fiscal_code, audience })
+    }
+}

@@ -1,0 +1,300 @@
+//! The committer: one thread that owns the ledger's writer, gathers what is waiting, writes it with one sync, answers all.
+//!
+//! Group commit adapts to the load. At rest a lone submission is written at once. While batches hold two submissions or
+//! more, the next one waits up to [`Config::batch_wait_ms`] for company, for the fixed part of a commit rules at partial
+//! load. Decisions are in no hurry: they ride along with submissions and go alone only after [`Config::ruling_wait_ms`].
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+use metrics::{Counter, Histogram};
+
+use super::{
+    Case, Position,
+    engine::{Batch, Change, Engine, Ruling, Submission, Verdict, Written},
+    index::Index,
+    record::Channel,
+};
+use crate::{
+    clock::Stopwatch,
+    metrics as list,
+    schemes::{Campaign, Outcome},
+    urn::Urn,
+};
+
+/// The bounds of a commit.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Submissions written with one sync, at most.
+    pub batch_records_max: usize,
+    /// Bytes of records written with one sync, about; one message may pass it.
+    pub batch_bytes_max: usize,
+    /// How long a batch waits for company under load, milliseconds.
+    pub batch_wait_ms: u64,
+    /// How long decisions wait for submissions to ride with, milliseconds.
+    pub ruling_wait_ms: u64,
+    /// Messages that may wait for the committer; past it submitters are told to come back.
+    pub queue_messages_max: usize,
+}
+
+/// Why a submission was not committed. Nothing of it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitFault {
+    /// The committer's queue is full: come back in a moment.
+    #[error("the commit queue is full")]
+    Busy,
+    /// The storage failed; intake has stopped until a restart.
+    #[error("the ledger's storage has failed")]
+    Storage,
+}
+
+/// Called once, on the committer's thread: it must not block.
+pub(super) type Reply<T> = Box<dyn FnOnce(Result<T, CommitFault>) + Send>;
+
+pub(super) enum Work {
+    Submit(Vec<Submission>, Reply<Vec<Verdict>>),
+    Rule(Vec<Ruling>),
+    Withdraw(Position, Reply<Option<Change>>),
+    Close,
+}
+
+/// What the committer's thread owns.
+pub(super) struct Committer {
+    pub(super) campaign: Campaign,
+    pub(super) config: Config,
+    pub(super) engine: Box<dyn Engine>,
+    pub(super) index: Arc<Mutex<Index>>,
+    pub(super) urn: Arc<Urn<Case>>,
+    pub(super) work: Receiver<Work>,
+    pub(super) poisoned: Arc<AtomicBool>,
+    pub(super) meters: Meters,
+}
+
+#[derive(Default)]
+struct Gathered {
+    batch: Batch,
+    bytes: usize,
+    submitters: Vec<(usize, Reply<Vec<Verdict>>)>,
+    withdrawers: Vec<Reply<Option<Change>>>,
+    close: bool,
+}
+
+impl Committer {
+    /// Works until it is told to close or every handle is gone; what was handed in before is written first.
+    pub(super) fn run(mut self) {
+        let mut busy = false;
+        loop {
+            let gathered = self.gather(busy);
+            busy = gathered.batch.submissions.len() > 1;
+            let close = gathered.close;
+            self.settle(gathered);
+            if close {
+                return;
+            }
+        }
+    }
+
+    fn gather(&self, busy: bool) -> Gathered {
+        let mut gathered = Gathered::default();
+        let mut deadline = None;
+        loop {
+            let work = match deadline {
+                None => self.work.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(deadline) => self.work.recv_deadline(deadline),
+            };
+            match work {
+                Ok(work) => gathered.add(work),
+                Err(RecvTimeoutError::Timeout) => return gathered,
+                Err(RecvTimeoutError::Disconnected) => gathered.close = true,
+            }
+            while !gathered.full(&self.config)
+                && let Ok(work) = self.work.try_recv()
+            {
+                gathered.add(work);
+            }
+            if gathered.full(&self.config) || gathered.urgent() && !busy {
+                return gathered;
+            }
+            deadline = Some(self.deadline(&gathered, deadline));
+        }
+    }
+
+    /// The first deadline holds, except that a submission in hand shortens the wait of decisions.
+    fn deadline(&self, gathered: &Gathered, before: Option<Instant>) -> Instant {
+        let wait =
+            if gathered.urgent() { self.config.batch_wait_ms } else { self.config.ruling_wait_ms };
+        let deadline = Stopwatch::start().deadline(Duration::from_millis(wait));
+        before.map_or(deadline, |before| before.min(deadline))
+    }
+
+    fn settle(&mut self, gathered: Gathered) {
+        let Gathered { batch, submitters, withdrawers, .. } = gathered;
+        let written = self.write(&batch);
+        match written {
+            Ok(written) => {
+                self.meters.count(&batch, &written);
+                let Written { verdicts, withdrawals, .. } = written;
+                self.hand_on(batch.submissions, &verdicts);
+                let mut verdicts = verdicts.into_iter();
+                for (count, reply) in submitters {
+                    reply(Ok(verdicts.by_ref().take(count).collect()));
+                }
+                for (reply, change) in withdrawers.into_iter().zip(withdrawals) {
+                    reply(Ok(change));
+                }
+            }
+            Err(fault) => {
+                submitters.into_iter().for_each(|(_, reply)| reply(Err(fault)));
+                withdrawers.into_iter().for_each(|reply| reply(Err(fault)));
+            }
+        }
+    }
+
+    /// A failed write or sync is final: what is on disk is known only after a restart, so it is never tried again.
+    fn write(&mut self, batch: &Batch) -> Result<Written, CommitFault> {
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(CommitFault::Storage);
+        }
+        if batch.is_empty() {
+            return Ok(Written {
+                verdicts: Vec::new(),
+                rulings: Vec::new(),
+                withdrawals: Vec::new(),
+            });
+        }
+        let watch = Stopwatch::start();
+        let result = self.engine.write(batch).and_then(|written| {
+            self.meters.duration.record(watch.elapsed());
+            self.engine.tidy()?;
+            Ok(written)
+        });
+        result.map_err(|fault| {
+            self.poisoned.store(true, Ordering::Release);
+            list::LEDGER_POISONED.gauge(&[]).set(1.0);
+            tracing::error!(campaign = %self.campaign, %fault, "the ledger is poisoned: intake has stopped; mend the storage and restart");
+            CommitFault::Storage
+        })
+    }
+
+    /// Gives what is durable now to the judges; what the urn has no room for waits in the ledger.
+    fn hand_on(&self, submissions: Vec<Submission>, verdicts: &[Verdict]) {
+        for (submission, verdict) in submissions.into_iter().zip(verdicts) {
+            if let Verdict::Accepted(position, _) = *verdict {
+                let Submission { application, subject, received_on, .. } = submission;
+                let case =
+                    Case { campaign: self.campaign, position, subject, received_on, application };
+                if let Err(case) = self.urn.put(case) {
+                    self.index
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .put_back(case.position);
+                }
+            }
+        }
+    }
+}
+
+impl Gathered {
+    fn add(&mut self, work: Work) {
+        match work {
+            Work::Submit(submissions, reply) => {
+                self.bytes +=
+                    submissions.iter().map(|submission| submission.record.len()).sum::<usize>();
+                self.submitters.push((submissions.len(), reply));
+                self.batch.submissions.extend(submissions);
+            }
+            Work::Rule(rulings) => {
+                self.bytes += rulings.iter().map(|ruling| ruling.decision.len()).sum::<usize>();
+                self.batch.rulings.extend(rulings);
+            }
+            Work::Withdraw(position, reply) => {
+                self.withdrawers.push(reply);
+                self.batch.withdrawals.push(position);
+            }
+            Work::Close => self.close = true,
+        }
+    }
+
+    fn full(&self, config: &Config) -> bool {
+        self.close
+            || self.batch.submissions.len() >= config.batch_records_max
+            || self.bytes >= config.batch_bytes_max
+    }
+
+    /// Whether somebody waits for the answer.
+    fn urgent(&self) -> bool {
+        !self.submitters.is_empty() || !self.withdrawers.is_empty()
+    }
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.submissions.is_empty() && self.rulings.is_empty() && self.withdrawals.is_empty()
+    }
+}
+
+/// The counters that the committer moves, looked up once.
+pub(super) struct Meters {
+    accepted: [Counter; Channel::ALL.len()],
+    decided: [Counter; Outcome::ALL.len()],
+    withdrawn_undecided: Counter,
+    withdrawn_decided: Counter,
+    duration: Histogram,
+    batch: Histogram,
+}
+
+impl Meters {
+    /// The counters of a campaign's scheme, raised by what its ledger holds already: they count since the ledger began.
+    pub(super) fn resumed(campaign: Campaign, index: &Index) -> Self {
+        let scheme = campaign.scheme.as_str();
+        let tally = index.tally();
+        let meters = Self {
+            accepted: Channel::ALL
+                .map(|channel| list::ACCEPTED.counter(&[scheme, channel.as_str()])),
+            decided: Outcome::ALL.map(|outcome| list::DECIDED.counter(&[scheme, outcome.as_str()])),
+            withdrawn_undecided: list::WITHDRAWN.counter(&["decision"]),
+            withdrawn_decided: list::WITHDRAWN.counter(&["payment"]),
+            duration: list::COMMIT_DURATION.histogram(&[]),
+            batch: list::COMMIT_BATCH.histogram(&[]),
+        };
+        meters
+            .accepted
+            .iter()
+            .zip(tally.accepted)
+            .for_each(|(counter, count)| counter.increment(count));
+        meters
+            .decided
+            .iter()
+            .zip(tally.decided)
+            .for_each(|(counter, count)| counter.increment(count));
+        meters.withdrawn_undecided.increment(tally.withdrawn_undecided);
+        meters.withdrawn_decided.increment(tally.withdrawn_decided);
+        meters
+    }
+
+    fn count(&self, batch: &Batch, written: &Written) {
+        let mut accepted = 0_u32;
+        for (submission, verdict) in batch.submissions.iter().zip(&written.verdicts) {
+            if matches!(verdict, Verdict::Accepted(..)) {
+                self.accepted[submission.channel as usize].increment(1);
+                accepted += 1;
+            }
+        }
+        if accepted > 0 {
+            self.batch.record(f64::from(accepted));
+        }
+        for change in written.rulings.iter().chain(&written.withdrawals).flatten() {
+            match change {
+                Change::Decided(outcome) => self.decided[*outcome as usize].increment(1),
+                Change::Withdrawn(None) => self.withdrawn_undecided.increment(1),
+                Change::Withdrawn(Some(_)) => self.withdrawn_decided.increment(1),
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What an engine of the ledger must do, whatever it stands on: one machine's files or a replicated log.
+
+use std::{path::PathBuf, sync::Arc};
+
+use jiff::civil::Date;
+
+use super::{
+    Position,
+    proof::{Digest, Tree},
+    record::Channel,
+    seal::{Claim, KeyHash, Subject},
+};
+use crate::{application::Application, schemes::Outcome};
+
+/// An application on its way into the ledger.
+pub struct Submission {
+    /// What may exist once.
+    pub claim: Claim,
+    /// The client's idempotency key, hashed in its scope.
+    pub key: KeyHash,
+    /// SHA-256 of the application's bytes as they were sent.
+    pub digest: Digest,
+    /// By which way it came.
+    pub channel: Channel,
+    /// The day it counts from.
+    pub received_on: Date,
+    /// Whose data it is.
+    pub subject: Subject,
+    /// The sealed record.
+    pub record: Vec<u8>,
+    /// The application itself, for the judges, once it is durable.
+    pub application: Box<Application>,
+}
+
+/// A decision on its way into the ledger.
+pub struct Ruling {
+    /// Which application.
+    pub position: Position,
+    /// What was decided.
+    pub outcome: Outcome,
+    /// The decision, sealed for its subject.
+    pub decision: Vec<u8>,
+}
+
+/// What may happen to a durable application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A judge decided it.
+    Decided(Outcome),
+    /// Its person withdrew it; what was decided before, if anything.
+    Withdrawn(Option<Outcome>),
+}
+
+/// What is written together, with one sync.
+#[derive(Default)]
+pub struct Batch {
+    /// New applications.
+    pub submissions: Vec<Submission>,
+    /// Decisions.
+    pub rulings: Vec<Ruling>,
+    /// Withdrawals.
+    pub withdrawals: Vec<Position>,
+}
+
+/// What became of a submission.
+#[derive(Clone)]
+pub enum Verdict {
+    /// It is durable.
+    Accepted(Position, Arc<SignedBatch>),
+    /// The same key with the same body was accepted before: its receipt holds.
+    Replayed(Position),
+    /// The same key was used with another body.
+    KeyReused,
+    /// The person has an application in this campaign.
+    AlreadyApplied(Position),
+}
+
+/// What became of a batch.
+pub struct Written {
+    /// One a submission, in order.
+    pub verdicts: Vec<Verdict>,
+    /// One a ruling: the change, or nothing if it was decided or withdrawn before.
+    pub rulings: Vec<Option<Change>>,
+    /// One a withdrawal, likewise.
+    pub withdrawals: Vec<Option<Change>>,
+}
+
+/// The signed tree over a batch, from which its receipts take their proofs.
+pub struct SignedBatch {
+    pub(super) tree: Tree,
+    pub(super) signature: String,
+}
+
+/// Why the ledger cannot be opened. Nothing was changed; mend it and start again.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFault {
+    /// Another process holds the ledger.
+    #[error(
+        "the data in {path} is in use by another process: stop that one first, or choose another --data"
+    )]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory cannot be made, read or written.
+    #[error("{path}: {source}")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The store itself refused.
+    #[error("ledger {path}: {source}")]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// What the store said.
+        source: rusqlite::Error,
+    },
+    /// The ledger contradicts itself.
+    #[error("ledger {path} is damaged: {what}; restore it from your backup")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
+}
+
+/// The ledger's storage failed. Writing has ended for this process; a restart recovers what is on disk.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageFault {
+    /// The store refused a read or a write.
+    #[error("storage: {0}")]
+    Store(#[from] rusqlite::Error),
+    /// The ledger holds as many records as positions exist.
+    #[error("the ledger of this campaign is full")]
+    Full,
+}
+
+/// The writing side, owned by the one committer.
+pub trait Engine: Send {
+    /// Decides uniqueness, writes everything, syncs once. Only then does it return.
+    ///
+    /// # Errors
+    /// Any error is final: the caller must not write again, for what is on disk is known only after a restart.
+    fn write(&mut self, batch: &Batch) -> Result<Written, StorageFault>;
+
+    /// Bounds what a restart has to replay; called between batches.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    fn tidy(&mut self) -> Result<(), StorageFault>;
+}
+
+/// The reading side; sees durable data only. Calls may wait for the disk: keep them off the event loops.
+pub trait Reader: Send + Sync {
+    /// The stored record at a position.
+    ///
+    /// # Errors
+    /// [`StorageFault`] when the disk does not answer.
+    fn record(&self, position: Position) -> Result<Option<Vec<u8>>, StorageFault>;
+
+    /// The sealed decision on a position.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    fn decision(&self, position: Position) -> Result<Option<Vec<u8>>, StorageFault>;
+
+    /// The batch that a position was written in: the first position, its entries, its signature and the root before it.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    fn batch_of(&self, position: Position) -> Result<Option<StoredBatch>, StorageFault>;
+
+    /// Moves what is written ahead into its final place, as far as that goes without holding up the writer.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    fn checkpoint(&self) -> Result<(), StorageFault>;
+}
+
+/// One entry of the narrow table: what the index and the proofs need of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What may exist once.
+    pub claim: Claim,
+    /// The idempotency key's hash.
+    pub key: KeyHash,
+    /// SHA-256 of the application's bytes.
+    pub digest: Digest,
+    /// By which way it came.
+    pub channel: Channel,
+    /// The day it counts from.
+    pub received_on: Date,
+}
+
+/// A batch as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBatch {
+    /// The position of its first entry.
+    pub first: Position,
+    /// Its entries, in the order of positions.
+    pub entries: Vec<Entry>,
+    /// The root of the batch before; zeros for the first.
+    pub previous_root: Digest,
+    /// Its own root.
+    pub root: Digest,
+    /// The signature over the root.
+    pub signature: String,
+}

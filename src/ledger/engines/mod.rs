@@ -1,0 +1,3 @@
+//! The engines that the ledger can stand on.
+
+pub mod sqlite;

@@ -1,0 +1,174 @@
+//! The narrow table's entries and the signed tree over them.
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::{
+    Position,
+    engine::{Change, Entry, SignedBatch, StoredBatch, Submission},
+    keys::HouseKeys,
+    proof::{Digest, Proof, Tree, chain_leaf, receipt_leaf},
+    record::{Channel, day_number, day_of},
+    seal::{Claim, KeyHash},
+};
+use crate::schemes::{Campaign, Outcome};
+
+/// Bytes of a stored entry: claim, key, digest, day, channel.
+const ENTRY_BYTES: usize = 16 + 16 + 32 + 4 + 1;
+/// Bytes of a stored change: position, code.
+const CHANGE_BYTES: usize = 4 + 1;
+const WITHDRAWN_UNDECIDED: u8 = 0x10;
+const WITHDRAWN_DECIDED: u8 = 0x20;
+
+impl From<&Submission> for Entry {
+    fn from(submission: &Submission) -> Self {
+        Self {
+            claim: submission.claim,
+            key: submission.key,
+            digest: submission.digest,
+            channel: submission.channel,
+            received_on: submission.received_on,
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn encode_all(entries: &[Self]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(entries.len() * ENTRY_BYTES);
+        for entry in entries {
+            bytes.extend_from_slice(&entry.claim.0);
+            bytes.extend_from_slice(&entry.key.0);
+            bytes.extend_from_slice(&entry.digest);
+            bytes.extend_from_slice(&day_number(entry.received_on).to_be_bytes());
+            bytes.push(entry.channel as u8);
+        }
+        bytes
+    }
+
+    /// The entries of a stored row, or nothing if the row is damaged.
+    pub(super) fn decode_all(bytes: &[u8]) -> Option<Vec<Self>> {
+        let (rows, rest) = bytes.as_chunks::<ENTRY_BYTES>();
+        rest.is_empty().then(|| rows.iter().map(Self::decode).collect())?
+    }
+
+    fn decode(row: &[u8; ENTRY_BYTES]) -> Option<Self> {
+        let (claim, rest) = row.split_first_chunk::<16>()?;
+        let (key, rest) = rest.split_first_chunk::<16>()?;
+        let (digest, rest) = rest.split_first_chunk::<32>()?;
+        let (day, channel) = rest.split_first_chunk::<4>()?;
+        Some(Self {
+            claim: Claim(*claim),
+            key: KeyHash(*key),
+            digest: *digest,
+            received_on: day_of(i32::from_be_bytes(*day))?,
+            channel: Channel::from_byte(channel[0])?,
+        })
+    }
+}
+
+impl Change {
+    pub(super) fn encode_all(changes: &[(Position, Self)]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(changes.len() * CHANGE_BYTES);
+        for (position, change) in changes {
+            bytes.extend_from_slice(&position.0.to_be_bytes());
+            bytes.push(match change {
+                Self::Decided(outcome) => *outcome as u8,
+                Self::Withdrawn(None) => WITHDRAWN_UNDECIDED,
+                Self::Withdrawn(Some(outcome)) => WITHDRAWN_DECIDED | *outcome as u8,
+            });
+        }
+        bytes
+    }
+
+    /// The changes of a stored row, or nothing if the row is damaged.
+    pub(super) fn decode_all(bytes: &[u8]) -> Option<Vec<(Position, Self)>> {
+        let (rows, rest) = bytes.as_chunks::<CHANGE_BYTES>();
+        rest.is_empty().then(|| rows.iter().map(Self::decode).collect())?
+    }
+
+    fn decode(row: &[u8; CHANGE_BYTES]) -> Option<(Position, Self)> {
+        let (position, code) = row.split_first_chunk::<4>()?;
+        let outcome = || Outcome::ALL.get(usize::from(code[0] & 0x0f)).copied();
+        let change = match code[0] & 0xf0 {
+            0 => Self::Decided(outcome()?),
+            WITHDRAWN_UNDECIDED => Self::Withdrawn(None),
+            WITHDRAWN_DECIDED => Self::Withdrawn(Some(outcome()?)),
+            _ => return None,
+        };
+        Some((Position(u32::from_be_bytes(*position)), change))
+    }
+}
+
+impl HouseKeys {
+    /// The leaf of the entry at `position`.
+    pub(super) fn leaf(&self, campaign: Campaign, position: Position, entry: &Entry) -> Digest {
+        let code = self.receipt(campaign, position).to_string();
+        receipt_leaf(&code, &entry.received_on.to_string(), &entry.digest)
+    }
+
+    /// The tree over a batch whose first entry stands at `first`.
+    pub(super) fn tree(
+        &self,
+        campaign: Campaign,
+        first: Position,
+        entries: &[Entry],
+        previous_root: &Digest,
+    ) -> Tree {
+        let mut leaves = Vec::with_capacity(entries.len() + 1);
+        leaves.push(chain_leaf(previous_root));
+        for (offset, entry) in (0..).zip(entries) {
+            leaves.push(self.leaf(campaign, Position(first.0 + offset), entry));
+        }
+        Tree::of(leaves)
+    }
+
+    /// The house's signature over a root.
+    pub(super) fn sign_root(&self, root: &Digest) -> String {
+        format!("ed25519=:{}:", STANDARD.encode(self.signing.sign(root).as_ref()))
+    }
+}
+
+impl SignedBatch {
+    /// The tree of a stored batch, made again.
+    pub(super) fn restored(keys: &HouseKeys, campaign: Campaign, stored: StoredBatch) -> Arc<Self> {
+        let tree = keys.tree(campaign, stored.first, &stored.entries, &stored.previous_root);
+        Arc::new(Self { tree, signature: stored.signature })
+    }
+
+    pub(super) fn proof(&self, leaf: &Digest) -> Option<Proof> {
+        Some(Proof {
+            path: self.tree.path(leaf)?,
+            root: STANDARD.encode(self.tree.root()),
+            signature: self.signature.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_and_changes_come_back_as_they_were_and_damage_is_seen() {
+        let entry = |n: u8| Entry {
+            claim: Claim([n; 16]),
+            key: KeyHash([n + 1; 16]),
+            digest: [n + 2; 32],
+            channel: Channel::ALL[usize::from(n % 2)],
+            received_on: jiff::civil::date(2024, 9, i8::try_from(n).unwrap()),
+        };
+        let entries: Vec<_> = (1..5).map(entry).collect();
+        let bytes = Entry::encode_all(&entries);
+        assert_eq!(Entry::decode_all(&bytes), Some(entries));
+        assert_eq!(Entry::decode_all(&bytes[1..]), None);
+
+        let mut changes: Vec<_> =
+            Outcome::ALL.map(|outcome| (Position(7), Change::Decided(outcome))).into();
+        changes.extend(Outcome::ALL.map(|outcome| (Position(8), Change::Withdrawn(Some(outcome)))));
+        changes.push((Position(u32::MAX), Change::Withdrawn(None)));
+        let bytes = Change::encode_all(&changes);
+        assert_eq!(Change::decode_all(&bytes), Some(changes));
+        assert_eq!(Change::decode_all(&[0, 0, 0, 1, 0xff]), None);
+    }
+}

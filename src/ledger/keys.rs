@@ -1,0 +1,184 @@
+//! The house's keys: one secret file, from which every purpose gets a key of its own.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use aws_lc_rs::{
+    hmac,
+    rand::SecureRandom as _,
+    signature::{Ed25519KeyPair, KeyPair as _},
+};
+
+/// Length of the master secret.
+const MASTER_BYTES: usize = 32;
+
+/// Why the house's secret cannot be used. The operator mends the file and starts again.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysFault {
+    /// The file cannot be read or made.
+    #[error("key file {path}: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others than the owner may read it.
+    #[error("key file {path} may be read by others than its owner: run chmod 600 {path}")]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It does not hold 64 hexadecimal digits.
+    #[error(
+        "key file {path} does not hold a key: 64 hexadecimal digits are expected; restore it from your backup"
+    )]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+/// Every key derived from the master secret, each for one purpose only.
+pub struct HouseKeys {
+    pub(super) subject: [u8; 32],
+    pub(super) claim: [u8; 32],
+    pub(super) idempotency: [u8; 32],
+    pub(super) receipt: [u8; 32],
+    pub(super) seal: hmac::Key,
+    pub(super) signing: Ed25519KeyPair,
+}
+
+impl std::fmt::Debug for HouseKeys {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("HouseKeys(..)")
+    }
+}
+
+impl HouseKeys {
+    /// Derives the keys of a master secret.
+    ///
+    /// # Panics
+    /// If the crypto library refuses a 32-byte seed, which would be a bug of ours.
+    #[must_use]
+    pub fn from_master(master: &[u8; MASTER_BYTES]) -> Self {
+        let derive =
+            |purpose: &str| blake3::derive_key(&format!("sportello 2024 {purpose}"), master);
+        Self {
+            subject: derive("subject"),
+            claim: derive("claim"),
+            idempotency: derive("idempotency"),
+            receipt: derive("receipt"),
+            seal: hmac::Key::new(hmac::HMAC_SHA256, &derive("seal")),
+            signing: Ed25519KeyPair::from_seed_unchecked(&derive("signing"))
+                .expect("32 bytes are a seed"),
+        }
+    }
+
+    /// Reads the secret at `path`.
+    ///
+    /// # Errors
+    /// As [`KeysFault`] says; nothing is made up when the file is missing, for a ledger without its key is lost.
+    pub fn load(path: &Path) -> Result<Self, KeysFault> {
+        let at = || path.to_owned();
+        let mode = fs::metadata(path)
+            .map_err(|source| KeysFault::File { path: at(), source })?
+            .permissions()
+            .mode();
+        if mode & 0o077 != 0 {
+            return Err(KeysFault::Exposed { path: at() });
+        }
+        let text =
+            fs::read_to_string(path).map_err(|source| KeysFault::File { path: at(), source })?;
+        let master = parse_hex(text.trim()).ok_or_else(|| KeysFault::Unreadable { path: at() })?;
+        Ok(Self::from_master(&master))
+    }
+
+    /// Makes a fresh secret at `path`, readable by its owner alone, synced with its directory.
+    ///
+    /// # Errors
+    /// [`KeysFault::File`], also when the file exists already: a key is never overwritten.
+    pub fn create(path: &Path) -> Result<Self, KeysFault> {
+        let mut master = [0; MASTER_BYTES];
+        fill_random(&mut master);
+        let text: String = master.iter().map(|byte| format!("{byte:02x}")).collect();
+        write_private(path, text.as_bytes())
+            .map_err(|source| KeysFault::File { path: path.to_owned(), source })?;
+        Ok(Self::from_master(&master))
+    }
+
+    /// The public half of the key that signs receipts, 32 bytes.
+    #[must_use]
+    pub fn public_key(&self) -> Vec<u8> {
+        self.signing.public_key().as_ref().to_vec()
+    }
+}
+
+/// Writes a new file that its owner alone may read, synced with its directory.
+///
+/// # Errors
+/// What the system says; a file that exists is left as it is.
+pub fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    sync_directory(path.parent().unwrap_or_else(|| Path::new(".")))
+}
+
+/// Syncs a directory, so that the names in it survive a power cut.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    fs::File::open(directory)?.sync_all()
+}
+
+/// Fills `bytes` from the system's generator.
+///
+/// # Panics
+/// If the system has no randomness to give; nothing safe can be done then.
+pub fn fill_random(bytes: &mut [u8]) {
+    aws_lc_rs::rand::SystemRandom::new().fill(bytes).expect("the system gives random bytes");
+}
+
+fn parse_hex(text: &str) -> Option<[u8; MASTER_BYTES]> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * MASTER_BYTES || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let mut master = [0; MASTER_BYTES];
+    for (byte, pair) in master.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(master)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_is_private_kept_and_never_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.key");
+        let made = HouseKeys::create(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(HouseKeys::load(&path).unwrap().public_key(), made.public_key());
+        assert!(matches!(HouseKeys::create(&path), Err(KeysFault::File { .. })));
+    }
+
+    #[test]
+    fn an_exposed_or_broken_key_file_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.key");
+        assert!(matches!(HouseKeys::load(&path), Err(KeysFault::File { .. })));
+        write_private(&path, b"not a key").unwrap();
+        assert!(matches!(HouseKeys::load(&path), Err(KeysFault::Unreadable { .. })));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(HouseKeys::load(&path), Err(KeysFault::Exposed { .. })));
+    }
+}

@@ -1,0 +1,384 @@
+//! The ledger: nothing receipted is ever lost, nothing is ever there twice.
+//!
+//! From the bottom: [`keys`] and [`seal`] (what is stored opens for its subject alone), [`record`] and [`entry`] (what is
+//! stored), [`receipt`] and [`proof`] (what the person holds), [`index`] (what is known by heart), [`engine`] and
+//! [`engines`] (where it is stored), [`committer`] (who writes), [`handover`] (how submissions reach it), [`verify`] (proof
+//! that all of it is whole).
+
+pub mod committer;
+pub mod engine;
+pub mod engines;
+mod entry;
+pub mod handover;
+mod index;
+pub mod keys;
+pub mod proof;
+pub mod receipt;
+pub mod record;
+pub mod seal;
+pub mod shelf;
+pub mod verify;
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use self::{
+    committer::{CommitFault, Committer, Meters, Reply, Work},
+    engine::{Change, OpenFault, Reader, Ruling, SignedBatch, StorageFault, Submission, Verdict},
+    engines::sqlite,
+    index::Index,
+    keys::HouseKeys,
+    proof::{Digest, Proof},
+    receipt::ReceiptCode,
+    record::{Header, RecordFault},
+    seal::{Claim, Subject},
+};
+pub use self::{
+    index::{State, Tally},
+    record::Channel,
+};
+use crate::{application::Application, schemes::Campaign, urn::Urn};
+
+/// Every bound of a campaign's ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Bounds of a commit.
+    pub commit: committer::Config,
+    /// Bounds of the files.
+    pub files: sqlite::Bounds,
+    /// How often the write-ahead log is moved into place, milliseconds.
+    pub checkpoint_ms: u64,
+}
+
+/// A record's number in its campaign's ledger. It is an order, so it never leaves the house: outside there are
+/// [`ReceiptCode`]s.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Position(u32);
+
+impl std::fmt::Debug for Position {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Position(..)")
+    }
+}
+
+/// A durable application on its way to a judge.
+pub struct Case {
+    /// Its campaign.
+    pub campaign: Campaign,
+    /// Where it stands in the ledger.
+    pub position: Position,
+    /// Whose it is; its decision is sealed for them.
+    pub subject: Subject,
+    /// The day it counts from.
+    pub received_on: Date,
+    /// The application.
+    pub application: Box<Application>,
+}
+
+/// What the person holds: it exists only if the record is on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// The code, as [`ReceiptCode`] prints it.
+    pub receipt: String,
+    /// Always `received`: the receipt says what happened, not how it goes on.
+    pub state: String,
+    /// The day the application counts from, Europe/Rome.
+    pub received_on: String,
+    /// SHA-256 of the application's bytes as they were sent, in the form of RFC 9530.
+    pub digest: String,
+    /// The way to the signed root of its batch.
+    pub proof: Proof,
+}
+
+/// One campaign's ledger, open. Cheap to share; [`close`](Self::close) ends it.
+pub struct Ledger {
+    campaign: Campaign,
+    keys: Arc<HouseKeys>,
+    index: Arc<Mutex<Index>>,
+    reader: Arc<dyn Reader>,
+    work: Sender<Work>,
+    poisoned: Arc<AtomicBool>,
+    threads: Mutex<Threads>,
+}
+
+struct Threads {
+    committer: Option<thread::JoinHandle<()>>,
+    checkpointer: Option<thread::JoinHandle<()>>,
+    /// Dropped to stop the checkpoints.
+    stop: Option<Sender<()>>,
+}
+
+impl Ledger {
+    /// Opens or makes the ledger of `campaign` in `directory` (see [`sqlite::take_directory`]) and starts its threads.
+    ///
+    /// # Errors
+    /// [`OpenFault`].
+    pub fn open(
+        directory: &Path,
+        campaign: Campaign,
+        keys: Arc<HouseKeys>,
+        urn: Arc<Urn<Case>>,
+        config: Config,
+    ) -> Result<Self, OpenFault> {
+        let sqlite::Opened { engine, reader, index } =
+            sqlite::open(directory, campaign, Arc::clone(&keys), config.files)?;
+        let (sender, work) = bounded(config.commit.queue_messages_max);
+        let poisoned = Arc::new(AtomicBool::new(false));
+        let meters = Meters::resumed(campaign, &lock(&index));
+        let committer = Committer {
+            campaign,
+            config: config.commit,
+            engine: Box::new(engine),
+            index: Arc::clone(&index),
+            urn,
+            work,
+            poisoned: Arc::clone(&poisoned),
+            meters,
+        };
+        let reader: Arc<dyn Reader> = Arc::new(reader);
+        let (stop, stopped) = bounded(0);
+        let thread_fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
+        let checkpointer = spawn("checkpoint", {
+            let reader = Arc::clone(&reader);
+            let every = Duration::from_millis(config.checkpoint_ms);
+            move || checkpoint_until(&stopped, every, reader.as_ref())
+        })
+        .map_err(thread_fault)?;
+        let committer = spawn("commit", move || committer.run()).map_err(thread_fault)?;
+        let threads = Mutex::new(Threads {
+            committer: Some(committer),
+            checkpointer: Some(checkpointer),
+            stop: Some(stop),
+        });
+        Ok(Self { campaign, keys, index, reader, work: sender, poisoned, threads })
+    }
+
+    /// The campaign that this ledger belongs to.
+    #[must_use]
+    pub fn campaign(&self) -> Campaign {
+        self.campaign
+    }
+
+    /// Hands submissions to the committer, which calls `reply` with a verdict each once they are durable.
+    ///
+    /// # Errors
+    /// [`CommitFault::Busy`] at once when its queue is full; `reply` is dropped then.
+    pub(super) fn submit(
+        &self,
+        submissions: Vec<Submission>,
+        reply: Reply<Vec<Verdict>>,
+    ) -> Result<(), CommitFault> {
+        self.hand_in(Work::Submit(submissions, reply))
+    }
+
+    /// Hands decisions to the committer; waits while its queue is full, which holds the judges back.
+    pub fn rule(&self, rulings: Vec<Ruling>) {
+        // A closed committer leaves the applications undecided on disk; the next start decides them.
+        let _closed = self.work.send(Work::Rule(rulings));
+    }
+
+    /// Withdraws an application; `None` if it was withdrawn before.
+    ///
+    /// # Errors
+    /// [`CommitFault`].
+    pub async fn withdraw(&self, position: Position) -> Result<Option<Change>, CommitFault> {
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        let reply = Box::new(move |result| {
+            // Whoever asked may have gone; the withdrawal stands all the same.
+            let _gone = sender.send(result);
+        });
+        self.hand_in(Work::Withdraw(position, reply))?;
+        answer.await.unwrap_or(Err(CommitFault::Storage))
+    }
+
+    fn hand_in(&self, work: Work) -> Result<(), CommitFault> {
+        if self.poisoned() {
+            return Err(CommitFault::Storage);
+        }
+        self.work.try_send(work).map_err(|fault| match fault {
+            TrySendError::Full(_) => CommitFault::Busy,
+            TrySendError::Disconnected(_) => CommitFault::Storage,
+        })
+    }
+
+    /// The receipt of an application that was accepted just now.
+    #[must_use]
+    pub fn receipt(
+        &self,
+        position: Position,
+        received_on: Date,
+        digest: &Digest,
+        batch: &SignedBatch,
+    ) -> Option<Receipt> {
+        let receipt = self.code(position).to_string();
+        let received_on = received_on.to_string();
+        let leaf = proof::receipt_leaf(&receipt, &received_on, digest);
+        let proof = batch.proof(&leaf)?;
+        let digest = proof::content_digest(digest);
+        Some(Receipt { receipt, state: "received".to_owned(), received_on, digest, proof })
+    }
+
+    /// The receipt of any durable application, read from disk: the same to the letter as when it was accepted.
+    ///
+    /// # Errors
+    /// [`StorageFault`]. May wait for the disk: keep it off the event loops.
+    pub fn stored_receipt(&self, position: Position) -> Result<Option<Receipt>, StorageFault> {
+        let Some(stored) = self.reader.batch_of(position)? else { return Ok(None) };
+        let Some(entry) = stored.entries.get((position.0 - stored.first.0) as usize).copied()
+        else {
+            return Ok(None);
+        };
+        let batch = SignedBatch::restored(&self.keys, self.campaign, stored);
+        Ok(self.receipt(position, entry.received_on, &entry.digest, &batch))
+    }
+
+    /// The stored record of an application: its header, and its bytes opened for `subject`.
+    ///
+    /// # Errors
+    /// [`ReadFault::Record`] if it is not this subject's. May wait for the disk: keep it off the event loops.
+    pub fn application(&self, position: Position, subject: Subject) -> Result<Vec<u8>, ReadFault> {
+        let stored = self.stored(position)?;
+        Ok(self.keys.open_record(subject, &stored)?)
+    }
+
+    /// The readable header of a record.
+    ///
+    /// # Errors
+    /// As for [`application`](Self::application).
+    pub fn header(&self, position: Position) -> Result<Header, ReadFault> {
+        Ok(Header::decode(&self.stored(position)?)?)
+    }
+
+    /// The decision on an application, opened for `subject`; nothing if it is undecided.
+    ///
+    /// # Errors
+    /// As for [`application`](Self::application).
+    pub fn decision(
+        &self,
+        position: Position,
+        subject: Subject,
+    ) -> Result<Option<Vec<u8>>, ReadFault> {
+        let Some(sealed) = self.reader.decision(position)? else { return Ok(None) };
+        Ok(Some(self.keys.open_decision(subject, position, &sealed)?))
+    }
+
+    /// Takes up to `most` applications that wait in the ledger, for a judge.
+    ///
+    /// # Errors
+    /// [`ReadFault`], with what was taken left for the next start.
+    pub fn draw_waiting(&self, most: usize) -> Result<Vec<(Position, Header, Vec<u8>)>, ReadFault> {
+        let drawn = lock(&self.index).draw(most);
+        drawn
+            .into_iter()
+            .map(|position| {
+                let stored = self.stored(position)?;
+                let header = Header::decode(&stored)?;
+                let application = self.keys.open_record(header.subject, &stored)?;
+                Ok((position, header, application))
+            })
+            .collect()
+    }
+
+    fn stored(&self, position: Position) -> Result<Vec<u8>, ReadFault> {
+        self.reader.record(position)?.ok_or(ReadFault::Record(RecordFault::Form))
+    }
+
+    /// The receipt code of a position.
+    #[must_use]
+    pub fn code(&self, position: Position) -> ReceiptCode {
+        self.keys.receipt(self.campaign, position)
+    }
+
+    /// The position and state behind a receipt code; nothing if there is no such application.
+    #[must_use]
+    pub fn find(&self, code: ReceiptCode) -> Option<(Position, State)> {
+        let position = self.keys.position(code)?;
+        Some((position, lock(&self.index).durable_state(position)?))
+    }
+
+    /// The application that holds a claim, if it is not withdrawn.
+    #[must_use]
+    pub fn holder(&self, claim: &Claim) -> Option<Position> {
+        let index = lock(&self.index);
+        let position = index.holder(claim)?;
+        let withdrawn = matches!(index.durable_state(position), Some(State::Withdrawn(_)));
+        (!withdrawn).then_some(position)
+    }
+
+    /// The counts of the balance.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        lock(&self.index).tally()
+    }
+
+    /// Whether the storage failed: intake has stopped, reads go on.
+    #[must_use]
+    pub fn poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    /// Writes what was handed in, stops the threads and leaves the files tidy.
+    pub fn close(&self) {
+        let Ok(mut threads) = self.threads.lock() else { return };
+        drop(threads.stop.take());
+        if let Some(checkpointer) = threads.checkpointer.take()
+            && checkpointer.join().is_err()
+        {
+            tracing::error!("the checkpoint thread had panicked");
+        }
+        let _gone = self.work.send(Work::Close);
+        if let Some(committer) = threads.committer.take()
+            && committer.join().is_err()
+        {
+            tracing::error!("the committer had panicked");
+        }
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Why something cannot be read from the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadFault {
+    /// The disk did not answer.
+    #[error(transparent)]
+    Storage(#[from] StorageFault),
+    /// The record is damaged, or not this subject's.
+    #[error(transparent)]
+    Record(#[from] RecordFault),
+}
+
+fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
+    index.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn spawn(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+fn checkpoint_until(stopped: &Receiver<()>, every: Duration, reader: &dyn Reader) {
+    while stopped.recv_timeout(every) == Err(crossbeam::channel::RecvTimeoutError::Timeout) {
+        if let Err(fault) = reader.checkpoint() {
+            tracing::warn!(%fault, "checkpoint put off");
+        }
+    }
+}

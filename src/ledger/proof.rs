@@ -1,0 +1,171 @@
+//! Receipts that prove themselves: one signed Merkle root a batch, its leaves sorted so that a path shows no order.
+//!
+//! Hashing follows RFC 9162, section 2.1.1: a leaf is `SHA-256(0x00 ‖ data)`, a node `SHA-256(0x01 ‖ left ‖ right)`. Each batch
+//! also holds the root of the batch before it as a leaf, so the roots form a chain and nothing can be taken out of the
+//! ledger or slipped into it unseen.
+
+use aws_lc_rs::digest::{Context, SHA256, digest};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+
+/// A SHA-256 digest.
+pub type Digest = [u8; 32];
+
+/// The path from a receipt's leaf to a signed root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// From the leaf upwards: the neighbour's side and hash, `left:BASE64` or `right:BASE64`.
+    pub path: Vec<String>,
+    /// The root that the path leads to, base 64.
+    pub root: String,
+    /// The house's signature over the root, `ed25519=:BASE64:`.
+    pub signature: String,
+}
+
+/// SHA-256 of some bytes.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Digest {
+    as_digest(digest(&SHA256, bytes).as_ref())
+}
+
+/// A digest in the form of RFC 9530: `sha-256=:BASE64:`.
+#[must_use]
+pub fn content_digest(digest: &Digest) -> String {
+    format!("sha-256=:{}:", STANDARD.encode(digest))
+}
+
+/// The leaf of a receipt: binds its code, the day it was received, and the digest of the application.
+#[must_use]
+pub fn receipt_leaf(receipt: &str, received_on: &str, digest: &Digest) -> Digest {
+    hash(&[&[0], receipt.as_bytes(), b"\n", received_on.as_bytes(), b"\n", digest])
+}
+
+/// The leaf that holds the root of the batch before.
+#[must_use]
+pub(super) fn chain_leaf(previous_root: &Digest) -> Digest {
+    hash(&[&[0], b"previous root\n", previous_root])
+}
+
+/// The Merkle tree over the leaves of one batch, sorted.
+pub(super) struct Tree {
+    /// From the leaves (first) to the root (last).
+    levels: Vec<Vec<Digest>>,
+}
+
+impl Tree {
+    /// Builds the tree; a batch has one leaf at least, that of the root before it.
+    pub(super) fn of(mut leaves: Vec<Digest>) -> Self {
+        leaves.sort_unstable();
+        let mut levels = vec![leaves];
+        while let Some(below) = levels.last().filter(|level| level.len() > 1) {
+            let above = below
+                .chunks(2)
+                .map(|pair| match pair {
+                    [left, right] => node(left, right),
+                    // An odd one out moves up as it is, which is RFC 9162's tree for any number of leaves.
+                    lone => lone[0],
+                })
+                .collect();
+            levels.push(above);
+        }
+        Self { levels }
+    }
+
+    pub(super) fn root(&self) -> Digest {
+        self.levels.last().and_then(|top| top.first()).copied().unwrap_or_default()
+    }
+
+    /// The path of a leaf, or nothing if the tree does not hold it.
+    pub(super) fn path(&self, leaf: &Digest) -> Option<Vec<String>> {
+        let mut place = self.levels[0].binary_search(leaf).ok()?;
+        let mut path = Vec::with_capacity(self.levels.len());
+        for level in &self.levels {
+            if let Some(neighbour) = level.get(place ^ 1) {
+                let side = if place % 2 == 1 { "left" } else { "right" };
+                path.push(format!("{side}:{}", STANDARD.encode(neighbour)));
+            }
+            place /= 2;
+        }
+        Some(path)
+    }
+}
+
+impl Proof {
+    /// Whether this proof leads from `leaf` to a root that the holder of `public_key` signed.
+    #[must_use]
+    pub fn holds_for(&self, leaf: Digest, public_key: &[u8]) -> bool {
+        self.checked(leaf, public_key).unwrap_or(false)
+    }
+
+    fn checked(&self, leaf: Digest, public_key: &[u8]) -> Option<bool> {
+        let mut hash = leaf;
+        for step in &self.path {
+            let (side, neighbour) = step.split_once(':')?;
+            let neighbour = decode_digest(neighbour)?;
+            hash = match side {
+                "left" => node(&neighbour, &hash),
+                "right" => node(&hash, &neighbour),
+                _ => return None,
+            };
+        }
+        let encoded = self.signature.strip_prefix("ed25519=:")?.strip_suffix(':')?;
+        let signature = STANDARD.decode(encoded).ok()?;
+        let key = aws_lc_rs::signature::UnparsedPublicKey::new(
+            &aws_lc_rs::signature::ED25519,
+            public_key,
+        );
+        Some(decode_digest(&self.root)? == hash && key.verify(&hash, &signature).is_ok())
+    }
+}
+
+fn decode_digest(text: &str) -> Option<Digest> {
+    STANDARD.decode(text).ok()?.try_into().ok()
+}
+
+fn node(left: &Digest, right: &Digest) -> Digest {
+    hash(&[&[1], left, right])
+}
+
+fn hash(parts: &[&[u8]]) -> Digest {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    as_digest(context.finish().as_ref())
+}
+
+fn as_digest(bytes: &[u8]) -> Digest {
+    let mut digest = Digest::default();
+    digest.copy_from_slice(bytes);
+    digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::keys::HouseKeys;
+
+    fn leaves(count: u32) -> Vec<Digest> {
+        (0..count).map(|n| receipt_leaf(&format!("R-{n}"), "2024-09-16", &sha256(b"x"))).collect()
+    }
+
+    #[test]
+    fn every_leaf_of_a_tree_of_any_size_is_proven_and_no_other() {
+        let keys = HouseKeys::from_master(&[7; 32]);
+        for count in 1..40 {
+            let tree = Tree::of(leaves(count));
+            for leaf in leaves(count) {
+                let proof = Proof {
+                    path: tree.path(&leaf).unwrap(),
+                    root: STANDARD.encode(tree.root()),
+                    signature: keys.sign_root(&tree.root()),
+                };
+                assert!(proof.holds_for(leaf, &keys.public_key()));
+                assert!(!proof.holds_for(sha256(b"another"), &keys.public_key()));
+                assert!(!proof.holds_for(leaf, &HouseKeys::from_master(&[8; 32]).public_key()));
+            }
+            assert_eq!(tree.path(&sha256(b"another")), None);
+        }
+    }
+}

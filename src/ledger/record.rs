@@ -1,0 +1,188 @@
+//! What is kept of an application: a readable header that says whose it is, and the application itself, sealed.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 1 | version of this layout, 1 |
+//! | 1 | channel it came by |
+//! | 4 | day it was received on, in days since 1970-01-01, big-endian |
+//! | 16 | subject: whose data it is |
+//! | 16 | principal: who handed it in |
+//! | 12 + n + 16 | nonce, sealed application, tag (AES-256-GCM; the header is its associated data) |
+
+use jiff::civil::Date;
+
+use super::{
+    Position,
+    keys::HouseKeys,
+    seal::{SealBroken, Subject},
+};
+
+const VERSION: u8 = 1;
+/// Stands where a record has its channel, so that neither can be taken for the other.
+const DECISION: u8 = 0xd0;
+pub(super) const HEADER_BYTES: usize = 38;
+
+/// The way by which an application came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Channel {
+    /// One person's own application over the API.
+    Citizen = 0,
+    /// Handed in by an authorised intermediary.
+    Intermediary = 1,
+}
+
+impl Channel {
+    /// Every channel, for metrics.
+    pub const ALL: [Self; 2] = [Self::Citizen, Self::Intermediary];
+
+    /// The channel's name in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Citizen => "citizen",
+            Self::Intermediary => "intermediary",
+        }
+    }
+
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| *channel as u8 == byte)
+    }
+}
+
+/// The readable part of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// By which way it came.
+    pub channel: Channel,
+    /// On which day, Europe/Rome. The hour is not kept: it would be an order.
+    pub received_on: Date,
+    /// Whose data it is.
+    pub subject: Subject,
+    /// Who handed it in; the subject for a citizen.
+    pub principal: Subject,
+}
+
+/// Why a record cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordFault {
+    /// Too short, or of an unknown version: damaged, or written by a later release.
+    #[error("a record has an unknown form")]
+    Form,
+    /// It does not open; see [`SealBroken`].
+    #[error(transparent)]
+    Seal(#[from] SealBroken),
+}
+
+impl Header {
+    fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[0] = VERSION;
+        bytes[1] = self.channel as u8;
+        bytes[2..6].copy_from_slice(&day_number(self.received_on).to_be_bytes());
+        bytes[6..22].copy_from_slice(&self.subject.0);
+        bytes[22..].copy_from_slice(&self.principal.0);
+        bytes
+    }
+
+    /// Reads the header in front of a stored record, without opening the record.
+    ///
+    /// # Errors
+    /// [`RecordFault::Form`].
+    pub(super) fn decode(stored: &[u8]) -> Result<Self, RecordFault> {
+        let header = stored.get(..HEADER_BYTES).ok_or(RecordFault::Form)?;
+        let array = |range: std::ops::Range<usize>| {
+            let mut bytes = [0; 16];
+            bytes.copy_from_slice(&header[range]);
+            bytes
+        };
+        if header[0] != VERSION {
+            return Err(RecordFault::Form);
+        }
+        let day = i32::from_be_bytes([header[2], header[3], header[4], header[5]]);
+        Ok(Self {
+            channel: Channel::from_byte(header[1]).ok_or(RecordFault::Form)?,
+            received_on: day_of(day).ok_or(RecordFault::Form)?,
+            subject: Subject(array(6..22)),
+            principal: Subject(array(22..38)),
+        })
+    }
+}
+
+impl HouseKeys {
+    /// Makes the record of an application, sealed for its subject.
+    #[must_use]
+    pub fn seal_record(&self, header: &Header, application: &[u8]) -> Vec<u8> {
+        self.seal(header.subject, &header.encode(), &[application])
+    }
+
+    /// Opens a record for `subject`: the bytes of the application as they were sent.
+    ///
+    /// # Errors
+    /// [`RecordFault::Seal`] if the record is another subject's: raise the alarm and show nothing.
+    pub fn open_record(&self, subject: Subject, stored: &[u8]) -> Result<Vec<u8>, RecordFault> {
+        Ok(self.open(subject, HEADER_BYTES, stored)?)
+    }
+
+    /// Seals a decision for its subject, bound to the position that it belongs to.
+    #[must_use]
+    pub fn seal_decision(&self, subject: Subject, position: Position, decision: &[u8]) -> Vec<u8> {
+        self.seal(subject, &decision_header(position), &[decision])
+    }
+
+    /// Opens a decision.
+    ///
+    /// # Errors
+    /// [`RecordFault`] if it is another subject's or belongs to another position.
+    pub fn open_decision(
+        &self,
+        subject: Subject,
+        position: Position,
+        stored: &[u8],
+    ) -> Result<Vec<u8>, RecordFault> {
+        let header = decision_header(position);
+        if !stored.starts_with(&header) {
+            return Err(RecordFault::Form);
+        }
+        Ok(self.open(subject, header.len(), stored)?)
+    }
+}
+
+fn decision_header(position: Position) -> [u8; 6] {
+    let [a, b, c, d] = position.0.to_be_bytes();
+    [VERSION, DECISION, a, b, c, d]
+}
+
+/// Days since 1970-01-01.
+pub(super) fn day_number(date: Date) -> i32 {
+    EPOCH.until(date).map_or(0, |span| span.get_days())
+}
+
+pub(super) fn day_of(number: i32) -> Option<Date> {
+    EPOCH.checked_add(jiff::Span::new().try_days(number).ok()?).ok()
+}
+
+const EPOCH: Date = jiff::civil::date(1970, 1, 1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::civic::FiscalCode;
+
+    #[test]
+    fn a_record_opens_for_its_subject_and_its_header_reads_without_opening() {
+        let keys = HouseKeys::from_master(&[7; 32]);
+        let [subject, principal] = [1, 2].map(|n| keys.subject(&FiscalCode::made_up(n)));
+        let header = Header {
+            channel: Channel::Intermediary,
+            received_on: jiff::civil::date(2024, 9, 16),
+            subject,
+            principal,
+        };
+        let stored = keys.seal_record(&header, b"{}");
+        assert_eq!(Header::decode(&stored), Ok(header));
+        assert_eq!(keys.open_record(subject, &stored).unwrap(), b"{}");
+        assert_eq!(keys.open_record(principal, &stored), Err(RecordFault::Seal(SealBroken)));
+        assert_eq!(Header::decode(&stored[..HEADER_BYTES - 1]), Err(RecordFault::Form));
+    }
+}

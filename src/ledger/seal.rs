@@ -1,0 +1,192 @@
+//! The second wall of promise 3: what is stored about a person opens for that person's key alone.
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hmac,
+};
+
+use super::keys::{HouseKeys, fill_random};
+use crate::{civic::FiscalCode, schemes::Campaign};
+
+/// Whose data it is: a keyed hash of the fiscal code, 128 bits, that means nothing without the house's key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Subject(pub(super) [u8; 16]);
+
+/// What may exist once: a keyed hash of person, scheme and campaign.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Claim(pub(super) [u8; 16]);
+
+/// A keyed hash of an idempotency key within its scope, the principal who chose it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyHash(pub(super) [u8; 16]);
+
+impl std::fmt::Debug for Claim {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Claim(..)")
+    }
+}
+
+impl std::fmt::Debug for KeyHash {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("KeyHash(..)")
+    }
+}
+
+impl Subject {
+    /// The keyed hash itself, for use as a key in memory.
+    #[must_use]
+    pub fn key(&self) -> [u8; 16] {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for Subject {
+    /// Four bytes of the keyed hash: enough to tell two apart in a log, too little to be of use elsewhere.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "Subject({:02x}{:02x}{:02x}{:02x})",
+            self.0[0], self.0[1], self.0[2], self.0[3]
+        )
+    }
+}
+
+/// What was sealed does not open: it was sealed for somebody else, or it was changed. Never show it; raise the alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a sealed value does not open for this subject")]
+pub struct SealBroken;
+
+/// Length that sealing adds: the nonce in front and the tag behind.
+pub(super) const SEAL_BYTES: usize = NONCE_LEN + 16;
+
+impl HouseKeys {
+    /// The subject of a fiscal code. An omocode is a different person and gets a different subject.
+    #[must_use]
+    pub fn subject(&self, code: &FiscalCode) -> Subject {
+        Subject(short_hash(&self.subject, &[code.as_str().as_bytes()]))
+    }
+
+    /// What `subject` may hold once in `campaign`.
+    #[must_use]
+    pub fn claim(&self, subject: Subject, campaign: Campaign) -> Claim {
+        let year = campaign.year.to_be_bytes();
+        Claim(short_hash(&self.claim, &[&subject.0, campaign.scheme.as_str().as_bytes(), &year]))
+    }
+
+    /// The keyed hash of an idempotency key that `principal` chose.
+    #[must_use]
+    pub fn key_hash(&self, principal: Subject, key: &str) -> KeyHash {
+        KeyHash(short_hash(&self.idempotency, &[&principal.0, key.as_bytes()]))
+    }
+
+    /// Seals `plaintext` for `subject` behind `header`, which stays readable and is bound to it.
+    ///
+    /// # Panics
+    /// If the crypto library cannot seal some kilobytes, which would be a bug of ours.
+    pub(super) fn seal(&self, subject: Subject, header: &[u8], plaintext: &[&[u8]]) -> Vec<u8> {
+        let length: usize = plaintext.iter().map(|part| part.len()).sum();
+        let mut sealed = Vec::with_capacity(header.len() + SEAL_BYTES + length);
+        sealed.extend_from_slice(header);
+        let mut nonce = [0; NONCE_LEN];
+        fill_random(&mut nonce);
+        sealed.extend_from_slice(&nonce);
+        let start = sealed.len();
+        for part in plaintext {
+            sealed.extend_from_slice(part);
+        }
+        let tag = self
+            .key_of(subject)
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(header),
+                &mut sealed[start..],
+            )
+            .expect("a record is far shorter than the cipher's limit");
+        sealed.extend_from_slice(tag.as_ref());
+        sealed
+    }
+
+    /// Opens what [`seal`](Self::seal) made, with the first `header_bytes` as its header.
+    ///
+    /// # Errors
+    /// [`SealBroken`] if it was sealed for another subject or a single bit of it changed.
+    pub(super) fn open(
+        &self,
+        subject: Subject,
+        header_bytes: usize,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, SealBroken> {
+        if sealed.len() < header_bytes + SEAL_BYTES {
+            return Err(SealBroken);
+        }
+        let (header, rest) = sealed.split_at(header_bytes);
+        let (nonce, body) = rest.split_at(NONCE_LEN);
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealBroken)?;
+        let mut body = body.to_vec();
+        let length = self
+            .key_of(subject)
+            .open_in_place(nonce, Aad::from(header), &mut body)
+            .map_err(|_| SealBroken)?
+            .len();
+        body.truncate(length);
+        Ok(body)
+    }
+
+    fn key_of(&self, subject: Subject) -> LessSafeKey {
+        let key = hmac::sign(&self.seal, &subject.0);
+        LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref()).expect("32 bytes are a key"))
+    }
+}
+
+/// The first 128 bits of a keyed hash over length-prefixed parts, so that no two lists of parts run together.
+fn short_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
+    }
+    let mut short = [0; 16];
+    short.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> HouseKeys {
+        HouseKeys::from_master(&[7; 32])
+    }
+
+    fn person(n: u64) -> Subject {
+        keys().subject(&FiscalCode::made_up(n))
+    }
+
+    #[test]
+    fn a_seal_opens_for_its_subject_and_for_nobody_else() {
+        let sealed = keys().seal(person(1), b"header", &[b"income ", b"5000.00"]);
+        assert_eq!(keys().open(person(1), 6, &sealed).unwrap(), b"income 5000.00");
+        assert_eq!(keys().open(person(2), 6, &sealed), Err(SealBroken));
+        assert_eq!(HouseKeys::from_master(&[8; 32]).open(person(1), 6, &sealed), Err(SealBroken));
+    }
+
+    #[test]
+    fn no_bit_of_a_sealed_record_can_change_unseen() {
+        let sealed = keys().seal(person(1), b"header", &[b"income 5000.00"]);
+        for bit in 0..sealed.len() * 8 {
+            let mut changed = sealed.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(keys().open(person(1), 6, &changed), Err(SealBroken), "bit {bit}");
+        }
+        for length in 0..sealed.len() {
+            assert_eq!(keys().open(person(1), 6, &sealed[..length]), Err(SealBroken));
+        }
+    }
+
+    #[test]
+    fn an_omocode_is_another_person() {
+        let parse = |code| FiscalCode::parse(code).unwrap();
+        let plain = keys().subject(&parse("RSSMRA80A01H501U"));
+        let omocode = keys().subject(&parse("RSSMRA80A01H50MM"));
+        assert_ne!(plain, omocode);
+    }
+}

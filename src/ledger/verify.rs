@@ -1,0 +1,1 @@
+//! Offline proof that a ledger is whole.

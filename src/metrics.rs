@@ -1,0 +1,202 @@
+//! Every metric's name, unit, help and labels, in one list. No label ever holds anything about a person.
+
+use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Unit, with_recorder};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// What a metric does over time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// Only rises.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// A distribution over named buckets.
+    Histogram(&'static [f64]),
+}
+
+/// One metric of the list.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// As Prometheus sees it.
+    pub name: &'static str,
+    /// What it does over time.
+    pub kind: Kind,
+    /// Base unit.
+    pub unit: Unit,
+    /// One sentence for the operator.
+    pub help: &'static str,
+    /// Names of its labels.
+    pub labels: &'static [&'static str],
+}
+
+/// From a tenth of a millisecond to ten seconds.
+const SECONDS: &[f64] = &[
+    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
+];
+const RECORDS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+macro_rules! metrics_list {
+    ($($constant:ident = $kind:expr, $unit:ident, $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(#[doc = $help] pub const $constant: Metric = Metric {
+            name: $name, kind: $kind, unit: Unit::$unit, help: $help, labels: &[$($label),*],
+        };)*
+        /// The whole list.
+        pub const ALL: &[Metric] = &[$($constant),*];
+    };
+}
+
+metrics_list! {
+    REQUESTS = Kind::Counter, Count, "sportello_requests_total" ["route", "method", "status"]
+        "Requests answered on the public listener.";
+    REQUEST_DURATION = Kind::Histogram(SECONDS), Seconds, "sportello_request_duration_seconds" ["route"]
+        "Time from a request's head to its answer.";
+    ACCEPTED = Kind::Counter, Count, "sportello_applications_accepted_total" ["scheme", "channel"]
+        "Applications that are durable, since the ledger began.";
+    DECIDED = Kind::Counter, Count, "sportello_applications_decided_total" ["scheme", "outcome"]
+        "Decisions taken, since the ledger began.";
+    WITHDRAWN = Kind::Counter, Count, "sportello_applications_withdrawn_total" ["before"]
+        "Applications withdrawn, before a decision or before payment, since the ledger began.";
+    UNDECIDED = Kind::Gauge, Count, "sportello_applications_undecided" []
+        "Durable applications that wait for their decision.";
+    COMMIT_DURATION = Kind::Histogram(SECONDS), Seconds, "sportello_commit_duration_seconds" []
+        "Time to write and sync one batch.";
+    COMMIT_BATCH = Kind::Histogram(RECORDS), Count, "sportello_commit_batch_size" []
+        "Applications written together with one sync.";
+    SHED = Kind::Counter, Count, "sportello_shed_total" ["class", "reason"]
+        "Requests turned away to protect those who were let in.";
+    SESSIONS = Kind::Gauge, Count, "sportello_sessions" ["audience"]
+        "Sessions open.";
+    LEASES = Kind::Gauge, Count, "sportello_leases" ["state"]
+        "Completion leases, held and free.";
+    WAITING = Kind::Gauge, Count, "sportello_waiting" ["audience"]
+        "People in the waiting room.";
+    WINDOW_OPEN = Kind::Gauge, Count, "sportello_window_open" ["audience"]
+        "1 while the audience's time slice is open, else 0.";
+    CROSSOVER_BLOCKED = Kind::Counter, Count, "sportello_crossover_blocked_total" []
+        "Answers stopped at the last gate because they were rendered for somebody else. Any is an alarm.";
+    LEDGER_POISONED = Kind::Gauge, Count, "sportello_ledger_poisoned" []
+        "1 after a failed write or sync: intake has stopped, a restart recovers from disk.";
+    CONNECTIONS = Kind::Gauge, Count, "sportello_connections" []
+        "Connections open on the public listener.";
+    URN = Kind::Gauge, Count, "sportello_urn_applications" []
+        "Applications in the urn, on their way to a judge.";
+}
+
+impl Metric {
+    fn key(&self, values: &[&'static str]) -> Key {
+        assert_eq!(values.len(), self.labels.len(), "labels of {}", self.name);
+        let labels: Vec<Label> = self
+            .labels
+            .iter()
+            .zip(values)
+            .map(|(label, value)| Label::from_static_parts(label, value))
+            .collect();
+        Key::from_parts(self.name, labels)
+    }
+
+    /// The counter with these label values. Keep it where it is used often.
+    ///
+    /// # Panics
+    /// If the values are not as many as the labels.
+    #[must_use]
+    pub fn counter(&self, values: &[&'static str]) -> Counter {
+        with_recorder(|recorder| recorder.register_counter(&self.key(values), &METADATA))
+    }
+
+    /// The gauge with these label values.
+    ///
+    /// # Panics
+    /// As for [`counter`](Self::counter).
+    #[must_use]
+    pub fn gauge(&self, values: &[&'static str]) -> Gauge {
+        with_recorder(|recorder| recorder.register_gauge(&self.key(values), &METADATA))
+    }
+
+    /// The histogram with these label values.
+    ///
+    /// # Panics
+    /// As for [`counter`](Self::counter).
+    #[must_use]
+    pub fn histogram(&self, values: &[&'static str]) -> Histogram {
+        with_recorder(|recorder| recorder.register_histogram(&self.key(values), &METADATA))
+    }
+}
+
+static METADATA: Metadata<'static> = Metadata::new("sportello", Level::INFO, None);
+
+/// Why the metrics cannot be set up: a bug of ours, or a second set-up in one process.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsFault {
+    /// The exporter refused our list.
+    #[error("metrics exporter: {0}")]
+    Build(#[from] BuildError),
+    /// Something else records metrics in this process.
+    #[error("metrics are set up already")]
+    Installed,
+}
+
+/// Renders the metrics page.
+#[derive(Clone, Debug)]
+pub struct Exporter(PrometheusHandle);
+
+impl Exporter {
+    /// Starts to record, for the whole process.
+    ///
+    /// # Errors
+    /// [`MetricsFault`].
+    pub fn install() -> Result<Self, MetricsFault> {
+        let mut builder = PrometheusBuilder::new();
+        for metric in ALL {
+            if let Kind::Histogram(buckets) = metric.kind {
+                builder = builder
+                    .set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)?;
+            }
+        }
+        let recorder = builder.build_recorder();
+        let exporter = Self(recorder.handle());
+        metrics::set_global_recorder(recorder).map_err(|_| MetricsFault::Installed)?;
+        with_recorder(|recorder| {
+            for metric in ALL {
+                let (name, unit, help) =
+                    (metric.name.into(), Some(metric.unit), metric.help.into());
+                match metric.kind {
+                    Kind::Counter => recorder.describe_counter(name, unit, help),
+                    Kind::Gauge => recorder.describe_gauge(name, unit, help),
+                    Kind::Histogram(_) => recorder.describe_histogram(name, unit, help),
+                }
+            }
+        });
+        Ok(exporter)
+    }
+
+    /// The page in Prometheus' text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Folds what histograms have gathered; call every few seconds, or they grow between two scrapes.
+    pub fn tidy(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_convention() {
+        for metric in ALL {
+            assert!(metric.name.starts_with("sportello_"), "{}", metric.name);
+            assert_eq!(
+                metric.kind == Kind::Counter,
+                metric.name.ends_with("_total"),
+                "{}",
+                metric.name
+            );
+            assert!(metric.help.ends_with('.'), "{}", metric.name);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The sessions that are open, found by the hash of their token.
+//!
+//! A `DashMap` guards them: look-ups come from every runtime at once and hold a shard for some hundred nanoseconds. It is never seen
+//! outside this file, and no guard of it lives across an await: a session is handed out as an `Arc`.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use dashmap::DashMap;
+use jiff::{SignedDuration, Timestamp};
+use metrics::Gauge;
+
+use super::Session;
+use crate::{
+    gate::leases::Lease,
+    identity::{Audience, Identity},
+    ledger::{keys::fill_random, seal::Subject},
+    metrics as list,
+};
+
+const TOKEN_BYTES: usize = 32;
+const TAG_BYTES: usize = 16;
+
+/// The bounds of sessions.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Sessions open at a time.
+    pub sessions_max: usize,
+    /// How long a session lasts, seconds.
+    pub session_seconds: u32,
+}
+
+/// The open sessions.
+pub struct Registry {
+    config: Config,
+    by_token: DashMap<[u8; 32], Arc<Session>>,
+    open: AtomicUsize,
+    gauges: [Gauge; Audience::ALL.len()],
+}
+
+/// As many sessions are open as may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Registry {
+    /// Without any session.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let gauges = Audience::ALL.map(|audience| list::SESSIONS.gauge(&[audience.as_str()]));
+        Self { config, by_token: DashMap::new(), open: AtomicUsize::new(0), gauges }
+    }
+
+    /// Opens a session and returns it with its token, which is told once and kept nowhere.
+    ///
+    /// # Errors
+    /// [`Full`] when [`Config::sessions_max`] are open; the lease is returned.
+    pub fn open(
+        &self,
+        identity: &Identity,
+        subject: Subject,
+        lease: Lease,
+        now: Timestamp,
+    ) -> Result<(String, Arc<Session>), Full> {
+        let room = |open: usize| (open < self.config.sessions_max).then_some(open + 1);
+        self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).map_err(|_| Full)?;
+        let lasts = SignedDuration::from_secs(self.config.session_seconds.into());
+        let token = random_text::<TOKEN_BYTES>();
+        let session = Arc::new(Session {
+            subject,
+            fiscal_code: identity.fiscal_code,
+            audience: identity.audience,
+            tag: random_text::<TAG_BYTES>(),
+            expires_at: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
+            lease: Mutex::new(Some(lease)),
+        });
+        self.by_token.insert(hash_of(&token), Arc::clone(&session));
+        self.gauges[identity.audience as usize].increment(1.0);
+        Ok((token, session))
+    }
+
+    /// The session of a token, if it is open at `now`.
+    #[must_use]
+    pub fn find(&self, token: &str, now: Timestamp) -> Option<Arc<Session>> {
+        let session = self.by_token.get(&hash_of(token)).map(|found| Arc::clone(&found))?;
+        (now < session.expires_at).then_some(session)
+    }
+
+    /// Ends the session of a token.
+    pub fn close(&self, token: &str) {
+        if let Some((_, session)) = self.by_token.remove(&hash_of(token)) {
+            self.gone(&session);
+        }
+    }
+
+    /// Ends every session that is over at `now`; their leases return. Call it every few seconds.
+    pub fn sweep(&self, now: Timestamp) {
+        self.by_token.retain(|_, session| {
+            let open = now < session.expires_at;
+            if !open {
+                self.gone(session);
+            }
+            open
+        });
+    }
+
+    /// Sessions open.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Whether none is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn gone(&self, session: &Session) {
+        self.open.fetch_sub(1, Ordering::AcqRel);
+        self.gauges[session.audience as usize].decrement(1.0);
+        // A request of this session may still be under way and hold the session; the lease returns now all the same.
+        drop(session.take_lease());
+    }
+}
+
+fn hash_of(token: &str) -> [u8; 32] {
+    *blake3::hash(token.as_bytes()).as_bytes()
+}
+
+fn random_text<const BYTES: usize>() -> String {
+    let mut bytes = [0; BYTES];
+    fill_random(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{civic::FiscalCode, gate::leases::Leases, ledger::keys::HouseKeys};
+
+    fn open(registry: &Registry, leases: &Leases, n: u64) -> Result<(String, Arc<Session>), Full> {
+        let identity =
+            Identity { fiscal_code: FiscalCode::made_up(n), audience: Audience::Citizens };
+        let subject = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
+        registry.open(&identity, subject, leases.take().unwrap(), Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_session_is_found_by_its_token_until_it_ends_and_returns_its_lease() {
+        let registry = Registry::new(Config { sessions_max: 2, session_seconds: 60 });
+        let leases = Leases::new(10);
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let (first, session) = open(&registry, &leases, 1).unwrap();
+        let (second, _) = open(&registry, &leases, 2).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(open(&registry, &leases, 3).unwrap_err(), Full);
+        assert_eq!(leases.held(), 2, "the refused one returned its lease");
+
+        assert_eq!(registry.find(&first, at(59)).unwrap().subject, session.subject);
+        assert!(registry.find(&first, at(60)).is_none());
+        assert!(registry.find("made up", at(0)).is_none());
+
+        registry.close(&second);
+        registry.close(&second);
+        assert_eq!((registry.len(), leases.held()), (1, 1));
+        registry.sweep(at(60));
+        assert_eq!((registry.len(), leases.held()), (0, 0));
+    }
+}

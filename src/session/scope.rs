@@ -1,0 +1,106 @@
+//! The first wall of promise 3: a value that belongs to a person carries the brand of the session it was loaded in.
+//!
+//! [`within`] opens a scope with a lifetime of its own, invariant and never the same twice, so the compiler tells two sessions
+//! apart: what was loaded in one cannot be shown in the other.
+//!
+//! ```compile_fail
+//! # use sportello::session::{Session, scope::within};
+//! # async fn mixed(mine: &Session, yours: &Session) {
+//! within(mine, async |my| {
+//!     within(yours, async |your| {
+//!         let secret = your.personal(your.subject(), "5000.00");
+//!         let _shown = my.show(secret); // does not compile: `secret` carries another brand
+//!     })
+//!     .await;
+//! })
+//! .await;
+//! # }
+//! ```
+
+use std::marker::PhantomData;
+
+use super::Session;
+use crate::{civic::FiscalCode, identity::Audience, ledger::seal::Subject};
+
+/// The brand: invariant in `'s`, so that no brand can be stretched or shrunk into another.
+type Brand<'s> = PhantomData<fn(&'s ()) -> &'s ()>;
+
+/// A session at work on one request.
+#[derive(Clone, Copy)]
+pub struct Scope<'s> {
+    session: &'s Session,
+    brand: Brand<'s>,
+}
+
+/// A value that belongs to a person, branded with the session it may be shown in.
+pub struct Personal<'s, T> {
+    value: T,
+    subject: Subject,
+    brand: Brand<'s>,
+}
+
+/// A value on its way to the last gate, with the person it was loaded for. Only [`Scope::show`] makes one.
+pub struct Shown<T> {
+    body: T,
+    subject: Subject,
+}
+
+impl<T> Shown<T> {
+    /// The value, and for whom it was loaded.
+    #[must_use]
+    pub fn into_parts(self) -> (T, Subject) {
+        (self.body, self.subject)
+    }
+}
+
+/// Works on one request of a session. What the work returns carries no brand, so nothing personal leaves but through
+/// [`Scope::show`].
+pub async fn within<R>(session: &Session, work: impl for<'s> AsyncFnOnce(Scope<'s>) -> R) -> R {
+    work(Scope { session, brand: PhantomData }).await
+}
+
+impl<'s> Scope<'s> {
+    /// Whose session it is.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        self.session.subject
+    }
+
+    /// The person's fiscal code.
+    #[must_use]
+    pub fn fiscal_code(&self) -> FiscalCode {
+        self.session.fiscal_code
+    }
+
+    /// As whom they came.
+    #[must_use]
+    pub fn audience(&self) -> Audience {
+        self.session.audience
+    }
+
+    /// The session itself: its tag, expiry and lease.
+    #[must_use]
+    pub fn session(&self) -> &'s Session {
+        self.session
+    }
+
+    /// Brands a value that was loaded for `subject`. Say truthfully for whom it was loaded: the last gate compares.
+    #[must_use]
+    pub fn personal<T>(&self, subject: Subject, value: T) -> Personal<'s, T> {
+        Personal { value, subject, brand: PhantomData }
+    }
+
+    /// Takes a value of this very session out, for the last gate.
+    #[must_use]
+    pub fn show<T>(&self, personal: Personal<'s, T>) -> Shown<T> {
+        Shown { body: personal.value, subject: personal.subject }
+    }
+}
+
+impl<'s, T> Personal<'s, T> {
+    /// The value changed by a function, under the same brand.
+    #[must_use]
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Personal<'s, U> {
+        Personal { value: change(self.value), subject: self.subject, brand: self.brand }
+    }
+}

@@ -1,0 +1,131 @@
+//! The urn: a bounded, unordered hand-off from the committer to the judges.
+//!
+//! Several lock-free queues; who puts something in and who draws picks one of them at random, so that no order of
+//! arrival survives. When it is full, nothing waits and nothing is lost: the item comes back, and its owner keeps it in the
+//! ledger until a judge asks there.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use crossbeam::{
+    channel::{Receiver, Sender, bounded},
+    queue::ArrayQueue,
+};
+
+/// Queues inside the urn; the more, the less of an order is left.
+const SHARDS: usize = 64;
+
+/// A bounded, unordered hand-off.
+pub struct Urn<T> {
+    shards: Vec<ArrayQueue<T>>,
+    /// State of the generator that picks a shard; races on it only make it less predictable.
+    dice: AtomicU64,
+    bell: (Sender<()>, Receiver<()>),
+}
+
+impl<T> Urn<T> {
+    /// An urn for `items_max` items or a few more (a multiple of its shards).
+    #[must_use]
+    pub fn new(items_max: usize, seed: u64) -> Self {
+        let shard_items = items_max.div_ceil(SHARDS).max(1);
+        Self {
+            shards: (0..SHARDS).map(|_| ArrayQueue::new(shard_items)).collect(),
+            dice: AtomicU64::new(seed | 1),
+            bell: bounded(SHARDS),
+        }
+    }
+
+    /// Puts an item in.
+    ///
+    /// # Errors
+    /// The item itself when there is no room: keep it.
+    pub fn put(&self, item: T) -> Result<(), T> {
+        let start = self.roll();
+        let mut item = item;
+        for offset in 0..SHARDS {
+            match self.shards[(start + offset) % SHARDS].push(item) {
+                Ok(()) => {
+                    // A full bell rope means that somebody is being woken already.
+                    let _rung = self.bell.0.try_send(());
+                    return Ok(());
+                }
+                Err(back) => item = back,
+            }
+        }
+        Err(item)
+    }
+
+    /// Draws up to `most` items, each from a queue picked at random. None at all if the urn is empty.
+    #[must_use]
+    pub fn draw(&self, most: usize) -> Vec<T> {
+        let mut drawn = Vec::new();
+        while drawn.len() < most {
+            let start = self.roll();
+            let item = (0..SHARDS).find_map(|offset| self.shards[(start + offset) % SHARDS].pop());
+            match item {
+                Some(item) => drawn.push(item),
+                None => break,
+            }
+        }
+        drawn
+    }
+
+    /// Waits until something is put in, but no longer than `at_most`.
+    pub fn wait(&self, at_most: Duration) {
+        let _rung = self.bell.1.recv_timeout(at_most);
+    }
+
+    /// Items inside.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(ArrayQueue::len).sum()
+    }
+
+    /// Whether nothing is inside.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shards.iter().all(ArrayQueue::is_empty)
+    }
+
+    /// The next shard to try first (xorshift: this hides an order, it guards no secret).
+    fn roll(&self) -> usize {
+        let mut dice = self.dice.load(Ordering::Relaxed);
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        self.dice.store(dice, Ordering::Relaxed);
+        usize::try_from(dice >> 32).unwrap_or_default() % SHARDS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_in_comes_out_once_and_not_in_its_order() {
+        let urn = Urn::new(1000, 42);
+        for item in 0..1000 {
+            urn.put(item).unwrap();
+        }
+        let drawn = urn.draw(2000);
+        let rising = drawn.windows(2).filter(|pair| pair[0] < pair[1]).count();
+        assert!((400..600).contains(&rising), "{rising} of 999 neighbours rise");
+        let mut sorted = drawn;
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..1000).collect::<Vec<_>>());
+        assert!(urn.is_empty());
+    }
+
+    #[test]
+    fn a_full_urn_gives_the_item_back() {
+        let urn = Urn::new(SHARDS, 42);
+        for item in 0..SHARDS {
+            urn.put(item).unwrap();
+        }
+        assert_eq!(urn.put(77), Err(77));
+        assert_eq!(urn.len(), SHARDS);
+    }
+}
