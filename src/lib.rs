@@ -19,3 +19,7 @@ pub mod session;
 // Floor 3: the use cases.
 pub mod intake;
 pub mod judges;
+
+// Floor 4: the outside.
+pub mod http;
+pub mod operator;

@@ -11,7 +11,11 @@ use hyper::{
 };
 
 use super::problem::{Language, Problem};
-use crate::{ledger::seal::Subject, metrics as list, session::{Session, scope::Shown}};
+use crate::{
+    ledger::seal::Subject,
+    metrics as list,
+    session::{Session, scope::Shown},
+};
 
 const SUBJECT_TAG: HeaderName = HeaderName::from_static("subject-tag");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -49,6 +53,15 @@ impl Reply {
         Self::new(status, "application/json", body.into(), MeantFor::Person(subject))
     }
 
+    /// The answer that hands a new session to whoever proved to be its person; it carries the session's tag, as all
+    /// answers under the session will.
+    #[must_use]
+    pub fn entered(session: &Session, json: String) -> Self {
+        let status = StatusCode::CREATED;
+        Self::new(status, "application/json", json.into(), MeantFor::Requester)
+            .with(SUBJECT_TAG, &session.tag)
+    }
+
     /// Done, and nothing to say.
     #[must_use]
     pub fn empty() -> Self {
@@ -65,7 +78,7 @@ impl Reply {
             reply.headers.push((RETRY_AFTER, seconds.into()));
         }
         if let Some(limit) = problem.rate_limit() {
-            reply = reply.with(RATE_LIMIT, &limit);
+            reply = reply.with(RATE_LIMIT, limit);
         }
         if let Some(methods) = problem.allowed_methods() {
             reply = reply.with(ALLOW, methods);
@@ -79,7 +92,12 @@ impl Reply {
         self.with(LOCATION, location)
     }
 
-    fn new(status: StatusCode, content_type: &'static str, body: Bytes, meant_for: MeantFor) -> Self {
+    fn new(
+        status: StatusCode,
+        content_type: &'static str,
+        body: Bytes,
+        meant_for: MeantFor,
+    ) -> Self {
         Self { status, content_type, body, meant_for, headers: Vec::new() }
     }
 
@@ -106,8 +124,10 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Full<Bytes>>
         _ => reply,
     };
     let cache = match reply.meant_for {
-        MeantFor::Anyone { seconds } => HeaderValue::from_str(&format!("public, max-age={seconds}"))
-            .unwrap_or(HeaderValue::from_static("no-store")),
+        MeantFor::Anyone { seconds } => {
+            HeaderValue::from_str(&format!("public, max-age={seconds}"))
+                .unwrap_or(HeaderValue::from_static("no-store"))
+        }
         MeantFor::Requester | MeantFor::Person(_) => HeaderValue::from_static("no-store"),
     };
     let mut response = Response::new(Full::new(reply.body));

@@ -152,7 +152,7 @@ pub struct Problem {
     faults: Vec<Fault>,
     retry_after_seconds: Option<u32>,
     rate_limit: Option<String>,
-    allowed_methods: Option<&'static str>,
+    allowed_methods: Option<String>,
     shown_to: Option<Subject>,
 }
 
@@ -184,7 +184,7 @@ impl Problem {
 
     /// The path is known, the method is not.
     #[must_use]
-    pub fn method_not_allowed(methods: &'static str) -> Self {
+    pub fn method_not_allowed(methods: String) -> Self {
         Self { allowed_methods: Some(methods), ..Kind::MethodNotAllowed.into() }
     }
 
@@ -224,12 +224,12 @@ impl Problem {
         self.retry_after_seconds
     }
 
-    pub(super) fn rate_limit(&self) -> Option<String> {
-        self.rate_limit.clone()
+    pub(super) fn rate_limit(&self) -> Option<&str> {
+        self.rate_limit.as_deref()
     }
 
-    pub(super) fn allowed_methods(&self) -> Option<&'static str> {
-        self.allowed_methods
+    pub(super) fn allowed_methods(&self) -> Option<&str> {
+        self.allowed_methods.as_deref()
     }
 
     pub(super) fn shown_to(&self) -> Option<Subject> {
@@ -270,7 +270,9 @@ impl From<ParseError> for Problem {
 impl From<EnterFault> for Problem {
     fn from(fault: EnterFault) -> Self {
         match fault {
-            EnterFault::Token(TokenFault::Untrusted | TokenFault::Expired) => Kind::Unauthenticated.into(),
+            EnterFault::Token(TokenFault::Untrusted | TokenFault::Expired) => {
+                Kind::Unauthenticated.into()
+            }
             EnterFault::Token(TokenFault::AssuranceTooLow) => Kind::AssuranceTooLow.into(),
             EnterFault::WindowClosed { opens_at } => window_closed(opens_at),
             EnterFault::TooOften(too_often) => too_often.into(),

@@ -1,0 +1,67 @@
+//! The API, version 1: what each route reads, calls and answers.
+
+mod applications;
+mod description;
+mod sessions;
+mod status;
+
+use hyper::body::Incoming;
+use jiff::Timestamp;
+
+use super::{
+    guard::Reply,
+    problem::Problem,
+    router::{Action, Asked, Public},
+};
+use crate::{civic::local_time, session::scope::Scope};
+
+/// Answers what needs no session. Nothing here waits.
+pub(super) fn without_session(
+    public: &Public,
+    action: Action,
+    asked: &Asked<'_>,
+) -> Result<Reply, Problem> {
+    match action {
+        Action::Status => Ok(status::show(&public.desk.intake)),
+        Action::Description => Ok(description::show()),
+        Action::Enter => sessions::enter(public, asked),
+        _ => Err(Problem::internal()),
+    }
+}
+
+/// Answers what belongs to a session.
+pub(super) async fn within_session(
+    public: &Public,
+    action: Action,
+    scope: Scope<'_>,
+    asked: &Asked<'_>,
+    token: &str,
+    body: Incoming,
+) -> Result<Reply, Problem> {
+    match action {
+        Action::ShowSession => Ok(sessions::show(scope)),
+        Action::Leave => Ok(sessions::leave(public, token)),
+        Action::Estimate => applications::estimate(public, scope, asked, body).await,
+        Action::Submit => applications::submit(public, scope, asked, body).await,
+        Action::ShowApplication => applications::show(public, scope, asked).await,
+        Action::Withdraw => applications::withdraw(public, scope, asked).await,
+        _ => Err(Problem::internal()),
+    }
+}
+
+/// An instant as the API tells it: RFC 3339, with the offset of Rome, to the second.
+#[must_use]
+pub fn rfc3339(instant: Timestamp) -> String {
+    let local = instant.to_zoned(local_time::rome().clone());
+    local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn instants_are_told_in_the_time_of_rome() {
+        let told = |text: &str| super::rfc3339(text.parse().unwrap());
+        assert_eq!(told("2024-09-16T15:30:00.9Z"), "2024-09-16T17:30:00+02:00");
+        assert_eq!(told("2024-12-16T15:30:00Z"), "2024-12-16T16:30:00+01:00");
+    }
+}

@@ -1,0 +1,256 @@
+//! The public listener: connections, TLS and HTTP within their bounds, one single-threaded runtime per core.
+//!
+//! Each runtime has a listener of its own on the same port (`SO_REUSEPORT`); the kernel spreads connections over them, and a
+//! connection never leaves its runtime.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr, TcpListener},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use hyper::{
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task,
+    time::{sleep, timeout},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::router::Public;
+use crate::metrics as list;
+
+/// Connections that the kernel may hold for us.
+const BACKLOG: i32 = 4096;
+/// HTTP/2 streams of one connection that a client may open and reset before we answer (CVE-2023-44487).
+const RESET_STREAMS_MAX: usize = 20;
+/// After an accept that failed for want of a descriptor, memory or the like.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The bounds of connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Connections open at a time, over all runtimes.
+    pub connections_max: usize,
+    /// TLS handshakes under way at a time, over all runtimes.
+    pub handshakes_max: usize,
+    /// Time for a handshake, milliseconds.
+    pub handshake_ms_max: u64,
+    /// Time for a request's head, and the longest an unused connection stays open, milliseconds.
+    pub head_ms_max: u64,
+    /// Bytes of a request's head.
+    pub head_bytes_max: usize,
+    /// HTTP/2 requests under way on one connection.
+    pub streams_max: u32,
+    /// Time that the kernel waits for a client to acknowledge an answer, milliseconds.
+    pub unsent_ms_max: u64,
+}
+
+/// What all runtimes share.
+#[derive(Clone)]
+pub struct Shared {
+    config: Config,
+    tls: TlsAcceptor,
+    connections: Arc<Semaphore>,
+    handshakes: Arc<Semaphore>,
+    draining: CancellationToken,
+}
+
+impl Shared {
+    /// Nothing open yet.
+    #[must_use]
+    pub fn new(config: Config, tls: Arc<ServerConfig>, draining: CancellationToken) -> Self {
+        Self {
+            config,
+            tls: TlsAcceptor::from(tls),
+            connections: Arc::new(Semaphore::new(config.connections_max)),
+            handshakes: Arc::new(Semaphore::new(config.handshakes_max)),
+            draining,
+        }
+    }
+}
+
+/// Binds one listener for each of `count` runtimes to the same port; port 0 takes a free one.
+///
+/// # Errors
+/// What the system says, such as a port in use.
+pub fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
+    let first = bind_one(address)?;
+    let taken = first.local_addr()?;
+    let mut listeners = vec![first];
+    for _ in 1..count {
+        listeners.push(bind_one(taken)?);
+    }
+    Ok(listeners)
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Serves connections until the server drains and the last of them is done.
+///
+/// # Errors
+/// What the system says if the listener cannot join this runtime.
+pub async fn serve(listener: TcpListener, shared: Shared, public: Rc<Public>) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.draining.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                // Past the bound a connection is closed before TLS: the cheapest refusal there is.
+                let Ok(place) = Arc::clone(&shared.connections).try_acquire_owned() else {
+                    list::SHED.counter(&["enter", "connections"]).increment(1);
+                    continue;
+                };
+                let (shared, public) = (shared.clone(), Rc::clone(&public));
+                connections.spawn_local(connection(stream, peer.ip(), place, shared, public));
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+    Ok(())
+}
+
+/// One connection from handshake to close. What goes wrong on it is its client's affair and no line in the log.
+async fn connection(
+    stream: TcpStream,
+    from: IpAddr,
+    _place: OwnedSemaphorePermit,
+    shared: Shared,
+    public: Rc<Public>,
+) {
+    let _counted = Counted::new();
+    let unsent = Duration::from_millis(shared.config.unsent_ms_max);
+    let prepared = stream
+        .set_nodelay(true)
+        .and_then(|()| socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(unsent)));
+    if prepared.is_err() {
+        return;
+    }
+    if let Some(stream) = handshake(stream, &shared).await {
+        let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let draining = shared.draining.clone();
+        if two {
+            serve_http2(stream, from, &shared.config, draining, public).await;
+        } else {
+            serve_http1(stream, from, &shared.config, draining, public).await;
+        }
+    }
+}
+
+async fn handshake(stream: TcpStream, shared: &Shared) -> Option<TlsStream<TcpStream>> {
+    let within = Duration::from_millis(shared.config.handshake_ms_max);
+    let shaking = async {
+        let _turn = shared.handshakes.acquire().await.ok()?;
+        shared.tls.accept(stream).await.ok()
+    };
+    timeout(within, shaking).await.ok()?
+}
+
+async fn serve_http1(
+    stream: TlsStream<TcpStream>,
+    from: IpAddr,
+    config: &Config,
+    draining: CancellationToken,
+    public: Rc<Public>,
+) {
+    let service = service_fn(async |request| {
+        Ok::<_, std::convert::Infallible>(public.answer(request, from).await)
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(config.head_ms_max))
+        .max_buf_size(config.head_bytes_max)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        _closed = serving.as_mut() => return,
+        () = draining.cancelled() => serving.as_mut().graceful_shutdown(),
+    }
+    let _closed = serving.await;
+}
+
+async fn serve_http2(
+    stream: TlsStream<TcpStream>,
+    from: IpAddr,
+    config: &Config,
+    draining: CancellationToken,
+    public: Rc<Public>,
+) {
+    let service = service_fn(move |request| {
+        let public = Rc::clone(&public);
+        async move { Ok::<_, std::convert::Infallible>(public.answer(request, from).await) }
+    });
+    let head_bytes_max = u32::try_from(config.head_bytes_max).unwrap_or(u32::MAX);
+    let idle = Duration::from_millis(config.head_ms_max);
+    let serving = http2::Builder::new(Local)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(config.streams_max)
+        .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
+        .max_header_list_size(head_bytes_max)
+        .keep_alive_interval(idle)
+        .keep_alive_timeout(idle)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        _closed = serving.as_mut() => return,
+        () = draining.cancelled() => serving.as_mut().graceful_shutdown(),
+    }
+    let _closed = serving.await;
+}
+
+/// Counts a connection while it lasts.
+struct Counted(metrics::Gauge);
+
+impl Counted {
+    fn new() -> Self {
+        let gauge = list::CONNECTIONS.gauge(&[]);
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+/// Runs what hyper spawns on the runtime of its connection.
+#[derive(Clone, Copy)]
+struct Local;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, work: F) {
+        task::spawn_local(work);
+    }
+}

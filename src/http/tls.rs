@@ -1,0 +1,113 @@
+//! TLS: the server's certificate, and for the demo one that it makes for itself.
+
+use std::{
+    fs, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
+
+use crate::ledger::keys::write_private;
+
+/// Where the certificate comes from.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+}
+
+/// Why TLS cannot be served. The operator mends the files and starts again.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsFault {
+    /// A file cannot be read or made.
+    #[error("{path}: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("{path} does not hold {wanted} in PEM form")]
+    Pem {
+        /// Which file.
+        path: PathBuf,
+        /// What was looked for.
+        wanted: &'static str,
+    },
+    /// Certificate and key do not go together, or are of a kind that is not supported.
+    #[error("certificate and key cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+    /// The demo certificate cannot be made.
+    #[error("the demo certificate cannot be made: {0}")]
+    Make(#[from] rcgen::Error),
+}
+
+/// The demo's own certificate below `data`, made at the first start for this machine's loopback names and `address`.
+///
+/// # Errors
+/// [`TlsFault`].
+pub fn demo(data: &Path, address: IpAddr) -> Result<Config, TlsFault> {
+    let config = Config { certificate: data.join("demo-cert.pem"), key: data.join("demo-key.pem") };
+    if !config.certificate.exists() || !config.key.exists() {
+        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+        if !address.is_loopback() && !address.is_unspecified() {
+            names.push(address.to_string());
+        }
+        let made = rcgen::generate_simple_self_signed(names)?;
+        for (path, text) in [
+            (&config.key, made.signing_key.serialize_pem()),
+            (&config.certificate, made.cert.pem()),
+        ] {
+            // A start that was cut short may have left one of the two.
+            if path.exists() {
+                fs::remove_file(path).map_err(|source| file_fault(path, source))?;
+            }
+            write_private(path, text.as_bytes()).map_err(|source| file_fault(path, source))?;
+        }
+    }
+    Ok(config)
+}
+
+impl Config {
+    /// The TLS side of the listener: HTTP/2 before HTTP/1.1, sessions resumed by tickets.
+    ///
+    /// # Errors
+    /// [`TlsFault`].
+    pub fn server(&self) -> Result<Arc<ServerConfig>, TlsFault> {
+        let chain = CertificateDer::pem_file_iter(&self.certificate)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|fault| pem_fault(&self.certificate, fault, "a certificate"))?;
+        if chain.is_empty() {
+            return Err(TlsFault::Pem { path: self.certificate.clone(), wanted: "a certificate" });
+        }
+        let key = PrivateKeyDer::from_pem_file(&self.key)
+            .map_err(|fault| pem_fault(&self.key, fault, "a private key"))?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        server.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        Ok(Arc::new(server))
+    }
+}
+
+fn file_fault(path: &Path, source: io::Error) -> TlsFault {
+    TlsFault::File { path: path.to_owned(), source }
+}
+
+fn pem_fault(path: &Path, fault: rustls::pki_types::pem::Error, wanted: &'static str) -> TlsFault {
+    match fault {
+        rustls::pki_types::pem::Error::Io(source) => file_fault(path, source),
+        _ => TlsFault::Pem { path: path.to_owned(), wanted },
+    }
+}
