@@ -23,3 +23,8 @@ pub mod judges;
 // Floor 4: the outside.
 pub mod http;
 pub mod operator;
+
+// Floor 5: commands and wiring.
+pub mod cli;
+pub mod config;
+pub mod server;

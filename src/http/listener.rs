@@ -80,6 +80,14 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Cancelled when the server is to stop.
+    #[must_use]
+    pub fn draining(&self) -> CancellationToken {
+        self.draining.clone()
+    }
+}
+
 /// Binds one listener for each of `count` runtimes to the same port; port 0 takes a free one.
 ///
 /// # Errors

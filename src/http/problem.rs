@@ -204,6 +204,12 @@ impl Problem {
         }
     }
 
+    /// As the problem of one line among many; where in the line it is, `column` says.
+    #[must_use]
+    pub fn at_line(self, number: u64) -> Self {
+        self.with("line", number)
+    }
+
     /// Its kind.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -236,7 +242,9 @@ impl Problem {
         self.shown_to
     }
 
-    pub(super) fn to_json(&self, language: Language) -> Vec<u8> {
+    /// What the public is told, as JSON.
+    #[must_use]
+    pub fn to_json(&self, language: Language) -> Vec<u8> {
         let mut members = Map::new();
         members.insert("type".into(), format!("urn:sportello:problem:{}", self.kind.slug()).into());
         members.insert("title".into(), self.kind.title(language).into());

@@ -53,13 +53,29 @@ impl Verifier {
     /// Trusts `issuer` with this Ed25519 public key (32 bytes), for tokens meant for `audience`.
     #[must_use]
     pub fn trusting(issuer: &str, audience: &str, public_key: &[u8]) -> Self {
+        Self::with_key(issuer, audience, DecodingKey::from_ed_der(public_key))
+    }
+
+    /// The same with the key in PEM form.
+    ///
+    /// # Errors
+    /// What the key is not.
+    pub fn from_pem(
+        issuer: &str,
+        audience: &str,
+        pem: &[u8],
+    ) -> Result<Self, jsonwebtoken::errors::Error> {
+        Ok(Self::with_key(issuer, audience, DecodingKey::from_ed_pem(pem)?))
+    }
+
+    fn with_key(issuer: &str, audience: &str, key: DecodingKey) -> Self {
         // The algorithm is pinned here, so a token cannot choose its own. Times are checked below, by the clock passed in.
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[audience]);
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        Self { key: DecodingKey::from_ed_der(public_key), validation }
+        Self { key, validation }
     }
 
     /// The identity that a token proves at `real_now`, the world's time.

@@ -1,1 +1,180 @@
-//! Offline proof that a ledger is whole.
+//! Offline proof that a ledger is whole, and that it holds every receipt of a list.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use super::{
+    Position, Receipt, State, Tally,
+    engine::{Entry, OpenFault, Reader as _, SignedBatch, StorageFault},
+    engines::sqlite::{self, Bounds},
+    index::Index,
+    keys::HouseKeys,
+    lock,
+    proof::{Digest, Proof, content_digest, receipt_leaf, sha256},
+    receipt::ReceiptCode,
+    record::Header,
+};
+use crate::schemes::Campaign;
+
+/// Files need few connections when nobody else works.
+const BOUNDS: Bounds = Bounds { wal_bytes_max: u64::MAX, readers_max: 1 };
+
+/// One campaign's ledger, opened to be verified; the directory must have been taken before.
+pub struct Audit {
+    campaign: Campaign,
+    keys: Arc<HouseKeys>,
+    reader: sqlite::SqliteReader,
+    index: Arc<Mutex<Index>>,
+}
+
+/// What is wrong with a ledger, in words for the operator. No personal data.
+pub type Finding = String;
+
+impl Audit {
+    /// Opens the ledger of `campaign` in `directory`.
+    ///
+    /// # Errors
+    /// [`OpenFault`], also when the narrow tables contradict each other.
+    pub fn open(
+        directory: &Path,
+        campaign: Campaign,
+        keys: Arc<HouseKeys>,
+    ) -> Result<Self, OpenFault> {
+        let sqlite::Opened { engine, reader, index } =
+            sqlite::open(directory, campaign, Arc::clone(&keys), BOUNDS)?;
+        drop(engine);
+        Ok(Self { campaign, keys, reader, index })
+    }
+
+    /// Its counts.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        lock(&self.index).tally()
+    }
+
+    /// Reads every record and decision: each opens for its subject, has the digest that was signed, stands under its batch's
+    /// root, and each batch under the next one's. `progress` is told how many records were read.
+    ///
+    /// # Errors
+    /// [`StorageFault`] when the disk does not answer.
+    pub fn walk(&self, mut progress: impl FnMut(u64)) -> Result<Vec<Finding>, StorageFault> {
+        let mut findings = Vec::new();
+        let mut previous_root = Digest::default();
+        let records = lock(&self.index).len();
+        let mut next = 0;
+        while next < records {
+            let position = Position(u32::try_from(next).unwrap_or(u32::MAX));
+            let Some(batch) =
+                self.reader.batch_of(position)?.filter(|batch| !batch.entries.is_empty())
+            else {
+                findings.push(format!("{}: a batch is missing", self.campaign));
+                break;
+            };
+            if batch.previous_root != previous_root {
+                findings.push(format!("{}: the chain of roots is broken", self.campaign));
+            }
+            let tree =
+                self.keys.tree(self.campaign, batch.first, &batch.entries, &batch.previous_root);
+            if tree.root() != batch.root || self.keys.sign_root(&batch.root) != batch.signature {
+                findings.push(format!("{}: a batch does not match its signed root", self.campaign));
+            }
+            for (offset, entry) in (0..).zip(&batch.entries) {
+                let position = Position(batch.first.0 + offset);
+                if let Some(what) = self.examine(position, entry)? {
+                    findings
+                        .push(format!("{}: {what}", self.keys.receipt(self.campaign, position)));
+                }
+            }
+            previous_root = batch.root;
+            next += batch.entries.len();
+            progress(next as u64);
+        }
+        Ok(findings)
+    }
+
+    fn examine(
+        &self,
+        position: Position,
+        entry: &Entry,
+    ) -> Result<Option<&'static str>, StorageFault> {
+        let Some(stored) = self.reader.record(position)? else {
+            return Ok(Some("the record is missing"));
+        };
+        let Ok(header) = Header::decode(&stored) else {
+            return Ok(Some("the record cannot be read"));
+        };
+        let Ok(application) = self.keys.open_record(header.subject, &stored) else {
+            return Ok(Some("the record does not open for its subject"));
+        };
+        if sha256(&application) != entry.digest || header.received_on != entry.received_on {
+            return Ok(Some("the record is not the one that was signed"));
+        }
+        if self.keys.claim(header.subject, self.campaign) != entry.claim {
+            return Ok(Some("the record is another person's"));
+        }
+        let state = lock(&self.index).durable_state(position);
+        let decided = matches!(state, Some(State::Decided(_) | State::Withdrawn(Some(_))));
+        Ok(match self.reader.decision(position)? {
+            None => decided.then_some("the decision is missing"),
+            Some(_) if !decided => Some("there is a decision that nobody recorded"),
+            Some(sealed) => {
+                let opened = self.keys.open_decision(header.subject, position, &sealed);
+                opened.is_err().then_some("the decision does not open for its subject")
+            }
+        })
+    }
+
+    /// Whether the ledger holds this receipt, to the letter.
+    ///
+    /// # Errors
+    /// [`StorageFault`] when the disk does not answer.
+    pub fn holds(&self, receipt: &Receipt) -> Result<bool, StorageFault> {
+        let Some(position) = ReceiptCode::parse(&receipt.receipt)
+            .and_then(|code| self.keys.position(code))
+            .filter(|position| lock(&self.index).durable_state(*position).is_some())
+        else {
+            return Ok(false);
+        };
+        let Some(batch) = self.reader.batch_of(position)? else { return Ok(false) };
+        let Some(entry) = batch.entries.get((position.0 - batch.first.0) as usize).copied() else {
+            return Ok(false);
+        };
+        let leaf = self.keys.leaf(self.campaign, position, &entry);
+        let proof = SignedBatch::restored(&self.keys, self.campaign, batch).proof(&leaf);
+        Ok(receipt.digest == content_digest(&entry.digest)
+            && receipt.received_on == entry.received_on.to_string()
+            && proof.as_ref() == Some(&receipt.proof))
+    }
+}
+
+/// Verifies receipts against their campaign's ledgers.
+///
+/// # Errors
+/// [`StorageFault`] when the disk does not answer.
+pub fn holds_receipt(
+    audits: &BTreeMap<Campaign, Audit>,
+    receipt: &Receipt,
+) -> Result<bool, StorageFault> {
+    match ReceiptCode::parse(&receipt.receipt).and_then(|code| audits.get(&code.campaign())) {
+        Some(audit) => audit.holds(receipt),
+        None => Ok(false),
+    }
+}
+
+/// Whether a receipt proves itself under the house's published key: no ledger is needed.
+#[must_use]
+pub fn proves_itself(receipt: &Receipt, public_key: &[u8]) -> bool {
+    let Some(digest) = parse_content_digest(&receipt.digest) else { return false };
+    let leaf = receipt_leaf(&receipt.receipt, &receipt.received_on, &digest);
+    let proof: &Proof = &receipt.proof;
+    proof.holds_for(leaf, public_key)
+}
+
+fn parse_content_digest(text: &str) -> Option<Digest> {
+    use base64::Engine as _;
+    let encoded = text.strip_prefix("sha-256=:")?.strip_suffix(':')?;
+    base64::engine::general_purpose::STANDARD.decode(encoded).ok()?.try_into().ok()
+}

@@ -1,0 +1,51 @@
+//! `sportello config check|default`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{Exit, complain};
+use crate::config::{Flags, Settings, default_file};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  sportello config default > sportello.toml\n  sportello config check sportello.toml"
+)]
+pub(super) struct Config {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Names every fault of a file, with line, key and what is allowed.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Prints the commented default file.
+    Default,
+}
+
+impl Config {
+    pub(super) fn run(self) -> Exit {
+        match self.what {
+            What::Default => {
+                print!("{}", default_file());
+                Exit::Done
+            }
+            What::Check { file } => {
+                match Settings::gather(Some(&file), std::iter::empty(), &Flags::default()) {
+                    Ok(_) => {
+                        println!("{}: no faults", file.display());
+                        Exit::Done
+                    }
+                    Err(faults) => {
+                        complain(faults);
+                        Exit::Usage
+                    }
+                }
+            }
+        }
+    }
+}

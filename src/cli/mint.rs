@@ -1,0 +1,79 @@
+//! `sportello mint`: identity tokens for the demo.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+use clap::Args;
+
+use super::{Exit, complain};
+use crate::{
+    civic::FiscalCode,
+    clock::Clock,
+    identity::{Assurance, demo::Minter},
+};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  sportello mint --fiscal-code RSSMRA80A01H501U\n  sportello mint --count 1000 > people.tsv"
+)]
+pub(super) struct Mint {
+    /// The data directory of a `serve --demo`.
+    #[arg(long, value_name = "DIR", default_value = "./data")]
+    data: PathBuf,
+    /// Whose token.
+    #[arg(long, value_name = "CF", required_unless_present = "count")]
+    fiscal_code: Option<String>,
+    /// For somebody at an intermediary's office of this name.
+    #[arg(long, value_name = "ID")]
+    office: Option<String>,
+    /// Assurance level: 1, 2 or 3, or a SPID level such as `https://www.spid.gov.it/SpidL2`.
+    #[arg(long, value_name = "LEVEL", default_value = "2")]
+    acr: String,
+    /// Instead of a code: so many valid made-up people, a line each: code, tab, token.
+    #[arg(long, value_name = "N", conflicts_with = "fiscal_code")]
+    count: Option<u64>,
+}
+
+impl Mint {
+    pub(super) fn run(self) -> Exit {
+        let Some(assurance) = Assurance::parse(&self.acr) else {
+            complain(format_args!("--acr {}: give 1, 2 or 3", self.acr));
+            return Exit::Usage;
+        };
+        let minter = match Minter::load(&self.data) {
+            Ok(minter) => minter,
+            Err(fault) => {
+                complain(format_args!(
+                    "no demo identity key in {}: {fault}; start `sportello serve --demo` once, or give its --data",
+                    self.data.display()
+                ));
+                return Exit::Usage;
+            }
+        };
+        let now = Clock::system().real();
+        let mint = |code: &FiscalCode| minter.mint(code, self.office.as_deref(), assurance, now);
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let written = match (&self.fiscal_code, self.count) {
+            (Some(text), _) => match FiscalCode::parse(text) {
+                Ok(code) => writeln!(out, "{}", mint(&code)),
+                Err(fault) => {
+                    complain(format_args!("--fiscal-code: {fault}"));
+                    return Exit::Usage;
+                }
+            },
+            (None, count) => (0..count.unwrap_or_default()).try_for_each(|n| {
+                let code = FiscalCode::made_up(n);
+                writeln!(out, "{}\t{}", code.as_str(), mint(&code))
+            }),
+        };
+        match written.and_then(|()| out.flush()) {
+            Ok(()) => Exit::Done,
+            Err(fault) => {
+                complain(fault);
+                Exit::Faults
+            }
+        }
+    }
+}

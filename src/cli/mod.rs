@@ -1,0 +1,74 @@
+//! The command line: one file a command.
+
+mod config_cmd;
+mod evaluate;
+mod mint;
+mod serve;
+mod verify;
+mod verify_receipt;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Sportello takes public-benefit applications over HTTPS, keeps every one of them, and hands them to the rules engine.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Opens the counter: HTTPS for the public, metrics for the operator.
+    Serve(serve::Serve),
+    /// Decides applications from a file or standard input, one JSON document a line.
+    Evaluate(evaluate::Evaluate),
+    /// Mints identity tokens for the demo.
+    Mint(mint::Mint),
+    /// Proves offline that the ledger is whole and holds every receipt of a list.
+    Verify(verify::Verify),
+    /// Proves offline that a receipt is genuine, by the published key alone.
+    VerifyReceipt(verify_receipt::VerifyReceipt),
+    /// Checks a configuration file, or prints the default one.
+    Config(config_cmd::Config),
+}
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// The work found faults.
+    Faults = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// A bug of ours.
+    Bug = 70,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Runs one command to its end. A panic on the way is a bug of ours and says so.
+#[must_use]
+pub fn run(arguments: Arguments) -> Exit {
+    let work = move || match arguments.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Evaluate(evaluate) => evaluate.run(),
+        Command::Mint(mint) => mint.run(),
+        Command::Verify(verify) => verify.run(),
+        Command::VerifyReceipt(verify) => verify.run(),
+        Command::Config(config) => config.run(),
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Exit::Bug)
+}
+
+/// Tells what went wrong, on standard error.
+fn complain(what: impl std::fmt::Display) {
+    eprintln!("sportello: {}", what.to_string().trim_end());
+}

@@ -1,0 +1,211 @@
+//! `sportello serve`: opens the counter.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use clap::Args;
+use jiff::{Timestamp, Zoned};
+use tracing_subscriber::EnvFilter;
+
+use super::{Exit, complain};
+use crate::{
+    application,
+    civic::FiscalCode,
+    clock::Clock,
+    config::{Flags, Settings},
+    http::tls,
+    identity::{demo::Minter, token::Verifier},
+    ledger::keys::HouseKeys,
+    server::{self, Addresses, Start, StartFault},
+};
+
+/// Where the demo clock starts: an evening of the citizens' slice in the open campaign of 2024.
+const DEMO_NOW: &str = "2024-09-16T17:30[Europe/Rome]";
+/// Whom the demo's example application is for: the code that every Italian textbook uses.
+const DEMO_PERSON: &str = "RSSMRA80A01H501U";
+/// The campaign of the demo's example application.
+const DEMO_YEAR: i16 = 2024;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  sportello serve --demo\n  sportello serve --config /etc/sportello.toml\n\nThe demo needs nothing else: it makes its own certificate, keys and identities."
+)]
+pub(super) struct Serve {
+    /// Settings in TOML; `sportello config default` prints them all.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where everything is kept.
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Public listener.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Operator listener.
+    #[arg(long, value_name = "ADDR")]
+    operator: Option<String>,
+    /// With made-up identities, a self-signed certificate and a clock of its own.
+    #[arg(long)]
+    demo: bool,
+    /// Where the demo's clock starts, RFC 9557: `2024-09-16T17:30[Europe/Rome]`.
+    #[arg(long, value_name = "TIME", requires = "demo")]
+    now: Option<String>,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Exit {
+        let flags = Flags {
+            data: self.data.clone(),
+            listen: self.listen.clone(),
+            operator: self.operator.clone(),
+        };
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        let settings = match Settings::gather(self.config.as_deref(), environment, &flags) {
+            Ok(settings) => settings,
+            Err(faults) => {
+                complain(faults);
+                return Exit::Usage;
+            }
+        };
+        if let Err(fault) = start_log(&settings) {
+            complain(fault);
+            return Exit::Usage;
+        }
+        let served = server::prepare_data(&settings)
+            .map_err(|fault| fault.to_string())
+            .and_then(|()| if self.demo { self.demo(&settings) } else { real(&settings) })
+            .and_then(|start| self.serve(&settings, start).map_err(|fault| fault.to_string()));
+        match served {
+            Ok(()) => Exit::Done,
+            Err(fault) => {
+                complain(fault);
+                Exit::Usage
+            }
+        }
+    }
+
+    fn serve(&self, settings: &Settings, start: Start) -> Result<(), StartFault> {
+        let demo = self.demo;
+        server::run(settings, start, |addresses| {
+            publish_key(settings);
+            if demo && let Err(fault) = invite(settings, addresses) {
+                complain(fault);
+            }
+            println!("ready https://{} operator http://{}", addresses.public, addresses.operator);
+            // Whoever waits for this line waits for it now.
+            let _gone = io::stdout().flush();
+        })
+    }
+
+    fn demo(&self, settings: &Settings) -> Result<Start, String> {
+        let text = self.now.as_deref().unwrap_or(DEMO_NOW);
+        let now = text
+            .parse::<Zoned>()
+            .map(|zoned| zoned.timestamp())
+            .or_else(|_| text.parse::<Timestamp>())
+            .map_err(|fault| format!("--now {text}: {fault}; write it as {DEMO_NOW}"))?;
+        let data = settings.data();
+        let minter = Minter::load_or_create(&data)
+            .map_err(|fault| format!("the demo's identity key in {}: {fault}", data.display()))?;
+        Ok(Start {
+            clock: Clock::running_from(now),
+            verifier: minter.verifier(),
+            tls: certificate(settings).map_or_else(
+                || tls::demo(&data, settings.listen().ip()).map_err(|fault| fault.to_string()),
+                Ok,
+            )?,
+        })
+    }
+}
+
+fn certificate(settings: &Settings) -> Option<tls::Config> {
+    settings.certificate().map(|(certificate, key)| tls::Config { certificate, key })
+}
+
+/// A server for real people needs a certificate and an identity provider; it says all that is missing.
+fn real(settings: &Settings) -> Result<Start, String> {
+    let mut missing = Vec::new();
+    let tls = certificate(settings);
+    if tls.is_none() {
+        missing.push("tls.certificate and tls.key: the certificate of this counter");
+    }
+    let identity = settings.identity();
+    if identity.is_none() {
+        missing
+            .push("identity.public_key and identity.issuer: the identity provider that is trusted");
+    }
+    let (Some(tls), Some((issuer, audience, key))) = (tls, identity) else {
+        return Err(format!(
+            "without --demo these settings are needed:\n  {}",
+            missing.join("\n  ")
+        ));
+    };
+    let pem = fs::read(&key)
+        .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?;
+    let verifier = Verifier::from_pem(&issuer, &audience, &pem)
+        .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?;
+    Ok(Start { clock: Clock::system(), verifier, tls })
+}
+
+fn start_log(settings: &Settings) -> Result<(), String> {
+    let filter = EnvFilter::try_new(settings.log_filter()).map_err(|fault| fault.to_string())?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let started = if settings.log_as_json() {
+        log.json().try_init()
+    } else {
+        log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init()
+    };
+    started.map_err(|fault| fault.to_string())
+}
+
+/// Leaves the public half of the key that signs receipts, for `verify-receipt`.
+fn publish_key(settings: &Settings) {
+    let path = settings.data().join("receipt-key.pub");
+    let published = HouseKeys::load(&settings.ledger_key())
+        .map_err(|fault| fault.to_string())
+        .and_then(|keys| {
+            let text = format!("{}\n", STANDARD.encode(keys.public_key()));
+            fs::write(&path, text).map_err(|fault| fault.to_string())
+        });
+    if let Err(fault) = published {
+        complain(format_args!("{} cannot be written: {fault}", path.display()));
+    }
+}
+
+/// Leaves an example application in the data directory and tells what to try next.
+fn invite(settings: &Settings, addresses: Addresses) -> Result<(), String> {
+    let data = settings.data();
+    let person = FiscalCode::parse(DEMO_PERSON).map_err(|fault| fault.to_string())?;
+    let example = data.join("demo-application.json");
+    fs::write(&example, application::example(&person, DEMO_YEAR))
+        .map_err(|fault| format!("{}: {fault}", example.display()))?;
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("sportello"));
+    eprintln!("{}", session_to_copy(&program, &data, &example, addresses));
+    Ok(())
+}
+
+fn session_to_copy(program: &Path, data: &Path, example: &Path, addresses: Addresses) -> String {
+    let (program, data, example) = (program.display(), data.display(), example.display());
+    let Addresses { public, operator } = addresses;
+    let pick = |member: &str| format!("sed -E 's/.*\"{member}\":\"([^\"]+)\".*/\\1/'");
+    let (token, receipt) = (pick("token"), pick("receipt"));
+    format!(
+        "\n\
+The counter is open: https://{public}   metrics: http://{operator}/metrics\n\
+Copy this into another terminal, from this directory:\n\
+\n\
+  IDENTITY=$({program} mint --data {data} --fiscal-code {DEMO_PERSON})\n\
+  SESSION=$(curl -s --cacert {data}/demo-cert.pem -X POST https://{public}/v1/sessions \\\n    \
+      -H \"Authorization: Bearer $IDENTITY\" | {token})\n\
+  RECEIPT=$(curl -s --cacert {data}/demo-cert.pem https://{public}/v1/applications \\\n    \
+      -H \"Authorization: Bearer $SESSION\" -H 'Idempotency-Key: my-first' \\\n    \
+      -H 'Content-Type: application/json' -d @{example} | {receipt})\n\
+  curl -s --cacert {data}/demo-cert.pem https://{public}/v1/applications/$RECEIPT \\\n    \
+      -H \"Authorization: Bearer $SESSION\"\n"
+    )
+}

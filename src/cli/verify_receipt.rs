@@ -1,0 +1,58 @@
+//! `sportello verify-receipt`: proof that a receipt is genuine, without any ledger.
+
+use std::{fs, path::PathBuf};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use clap::Args;
+
+use super::{Exit, complain};
+use crate::ledger::{Receipt, verify::proves_itself};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  sportello verify-receipt receipt.json --key data/receipt-key.pub"
+)]
+pub(super) struct VerifyReceipt {
+    /// The receipt, JSON as it was received.
+    file: PathBuf,
+    /// The published key, base 64; a server leaves its own as `receipt-key.pub` in its data directory.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+}
+
+impl VerifyReceipt {
+    pub(super) fn run(self) -> Exit {
+        let read = |path: &PathBuf| {
+            fs::read_to_string(path).map_err(|fault| format!("{}: {fault}", path.display()))
+        };
+        let key = read(&self.key).and_then(|text| {
+            STANDARD
+                .decode(text.trim())
+                .map_err(|_| format!("{}: is no key in base 64", self.key.display()))
+        });
+        let (key, text) = match key.and_then(|key| Ok((key, read(&self.file)?))) {
+            Ok(read) => read,
+            Err(fault) => {
+                complain(fault);
+                return Exit::Usage;
+            }
+        };
+        match serde_json::from_str::<Receipt>(&text) {
+            Ok(receipt) if proves_itself(&receipt, &key) => {
+                println!("{}: genuine", receipt.receipt);
+                Exit::Done
+            }
+            Ok(receipt) => {
+                complain(format_args!(
+                    "{}: NOT genuine: it was changed, or another house signed it",
+                    receipt.receipt
+                ));
+                Exit::Faults
+            }
+            Err(fault) => {
+                complain(format_args!("{}: is no receipt: {fault}", self.file.display()));
+                Exit::Faults
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Building, binding, serving and draining: the only wiring there is.
+//!
+//! Started from the bottom up: data and keys, metrics, ledgers, intake, judges, operator, public runtimes. Stopped from the top
+//! down: no new connection, what was let in finishes, judges go home, ledgers write and sync, the operator's page goes last.
+
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::DirBuilderExt as _,
+    path::PathBuf,
+    rc::Rc,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{Builder, LocalOptions, LocalRuntime},
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    civic::local_time,
+    clock::Clock,
+    config::Settings,
+    gate::{leases::Leases, limits::Limits, pressure::Pressure},
+    http::{
+        listener,
+        router::{Meters, Public},
+        tls,
+    },
+    identity::token::Verifier,
+    intake::{Desk, Intake},
+    judges::{Bench, Judges},
+    ledger::{
+        engine::OpenFault,
+        keys::{HouseKeys, KeysFault, fill_random},
+        shelf::Shelf,
+    },
+    metrics::{Exporter, MetricsFault},
+    operator::{self, Operator},
+    schemes::Rules,
+    session::registry::Registry,
+    urn::Urn,
+};
+
+/// How often a campaign that opens is looked for.
+const CAMPAIGNS_EVERY: Duration = Duration::from_secs(30);
+/// Threads of each runtime that may wait for the disk.
+const BLOCKING_THREADS_MAX: usize = 4;
+
+/// Why the server does not start. Nothing was taken in; mend it and start again.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFault {
+    /// The data directory cannot be made.
+    #[error("data directory {path}: {source}")]
+    Data {
+        /// Which directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The house's secret cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysFault),
+    /// There are ledgers, but not the key that opens them.
+    #[error("{ledgers} holds ledgers, but their key {key} is missing: restore it from your backup")]
+    KeyLost {
+        /// The ledgers' directory.
+        ledgers: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+    /// A ledger cannot be opened.
+    #[error(transparent)]
+    Ledger(#[from] OpenFault),
+    /// TLS cannot be served.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsFault),
+    /// A listener cannot be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Metrics cannot be recorded.
+    #[error(transparent)]
+    Metrics(#[from] MetricsFault),
+    /// The system has no thread or runtime to give.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// What a server needs besides its settings.
+pub struct Start {
+    /// What time it is.
+    pub clock: Clock,
+    /// Whose identity tokens are trusted.
+    pub verifier: Verifier,
+    /// Certificate and key.
+    pub tls: tls::Config,
+}
+
+/// Where a server that is ready listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// The public listener.
+    pub public: SocketAddr,
+    /// The operator listener.
+    pub operator: SocketAddr,
+}
+
+/// Makes the data directory, for its owner alone.
+///
+/// # Errors
+/// [`StartFault::Data`].
+pub fn prepare_data(settings: &Settings) -> Result<(), StartFault> {
+    let path = settings.data();
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+    made.map_err(|source| StartFault::Data { path, source })
+}
+
+/// Serves until SIGTERM or SIGINT and has drained when it returns. `ready` is called once everything listens.
+///
+/// # Errors
+/// [`StartFault`] before it is ready; afterwards it ends only by a signal.
+pub fn run(
+    settings: &Settings,
+    start: Start,
+    ready: impl FnOnce(Addresses),
+) -> Result<(), StartFault> {
+    let exporter = Exporter::install()?;
+    let tls = start.tls.server()?;
+    let keys = Arc::new(house_keys(settings)?);
+    let mut seed = [0; 8];
+    fill_random(&mut seed);
+    let urn = Arc::new(Urn::new(settings.urn_applications_max(), u64::from_le_bytes(seed)));
+    let shelf = Arc::new(Shelf::take(
+        &ledgers(settings),
+        Arc::clone(&keys),
+        Arc::clone(&urn),
+        settings.ledger(),
+    )?);
+    let rules = Rules::builtin();
+    open_campaigns(&shelf, rules, &start.clock)?;
+    let intake = Arc::new(Intake {
+        clock: start.clock,
+        keys: Arc::clone(&keys),
+        rules,
+        schedule: settings.schedule(),
+        verifier: start.verifier,
+        leases: Leases::new(settings.leases_max()),
+        limits: Limits::new(&settings.limits()),
+        sessions: Registry::new(settings.sessions()),
+        shelf: Arc::clone(&shelf),
+    });
+
+    let bind = |address, count| {
+        listener::bind(address, count).map_err(|source| StartFault::Bind { address, source })
+    };
+    let mut operator_listener = bind(settings.operator(), 1)?;
+    let public_listeners = bind(settings.listen(), settings.runtimes())?;
+    let addresses = Addresses {
+        public: public_listeners[0].local_addr()?,
+        operator: operator_listener[0].local_addr()?,
+    };
+
+    let draining = CancellationToken::new();
+    let stopped = CancellationToken::new();
+    let judges = Judges::start(
+        settings.judges(),
+        &Bench { urn: Arc::clone(&urn), shelf: Arc::clone(&shelf), keys, rules },
+    )?;
+    let operator = spawn_operator(operator_listener.remove(0), {
+        let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
+        Operator { exporter, intake, urn, draining, stopped }
+    })?;
+    let shared = listener::Shared::new(settings.listener(), tls, draining.clone());
+    let pressure = Pressure::new(settings.requests_max());
+    let public = public_listeners
+        .into_iter()
+        .map(|listener| spawn_public(listener, settings, &intake, &shared, &pressure))
+        .collect::<io::Result<Vec<_>>>()?;
+    ready(addresses);
+
+    wait_for_stop(&shelf, rules, &intake.clock)?;
+    tracing::info!("draining: no new connections, what was let in finishes");
+    draining.cancel();
+    public.into_iter().for_each(|thread| join(thread, "a public runtime"));
+    judges.stop();
+    shelf.close();
+    stopped.cancel();
+    join(operator, "the operator's runtime");
+    tracing::info!("stopped: everything that was accepted is on disk");
+    Ok(())
+}
+
+fn ledgers(settings: &Settings) -> PathBuf {
+    settings.data().join("ledger")
+}
+
+/// Loads the house's secret, or makes one where there is no ledger that would need another.
+fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
+    let path = settings.ledger_key();
+    if path.exists() {
+        return Ok(HouseKeys::load(&path)?);
+    }
+    let ledgers = ledgers(settings);
+    let used = fs::read_dir(&ledgers).is_ok_and(|mut files| {
+        files.any(|file| file.is_ok_and(|file| file.path().extension().is_some()))
+    });
+    if used {
+        return Err(StartFault::KeyLost { ledgers, key: path });
+    }
+    Ok(HouseKeys::create(&path)?)
+}
+
+/// Opens the ledgers of campaigns that are open today, and of those that have one.
+fn open_campaigns(shelf: &Shelf, rules: &Rules, clock: &Clock) -> Result<(), OpenFault> {
+    let today = local_time::date_at(clock.now());
+    let wanted = |window: &crate::schemes::CampaignWindow| {
+        window.contains(today) || shelf.holds(window.campaign)
+    };
+    rules.campaigns().filter(wanted).try_for_each(|window| shelf.open(window.campaign))
+}
+
+fn spawn_operator(listener: TcpListener, operator: Operator) -> io::Result<thread::JoinHandle<()>> {
+    let runtime = || single_threaded();
+    thread::Builder::new().name("operator".to_owned()).spawn(move || {
+        let served = runtime()
+            .and_then(|runtime| runtime.block_on(operator::serve(listener, Rc::new(operator))));
+        report(served, "the operator's side");
+    })
+}
+
+fn spawn_public(
+    listener: TcpListener,
+    settings: &Settings,
+    intake: &Arc<Intake>,
+    shared: &listener::Shared,
+    pressure: &Pressure,
+) -> io::Result<thread::JoinHandle<()>> {
+    let (intake, shared, pressure) = (Arc::clone(intake), shared.clone(), pressure.clone());
+    let body = settings.body();
+    let drain = Duration::from_millis(settings.drain_ms_max());
+    thread::Builder::new().name("public".to_owned()).spawn(move || {
+        let served = single_threaded().and_then(|runtime| {
+            runtime.block_on(async {
+                let draining = shared.draining();
+                let public = Public {
+                    desk: Desk::new(intake),
+                    pressure,
+                    body,
+                    draining: draining.clone(),
+                    meters: Meters::default(),
+                };
+                tokio::select! {
+                    served = listener::serve(listener, shared, Rc::new(public)) => served,
+                    () = async { draining.cancelled().await; sleep(drain).await } => {
+                        tracing::warn!("some clients did not finish within server.drain_ms_max");
+                        Ok(())
+                    }
+                }
+            })
+        });
+        report(served, "the public side");
+    })
+}
+
+fn single_threaded() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build_local(LocalOptions::default())
+}
+
+/// Waits for a signal to stop, and opens the ledgers of campaigns that open meanwhile.
+fn wait_for_stop(shelf: &Shelf, rules: &Rules, clock: &Clock) -> io::Result<()> {
+    single_threaded()?.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                () = sleep(CAMPAIGNS_EVERY) => {
+                    if let Err(fault) = open_campaigns(shelf, rules, clock) {
+                        tracing::error!(%fault, "a campaign's ledger cannot be opened");
+                    }
+                }
+            }
+        }
+    })
+}
+
+fn report(served: io::Result<()>, whose: &str) {
+    if let Err(fault) = served {
+        tracing::error!(%fault, "{whose} has ended");
+    }
+}
+
+fn join(thread: thread::JoinHandle<()>, whose: &str) {
+    if thread.join().is_err() {
+        tracing::error!("{whose} had panicked");
+    }
+}
