@@ -13,6 +13,10 @@ mod example;
 mod fault;
 mod fields;
 mod iscro;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::fmt;

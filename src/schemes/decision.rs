@@ -76,6 +76,10 @@ pub struct Award {
 
 impl Decision {
     /// The decision as the contract's JSON, written in one pass.
+    ///
+    /// # Panics
+    ///
+    /// Never: writing to memory does not fail.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = Vec::with_capacity(JSON_BYTES_USUAL);

@@ -165,14 +165,14 @@ impl Serialize for Ground {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Grounds {
     lines: [Ground; GROUNDS_MAX],
-    count: u8,
+    count: usize,
 }
 
 impl Grounds {
     /// The grounds of a scheme with as many requirements as a scheme may have.
     #[must_use]
     pub const fn of(lines: [Ground; GROUNDS_MAX]) -> Self {
-        Self { lines, count: GROUNDS_MAX as u8 }
+        Self { lines, count: GROUNDS_MAX }
     }
 }
 
@@ -180,7 +180,7 @@ impl Deref for Grounds {
     type Target = [Ground];
 
     fn deref(&self) -> &[Ground] {
-        &self.lines[..usize::from(self.count)]
+        &self.lines[..self.count]
     }
 }
 

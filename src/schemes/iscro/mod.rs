@@ -8,6 +8,8 @@ mod amount;
 pub mod assumptions;
 mod parameters;
 mod requirements;
+#[cfg(test)]
+mod tests;
 
 use jiff::civil::Date;
 
