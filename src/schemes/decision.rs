@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::campaign::Campaign;
 use super::ground::Grounds;
 use crate::civic::Euro;
+use crate::civic::calendar::Written;
 
 /// About how long a decision is as JSON, so that writing one allocates once.
 const JSON_BYTES_USUAL: usize = 2_560;
@@ -97,8 +98,8 @@ impl Serialize for Decision {
         json.serialize_field("grossTotal", &award.map(|award| award.gross_total))?;
         json.serialize_field("withheldMonthly", &award.map(|award| award.withheld_monthly))?;
         json.serialize_field("months", &award.map(|award| award.months))?;
-        json.serialize_field("startsOn", &award.map(|award| Day(award.starts_on)))?;
-        json.serialize_field("endsOn", &award.map(|award| Day(award.ends_on)))?;
+        json.serialize_field("startsOn", &award.map(|award| Written(award.starts_on)))?;
+        json.serialize_field("endsOn", &award.map(|award| Written(award.ends_on)))?;
         json.serialize_field("grounds", &self.grounds)?;
         json.serialize_field("parameters", &self.parameters)?;
         json.end()
@@ -117,14 +118,5 @@ impl fmt::Debug for Decision {
 impl fmt::Debug for Award {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Award(..)")
-    }
-}
-
-/// A date as `YYYY-MM-DD`.
-struct Day(Date);
-
-impl Serialize for Day {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
     }
 }
