@@ -327,6 +327,20 @@ proptest! {
     }
 
     #[test]
+    fn both_ways_of_writing_a_decision_agree(
+        incomes in prop::collection::vec(amount(), 0..4), late in any::<bool>(), ordinary in any::<bool>(),
+        regular in any::<Option<bool>>(),
+    ) {
+        let incomes: Vec<&str> = incomes.iter().map(String::as_str).collect();
+        let decision = Sample::of(2024)
+            .earning(&incomes)
+            .with("/taxScheme", if ordinary { "ordinary" } else { "flatRate" })
+            .with("/standing/contributionsRegular", regular)
+            .submitted(if late { "2024-11-01" } else { "2024-10-31" });
+        prop_assert_eq!(decision.to_json(), serde_json::to_vec(&decision).unwrap());
+    }
+
+    #[test]
     fn the_told_limit_is_the_limit(second in amount(), third in amount(), last in amount()) {
         let decision = Sample::of(2024).earning(&[&last, &second, &third]).decided();
         let (_, found, required) = ground(&decision, Requirement::IncomeDrop);
