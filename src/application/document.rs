@@ -188,6 +188,7 @@ mod tests {
         assert_eq!(fault(br#""\ud800""#).2, Syntax);
         assert_eq!(fault(b"1e999").2, Syntax);
         assert_eq!(fault(&b"[".repeat(9)).2, Depth);
+        assert!(parse(&[b"[".repeat(8), b"]".repeat(8)].concat()).is_ok());
         assert_eq!(fault(&b"[".repeat(60_000)).2, Depth);
         assert_eq!(fault(&b"{\"a\":".repeat(9)).2, Depth);
     }

@@ -184,7 +184,10 @@ mod tests {
         {
             assert!(is_email(text), "{text}");
         }
+        let longest = format!("{}@{}.it", "a".repeat(64), "b".repeat(63));
+        assert!(is_email(&longest));
         let long_local = format!("{}@example.it", "a".repeat(65));
+        let long_label = format!("a@{}.it", "b".repeat(64));
         for text in [
             "",
             "@",
@@ -205,6 +208,7 @@ mod tests {
             "\"a\"@example.it",
             "<a@example.it>",
             &long_local,
+            &long_label,
         ] {
             assert!(!is_email(text), "{text}");
         }

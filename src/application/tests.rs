@@ -57,6 +57,8 @@ fn each_fault_is_named_at_its_place() {
         ("/applicant/email", json!("mario"), EmailShape),
         ("/applicant/email", json!("a\u{0}@example.it"), ControlCharacter),
         ("/applicant/email", json!(format!("a@{}.it", "b.".repeat(200))), TooLong),
+        ("/applicant/email", json!("a\u{7f}@example.it"), ControlCharacter),
+        ("/applicant/email", json!("a\u{85}@example.it"), ControlCharacter),
         ("/applicant/phone", json!("0612345678"), PhoneShape),
         ("/applicant/phone", json!("+1234567"), PhoneShape),
         ("/applicant/phone", json!("+1234567890123456"), PhoneShape),
@@ -98,6 +100,7 @@ fn each_fault_is_named_at_its_place() {
         ("/earlierBenefits/0/outcome", json!("refused"), UnknownField),
         ("/mandate", json!(""), MandateShape),
         ("/mandate", json!("two words"), MandateShape),
+        ("/mandate", json!("é".repeat(64)), MandateShape),
         ("/mandate", json!(null), WrongType),
         ("/submittedOn", json!("2024-09-16"), UnknownField),
         ("/a~1b", json!(0), UnknownField),
@@ -112,6 +115,27 @@ fn each_fault_is_named_at_its_place() {
         // A wrong year of the application says nothing about that of its incomes.
         assert_eq!(faults, [(told, code)], "{value}");
     }
+}
+
+#[test]
+fn what_just_keeps_a_bound_is_valid() {
+    let domain = [61, 61, 62].map(|count| "b".repeat(count)).join(".");
+    let longest_email = format!("{}@{domain}.it", "a".repeat(64));
+    assert_eq!(longest_email.len(), 254);
+    for (pointer, value) in [
+        ("/applicant/email", json!(longest_email)),
+        ("/applicant/phone", json!("+12345678")),
+        ("/applicant/phone", json!("+123456789012345")),
+        ("/activity/vatOpenedOn", json!("1973-01-01")),
+        ("/activity/vatOpenedOn", json!("2099-12-31")),
+        ("/incomes/0/amount", json!("-999999999.99")),
+        ("/mandate", json!("x".repeat(64))),
+        ("/earlierBenefits", json!(vec![json!({ "begunIn": 2024 }); 8])),
+    ] {
+        assert!(Sample::of(2024).with(pointer, value).read().is_ok(), "{pointer}");
+    }
+    let overlong = Sample::of(2024).with("/applicant/email", format!("{longest_email}c"));
+    assert_eq!(overlong.faults(), [("/applicant/email".to_owned(), FaultCode::TooLong)]);
 }
 
 #[test]
@@ -205,21 +229,28 @@ fn what_is_no_object_is_one_fault_of_the_document() {
 #[test]
 fn the_list_of_faults_is_bounded() {
     // An object of 64 members in each of the two places that take one freely.
-    let many = |prefix: &str| -> serde_json::Map<String, Value> {
-        (0..60).map(|n| (format!("{prefix}{n}"), Value::Null)).collect()
+    let many = |count: usize| -> serde_json::Map<String, Value> {
+        (0..count).map(|n| (format!("m{n}"), Value::Null)).collect()
     };
-    let crowded = Sample::of(2024).with("/applicant", many("a")).with("/payment", many("p"));
+    let crowded =
+        |count| Sample::of(2024).with("/applicant", many(64)).with("/payment", many(count));
+    // 64 and 32 that nobody knows, and the four fields that are missing.
+    assert_eq!(crowded(32).faults().len(), 100);
+    let crowded = crowded(33);
     let faults = crowded.faults();
     assert_eq!(faults.len(), 101);
     assert_eq!(faults[100], (String::new(), FaultCode::MoreFaults));
-    let overfull: serde_json::Map<String, Value> =
-        (0..65).map(|n| (format!("m{n}"), Value::Null)).collect();
-    let faults = Sample::of(2024).with("/payment", overfull).faults();
+    let faults = Sample::of(2024).with("/payment", many(65)).faults();
     assert_eq!(faults, [("/payment".to_owned(), FaultCode::TooMany)]);
 }
 
 #[test]
 fn an_absurd_name_is_not_repeated() {
+    let longest = format!("/{}", "x".repeat(64));
+    assert_eq!(
+        Sample::of(2024).with(&longest, 1).faults(),
+        [(longest.clone(), FaultCode::UnknownField)]
+    );
     let long = format!("/{}", "x".repeat(65));
     assert_eq!(
         Sample::of(2024).with(&long, 1).faults(),

@@ -217,6 +217,9 @@ fn a_missing_year_or_a_loss_goes_to_an_officer() {
     ] {
         assert_eq!(told(&Sample::of(2024).earning(incomes).decided()), expected, "{incomes:?}");
     }
+    // Without last year's income nothing is known of a fall.
+    let last_missing = Sample::of(2024).without("/incomes/0").decided();
+    assert_eq!(told(&last_missing), "review - income-drop income-ceiling");
     let loss = Sample::of(2024).earning(&["3000.00", "-5000.00", "6000.00"]).decided();
     let expected = (false, "3000.00".to_owned(), "< 350.00".to_owned());
     assert_eq!(ground(&loss, Requirement::IncomeDrop), expected);
