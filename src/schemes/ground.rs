@@ -147,7 +147,7 @@ impl Serialize for Finding {
 pub struct Ground {
     /// Which requirement.
     pub requirement: Requirement,
-    /// Whether it is certainly met. Not when the answer is still missing: the outcome tells which.
+    /// Whether it is met by what is known; not while the answer itself is missing.
     pub met: bool,
     /// What the application, or a registry, says.
     pub found: Finding,

@@ -10,7 +10,8 @@ use super::requirements::Verdict;
 
 /// What becomes of an application that lacks a reference year or declares a loss: an officer looks.
 ///
-/// So does a loss certified by the Revenue Agency, where the statute computes the amount from it. The mean is always over the statute's number of years; a missing one counts as zero in it.
+/// The mean is always over the statute's number of years; a missing one counts as zero in it. A loss
+/// certified by the Revenue Agency, where the amount is computed from that, goes to an officer too.
 pub(super) const INCOME_MISSING_OR_LOSS: Verdict = Verdict::Review;
 
 /// Whether the VAT number is old enough on the very day of its anniversary.
