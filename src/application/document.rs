@@ -37,7 +37,7 @@ pub(super) struct Member<'a> {
 pub(super) fn parse(body: &[u8]) -> Result<Node<'_>, ParseError> {
     let text = std::str::from_utf8(body).map_err(|fault| {
         let before = &body[..fault.valid_up_to()];
-        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let line = 1 + before.split(|&byte| byte == b'\n').skip(1).count();
         let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
         ParseError::Malformed { line, column, fault: MalformedFault::Encoding }
     })?;
@@ -188,6 +188,7 @@ mod tests {
         assert_eq!(fault(br#""\ud800""#).2, Syntax);
         assert_eq!(fault(b"1e999").2, Syntax);
         assert_eq!(fault(&b"[".repeat(9)).2, Depth);
+        assert!(parse(&[b"[".repeat(8), b"]".repeat(8)].concat()).is_ok());
         assert_eq!(fault(&b"[".repeat(60_000)).2, Depth);
         assert_eq!(fault(&b"{\"a\":".repeat(9)).2, Depth);
     }

@@ -105,7 +105,7 @@ pub(super) enum Allowed {
 }
 
 impl Allowed {
-    pub(super) fn range(first: impl ToString, last: impl ToString) -> Self {
+    pub(super) fn range(first: &impl ToString, last: &impl ToString) -> Self {
         Self::Range(first.to_string(), last.to_string())
     }
 

@@ -36,14 +36,14 @@ pub(super) fn campaign_year(cursor: Cursor<'_, '_>, scheme: Scheme, rules: &Rule
     let known = year.filter(|&year| rules.window(Campaign { scheme, year }).is_some());
     known.or_else(|| {
         let (first, last) = rules.years(scheme).unwrap_or_default();
-        cursor.fault(FaultCode::UnknownYear, Allowed::range(first, last))
+        cursor.fault(FaultCode::UnknownYear, Allowed::range(&first, &last))
     })
 }
 
 /// A year between two, both included.
 pub(super) fn year(cursor: Cursor<'_, '_>, first: i16, last: i16) -> Option<i16> {
     let year = i16::try_from(cursor.integer()?).ok().filter(|year| (first..=last).contains(year));
-    year.or_else(|| cursor.fault(FaultCode::YearOutOfRange, Allowed::range(first, last)))
+    year.or_else(|| cursor.fault(FaultCode::YearOutOfRange, Allowed::range(&first, &last)))
 }
 
 pub(super) fn flag(cursor: Cursor<'_, '_>) -> Option<bool> {
@@ -68,7 +68,7 @@ pub(super) fn amount(cursor: Cursor<'_, '_>) -> Option<Euro> {
     Euro::parse(cursor.text(WORD_CHARS_MAX)?).map_or_else(
         |fault| {
             let most = AMOUNT_CENTS_MAX;
-            let range = Allowed::range(Euro::from_cents(-most), Euro::from_cents(most));
+            let range = Allowed::range(&Euro::from_cents(-most), &Euro::from_cents(most));
             cursor.fault(fault.into(), range)
         },
         Some,
@@ -80,7 +80,7 @@ fn day(cursor: Cursor<'_, '_>, first: Date, last: Date) -> Option<Date> {
         return cursor.fault(FaultCode::DateShape, Allowed::Anything);
     };
     if !(first..=last).contains(&day) {
-        return cursor.fault(FaultCode::DateOutOfRange, Allowed::range(first, last));
+        return cursor.fault(FaultCode::DateOutOfRange, Allowed::range(&first, &last));
     }
     Some(day)
 }
@@ -184,7 +184,10 @@ mod tests {
         {
             assert!(is_email(text), "{text}");
         }
+        let longest = format!("{}@{}.it", "a".repeat(64), "b".repeat(63));
+        assert!(is_email(&longest));
         let long_local = format!("{}@example.it", "a".repeat(65));
+        let long_label = format!("a@{}.it", "b".repeat(64));
         for text in [
             "",
             "@",
@@ -205,6 +208,7 @@ mod tests {
             "\"a\"@example.it",
             "<a@example.it>",
             &long_local,
+            &long_label,
         ] {
             assert!(!is_email(text), "{text}");
         }

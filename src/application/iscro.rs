@@ -121,7 +121,7 @@ pub struct Standing {
 pub enum UnemploymentBenefit {
     /// Has none.
     None,
-    /// NASpI, of employees.
+    /// `NASpI`, of employees.
     Naspi,
     /// DIS-COLL, of collaborators.
     DisColl,

@@ -5,14 +5,18 @@
 //! law then makes of a valid application is for [`schemes`](crate::schemes) to say; a person who does not
 //! qualify applies validly.
 //!
-//! The way down: [`document`] is a light tree that borrows from the body, [`walk`] goes through it and
-//! collects faults, [`fields`] reads single values, [`iscro`] is the schema of its scheme.
+//! The way down: `document` is a light tree that borrows from the body, `walk` goes through it and
+//! collects faults, `fields` reads single values, `iscro` is the schema of its scheme.
 
 mod document;
 mod example;
 mod fault;
 mod fields;
 mod iscro;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::fmt;

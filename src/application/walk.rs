@@ -140,7 +140,7 @@ impl<'c, 'a> Cursor<'c, 'a> {
         if text.len() > chars_max && text.chars().count() > chars_max {
             return self.fault(FaultCode::TooLong, Allowed::AtMost(chars_max));
         }
-        if text.chars().any(char::is_control) {
+        if has_control_characters(text) {
             return self.fault(FaultCode::ControlCharacter, Allowed::Anything);
         }
         Some(text)
@@ -237,7 +237,7 @@ impl<'a> Object<'_, 'a> {
             let is_again = self.members[..index].iter().any(|earlier| earlier.name == member.name);
             let code = if is_again { FaultCode::DuplicateField } else { FaultCode::UnknownField };
             let name = &*member.name;
-            if name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            if name.len() > NAME_BYTES_MAX || has_control_characters(name) {
                 // Not worth, or not fit for, a pointer: its object will do.
                 self.faults.report(self.place.as_ref(), code, Allowed::Anything);
             } else {
@@ -246,4 +246,13 @@ impl<'a> Object<'_, 'a> {
             }
         }
     }
+}
+
+fn has_control_characters(text: &str) -> bool {
+    // Nearly every text is ASCII, of which bytes tell as much as characters and sooner.
+    let mut is_plain = true;
+    for byte in text.bytes() {
+        is_plain &= (b' '..=b'~').contains(&byte);
+    }
+    !is_plain && text.chars().any(char::is_control)
 }

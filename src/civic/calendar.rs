@@ -1,7 +1,10 @@
 //! Public holidays, deadlines and periods as Italian law counts them.
 
+use std::fmt;
+
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday, date};
+use serde::{Serialize, Serializer};
 
 /// The year from which 4 October, Saint Francis, is a public holiday again.
 const SAINT_FRANCIS_SINCE: i16 = 2026;
@@ -30,6 +33,29 @@ pub fn parse_date(text: &str) -> Option<Date> {
     let month = digit(m1)? * 10 + digit(m2)?;
     let day = digit(d1)? * 10 + digit(d2)?;
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+/// A date as [`parse_date`] reads it, for any year of four digits.
+#[derive(Clone, Copy)]
+pub struct Written(pub Date);
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let two = |number: u8| [b'0' + number / 10 % 10, b'0' + number % 10];
+        let year = self.0.year().unsigned_abs();
+        let [y1, y2] = two((year / 100 % 100) as u8);
+        let [y3, y4] = two((year % 100) as u8);
+        let [m1, m2] = two(self.0.month().unsigned_abs());
+        let [d1, d2] = two(self.0.day().unsigned_abs());
+        let text = [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2];
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl Serialize for Written {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Whether the day is a public holiday all over Italy; every Sunday is, a Saturday is not.
@@ -244,7 +270,8 @@ mod tests {
     proptest! {
         #[test]
         fn dates_print_as_they_parse(day in any_day()) {
-            prop_assert_eq!(parse_date(&day.to_string()), Some(day));
+            prop_assert_eq!(parse_date(&Written(day).to_string()), Some(day));
+            prop_assert_eq!(Written(day).to_string(), day.to_string());
         }
 
         #[test]

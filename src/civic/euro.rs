@@ -10,6 +10,9 @@ use thiserror::Error;
 /// No income of one person comes near it, and every sum the rules build of it stays far inside 64 bits.
 pub const AMOUNT_CENTS_MAX: i64 = 99_999_999_999;
 
+/// The longest an amount prints: 19 digits of 64 bits, a point and a sign.
+const AMOUNT_CHARS_MAX: usize = 21;
+
 /// An amount of euro, exact to the cent; negative for a loss.
 ///
 /// ```
@@ -100,9 +103,25 @@ impl Euro {
 
 impl fmt::Display for Euro {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let cents = self.0.unsigned_abs();
-        write!(f, "{sign}{}.{:02}", cents / 100, cents % 100)
+        // From the last digit backwards in one piece: a decision prints a handful of amounts, and
+        // the general machinery would cost more than deciding.
+        let mut text = [b'0'; AMOUNT_CHARS_MAX];
+        let mut rest = self.0.unsigned_abs();
+        let mut start = AMOUNT_CHARS_MAX;
+        while rest > 0 || start > AMOUNT_CHARS_MAX - 4 {
+            start -= 1;
+            if start == AMOUNT_CHARS_MAX - 3 {
+                text[start] = b'.';
+                continue;
+            }
+            text[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        if self.0 < 0 {
+            start -= 1;
+            text[start] = b'-';
+        }
+        f.write_str(std::str::from_utf8(&text[start..]).unwrap_or_default())
     }
 }
 
@@ -169,6 +188,7 @@ mod tests {
             Some(Euro::from_cents(-2))
         );
         assert_eq!(Euro::from_cents(68_750).checked_mul(6), Some(Euro::from_cents(412_500)));
+        assert_eq!(most.to_string(), "92233720368547758.07");
         assert_eq!(Euro::from_cents(i64::MIN).to_string(), "-92233720368547758.08");
     }
 

@@ -123,6 +123,7 @@ mod tests {
             ("en;q=0.1234", Italian),
             ("en;q=1.001", Italian),
             ("en;level=1", Italian),
+            ("it;q=0.5, en;q=0.5, it-CH;q=0.5", Italian),
             ("english", Italian),
             ("de, *;q=0.3", Italian),
         ] {

@@ -47,6 +47,12 @@ impl fmt::Display for Scheme {
     }
 }
 
+impl Serialize for Scheme {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 /// One year of one scheme. A person applies once in a campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Campaign {
@@ -54,6 +60,24 @@ pub struct Campaign {
     pub scheme: Scheme,
     /// The year in which it is applied for.
     pub year: i16,
+}
+
+impl Campaign {
+    /// The campaign of that name, as [`Display`](fmt::Display) writes it; whether it has rules is not checked.
+    ///
+    /// ```
+    /// use sportello::schemes::{Campaign, Scheme};
+    ///
+    /// let campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
+    /// assert_eq!(Campaign::from_name("iscro-2024"), Some(campaign));
+    /// ```
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let (scheme, year) = name.rsplit_once('-')?;
+        let campaign = Self { scheme: Scheme::from_name(scheme)?, year: year.parse().ok()? };
+        // One spelling only: no plus sign, no leading zeros.
+        (campaign.year.to_string() == year).then_some(campaign)
+    }
 }
 
 impl fmt::Display for Campaign {
@@ -104,5 +128,10 @@ mod tests {
     fn a_campaign_is_named_by_scheme_and_year() {
         let campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
         assert_eq!(campaign.to_string(), "iscro-2024");
+        for name in
+            ["", "iscro", "iscro-", "other-2024", "iscro-+2024", "iscro-02024", "iscro-99999"]
+        {
+            assert_eq!(Campaign::from_name(name), None, "{name}");
+        }
     }
 }

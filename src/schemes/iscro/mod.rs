@@ -8,6 +8,8 @@ mod amount;
 pub mod assumptions;
 mod parameters;
 mod requirements;
+#[cfg(test)]
+mod tests;
 
 use jiff::civil::Date;
 
@@ -54,7 +56,7 @@ pub(super) fn decide(facts: &Iscro, parameters: &Parameters, submitted_on: Date)
         worst = worst.max(check.verdict);
         Ground {
             requirement,
-            met: check.verdict == Verdict::Met || check.holds_so_far,
+            met: check.met,
             found: check.found,
             required: check.required,
             source: parameters.source(requirement),

@@ -357,6 +357,21 @@ mod tests {
     }
 
     #[test]
+    fn values_at_their_bounds_are_sound() {
+        for (piece, by) in [
+            ("2024-10-31", "2024-08-01"),
+            (r#""800.00""#, r#""250.00""#),
+            (r#""withholdingPercent": 20"#, r#""withholdingPercent": 100"#),
+            (r#""value": 3"#, r#""value": 20"#),
+            (r#""months": 6"#, r#""months": 24"#),
+            (r#""referenceYears": 2"#, r#""referenceYears": 3"#),
+        ] {
+            let text = FILE.replacen(piece, by, 1).leak();
+            assert!(Parameters::from_file(text).is_ok(), "{by}");
+        }
+    }
+
+    #[test]
     fn a_file_that_cannot_be_read_says_where() {
         for (piece, by) in [
             ("\"250.00\"", "\"250.001\""),

@@ -25,8 +25,8 @@ pub(super) enum Verdict {
 #[derive(Clone, Copy)]
 pub(super) struct Check {
     pub(super) verdict: Verdict,
-    /// Met by what is known, though the verdict asks for an officer.
-    pub(super) holds_so_far: bool,
+    /// Whether it is met by what is known, though the verdict may ask for an officer.
+    pub(super) met: bool,
     pub(super) found: Finding,
     pub(super) required: Finding,
 }
@@ -34,7 +34,7 @@ pub(super) struct Check {
 impl Check {
     fn of(met: bool, found: Finding, required: Finding) -> Self {
         let verdict = if met { Verdict::Met } else { Verdict::Failed };
-        Self { verdict, holds_so_far: met, found, required }
+        Self { verdict, met, found, required }
     }
 
     fn flag(found: bool, required: bool) -> Self {
@@ -111,7 +111,7 @@ pub(super) fn income_drop(case: &Case<'_>) -> Check {
     let mut check = Check::of(met, last.map_or(Finding::Unknown, Finding::Euro), required);
     if case.lacks_income() {
         check.verdict = INCOME_MISSING_OR_LOSS;
-        check.holds_so_far = met && last.is_some();
+        check.met = met && last.is_some();
     }
     check
 }
@@ -122,12 +122,9 @@ pub(super) fn income_ceiling(case: &Case<'_>) -> Check {
     let required = Finding::EuroAtMost(ceiling);
     match case.income(1) {
         Some(income) => Check::of(income <= ceiling, Finding::Euro(income), required),
-        None => Check {
-            verdict: INCOME_MISSING_OR_LOSS,
-            holds_so_far: false,
-            found: Finding::Unknown,
-            required,
-        },
+        None => {
+            Check { verdict: INCOME_MISSING_OR_LOSS, met: false, found: Finding::Unknown, required }
+        }
     }
 }
 
@@ -149,7 +146,7 @@ pub(super) fn contributions_regular(case: &Case<'_>) -> Check {
         Some(regular) => Check::flag(regular, true),
         None => Check {
             verdict: Verdict::Pending,
-            holds_so_far: false,
+            met: false,
             found: Finding::Unknown,
             required: Finding::Flag(true),
         },
