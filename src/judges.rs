@@ -123,7 +123,7 @@ impl Bench {
             match catch_unwind(AssertUnwindSafe(|| self.ruling(&case))) {
                 Ok(ruling) => rulings.entry(case.campaign).or_default().push(ruling),
                 Err(_) => {
-                    tracing::error!(campaign = %case.campaign, "a rule panicked: one application stays undecided until a restart")
+                    tracing::error!(campaign = %case.campaign, "a rule panicked: one application stays undecided until a restart");
                 }
             }
         }

@@ -99,7 +99,6 @@ impl Metric {
     ///
     /// # Panics
     /// If the values are not as many as the labels.
-    #[must_use]
     pub fn counter(&self, values: &[&'static str]) -> Counter {
         with_recorder(|recorder| recorder.register_counter(&self.key(values), &METADATA))
     }
@@ -108,7 +107,6 @@ impl Metric {
     ///
     /// # Panics
     /// As for [`counter`](Self::counter).
-    #[must_use]
     pub fn gauge(&self, values: &[&'static str]) -> Gauge {
         with_recorder(|recorder| recorder.register_gauge(&self.key(values), &METADATA))
     }
@@ -117,7 +115,6 @@ impl Metric {
     ///
     /// # Panics
     /// As for [`counter`](Self::counter).
-    #[must_use]
     pub fn histogram(&self, values: &[&'static str]) -> Histogram {
         with_recorder(|recorder| recorder.register_histogram(&self.key(values), &METADATA))
     }

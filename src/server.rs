@@ -190,7 +190,9 @@ pub fn run(
     wait_for_stop(&shelf, rules, &intake.clock)?;
     tracing::info!("draining: no new connections, what was let in finishes");
     draining.cancel();
-    public.into_iter().for_each(|thread| join(thread, "a public runtime"));
+    for thread in public {
+        join(thread, "a public runtime");
+    }
     judges.stop();
     shelf.close();
     stopped.cancel();

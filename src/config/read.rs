@@ -133,7 +133,7 @@ impl Reading {
                 self.text(setting.key, &value, source);
             }
             (Some(setting), _) => {
-                self.fault(source.clone(), key, format!("must be {}", setting.allowed))
+                self.fault(source.clone(), key, format!("must be {}", setting.allowed));
             }
             (None, _) => self.unknown(key, source.clone()),
         }

@@ -148,6 +148,12 @@ problems! {
 #[derive(Debug)]
 pub struct Problem {
     kind: Kind,
+    told: Box<Told>,
+}
+
+/// What is told besides the kind; boxed, for most answers are no problems and carry the room for one.
+#[derive(Debug, Default)]
+struct Told {
     extensions: Map<String, Value>,
     faults: Vec<Fault>,
     retry_after_seconds: Option<u32>,
@@ -163,15 +169,7 @@ impl From<Kind> for Problem {
             Kind::StorageUnavailable => Some(jittered(STORAGE_RETRY_SECONDS)),
             _ => None,
         };
-        Self {
-            kind,
-            extensions: Map::new(),
-            faults: Vec::new(),
-            retry_after_seconds,
-            rate_limit: None,
-            allowed_methods: None,
-            shown_to: None,
-        }
+        Self { kind, told: Box::new(Told { retry_after_seconds, ..Told::default() }) }
     }
 }
 
@@ -185,7 +183,10 @@ impl Problem {
     /// The path is known, the method is not.
     #[must_use]
     pub fn method_not_allowed(methods: String) -> Self {
-        Self { allowed_methods: Some(methods), ..Kind::MethodNotAllowed.into() }
+        Self::new(
+            Kind::MethodNotAllowed,
+            Told { allowed_methods: Some(methods), ..Told::default() },
+        )
     }
 
     /// A submission that failed, told to `requester` alone.
@@ -219,7 +220,7 @@ impl Problem {
     /// How many faults of the input it names.
     #[must_use]
     pub fn faults(&self) -> usize {
-        self.faults.len()
+        self.told.faults.len()
     }
 
     pub(super) fn status(&self) -> StatusCode {
@@ -227,19 +228,19 @@ impl Problem {
     }
 
     pub(super) fn retry_after_seconds(&self) -> Option<u32> {
-        self.retry_after_seconds
+        self.told.retry_after_seconds
     }
 
     pub(super) fn rate_limit(&self) -> Option<&str> {
-        self.rate_limit.as_deref()
+        self.told.rate_limit.as_deref()
     }
 
     pub(super) fn allowed_methods(&self) -> Option<&str> {
-        self.allowed_methods.as_deref()
+        self.told.allowed_methods.as_deref()
     }
 
     pub(super) fn shown_to(&self) -> Option<Subject> {
-        self.shown_to
+        self.told.shown_to
     }
 
     /// What the public is told, as JSON.
@@ -250,16 +251,20 @@ impl Problem {
         members.insert("title".into(), self.kind.title(language).into());
         members.insert("status".into(), self.status().as_u16().into());
         members.insert("detail".into(), self.kind.detail(language).into());
-        members.extend(self.extensions.clone());
-        if !self.faults.is_empty() {
+        members.extend(self.told.extensions.clone());
+        if !self.told.faults.is_empty() {
             let told = |fault: &Fault| json!({ "pointer": fault.pointer, "code": fault.code.as_str(), "detail": fault.detail(language) });
-            members.insert("errors".into(), self.faults.iter().map(told).collect());
+            members.insert("errors".into(), self.told.faults.iter().map(told).collect());
         }
         Value::Object(members).to_string().into_bytes()
     }
 
+    fn new(kind: Kind, told: Told) -> Self {
+        Self { kind, told: Box::new(told) }
+    }
+
     fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
-        self.extensions.insert(member.to_owned(), value.into());
+        self.told.extensions.insert(member.to_owned(), value.into());
         self
     }
 }
@@ -270,7 +275,9 @@ impl From<ParseError> for Problem {
             ParseError::Malformed { line, column, .. } => {
                 Self::from(Kind::Malformed).with("line", line).with("column", column)
             }
-            ParseError::Invalid(faults) => Self { faults, ..Kind::Invalid.into() },
+            ParseError::Invalid(faults) => {
+                Self::new(Kind::Invalid, Told { faults, ..Told::default() })
+            }
         }
     }
 }
@@ -311,11 +318,9 @@ impl From<CommitFault> for Problem {
 impl From<TooOften> for Problem {
     fn from(too_often: TooOften) -> Self {
         let seconds = seconds_up(too_often.wait);
-        Self {
-            retry_after_seconds: Some(jittered(seconds)),
-            rate_limit: Some(format!("\"default\";r=0;t={seconds}")),
-            ..Kind::TooOften.into()
-        }
+        let retry_after_seconds = Some(jittered(seconds));
+        let rate_limit = Some(format!("\"default\";r=0;t={seconds}"));
+        Self::new(Kind::TooOften, Told { retry_after_seconds, rate_limit, ..Told::default() })
     }
 }
 
@@ -327,7 +332,8 @@ impl From<Shed> for Problem {
 
 fn already_applied(receipt: &Receipt, requester: Subject) -> Problem {
     let told = serde_json::to_value(receipt).unwrap_or(Value::Null);
-    Problem { shown_to: Some(requester), ..Kind::AlreadyApplied.into() }.with("receipt", told)
+    let shown_to = Some(requester);
+    Problem::new(Kind::AlreadyApplied, Told { shown_to, ..Told::default() }).with("receipt", told)
 }
 
 fn campaign_closed(window: &CampaignWindow) -> Problem {

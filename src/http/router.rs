@@ -201,13 +201,10 @@ impl Public {
         let path = request.uri().path().to_owned();
         let found = find(request.method(), &path);
         let label = if let Found::Route(route, _) = &found { route.path } else { "unknown" };
-        let response = match unwinding(self.pass(found, request, from)).await {
-            Some(response) => response,
-            None => {
-                tracing::error!(route = label, "a request panicked");
-                guard::release(Reply::problem(&Problem::internal(), Language::default()), None)
-            }
-        };
+        let response = unwinding(self.pass(found, request, from)).await.unwrap_or_else(|| {
+            tracing::error!(route = label, "a request panicked");
+            guard::release(Reply::problem(&Problem::internal(), Language::default()), None)
+        });
         self.meters.count(label, method, response.status().as_u16(), watch);
         response
     }

@@ -1,4 +1,4 @@
-//! Identity tokens: JSON Web Tokens (RFC 7519) with the claims of SPID and CIE over OpenID Connect.
+//! Identity tokens: JSON Web Tokens (RFC 7519) with the claims of SPID and CIE over `OpenID` Connect.
 
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};

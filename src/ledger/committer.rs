@@ -150,8 +150,12 @@ impl Committer {
                 }
             }
             Err(fault) => {
-                submitters.into_iter().for_each(|(_, reply)| reply(Err(fault)));
-                withdrawers.into_iter().for_each(|reply| reply(Err(fault)));
+                for (_, reply) in submitters {
+                    reply(Err(fault));
+                }
+                for reply in withdrawers {
+                    reply(Err(fault));
+                }
             }
         }
     }

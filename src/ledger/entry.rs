@@ -84,10 +84,10 @@ impl Change {
     /// The changes of a stored row, or nothing if the row is damaged.
     pub(super) fn decode_all(bytes: &[u8]) -> Option<Vec<(Position, Self)>> {
         let (rows, rest) = bytes.as_chunks::<CHANGE_BYTES>();
-        rest.is_empty().then(|| rows.iter().map(Self::decode).collect())?
+        rest.is_empty().then(|| rows.iter().copied().map(Self::decode).collect())?
     }
 
-    fn decode(row: &[u8; CHANGE_BYTES]) -> Option<(Position, Self)> {
+    fn decode(row: [u8; CHANGE_BYTES]) -> Option<(Position, Self)> {
         let (position, code) = row.split_first_chunk::<4>()?;
         let outcome = || Outcome::ALL.get(usize::from(code[0] & 0x0f)).copied();
         let change = match code[0] & 0xf0 {

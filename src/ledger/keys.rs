@@ -1,6 +1,7 @@
 //! The house's keys: one secret file, from which every purpose gets a key of its own.
 
 use std::{
+    fmt::Write as _,
     fs, io,
     io::Write as _,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
@@ -105,7 +106,10 @@ impl HouseKeys {
     pub fn create(path: &Path) -> Result<Self, KeysFault> {
         let mut master = [0; MASTER_BYTES];
         fill_random(&mut master);
-        let text: String = master.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut text = String::with_capacity(2 * MASTER_BYTES);
+        for byte in master {
+            let _infallible = write!(text, "{byte:02x}");
+        }
         write_private(path, text.as_bytes())
             .map_err(|source| KeysFault::File { path: path.to_owned(), source })?;
         Ok(Self::from_master(&master))

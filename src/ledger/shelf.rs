@@ -1,7 +1,7 @@
 //! The ledgers of all campaigns, one file set each, opened when their campaign opens.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     fs::File,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
@@ -48,10 +48,10 @@ impl Shelf {
     /// [`OpenFault`].
     pub fn open(&self, campaign: Campaign) -> Result<(), OpenFault> {
         let mut ledgers = self.ledgers.write().unwrap_or_else(PoisonError::into_inner);
-        if !ledgers.contains_key(&campaign) {
+        if let Entry::Vacant(place) = ledgers.entry(campaign) {
             let (keys, urn) = (Arc::clone(&self.keys), Arc::clone(&self.urn));
             let ledger = Ledger::open(&self.directory, campaign, keys, urn, self.config)?;
-            ledgers.insert(campaign, Arc::new(ledger));
+            place.insert(Arc::new(ledger));
         }
         Ok(())
     }

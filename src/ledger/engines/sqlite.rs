@@ -1,4 +1,4 @@
-//! One machine's ledger: SQLite used as an append-only log, one file set per campaign.
+//! One machine's ledger: `SQLite` used as an append-only log, one file set per campaign.
 //!
 //! Four tables, all written in the order of their row ids and none with a secondary index: `records` (the sealed
 //! applications), `decisions` (sealed), and the narrow `batches` and `changes`, from which the index is rebuilt at start.

@@ -1,0 +1,137 @@
+//! Who may enter when, and who may see what.
+
+use hyper::StatusCode;
+use sportello::civic::FiscalCode;
+
+use crate::harness::{Counter, MORNING};
+
+#[tokio::test]
+async fn each_audience_has_its_slice_of_the_day() {
+    let evening = Counter::open();
+    let code = FiscalCode::made_up(1);
+    let office = evening.mint(&code, &["--office", "patronato-1"]);
+    let refused = evening.ask("POST", "/v1/sessions", &office, "").await;
+    assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::FORBIDDEN, "window-closed"));
+    assert_eq!(refused.json()["opensAt"], "2024-09-17T08:00:00+02:00");
+    let status = evening.ask("GET", "/v1/status", "", "").await;
+    assert_eq!(status.header("cache-control"), "public, max-age=1");
+    let told = status.json();
+    assert_eq!(told["audiences"]["citizens"]["until"], "2024-09-17T08:00:00+02:00");
+    assert_eq!(told["audiences"]["intermediaries"]["open"], false);
+    assert!(told["draw"].is_null());
+
+    let morning = Counter::open_at(MORNING);
+    let refused = morning.ask("POST", "/v1/sessions", &morning.mint(&code, &[]), "").await;
+    assert_eq!(refused.problem(), "window-closed");
+    assert_eq!(morning.metric("sportello_window_open", &["intermediaries"]).await, 1.0);
+    morning.intermediary(1).await;
+}
+
+#[tokio::test]
+async fn a_session_shows_whose_it_is_and_ends_when_asked() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let answer = citizen.get("/v1/session").await;
+    assert_eq!(answer.header("subject-tag"), citizen.tag);
+    let told = answer.json();
+    assert_eq!(told["subject"], citizen.code.masked().to_string());
+    assert_eq!(told["subjectTag"], citizen.tag);
+    assert_eq!(counter.metric("sportello_leases", &["held"]).await, 1.0);
+    assert_eq!(citizen.delete("/v1/session").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(counter.metric("sportello_leases", &["held"]).await, 0.0);
+    let gone = citizen.get("/v1/session").await;
+    assert_eq!((gone.status, gone.problem().as_str()), (StatusCode::UNAUTHORIZED, "unauthenticated"));
+}
+
+#[tokio::test]
+async fn another_persons_receipt_is_exactly_like_none() {
+    let counter = Counter::open();
+    let (one, two) = (counter.citizen(1).await, counter.citizen(2).await);
+    let location = one.apply("key").await;
+    let foreign = two.get(&location).await;
+    let missing = two.get("/v1/applications/ISCRO-2024-7K3M-9QXT-B2FD-0YHR").await;
+    let nonsense = two.get("/v1/applications/nonsense").await;
+    for answer in [&foreign, &missing, &nonsense] {
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::NOT_FOUND, "not-found"));
+        assert_eq!(answer.body, missing.body);
+    }
+    assert_eq!(two.delete(&location).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(one.get(&location).await.status, StatusCode::OK);
+    assert_eq!(counter.metric("sportello_crossover_blocked_total", &[]).await, 0.0);
+}
+
+#[tokio::test]
+async fn a_citizen_applies_for_nobody_else_and_an_intermediary_under_a_mandate() {
+    let evening = Counter::open();
+    let (one, two) = (evening.citizen(1).await, evening.citizen(2).await);
+    let refused = one.submit("key", &two.application()).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::FORBIDDEN, "not-yours"));
+
+    let morning = Counter::open_at(MORNING);
+    let office = morning.intermediary(1).await;
+    let client = FiscalCode::made_up(2);
+    let plain = sportello::application::example(&client, 2024);
+    assert_eq!(office.submit("key", &plain).await.problem(), "not-yours");
+    let entrusted = plain.trim_start().replacen('{', "{\"mandate\":\"M-2024-1\",", 1);
+    let answer = office.submit("key", &entrusted).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    let told = office.decided(&answer.header("location")).await;
+    assert_eq!(told["application"]["applicant"]["fiscalCode"], client.as_str());
+    // Another office sees nothing of it.
+    let other = morning.intermediary(3).await;
+    assert_eq!(other.get(&answer.header("location")).await.status, StatusCode::NOT_FOUND);
+    let again = other.submit("key", &entrusted).await;
+    assert_eq!(again.problem(), "already-applied");
+    assert!(again.json()["receipt"].is_null());
+    assert_eq!(morning.metric("sportello_applications_accepted_total", &["intermediary"]).await, 1.0);
+}
+
+#[tokio::test]
+async fn a_weak_or_wrong_identity_does_not_enter() {
+    let counter = Counter::open();
+    let weak = counter.mint(&FiscalCode::made_up(1), &["--acr", "1"]);
+    let refused = counter.ask("POST", "/v1/sessions", &weak, "").await;
+    assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::FORBIDDEN, "assurance-too-low"));
+    let good = counter.mint(&FiscalCode::made_up(1), &[]);
+    for token in ["", "nonsense", "a.b.c", &good[..good.len() - 4]] {
+        let refused = counter.ask("POST", "/v1/sessions", token, "").await;
+        assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::UNAUTHORIZED, "unauthenticated"));
+    }
+    // A session token is no identity, and an identity is no session.
+    assert_eq!(counter.ask("GET", "/v1/session", &good, "").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_campaign_that_is_not_open_takes_nothing() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let next_year = sportello::application::example(&citizen.code, 2025);
+    let refused = citizen.submit("key", &next_year).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "campaign-closed"));
+    assert_eq!(refused.json()["opensOn"], "2025-06-16");
+}
+
+#[tokio::test]
+async fn leases_bound_who_is_inside_and_who_asks_too_often_is_told_so() {
+    let counter = Counter::open_with(&[
+        ("SPORTELLO_GATE_LEASES_MAX", "2"),
+        ("SPORTELLO_LIMITS_SESSION_BY_PERSON_BURST", "3"),
+        ("SPORTELLO_LIMITS_SESSION_BY_PERSON_PER_SECOND", "1"),
+    ]);
+    let first = counter.citizen(1).await;
+    counter.citizen(2).await;
+    let identity = counter.mint(&FiscalCode::made_up(3), &[]);
+    let refused = counter.ask("POST", "/v1/sessions", &identity, "").await;
+    assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "busy"));
+    assert!(refused.header("retry-after").parse::<u32>().unwrap() > 0);
+    // Who has finished makes room for the next.
+    first.apply("key").await;
+    assert_eq!(counter.ask("POST", "/v1/sessions", &identity, "").await.status, StatusCode::CREATED);
+
+    let mut refused = first.get("/v1/session").await;
+    for _ in 0..5 {
+        refused = first.get("/v1/session").await;
+    }
+    assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"));
+    assert!(!refused.header("retry-after").is_empty() && !refused.header("ratelimit").is_empty());
+}

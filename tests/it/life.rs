@@ -1,0 +1,139 @@
+//! The life of an application, from entering to a decision and back.
+
+use hyper::StatusCode;
+
+use crate::harness::{Counter, EVENING};
+
+#[tokio::test]
+async fn an_application_gets_a_receipt_and_a_decision_with_all_its_grounds() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let answer = citizen.submit("key", &citizen.application()).await;
+    assert_eq!(answer.status, StatusCode::CREATED);
+    assert_eq!(answer.header("subject-tag"), citizen.tag);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let receipt = answer.json();
+    assert_eq!((receipt["state"].as_str(), receipt["receivedOn"].as_str()), (Some("received"), Some("2024-09-16")));
+    let location = answer.header("location");
+    assert_eq!(location, format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap()));
+
+    let told = citizen.decided(&location).await;
+    assert_eq!(told["state"], "decided");
+    assert_eq!(told["application"]["applicant"]["fiscalCode"], citizen.code.as_str());
+    let decision = &told["decision"];
+    assert_eq!((decision["outcome"].as_str(), decision["monthlyAmount"].as_str()), (Some("granted"), Some("687.50")));
+    assert_eq!(decision["grounds"].as_array().unwrap().len(), 12);
+    assert_eq!(counter.balance().await, (1.0, 1.0));
+}
+
+#[tokio::test]
+async fn the_same_key_gives_the_same_receipt_also_after_a_restart() {
+    let mut counter = Counter::open();
+    let (body, first, location) = {
+        let citizen = counter.citizen(1).await;
+        let body = citizen.application();
+        let first = citizen.submit("key", &body).await;
+        let again = citizen.submit("key", &body).await;
+        assert_eq!((again.status, &again.body), (StatusCode::CREATED, &first.body));
+        citizen.decided(&first.header("location")).await;
+        (body, first.body.clone(), first.header("location"))
+    };
+    assert_eq!(counter.stop().code(), Some(0));
+    let counter = counter.reopen(EVENING);
+    let citizen = counter.citizen(1).await;
+    let again = citizen.submit("key", &body).await;
+    assert_eq!((again.status, again.body), (StatusCode::CREATED, first));
+    assert_eq!(citizen.get(&location).await.json()["state"], "decided");
+    assert_eq!(counter.balance().await, (1.0, 1.0));
+}
+
+#[tokio::test]
+async fn a_key_serves_one_body_and_a_person_one_application() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let location = citizen.apply("key").await;
+    let other = citizen.application().replace("mario@example.it", "other@example.it");
+    let reused = citizen.submit("key", &other).await;
+    assert_eq!((reused.status, reused.problem().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused"));
+    let second = citizen.submit("another", &other).await;
+    assert_eq!((second.status, second.problem().as_str()), (StatusCode::CONFLICT, "already-applied"));
+    let earlier = second.json()["receipt"]["receipt"].as_str().unwrap().to_owned();
+    assert_eq!(format!("/v1/applications/{earlier}"), location);
+    // Another person may choose the same key.
+    counter.citizen(2).await.apply("key").await;
+}
+
+#[tokio::test]
+async fn who_withdraws_may_apply_again_and_keeps_the_old_receipt() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let body = citizen.application();
+    let first = citizen.submit("one", &body).await;
+    let location = first.header("location");
+    citizen.decided(&location).await;
+    assert_eq!(citizen.delete(&location).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(citizen.delete(&location).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(citizen.get(&location).await.json()["state"], "withdrawn");
+
+    let second = citizen.apply("two").await;
+    assert_ne!(second, location);
+    assert_eq!(citizen.submit("one", &body).await.body, first.body);
+    citizen.decided(&second).await;
+    assert_eq!(counter.balance().await, (2.0, 2.0));
+    assert_eq!(counter.metric("sportello_applications_withdrawn_total", &["payment"]).await, 1.0);
+}
+
+#[tokio::test]
+async fn an_estimate_decides_and_keeps_nothing() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let answer = citizen.post("/v1/estimates", &citizen.application()).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let estimate = answer.json();
+    assert_eq!(estimate["outcome"], "granted");
+    assert_eq!(counter.metric("sportello_applications_accepted_total", &[]).await, 0.0);
+    let location = citizen.apply("key").await;
+    assert_eq!(citizen.decided(&location).await["decision"], estimate, "one engine for both");
+}
+
+#[tokio::test]
+async fn many_tries_at_once_make_one_application() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let body = citizen.application();
+    let tries = (0..20).map(|n| {
+        let key = format!("key-{n}");
+        let (citizen, body) = (&citizen, &body);
+        async move { citizen.submit(&key, body).await.status }
+    });
+    let mut statuses = Vec::new();
+    for each in futures_at_once(tries).await {
+        statuses.push(each);
+    }
+    statuses.sort_unstable();
+    let created = statuses.iter().filter(|status| **status == StatusCode::CREATED).count();
+    assert_eq!((created, statuses.len()), (1, 20), "{statuses:?}");
+    assert!(statuses.iter().all(|status| [201, 409].contains(&status.as_u16())));
+    assert_eq!(counter.metric("sportello_applications_accepted_total", &[]).await, 1.0);
+}
+
+/// Polls all of them in turn until each is done.
+async fn futures_at_once<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut running: Vec<_> = work.map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(move |context| {
+        let mut pending = false;
+        for (one, done) in &mut running {
+            if done.is_none() {
+                match one.as_mut().poll(context) {
+                    std::task::Poll::Ready(result) => *done = Some(result),
+                    std::task::Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending {
+            return std::task::Poll::Pending;
+        }
+        std::task::Poll::Ready(running.drain(..).filter_map(|(_, done)| done).collect())
+    })
+    .await
+}
