@@ -1,0 +1,188 @@
+//! One exchange: a request out, its whole reply back, within a time.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Request, Response, StatusCode, Uri,
+    body::Incoming,
+    header::{HOST, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
+};
+
+use super::{
+    connection::{DialFault, Dialer},
+    http1, http2,
+    target::Target,
+};
+
+/// The longest reply body that is read; the contract's largest is far below.
+const REPLY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Tries on kept connections that turn out closed before a new one is the last.
+const STALE_MAX: u32 = 3;
+
+/// A whole reply, as far as surge looks at it.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// Whose reply it is.
+    pub subject_tag: Option<HeaderValue>,
+    /// When to come back.
+    pub retry_after: Option<Duration>,
+    /// Where the receipt can be read.
+    pub location: Option<String>,
+    /// The body as it was sent.
+    pub body: Bytes,
+}
+
+/// Why there is no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExchangeFault {
+    /// No connection.
+    Dial(DialFault),
+    /// The connection broke, or the reply was no HTTP or too long.
+    Broken,
+    /// No whole reply in time; the request was cancelled and its connection dropped.
+    Late,
+}
+
+impl ExchangeFault {
+    /// The fault in a word or two, for counting.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dial(DialFault::Tcp) => "no connection",
+            Self::Dial(DialFault::HungUp) => "closed before TLS was up",
+            Self::Dial(DialFault::Tls) => "TLS handshake failed",
+            Self::Broken => "connection broke",
+            Self::Late => "no reply in time",
+        }
+    }
+}
+
+enum Pool {
+    Http1(Arc<http1::Pool>),
+    Http2(Arc<http2::Pool>),
+}
+
+/// Sends requests over its pool of connections to one target.
+pub struct Client {
+    target: Arc<Target>,
+    pool: Pool,
+    reply_wait_max: Duration,
+}
+
+impl Client {
+    /// A client with at most `connections` to the dialer's target; a reply may take `reply_wait_max`.
+    pub fn new(
+        dialer: Dialer,
+        connections: usize,
+        use_http2: bool,
+        reply_wait_max: Duration,
+    ) -> Self {
+        let target = Arc::new(dialer.target().clone());
+        let pool = if use_http2 {
+            Pool::Http2(http2::Pool::new(dialer, connections))
+        } else {
+            Pool::Http1(http1::Pool::new(dialer, connections))
+        };
+        Self { target, pool, reply_wait_max }
+    }
+
+    /// The server that this client talks to.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// How many exchanges can be under way at once over `connections`.
+    pub fn exchanges_max(&self, connections: usize) -> usize {
+        match self.pool {
+            Pool::Http1(_) => connections,
+            Pool::Http2(_) => connections * http2::STREAMS_MAX,
+        }
+    }
+
+    /// Sends `request`, whose URI came from the target, and reads its whole reply.
+    ///
+    /// Waiting for a free connection is not bounded here: in an open loop it is part of what the
+    /// citizen waits.
+    ///
+    /// # Errors
+    ///
+    /// When there is no whole reply in time; nothing of it can then reach another exchange.
+    pub async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, ExchangeFault> {
+        match &self.pool {
+            Pool::Http1(pool) => self.over_http1(pool, request).await,
+            Pool::Http2(pool) => {
+                let mut lease = pool.lease().await.map_err(ExchangeFault::Dial)?;
+                let reply = async {
+                    let sent = lease.sender.send_request(request).await;
+                    whole(sent.map_err(|_| ExchangeFault::Broken)?).await
+                };
+                self.in_time(reply).await
+            }
+        }
+    }
+
+    async fn over_http1(
+        &self,
+        pool: &Arc<http1::Pool>,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Reply, ExchangeFault> {
+        let path = request.uri().path_and_query().cloned().ok_or(ExchangeFault::Broken)?;
+        *request.uri_mut() = Uri::from(path);
+        request.headers_mut().insert(HOST, self.target.host.clone());
+        let mut stale = 0;
+        loop {
+            let mut lease = pool.lease().await.map_err(ExchangeFault::Dial)?;
+            let sent = self.in_time(async { Ok(lease.sender().try_send_request(request).await) });
+            match sent.await? {
+                Ok(response) => {
+                    let reply = self.in_time(whole(response)).await?;
+                    lease.finish();
+                    return Ok(reply);
+                }
+                Err(mut error) => {
+                    // Only a request that never left may go again, and only because the server
+                    // may close a kept connection at any time.
+                    let unsent = error.take_message();
+                    match unsent {
+                        Some(unsent) if lease.is_reused() && stale < STALE_MAX => request = unsent,
+                        _ => return Err(ExchangeFault::Broken),
+                    }
+                    stale += 1;
+                }
+            }
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, ExchangeFault>>,
+    ) -> Result<T, ExchangeFault> {
+        match tokio::time::timeout(self.reply_wait_max, exchange).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(ExchangeFault::Late),
+        }
+    }
+}
+
+async fn whole(response: Response<Incoming>) -> Result<Reply, ExchangeFault> {
+    let (mut head, body) = response.into_parts();
+    let body = Limited::new(body, REPLY_BYTES_MAX).collect().await;
+    let body = body.map_err(|_| ExchangeFault::Broken)?.to_bytes();
+    let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    Ok(Reply {
+        status: head.status,
+        retry_after: retry_after(&head.headers),
+        location: location.map(str::to_owned),
+        subject_tag: head.headers.remove("subject-tag"),
+        body,
+    })
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
