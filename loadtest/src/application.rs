@@ -13,6 +13,7 @@ pub struct Form {
 
 impl Form {
     /// The form for campaign `year`; up to 2023 the law also asks for a certified income.
+    #[must_use]
     pub fn for_year(year: u16) -> Self {
         let certified = if year <= 2023 { "\"6000.00\"" } else { "null" };
         let before_code =
@@ -41,6 +42,7 @@ impl Form {
     }
 
     /// The body for the person with `code`, which must need no escape in JSON.
+    #[must_use]
     pub fn filled_for(&self, code: &str) -> Bytes {
         let length = self.before_code.len() + code.len() + self.after_code.len();
         let mut body = BytesMut::with_capacity(length);

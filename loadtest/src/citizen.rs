@@ -44,7 +44,7 @@ pub struct Counter {
     chance: Mutex<Chance>,
     // Only this thread's tasks lock it, never across an await, so it is never contended.
     tally: Mutex<Tally>,
-    sessions_uri: Uri,
+    login_uri: Uri,
     session_uri: Uri,
     applications_uri: Uri,
 }
@@ -112,8 +112,8 @@ impl Counter {
         tally: Tally,
     ) -> Self {
         let uri = |path| client.target().uri(path).expect("the contract's paths are paths");
-        let (sessions_uri, session_uri) = (uri("/v1/sessions"), uri("/v1/session"));
-        let applications_uri = uri("/v1/applications");
+        let [login_uri, session_uri, applications_uri] =
+            ["/v1/sessions", "/v1/session", "/v1/applications"].map(uri);
         let chance = Mutex::new(Chance::new(conduct.seed));
         let tally = Mutex::new(tally);
         Self {
@@ -123,7 +123,7 @@ impl Counter {
             live,
             chance,
             tally,
-            sessions_uri,
+            login_uri,
             session_uri,
             applications_uri,
         }
@@ -187,7 +187,7 @@ impl Counter {
         let reply = self.ask(Step::Enter, None, || {
             let mut request = Request::new(Full::new(Bytes::new()));
             *request.method_mut() = Method::POST;
-            *request.uri_mut() = self.sessions_uri.clone();
+            *request.uri_mut() = self.login_uri.clone();
             request.headers_mut().insert(AUTHORIZATION, identity.bearer.clone());
             request
         });

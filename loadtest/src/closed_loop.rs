@@ -40,7 +40,7 @@ pub async fn play(counter: &Arc<Counter>, identities: &Arc<Identities>, share: S
     let sessions = Arc::new(enter_all(counter, identities, &share).await);
     share.all_entered.wait().await;
     let begin = clock::now();
-    counter.tally().begin_at(begin, share.duration_max.min(Duration::from_secs(600)));
+    counter.tally().begin_at(begin, share.duration_max.min(Duration::from_mins(10)));
     let turn = Arc::new(AtomicUsize::new(0));
     let mut workers = JoinSet::new();
     for _ in 0..share.workers {

@@ -6,36 +6,43 @@ use std::time::Duration;
 ///
 /// Exact up to 2^53, which no run reaches.
 #[expect(clippy::cast_precision_loss, reason = "counts of one run stay far below 2^53")]
+#[must_use]
 pub fn real(count: u64) -> f64 {
     count as f64
 }
 
 /// A length as a real number.
+#[must_use]
 pub fn real_len(length: usize) -> f64 {
     real(u64::try_from(length).unwrap_or(u64::MAX))
 }
 
 /// `part` of `whole`, between 0 and 1 for a part that is one; 0 of nothing is 0.
+#[must_use]
 pub fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { real(part) / real(whole) }
 }
 
 /// `count` a second over `elapsed`; 0 when no time passed.
+#[must_use]
 pub fn per_second(count: u64, elapsed: Duration) -> f64 {
     if elapsed.is_zero() { 0.0 } else { real(count) / elapsed.as_secs_f64() }
 }
 
 /// Microseconds as milliseconds.
+#[must_use]
 pub fn millis(micros: u64) -> f64 {
     real(micros) / 1000.0
 }
 
 /// A duration in whole microseconds, at most `u64::MAX`.
+#[must_use]
 pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A count with thousands apart, as in `2,456,101`.
+#[must_use]
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -49,6 +56,7 @@ pub fn grouped(count: u64) -> String {
 }
 
 /// Milliseconds with as many decimals as they deserve.
+#[must_use]
 pub fn millis_text(ms: f64) -> String {
     if ms < 10.0 {
         format!("{ms:.2}")

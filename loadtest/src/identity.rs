@@ -183,6 +183,7 @@ fn parse(line: &str) -> Option<Identity> {
 }
 
 /// The `Authorization` value for `token`, or `None` if it cannot stand in a header.
+#[must_use]
 pub fn bearer(token: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
     value.set_sensitive(true);

@@ -54,6 +54,7 @@ pub struct Progress(ProgressBar);
 
 impl Progress {
     /// A line for a run of `sessions`.
+    #[must_use]
     pub fn of(sessions: u64) -> Self {
         let bar =
             if stderr().is_terminal() { ProgressBar::new(sessions) } else { ProgressBar::hidden() };
@@ -69,7 +70,7 @@ impl Progress {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (started, ended) = (read(&live.started), read(&live.ended));
         self.0.set_position(ended);
-        let mut line = format!(
+        let mut text = format!(
             "under way {}, receipts {}, refused {}, failed {}",
             grouped(started.saturating_sub(ended)),
             grouped(read(&live.receipts)),
@@ -78,9 +79,9 @@ impl Progress {
         );
         let crossed = read(&live.crossed);
         if crossed > 0 {
-            line.insert_str(0, &format!("CROSSOVERS {}, ", grouped(crossed)));
+            text.insert_str(0, &format!("CROSSOVERS {}, ", grouped(crossed)));
         }
-        self.0.set_message(line);
+        self.0.set_message(text);
     }
 
     /// Takes the line away.

@@ -41,9 +41,9 @@ impl Machine {
 /// CPU seconds used so far: by this process, and on the machine by whom.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuClock {
-    own_s: f64,
-    busy_s: f64,
-    steal_s: f64,
+    own: f64,
+    busy: f64,
+    steal: f64,
 }
 
 /// CPU seconds used during a run.
@@ -59,6 +59,7 @@ pub struct CpuUse {
 
 impl CpuClock {
     /// Reads the counters; zeros where the system has none.
+    #[must_use]
     pub fn read() -> Self {
         let total = fs::read_to_string("/proc/stat").unwrap_or_default();
         let own = fs::read_to_string("/proc/self/stat").unwrap_or_default();
@@ -79,17 +80,18 @@ impl CpuClock {
         let sum = |places: &[usize]| places.iter().filter_map(|&place| fields.get(place)).sum();
         // The command name may hold spaces; the fields after it begin behind the last bracket.
         let own = own.rsplit(')').next().unwrap_or_default();
-        let own_s = own.split_whitespace().skip(11).take(2).map(seconds).sum();
-        Self { own_s, busy_s: sum(&[0, 1, 2, 5, 6]), steal_s: sum(&[7]) }
+        let used = own.split_whitespace().skip(11).take(2).map(seconds).sum();
+        Self { own: used, busy: sum(&[0, 1, 2, 5, 6]), steal: sum(&[7]) }
     }
 
     /// What was used since `earlier`.
+    #[must_use]
     pub fn since(self, earlier: Self) -> CpuUse {
-        let generator_s = self.own_s - earlier.own_s;
+        let generator_s = self.own - earlier.own;
         CpuUse {
             generator_s,
-            others_s: (self.busy_s - earlier.busy_s - generator_s).max(0.0),
-            steal_s: self.steal_s - earlier.steal_s,
+            others_s: (self.busy - earlier.busy - generator_s).max(0.0),
+            steal_s: self.steal - earlier.steal,
         }
     }
 }

@@ -87,6 +87,7 @@ impl Operator {
 
 impl Samples {
     /// The samples of a page in the Prometheus text format; lines of another form are skipped.
+    #[must_use]
     pub fn parse(page: &str) -> Self {
         let samples = page.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
             // The value follows the labels, whose quoted values may hold spaces.
@@ -110,6 +111,7 @@ impl Samples {
     }
 
     /// The server's books.
+    #[must_use]
     pub fn balance(&self) -> Balance {
         let accepted = self.sum("sportello_applications_accepted_total", "");
         let decided = self.sum("sportello_applications_decided_total", "");

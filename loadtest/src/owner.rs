@@ -34,6 +34,7 @@ pub struct Crossover {
 /// The public mask of a fiscal code, as in `RSS***********1U`.
 ///
 /// What is no 16 ASCII characters is masked whole.
+#[must_use]
 pub fn mask(code: &str) -> String {
     match (code.get(..3), code.get(14..)) {
         (Some(head), Some(tail)) if code.is_ascii() && code.len() == 16 => {

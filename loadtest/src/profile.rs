@@ -101,6 +101,7 @@ pub struct ProfileFaults(Vec<String>);
 
 impl Profile {
     /// The built-in profile of that name.
+    #[must_use]
     pub fn built_in(name: &str) -> Option<Result<Self, ProfileFaults>> {
         let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
         Some(Self::parse(name, text))

@@ -33,7 +33,7 @@ const LEAD: Duration = Duration::from_millis(200);
 const AT_REST_WAIT_MAX: Duration = Duration::from_secs(30);
 const AT_REST_POLL: Duration = Duration::from_millis(500);
 /// A closed loop without `--duration` ends when its sessions have submitted, at the latest then.
-const CLOSED_DURATION_DEFAULT: Duration = Duration::from_secs(3600);
+const CLOSED_DURATION_DEFAULT: Duration = Duration::from_hours(1);
 
 /// What a run is to do.
 #[derive(Clone, Debug)]
@@ -217,8 +217,8 @@ impl Generators<'_> {
                     office.block_on(self.play_part(number, &counter, begin, all_entered));
                     // What is still under way after the drain ends here and counts no more.
                     drop(office);
-                    let tally = counter.tally().clone();
-                    tally
+
+                    counter.tally().clone()
                 })
             };
             let players: Vec<_> = runtimes.into_iter().enumerate().map(play_one).collect();
@@ -300,6 +300,7 @@ impl Generators<'_> {
 
 impl Outcome {
     /// Receipts a second over the whole run.
+    #[must_use]
     pub fn receipts_per_s(&self) -> f64 {
         figures::per_second(self.tally.receipts, self.elapsed)
     }

@@ -33,6 +33,7 @@ impl Curve {
     /// A curve of `phases` in their order.
     ///
     /// The profile's parser has checked lengths and rates.
+    #[must_use]
     pub fn new(phases: Vec<Phase>) -> Self {
         Self { phases }
     }
@@ -66,6 +67,7 @@ impl Curve {
     }
 
     /// The phases in order.
+    #[must_use]
     pub fn phases(&self) -> &[Phase] {
         &self.phases
     }
@@ -76,11 +78,13 @@ impl Curve {
     }
 
     /// The whole length in seconds.
+    #[must_use]
     pub fn duration_s(&self) -> f64 {
         self.phases.iter().map(|phase| phase.duration_s).sum()
     }
 
     /// How many sessions the curve stands for, on average under Poisson spacing.
+    #[must_use]
     pub fn sessions_expected(&self) -> f64 {
         self.phases.iter().map(|phase| phase.duration_s * phase.rate).sum()
     }
@@ -88,6 +92,7 @@ impl Curve {
     /// Every session's intended start, counted from the start of the run, in order.
     ///
     /// The same seed gives the same starts on every machine.
+    #[must_use]
     pub fn starts(&self, spacing: Spacing, seed: u64) -> Vec<Duration> {
         let mut chance = Chance::new(seed);
         let mut starts = Vec::new();
@@ -139,6 +144,7 @@ pub struct Chance {
 
 impl Chance {
     /// Chance that follows from `seed` alone.
+    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { state: seed }
     }
@@ -201,7 +207,7 @@ mod tests {
 
         // Exponential gaps: their variance is the square of their mean, a metronome's is 0.
         let gaps: Vec<f64> =
-            starts[..900].windows(2).map(|w| (w[1] - w[0]).as_secs_f64()).collect();
+            starts[..900].windows(2).map(|w| w[1].as_secs_f64() - w[0].as_secs_f64()).collect();
         let mean = gaps.iter().sum::<f64>() / real_len(gaps.len());
         let variance =
             gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / real_len(gaps.len());

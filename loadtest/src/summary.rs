@@ -213,6 +213,7 @@ impl LatencyRow {
 
 impl Summary {
     /// The figures of `outcome` under `profile`.
+    #[must_use]
     pub fn of(outcome: &Outcome, profile: &Profile, about: About) -> Self {
         let tally = &outcome.tally;
         let rows = [

@@ -11,7 +11,7 @@ use hyper::StatusCode;
 use crate::{figures, owner::Crossover};
 
 /// The longest latency told apart; longer ones count as this.
-const LATENCY_MAX: Duration = Duration::from_secs(3600);
+const LATENCY_MAX: Duration = Duration::from_hours(1);
 /// Three significant digits: an error of at most 0.1 %.
 const DIGITS: u8 = 3;
 /// Different reasons told apart; a server that invents more gets them counted as one.
@@ -36,6 +36,7 @@ pub enum Step {
 
 impl Step {
     /// The step's name in reports.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Enter => "enter",
@@ -65,21 +66,28 @@ impl Latencies {
     }
 
     /// Adds another thread's.
+    ///
+    /// # Panics
+    ///
+    /// Never: all histograms here have the same bounds.
     pub fn merge(&mut self, other: &Self) {
         self.0.add(&other.0).expect("both have the same bounds");
     }
 
     /// How many were counted.
+    #[must_use]
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
     /// The latency in milliseconds that a `share` of all does not exceed.
+    #[must_use]
     pub fn quantile_ms(&self, share: f64) -> f64 {
         figures::millis(self.0.value_at_quantile(share))
     }
 
     /// The longest in milliseconds.
+    #[must_use]
     pub fn longest_ms(&self) -> f64 {
         figures::millis(self.0.max())
     }
@@ -105,11 +113,13 @@ impl Reasons {
     }
 
     /// All reasons together.
+    #[must_use]
     pub fn total(&self) -> u64 {
         self.0.values().sum()
     }
 
     /// The counts by reason.
+    #[must_use]
     pub fn by_reason(&self) -> &BTreeMap<String, u64> {
         &self.0
     }
@@ -162,6 +172,7 @@ impl Timeline {
     }
 
     /// When the first stretch begins.
+    #[must_use]
     pub fn begin(&self) -> Instant {
         self.begin
     }
@@ -239,6 +250,7 @@ pub struct Tally {
 
 impl Tally {
     /// Nothing counted yet, for a run of `length` from `begin`.
+    #[must_use]
     pub fn new(begin: Instant, length: Duration) -> Self {
         Self {
             enter: Latencies::default(),

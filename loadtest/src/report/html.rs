@@ -96,10 +96,10 @@ fn sessions(page: &mut String, summary: &Summary) -> fmt::Result {
     row(page, "requests retried", &[&total(&summary.retried), &reasons(&summary.retried)])?;
     page.write_str("</tbody></table>\n")?;
     let receipts = &summary.receipts;
-    write!(
+    writeln!(
         page,
         "<p>{} receipts, {:.1} a second; {:.2} % of the offered sessions had theirs within {} ms \
-         of asking. {} read their decision.</p>\n",
+         of asking. {} read their decision.</p>",
         grouped(receipts.count),
         receipts.per_s,
         100.0 * receipts.goodput,
@@ -139,9 +139,9 @@ fn latency_row(page: &mut String, one: &LatencyRow) -> fmt::Result {
 fn server_figures(page: &mut String, server: &ServerFigures) -> fmt::Result {
     let balance = &server.balance;
     page.write_str("<h2>The server's own figures</h2>\n")?;
-    write!(
+    writeln!(
         page,
-        "<p{}>accepted {} {} decided {} + undecided {} + withdrawn before a decision {}</p>\n",
+        "<p{}>accepted {} {} decided {} + undecided {} + withdrawn before a decision {}</p>",
         if balance.holds { "" } else { " class=\"bad\"" },
         balance.accepted,
         if balance.holds { "=" } else { "is not" },

@@ -50,6 +50,7 @@ pub enum ExchangeFault {
 
 impl ExchangeFault {
     /// The fault in a word or two, for counting.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Dial(DialFault::Tcp) => "no connection",
@@ -75,6 +76,7 @@ pub struct Client {
 
 impl Client {
     /// A client with at most `connections` to the dialer's target; a reply may take `reply_wait_max`.
+    #[must_use]
     pub fn new(
         dialer: Dialer,
         connections: usize,
@@ -91,11 +93,13 @@ impl Client {
     }
 
     /// The server that this client talks to.
+    #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
     }
 
     /// How many exchanges can be under way at once over `connections`.
+    #[must_use]
     pub fn exchanges_max(&self, connections: usize) -> usize {
         match self.pool {
             Pool::Http1(_) => connections,

@@ -47,6 +47,7 @@ impl Dialer {
     }
 
     /// The server that this dialer calls.
+    #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
     }

@@ -11,7 +11,7 @@ use super::connection::{DialFault, Dialer, Driver};
 
 struct Kept {
     sender: SendRequest<Full<Bytes>>,
-    driver: Driver,
+    _driver: Driver,
 }
 
 /// At most so many connections, the idle ones kept for the next exchange.
@@ -37,6 +37,7 @@ pub struct Lease {
 
 impl Pool {
     /// A pool of at most `connections_max`, opened as needed.
+    #[must_use]
     pub fn new(dialer: Dialer, connections_max: usize) -> Arc<Self> {
         let idle = Mutex::new(Vec::with_capacity(connections_max));
         Arc::new(Self { dialer, permits: Arc::new(Semaphore::new(connections_max)), idle })
@@ -56,7 +57,7 @@ impl Pool {
             }
         }
         let (sender, driver) = self.dialer.http1().await?;
-        let kept = Kept { sender, driver };
+        let kept = Kept { sender, _driver: driver };
         Ok(Lease { pool: Arc::clone(self), kept, reused: false, _permit: permit })
     }
 
@@ -77,6 +78,7 @@ impl Lease {
     }
 
     /// Whether an earlier exchange used this connection, so that the server may just have closed it.
+    #[must_use]
     pub fn is_reused(&self) -> bool {
         self.reused
     }

@@ -41,6 +41,7 @@ pub struct Lease {
 
 impl Pool {
     /// A pool of `connections` with [`STREAMS_MAX`] exchanges on each.
+    #[must_use]
     pub fn new(dialer: Dialer, connections: usize) -> Arc<Self> {
         let slots = (0..connections).map(|_| Mutex::new(None)).collect();
         let permits = Arc::new(Semaphore::new(connections * STREAMS_MAX));
