@@ -315,6 +315,19 @@ fn invalid_because(tally: &Tally, profile: &Profile) -> Vec<String> {
             figures::grouped(tally.overflowed)
         ));
     }
+    let accounted = tally.served
+        + tally.refused.total()
+        + tally.failed.total()
+        + tally.crossed
+        + tally.overflowed
+        + tally.unfinished;
+    if accounted != tally.offered {
+        grounds.push(format!(
+            "{} sessions were offered and {} accounted for, which is a bug of surge",
+            figures::grouped(tally.offered),
+            figures::grouped(accounted)
+        ));
+    }
     if tally.offered == 0 {
         grounds.push("nothing was offered".to_owned());
     }

@@ -31,6 +31,9 @@ const GREY: RGBColor = RGBColor(0x80, 0x80, 0x80);
 /// The most nines drawn: 99.999 %.
 const NINES_MAX: f64 = 5.0;
 
+/// Of the labels, in the plot's own units; plotters draws it at four fifths of that.
+const TEXT_SIZE: u32 = 16;
+
 struct Line {
     name: &'static str,
     points: Vec<(f64, f64)>,
@@ -39,6 +42,7 @@ struct Line {
 struct Axis<'f> {
     name: &'static str,
     range: Range<f64>,
+    labels_max: usize,
     label: &'f dyn Fn(&f64) -> String,
 }
 
@@ -61,10 +65,20 @@ pub fn over_time(summary: &Summary) -> io::Result<String> {
         Line { name: "unserved", points: over_time(&|place| summary.timeline[place].unserved) },
     ];
     let end = real_len(summary.timeline.len()).max(1.0) * summary.stretch_s;
-    let x = Axis { name: "seconds", range: 0.0..end, label: &|value| format!("{value:.0}") };
+    let x = Axis {
+        name: "seconds",
+        range: 0.0..end,
+        labels_max: 11,
+        label: &|value| format!("{value:.0}"),
+    };
     let top = highest(&lines).max(1.0) * 1.1;
-    let y = Axis { name: "a second", range: 0.0..top, label: &|value| format!("{value:.0}") };
-    draw(&lines, &x, &y)
+    let y = Axis {
+        name: "a second",
+        range: 0.0..top,
+        labels_max: 8,
+        label: &|value| format!("{value:.0}"),
+    };
+    draw("Sessions a second over time", &lines, &x, &y)
 }
 
 /// Latency by the share of all that did not wait longer; both axes logarithmic.
@@ -91,12 +105,17 @@ pub fn latency_curves(summary: &Summary) -> io::Result<String> {
         };
         format!("{text} %")
     };
-    let x = Axis { name: "share of all", range: 0.0..NINES_MAX, label: &label };
+    let x = Axis { name: "share of all", range: 0.0..NINES_MAX, labels_max: 6, label: &label };
     let lowest =
         lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(0.0, f64::min);
     let range = lowest.floor()..highest(&lines).max(0.5).ceil();
-    let y = Axis { name: "ms", range, label: &|exponent| millis_text(10_f64.powf(*exponent)) };
-    draw(&lines, &x, &y)
+    let y = Axis {
+        name: "ms",
+        range,
+        labels_max: 8,
+        label: &|exponent| millis_text(10_f64.powf(*exponent)),
+    };
+    draw("Latency by share of all", &lines, &x, &y)
 }
 
 fn nines(share: f64) -> f64 {
@@ -107,13 +126,13 @@ fn highest(lines: &[Line]) -> f64 {
     lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(0.0, f64::max)
 }
 
-fn draw(lines: &[Line], x: &Axis<'_>, y: &Axis<'_>) -> io::Result<String> {
+fn draw(name: &str, lines: &[Line], x: &Axis<'_>, y: &Axis<'_>) -> io::Result<String> {
     let mut text = String::new();
     draw_into(&mut text, lines, x, y).map_err(|error| io::Error::other(error.to_string()))?;
     // The style sheet scales the plot to the page; with a fixed size it could not.
     let (width, height) = SIZE;
     let fixed = format!("width=\"{width}\" height=\"{height}\" ");
-    Ok(text.replacen(&fixed, "role=\"img\" ", 1))
+    Ok(text.replacen(&fixed, &format!("role=\"img\" aria-label=\"{name}\" "), 1))
 }
 
 fn draw_into(
@@ -133,8 +152,9 @@ fn draw_into(
         .light_line_style(TRANSPARENT)
         .bold_line_style(GREY.mix(0.25))
         .axis_style(GREY)
-        .x_labels(11)
-        .y_labels(8)
+        .label_style(("sans-serif", TEXT_SIZE))
+        .x_labels(x.labels_max)
+        .y_labels(y.labels_max)
         .x_desc(x.name)
         .y_desc(y.name)
         .x_label_formatter(x.label)
@@ -147,6 +167,10 @@ fn draw_into(
             .label(line.name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], stroke));
     }
-    chart.configure_series_labels().position(SeriesLabelPosition::UpperLeft).draw()?;
+    chart
+        .configure_series_labels()
+        .label_font(("sans-serif", TEXT_SIZE))
+        .position(SeriesLabelPosition::UpperLeft)
+        .draw()?;
     area.present()
 }

@@ -17,9 +17,10 @@ use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
     header::{AUTHORIZATION, HeaderValue},
+    server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
     ServerConfig,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
@@ -71,10 +72,11 @@ impl Desk {
         let pem = directory.path().join("demo-cert.pem");
         std::fs::write(pem, made.cert.pem()).expect("it can be written");
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-        let config = ServerConfig::builder()
+        let mut config = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(vec![made.cert.der().clone()], key)
             .expect("a certificate and its key");
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let (tell, told) = sync_channel(1);
         thread::spawn(move || serve(config, fault, &tell));
         Self { addr: told.recv().expect("the desk opened"), directory }
@@ -109,9 +111,15 @@ fn serve(config: ServerConfig, fault: Fault, tell: &std::sync::mpsc::SyncSender<
             tokio::spawn(async move {
                 let Ok(stream) = acceptor.accept(stream).await else { return };
                 let service = service_fn(move |request| answer(request, fault, Arc::clone(&books)));
-                let connection = hyper::server::conn::http1::Builder::new();
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let stream = TokioIo::new(stream);
                 // A client that hangs up is part of the tests.
-                drop(connection.serve_connection(TokioIo::new(stream), service).await);
+                if http2 {
+                    let connection = http2::Builder::new(TokioExecutor::new());
+                    drop(connection.serve_connection(stream, service).await);
+                } else {
+                    drop(http1::Builder::new().serve_connection(stream, service).await);
+                }
             });
         }
     });

@@ -97,6 +97,14 @@ fn two_threads_share_the_schedule_and_the_identities() {
 }
 
 #[test]
+fn http2_serves_many_over_one_connection() {
+    let (outcome, summary) =
+        visited(Fault::None, HALF_A_SECOND, &["--http2", "--connections", "1"]);
+    assert!(summary.verdict.passed, "{}", Text(&summary));
+    assert_eq!((outcome.tally.offered, outcome.tally.served), (60, 60));
+}
+
+#[test]
 fn a_server_that_mixes_people_up_is_caught_wherever_it_does() {
     for (fault, what) in [
         (Fault::ReadsMixedUp, "fiscalCode"),
