@@ -204,6 +204,7 @@ impl Counter {
             self.own(owner.check_tag("enter", reply.status, reply.subject_tag.as_ref()))?;
         }
         self.tally().enter.record(clock::now().saturating_duration_since(due));
+        self.live.enter();
         Ok(Session { owner, bearer })
     }
 

@@ -14,6 +14,7 @@ use crate::{figures::grouped, tally::Ending};
 #[derive(Debug, Default)]
 pub struct Live {
     started: AtomicU64,
+    entered: AtomicU64,
     ended: AtomicU64,
     receipts: AtomicU64,
     refused: AtomicU64,
@@ -25,6 +26,11 @@ impl Live {
     /// A session started.
     pub fn start(&self) {
         self.started.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A session was opened.
+    pub fn enter(&self) {
+        self.entered.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A receipt came.
@@ -71,8 +77,9 @@ impl Progress {
         let (started, ended) = (read(&live.started), read(&live.ended));
         self.0.set_position(ended);
         let mut text = format!(
-            "under way {}, receipts {}, refused {}, failed {}",
+            "under way {}, entered {}, receipts {}, refused {}, failed {}",
             grouped(started.saturating_sub(ended)),
+            grouped(read(&live.entered)),
             grouped(read(&live.receipts)),
             grouped(read(&live.refused)),
             grouped(read(&live.failed)),

@@ -62,8 +62,8 @@ pub fn check_login(code: &str, subject: &str) -> Result<(), Crossover> {
 impl Owner {
     /// Checks the `Subject-Tag` of a reply under the session.
     ///
-    /// A refusal may come before the session is looked at and so without a tag; a reply that
-    /// carries content may not.
+    /// A refusal may come before the session is looked at, and the end of a session after it is
+    /// gone, both without a tag; a success that carries content may not.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Owner {
     ) -> Result<(), Crossover> {
         let found = match tag {
             Some(tag) if *tag == self.subject_tag => return Ok(()),
-            None if !status.is_success() => return Ok(()),
+            None if !status.is_success() || status == StatusCode::NO_CONTENT => return Ok(()),
             Some(tag) => String::from_utf8_lossy(tag.as_bytes()).into_owned(),
             None => "none".to_owned(),
         };
@@ -149,6 +149,7 @@ mod tests {
         let (own, other) = (HeaderValue::from_static("tag-1"), HeaderValue::from_static("tag-2"));
         assert!(mario().check_tag("read", ok, Some(&own)).is_ok());
         assert!(mario().check_tag("read", busy, None).is_ok());
+        assert!(mario().check_tag("leave", StatusCode::NO_CONTENT, None).is_ok());
         assert!(mario().check_tag("read", ok, None).is_err());
         assert!(mario().check_tag("read", busy, Some(&other)).is_err());
     }
