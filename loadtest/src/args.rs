@@ -6,7 +6,7 @@ use clap::Parser;
 
 use crate::{
     operator::Operator,
-    profile::{BUILT_IN, Offer, Profile, SESSIONS_MAX},
+    profile::{BUILT_IN, ConnectionUse, Offer, Profile, SESSIONS_MAX},
     run::{IdentitySource, Orders},
     wire::{target::Target, tls},
 };
@@ -89,11 +89,13 @@ impl Args {
         } else {
             tls::Trust::Roots(self.ca.as_ref().unwrap_or(&demo_certificate))
         };
+        let profile = self.bent_profile()?;
+        let resume = profile.citizen.connection == ConnectionUse::Shared;
         Ok(Orders {
             target: Arc::new(Target::parse(&self.target)?),
-            tls: tls::client_config(trust, self.http2)?,
+            tls: tls::client_config(trust, self.http2, resume)?,
             http2: self.http2,
-            profile: self.bent_profile()?,
+            profile,
             closed_duration_max: self.duration,
             connections: self.connections as usize,
             threads: self.threads as usize,

@@ -21,7 +21,7 @@ use crate::{
     identity::{self, Identity},
     live::Live,
     owner::{Crossover, Owner, check_login},
-    profile::CitizenPlan,
+    profile::{CitizenPlan, ConnectionUse},
     receipts::Receipts,
     schedule::Chance,
     tally::{Ending, Step, Tally},
@@ -164,13 +164,21 @@ impl Counter {
         number: u64,
         due: Instant,
     ) -> Result<(), Ending> {
-        let session = self.enter(identity, due).await?;
-        let location = self.submit(&session, number, clock::now()).await?;
+        let own;
+        let client = match self.conduct.plan.connection {
+            ConnectionUse::Shared => &self.client,
+            ConnectionUse::Own => {
+                own = self.client.alone().await;
+                &own
+            }
+        };
+        let session = self.enter(client, identity, due).await?;
+        let location = self.submit(client, &session, number, clock::now()).await?;
         if self.conduct.plan.polls_max > 0 {
-            self.read_until_decided(&session, location.as_deref()).await?;
+            self.read_until_decided(client, &session, location.as_deref()).await?;
         }
         if self.conduct.plan.leave {
-            self.ask(Step::Leave, Some(&session), || {
+            self.ask(client, Step::Leave, Some(&session), || {
                 under(&session, Method::DELETE, self.session_uri.clone(), Bytes::new())
             })
             .await?;
@@ -183,8 +191,13 @@ impl Counter {
     /// # Errors
     ///
     /// How the session ended instead.
-    pub async fn enter(&self, identity: Identity, due: Instant) -> Result<Session, Ending> {
-        let reply = self.ask(Step::Enter, None, || {
+    pub async fn enter(
+        &self,
+        client: &Client,
+        identity: Identity,
+        due: Instant,
+    ) -> Result<Session, Ending> {
+        let reply = self.ask(client, Step::Enter, None, || {
             let mut request = Request::new(Full::new(Bytes::new()));
             *request.method_mut() = Method::POST;
             *request.uri_mut() = self.login_uri.clone();
@@ -215,6 +228,7 @@ impl Counter {
     /// How the session ended instead.
     pub async fn submit(
         &self,
+        client: &Client,
         session: &Session,
         number: u64,
         asked: Instant,
@@ -222,7 +236,7 @@ impl Counter {
         let body = self.conduct.form.filled_for(&session.owner.code);
         let key = HeaderValue::try_from(format!("surge-{:x}-{number:x}", self.conduct.seed));
         let key = key.map_err(|_| Ending::Failed("an idempotency key of no form".to_owned()))?;
-        let reply = self.ask(Step::Submit, Some(session), || {
+        let reply = self.ask(client, Step::Submit, Some(session), || {
             let uri = self.applications_uri.clone();
             let mut request = under(session, Method::POST, uri, body.clone());
             let headers = request.headers_mut();
@@ -249,6 +263,7 @@ impl Counter {
 
     async fn read_until_decided(
         &self,
+        client: &Client,
         session: &Session,
         location: Option<&str>,
     ) -> Result<(), Ending> {
@@ -256,7 +271,7 @@ impl Counter {
         let uri = uri.ok_or_else(|| Ending::Failed("a receipt without a Location".to_owned()))?;
         for _ in 0..self.conduct.plan.polls_max {
             let asked = clock::now();
-            let reply = self.ask(Step::Read, Some(session), || {
+            let reply = self.ask(client, Step::Read, Some(session), || {
                 under(session, Method::GET, uri.clone(), Bytes::new())
             });
             let reply = reply.await?;
@@ -275,6 +290,7 @@ impl Counter {
     /// Sends what `request` makes until it is answered, within the profile's retries and waits.
     async fn ask(
         &self,
+        client: &Client,
         step: Step,
         session: Option<&Session>,
         request: impl Fn() -> Request<Full<Bytes>>,
@@ -282,7 +298,7 @@ impl Counter {
         let mut retries = 0;
         loop {
             let sent = clock::now();
-            let outcome = self.client.exchange(request()).await;
+            let outcome = client.exchange(request()).await;
             match self.turn(step, session, sent, outcome)? {
                 Turn::Answered(reply) => return Ok(reply),
                 Turn::Again { reason, wait, last } => {

@@ -73,7 +73,7 @@ async fn enter_all(
             while turn.fetch_add(1, Ordering::Relaxed) < sessions {
                 let Some(identity) = identities.draw() else { break };
                 let asked = clock::now();
-                match counter.enter(identity, asked).await {
+                match counter.enter(&counter.client, identity, asked).await {
                     Ok(session) => {
                         entered.lock().unwrap_or_else(PoisonError::into_inner).push(session);
                     }
@@ -93,7 +93,7 @@ async fn submit_one(counter: &Counter, session: &Session, number: u64) {
     let asked = clock::now();
     counter.tally().offer(asked);
     counter.start();
-    let ending = match counter.submit(session, number, asked).await {
+    let ending = match counter.submit(&counter.client, session, number, asked).await {
         Ok(_) => Ending::Served,
         Err(ending) => ending,
     };

@@ -54,9 +54,21 @@ pub enum Offer {
     },
 }
 
+/// Over which connection a citizen comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConnectionUse {
+    /// Whichever is free: no handshake, as little work for the generator as can be.
+    Shared,
+    /// One of its own with a full handshake, as in life.
+    Own,
+}
+
 /// How a citizen behaves at the counter; every wait and every repetition has its bound here.
 #[derive(Clone, Debug)]
 pub struct CitizenPlan {
+    /// Over which connection it comes.
+    pub connection: ConnectionUse,
     /// How often the receipt is read until it is decided; 0 does not read at all.
     pub polls_max: u32,
     /// The wait between two reads.
@@ -203,6 +215,7 @@ struct RawPhase {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawCitizen {
+    connection: Spanned<ConnectionUse>,
     polls_max: u32,
     poll_wait_ms: Spanned<f64>,
     leave: bool,
@@ -216,6 +229,11 @@ impl RawProfile {
         let at = self.r#loop.span();
         match (self.r#loop.get_ref(), &self.sessions) {
             (Loop::Closed, Some(sessions)) if self.phase.is_empty() => {
+                let connection = &self.citizen.connection;
+                if *connection.get_ref() == ConnectionUse::Own {
+                    let what = "a closed loop keeps its connections: only \"shared\" is allowed";
+                    faults.push(page.fault(connection.span(), what));
+                }
                 let allowed = 1.0..f64::from(SESSIONS_MAX) + 1.0;
                 let given = page.within(sessions, allowed, "sessions", faults);
                 Some(Offer::Closed { sessions: whole(given) })
@@ -279,6 +297,7 @@ impl RawCitizen {
             Duration::try_from_secs_f64(given * scale).unwrap_or_default()
         };
         CitizenPlan {
+            connection: *self.connection.get_ref(),
             polls_max: self.polls_max,
             poll_wait: wait(&self.poll_wait_ms, 0.001, 1.0..60_001.0, "milliseconds"),
             leave: self.leave,
@@ -328,7 +347,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_named_with_its_line_and_what_is_allowed() {
         let fault = fault_of(&STEADY.replace("polls_max", "polls_maximum"));
-        assert!(fault.starts_with("own.toml, line 15, `polls_maximum`: unknown field"), "{fault}");
+        assert!(fault.starts_with("own.toml, line 16, `polls_maximum`: unknown field"), "{fault}");
         assert!(fault.contains("polls_max"), "{fault}");
     }
 
@@ -339,7 +358,7 @@ mod tests {
             .replace("poll_wait_ms = 250", "poll_wait_ms = 0");
         let fault = fault_of(&text);
         assert!(fault.contains("own.toml, line 12, `rate`: -1 is not allowed; from 0"), "{fault}");
-        assert!(fault.contains("line 16, `poll_wait_ms`: 0 is not allowed; from 1"), "{fault}");
+        assert!(fault.contains("line 17, `poll_wait_ms`: 0 is not allowed; from 1"), "{fault}");
     }
 
     #[test]

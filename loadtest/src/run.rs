@@ -178,15 +178,20 @@ fn open_receipts(orders: &Orders) -> Result<Receipts, RunFault> {
     }
 }
 
-/// The server's figures once nothing waits for its decision, or as they stand after the wait.
+/// The server's figures once nothing waits for its decision and nothing moves, or as they stand after the wait.
 async fn at_rest(operator: &Operator) -> io::Result<Samples> {
     let give_up = clock::now() + AT_REST_WAIT_MAX;
+    let mut before = None;
     loop {
         let samples = operator.samples().await?;
         let balance = samples.balance();
-        if (balance.holds && balance.undecided < 0.5) || clock::now() > give_up {
+        // Counters are read one by one: books that do not balance are believed only the second time.
+        let at_rest =
+            balance.undecided < 0.5 && (balance.holds || before.as_ref() == Some(&balance));
+        if at_rest || clock::now() > give_up {
             return Ok(samples);
         }
+        before = Some(balance);
         tokio::time::sleep(AT_REST_POLL).await;
     }
 }

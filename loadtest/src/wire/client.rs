@@ -9,6 +9,7 @@ use hyper::{
     body::Incoming,
     header::{HOST, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     connection::{DialFault, Dialer},
@@ -67,11 +68,25 @@ enum Pool {
     Http2(Arc<http2::Pool>),
 }
 
+impl Pool {
+    fn new(dialer: &Dialer, connections: usize, use_http2: bool) -> Self {
+        if use_http2 {
+            Self::Http2(http2::Pool::new(dialer.clone(), connections))
+        } else {
+            Self::Http1(http1::Pool::new(dialer.clone(), connections))
+        }
+    }
+}
+
 /// Sends requests over its pool of connections to one target.
 pub struct Client {
-    target: Arc<Target>,
+    dialer: Dialer,
     pool: Pool,
+    use_http2: bool,
     reply_wait_max: Duration,
+    // Bounds the connections of clients that are alone; each holds a place while it lives.
+    places: Arc<Semaphore>,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Client {
@@ -83,19 +98,31 @@ impl Client {
         use_http2: bool,
         reply_wait_max: Duration,
     ) -> Self {
-        let target = Arc::new(dialer.target().clone());
-        let pool = if use_http2 {
-            Pool::Http2(http2::Pool::new(dialer, connections))
-        } else {
-            Pool::Http1(http1::Pool::new(dialer, connections))
-        };
-        Self { target, pool, reply_wait_max }
+        let pool = Pool::new(&dialer, connections, use_http2);
+        let places = Arc::new(Semaphore::new(connections));
+        Self { dialer, pool, use_http2, reply_wait_max, places, _place: None }
+    }
+
+    /// A client for one citizen, over a connection of its own that closes with it.
+    ///
+    /// Waits while all of this client's connections are taken by others.
+    pub async fn alone(&self) -> Self {
+        // The semaphore is never closed; without a place the connection would be one too many, no more.
+        let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        Self {
+            dialer: self.dialer.clone(),
+            pool: Pool::new(&self.dialer, 1, self.use_http2),
+            use_http2: self.use_http2,
+            reply_wait_max: self.reply_wait_max,
+            places: Arc::clone(&self.places),
+            _place: place,
+        }
     }
 
     /// The server that this client talks to.
     #[must_use]
     pub fn target(&self) -> &Target {
-        &self.target
+        self.dialer.target()
     }
 
     /// How many exchanges can be under way at once over `connections`.
@@ -136,7 +163,7 @@ impl Client {
     ) -> Result<Reply, ExchangeFault> {
         let path = request.uri().path_and_query().cloned().ok_or(ExchangeFault::Broken)?;
         *request.uri_mut() = Uri::from(path);
-        request.headers_mut().insert(HOST, self.target.host.clone());
+        request.headers_mut().insert(HOST, self.target().host.clone());
         let mut stale = 0;
         loop {
             let mut lease = pool.lease().await.map_err(ExchangeFault::Dial)?;

@@ -4,7 +4,10 @@ use std::{path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    client::{
+        Resumption,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
@@ -18,12 +21,15 @@ pub enum Trust<'a> {
     Anyone,
 }
 
-/// The TLS settings of every connection; sessions are resumed as browsers do.
+/// The TLS settings of every connection.
+///
+/// With `resume`, later connections take up the TLS session of earlier ones, as one browser's do;
+/// those of different citizens cannot.
 ///
 /// # Errors
 ///
 /// A sentence for the user when the certificates cannot be read.
-pub fn client_config(trust: Trust<'_>, http2: bool) -> Result<ClientConfig, String> {
+pub fn client_config(trust: Trust<'_>, http2: bool, resume: bool) -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -35,6 +41,9 @@ pub fn client_config(trust: Trust<'_>, http2: bool) -> Result<ClientConfig, Stri
             .with_custom_certificate_verifier(Arc::new(TakesAnyone(provider)))
             .with_no_client_auth(),
     };
+    if !resume {
+        config.resumption = Resumption::disabled();
+    }
     config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
     Ok(config)
 }
