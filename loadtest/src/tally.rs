@@ -232,6 +232,8 @@ pub struct Tally {
     pub overflowed: u64,
     /// Sessions still under way when the run was over.
     pub unfinished: u64,
+    /// Requests that had to wait for a free connection.
+    pub connection_waits: u64,
     /// Receipts that came.
     pub receipts: u64,
     /// Receipts within the profile's `timely_ms`.
@@ -268,6 +270,7 @@ impl Tally {
             crossed: 0,
             overflowed: 0,
             unfinished: 0,
+            connection_waits: 0,
             receipts: 0,
             timely: 0,
             decided: 0,
@@ -351,6 +354,7 @@ impl Tally {
         self.crossed += other.crossed;
         self.overflowed += other.overflowed;
         self.unfinished += other.unfinished;
+        self.connection_waits += other.connection_waits;
         self.receipts += other.receipts;
         self.timely += other.timely;
         self.decided += other.decided;

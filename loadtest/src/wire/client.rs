@@ -1,6 +1,13 @@
 //! One exchange: a request out, its whole reply back, within a time.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -76,6 +83,13 @@ impl Pool {
             Self::Http1(http1::Pool::new(dialer.clone(), connections))
         }
     }
+
+    fn is_full(&self) -> bool {
+        match self {
+            Self::Http1(pool) => pool.is_full(),
+            Self::Http2(pool) => pool.is_full(),
+        }
+    }
 }
 
 /// Sends requests over its pool of connections to one target.
@@ -86,6 +100,8 @@ pub struct Client {
     reply_wait_max: Duration,
     // Bounds the connections of clients that are alone; each holds a place while it lives.
     places: Arc<Semaphore>,
+    // Shared with the clients that are alone; a count for the report, so no order is needed.
+    waits: Arc<AtomicU64>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -100,13 +116,22 @@ impl Client {
     ) -> Self {
         let pool = Pool::new(&dialer, connections, use_http2);
         let places = Arc::new(Semaphore::new(connections));
-        Self { dialer, pool, use_http2, reply_wait_max, places, _place: None }
+        Self {
+            dialer,
+            pool,
+            use_http2,
+            reply_wait_max,
+            places,
+            waits: Arc::default(),
+            _place: None,
+        }
     }
 
     /// A client for one citizen, over a connection of its own that closes with it.
     ///
     /// Waits while all of this client's connections are taken by others.
     pub async fn alone(&self) -> Self {
+        self.count_wait(self.places.available_permits() == 0);
         // The semaphore is never closed; without a place the connection would be one too many, no more.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
         Self {
@@ -115,6 +140,7 @@ impl Client {
             use_http2: self.use_http2,
             reply_wait_max: self.reply_wait_max,
             places: Arc::clone(&self.places),
+            waits: Arc::clone(&self.waits),
             _place: place,
         }
     }
@@ -123,6 +149,18 @@ impl Client {
     #[must_use]
     pub fn target(&self) -> &Target {
         self.dialer.target()
+    }
+
+    /// How often somebody had to wait because all connections were in use.
+    #[must_use]
+    pub fn connection_waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
+    }
+
+    fn count_wait(&self, full: bool) {
+        if full {
+            self.waits.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// How many exchanges can be under way at once over `connections`.
@@ -143,6 +181,7 @@ impl Client {
     ///
     /// When there is no whole reply in time; nothing of it can then reach another exchange.
     pub async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, ExchangeFault> {
+        self.count_wait(self.pool.is_full());
         match &self.pool {
             Pool::Http1(pool) => self.over_http1(pool, request).await,
             Pool::Http2(pool) => {

@@ -65,9 +65,9 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// How many connections stand idle.
-    pub fn idle_count(&self) -> usize {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).len()
+    /// Whether all connections are in use, so that a lease would wait.
+    pub fn is_full(&self) -> bool {
+        self.permits.available_permits() == 0
     }
 }
 

@@ -65,4 +65,9 @@ impl Pool {
         *slot = Some(Shared { sender: sender.clone(), _driver: driver });
         Ok(Lease { sender, _permit: permit })
     }
+
+    /// Whether all streams are in use, so that a lease would wait.
+    pub fn is_full(&self) -> bool {
+        self.permits.available_permits() == 0
+    }
 }
