@@ -223,7 +223,9 @@ impl Generators<'_> {
                     // What is still under way after the drain ends here and counts no more.
                     drop(office);
 
-                    counter.tally().clone()
+                    let mut tally = counter.tally().clone();
+                    tally.connection_waits = counter.client.connection_waits();
+                    tally
                 })
             };
             let players: Vec<_> = runtimes.into_iter().enumerate().map(play_one).collect();

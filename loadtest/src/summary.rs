@@ -44,6 +44,8 @@ pub struct Summary {
     pub statuses: Vec<StatusRow>,
     /// Requests tried again, by reason.
     pub retried: BTreeMap<String, u64>,
+    /// Requests that waited for a free connection: what the server was spared at that moment.
+    pub connection_waits: u64,
     /// CPU time during the run.
     pub cpu: CpuUse,
     /// Length of a stretch of the timeline in seconds.
@@ -252,6 +254,7 @@ impl Summary {
             },
             statuses: status_rows(tally),
             retried: tally.retried.by_reason().clone(),
+            connection_waits: tally.connection_waits,
             cpu: outcome.cpu,
             stretch_s: tally.timeline.stretch.as_secs_f64(),
             timeline: tally.timeline.stretches.clone(),

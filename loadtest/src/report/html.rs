@@ -94,6 +94,7 @@ fn sessions(page: &mut String, summary: &Summary) -> fmt::Result {
     row(page, "unfinished", &[&grouped(sessions.unfinished), ""])?;
     row(page, "not started", &[&grouped(sessions.overflowed), ""])?;
     row(page, "requests retried", &[&total(&summary.retried), &reasons(&summary.retried)])?;
+    row(page, "requests that waited for a connection", &[&grouped(summary.connection_waits), ""])?;
     page.write_str("</tbody></table>\n")?;
     let receipts = &summary.receipts;
     writeln!(

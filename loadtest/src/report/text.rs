@@ -87,6 +87,14 @@ fn sessions(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
             reasons(&summary.retried)
         )?;
     }
+    if summary.connection_waits > 0 {
+        writeln!(
+            out,
+            "  waited     {:>12}  requests for one of the {} connections: --connections for more at once",
+            grouped(summary.connection_waits),
+            about.connections
+        )?;
+    }
     let receipts = &summary.receipts;
     writeln!(
         out,
