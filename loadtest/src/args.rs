@@ -56,6 +56,9 @@ pub struct Args {
     /// Identities, lines of `code<TAB>token`, in place of minting them
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
+    /// Leave out the first N identities, because an earlier run used them
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=u64::from(SESSIONS_MAX)))]
+    skip: u64,
     /// The certificates to trust, in place of the demo's
     #[arg(long, value_name = "FILE.pem")]
     ca: Option<PathBuf>,
@@ -100,6 +103,7 @@ impl Args {
             connections: self.connections as usize,
             threads: self.threads as usize,
             identities: self.identities()?,
+            skip: self.skip,
             receipts: self.receipts.clone(),
             operator: self.operator.as_deref().map(Operator::parse).transpose()?,
         })

@@ -58,8 +58,11 @@ pub struct Conduct {
     pub plan: CitizenPlan,
     /// What is in time for a submission.
     pub timely: Duration,
-    /// Seed of their waits; also tells this run's idempotency keys from another's.
+    /// Seed of their waits.
     pub seed: u64,
+    /// Part of each idempotency key: people who applied in an earlier run must be told so (409),
+    /// not served their old receipt again, which would measure nothing.
+    pub run: i64,
 }
 
 /// An open session and whose it is.
@@ -234,7 +237,7 @@ impl Counter {
         asked: Instant,
     ) -> Result<Option<String>, Ending> {
         let body = self.conduct.form.filled_for(&session.owner.code);
-        let key = HeaderValue::try_from(format!("surge-{:x}-{number:x}", self.conduct.seed));
+        let key = HeaderValue::try_from(format!("surge-{:x}-{number:x}", self.conduct.run));
         let key = key.map_err(|_| Ending::Failed("an idempotency key of no form".to_owned()))?;
         let reply = self.ask(client, Step::Submit, Some(session), || {
             let uri = self.applications_uri.clone();

@@ -93,20 +93,20 @@ pub enum IdentityFault {
 }
 
 impl Identities {
-    /// The identities of a file that `sportello mint --count` wrote; at least `needed` of them.
+    /// `needed` identities of a file that `sportello mint --count` wrote, after the first `skip`.
     ///
     /// Every line's form is checked here, so that drawing one later cannot fail.
     ///
     /// # Errors
     ///
     /// `Unreadable`, `Malformed` and `TooFew`: each says what to do.
-    pub fn in_file(path: &Path, needed: u64) -> Result<Self, IdentityFault> {
+    pub fn in_file(path: &Path, skip: u64, needed: u64) -> Result<Self, IdentityFault> {
         let unreadable = |source| IdentityFault::Unreadable { path: path.to_owned(), source };
         let file = File::open(path).map_err(unreadable)?;
-        Self::checked(file, path, needed)
+        Self::checked(file, path, skip, needed)
     }
 
-    /// Exactly `needed` identities from the `sportello` beside this executable, signed with the demo key in `data`.
+    /// `needed` identities after the first `skip` from the `sportello` beside this executable, signed with the demo key in `data`.
     ///
     /// They are spooled into an unnamed temporary file before the run: minting beside it would
     /// take the cores from both sides.
@@ -114,7 +114,12 @@ impl Identities {
     /// # Errors
     ///
     /// `NoMint` without such a program, `MintFailed` when it ends badly, else as `in_file`.
-    pub fn minted(program: &Path, data: &Path, needed: u64) -> Result<Self, IdentityFault> {
+    pub fn minted(
+        program: &Path,
+        data: &Path,
+        skip: u64,
+        needed: u64,
+    ) -> Result<Self, IdentityFault> {
         let no_mint =
             |source| IdentityFault::NoMint { program: program.to_owned(), needed, source };
         let spool = tempfile::tempfile().map_err(no_mint)?;
@@ -123,7 +128,7 @@ impl Identities {
             .arg("--data")
             .arg(data)
             .arg("--count")
-            .arg(needed.to_string())
+            .arg((skip + needed).to_string())
             .stdin(Stdio::null())
             .stdout(spool.try_clone().map_err(no_mint)?)
             .status()
@@ -132,14 +137,15 @@ impl Identities {
             let (program, data) = (program.to_owned(), data.to_owned());
             return Err(IdentityFault::MintFailed { program, data, needed, status });
         }
-        Self::checked(spool, Path::new("the output of `sportello mint`"), needed)
+        Self::checked(spool, Path::new("the output of `sportello mint`"), skip, needed)
     }
 
-    fn checked(file: File, path: &Path, needed: u64) -> Result<Self, IdentityFault> {
+    fn checked(file: File, path: &Path, skip: u64, needed: u64) -> Result<Self, IdentityFault> {
         let unreadable = |source| IdentityFault::Unreadable { path: path.to_owned(), source };
         let mut lines = BufReader::with_capacity(READ_BYTES, file);
         lines.rewind().map_err(unreadable)?;
         let mut text = String::new();
+        let needed = skip + needed;
         let mut found = 0;
         while found < needed && read_line(&mut lines, &mut text).map_err(unreadable)? {
             found += 1;
@@ -151,6 +157,9 @@ impl Identities {
             return Err(IdentityFault::TooFew { path: path.to_owned(), found, needed });
         }
         lines.rewind().map_err(unreadable)?;
+        for _ in 0..skip {
+            read_line(&mut lines, &mut text).map_err(unreadable)?;
+        }
         Ok(Self { lines: Mutex::new(lines) })
     }
 
@@ -205,7 +214,7 @@ mod tests {
     #[test]
     fn identities_come_in_file_order_and_once() {
         let file = file("RSSMRA80A01H501U\taaa\nRSSMRA80A41H501Y\tbbb\n");
-        let identities = Identities::in_file(file.path(), 2).expect("two are there");
+        let identities = Identities::in_file(file.path(), 0, 2).expect("two are there");
         let first = identities.draw().expect("the first");
         assert_eq!(
             (first.code.as_str(), &first.bearer),
@@ -213,22 +222,24 @@ mod tests {
         );
         assert_eq!(identities.draw().expect("the second").code, "RSSMRA80A41H501Y");
         assert!(identities.draw().is_none());
+        let second = Identities::in_file(file.path(), 1, 1).expect("one is left");
+        assert_eq!(second.draw().expect("the second").code, "RSSMRA80A41H501Y");
     }
 
     #[test]
     fn too_few_and_malformed_lines_are_told_before_the_run() {
         let short = file("RSSMRA80A01H501U\taaa\n");
-        let fault = Identities::in_file(short.path(), 3).expect_err("one is not three");
+        let fault = Identities::in_file(short.path(), 1, 2).expect_err("one is not three");
         assert!(fault.to_string().contains("sportello mint --count 3"), "{fault}");
         let wrong = file("RSSMRA80A01H501U\taaa\nRSSMRA80A41H501Y bbb\n");
-        let fault = Identities::in_file(wrong.path(), 2).expect_err("no TAB");
+        let fault = Identities::in_file(wrong.path(), 0, 2).expect_err("no TAB");
         assert!(matches!(fault, IdentityFault::Malformed { line: 2, .. }), "{fault}");
     }
 
     #[test]
     fn a_missing_sportello_says_what_to_run() {
         let nowhere = Path::new("no-such-directory/sportello");
-        let fault = Identities::minted(nowhere, Path::new("data"), 5).expect_err("not there");
+        let fault = Identities::minted(nowhere, Path::new("data"), 0, 5).expect_err("not there");
         assert!(fault.to_string().contains("sportello mint --count 5 > tokens.tsv"), "{fault}");
     }
 }

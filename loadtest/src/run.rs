@@ -54,6 +54,8 @@ pub struct Orders {
     pub threads: usize,
     /// Where identities come from.
     pub identities: IdentitySource,
+    /// Identities left out before the first, because an earlier run used them.
+    pub skip: u64,
     /// Where receipts are kept.
     pub receipts: Option<PathBuf>,
     /// The operator listener to read figures from.
@@ -137,9 +139,10 @@ pub fn run(orders: &Orders) -> Result<Outcome, RunFault> {
         Offer::Open { .. } => starts.len() as u64,
         Offer::Closed { sessions } => u64::from(sessions),
     };
+    let skip = orders.skip;
     let identities = Arc::new(match &orders.identities {
-        IdentitySource::File(path) => Identities::in_file(path, needed)?,
-        IdentitySource::Mint { program, data } => Identities::minted(program, data, needed)?,
+        IdentitySource::File(path) => Identities::in_file(path, skip, needed)?,
+        IdentitySource::Mint { program, data } => Identities::minted(program, data, skip, needed)?,
     });
     let receipts = Arc::new(open_receipts(orders)?);
     let before = match &orders.operator {
@@ -148,7 +151,8 @@ pub fn run(orders: &Orders) -> Result<Outcome, RunFault> {
     };
 
     let cpu_before = CpuClock::read();
-    let generators = Generators { orders, dialer, year, starts, identities, receipts };
+    let run = clock::stamp();
+    let generators = Generators { orders, dialer, year, run, starts, identities, receipts };
     let (tally, elapsed) = generators.play(needed)?;
     let cpu = CpuClock::read().since(cpu_before);
 
@@ -201,6 +205,7 @@ struct Generators<'o> {
     orders: &'o Orders,
     dialer: Dialer,
     year: CampaignYear,
+    run: i64,
     starts: Vec<Duration>,
     identities: Arc<Identities>,
     receipts: Arc<Receipts>,
@@ -222,7 +227,6 @@ impl Generators<'_> {
                     office.block_on(self.play_part(number, &counter, begin, all_entered));
                     // What is still under way after the drain ends here and counts no more.
                     drop(office);
-
                     let mut tally = counter.tally().clone();
                     tally.connection_waits = counter.client.connection_waits();
                     tally
@@ -267,6 +271,7 @@ impl Generators<'_> {
             plan: profile.citizen.clone(),
             timely: Duration::from_millis(profile.thresholds.timely_ms),
             seed: profile.seed,
+            run: self.run,
         };
         let tally = Tally::new(begin, self.length());
         Counter::new(client, conduct, Arc::clone(&self.receipts), live, tally)

@@ -144,6 +144,7 @@ fn draw_into(
     let area = SVGBackend::with_string(text, SIZE).into_drawing_area();
     let mut chart = ChartBuilder::on(&area)
         .margin(10)
+        .margin_right(40)
         .x_label_area_size(40)
         .y_label_area_size(60)
         .build_cartesian_2d(x.range.clone(), y.range.clone())?;
