@@ -120,22 +120,23 @@ impl Identities {
         skip: u64,
         needed: u64,
     ) -> Result<Self, IdentityFault> {
+        let count = skip + needed;
         let no_mint =
-            |source| IdentityFault::NoMint { program: program.to_owned(), needed, source };
+            |source| IdentityFault::NoMint { program: program.to_owned(), needed: count, source };
         let spool = tempfile::tempfile().map_err(no_mint)?;
         let status = Command::new(program)
             .arg("mint")
             .arg("--data")
             .arg(data)
             .arg("--count")
-            .arg((skip + needed).to_string())
+            .arg(count.to_string())
             .stdin(Stdio::null())
             .stdout(spool.try_clone().map_err(no_mint)?)
             .status()
             .map_err(no_mint)?;
         if !status.success() {
             let (program, data) = (program.to_owned(), data.to_owned());
-            return Err(IdentityFault::MintFailed { program, data, needed, status });
+            return Err(IdentityFault::MintFailed { program, data, needed: count, status });
         }
         Self::checked(spool, Path::new("the output of `sportello mint`"), skip, needed)
     }
