@@ -12,6 +12,9 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::target::Target;
 
+/// Streams on a new HTTP/2 connection before its settings have arrived.
+const STREAMS_BEFORE_SETTINGS_MAX: usize = 8;
+
 /// What opens connections to the target.
 #[derive(Clone)]
 pub struct Dialer {
@@ -79,8 +82,12 @@ impl Dialer {
         &self,
     ) -> Result<(http2::SendRequest<Full<Bytes>>, Driver), DialFault> {
         let stream = TokioIo::new(self.stream().await?);
-        let (sender, connection) =
-            http2::handshake(TokioExecutor::new(), stream).await.map_err(|_| DialFault::HungUp)?;
+        // Until the server has told its own limit, more streams than it allows would be refused.
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_max_send_streams(STREAMS_BEFORE_SETTINGS_MAX)
+            .handshake(stream)
+            .await
+            .map_err(|_| DialFault::HungUp)?;
         let driver = tokio::spawn(async move {
             // As above: the exchanges on it tell.
             drop(connection.await);
