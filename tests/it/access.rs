@@ -11,7 +11,10 @@ async fn each_audience_has_its_slice_of_the_day() {
     let code = FiscalCode::made_up(1);
     let office = evening.mint(&code, &["--office", "patronato-1"]);
     let refused = evening.ask("POST", "/v1/sessions", &office, "").await;
-    assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::FORBIDDEN, "window-closed"));
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (StatusCode::FORBIDDEN, "window-closed")
+    );
     assert_eq!(refused.json()["opensAt"], "2024-09-17T08:00:00+02:00");
     let status = evening.ask("GET", "/v1/status", "", "").await;
     assert_eq!(status.header("cache-control"), "public, max-age=1");
@@ -40,7 +43,10 @@ async fn a_session_shows_whose_it_is_and_ends_when_asked() {
     assert_eq!(citizen.delete("/v1/session").await.status, StatusCode::NO_CONTENT);
     assert_eq!(counter.metric("sportello_leases", &["held"]).await, 0.0);
     let gone = citizen.get("/v1/session").await;
-    assert_eq!((gone.status, gone.problem().as_str()), (StatusCode::UNAUTHORIZED, "unauthenticated"));
+    assert_eq!(
+        (gone.status, gone.problem().as_str()),
+        (StatusCode::UNAUTHORIZED, "unauthenticated")
+    );
 }
 
 #[tokio::test]
@@ -52,7 +58,10 @@ async fn another_persons_receipt_is_exactly_like_none() {
     let missing = two.get("/v1/applications/ISCRO-2024-7K3M-9QXT-B2FD-0YHR").await;
     let nonsense = two.get("/v1/applications/nonsense").await;
     for answer in [&foreign, &missing, &nonsense] {
-        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::NOT_FOUND, "not-found"));
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (StatusCode::NOT_FOUND, "not-found")
+        );
         assert_eq!(answer.body, missing.body);
     }
     assert_eq!(two.delete(&location).await.status, StatusCode::NOT_FOUND);
@@ -83,7 +92,10 @@ async fn a_citizen_applies_for_nobody_else_and_an_intermediary_under_a_mandate()
     let again = other.submit("key", &entrusted).await;
     assert_eq!(again.problem(), "already-applied");
     assert!(again.json()["receipt"].is_null());
-    assert_eq!(morning.metric("sportello_applications_accepted_total", &["intermediary"]).await, 1.0);
+    assert_eq!(
+        morning.metric("sportello_applications_accepted_total", &["intermediary"]).await,
+        1.0
+    );
 }
 
 #[tokio::test]
@@ -91,11 +103,17 @@ async fn a_weak_or_wrong_identity_does_not_enter() {
     let counter = Counter::open();
     let weak = counter.mint(&FiscalCode::made_up(1), &["--acr", "1"]);
     let refused = counter.ask("POST", "/v1/sessions", &weak, "").await;
-    assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::FORBIDDEN, "assurance-too-low"));
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (StatusCode::FORBIDDEN, "assurance-too-low")
+    );
     let good = counter.mint(&FiscalCode::made_up(1), &[]);
     for token in ["", "nonsense", "a.b.c", &good[..good.len() - 4]] {
         let refused = counter.ask("POST", "/v1/sessions", token, "").await;
-        assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::UNAUTHORIZED, "unauthenticated"));
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (StatusCode::UNAUTHORIZED, "unauthenticated")
+        );
     }
     // A session token is no identity, and an identity is no session.
     assert_eq!(counter.ask("GET", "/v1/session", &good, "").await.status, StatusCode::UNAUTHORIZED);
@@ -107,7 +125,10 @@ async fn a_campaign_that_is_not_open_takes_nothing() {
     let citizen = counter.citizen(1).await;
     let next_year = sportello::application::example(&citizen.code, 2025);
     let refused = citizen.submit("key", &next_year).await;
-    assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "campaign-closed"));
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "campaign-closed")
+    );
     assert_eq!(refused.json()["opensOn"], "2025-06-16");
 }
 
@@ -122,16 +143,25 @@ async fn leases_bound_who_is_inside_and_who_asks_too_often_is_told_so() {
     counter.citizen(2).await;
     let identity = counter.mint(&FiscalCode::made_up(3), &[]);
     let refused = counter.ask("POST", "/v1/sessions", &identity, "").await;
-    assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "busy"));
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "busy")
+    );
     assert!(refused.header("retry-after").parse::<u32>().unwrap() > 0);
     // Who has finished makes room for the next.
     first.apply("key").await;
-    assert_eq!(counter.ask("POST", "/v1/sessions", &identity, "").await.status, StatusCode::CREATED);
+    assert_eq!(
+        counter.ask("POST", "/v1/sessions", &identity, "").await.status,
+        StatusCode::CREATED
+    );
 
     let mut refused = first.get("/v1/session").await;
     for _ in 0..5 {
         refused = first.get("/v1/session").await;
     }
-    assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"));
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (StatusCode::TOO_MANY_REQUESTS, "too-many-requests")
+    );
     assert!(!refused.header("retry-after").is_empty() && !refused.header("ratelimit").is_empty());
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
@@ -88,7 +88,17 @@ impl Counter {
         settings: &[(&str, &str)],
     ) -> Result<Self, String> {
         let mut child = program()
-            .args(["serve", "--demo", "--now", now, "--listen", listen, "--operator", "127.0.0.1:0", "--data"])
+            .args([
+                "serve",
+                "--demo",
+                "--now",
+                now,
+                "--listen",
+                listen,
+                "--operator",
+                "127.0.0.1:0",
+                "--data",
+            ])
             .arg(data.path())
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
@@ -110,7 +120,14 @@ impl Counter {
             return Err(log.lock().unwrap().join("\n"));
         };
         let client = client(&data.path().join("demo-cert.pem"));
-        Ok(Self { public: public.to_owned(), operator: operator.to_owned(), data, child, client, log })
+        Ok(Self {
+            public: public.to_owned(),
+            operator: operator.to_owned(),
+            data,
+            child,
+            client,
+            log,
+        })
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -139,12 +156,28 @@ impl Counter {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        let sent =
+            Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(sent.unwrap().success());
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
+    }
+
+    /// A TLS connection to write on by hand.
+    pub(crate) async fn raw(&self) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+        let address = self.public.strip_prefix("https://").unwrap();
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let tls = tokio_rustls::TlsConnector::from(Arc::new(trusting(
+            &self.data.path().join("demo-cert.pem"),
+        )));
+        tls.connect("localhost".try_into().unwrap(), stream).await.unwrap()
     }
 
     /// Sends a request as it is.
@@ -340,19 +373,22 @@ pub(crate) fn program() -> Command {
     command
 }
 
-fn client(certificate: &std::path::Path) -> Https {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+fn client(certificate: &Path) -> Https {
     let connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
+        .with_tls_config(trusting(certificate))
         .https_only()
         .enable_http1()
         .build();
     Client::builder(TokioExecutor::new()).build(connector)
+}
+
+fn trusting(certificate: &Path) -> rustls::ClientConfig {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
 }

@@ -13,7 +13,10 @@ async fn an_application_gets_a_receipt_and_a_decision_with_all_its_grounds() {
     assert_eq!(answer.header("subject-tag"), citizen.tag);
     assert_eq!(answer.header("cache-control"), "no-store");
     let receipt = answer.json();
-    assert_eq!((receipt["state"].as_str(), receipt["receivedOn"].as_str()), (Some("received"), Some("2024-09-16")));
+    assert_eq!(
+        (receipt["state"].as_str(), receipt["receivedOn"].as_str()),
+        (Some("received"), Some("2024-09-16"))
+    );
     let location = answer.header("location");
     assert_eq!(location, format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap()));
 
@@ -21,7 +24,10 @@ async fn an_application_gets_a_receipt_and_a_decision_with_all_its_grounds() {
     assert_eq!(told["state"], "decided");
     assert_eq!(told["application"]["applicant"]["fiscalCode"], citizen.code.as_str());
     let decision = &told["decision"];
-    assert_eq!((decision["outcome"].as_str(), decision["monthlyAmount"].as_str()), (Some("granted"), Some("687.50")));
+    assert_eq!(
+        (decision["outcome"].as_str(), decision["monthlyAmount"].as_str()),
+        (Some("granted"), Some("687.50"))
+    );
     assert_eq!(decision["grounds"].as_array().unwrap().len(), 12);
     assert_eq!(counter.balance().await, (1.0, 1.0));
 }
@@ -54,9 +60,15 @@ async fn a_key_serves_one_body_and_a_person_one_application() {
     let location = citizen.apply("key").await;
     let other = citizen.application().replace("mario@example.it", "other@example.it");
     let reused = citizen.submit("key", &other).await;
-    assert_eq!((reused.status, reused.problem().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused"));
+    assert_eq!(
+        (reused.status, reused.problem().as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused")
+    );
     let second = citizen.submit("another", &other).await;
-    assert_eq!((second.status, second.problem().as_str()), (StatusCode::CONFLICT, "already-applied"));
+    assert_eq!(
+        (second.status, second.problem().as_str()),
+        (StatusCode::CONFLICT, "already-applied")
+    );
     let earlier = second.json()["receipt"]["receipt"].as_str().unwrap().to_owned();
     assert_eq!(format!("/v1/applications/{earlier}"), location);
     // Another person may choose the same key.

@@ -1,0 +1,236 @@
+//! The command line, and how it bends a profile.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use clap::Parser;
+
+use crate::{
+    operator::Operator,
+    profile::{BUILT_IN, ConnectionUse, Offer, Profile, SESSIONS_MAX},
+    run::{IdentitySource, Orders},
+    wire::{target::Target, tls},
+};
+
+const EXAMPLE: &str = "\
+Example, beside a running `sportello serve --demo`:
+  surge --target https://127.0.0.1:8443 --profile steady --rate 200 --duration 60s --report report.html
+
+Built-in profiles: steady, opening, inps-2020 (55 hours: use --speed-up), saturate (closed loop).
+Exit codes: 0 done and all thresholds hold; 1 a threshold, an owner check or the server's balance is broken, or
+the run is invalid or did not come about; 2 wrong usage; 70 a bug of surge.";
+
+/// The load tester of Sportello: plays citizens on a fixed schedule and checks that every reply is their own.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLE)]
+pub struct Args {
+    /// The server
+    #[arg(long, value_name = "URL")]
+    target: String,
+    /// A built-in profile, or a path to one of your own
+    #[arg(long, value_name = "NAME|FILE.toml", default_value = "steady")]
+    profile: String,
+    /// Sessions a second in the busiest phase; the others keep their proportion
+    #[arg(long, value_name = "N")]
+    rate: Option<f64>,
+    /// The whole length, such as 90, 90s, 5m or 2h; the phases keep their proportion
+    #[arg(long, value_name = "T", value_parser = duration)]
+    duration: Option<Duration>,
+    /// The same sessions in an N-th of the time
+    #[arg(long, value_name = "N")]
+    speed_up: Option<f64>,
+    /// How many sessions a closed loop enters, in place of the profile's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SESSIONS_MAX)))]
+    sessions: Option<u32>,
+    /// Connections at most
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    connections: u32,
+    /// Generator threads
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    threads: u32,
+    /// HTTP/2 instead of HTTP/1.1
+    #[arg(long)]
+    http2: bool,
+    /// The data directory of the server's demo: its key mints identities, its certificate is trusted
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+    /// Identities, lines of `code<TAB>token`, in place of minting them
+    #[arg(long, value_name = "FILE")]
+    tokens: Option<PathBuf>,
+    /// Leave out the first N identities, because an earlier run used them
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=u64::from(SESSIONS_MAX)))]
+    skip: u64,
+    /// The certificates to trust, in place of the demo's
+    #[arg(long, value_name = "FILE.pem")]
+    ca: Option<PathBuf>,
+    /// Trust anyone's certificate
+    #[arg(long, conflicts_with = "ca")]
+    insecure: bool,
+    /// Keep every receipt, one JSON object a line, for `sportello verify`
+    #[arg(long, value_name = "FILE")]
+    receipts: Option<PathBuf>,
+    /// Write the report as one HTML file
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+    /// Write the report as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Read the server's own figures from its operator listener
+    #[arg(long, value_name = "URL")]
+    operator: Option<String>,
+}
+
+impl Args {
+    /// The checked orders.
+    ///
+    /// # Errors
+    ///
+    /// A text for the user: wrong usage.
+    pub fn orders(&self) -> Result<Orders, String> {
+        let demo_certificate = self.data.join("demo-cert.pem");
+        let trust = if self.insecure {
+            tls::Trust::Anyone
+        } else {
+            tls::Trust::Roots(self.ca.as_ref().unwrap_or(&demo_certificate))
+        };
+        let profile = self.bent_profile()?;
+        let resume = profile.citizen.connection == ConnectionUse::Shared;
+        Ok(Orders {
+            target: Arc::new(Target::parse(&self.target)?),
+            tls: tls::client_config(trust, self.http2, resume)?,
+            http2: self.http2,
+            profile,
+            closed_duration_max: self.duration,
+            connections: self.connections as usize,
+            threads: self.threads as usize,
+            identities: self.identities()?,
+            skip: self.skip,
+            receipts: self.receipts.clone(),
+            operator: self.operator.as_deref().map(Operator::parse).transpose()?,
+        })
+    }
+
+    fn identities(&self) -> Result<IdentitySource, String> {
+        if let Some(path) = &self.tokens {
+            return Ok(IdentitySource::File(path.clone()));
+        }
+        let own = std::env::current_exe()
+            .map_err(|error| format!("cannot tell where surge stands ({error}): give --tokens"))?;
+        let program = own.with_file_name(format!("sportello{}", std::env::consts::EXE_SUFFIX));
+        Ok(IdentitySource::Mint { program, data: self.data.clone() })
+    }
+
+    fn bent_profile(&self) -> Result<Profile, String> {
+        let mut profile = self.plain_profile()?;
+        match &mut profile.offer {
+            Offer::Closed { sessions } => {
+                if self.rate.is_some() || self.speed_up.is_some() {
+                    return Err(
+                        "a closed loop has no schedule: --rate and --speed-up do not apply"
+                            .to_owned(),
+                    );
+                }
+                *sessions = self.sessions.unwrap_or(*sessions);
+            }
+            Offer::Open { curve, .. } => {
+                if self.sessions.is_some() {
+                    return Err(
+                        "--sessions is for a closed loop; an open one takes --rate and --duration"
+                            .to_owned(),
+                    );
+                }
+                let above_0 = |name: &str, value: f64| {
+                    let allowed = value.is_finite() && value > 0.0;
+                    if allowed {
+                        Ok(value)
+                    } else {
+                        Err(format!("{name} {value}: allowed is a number above 0"))
+                    }
+                };
+                if let Some(factor) = self.speed_up {
+                    *curve = curve.clone().sped_up(above_0("--speed-up", factor)?);
+                }
+                if let Some(total) = self.duration {
+                    *curve = curve.clone().lasting(total);
+                }
+                if let Some(peak) = self.rate {
+                    *curve = curve.clone().with_peak(above_0("--rate", peak)?);
+                }
+                if curve.sessions_expected() > f64::from(SESSIONS_MAX) {
+                    return Err(format!(
+                        "the schedule holds more than {SESSIONS_MAX} sessions: lower --rate or --duration"
+                    ));
+                }
+            }
+        }
+        Ok(profile)
+    }
+
+    fn plain_profile(&self) -> Result<Profile, String> {
+        if let Some(profile) = Profile::built_in(&self.profile) {
+            return profile.map_err(|faults| faults.to_string());
+        }
+        let text = std::fs::read_to_string(&self.profile).map_err(|error| {
+            let names: Vec<_> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+            format!("no profile `{}` ({error}); built in are {}", self.profile, names.join(", "))
+        })?;
+        Profile::parse(&self.profile, &text).map_err(|faults| faults.to_string())
+    }
+}
+
+/// A duration such as `90`, `90s`, `5m` or `2h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, scale) = match text.strip_suffix(['s', 'm', 'h']) {
+        Some(number) if text.ends_with('h') => (number, 3600.0),
+        Some(number) if text.ends_with('m') => (number, 60.0),
+        Some(number) => (number, 1.0),
+        None => (text, 1.0),
+    };
+    let seconds: Option<f64> = number.parse().ok();
+    seconds
+        .filter(|&seconds| seconds > 0.0)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds * scale).ok())
+        .ok_or_else(|| "allowed is a length above 0 such as 90, 90s, 5m or 2h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::{CommandFactory, Parser};
+
+    use super::{Args, duration};
+    use crate::profile::Offer;
+
+    fn bent(more: &[&str]) -> Result<Offer, String> {
+        let line = ["surge", "--target", "https://127.0.0.1:8443"];
+        let args =
+            Args::try_parse_from(line.iter().chain(more)).map_err(|error| error.to_string())?;
+        Ok(args.bent_profile()?.offer)
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2h"), Ok(Duration::from_hours(2)));
+        assert!(duration("-1").is_err() && duration("soon").is_err() && duration("0s").is_err());
+    }
+
+    #[test]
+    fn flags_bend_the_profile() {
+        let Ok(Offer::Open { curve, .. }) = bent(&["--rate", "7", "--duration", "10s"]) else {
+            panic!("steady is an open loop")
+        };
+        assert!((curve.sessions_expected() - 70.0).abs() < 1e-9);
+        let offer = bent(&["--profile", "saturate", "--sessions", "9"]);
+        assert!(matches!(offer, Ok(Offer::Closed { sessions: 9 })));
+        assert!(bent(&["--profile", "saturate", "--rate", "9"]).is_err());
+        assert!(bent(&["--rate", "0"]).is_err());
+        assert!(bent(&["--profile", "unknown"]).is_err_and(|fault| fault.contains("inps-2020")));
+    }
+}

@@ -1,0 +1,101 @@
+//! Closed loop: workers as fast as the server answers, on sessions opened beforehand.
+//!
+//! Finds raw throughput. Its latencies are those of a queue that this generator feeds itself, so
+//! they say nothing about what citizens who come on their own would wait.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::Barrier, task::JoinSet};
+
+use crate::{
+    citizen::{Counter, Session},
+    clock,
+    identity::Identities,
+    tally::Ending,
+};
+
+/// One generator thread's part of a closed loop.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// Sessions to enter and to submit once each.
+    pub sessions: usize,
+    /// Number of the first one among all threads'.
+    pub first_number: u64,
+    /// Workers at once.
+    pub workers: usize,
+    /// Stops after this time when sessions are left.
+    pub duration_max: Duration,
+    /// Where the threads wait for each other, so that all submit at the same time.
+    pub all_entered: Arc<Barrier>,
+}
+
+/// Enters all sessions of `share`, then times nothing but their submissions.
+pub async fn play(counter: &Arc<Counter>, identities: &Arc<Identities>, share: Share) {
+    let sessions = Arc::new(enter_all(counter, identities, &share).await);
+    share.all_entered.wait().await;
+    let begin = clock::now();
+    counter.tally().begin_at(begin, share.duration_max.min(Duration::from_mins(10)));
+    let turn = Arc::new(AtomicUsize::new(0));
+    let mut workers = JoinSet::new();
+    for _ in 0..share.workers {
+        let (counter, sessions) = (Arc::clone(counter), Arc::clone(&sessions));
+        let (turn, share) = (Arc::clone(&turn), share.clone());
+        workers.spawn(async move {
+            while clock::now() < begin + share.duration_max {
+                let place = turn.fetch_add(1, Ordering::Relaxed);
+                let Some(session) = sessions.get(place) else { break };
+                submit_one(&counter, session, share.first_number + place as u64).await;
+            }
+        });
+    }
+    workers.join_all().await;
+}
+
+async fn enter_all(
+    counter: &Arc<Counter>,
+    identities: &Arc<Identities>,
+    share: &Share,
+) -> Vec<Session> {
+    let entered = Arc::new(Mutex::new(Vec::with_capacity(share.sessions)));
+    let turn = Arc::new(AtomicUsize::new(0));
+    let mut workers = JoinSet::new();
+    for _ in 0..share.workers {
+        let (counter, identities) = (Arc::clone(counter), Arc::clone(identities));
+        let (entered, turn) = (Arc::clone(&entered), Arc::clone(&turn));
+        let sessions = share.sessions;
+        workers.spawn(async move {
+            while turn.fetch_add(1, Ordering::Relaxed) < sessions {
+                let Some(identity) = identities.draw() else { break };
+                let asked = clock::now();
+                match counter.enter(&counter.client, identity, asked).await {
+                    Ok(session) => {
+                        entered.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+                    }
+                    Err(ending) => {
+                        counter.tally().offer(asked);
+                        counter.end(&ending, asked);
+                    }
+                }
+            }
+        });
+    }
+    workers.join_all().await;
+    std::mem::take(&mut *entered.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+async fn submit_one(counter: &Counter, session: &Session, number: u64) {
+    let asked = clock::now();
+    counter.tally().offer(asked);
+    counter.start();
+    let ending = match counter.submit(&counter.client, session, number, asked).await {
+        Ok(_) => Ending::Served,
+        Err(ending) => ending,
+    };
+    counter.end(&ending, asked);
+}

@@ -1,0 +1,246 @@
+//! Whom surge plays: signed demo identities, read line by line so that millions cost no memory.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Seek},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
+};
+
+use hyper::header::HeaderValue;
+
+/// The buffer between the file and a citizen: some hundred identities a read.
+const READ_BYTES: usize = 256 * 1024;
+
+/// One made-up person and the proof of who it is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The fiscal code.
+    pub code: String,
+    /// `Bearer` and the identity token.
+    pub bearer: HeaderValue,
+}
+
+/// Identities in the order of their file, each given once.
+#[derive(Debug)]
+pub struct Identities {
+    // A mutex because two generator threads may draw; held for one line, never across an await.
+    lines: Mutex<BufReader<File>>,
+}
+
+/// Why there are not enough identities.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityFault {
+    /// The file cannot be read.
+    #[error("cannot read the identities in {path}: {source}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line is not `code<TAB>token`.
+    #[error("{path}, line {line}: allowed is a fiscal code, a TAB and an identity token")]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: u64,
+    },
+    /// Fewer lines than the schedule has sessions.
+    #[error(
+        "{path} holds {found} identities and the schedule needs {needed}: \
+         run `sportello mint --count {needed}`, or lower --rate or --duration"
+    )]
+    TooFew {
+        /// Which file.
+        path: PathBuf,
+        /// How many it holds.
+        found: u64,
+        /// How many are needed.
+        needed: u64,
+    },
+    /// The `sportello` beside surge is missing or does not start.
+    #[error(
+        "cannot run {program} to mint identities ({source}): build it with \
+         `cargo build --release`, or make them with `sportello mint --count {needed} > tokens.tsv` \
+         and give `--tokens tokens.tsv`"
+    )]
+    NoMint {
+        /// Which program.
+        program: PathBuf,
+        /// How many identities are needed.
+        needed: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// `sportello mint` ended badly; its own words stand above on standard error.
+    #[error(
+        "`{program} mint --data {data} --count {needed}` ended with {status}: \
+         is {data} the data directory of the running `sportello serve --demo`?"
+    )]
+    MintFailed {
+        /// Which program.
+        program: PathBuf,
+        /// Which data directory.
+        data: PathBuf,
+        /// How many were asked for.
+        needed: u64,
+        /// How it ended.
+        status: std::process::ExitStatus,
+    },
+}
+
+impl Identities {
+    /// `needed` identities of a file that `sportello mint --count` wrote, after the first `skip`.
+    ///
+    /// Every line's form is checked here, so that drawing one later cannot fail.
+    ///
+    /// # Errors
+    ///
+    /// `Unreadable`, `Malformed` and `TooFew`: each says what to do.
+    pub fn in_file(path: &Path, skip: u64, needed: u64) -> Result<Self, IdentityFault> {
+        let unreadable = |source| IdentityFault::Unreadable { path: path.to_owned(), source };
+        let file = File::open(path).map_err(unreadable)?;
+        Self::checked(file, path, skip, needed)
+    }
+
+    /// `needed` identities after the first `skip` from the `sportello` beside this executable, signed with the demo key in `data`.
+    ///
+    /// They are spooled into an unnamed temporary file before the run: minting beside it would
+    /// take the cores from both sides.
+    ///
+    /// # Errors
+    ///
+    /// `NoMint` without such a program, `MintFailed` when it ends badly, else as `in_file`.
+    pub fn minted(
+        program: &Path,
+        data: &Path,
+        skip: u64,
+        needed: u64,
+    ) -> Result<Self, IdentityFault> {
+        let count = skip + needed;
+        let no_mint =
+            |source| IdentityFault::NoMint { program: program.to_owned(), needed: count, source };
+        let spool = tempfile::tempfile().map_err(no_mint)?;
+        let status = Command::new(program)
+            .arg("mint")
+            .arg("--data")
+            .arg(data)
+            .arg("--count")
+            .arg(count.to_string())
+            .stdin(Stdio::null())
+            .stdout(spool.try_clone().map_err(no_mint)?)
+            .status()
+            .map_err(no_mint)?;
+        if !status.success() {
+            let (program, data) = (program.to_owned(), data.to_owned());
+            return Err(IdentityFault::MintFailed { program, data, needed: count, status });
+        }
+        Self::checked(spool, Path::new("the output of `sportello mint`"), skip, needed)
+    }
+
+    fn checked(file: File, path: &Path, skip: u64, needed: u64) -> Result<Self, IdentityFault> {
+        let unreadable = |source| IdentityFault::Unreadable { path: path.to_owned(), source };
+        let mut lines = BufReader::with_capacity(READ_BYTES, file);
+        lines.rewind().map_err(unreadable)?;
+        let mut text = String::new();
+        let needed = skip + needed;
+        let mut found = 0;
+        while found < needed && read_line(&mut lines, &mut text).map_err(unreadable)? {
+            found += 1;
+            if parse(&text).is_none() {
+                return Err(IdentityFault::Malformed { path: path.to_owned(), line: found });
+            }
+        }
+        if found < needed {
+            return Err(IdentityFault::TooFew { path: path.to_owned(), found, needed });
+        }
+        lines.rewind().map_err(unreadable)?;
+        for _ in 0..skip {
+            read_line(&mut lines, &mut text).map_err(unreadable)?;
+        }
+        Ok(Self { lines: Mutex::new(lines) })
+    }
+
+    /// The next identity, or `None` when all are drawn.
+    ///
+    /// Reads a local file, some hundred lines at once and almost always from the page cache; that
+    /// is cheaper for the generator's thread than handing the read to another.
+    pub fn draw(&self) -> Option<Identity> {
+        let mut text = String::with_capacity(512);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = read_line(&mut lines, &mut text).unwrap_or(false);
+        drop(lines);
+        if more { parse(&text) } else { None }
+    }
+}
+
+fn read_line(lines: &mut BufReader<File>, text: &mut String) -> io::Result<bool> {
+    text.clear();
+    Ok(lines.read_line(text)? > 0)
+}
+
+fn parse(line: &str) -> Option<Identity> {
+    let (code, token) = line.trim_end().split_once('\t')?;
+    let plain = code.len() == 16 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !plain || token.is_empty() {
+        return None;
+    }
+    let bearer = bearer(token)?;
+    Some(Identity { code: code.to_owned(), bearer })
+}
+
+/// The `Authorization` value for `token`, or `None` if it cannot stand in a header.
+#[must_use]
+pub fn bearer(token: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, path::Path};
+
+    use super::{Identities, IdentityFault};
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        file.write_all(text.as_bytes()).expect("it takes text");
+        file
+    }
+
+    #[test]
+    fn identities_come_in_file_order_and_once() {
+        let file = file("RSSMRA80A01H501U\taaa\nRSSMRA80A41H501Y\tbbb\n");
+        let identities = Identities::in_file(file.path(), 0, 2).expect("two are there");
+        let first = identities.draw().expect("the first");
+        assert_eq!(
+            (first.code.as_str(), &first.bearer),
+            ("RSSMRA80A01H501U", &"Bearer aaa".parse().expect("a value"))
+        );
+        assert_eq!(identities.draw().expect("the second").code, "RSSMRA80A41H501Y");
+        assert!(identities.draw().is_none());
+        let second = Identities::in_file(file.path(), 1, 1).expect("one is left");
+        assert_eq!(second.draw().expect("the second").code, "RSSMRA80A41H501Y");
+    }
+
+    #[test]
+    fn too_few_and_malformed_lines_are_told_before_the_run() {
+        let short = file("RSSMRA80A01H501U\taaa\n");
+        let fault = Identities::in_file(short.path(), 1, 2).expect_err("one is not three");
+        assert!(fault.to_string().contains("sportello mint --count 3"), "{fault}");
+        let wrong = file("RSSMRA80A01H501U\taaa\nRSSMRA80A41H501Y bbb\n");
+        let fault = Identities::in_file(wrong.path(), 0, 2).expect_err("no TAB");
+        assert!(matches!(fault, IdentityFault::Malformed { line: 2, .. }), "{fault}");
+    }
+
+    #[test]
+    fn a_missing_sportello_says_what_to_run() {
+        let nowhere = Path::new("no-such-directory/sportello");
+        let fault = Identities::minted(nowhere, Path::new("data"), 0, 5).expect_err("not there");
+        assert!(fault.to_string().contains("sportello mint --count 5 > tokens.tsv"), "{fault}");
+    }
+}

@@ -1,0 +1,35 @@
+//! `surge`, the load tester of Sportello: an open-loop generator that plays citizens and checks
+//! that nobody is shown what is another's.
+//!
+//! ```text
+//! profile -> schedule -> open_loop   --\
+//!   (what)     (when)    closed_loop --- citizen -> wire   -> server
+//! identity (who) -------------------/      |
+//!                                        owner, receipts, tally -> summary -> report
+//! ```
+//!
+//! What never happens here: the server's code is not linked, so that the owner check cannot share
+//! its mistakes; a start never waits for a reply; a connection never carries a second exchange
+//! after one that was cut short.
+
+pub mod application;
+pub mod args;
+pub mod citizen;
+pub mod clock;
+pub mod closed_loop;
+pub mod figures;
+pub mod identity;
+pub mod live;
+pub mod machine;
+pub mod open_loop;
+pub mod operator;
+pub mod owner;
+pub mod preflight;
+pub mod profile;
+pub mod receipts;
+pub mod report;
+pub mod run;
+pub mod schedule;
+pub mod summary;
+pub mod tally;
+pub mod wire;

@@ -1,0 +1,98 @@
+//! What is shown while a run goes on.
+
+use std::{
+    io::{IsTerminal, stderr},
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{figures::grouped, tally::Ending};
+
+/// Counts that the generator threads raise and the progress line reads; only for the eye.
+#[derive(Debug, Default)]
+pub struct Live {
+    started: AtomicU64,
+    entered: AtomicU64,
+    ended: AtomicU64,
+    receipts: AtomicU64,
+    refused: AtomicU64,
+    failed: AtomicU64,
+    crossed: AtomicU64,
+}
+
+impl Live {
+    /// A session started.
+    pub fn start(&self) {
+        self.started.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A session was opened.
+    pub fn enter(&self) {
+        self.entered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A receipt came.
+    pub fn receipt(&self) {
+        self.receipts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A session ended.
+    pub fn end(&self, ending: &Ending) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        let counter = match ending {
+            Ending::Served => return,
+            Ending::Refused(_) => &self.refused,
+            Ending::Failed(_) => &self.failed,
+            Ending::Crossed => &self.crossed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How often the line is drawn anew.
+pub const REDRAW: Duration = Duration::from_millis(200);
+
+/// The progress line on standard error, silent when that is no terminal.
+#[derive(Debug)]
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// A line for a run of `sessions`.
+    #[must_use]
+    pub fn of(sessions: u64) -> Self {
+        let bar =
+            if stderr().is_terminal() { ProgressBar::new(sessions) } else { ProgressBar::hidden() };
+        let template = "{elapsed:>4} {bar:30} {percent:>3}%  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// Draws the counts as they stand.
+    pub fn draw(&self, live: &Live) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (started, ended) = (read(&live.started), read(&live.ended));
+        self.0.set_position(ended);
+        let mut text = format!(
+            "under way {}, entered {}, receipts {}, refused {}, failed {}",
+            grouped(started.saturating_sub(ended)),
+            grouped(read(&live.entered)),
+            grouped(read(&live.receipts)),
+            grouped(read(&live.refused)),
+            grouped(read(&live.failed)),
+        );
+        let crossed = read(&live.crossed);
+        if crossed > 0 {
+            text.insert_str(0, &format!("CROSSOVERS {}, ", grouped(crossed)));
+        }
+        self.0.set_message(text);
+    }
+
+    /// Takes the line away.
+    pub fn finish(self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,168 @@
+//! The server's own figures, from its operator listener, and whether its books balance.
+
+use std::{collections::BTreeMap, io, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Request, Uri, client::conn::http1, header::HOST};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use tokio::{net::TcpStream, time::timeout};
+
+/// The longest metrics page that is read.
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+const PAGE_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// The samples of one metrics page: name with labels, and value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Samples(BTreeMap<String, f64>);
+
+/// The operator listener's address.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    authority: String,
+}
+
+/// At rest, `accepted = decided + undecided + withdrawn before a decision` (CONTRACT.md).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Balance {
+    /// Applications accepted since the server started.
+    pub accepted: f64,
+    /// Decided, `pending` and `review` included.
+    pub decided: f64,
+    /// Waiting for their decision.
+    pub undecided: f64,
+    /// Withdrawn before a decision.
+    pub withdrawn_before_decision: f64,
+    /// Whether the two sides are equal.
+    pub holds: bool,
+}
+
+impl Operator {
+    /// The listener at a URL such as `http://127.0.0.1:9464`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the user when it is no plain HTTP origin.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let uri: Option<Uri> = url.parse().ok();
+        let authority = uri
+            .filter(|uri| uri.scheme_str() == Some("http") && uri.port_u16().is_some())
+            .and_then(|uri| uri.authority().map(ToString::to_string));
+        let authority =
+            authority.ok_or_else(|| format!("`{url}` is not allowed; http://HOST:PORT is"))?;
+        Ok(Self { authority })
+    }
+
+    /// Reads the metrics page.
+    ///
+    /// # Errors
+    ///
+    /// When the listener does not give a whole page in time.
+    pub async fn samples(&self) -> io::Result<Samples> {
+        match timeout(PAGE_WAIT_MAX, self.page()).await {
+            Ok(page) => Ok(Samples::parse(&String::from_utf8_lossy(&page?))),
+            Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
+        }
+    }
+
+    async fn page(&self) -> io::Result<Bytes> {
+        let stream = TcpStream::connect(&self.authority).await?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        let driver = tokio::spawn(connection);
+        let request = Request::get("/metrics")
+            .header(HOST, &self.authority)
+            .body(Full::new(Bytes::new()))
+            .map_err(io::Error::other)?;
+        let response = sender.send_request(request).await.map_err(io::Error::other)?;
+        if !response.status().is_success() {
+            return Err(io::Error::other(format!("GET /metrics answered {}", response.status())));
+        }
+        let page = Limited::new(response.into_body(), PAGE_BYTES_MAX).collect().await;
+        driver.abort();
+        Ok(page.map_err(io::Error::other)?.to_bytes())
+    }
+}
+
+impl Samples {
+    /// The samples of a page in the Prometheus text format; lines of another form are skipped.
+    #[must_use]
+    pub fn parse(page: &str) -> Self {
+        let samples = page.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+            // The value follows the labels, whose quoted values may hold spaces.
+            let labels_end = line.rfind('}').map_or(0, |end| end + 1);
+            let space = labels_end + line.get(labels_end..)?.find(' ')?;
+            let value = line.get(space..)?.split_whitespace().next()?.parse().ok()?;
+            Some((line.get(..space)?.to_owned(), value))
+        });
+        Self(samples.collect())
+    }
+
+    /// The sum over all label sets of metric `name` whose labels hold `label`.
+    fn sum(&self, name: &str, label: &str) -> f64 {
+        let of_metric = self.0.iter().filter(|(sample, _)| {
+            let rest = sample.strip_prefix(name);
+            rest.is_some_and(|rest| {
+                (rest.is_empty() || rest.starts_with('{')) && rest.contains(label)
+            })
+        });
+        of_metric.map(|(_, value)| value).sum()
+    }
+
+    /// The server's books.
+    #[must_use]
+    pub fn balance(&self) -> Balance {
+        let accepted = self.sum("sportello_applications_accepted_total", "");
+        let decided = self.sum("sportello_applications_decided_total", "");
+        let undecided = self.sum("sportello_applications_undecided", "");
+        let withdrawn_before_decision =
+            self.sum("sportello_applications_withdrawn_total", "before=\"decision\"");
+        let difference = accepted - decided - undecided - withdrawn_before_decision;
+        let holds = difference.abs() < 0.5;
+        Balance { accepted, decided, undecided, withdrawn_before_decision, holds }
+    }
+
+    /// What changed since `earlier`: every counter of the server's own but histogram buckets, and every gauge.
+    #[must_use]
+    pub fn changed_since(&self, earlier: &Self) -> BTreeMap<String, f64> {
+        let own = self.0.iter().filter(|(sample, _)| !sample.contains("_bucket{"));
+        let changes = own.map(|(sample, value)| {
+            (sample.clone(), value - earlier.0.get(sample).copied().unwrap_or(0.0))
+        });
+        changes.filter(|(_, change)| change.abs() > f64::EPSILON).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Samples;
+
+    const PAGE: &str = "\
+# HELP sportello_applications_accepted_total Applications with a receipt.
+sportello_applications_accepted_total{scheme=\"iscro\",channel=\"web desk\"} 7
+sportello_applications_accepted_total{scheme=\"iscro\",channel=\"api\"} 3
+sportello_applications_decided_total{scheme=\"iscro\",outcome=\"granted\"} 8
+sportello_applications_withdrawn_total{before=\"decision\"} 1
+sportello_applications_withdrawn_total{before=\"payment\"} 5
+sportello_applications_undecided 1
+";
+
+    #[test]
+    fn the_books_balance_or_not() {
+        let balance = Samples::parse(PAGE).balance();
+        assert!(balance.holds, "{balance:?}");
+        assert!((balance.accepted - 10.0).abs() < 1e-9);
+        let lost = PAGE.replace("_undecided 1", "_undecided 0");
+        assert!(!Samples::parse(&lost).balance().holds);
+    }
+
+    #[test]
+    fn changes_are_by_sample() {
+        let before = Samples::parse(PAGE);
+        let after = Samples::parse(&PAGE.replace("\"api\"} 3", "\"api\"} 9"));
+        let changes = after.changed_since(&before);
+        assert_eq!(changes.len(), 1);
+        assert!(changes.values().all(|change| (change - 6.0).abs() < 1e-9));
+    }
+}

@@ -1,0 +1,166 @@
+//! The owner check: is what came back meant for the person who asked?
+//!
+//! Written from the contract alone and sharing no code with the server, so that a mistake there
+//! cannot hide itself here.
+
+use hyper::{StatusCode, header::HeaderValue};
+use serde::Serialize;
+use serde_json::Value;
+
+/// What the session's replies must show: whose they are.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The person's fiscal code.
+    pub code: String,
+    /// The tag issued at login.
+    pub subject_tag: HeaderValue,
+}
+
+/// A reply that shows another owner than the one who asked, or none where one is promised.
+///
+/// Holds masks and tags only: a report travels further than a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Crossover {
+    /// The step at which it came.
+    pub step: &'static str,
+    /// What did not fit.
+    pub what: &'static str,
+    /// What belongs to the person who asked.
+    pub expected: String,
+    /// What came instead.
+    pub found: String,
+}
+
+/// The public mask of a fiscal code, as in `RSS***********1U`.
+///
+/// What is no 16 ASCII characters is masked whole.
+#[must_use]
+pub fn mask(code: &str) -> String {
+    match (code.get(..3), code.get(14..)) {
+        (Some(head), Some(tail)) if code.is_ascii() && code.len() == 16 => {
+            format!("{head}***********{tail}")
+        }
+        _ => "*".repeat(16),
+    }
+}
+
+/// Checks the subject of a new session against the mask of the code that logged in.
+///
+/// # Errors
+///
+/// The crossover, when the session is somebody else's.
+pub fn check_login(code: &str, subject: &str) -> Result<(), Crossover> {
+    let expected = mask(code);
+    if subject == expected {
+        return Ok(());
+    }
+    // A subject that is no mask would be personal data of somebody else: it is masked here.
+    let found = if subject.contains('*') { subject.to_owned() } else { mask(subject) };
+    Err(Crossover { step: "enter", what: "masked subject", expected, found })
+}
+
+impl Owner {
+    /// Checks the `Subject-Tag` of a reply under the session.
+    ///
+    /// A refusal may come before the session is looked at, and the end of a session after it is
+    /// gone, both without a tag; a success that carries content may not.
+    ///
+    /// # Errors
+    ///
+    /// The crossover, when the tag is another's, or missing on a success.
+    pub fn check_tag(
+        &self,
+        step: &'static str,
+        status: StatusCode,
+        tag: Option<&HeaderValue>,
+    ) -> Result<(), Crossover> {
+        let found = match tag {
+            Some(tag) if *tag == self.subject_tag => return Ok(()),
+            None if !status.is_success() || status == StatusCode::NO_CONTENT => return Ok(()),
+            Some(tag) => String::from_utf8_lossy(tag.as_bytes()).into_owned(),
+            None => "none".to_owned(),
+        };
+        let expected = String::from_utf8_lossy(self.subject_tag.as_bytes()).into_owned();
+        Err(Crossover { step, what: "Subject-Tag", expected, found })
+    }
+
+    /// Checks that an application read back is this person's, and no other's in any part of it.
+    ///
+    /// # Errors
+    ///
+    /// The crossover, when a `fiscalCode` in it is another's or there is none at all.
+    pub fn check_application(&self, application: &Value) -> Result<(), Crossover> {
+        let mut codes = Vec::new();
+        collect_codes(application, &mut codes);
+        let found = match codes.iter().find(|code| **code != self.code) {
+            None if !codes.is_empty() => return Ok(()),
+            None => "none".to_owned(),
+            Some(other) => mask(other),
+        };
+        Err(Crossover { step: "read", what: "fiscalCode", expected: mask(&self.code), found })
+    }
+}
+
+fn collect_codes<'v>(value: &'v Value, codes: &mut Vec<&'v str>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(code) if name == "fiscalCode" => codes.push(code),
+                    _ => collect_codes(member, codes),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_codes(item, codes)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::{StatusCode, header::HeaderValue};
+    use serde_json::json;
+
+    use super::{Owner, check_login, mask};
+
+    const MARIO: &str = "RSSMRA80A01H501U";
+    const MARIA: &str = "RSSMRA80A41H501Y";
+
+    fn mario() -> Owner {
+        Owner { code: MARIO.to_owned(), subject_tag: HeaderValue::from_static("tag-1") }
+    }
+
+    #[test]
+    fn the_mask_is_the_contract_s() {
+        assert_eq!(mask(MARIO), "RSS***********1U");
+        assert_eq!(mask("short"), "****************");
+    }
+
+    #[test]
+    fn a_session_of_somebody_else_is_a_crossover_without_their_code() {
+        assert!(check_login(MARIO, "RSS***********1U").is_ok());
+        let crossover = check_login(MARIO, MARIA).expect_err("it is Maria's");
+        assert_eq!(crossover.found, "RSS***********1Y");
+    }
+
+    #[test]
+    fn another_tag_is_a_crossover_on_any_reply_and_a_missing_one_on_success() {
+        let (ok, busy) = (StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE);
+        let (own, other) = (HeaderValue::from_static("tag-1"), HeaderValue::from_static("tag-2"));
+        assert!(mario().check_tag("read", ok, Some(&own)).is_ok());
+        assert!(mario().check_tag("read", busy, None).is_ok());
+        assert!(mario().check_tag("leave", StatusCode::NO_CONTENT, None).is_ok());
+        assert!(mario().check_tag("read", ok, None).is_err());
+        assert!(mario().check_tag("read", busy, Some(&other)).is_err());
+    }
+
+    #[test]
+    fn one_foreign_code_anywhere_is_a_crossover() {
+        let own = json!({"application": {"applicant": {"fiscalCode": MARIO}}, "state": "decided"});
+        assert!(mario().check_application(&own).is_ok());
+        let mixed = json!({"applicant": {"fiscalCode": MARIO}, "also": [{"fiscalCode": MARIA}]});
+        let crossover = mario().check_application(&mixed).expect_err("Maria is in it");
+        assert_eq!(crossover.found, "RSS***********1Y");
+        assert!(mario().check_application(&json!({"state": "decided"})).is_err());
+    }
+}

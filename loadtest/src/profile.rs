@@ -1,0 +1,377 @@
+//! A profile: what a run offers, how its citizens behave and which figures it must reach.
+
+use std::{ops::Range, time::Duration};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::schedule::{Curve, Phase, Spacing};
+
+/// The most sessions one run may hold; the schedule's starts alone take 16 bytes each.
+pub const SESSIONS_MAX: u32 = 10_000_000;
+
+/// The built-in profiles: name and text.
+pub const BUILT_IN: [(&str, &str); 4] = [
+    ("steady", include_str!("../profiles/steady.toml")),
+    ("opening", include_str!("../profiles/opening.toml")),
+    ("inps-2020", include_str!("../profiles/inps-2020.toml")),
+    ("saturate", include_str!("../profiles/saturate.toml")),
+];
+
+/// A checked profile.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Its built-in name or the path it was read from.
+    pub name: String,
+    /// One line about what it stands for.
+    pub about: String,
+    /// Seed of the arrivals and of every jitter.
+    pub seed: u64,
+    /// What is offered.
+    pub offer: Offer,
+    /// How each citizen behaves.
+    pub citizen: CitizenPlan,
+    /// How long sessions under way may go on after the last start.
+    pub drain_max: Duration,
+    /// What the run must reach.
+    pub thresholds: Thresholds,
+}
+
+/// What a run offers.
+#[derive(Clone, Debug)]
+pub enum Offer {
+    /// Starts fixed beforehand, whatever the server does.
+    Open {
+        /// Rates over time.
+        curve: Curve,
+        /// How arrivals lie within a rate.
+        spacing: Spacing,
+    },
+    /// Workers as fast as the server answers: throughput, not latency.
+    Closed {
+        /// How many sessions are entered beforehand and submit once each.
+        sessions: u32,
+    },
+}
+
+/// Over which connection a citizen comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConnectionUse {
+    /// Whichever is free: no handshake, as little work for the generator as can be.
+    Shared,
+    /// One of its own with a full handshake, as in life.
+    Own,
+}
+
+/// How a citizen behaves at the counter; every wait and every repetition has its bound here.
+#[derive(Clone, Debug)]
+pub struct CitizenPlan {
+    /// Over which connection it comes.
+    pub connection: ConnectionUse,
+    /// How often the receipt is read until it is decided; 0 does not read at all.
+    pub polls_max: u32,
+    /// The wait between two reads.
+    pub poll_wait: Duration,
+    /// Whether the session is ended at the end.
+    pub leave: bool,
+    /// How often a step is tried again after a refusal or a broken connection.
+    pub retries_max: u32,
+    /// The longest `Retry-After` that is obeyed; a longer one ends the session as refused.
+    pub retry_wait_max: Duration,
+    /// How long a reply may take before the request is cancelled with its connection.
+    pub reply_wait_max: Duration,
+}
+
+/// What a run must reach; `None` asks nothing.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// Longest 99th percentile of a submission, in milliseconds.
+    pub p99_submit_ms_max: Option<f64>,
+    /// Longest 99th percentile of a whole session, in milliseconds.
+    pub p99_session_ms_max: Option<f64>,
+    /// Most sessions that may fail (a refusal that says when to come back is not a failure).
+    pub failures_max: Option<u64>,
+    /// Least share of the offered sessions that must have their receipt within `timely_ms`.
+    pub goodput_min: Option<f64>,
+    /// Least receipts a second over the run.
+    pub receipts_per_s_min: Option<f64>,
+    /// What counts as in time for a submission, in milliseconds.
+    #[serde(default = "timely_ms_default")]
+    pub timely_ms: u64,
+}
+
+fn timely_ms_default() -> u64 {
+    1000
+}
+
+/// Faults of a profile, each with file, line, key and what is allowed.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ProfileFaults(Vec<String>);
+
+impl Profile {
+    /// The built-in profile of that name.
+    #[must_use]
+    pub fn built_in(name: &str) -> Option<Result<Self, ProfileFaults>> {
+        let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
+        Some(Self::parse(name, text))
+    }
+
+    /// A profile from its text; `name` stands for the file in every fault.
+    ///
+    /// # Errors
+    ///
+    /// All values out of their range at once; a fault of the form (unknown key, wrong type) alone.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ProfileFaults> {
+        let page = Page { name, text };
+        let raw: RawProfile = toml::from_str(text).map_err(|error| {
+            ProfileFaults(vec![page.fault(error.span().unwrap_or(0..0), error.message())])
+        })?;
+        let mut faults = Vec::new();
+        let offer = raw.offer(&page, &mut faults);
+        let citizen = raw.citizen.checked(&page, &mut faults);
+        let drain_s = page.within(&raw.drain_s_max, 0.0..86_401.0, "seconds", &mut faults);
+        match offer {
+            Some(offer) if faults.is_empty() => Ok(Self {
+                name: name.to_owned(),
+                about: raw.about,
+                seed: raw.seed,
+                offer,
+                citizen,
+                drain_max: Duration::try_from_secs_f64(drain_s).unwrap_or_default(),
+                thresholds: raw.thresholds,
+            }),
+            _ => Err(ProfileFaults(faults)),
+        }
+    }
+}
+
+/// The text that faults point into.
+struct Page<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl Page<'_> {
+    fn fault(&self, at: Range<usize>, what: &str) -> String {
+        let before = self.text.get(..at.start).unwrap_or_default();
+        let number = before.matches('\n').count() + 1;
+        let line = self.text.lines().nth(number - 1).unwrap_or_default();
+        let key = line.split('=').next().unwrap_or_default().trim();
+        let what = what.trim_end().replace('\n', "; ");
+        format!("{}, line {number}, `{key}`: {what}", self.name)
+    }
+
+    fn within(
+        &self,
+        value: &Spanned<f64>,
+        allowed: Range<f64>,
+        unit: &str,
+        faults: &mut Vec<String>,
+    ) -> f64 {
+        let given = *value.get_ref();
+        if !allowed.contains(&given) {
+            let Range { start, end } = allowed;
+            let what = format!("{given} is not allowed; from {start} to below {end} {unit} is");
+            faults.push(self.fault(value.span(), &what));
+        }
+        given
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Loop {
+    Open,
+    Closed,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProfile {
+    about: String,
+    r#loop: Spanned<Loop>,
+    seed: u64,
+    spacing: Option<Spacing>,
+    sessions: Option<Spanned<f64>>,
+    drain_s_max: Spanned<f64>,
+    #[serde(default)]
+    phase: Vec<Spanned<RawPhase>>,
+    citizen: RawCitizen,
+    thresholds: Thresholds,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPhase {
+    label: String,
+    duration_s: Spanned<f64>,
+    rate: Option<Spanned<f64>>,
+    sessions: Option<Spanned<f64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCitizen {
+    connection: Spanned<ConnectionUse>,
+    polls_max: u32,
+    poll_wait_ms: Spanned<f64>,
+    leave: bool,
+    retries_max: u32,
+    retry_wait_s_max: Spanned<f64>,
+    reply_wait_s_max: Spanned<f64>,
+}
+
+impl RawProfile {
+    fn offer(&self, page: &Page<'_>, faults: &mut Vec<String>) -> Option<Offer> {
+        let at = self.r#loop.span();
+        match (self.r#loop.get_ref(), &self.sessions) {
+            (Loop::Closed, Some(sessions)) if self.phase.is_empty() => {
+                let connection = &self.citizen.connection;
+                if *connection.get_ref() == ConnectionUse::Own {
+                    let what = "a closed loop keeps its connections: only \"shared\" is allowed";
+                    faults.push(page.fault(connection.span(), what));
+                }
+                let allowed = 1.0..f64::from(SESSIONS_MAX) + 1.0;
+                let given = page.within(sessions, allowed, "sessions", faults);
+                Some(Offer::Closed { sessions: whole(given) })
+            }
+            (Loop::Open, None) if !self.phase.is_empty() => {
+                let phases = self
+                    .phase
+                    .iter()
+                    .filter_map(|raw| raw.get_ref().checked(page, raw.span(), faults));
+                let curve = Curve::new(phases.collect());
+                if curve.sessions_expected() > f64::from(SESSIONS_MAX) {
+                    let what = format!("the phases hold more than {SESSIONS_MAX} sessions");
+                    faults.push(page.fault(at, &what));
+                } else if faults.is_empty() && curve.peak() <= 0.0 {
+                    faults.push(page.fault(at, "no phase offers anything"));
+                }
+                Some(Offer::Open { curve, spacing: self.spacing.unwrap_or(Spacing::Poisson) })
+            }
+            (Loop::Closed, _) => {
+                faults.push(page.fault(at, "a closed loop takes `sessions` and no [[phase]]"));
+                None
+            }
+            (Loop::Open, _) => {
+                faults.push(page.fault(
+                    at,
+                    "an open loop takes one [[phase]] or more and no top-level `sessions`",
+                ));
+                None
+            }
+        }
+    }
+}
+
+impl RawPhase {
+    fn checked(
+        &self,
+        page: &Page<'_>,
+        at: Range<usize>,
+        faults: &mut Vec<String>,
+    ) -> Option<Phase> {
+        let duration_s = page.within(&self.duration_s, 0.001..1e7, "seconds", faults);
+        let rate = match (&self.rate, &self.sessions) {
+            (Some(rate), None) => page.within(rate, 0.0..1e6, "sessions a second", faults),
+            (None, Some(sessions)) => {
+                let allowed = 0.0..f64::from(SESSIONS_MAX) + 1.0;
+                page.within(sessions, allowed, "sessions", faults) / duration_s
+            }
+            _ => {
+                faults.push(page.fault(at, "a phase takes either `rate` or `sessions`"));
+                return None;
+            }
+        };
+        Some(Phase { label: self.label.clone(), duration_s, rate })
+    }
+}
+
+impl RawCitizen {
+    fn checked(&self, page: &Page<'_>, faults: &mut Vec<String>) -> CitizenPlan {
+        let mut wait = |value: &Spanned<f64>, scale: f64, allowed, unit| {
+            let given = page.within(value, allowed, unit, faults);
+            Duration::try_from_secs_f64(given * scale).unwrap_or_default()
+        };
+        CitizenPlan {
+            connection: *self.connection.get_ref(),
+            polls_max: self.polls_max,
+            poll_wait: wait(&self.poll_wait_ms, 0.001, 1.0..60_001.0, "milliseconds"),
+            leave: self.leave,
+            retries_max: self.retries_max,
+            retry_wait_max: wait(&self.retry_wait_s_max, 1.0, 0.0..86_401.0, "seconds"),
+            reply_wait_max: wait(&self.reply_wait_s_max, 1.0, 0.001..3601.0, "seconds"),
+        }
+    }
+}
+
+/// A checked number of sessions without its fraction.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float to integer cast saturates, and the range was checked before"
+)]
+fn whole(count: f64) -> u32 {
+    count as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUILT_IN, Offer, Profile};
+
+    const STEADY: &str = BUILT_IN[0].1;
+
+    fn fault_of(text: &str) -> String {
+        Profile::parse("own.toml", text).expect_err("the profile has a fault").to_string()
+    }
+
+    #[test]
+    fn every_built_in_profile_is_right() {
+        for (name, _) in BUILT_IN {
+            Profile::built_in(name).expect("it is built in").expect("it has no fault");
+        }
+        assert!(Profile::built_in("unknown").is_none());
+    }
+
+    #[test]
+    fn the_days_of_2020_hold_what_was_published() {
+        let profile = Profile::built_in("inps-2020").expect("built in").expect("right");
+        let Offer::Open { curve, .. } = profile.offer else { panic!("an open loop") };
+        assert!((curve.sessions_expected() - 2_456_101.0).abs() < 1.0);
+        assert!((curve.duration_s() - 55.0 * 3600.0).abs() < 1.0);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_what_is_allowed() {
+        let fault = fault_of(&STEADY.replace("polls_max", "polls_maximum"));
+        assert!(fault.starts_with("own.toml, line 16, `polls_maximum`: unknown field"), "{fault}");
+        assert!(fault.contains("polls_max"), "{fault}");
+    }
+
+    #[test]
+    fn values_out_of_range_are_all_named_at_once() {
+        let text = STEADY
+            .replace("rate = 100", "rate = -1")
+            .replace("poll_wait_ms = 250", "poll_wait_ms = 0");
+        let fault = fault_of(&text);
+        assert!(fault.contains("own.toml, line 12, `rate`: -1 is not allowed; from 0"), "{fault}");
+        assert!(fault.contains("line 17, `poll_wait_ms`: 0 is not allowed; from 1"), "{fault}");
+    }
+
+    #[test]
+    fn a_word_for_a_number_is_a_fault_with_its_key() {
+        let fault = fault_of(&STEADY.replace("rate = 100", "rate = \"many\""));
+        assert!(fault.starts_with("own.toml, line 12, `rate`: invalid type"), "{fault}");
+    }
+
+    #[test]
+    fn a_phase_is_given_by_rate_or_by_sessions() {
+        let fault = fault_of(&STEADY.replace("rate = 100", "rate = 100\nsessions = 5"));
+        assert!(fault.contains("either `rate` or `sessions`"), "{fault}");
+        let fault = fault_of(&STEADY.replace("loop = \"open\"", "loop = \"closed\""));
+        assert!(fault.contains("a closed loop takes `sessions`"), "{fault}");
+    }
+}

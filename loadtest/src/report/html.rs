@@ -1,0 +1,232 @@
+//! The report to keep: one HTML file that needs nothing but itself.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+    io,
+};
+
+use super::{CLOSED_LOOP_NOTE, plots};
+use crate::{
+    figures::{grouped, millis_text},
+    summary::{LatencyRow, ServerFigures, Summary, Verdict},
+};
+
+const STYLE: &str = include_str!("report.css");
+
+/// The page for `summary`.
+///
+/// # Errors
+///
+/// When a plot cannot be drawn.
+pub fn page(summary: &Summary) -> io::Result<String> {
+    let over_time = plots::over_time(summary)?;
+    let curves = plots::latency_curves(summary)?;
+    let mut page = String::with_capacity(64 * 1024);
+    write_page(&mut page, summary, &over_time, &curves).map_err(io::Error::other)?;
+    Ok(page)
+}
+
+fn write_page(page: &mut String, summary: &Summary, over_time: &str, curves: &str) -> fmt::Result {
+    let about = &summary.about;
+    let title = format!("surge: {}, {}", escaped(&about.profile), about.started_at);
+    write!(
+        page,
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{title}</title>\n<style>\n{STYLE}</style></head>\n<body>\n<h1>{title}</h1>\n\
+         <p>{}</p>\n",
+        escaped(&about.profile_about)
+    )?;
+    verdict(page, summary)?;
+    sessions(page, summary)?;
+    write!(page, "<h2>Over time</h2>\n<figure>{over_time}</figure>\n")?;
+    latencies(page, summary, curves)?;
+    if let Some(server) = &summary.server {
+        server_figures(page, server)?;
+    }
+    ground(page, summary)?;
+    page.write_str("</body></html>\n")
+}
+
+fn verdict(page: &mut String, summary: &Summary) -> fmt::Result {
+    let Verdict { passed, invalid, checks } = &summary.verdict;
+    let (class, word) = if *passed { ("verdict", "Passed") } else { ("verdict bad", "Not passed") };
+    write!(page, "<div class=\"{class}\"><strong>{word}.</strong> ")?;
+    let owners = &summary.owners;
+    write!(
+        page,
+        "{} owner checks, {} crossovers, {} doubled receipts.",
+        grouped(owners.checked),
+        grouped(owners.crossovers),
+        grouped(summary.receipts.doubled)
+    )?;
+    for reason in invalid {
+        write!(page, "<br><strong>Invalid:</strong> {}", escaped(reason))?;
+    }
+    page.write_str("</div>\n")?;
+    if !owners.first.is_empty() {
+        table(page, "The first crossovers", &["step", "what", "expected", "found"])?;
+        for one in &owners.first {
+            row(page, one.step, &[one.what, &one.expected, &one.found])?;
+        }
+        page.write_str("</tbody></table>\n")?;
+    }
+    table(page, "Thresholds of the profile", &["threshold", "allowed", "measured", ""])?;
+    for check in checks {
+        let held = if check.holds { "holds" } else { "broken" };
+        let figures = [format!("{:.3}", check.allowed), format!("{:.3}", check.measured)];
+        row(page, check.name, &[&figures[0], &figures[1], held])?;
+    }
+    page.write_str("</tbody></table>\n")
+}
+
+fn sessions(page: &mut String, summary: &Summary) -> fmt::Result {
+    let sessions = &summary.sessions;
+    page.write_str("<h2>Sessions</h2>\n")?;
+    table(page, "How they ended", &["", "sessions", "by reason"])?;
+    let total = |by_reason: &BTreeMap<String, u64>| grouped(by_reason.values().sum());
+    row(page, "offered", &[&grouped(sessions.offered), ""])?;
+    row(page, "served", &[&grouped(sessions.served), ""])?;
+    row(page, "refused", &[&total(&sessions.refused), &reasons(&sessions.refused)])?;
+    row(page, "failed", &[&total(&sessions.failed), &reasons(&sessions.failed)])?;
+    row(page, "crossed", &[&grouped(sessions.crossed), ""])?;
+    row(page, "unfinished", &[&grouped(sessions.unfinished), ""])?;
+    row(page, "not started", &[&grouped(sessions.overflowed), ""])?;
+    row(page, "requests retried", &[&total(&summary.retried), &reasons(&summary.retried)])?;
+    row(page, "requests that waited for a connection", &[&grouped(summary.connection_waits), ""])?;
+    page.write_str("</tbody></table>\n")?;
+    let receipts = &summary.receipts;
+    writeln!(
+        page,
+        "<p>{} receipts, {:.1} a second; {:.2} % of the offered sessions had theirs within {} ms \
+         of asking. {} read their decision.</p>",
+        grouped(receipts.count),
+        receipts.per_s,
+        100.0 * receipts.goodput,
+        receipts.timely_ms,
+        grouped(receipts.decided)
+    )?;
+    table(page, "Replies", &["step", "status", "count"])?;
+    for status in &summary.statuses {
+        row(page, status.step, &[&status.status.to_string(), &grouped(status.count)])?;
+    }
+    page.write_str("</tbody></table>\n")
+}
+
+fn latencies(page: &mut String, summary: &Summary, curves: &str) -> fmt::Result {
+    page.write_str("<h2>Latencies</h2>\n<p>")?;
+    page.write_str(if summary.about.r#loop == "closed" {
+        CLOSED_LOOP_NOTE
+    } else {
+        "Open loop: starts were fixed before the run. Entering and the whole session count from \
+         the intended start, a submission from the open session, each with its waits and retries."
+    })?;
+    page.write_str("</p>\n")?;
+    let head = ["", "count", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms"];
+    table(page, "Milliseconds", &head)?;
+    for one in summary.latencies.iter().chain([&summary.lag]) {
+        latency_row(page, one)?;
+    }
+    write!(page, "</tbody></table>\n<figure>{curves}</figure>\n")
+}
+
+fn latency_row(page: &mut String, one: &LatencyRow) -> fmt::Result {
+    let ms = [one.p50_ms, one.p90_ms, one.p99_ms, one.p99_9_ms, one.max_ms].map(millis_text);
+    let [p50, p90, p99, p99_9, max] = &ms;
+    row(page, one.what, &[&grouped(one.count), p50, p90, p99, p99_9, max])
+}
+
+fn server_figures(page: &mut String, server: &ServerFigures) -> fmt::Result {
+    let balance = &server.balance;
+    page.write_str("<h2>The server's own figures</h2>\n")?;
+    writeln!(
+        page,
+        "<p{}>accepted {} {} decided {} + undecided {} + withdrawn before a decision {}</p>",
+        if balance.holds { "" } else { " class=\"bad\"" },
+        balance.accepted,
+        if balance.holds { "=" } else { "is not" },
+        balance.decided,
+        balance.undecided,
+        balance.withdrawn_before_decision
+    )?;
+    page.write_str("<details><summary>What changed during the run</summary>\n")?;
+    table(page, "Metrics", &["sample", "change"])?;
+    for (sample, change) in &server.changed {
+        row(page, sample, &[&format!("{change}")])?;
+    }
+    page.write_str("</tbody></table></details>\n")
+}
+
+fn ground(page: &mut String, summary: &Summary) -> fmt::Result {
+    let (about, cpu) = (&summary.about, &summary.cpu);
+    page.write_str("<h2>Measured on</h2>\n")?;
+    table(page, "Run, build and machine", &["", ""])?;
+    let facts = [
+        ("command", about.command.clone()),
+        ("build", about.build.clone()),
+        (
+            "loop",
+            format!(
+                "{}, {}, at most {} connections",
+                about.r#loop, about.protocol, about.connections
+            ),
+        ),
+        ("campaign", format!("iscro {}", about.campaign_year)),
+        ("took", format!("{:.1} s", about.elapsed_s)),
+        ("processor", format!("{} x {}", about.machine.cores, about.machine.cpu)),
+        ("kernel", about.machine.kernel.clone()),
+        (
+            "CPU used meanwhile",
+            format!(
+                "generator {:.1} s, all others {:.1} s, steal {:.1} s",
+                cpu.generator_s, cpu.others_s, cpu.steal_s
+            ),
+        ),
+    ];
+    for (name, fact) in &facts {
+        writeln!(
+            page,
+            "<tr><td>{name}</td><td class=\"words\"><code>{}</code></td></tr>",
+            escaped(fact)
+        )?;
+    }
+    page.write_str("</tbody></table>\n")
+}
+
+fn table(page: &mut String, caption: &str, head: &[&str]) -> fmt::Result {
+    write!(page, "<table><caption>{caption}</caption><thead><tr>")?;
+    for name in head {
+        write!(page, "<th scope=\"col\">{name}</th>")?;
+    }
+    page.write_str("</tr></thead><tbody>\n")
+}
+
+fn row(page: &mut String, name: &str, cells: &[&str]) -> fmt::Result {
+    write!(page, "<tr><td>{}</td>", escaped(name))?;
+    for cell in cells {
+        write!(page, "<td>{}</td>", escaped(cell))?;
+    }
+    page.write_str("</tr>\n")
+}
+
+fn reasons(by_reason: &BTreeMap<String, u64>) -> String {
+    let listed: Vec<_> =
+        by_reason.iter().map(|(reason, count)| format!("{reason}: {}", grouped(*count))).collect();
+    listed.join(", ")
+}
+
+/// Text that came from outside, such as a server's problem slug, as harmless HTML.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn what_a_server_says_cannot_become_markup() {
+        assert_eq!(escaped("<b a=\"1\">&"), "&lt;b a=&quot;1&quot;&gt;&amp;");
+    }
+}

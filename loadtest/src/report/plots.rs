@@ -1,0 +1,177 @@
+//! The report's plots as SVG, drawn so that the page's style sheet can give text and axes its colours.
+
+use std::{io, ops::Range};
+
+use plotters::{
+    backend::SVGBackend,
+    chart::{ChartBuilder, SeriesLabelPosition},
+    drawing::{DrawingAreaErrorKind, IntoDrawingArea},
+    element::PathElement,
+    series::LineSeries,
+    style::{Color, RGBColor, TRANSPARENT},
+};
+
+use crate::{
+    figures::{millis_text, real_len},
+    summary::Summary,
+};
+
+const SIZE: (u32, u32) = (880, 320);
+
+/// Middle tones, to be told apart on white and on black, also by most colour-blind eyes.
+const TONES: [RGBColor; 5] = [
+    RGBColor(0x3b, 0x82, 0xc4),
+    RGBColor(0xd9, 0x82, 0x2b),
+    RGBColor(0x2e, 0x9e, 0x7a),
+    RGBColor(0xc2, 0x4f, 0x8b),
+    RGBColor(0x8a, 0x8a, 0x8a),
+];
+const GREY: RGBColor = RGBColor(0x80, 0x80, 0x80);
+
+/// The most nines drawn: 99.999 %.
+const NINES_MAX: f64 = 5.0;
+
+/// Of the labels, in the plot's own units; plotters draws it at four fifths of that.
+const TEXT_SIZE: u32 = 16;
+
+struct Line {
+    name: &'static str,
+    points: Vec<(f64, f64)>,
+}
+
+struct Axis<'f> {
+    name: &'static str,
+    range: Range<f64>,
+    labels_max: usize,
+    label: &'f dyn Fn(&f64) -> String,
+}
+
+/// Offered, served and unserved sessions a second over the run.
+///
+/// # Errors
+///
+/// When it cannot be drawn.
+pub fn over_time(summary: &Summary) -> io::Result<String> {
+    let per_s = |count: u64| crate::figures::real(count) / summary.stretch_s;
+    let over_time = |value: &dyn Fn(usize) -> u64| -> Vec<(f64, f64)> {
+        let places = 0..summary.timeline.len();
+        places
+            .map(|place| ((real_len(place) + 0.5) * summary.stretch_s, per_s(value(place))))
+            .collect()
+    };
+    let lines = [
+        Line { name: "offered", points: over_time(&|place| summary.timeline[place].offered) },
+        Line { name: "receipts", points: over_time(&|place| summary.timeline[place].receipts) },
+        Line { name: "unserved", points: over_time(&|place| summary.timeline[place].unserved) },
+    ];
+    let end = real_len(summary.timeline.len()).max(1.0) * summary.stretch_s;
+    let x = Axis {
+        name: "seconds",
+        range: 0.0..end,
+        labels_max: 11,
+        label: &|value| format!("{value:.0}"),
+    };
+    let top = highest(&lines).max(1.0) * 1.1;
+    let y = Axis {
+        name: "a second",
+        range: 0.0..top,
+        labels_max: 8,
+        label: &|value| format!("{value:.0}"),
+    };
+    draw("Sessions a second over time", &lines, &x, &y)
+}
+
+/// Latency by the share of all that did not wait longer; both axes logarithmic.
+///
+/// # Errors
+///
+/// When it cannot be drawn.
+pub fn latency_curves(summary: &Summary) -> io::Result<String> {
+    let lines: Vec<Line> = summary
+        .latencies
+        .iter()
+        .map(|row| {
+            let points = row.curve.iter().map(|&(share, ms)| (nines(share), ms.max(0.01).log10()));
+            Line { name: row.what, points: points.collect() }
+        })
+        .collect();
+    let label = |nines: &f64| {
+        let decimals = if *nines < 2.5 { 0 } else { 3 };
+        let text = format!("{:.decimals$}", 100.0 * (1.0 - 10_f64.powf(-nines)));
+        let text = if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.')
+        } else {
+            &text
+        };
+        format!("{text} %")
+    };
+    let x = Axis { name: "share of all", range: 0.0..NINES_MAX, labels_max: 6, label: &label };
+    let lowest =
+        lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(0.0, f64::min);
+    let range = lowest.floor()..highest(&lines).max(0.5).ceil();
+    let y = Axis {
+        name: "ms",
+        range,
+        labels_max: 8,
+        label: &|exponent| millis_text(10_f64.powf(*exponent)),
+    };
+    draw("Latency by share of all", &lines, &x, &y)
+}
+
+fn nines(share: f64) -> f64 {
+    if share >= 1.0 { NINES_MAX } else { (-(1.0 - share).log10()).min(NINES_MAX) }
+}
+
+fn highest(lines: &[Line]) -> f64 {
+    lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(0.0, f64::max)
+}
+
+fn draw(name: &str, lines: &[Line], x: &Axis<'_>, y: &Axis<'_>) -> io::Result<String> {
+    let mut text = String::new();
+    draw_into(&mut text, lines, x, y).map_err(|error| io::Error::other(error.to_string()))?;
+    // The style sheet scales the plot to the page; with a fixed size it could not.
+    let (width, height) = SIZE;
+    let fixed = format!("width=\"{width}\" height=\"{height}\" ");
+    Ok(text.replacen(&fixed, &format!("role=\"img\" aria-label=\"{name}\" "), 1))
+}
+
+fn draw_into(
+    text: &mut String,
+    lines: &[Line],
+    x: &Axis<'_>,
+    y: &Axis<'_>,
+) -> Result<(), DrawingAreaErrorKind<io::Error>> {
+    let area = SVGBackend::with_string(text, SIZE).into_drawing_area();
+    let mut chart = ChartBuilder::on(&area)
+        .margin(10)
+        .margin_right(40)
+        .x_label_area_size(40)
+        .y_label_area_size(60)
+        .build_cartesian_2d(x.range.clone(), y.range.clone())?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GREY.mix(0.25))
+        .axis_style(GREY)
+        .label_style(("sans-serif", TEXT_SIZE))
+        .x_labels(x.labels_max)
+        .y_labels(y.labels_max)
+        .x_desc(x.name)
+        .y_desc(y.name)
+        .x_label_formatter(x.label)
+        .y_label_formatter(y.label)
+        .draw()?;
+    for (line, tone) in lines.iter().zip(TONES) {
+        let stroke = tone.stroke_width(2);
+        chart
+            .draw_series(LineSeries::new(line.points.iter().copied(), stroke))?
+            .label(line.name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], stroke));
+    }
+    chart
+        .configure_series_labels()
+        .label_font(("sans-serif", TEXT_SIZE))
+        .position(SeriesLabelPosition::UpperLeft)
+        .draw()?;
+    area.present()
+}

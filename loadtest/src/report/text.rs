@@ -1,0 +1,174 @@
+//! The summary on standard output: the worst first, the verdict last.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display, Formatter},
+};
+
+use super::CLOSED_LOOP_NOTE;
+use crate::{
+    figures::{grouped, millis_text},
+    summary::{LatencyRow, Summary},
+};
+
+/// A summary as text.
+#[derive(Debug)]
+pub struct Text<'s>(pub &'s Summary);
+
+impl Display for Text<'_> {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let summary = self.0;
+        owners(summary, out)?;
+        sessions(summary, out)?;
+        latencies(summary, out)?;
+        server(summary, out)?;
+        verdict(summary, out)
+    }
+}
+
+fn owners(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
+    let owners = &summary.owners;
+    if owners.crossovers > 0 {
+        writeln!(
+            out,
+            "CROSSOVERS: {} sessions got what was another's",
+            grouped(owners.crossovers)
+        )?;
+    }
+    for one in &owners.first {
+        writeln!(out, "  at {}: {} {} instead of {}", one.step, one.what, one.found, one.expected)?;
+    }
+    if summary.receipts.doubled > 0 {
+        writeln!(
+            out,
+            "DOUBLED RECEIPTS: {} numbers came twice",
+            grouped(summary.receipts.doubled)
+        )?;
+    }
+    Ok(())
+}
+
+fn sessions(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
+    let (about, sessions) = (&summary.about, &summary.sessions);
+    writeln!(
+        out,
+        "{} ({}), {} loop, {}, at most {} connections, {:.1} s",
+        about.profile,
+        about.profile_about,
+        about.r#loop,
+        about.protocol,
+        about.connections,
+        about.elapsed_s
+    )?;
+    let total = |by_reason: &BTreeMap<String, u64>| by_reason.values().sum::<u64>();
+    writeln!(out, "  offered    {:>12}", grouped(sessions.offered))?;
+    writeln!(out, "  served     {:>12}", grouped(sessions.served))?;
+    writeln!(
+        out,
+        "  refused    {:>12}{}",
+        grouped(total(&sessions.refused)),
+        reasons(&sessions.refused)
+    )?;
+    writeln!(
+        out,
+        "  failed     {:>12}{}",
+        grouped(total(&sessions.failed)),
+        reasons(&sessions.failed)
+    )?;
+    if sessions.unfinished + sessions.overflowed > 0 {
+        writeln!(out, "  unfinished {:>12}", grouped(sessions.unfinished))?;
+        writeln!(out, "  overflowed {:>12}", grouped(sessions.overflowed))?;
+    }
+    if !summary.retried.is_empty() {
+        writeln!(
+            out,
+            "  retried    {:>12}{}",
+            grouped(total(&summary.retried)),
+            reasons(&summary.retried)
+        )?;
+    }
+    if summary.connection_waits > 0 {
+        writeln!(
+            out,
+            "  waited     {:>12}  requests for one of the {} connections: --connections for more at once",
+            grouped(summary.connection_waits),
+            about.connections
+        )?;
+    }
+    let receipts = &summary.receipts;
+    writeln!(
+        out,
+        "  receipts   {:>12}  {:.1} a second; within {} ms: {:.2} % of the offered",
+        grouped(receipts.count),
+        receipts.per_s,
+        receipts.timely_ms,
+        100.0 * receipts.goodput
+    )?;
+    writeln!(
+        out,
+        "  owners     {:>12}  checks, {} crossovers",
+        grouped(summary.owners.checked),
+        grouped(summary.owners.crossovers)
+    )
+}
+
+fn reasons(by_reason: &BTreeMap<String, u64>) -> String {
+    let listed: Vec<_> =
+        by_reason.iter().map(|(reason, count)| format!("{reason}: {}", grouped(*count))).collect();
+    if listed.is_empty() { String::new() } else { format!("  {}", listed.join(", ")) }
+}
+
+fn latencies(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
+    writeln!(
+        out,
+        "\n  {:<21}{:>12}{:>9}{:>9}{:>9}{:>9}{:>9}",
+        "ms", "count", "p50", "p90", "p99", "p99.9", "max"
+    )?;
+    for row in summary.latencies.iter().chain([&summary.lag]) {
+        latency_row(row, out)?;
+    }
+    if summary.about.r#loop == "closed" {
+        writeln!(out, "  {CLOSED_LOOP_NOTE}")?;
+    }
+    let cpu = &summary.cpu;
+    writeln!(
+        out,
+        "\n  CPU: generator {:.1} s, all others {:.1} s, steal {:.1} s on {} cores",
+        cpu.generator_s, cpu.others_s, cpu.steal_s, summary.about.machine.cores
+    )
+}
+
+fn latency_row(row: &LatencyRow, out: &mut Formatter<'_>) -> fmt::Result {
+    write!(out, "  {:<21}{:>12}", row.what, grouped(row.count))?;
+    for ms in [row.p50_ms, row.p90_ms, row.p99_ms, row.p99_9_ms, row.max_ms] {
+        write!(out, "{:>9}", millis_text(ms))?;
+    }
+    writeln!(out)
+}
+
+fn server(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
+    let Some(server) = &summary.server else { return Ok(()) };
+    let balance = &server.balance;
+    let sign = if balance.holds { "=" } else { "IS NOT" };
+    writeln!(
+        out,
+        "  server: accepted {} {sign} decided {} + undecided {} + withdrawn before a decision {}",
+        balance.accepted, balance.decided, balance.undecided, balance.withdrawn_before_decision
+    )
+}
+
+fn verdict(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
+    let verdict = &summary.verdict;
+    for check in &verdict.checks {
+        let held = if check.holds { "holds" } else { "BROKEN" };
+        writeln!(
+            out,
+            "  {:<20} {held}: measured {:.3}, allowed {:.3}",
+            check.name, check.measured, check.allowed
+        )?;
+    }
+    for ground in &verdict.invalid {
+        writeln!(out, "INVALID: {ground}")?;
+    }
+    writeln!(out, "{}", if verdict.passed { "passed" } else { "NOT PASSED" })
+}

@@ -1,0 +1,258 @@
+//! One exchange: a request out, its whole reply back, within a time.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Request, Response, StatusCode, Uri,
+    body::Incoming,
+    header::{HOST, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    connection::{DialFault, Dialer},
+    http1, http2,
+    target::Target,
+};
+
+/// The longest reply body that is read; the contract's largest is far below.
+const REPLY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Tries on kept connections that turn out closed before a new one is the last.
+const STALE_MAX: u32 = 3;
+
+/// A whole reply, as far as surge looks at it.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// Whose reply it is.
+    pub subject_tag: Option<HeaderValue>,
+    /// When to come back.
+    pub retry_after: Option<Duration>,
+    /// Where the receipt can be read.
+    pub location: Option<String>,
+    /// The body as it was sent.
+    pub body: Bytes,
+}
+
+/// Why there is no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExchangeFault {
+    /// No connection.
+    Dial(DialFault),
+    /// The connection broke, or the reply was no HTTP or too long.
+    Broken,
+    /// No whole reply in time; the request was cancelled and its connection dropped.
+    Late,
+}
+
+impl ExchangeFault {
+    /// The fault in a word or two, for counting.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dial(DialFault::Tcp) => "no connection",
+            Self::Dial(DialFault::HungUp) => "closed before TLS was up",
+            Self::Dial(DialFault::Tls) => "TLS handshake failed",
+            Self::Broken => "connection broke",
+            Self::Late => "no reply in time",
+        }
+    }
+}
+
+enum Pool {
+    Http1(Arc<http1::Pool>),
+    Http2(Arc<http2::Pool>),
+}
+
+impl Pool {
+    fn new(dialer: &Dialer, connections: usize, use_http2: bool) -> Self {
+        if use_http2 {
+            Self::Http2(http2::Pool::new(dialer.clone(), connections))
+        } else {
+            Self::Http1(http1::Pool::new(dialer.clone(), connections))
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        match self {
+            Self::Http1(pool) => pool.is_full(),
+            Self::Http2(pool) => pool.is_full(),
+        }
+    }
+}
+
+/// Sends requests over its pool of connections to one target.
+pub struct Client {
+    dialer: Dialer,
+    pool: Pool,
+    use_http2: bool,
+    reply_wait_max: Duration,
+    // Bounds the connections of clients that are alone; each holds a place while it lives.
+    places: Arc<Semaphore>,
+    // Shared with the clients that are alone; a count for the report, so no order is needed.
+    waits: Arc<AtomicU64>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Client {
+    /// A client with at most `connections` to the dialer's target; a reply may take `reply_wait_max`.
+    #[must_use]
+    pub fn new(
+        dialer: Dialer,
+        connections: usize,
+        use_http2: bool,
+        reply_wait_max: Duration,
+    ) -> Self {
+        let pool = Pool::new(&dialer, connections, use_http2);
+        let places = Arc::new(Semaphore::new(connections));
+        Self {
+            dialer,
+            pool,
+            use_http2,
+            reply_wait_max,
+            places,
+            waits: Arc::default(),
+            _place: None,
+        }
+    }
+
+    /// A client for one citizen, over a connection of its own that closes with it.
+    ///
+    /// Waits while all of this client's connections are taken by others.
+    pub async fn alone(&self) -> Self {
+        self.count_wait(self.places.available_permits() == 0);
+        // The semaphore is never closed; without a place the connection would be one too many, no more.
+        let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        Self {
+            dialer: self.dialer.clone(),
+            pool: Pool::new(&self.dialer, 1, self.use_http2),
+            use_http2: self.use_http2,
+            reply_wait_max: self.reply_wait_max,
+            places: Arc::clone(&self.places),
+            waits: Arc::clone(&self.waits),
+            _place: place,
+        }
+    }
+
+    /// The server that this client talks to.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        self.dialer.target()
+    }
+
+    /// How often somebody had to wait because all connections were in use.
+    #[must_use]
+    pub fn connection_waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
+    }
+
+    fn count_wait(&self, full: bool) {
+        if full {
+            self.waits.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many exchanges can be under way at once over `connections`.
+    #[must_use]
+    pub fn exchanges_max(&self, connections: usize) -> usize {
+        match self.pool {
+            Pool::Http1(_) => connections,
+            Pool::Http2(_) => connections * http2::STREAMS_MAX,
+        }
+    }
+
+    /// Sends `request`, whose URI came from the target, and reads its whole reply.
+    ///
+    /// Waiting for a free connection is not bounded here: in an open loop it is part of what the
+    /// citizen waits.
+    ///
+    /// # Errors
+    ///
+    /// When there is no whole reply in time; nothing of it can then reach another exchange.
+    pub async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, ExchangeFault> {
+        self.count_wait(self.pool.is_full());
+        match &self.pool {
+            Pool::Http1(pool) => self.over_http1(pool, request).await,
+            Pool::Http2(pool) => {
+                let mut lease = pool.lease().await.map_err(ExchangeFault::Dial)?;
+                let reply = async {
+                    let sent = lease.sender.send_request(request).await;
+                    whole(sent.map_err(|_| ExchangeFault::Broken)?).await
+                };
+                self.in_time(reply).await
+            }
+        }
+    }
+
+    async fn over_http1(
+        &self,
+        pool: &Arc<http1::Pool>,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Reply, ExchangeFault> {
+        let path = request.uri().path_and_query().cloned().ok_or(ExchangeFault::Broken)?;
+        *request.uri_mut() = Uri::from(path);
+        request.headers_mut().insert(HOST, self.target().host.clone());
+        let mut stale = 0;
+        loop {
+            let mut lease = pool.lease().await.map_err(ExchangeFault::Dial)?;
+            let sent = self.in_time(async { Ok(lease.sender().try_send_request(request).await) });
+            match sent.await? {
+                Ok(response) => {
+                    let reply = self.in_time(whole(response)).await?;
+                    lease.finish();
+                    return Ok(reply);
+                }
+                Err(mut error) => {
+                    // Only a request that never left may go again, and only because the server
+                    // may close a kept connection at any time.
+                    let unsent = error.take_message();
+                    match unsent {
+                        Some(unsent) if lease.is_reused() && stale < STALE_MAX => request = unsent,
+                        _ => return Err(ExchangeFault::Broken),
+                    }
+                    stale += 1;
+                }
+            }
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, ExchangeFault>>,
+    ) -> Result<T, ExchangeFault> {
+        match tokio::time::timeout(self.reply_wait_max, exchange).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(ExchangeFault::Late),
+        }
+    }
+}
+
+async fn whole(response: Response<Incoming>) -> Result<Reply, ExchangeFault> {
+    let (mut head, body) = response.into_parts();
+    let body = Limited::new(body, REPLY_BYTES_MAX).collect().await;
+    let body = body.map_err(|_| ExchangeFault::Broken)?.to_bytes();
+    let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    Ok(Reply {
+        status: head.status,
+        retry_after: retry_after(&head.headers),
+        location: location.map(str::to_owned),
+        subject_tag: head.headers.remove("subject-tag"),
+        body,
+    })
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}

@@ -1,0 +1,97 @@
+//! One TLS connection and the task that drives it.
+
+use std::{io, sync::Arc};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ClientConfig;
+use tokio::{net::TcpStream, task::AbortHandle};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::target::Target;
+
+/// Streams on a new HTTP/2 connection before its settings have arrived.
+const STREAMS_BEFORE_SETTINGS_MAX: usize = 8;
+
+/// What opens connections to the target.
+#[derive(Clone)]
+pub struct Dialer {
+    target: Arc<Target>,
+    tls: TlsConnector,
+}
+
+/// Why a connection did not come about; at its limit a server may refuse here, before TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialFault {
+    /// TCP was refused or did not answer.
+    Tcp,
+    /// The server hung up during the handshake.
+    HungUp,
+    /// The handshake failed: wrong certificate or protocol.
+    Tls,
+}
+
+/// Ends a connection's task, and with it the connection, when dropped.
+#[derive(Debug)]
+pub(super) struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Dialer {
+    /// A dialer for `target` under the TLS settings of `config`.
+    pub fn new(target: Arc<Target>, config: ClientConfig) -> Self {
+        Self { target, tls: TlsConnector::from(Arc::new(config)) }
+    }
+
+    /// The server that this dialer calls.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    async fn stream(&self) -> Result<TlsStream<TcpStream>, DialFault> {
+        let tcp = TcpStream::connect(self.target.addr).await.map_err(|_| DialFault::Tcp)?;
+        // Without this a request's last segment waits for the server's delayed acknowledgement.
+        tcp.set_nodelay(true).map_err(|_| DialFault::Tcp)?;
+        let stream = self.tls.connect(self.target.server_name.clone(), tcp).await;
+        stream.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => DialFault::Tls,
+            _ => DialFault::HungUp,
+        })
+    }
+
+    pub(super) async fn http1(
+        &self,
+    ) -> Result<(http1::SendRequest<Full<Bytes>>, Driver), DialFault> {
+        let stream = TokioIo::new(self.stream().await?);
+        let (sender, connection) = http1::handshake(stream).await.map_err(|_| DialFault::HungUp)?;
+        let driver = tokio::spawn(async move {
+            // What breaks a connection also breaks the exchange on it, which tells.
+            drop(connection.await);
+        });
+        Ok((sender, Driver(driver.abort_handle())))
+    }
+
+    pub(super) async fn http2(
+        &self,
+    ) -> Result<(http2::SendRequest<Full<Bytes>>, Driver), DialFault> {
+        let stream = TokioIo::new(self.stream().await?);
+        // Until the server has told its own limit, more streams than it allows would be refused.
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_max_send_streams(STREAMS_BEFORE_SETTINGS_MAX)
+            .handshake(stream)
+            .await
+            .map_err(|_| DialFault::HungUp)?;
+        let driver = tokio::spawn(async move {
+            // As above: the exchanges on it tell.
+            drop(connection.await);
+        });
+        Ok((sender, Driver(driver.abort_handle())))
+    }
+}

@@ -1,0 +1,106 @@
+//! How surge trusts the server: one root certificate, or none when told so.
+
+use std::{path::Path, sync::Arc};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::{
+        Resumption,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+};
+
+/// Whose certificates are taken.
+#[derive(Clone, Copy, Debug)]
+pub enum Trust<'a> {
+    /// Those in this PEM file, such as the demo's own.
+    Roots(&'a Path),
+    /// Anyone's: for a server whose certificate is not at hand.
+    Anyone,
+}
+
+/// The TLS settings of every connection.
+///
+/// With `resume`, later connections take up the TLS session of earlier ones, as one browser's do;
+/// those of different citizens cannot.
+///
+/// # Errors
+///
+/// A sentence for the user when the certificates cannot be read.
+pub fn client_config(trust: Trust<'_>, http2: bool, resume: bool) -> Result<ClientConfig, String> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("no usable TLS version: {error}"))?;
+    let mut config = match trust {
+        Trust::Roots(path) => builder.with_root_certificates(roots(path)?).with_no_client_auth(),
+        Trust::Anyone => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(TakesAnyone(provider)))
+            .with_no_client_auth(),
+    };
+    if !resume {
+        config.resumption = Resumption::disabled();
+    }
+    config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+    Ok(config)
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, String> {
+    let fault = |what: &dyn std::fmt::Display| {
+        format!(
+            "cannot take the server's certificate from {}: {what}. Give --data DIR of the running \
+             `sportello serve --demo`, --ca FILE.pem, or --insecure to trust anyone",
+            path.display()
+        )
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| fault(&error))? {
+        let certificate = certificate.map_err(|error| fault(&error))?;
+        roots.add(certificate).map_err(|error| fault(&error))?;
+    }
+    if roots.is_empty() { Err(fault(&"it holds none")) } else { Ok(roots) }
+}
+
+/// Takes every certificate but still checks that the peer holds its key.
+#[derive(Debug)]
+struct TakesAnyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for TakesAnyone {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

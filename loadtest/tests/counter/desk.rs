@@ -1,0 +1,209 @@
+//! A stand-in for the server, with faults to order: for testing surge's own senses and nothing else.
+
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    fmt::Write as _,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, mpsc::sync_channel},
+    thread,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{AUTHORIZATION, HeaderValue},
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{
+    ServerConfig,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+use tokio_rustls::TlsAcceptor;
+
+/// What the desk does wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing.
+    None,
+    /// Some readers get the application of whoever came before, under their own tag.
+    ReadsMixedUp,
+    /// Some replies carry the tag of whoever came before.
+    TagsMixedUp,
+    /// Some are logged in as whoever came before.
+    LoginsMixedUp,
+    /// Everyone gets the same receipt.
+    OneReceiptForAll,
+    /// Every second login is refused once with `Retry-After: 0`.
+    Busy,
+    /// The reply to the first submission comes after a second and a half.
+    OneLateReply,
+}
+
+/// A running desk.
+pub(crate) struct Desk {
+    /// Its address.
+    pub(crate) addr: SocketAddr,
+    directory: tempfile::TempDir,
+}
+
+#[derive(Default)]
+struct Books {
+    /// Who asked last, and who was the last before that was somebody else.
+    last_code: String,
+    code_before: String,
+    requests: u64,
+    submissions: u64,
+    refused: HashSet<String>,
+}
+
+impl Desk {
+    /// Opens a desk with `fault` on a free port.
+    pub(crate) fn open(fault: Fault) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]);
+        let made = made.expect("a certificate");
+        let pem = directory.path().join("demo-cert.pem");
+        std::fs::write(pem, made.cert.pem()).expect("it can be written");
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let mut config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("a certificate and its key");
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let (tell, told) = sync_channel(1);
+        thread::spawn(move || serve(config, fault, &tell));
+        Self { addr: told.recv().expect("the desk opened"), directory }
+    }
+
+    /// Its certificate.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.directory.path().join("demo-cert.pem")
+    }
+
+    /// A file of identities for `count` made-up people; a token is the code itself.
+    pub(crate) fn tokens(&self, count: usize) -> PathBuf {
+        let path = self.directory.path().join("tokens.tsv");
+        let mut text = String::new();
+        for number in 0..count {
+            writeln!(text, "RSSMRA80A01{number:04}U\tRSSMRA80A01{number:04}U").expect("text");
+        }
+        std::fs::write(&path, text).expect("it can be written");
+        path
+    }
+}
+
+fn serve(config: ServerConfig, fault: Fault, tell: &std::sync::mpsc::SyncSender<SocketAddr>) {
+    let office = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    office.expect("a runtime").block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        tell.send(listener.local_addr().expect("an address")).expect("the test waits");
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let books = Arc::new(Mutex::new(Books::default()));
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, books) = (acceptor.clone(), Arc::clone(&books));
+            tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                let service = service_fn(move |request| answer(request, fault, Arc::clone(&books)));
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let stream = TokioIo::new(stream);
+                // A client that hangs up is part of the tests.
+                if http2 {
+                    let connection = http2::Builder::new(TokioExecutor::new());
+                    drop(connection.serve_connection(stream, service).await);
+                } else {
+                    drop(http1::Builder::new().serve_connection(stream, service).await);
+                }
+            });
+        }
+    });
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    fault: Fault,
+    books: Arc<Mutex<Books>>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let path = request.uri().path().to_owned();
+    let bearer = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    let own = bearer.trim_start_matches("session-").to_owned();
+    request.into_body().collect().await.expect("surge sends whole bodies");
+    let late = {
+        let mut books = books.lock().expect("no answer panics");
+        books.submissions += u64::from(path == "/v1/applications");
+        fault == Fault::OneLateReply && path == "/v1/applications" && books.submissions == 1
+    };
+    if late {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+    }
+    Ok(reply(&path, &own, fault, &mut books.lock().expect("no answer panics")))
+}
+
+fn reply(path: &str, own: &str, fault: Fault, books: &mut Books) -> Response<Full<Bytes>> {
+    books.requests += 1;
+    if !own.is_empty() && books.last_code != own {
+        books.code_before = std::mem::replace(&mut books.last_code, own.to_owned());
+    }
+    let code_before = books.code_before.clone();
+    let now_and_then = books.requests.is_multiple_of(7) && !code_before.is_empty();
+    let owner_if = |wrong| if fault == wrong && now_and_then { &code_before } else { own };
+    let (status, body, tagged) = match path {
+        "/v1/status" => (StatusCode::OK, STATUS.to_owned(), false),
+        "/v1/sessions" if fault == Fault::Busy && first_refused(books, own) => {
+            let body = r#"{"type":"urn:sportello:problem:busy"}"#.to_owned();
+            (StatusCode::SERVICE_UNAVAILABLE, body, false)
+        }
+        "/v1/sessions" => {
+            let owner = owner_if(Fault::LoginsMixedUp);
+            let body = format!(
+                r#"{{"token":"session-{own}","subject":"{}","subjectTag":"{}"}}"#,
+                surge::owner::mask(owner),
+                tag(own)
+            );
+            (StatusCode::CREATED, body, false)
+        }
+        "/v1/applications" => {
+            let number = if fault == Fault::OneReceiptForAll { "SAME" } else { own };
+            let body = format!(r#"{{"receipt":"{number}","state":"received"}}"#);
+            (StatusCode::CREATED, body, true)
+        }
+        _ => {
+            let owner = owner_if(Fault::ReadsMixedUp);
+            let body = format!(
+                r#"{{"application":{{"applicant":{{"fiscalCode":"{owner}"}}}},"state":"decided"}}"#
+            );
+            (StatusCode::OK, body, true)
+        }
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if tagged {
+        let tag = HeaderValue::try_from(tag(owner_if(Fault::TagsMixedUp)));
+        headers.insert("subject-tag", tag.expect("a tag"));
+    }
+    headers.insert("retry-after", HeaderValue::from_static("0"));
+    headers.insert("location", HeaderValue::from_static("/v1/applications/R-1"));
+    response
+}
+
+/// A tag that tells nobody the code, as the contract's: here the number within the made-up code.
+fn tag(code: &str) -> String {
+    format!("tag-{}", code.get(11..15).unwrap_or_default())
+}
+
+fn first_refused(books: &mut Books, own: &str) -> bool {
+    books.requests.is_multiple_of(2) && books.refused.insert(own.to_owned())
+}
+
+const STATUS: &str = r#"{"now":"2024-09-16T17:30:00+02:00",
+"audiences":{"citizens":{"open":true},"intermediaries":{"open":false}},
+"campaigns":[{"scheme":"iscro","year":2024,"open":true},{"scheme":"allowance600","year":2020,"open":false}],
+"draw":null}"#;

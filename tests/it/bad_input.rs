@@ -1,0 +1,240 @@
+//! Bad input: the right problem, a log line without personal data, and the server as before.
+
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::{Request, StatusCode};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::harness::{Answer, Counter, Visitor};
+
+/// Sends a body with headers of the test's choice.
+async fn send(counter: &Counter, token: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let mut request = Request::post(format!("{}/v1/applications", counter.public))
+        .header("authorization", format!("Bearer {token}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    counter.send(request.body(Full::from(body.to_vec())).unwrap()).await.unwrap()
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const KEY: (&str, &str) = ("idempotency-key", "key");
+
+fn expect(answer: &Answer, status: u16, problem: &str) {
+    assert_eq!(
+        (answer.status.as_u16(), answer.problem().as_str()),
+        (status, problem),
+        "{answer:?}"
+    );
+}
+
+async fn still_serves(citizen: &Visitor<'_>) {
+    let location = citizen.apply("at last").await;
+    assert_eq!(citizen.decided(&location).await["decision"]["outcome"], "granted");
+}
+
+#[tokio::test]
+async fn what_is_no_json_is_told_by_line_and_column() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let good = citizen.application();
+    for body in [
+        b"{".as_slice(),
+        b"",
+        b"not json",
+        b"{\"scheme\": \"iscro\xff\"}",
+        b"{\"scheme\": \"is\0cro\"}",
+        b"\0",
+        &[good.as_bytes(), b"{}"].concat(),
+        "[".repeat(10_000).as_bytes(),
+    ] {
+        let answer = send(&counter, &citizen.token, &[JSON, KEY], body).await;
+        expect(&answer, 400, "malformed");
+        assert!(answer.json()["line"].is_u64() && answer.json()["column"].is_u64());
+    }
+    still_serves(&citizen).await;
+}
+
+#[tokio::test]
+async fn every_fault_of_an_application_is_named_at_once() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let body = citizen
+        .application()
+        .replace("\"RE\"", "\"XX\"")
+        .replace("\"year\": 2024", "\"year\": \"2024\"")
+        .replace("IT60X0542811101000000123456", "IT60X0542811101000000123457")
+        .replace("\"00743110157\"", "743110157")
+        .replacen('{', "{\"surprise\": 1, \"payment/x\": \"\\u0000\",", 1);
+    let answer = citizen.submit("key", &body).await;
+    expect(&answer, 422, "invalid-application");
+    let told = answer.json();
+    let pointers: Vec<_> = told["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap())
+        .collect();
+    for wanted in [
+        "/surprise",
+        "/payment~1x",
+        "/year",
+        "/activity/vatNumber",
+        "/payment/iban",
+        "/incomes/1/line",
+        "/incomes/2/line",
+    ] {
+        assert!(pointers.contains(&wanted), "{wanted} is missing in {pointers:?}");
+    }
+    for error in told["errors"].as_array().unwrap() {
+        assert!(
+            !error["code"].as_str().unwrap().is_empty()
+                && !error["detail"].as_str().unwrap().is_empty()
+        );
+    }
+    // Nothing was recorded under the key.
+    still_serves(&citizen).await;
+    assert_eq!(citizen.submit("key", &citizen.application()).await.problem(), "already-applied");
+}
+
+#[tokio::test]
+async fn problems_speak_the_readers_language() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let mut titles = Vec::new();
+    for language in ["it", "en-GB, it;q=0.5", "de"] {
+        let answer =
+            send(&counter, &citizen.token, &[JSON, KEY, ("accept-language", language)], b"{}")
+                .await;
+        expect(&answer, 422, "invalid-application");
+        titles.push(answer.json()["title"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(titles, ["Domanda non valida", "Application not valid", "Domanda non valida"]);
+}
+
+#[tokio::test]
+async fn a_request_of_the_wrong_form_is_refused_before_it_is_parsed() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let good = citizen.application();
+    let (token, good) = (citizen.token.as_str(), good.as_bytes());
+    expect(&send(&counter, token, &[JSON], good).await, 400, "idempotency-key-missing");
+    let long = "k".repeat(129);
+    for key in ["", " ", &long, "tab\tkey"] {
+        expect(
+            &send(&counter, token, &[JSON, ("idempotency-key", key)], good).await,
+            400,
+            "idempotency-key-missing",
+        );
+    }
+    expect(&send(&counter, token, &[KEY], good).await, 415, "unsupported-media-type");
+    expect(
+        &send(&counter, token, &[KEY, ("content-type", "text/plain")], good).await,
+        415,
+        "unsupported-media-type",
+    );
+    let large = [good, " ".repeat(64 * 1024).as_bytes()].concat();
+    expect(&send(&counter, token, &[JSON, KEY], &large).await, 413, "body-too-large");
+    expect(&send(&counter, "no-session", &[JSON, KEY], good).await, 401, "unauthenticated");
+    expect(&counter.ask("GET", "/nowhere", "", "").await, 404, "not-found");
+    let wrong = counter.ask("PUT", "/v1/applications", token, "{}").await;
+    expect(&wrong, 405, "method-not-allowed");
+    assert_eq!(wrong.header("allow"), "POST");
+    still_serves(&citizen).await;
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_or_breaks_off_returns_what_it_held() {
+    let counter = Counter::open_with(&[
+        ("SPORTELLO_HTTP_BODY_MS_MAX", "300"),
+        ("SPORTELLO_HTTP_HEAD_MS_MAX", "500"),
+        ("SPORTELLO_HTTP_HANDSHAKE_MS_MAX", "500"),
+    ]);
+    let citizen = counter.citizen(1).await;
+    let head = format!(
+        "POST /v1/applications HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
+         content-type: application/json\r\ncontent-length: 500\r\n\r\n{{",
+        citizen.token
+    );
+    let mut slow = counter.raw().await;
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let answer = read_all(&mut slow).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("urn:sportello:problem:request-timeout"), "{answer}");
+
+    let mut broken = counter.raw().await;
+    broken.write_all(head.as_bytes()).await.unwrap();
+    drop(broken);
+
+    // A head that never ends, and a handshake that never begins.
+    let mut endless = counter.raw().await;
+    endless.write_all(b"GET /v1/status HTTP/1.1\r\nhost: ").await.unwrap();
+    read_all(&mut endless).await;
+    let address = counter.public.strip_prefix("https://").unwrap();
+    let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut nothing = Vec::new();
+    tokio::time::timeout(Duration::from_secs(5), silent.read_to_end(&mut nothing))
+        .await
+        .unwrap()
+        .unwrap();
+
+    assert_eq!(counter.metric("sportello_leases", &["held"]).await, 1.0);
+    still_serves(&citizen).await;
+    assert_eq!(counter.metric("sportello_leases", &["held"]).await, 0.0);
+}
+
+#[tokio::test]
+async fn refused_input_leaves_a_line_in_the_log_and_nothing_of_itself() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let body = citizen.application().replace("\"iscro\"", "\"unheard-of\"");
+    expect(&citizen.submit("secret-key", &body).await, 422, "invalid-application");
+    citizen.apply("key").await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let log = counter.log();
+    assert!(log.contains("input refused") && log.contains("invalid-application"), "{log}");
+    let metrics = counter.metrics().await;
+    for personal in [
+        citizen.code.as_str(),
+        "mario@example.it",
+        "IT60X",
+        "3000.00",
+        "unheard-of",
+        "secret-key",
+        &citizen.token,
+    ] {
+        assert!(!log.contains(personal), "{personal} in the log");
+        assert!(!metrics.contains(personal), "{personal} in the metrics");
+    }
+}
+
+#[tokio::test]
+async fn raw_noise_does_not_disturb_the_server() {
+    let counter = Counter::open();
+    for noise in [
+        b"GET / HTTP/1.1\r\n\r\n".as_slice(),
+        b"\x16\x03\x01\xff\xff",
+        &[0; 4096],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        let address = counter.public.strip_prefix("https://").unwrap();
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        // The server may close at any byte.
+        let _closed = stream.write_all(noise).await;
+        drop(stream);
+        let mut inside = counter.raw().await;
+        let _closed = inside.write_all(noise).await;
+    }
+    still_serves(&counter.citizen(1).await).await;
+    assert_eq!(counter.ask("GET", "/v1/status", "", "").await.status, StatusCode::OK);
+}
+
+async fn read_all(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
+    let mut answer = Vec::new();
+    let reading = stream.read_to_end(&mut answer);
+    // A close without TLS's good-bye is a close all the same.
+    let _closed =
+        tokio::time::timeout(Duration::from_secs(5), reading).await.expect("the server closes");
+    String::from_utf8_lossy(&answer).into_owned()
+}

@@ -1,0 +1,124 @@
+//! The commands that are not a server, as their users start them.
+
+use std::{fs, io::Write as _, process::Stdio};
+
+use sportello::{application, civic::FiscalCode};
+
+use crate::harness::{Counter, program};
+
+fn run(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let mut child = program()
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn evaluate_decides_line_by_line_and_skips_nothing() {
+    let line = application::example(&FiscalCode::made_up(1), 2024)
+        .replace('\n', " ")
+        .trim()
+        .replacen('{', "{\"submittedOn\":\"2024-09-16\",", 1);
+    let (code, out, _) = run(&["evaluate"], &format!("{line}\n{line}\n"));
+    assert_eq!((code, out.lines().count()), (Some(0), 2));
+    let (code, out, complaint) = run(&["evaluate"], &format!("{line}\nbad\n{line}\n"));
+    let told: Vec<serde_json::Value> =
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        (told[0]["outcome"].as_str(), told[1]["line"].as_u64(), told.len()),
+        (Some("granted"), Some(2), 3)
+    );
+    assert!(complaint.contains("1 bad line"), "{complaint}");
+}
+
+#[test]
+fn a_configuration_is_checked_whole_and_the_default_one_is_sound() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sportello.toml");
+    let (code, default, _) = run(&["config", "default"], "");
+    assert_eq!(code, Some(0));
+    fs::write(&path, &default).unwrap();
+    let file = path.to_str().unwrap();
+    assert_eq!(run(&["config", "check", file], "").0, Some(0));
+    fs::write(&path, "[server]\nlisten = 8443\n[schedule]\ncitizens = \"always\"\n").unwrap();
+    for arguments in [&["config", "check", file][..], &["serve", "--config", file]] {
+        let (code, _, complaint) = run(arguments, "");
+        assert_eq!(code, Some(2));
+        for wanted in [
+            &format!("{file}:2: server.listen"),
+            &format!("{file}:4: schedule.citizens"),
+            "such as \"08:00-16:00\"",
+        ] {
+            assert!(complaint.contains(wanted), "{wanted} is missing in {complaint}");
+        }
+    }
+}
+
+#[test]
+fn wrong_usage_exits_with_two_and_help_shows_an_example() {
+    assert_eq!(run(&["serve", "--now", "2024-09-16T17:30[Europe/Rome]"], "").0, Some(2));
+    assert_eq!(run(&["nonsense"], "").0, Some(2));
+    assert_eq!(
+        run(&["mint", "--fiscal-code", "RSSMRA80A01H501U", "--data", "/nowhere"], "").0,
+        Some(2)
+    );
+    let (code, _, complaint) = run(&["serve"], "");
+    assert_eq!(code, Some(2));
+    assert!(
+        complaint.contains("tls.certificate") && complaint.contains("identity.public_key"),
+        "{complaint}"
+    );
+    for command in ["serve", "evaluate", "mint", "verify", "verify-receipt", "config"] {
+        let (code, help, _) = run(&[command, "--help"], "");
+        assert_eq!(code, Some(0));
+        assert!(help.contains("Example:"), "{help}");
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_proves_itself_and_a_changed_one_does_not() {
+    let mut counter = Counter::open();
+    let receipt = {
+        let citizen = counter.citizen(1).await;
+        let receipt = citizen.submit("key", &citizen.application()).await.json();
+        citizen
+            .decided(&format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap()))
+            .await;
+        receipt
+    };
+    let text = receipt.to_string();
+    let data = counter.data();
+    let (file, key) = (data.join("receipt.json"), data.join("receipt-key.pub"));
+    let verify_receipt = |text: &str| {
+        fs::write(&file, text).unwrap();
+        run(&["verify-receipt", file.to_str().unwrap(), "--key", key.to_str().unwrap()], "").0
+    };
+    assert_eq!(verify_receipt(&text), Some(0));
+    assert_eq!(verify_receipt(&text.replace("2024-09-16", "2024-09-15")), Some(1));
+    let code = receipt["receipt"].as_str().unwrap();
+    assert_eq!(verify_receipt(&text.replace(code, "ISCRO-2024-0000-0000-0000-0000")), Some(1));
+
+    let data = data.to_str().unwrap().to_owned();
+    let verify = |receipts: &str| {
+        fs::write(&file, receipts).unwrap();
+        run(&["verify", "--data", &data, "--receipts", file.to_str().unwrap()], "")
+    };
+    let (code_in_use, _, complaint) = verify(&text);
+    assert_eq!(code_in_use, Some(2));
+    assert!(complaint.contains("in use"), "{complaint}");
+    counter.stop();
+    let (whole, counts, complaint) = verify(&text);
+    assert_eq!(whole, Some(0), "{complaint}");
+    assert!(counts.contains("accepted 1 = decided 1 + undecided 0"), "{counts}");
+    let (lost, _, complaint) = verify(&text.replace(code, "ISCRO-2024-0000-0000-0000-0000"));
+    assert_eq!(lost, Some(1));
+    assert!(complaint.contains("LOST"), "{complaint}");
+}
