@@ -1,1 +1,245 @@
-//! placeholder
+//! Kill -9 under load: every receipt is still there, exactly once, and none is decided twice.
+//!
+//! Several hundred people enter, apply, repeat themselves, look and withdraw while the server is killed at random moments and
+//! started again on the same data. `SPORTELLO_TEST_KILLS=50 cargo test --test it crash` makes a long run of it,
+//! `SPORTELLO_TEST_SEED` repeats one.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hyper::StatusCode;
+use serde_json::Value;
+use sportello::{
+    application,
+    civic::FiscalCode,
+    clock::Clock,
+    identity::{Assurance, demo::Minter},
+};
+use tokio::{sync::RwLock, time::sleep};
+
+use crate::harness::{Answer, Counter, EVENING, program};
+
+const PEOPLE: u64 = 300;
+const KILLS_DEFAULT: u64 = 4;
+/// A person who meets a closed door this often has found a server that does not come back.
+const TRIES_MAX: usize = 2000;
+
+/// What a person holds in the end: receipts by idempotency key, exactly as they came.
+type Held = BTreeMap<String, Value>;
+
+struct Person {
+    code: FiscalCode,
+    identity: String,
+    token: String,
+    held: Held,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_receipt_is_lost_doubled_or_decided_twice_however_often_the_server_is_killed() {
+    let kills = setting("SPORTELLO_TEST_KILLS").unwrap_or(KILLS_DEFAULT);
+    let mut dice = Dice(setting("SPORTELLO_TEST_SEED").unwrap_or_else(fresh_seed));
+    println!("SPORTELLO_TEST_SEED={} SPORTELLO_TEST_KILLS={kills}", dice.0);
+
+    let counter = Counter::open();
+    let minter = Minter::load(&counter.data()).unwrap();
+    let counter = Arc::new(RwLock::new(Some(counter)));
+    let (over, finished) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let people: Vec<_> = (0..PEOPLE)
+        .map(|n| {
+            let code = FiscalCode::made_up(n);
+            let identity = minter.mint(&code, None, Assurance::Level2, Clock::system().real());
+            let person = Person { code, identity, token: String::new(), held: Held::new() };
+            let (counter, over, finished) =
+                (Arc::clone(&counter), Arc::clone(&over), Arc::clone(&finished));
+            let seed = dice.roll();
+            tokio::spawn(async move { person.live(&counter, &over, &finished, Dice(seed)).await })
+        })
+        .collect();
+
+    for _ in 0..kills {
+        // Load has to be under way: a few more people finish something between two kills.
+        let before = finished.load(Ordering::Acquire);
+        while finished.load(Ordering::Acquire) < before + 50 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        sleep(Duration::from_millis(dice.roll() % 200)).await;
+        // Under a shared lock, for requests must be under way when it happens.
+        counter.read().await.as_ref().unwrap().signal("KILL");
+        sleep(Duration::from_millis(dice.roll() % 50)).await;
+        let mut place = counter.write().await;
+        let killed = place.take().unwrap();
+        *place = Some(tokio::task::block_in_place(|| killed.reopen(EVENING)));
+    }
+    over.store(true, Ordering::Release);
+    let mut held = Vec::new();
+    for person in people {
+        held.push(person.await.expect("a person's life ends well"));
+    }
+    let counter = Arc::into_inner(counter).unwrap().into_inner().unwrap();
+    check(counter, held).await;
+}
+
+/// What must hold after the last kill, told by the server and proven offline.
+async fn check(mut counter: Counter, people: Vec<Person>) {
+    counter.all_decided().await;
+    let receipts: Vec<&Value> = people.iter().flat_map(|person| person.held.values()).collect();
+    let codes: HashSet<_> =
+        receipts.iter().map(|receipt| receipt["receipt"].as_str().unwrap()).collect();
+    assert_eq!(codes.len(), receipts.len(), "a receipt was given twice");
+    let (accepted, settled) = counter.balance().await;
+    assert_eq!(accepted, settled, "accepted = decided + undecided + withdrawn before a decision");
+    assert_eq!(accepted, codes.len() as f64, "what is in the ledger and what people hold");
+
+    for person in &people {
+        let visitor = counter.enter(person.code, &person.identity).await;
+        let mut standing = 0;
+        for (key, receipt) in &person.held {
+            let again = visitor.submit(key, &body(&person.code, key)).await;
+            assert_eq!((again.status, &again.json()), (StatusCode::CREATED, receipt));
+            let told = visitor.get(&location(receipt)).await.json();
+            match told["state"].as_str().unwrap() {
+                "decided" => standing += 1,
+                "withdrawn" => {}
+                other => panic!("{other} after everything was decided"),
+            }
+        }
+        assert_eq!(standing, 1, "one application stands for each person");
+    }
+
+    let list = counter.data().join("receipts.ndjson");
+    let lines: Vec<_> = receipts.iter().map(|receipt| receipt.to_string()).collect();
+    fs::write(&list, lines.join("\n")).unwrap();
+    counter.kill();
+    let verify = program()
+        .arg("verify")
+        .arg("--data")
+        .arg(counter.data())
+        .arg("--receipts")
+        .arg(&list)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&verify.stdout).into_owned()
+        + &String::from_utf8_lossy(&verify.stderr);
+    assert_eq!(verify.status.code(), Some(0), "{told}");
+    assert!(told.contains(&format!("accepted {accepted} = ")), "{told}");
+    println!("{told}");
+}
+
+impl Person {
+    /// Applies, repeats the sending now and then, sometimes withdraws and applies anew, until it is over; ends with one
+    /// application that stands.
+    async fn live(
+        mut self,
+        counter: &RwLock<Option<Counter>>,
+        over: &AtomicBool,
+        finished: &AtomicUsize,
+        mut dice: Dice,
+    ) -> Self {
+        for round in 0_u32.. {
+            let key = format!("round-{round}");
+            let receipt = self.submit(counter, &key).await;
+            finished.fetch_add(1, Ordering::AcqRel);
+            if dice.roll().is_multiple_of(4) {
+                assert_eq!(
+                    self.submit(counter, &key).await,
+                    receipt,
+                    "the same key, another receipt"
+                );
+            }
+            let location = location(&receipt);
+            self.held.insert(key, receipt);
+            let told = self.ask(counter, "GET", &location, "", "").await;
+            assert_eq!(told.status, StatusCode::OK, "{told:?}");
+            assert_eq!(told.json()["application"]["applicant"]["fiscalCode"], self.code.as_str());
+            sleep(Duration::from_millis(dice.roll() % 300)).await;
+            if over.load(Ordering::Acquire) {
+                break;
+            }
+            let gone = self.ask(counter, "DELETE", &location, "", "").await;
+            assert_eq!(gone.status, StatusCode::NO_CONTENT, "{gone:?}");
+        }
+        self
+    }
+
+    async fn submit(&mut self, counter: &RwLock<Option<Counter>>, key: &str) -> Value {
+        let body = body(&self.code, key);
+        let answer = self.ask(counter, "POST", "/v1/applications", &body, key).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer.json()
+    }
+
+    /// Asks until there is an answer: a dead server and a lost session are part of this life.
+    async fn ask(
+        &mut self,
+        counter: &RwLock<Option<Counter>>,
+        method: &str,
+        path: &str,
+        body: &str,
+        key: &str,
+    ) -> Answer {
+        for _ in 0..TRIES_MAX {
+            let answer = match counter.read().await.as_ref() {
+                Some(counter) => counter.try_ask(method, path, &self.token, body, key).await,
+                None => Err("closed".to_owned()),
+            };
+            match answer {
+                Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
+                    self.enter(counter).await
+                }
+                Ok(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => {}
+                Ok(answer) => return answer,
+                Err(_) => sleep(Duration::from_millis(10)).await,
+            }
+        }
+        panic!("no answer to {method} {path}");
+    }
+
+    async fn enter(&mut self, counter: &RwLock<Option<Counter>>) {
+        if let Some(counter) = counter.read().await.as_ref()
+            && let Ok(answer) =
+                counter.try_ask("POST", "/v1/sessions", &self.identity, "", "").await
+            && answer.status == StatusCode::CREATED
+        {
+            self.token = answer.json()["token"].as_str().unwrap().to_owned();
+        }
+    }
+}
+
+/// Each round of a person sends its own body, so that a mix-up would show.
+fn body(code: &FiscalCode, key: &str) -> String {
+    application::example(code, 2024).replace("mario@example.it", &format!("{key}@example.it"))
+}
+
+fn location(receipt: &Value) -> String {
+    format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap())
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn fresh_seed() -> u64 {
+    let mut seed = [0; 8];
+    sportello::ledger::keys::fill_random(&mut seed);
+    u64::from_le_bytes(seed)
+}
+
+/// A generator with a seed (xorshift64*), so that a failure can be repeated.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.max(1);
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+    }
+}

@@ -8,6 +8,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fs, io,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -97,17 +98,17 @@ pub fn open(
 ) -> Result<Opened, OpenFault> {
     let path = file_of(directory, campaign);
     let store = |source| OpenFault::Store { path: path.clone(), source };
+    let directory_fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
+    // SQLite gives its log the permissions of the file that it belongs to.
+    private_file(&path).map_err(directory_fault)?;
     let connection = Connection::open_with_flags(
         &path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )
     .map_err(store)?;
     prepare(&connection).map_err(store)?;
     // The log's file exists from the first transaction on; its name must survive a power cut, too.
-    sync_directory(directory)
-        .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
+    sync_directory(directory).map_err(directory_fault)?;
     let (index, previous_root) = rebuild(&connection, &path)?;
     let index = Arc::new(Mutex::new(index));
     let wal = PathBuf::from(format!("{}-wal", path.display()));
@@ -427,14 +428,19 @@ fn sealed_at(
     connection.prepare_cached(sql)?.query_row([position.0], |row| row.get(0)).optional()
 }
 
+/// Opens a file, made if it is missing, that its owner alone may read.
+fn private_file(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
 /// Makes the ledger's directory and takes it for this process alone, until the file is dropped.
 ///
 /// # Errors
 /// [`OpenFault::InUse`] when another process holds it, [`OpenFault::Directory`] when it cannot be made.
 pub fn take_directory(directory: &Path) -> Result<fs::File, OpenFault> {
     let fault = |source: io::Error| OpenFault::Directory { path: directory.to_owned(), source };
-    fs::create_dir_all(directory).map_err(fault)?;
-    let lock = fs::File::create(directory.join("lock")).map_err(fault)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fault)?;
+    let lock = private_file(&directory.join("lock")).map_err(fault)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(fs::TryLockError::WouldBlock) => Err(OpenFault::InUse { path: directory.to_owned() }),
