@@ -144,3 +144,72 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Full<Bytes>>
     headers.extend(reply.headers.into_iter().map(|(name, value)| (Some(name), value)));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        civic::FiscalCode,
+        gate::leases::Leases,
+        identity::{Audience, Identity},
+        ledger::keys::HouseKeys,
+        session::{
+            registry::{Config, Registry},
+            scope::within,
+        },
+    };
+
+    fn session(n: u64) -> std::sync::Arc<Session> {
+        let identity =
+            Identity { fiscal_code: FiscalCode::made_up(n), audience: Audience::Citizens };
+        let subject = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
+        let registry = Registry::new(Config { sessions_max: 1, session_seconds: 60 });
+        let lease = Leases::new(1).take().unwrap();
+        registry.open(&identity, subject, lease, Timestamp::UNIX_EPOCH).unwrap().1
+    }
+
+    async fn rendered_for(session: &Session) -> Reply {
+        within(session, async |scope| {
+            let secret = scope.personal(scope.subject(), b"5000.00".to_vec());
+            Reply::personal(StatusCode::OK, scope.show(secret))
+        })
+        .await
+    }
+
+    async fn text(response: Response<Full<Bytes>>) -> String {
+        let Ok(body) = response.into_body().collect().await;
+        String::from_utf8(body.to_bytes().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_answer_leaves_for_the_person_it_was_rendered_for() {
+        let mine = session(1);
+        let response = release(rendered_for(&mine).await, Some(&mine));
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        assert_eq!(response.headers()[SUBJECT_TAG], mine.tag.as_str());
+        assert_eq!(text(response).await, "5000.00");
+    }
+
+    #[tokio::test]
+    async fn an_answer_for_somebody_else_is_stopped_and_its_content_gone() {
+        let (mine, yours) = (session(1), session(2));
+        for asker in [Some(&*yours), None] {
+            let response = release(rendered_for(&mine).await, asker);
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_ne!(response.headers().get(SUBJECT_TAG), Some(&mine.tag.parse().unwrap()));
+            assert!(!text(response).await.contains("5000.00"));
+        }
+    }
+
+    #[test]
+    fn only_what_is_the_same_for_all_may_be_kept() {
+        let cache = |reply| release(reply, None).headers()[CACHE_CONTROL].clone();
+        assert_eq!(cache(Reply::public("text/plain", "x", 7)), "public, max-age=7");
+        assert_eq!(cache(Reply::empty()), "no-store");
+        assert_eq!(cache(Reply::problem(&Problem::internal(), Language::Italian)), "no-store");
+    }
+}

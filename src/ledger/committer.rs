@@ -302,3 +302,84 @@ impl Meters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use crossbeam::channel::{Sender, bounded};
+
+    use super::*;
+    use crate::{ledger::engine::StorageFault, schemes::Scheme};
+
+    /// An engine whose disk fails from the second write on, and which counts how often it is asked.
+    struct Failing(Arc<AtomicUsize>);
+
+    impl Engine for Failing {
+        fn write(&mut self, batch: &Batch) -> Result<Written, StorageFault> {
+            if self.0.fetch_add(1, Ordering::AcqRel) > 0 {
+                return Err(StorageFault::Full);
+            }
+            let none = |count| std::iter::repeat_n(None, count).collect();
+            Ok(Written {
+                verdicts: Vec::new(),
+                rulings: none(batch.rulings.len()),
+                withdrawals: none(batch.withdrawals.len()),
+            })
+        }
+
+        fn tidy(&mut self) -> Result<(), StorageFault> {
+            Ok(())
+        }
+    }
+
+    fn committer(engine: Failing) -> (Committer, Sender<Work>) {
+        let (sender, work) = bounded(100);
+        let campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
+        let config = Config {
+            batch_records_max: 10,
+            batch_bytes_max: 1 << 20,
+            batch_wait_ms: 1,
+            ruling_wait_ms: 1,
+            queue_messages_max: 100,
+        };
+        let committer = Committer {
+            campaign,
+            config,
+            engine: Box::new(engine),
+            index: Arc::default(),
+            urn: Arc::new(Urn::new(1, 1)),
+            work,
+            poisoned: Arc::default(),
+            meters: Meters::resumed(campaign, &Index::default()),
+        };
+        (committer, sender)
+    }
+
+    #[test]
+    fn a_failed_write_poisons_the_ledger_and_is_never_tried_again() {
+        let writes = Arc::new(AtomicUsize::new(0));
+        let (committer, work) = committer(Failing(Arc::clone(&writes)));
+        let poisoned = Arc::clone(&committer.poisoned);
+        let thread = std::thread::spawn(move || committer.run());
+        let ask = || {
+            let (sender, answer) = bounded(1);
+            let reply = Box::new(move |result| sender.send(result).unwrap());
+            work.send(Work::Withdraw(Position(0), reply)).unwrap();
+            answer.recv().unwrap()
+        };
+        assert_eq!(ask(), Ok(None));
+        assert!(!poisoned.load(Ordering::Acquire));
+        for _ in 0..3 {
+            assert_eq!(ask(), Err(CommitFault::Storage));
+        }
+        assert!(poisoned.load(Ordering::Acquire));
+        work.send(Work::Close).unwrap();
+        thread.join().unwrap();
+        assert_eq!(
+            writes.load(Ordering::Acquire),
+            2,
+            "the one that went well and the one that failed"
+        );
+    }
+}

@@ -12,6 +12,8 @@ mod entry;
 pub mod handover;
 mod index;
 pub mod keys;
+#[cfg(test)]
+mod model;
 pub mod proof;
 pub mod receipt;
 pub mod record;

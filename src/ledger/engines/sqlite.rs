@@ -223,7 +223,10 @@ impl SqliteEngine {
         for ruling in &batch.rulings {
             let change = index
                 .permits(ruling.position, Change::Decided(ruling.outcome))
-                .filter(|_| decided_here.insert(ruling.position, ruling.outcome).is_none());
+                .filter(|_| !decided_here.contains_key(&ruling.position));
+            if change.is_some() {
+                decided_here.insert(ruling.position, ruling.outcome);
+            }
             plan.rulings.push(change);
         }
         let mut withdrawn_here = HashSet::new();

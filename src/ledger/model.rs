@@ -1,0 +1,237 @@
+//! The ledger against a model: random people, keys, bodies, decisions, withdrawals and restarts.
+
+use std::{path::Path, sync::Arc};
+
+use proptest::prelude::*;
+
+use super::{
+    Channel, Position, State, Tally,
+    engine::{Batch, Change, Engine as _, Reader as _, Ruling, Submission, Verdict},
+    engines::sqlite::{self, Bounds, Opened},
+    keys::HouseKeys,
+    lock,
+    proof::sha256,
+    record::Header,
+};
+use crate::{
+    application,
+    civic::FiscalCode,
+    schemes::{Campaign, Outcome, Rules, Scheme},
+};
+
+const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
+const DAY: jiff::civil::Date = jiff::civil::date(2024, 9, 16);
+
+/// One thing that happens; several may happen in one batch.
+#[derive(Clone, Debug)]
+enum Event {
+    Submit { person: u64, key: u8, body: u8 },
+    Decide { nth: usize, outcome: usize },
+    Withdraw { nth: usize },
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        (0..4_u64, 0..4_u8, 0..2_u8).prop_map(|(person, key, body)| Event::Submit {
+            person,
+            key,
+            body
+        }),
+        (0..12_usize, 0..Outcome::ALL.len())
+            .prop_map(|(nth, outcome)| Event::Decide { nth, outcome }),
+        (0..12_usize).prop_map(|nth| Event::Withdraw { nth }),
+    ]
+}
+
+/// What the ledger should hold, written as simply as it can be said.
+#[derive(Default)]
+struct Model {
+    /// Person, key and body of each application, in the order of positions, and where it stands.
+    records: Vec<(u64, u8, u8, State)>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Expected {
+    Accepted(usize),
+    Replayed(usize),
+    KeyReused,
+    AlreadyApplied(usize),
+}
+
+impl Model {
+    fn submit(&mut self, person: u64, key: u8, body: u8) -> Expected {
+        if let Some(at) =
+            self.records.iter().position(|record| (record.0, record.1) == (person, key))
+        {
+            return if self.records[at].2 == body {
+                Expected::Replayed(at)
+            } else {
+                Expected::KeyReused
+            };
+        }
+        let stands = |record: &&(u64, u8, u8, State)| {
+            record.0 == person && !matches!(record.3, State::Withdrawn(_))
+        };
+        if let Some(at) = self.records.iter().position(|record| stands(&record)) {
+            return Expected::AlreadyApplied(at);
+        }
+        self.records.push((person, key, body, State::Drawn));
+        Expected::Accepted(self.records.len() - 1)
+    }
+
+    fn decide(&mut self, at: usize, outcome: Outcome) -> bool {
+        match self.records.get_mut(at) {
+            Some(record) if matches!(record.3, State::Waiting | State::Drawn) => {
+                record.3 = State::Decided(outcome);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn withdraw(&mut self, at: usize) -> bool {
+        let Some(record) = self.records.get_mut(at) else { return false };
+        record.3 = match record.3 {
+            State::Withdrawn(_) => return false,
+            State::Decided(outcome) => State::Withdrawn(Some(outcome)),
+            State::Waiting | State::Drawn => State::Withdrawn(None),
+        };
+        true
+    }
+
+    fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for record in &self.records {
+            tally.accepted[Channel::Citizen as usize] += 1;
+            match record.3 {
+                State::Waiting | State::Drawn => {}
+                State::Decided(outcome) => tally.decided[outcome as usize] += 1,
+                State::Withdrawn(None) => tally.withdrawn_undecided += 1,
+                State::Withdrawn(Some(outcome)) => {
+                    tally.decided[outcome as usize] += 1;
+                    tally.withdrawn_decided += 1;
+                }
+            }
+        }
+        tally
+    }
+}
+
+fn open(directory: &Path) -> Opened {
+    let keys = Arc::new(HouseKeys::from_master(&[7; 32]));
+    sqlite::open(directory, CAMPAIGN, keys, Bounds { wal_bytes_max: 1 << 20, readers_max: 1 })
+        .unwrap()
+}
+
+fn body(person: u64, body: u8) -> String {
+    application::example(&FiscalCode::made_up(person), 2024)
+        .replace("mario", &format!("mail{body}"))
+}
+
+fn submission(keys: &HouseKeys, person: u64, key: u8, version: u8) -> Submission {
+    let subject = keys.subject(&FiscalCode::made_up(person));
+    let bytes = body(person, version);
+    let header =
+        Header { channel: Channel::Citizen, received_on: DAY, subject, principal: subject };
+    Submission {
+        claim: keys.claim(subject, CAMPAIGN),
+        key: keys.key_hash(subject, &format!("key-{key}")),
+        digest: sha256(bytes.as_bytes()),
+        channel: Channel::Citizen,
+        received_on: DAY,
+        subject,
+        record: keys.seal_record(&header, bytes.as_bytes()),
+        application: Box::new(application::parse(bytes.as_bytes(), Rules::builtin()).unwrap()),
+    }
+}
+
+/// Applications decide before they are withdrawn within a batch, and submissions come first, as the engine does it.
+fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Event]) {
+    let mut batch = Batch::default();
+    let (mut verdicts, mut rulings, mut withdrawals) = (Vec::new(), Vec::new(), Vec::new());
+    let durable = model.records.len();
+    let at = |nth: usize| Position(u32::try_from(nth % durable.max(1)).unwrap());
+    for event in events {
+        if let Event::Submit { person, key, body } = *event {
+            batch.submissions.push(submission(keys, person, key, body));
+            verdicts.push(model.submit(person, key, body));
+        }
+    }
+    for event in events.iter().filter(|_| durable > 0) {
+        if let Event::Decide { nth, outcome } = *event {
+            let (position, outcome) = (at(nth), Outcome::ALL[outcome]);
+            let subject = keys.subject(&FiscalCode::made_up(model.records[position.0 as usize].0));
+            let decision = keys.seal_decision(subject, position, outcome.as_str().as_bytes());
+            batch.rulings.push(Ruling { position, outcome, decision });
+            rulings.push(model.decide(position.0 as usize, outcome));
+        }
+    }
+    for event in events.iter().filter(|_| durable > 0) {
+        if let Event::Withdraw { nth } = *event {
+            batch.withdrawals.push(at(nth));
+            withdrawals.push(model.withdraw(at(nth).0 as usize));
+        }
+    }
+    let written = opened.engine.write(&batch).unwrap();
+    let told = |verdict: &Verdict| match verdict {
+        Verdict::Accepted(position, _) => Expected::Accepted(position.0 as usize),
+        Verdict::Replayed(position) => Expected::Replayed(position.0 as usize),
+        Verdict::KeyReused => Expected::KeyReused,
+        Verdict::AlreadyApplied(position) => Expected::AlreadyApplied(position.0 as usize),
+    };
+    let changed =
+        |changes: &[Option<Change>]| changes.iter().map(Option::is_some).collect::<Vec<_>>();
+    assert_eq!(written.verdicts.iter().map(told).collect::<Vec<_>>(), verdicts);
+    assert_eq!(changed(&written.rulings), rulings);
+    assert_eq!(changed(&written.withdrawals), withdrawals);
+}
+
+fn agree(model: &Model, opened: &Opened, keys: &HouseKeys) {
+    let index = lock(&opened.index);
+    assert_eq!(index.tally(), model.tally());
+    assert_eq!(index.len(), model.records.len());
+    for (position, (person, _, version, state)) in (0..).map(Position).zip(&model.records) {
+        let undecided = |state: &State| matches!(state, State::Waiting | State::Drawn);
+        let found = index.durable_state(position).unwrap();
+        assert!(
+            found == *state || undecided(&found) && undecided(state),
+            "{found:?} for {state:?}"
+        );
+        let subject = keys.subject(&FiscalCode::made_up(*person));
+        let stored = opened.reader.record(position).unwrap().unwrap();
+        assert_eq!(keys.open_record(subject, &stored).unwrap(), body(*person, *version).as_bytes());
+        let decided = match state {
+            State::Decided(outcome) | State::Withdrawn(Some(outcome)) => {
+                Some(outcome.as_str().as_bytes().to_vec())
+            }
+            _ => None,
+        };
+        let sealed = opened.reader.decision(position).unwrap();
+        assert_eq!(
+            sealed.map(|sealed| keys.open_decision(subject, position, &sealed).unwrap()),
+            decided
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn the_ledger_does_what_the_model_does_across_restarts(
+        sessions in prop::collection::vec(prop::collection::vec(prop::collection::vec(event(), 1..8), 1..6), 1..4),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = HouseKeys::from_master(&[7; 32]);
+        let mut model = Model::default();
+        for batches in sessions {
+            let mut opened = open(directory.path());
+            agree(&model, &opened, &keys);
+            for events in &batches {
+                apply(&mut model, &mut opened, &keys, events);
+                agree(&model, &opened, &keys);
+            }
+        }
+        agree(&model, &open(directory.path()), &keys);
+    }
+}
