@@ -21,15 +21,57 @@ pub struct Config {
     pub body_ms_max: u64,
 }
 
+/// Bytes of a refused body that are taken and thrown away, so that its sender gets to read why it was refused.
+const DISCARD_BYTES_MAX: usize = 512 * 1024;
+/// Time for the same.
+const DISCARD_MAX: Duration = Duration::from_secs(2);
+
+/// A body that nobody has read yet, or not to its end.
+///
+/// A connection that is closed while its client still sends loses the answer on the way. So what is left of a body when this
+/// is dropped is thrown away beside the answer, within [`DISCARD_BYTES_MAX`] and [`DISCARD_MAX`].
+pub struct Unread(Option<Incoming>);
+
+impl Unread {
+    /// The body of a request.
+    #[must_use]
+    pub fn new(body: Incoming) -> Self {
+        Self(Some(body).filter(|body| !body.is_end_stream()))
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        if let Some(body) = self.0.take().filter(|body| !body.is_end_stream()) {
+            tokio::task::spawn_local(timeout(DISCARD_MAX, discard(body)));
+        }
+    }
+}
+
+async fn discard(mut body: Incoming) {
+    let mut taken = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        taken += frame.data_ref().map_or(0, Bytes::len);
+        if taken > DISCARD_BYTES_MAX {
+            return;
+        }
+    }
+}
+
 /// Reads a JSON body.
 ///
 /// # Errors
 /// [`Kind::MediaType`], [`Kind::BodyTooLarge`] (before anything is read if the length is announced), [`Kind::BodyTooSlow`], or
 /// [`Kind::Malformed`] when it breaks off.
-pub async fn read_json(headers: &HeaderMap, body: Incoming, config: Config) -> Result<Bytes, Kind> {
+pub async fn read_json(
+    headers: &HeaderMap,
+    mut body: Unread,
+    config: Config,
+) -> Result<Bytes, Kind> {
     if !is_json(headers) {
         return Err(Kind::MediaType);
     }
+    let Some(body) = &mut body.0 else { return Ok(Bytes::new()) };
     if body.size_hint().lower() > config.body_bytes_max as u64 {
         return Err(Kind::BodyTooLarge);
     }
@@ -38,7 +80,7 @@ pub async fn read_json(headers: &HeaderMap, body: Incoming, config: Config) -> R
 }
 
 /// A body that comes in one piece, as nearly all do, is not copied.
-async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Kind> {
+async fn collect(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, Kind> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
+    header::{
+        ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+        WWW_AUTHENTICATE,
+    },
 };
 
 use super::problem::{Language, Problem};
@@ -79,6 +82,9 @@ impl Reply {
         }
         if let Some(limit) = problem.rate_limit() {
             reply = reply.with(RATE_LIMIT, limit);
+        }
+        if problem.status() == StatusCode::UNAUTHORIZED {
+            reply = reply.with(WWW_AUTHENTICATE, "Bearer");
         }
         if let Some(methods) = problem.allowed_methods() {
             reply = reply.with(ALLOW, methods);

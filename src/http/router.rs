@@ -19,7 +19,8 @@ use metrics::{Counter, Histogram};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    api, body,
+    api,
+    body::{self, Unread},
     guard::{self, Reply},
     problem::{Kind, Language, Problem},
 };
@@ -216,6 +217,7 @@ impl Public {
         from: IpAddr,
     ) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
+        let body = Unread::new(body);
         let accepted = head.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let language = Language::from_accept_language(accepted);
         let refuse = |problem: Problem, session: Option<&Session>| {

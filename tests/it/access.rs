@@ -114,6 +114,7 @@ async fn a_weak_or_wrong_identity_does_not_enter() {
             (refused.status, refused.problem().as_str()),
             (StatusCode::UNAUTHORIZED, "unauthenticated")
         );
+        assert_eq!(refused.header("www-authenticate"), "Bearer");
     }
     // A session token is no identity, and an identity is no session.
     assert_eq!(counter.ask("GET", "/v1/session", &good, "").await.status, StatusCode::UNAUTHORIZED);

@@ -155,6 +155,11 @@ impl Person {
             }
             let location = location(&receipt);
             self.held.insert(key, receipt);
+            // Some think again at once, before there can be a decision.
+            if dice.roll().is_multiple_of(4) && !over.load(Ordering::Acquire) {
+                self.withdraw(counter, &location).await;
+                continue;
+            }
             let told = self.ask(counter, "GET", &location, "", "").await;
             assert_eq!(told.status, StatusCode::OK, "{told:?}");
             assert_eq!(told.json()["application"]["applicant"]["fiscalCode"], self.code.as_str());
@@ -162,10 +167,14 @@ impl Person {
             if over.load(Ordering::Acquire) {
                 break;
             }
-            let gone = self.ask(counter, "DELETE", &location, "", "").await;
-            assert_eq!(gone.status, StatusCode::NO_CONTENT, "{gone:?}");
+            self.withdraw(counter, &location).await;
         }
         self
+    }
+
+    async fn withdraw(&mut self, counter: &RwLock<Option<Counter>>, location: &str) {
+        let gone = self.ask(counter, "DELETE", location, "", "").await;
+        assert_eq!(gone.status, StatusCode::NO_CONTENT, "{gone:?}");
     }
 
     async fn submit(&mut self, counter: &RwLock<Option<Counter>>, key: &str) -> Value {

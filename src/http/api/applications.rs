@@ -1,11 +1,11 @@
 //! `/v1/estimates` and `/v1/applications`: what would be decided, handing in, looking and withdrawing.
 
 use bytes::Bytes;
-use hyper::{HeaderMap, StatusCode, body::Incoming};
+use hyper::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::super::{
-    body::read_json,
+    body::{Unread, read_json},
     guard::Reply,
     problem::{Kind, Problem},
     router::{Asked, Public},
@@ -23,7 +23,7 @@ pub(super) async fn estimate(
     public: &Public,
     scope: Scope<'_>,
     asked: &Asked<'_>,
-    body: Incoming,
+    body: Unread,
 ) -> Result<Reply, Problem> {
     let body = read_json(asked.headers, body, public.body).await?;
     let decision = public
@@ -38,7 +38,7 @@ pub(super) async fn submit(
     public: &Public,
     scope: Scope<'_>,
     asked: &Asked<'_>,
-    body: Incoming,
+    body: Unread,
 ) -> Result<Reply, Problem> {
     let key = idempotency_key(asked.headers)?;
     let body: Bytes = read_json(asked.headers, body, public.body).await?;

@@ -5,10 +5,10 @@ mod description;
 mod sessions;
 mod status;
 
-use hyper::body::Incoming;
 use jiff::Timestamp;
 
 use super::{
+    body::Unread,
     guard::Reply,
     problem::Problem,
     router::{Action, Asked, Public},
@@ -36,7 +36,7 @@ pub(super) async fn within_session(
     scope: Scope<'_>,
     asked: &Asked<'_>,
     token: &str,
-    body: Incoming,
+    body: Unread,
 ) -> Result<Reply, Problem> {
     match action {
         Action::ShowSession => Ok(sessions::show(scope)),
