@@ -48,6 +48,8 @@ use crate::{
 
 /// How often a campaign that opens is looked for.
 const CAMPAIGNS_EVERY: Duration = Duration::from_secs(30);
+/// Descriptors for everything but the public's connections: ledgers, readers, listeners, the operator.
+const DESCRIPTORS_BESIDE: u64 = 1024;
 /// Threads of each runtime that may wait for the disk.
 const BLOCKING_THREADS_MAX: usize = 4;
 
@@ -159,6 +161,7 @@ pub fn run(
         shelf: Arc::clone(&shelf),
     });
 
+    raise_descriptors(settings);
     let bind = |address, count| {
         listener::bind(address, count).map_err(|source| StartFault::Bind { address, source })
     };
@@ -203,6 +206,22 @@ pub fn run(
 
 fn ledgers(settings: &Settings) -> PathBuf {
     settings.data().join("ledger")
+}
+
+/// A connection needs a descriptor; shells and service managers often give a thousand.
+fn raise_descriptors(settings: &Settings) {
+    let wanted = settings.listener().connections_max as u64 + DESCRIPTORS_BESIDE;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(given) if given < wanted => {
+            tracing::warn!(
+                given,
+                wanted,
+                "fewer descriptors than http.connections_max needs: raise the limit (ulimit -n, LimitNOFILE)"
+            );
+        }
+        Ok(_) => {}
+        Err(fault) => tracing::warn!(%fault, "the limit of descriptors stays as it is"),
+    }
 }
 
 /// Loads the house's secret, or makes one where there is no ledger that would need another.

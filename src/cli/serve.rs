@@ -205,6 +205,7 @@ Copy this into another terminal, from this directory:\n\
   RECEIPT=$(curl -s --cacert {data}/demo-cert.pem https://{public}/v1/applications \\\n    \
       -H \"Authorization: Bearer $SESSION\" -H 'Idempotency-Key: my-first' \\\n    \
       -H 'Content-Type: application/json' -d @{example} | {receipt})\n\
+  sleep 1   # the judges need a few milliseconds\n\
   curl -s --cacert {data}/demo-cert.pem https://{public}/v1/applications/$RECEIPT \\\n    \
       -H \"Authorization: Bearer $SESSION\"\n"
     )

@@ -4,6 +4,7 @@ use std::{
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -33,7 +34,8 @@ pub struct Config {
     pub enter_by_person: Rate,
     /// Everything under a session, by person.
     pub session_by_person: Rate,
-    /// Keys remembered by each limit.
+    /// Keys that each limit remembers, and questions it answers between two [`Limits::tidy`]: a question may bring a new
+    /// key, and counting questions is cheaper than counting keys.
     pub keys_max: usize,
 }
 
@@ -57,6 +59,8 @@ struct Keyed<K: Hash + Eq + Clone> {
     limiter: RateLimiter<K, DashMapStateStore<K>, DefaultClock>,
     burst: u32,
     keys_max: usize,
+    /// Questions that may be asked before keys are counted again.
+    room: AtomicUsize,
 }
 
 impl Limits {
@@ -99,29 +103,37 @@ impl Limits {
         self.session_by_person.check(&person.key())
     }
 
-    /// Forgets keys that are back at rest; call it now and then.
+    /// Forgets keys that are back at rest; call it every few seconds.
     pub fn tidy(&self) {
-        self.enter_by_address.limiter.retain_recent();
-        self.enter_by_person.limiter.retain_recent();
-        self.session_by_person.limiter.retain_recent();
+        self.enter_by_address.tidy();
+        self.enter_by_person.tidy();
+        self.session_by_person.tidy();
     }
 }
 
 impl<K: Hash + Eq + Clone> Keyed<K> {
     fn new(rate: Rate, keys_max: usize) -> Self {
         let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
-        Self { limiter: RateLimiter::dashmap(quota), burst: rate.burst.get(), keys_max }
+        Self {
+            limiter: RateLimiter::dashmap(quota),
+            burst: rate.burst.get(),
+            keys_max,
+            room: AtomicUsize::new(keys_max),
+        }
     }
 
-    /// At the cap a new key waits until old ones are forgotten: memory is worth more than one visitor's second.
+    fn tidy(&self) {
+        self.limiter.retain_recent();
+        self.room.store(self.keys_max.saturating_sub(self.limiter.len()), Ordering::Release);
+    }
+
+    /// Without room everybody waits until old keys are forgotten: memory is worth more than a visitor's second.
     fn check(&self, key: &K) -> Result<(), TooOften> {
         let too_often = |wait| TooOften { wait, burst: self.burst };
-        if self.limiter.len() >= self.keys_max {
-            self.limiter.retain_recent();
-            if self.limiter.len() >= self.keys_max {
-                return Err(too_often(Duration::from_secs(1)));
-            }
-        }
+        let one_less = |room: usize| room.checked_sub(1);
+        self.room
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less)
+            .map_err(|_| too_often(Duration::from_secs(1)))?;
         self.limiter
             .check_key(key)
             .map_err(|until| too_often(until.wait_time_from(DefaultClock::default().now())))
@@ -182,5 +194,7 @@ mod tests {
         let admitted =
             (0..100).filter(|n| limits.enter_from([192, 0, 2, *n].into()).is_ok()).count();
         assert_eq!(admitted, 10);
+        limits.tidy();
+        assert!(limits.enter_from([192, 0, 2, 200].into()).is_err(), "no key is at rest yet");
     }
 }

@@ -5,7 +5,11 @@
 //! ready in the same turn of the event loop joins it, and hands over one batch. One message comes back and wakes this
 //! runtime once; the waiters are then woken from inside.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::{
     sync::{Notify, mpsc, oneshot},
@@ -18,6 +22,8 @@ use super::{
     engine::{Submission, Verdict},
 };
 
+/// Submissions handed over in one message, so that a commit passes its own bound by less than this.
+const MESSAGE_RECORDS_MAX: usize = 256;
 /// Answers that may be under way to one runtime; past it, the oldest waiters of the batch see a storage fault.
 const ANSWERS_MAX: usize = 8192;
 
@@ -83,29 +89,38 @@ async fn gather(
         tick.notified().await;
         task::yield_now().await;
         let Some(desk) = desk.upgrade() else { return };
-        let (submissions, waiters): (Vec<_>, Vec<_>) = desk.waiting.take().into_iter().unzip();
-        if submissions.is_empty() {
-            continue;
-        }
-        let waiters = Arc::new(std::sync::Mutex::new(waiters));
-        let answer = {
-            let (waiters, answers) = (Arc::clone(&waiters), answers.clone());
-            Box::new(move |verdicts| {
-                let waiters = take(&waiters);
-                // Full or closed: the waiters are dropped, which they see as a fault and not as a receipt.
-                let _dropped = answers.try_send(Answer { waiters, verdicts });
-            })
-        };
-        if let Err(fault) = ledger.submit(submissions, answer) {
-            for waiter in take(&waiters) {
-                let _gone = waiter.send(Err(fault));
-            }
+        let mut waiting = desk.waiting.take().into_iter().peekable();
+        while waiting.peek().is_some() {
+            hand_over(&ledger, waiting.by_ref().take(MESSAGE_RECORDS_MAX), &answers);
         }
     }
 }
 
-fn take(waiters: &std::sync::Mutex<Vec<Waiter>>) -> Vec<Waiter> {
-    std::mem::take(&mut *waiters.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+fn hand_over(
+    ledger: &Ledger,
+    waiting: impl Iterator<Item = (Submission, Waiter)>,
+    answers: &mpsc::Sender<Answer>,
+) {
+    let (submissions, waiters): (Vec<_>, Vec<_>) = waiting.unzip();
+    // Shared, for a full queue drops the reply and the waiters must be told all the same.
+    let waiters = Arc::new(Mutex::new(waiters));
+    let reply = {
+        let (waiters, answers) = (Arc::clone(&waiters), answers.clone());
+        Box::new(move |verdicts| {
+            let waiters = take(&waiters);
+            // Full or closed: the waiters are dropped, which they see as a fault and not as a receipt.
+            let _dropped = answers.try_send(Answer { waiters, verdicts });
+        })
+    };
+    if let Err(fault) = ledger.submit(submissions, reply) {
+        for waiter in take(&waiters) {
+            let _gone = waiter.send(Err(fault));
+        }
+    }
+}
+
+fn take(waiters: &Mutex<Vec<Waiter>>) -> Vec<Waiter> {
+    std::mem::take(&mut *waiters.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 async fn deliver(mut arriving: mpsc::Receiver<Answer>) {

@@ -95,7 +95,7 @@ async fn check(mut counter: Counter, people: Vec<Person>) {
     assert_eq!(codes.len(), receipts.len(), "a receipt was given twice");
     let (accepted, settled) = counter.balance().await;
     assert_eq!(accepted, settled, "accepted = decided + undecided + withdrawn before a decision");
-    assert_eq!(accepted, codes.len() as f64, "what is in the ledger and what people hold");
+    assert_eq!(accepted, codes.len() as u64, "what is in the ledger and what people hold");
 
     for person in &people {
         let visitor = counter.enter(person.code, &person.identity).await;
@@ -114,7 +114,7 @@ async fn check(mut counter: Counter, people: Vec<Person>) {
     }
 
     let list = counter.data().join("receipts.ndjson");
-    let lines: Vec<_> = receipts.iter().map(|receipt| receipt.to_string()).collect();
+    let lines: Vec<_> = receipts.iter().map(ToString::to_string).collect();
     fs::write(&list, lines.join("\n")).unwrap();
     counter.kill();
     let verify = program()
@@ -200,7 +200,7 @@ impl Person {
             };
             match answer {
                 Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
-                    self.enter(counter).await
+                    self.enter(counter).await;
                 }
                 Ok(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => {}
                 Ok(answer) => return answer,
@@ -216,7 +216,7 @@ impl Person {
                 counter.try_ask("POST", "/v1/sessions", &self.identity, "", "").await
             && answer.status == StatusCode::CREATED
         {
-            self.token = answer.json()["token"].as_str().unwrap().to_owned();
+            answer.json()["token"].as_str().unwrap().clone_into(&mut self.token);
         }
     }
 }

@@ -262,20 +262,20 @@ impl Counter {
         (status, response.into_body().collect().await.unwrap().to_bytes().to_vec())
     }
 
-    /// The sum of a metric over the series whose line holds all of `labels`.
-    pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+    /// The sum of a count over the series whose line holds all of `labels`.
+    pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> u64 {
         let page = self.metrics().await;
         page.lines()
             .filter(|line| line.split(['{', ' ']).next() == Some(name))
             .filter(|line| labels.iter().all(|label| line.contains(label)))
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
             .sum()
     }
 
     /// Waits until every durable application is decided.
     pub(crate) async fn all_decided(&self) {
         for _ in 0..600 {
-            if self.metric("sportello_applications_undecided", &[]).await == 0.0 {
+            if self.metric("sportello_applications_undecided", &[]).await == 0 {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -284,7 +284,7 @@ impl Counter {
     }
 
     /// The balance of promise: accepted = decided + undecided + withdrawn before a decision.
-    pub(crate) async fn balance(&self) -> (f64, f64) {
+    pub(crate) async fn balance(&self) -> (u64, u64) {
         let accepted = self.metric("sportello_applications_accepted_total", &[]).await;
         let decided = self.metric("sportello_applications_decided_total", &[]).await;
         let undecided = self.metric("sportello_applications_undecided", &[]).await;

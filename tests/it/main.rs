@@ -1,5 +1,7 @@
 //! The counter from outside: the real binary over real TLS, on real files.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+
 mod access;
 mod bad_input;
 mod commands;

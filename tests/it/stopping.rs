@@ -38,7 +38,7 @@ async fn a_stop_finishes_what_was_let_in_and_exits_with_zero() {
 
     let counter = counter.reopen(EVENING);
     counter.all_decided().await;
-    assert_eq!(counter.balance().await, (1.0, 1.0));
+    assert_eq!(counter.balance().await, (1, 1));
 }
 
 #[tokio::test]
