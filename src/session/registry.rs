@@ -169,4 +169,33 @@ mod tests {
         registry.sweep(at(60));
         assert_eq!((registry.len(), leases.held()), (0, 0));
     }
+
+    #[test]
+    fn a_try_to_finish_keeps_the_lease_unless_it_is_done() {
+        let registry = Registry::new(Config { sessions_max: 1, session_seconds: 60 });
+        let leases = Leases::new(1);
+        let (token, session) = open(&registry, &leases, 1).unwrap();
+        drop(session.finishing(&leases).unwrap());
+        assert_eq!(leases.held(), 1, "the session keeps it for the next try");
+        session.finishing(&leases).unwrap().done();
+        assert_eq!(leases.held(), 0);
+        let other = leases.take().unwrap();
+        assert!(session.finishing(&leases).is_none(), "the only lease is somebody else's now");
+        drop(other);
+        let finishing = session.finishing(&leases).unwrap();
+        registry.close(&token);
+        drop(finishing);
+        drop(session);
+        assert_eq!(leases.held(), 0, "a session that ended meanwhile keeps nothing");
+    }
+
+    #[test]
+    fn a_session_in_a_log_line_names_nobody() {
+        let registry = Registry::new(Config { sessions_max: 1, session_seconds: 60 });
+        let (token, session) = open(&registry, &Leases::new(1), 1).unwrap();
+        let line = format!("{session:?}");
+        for secret in [session.fiscal_code.as_str(), &token, &session.tag] {
+            assert!(!line.contains(secret), "{line}");
+        }
+    }
 }

@@ -185,6 +185,26 @@ async fn a_body_that_comes_too_slowly_or_breaks_off_returns_what_it_held() {
 }
 
 #[tokio::test]
+async fn a_body_that_does_not_say_how_long_it_is_is_bounded_all_the_same() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let mut stream = counter.raw().await;
+    let head = format!(
+        "POST /v1/applications HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
+         connection: close\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+        citizen.token
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let chunk = format!("1000\r\n{}\r\n", " ".repeat(0x1000));
+    for _ in 0..17 {
+        stream.write_all(chunk.as_bytes()).await.unwrap();
+    }
+    let answer = read_all(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    still_serves(&citizen).await;
+}
+
+#[tokio::test]
 async fn refused_input_leaves_a_line_in_the_log_and_nothing_of_itself() {
     let counter = Counter::open();
     let citizen = counter.citizen(1).await;
