@@ -70,6 +70,15 @@ pub struct Desk {
     handovers: RefCell<HashMap<Campaign, Handover>>,
 }
 
+/// What makes a repeated submission the same one.
+#[derive(Clone, Copy, Debug)]
+pub enum Key<'k> {
+    /// A key that the client chose.
+    Chosen(&'k str),
+    /// The content itself: a line of a batch is the same when it reads the same.
+    OfContent,
+}
+
 /// Why somebody may not enter now.
 #[derive(Debug)]
 pub enum EnterFault {
@@ -226,7 +235,7 @@ impl Desk {
     pub async fn submit<'s>(
         &self,
         scope: Scope<'s>,
-        key: &str,
+        key: Key<'_>,
         body: &[u8],
     ) -> Result<Personal<'s, Receipt>, SubmitFault> {
         let intake = &self.intake;
@@ -330,7 +339,7 @@ impl Intake {
     fn submission(
         &self,
         scope: Scope<'_>,
-        key: &str,
+        key: Key<'_>,
         body: &[u8],
         digest: Digest,
         received_on: Date,
@@ -346,7 +355,10 @@ impl Intake {
         let header = Header { channel, received_on, subject, principal };
         Submission {
             claim: self.keys.claim(subject, application.campaign()),
-            key: self.keys.key_hash(principal, key),
+            key: match key {
+                Key::Chosen(key) => self.keys.key_hash(principal, b"chosen", key.as_bytes()),
+                Key::OfContent => self.keys.key_hash(principal, b"content", &digest),
+            },
             digest,
             channel,
             received_on,

@@ -38,6 +38,11 @@ impl Unread {
     pub fn new(body: Incoming) -> Self {
         Self(Some(body).filter(|body| !body.is_end_stream()))
     }
+
+    /// The body, for one who reads it to its end; nothing if it is empty.
+    pub fn take(&mut self) -> Option<Incoming> {
+        self.0.take()
+    }
 }
 
 impl Drop for Unread {
@@ -105,11 +110,21 @@ async fn collect(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, Kind> {
 
 /// `application/json`, with or without `charset=utf-8`.
 fn is_json(headers: &HeaderMap) -> bool {
+    is_one_of(headers, &["application/json"])
+}
+
+/// JSON a line, under any of the names in use.
+pub(super) fn is_ndjson(headers: &HeaderMap) -> bool {
+    is_one_of(headers, &["application/x-ndjson", "application/ndjson", "application/jsonl"])
+}
+
+fn is_one_of(headers: &HeaderMap, kinds: &[&str]) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return false;
     };
     let mut parts = value.split(';').map(str::trim);
-    parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"))
+    let known = |kind: &str| kinds.iter().any(|known| kind.eq_ignore_ascii_case(known));
+    parts.next().is_some_and(known)
         && parts.all(|parameter| {
             parameter.is_empty()
                 || parameter.eq_ignore_ascii_case("charset=utf-8")

@@ -4,7 +4,10 @@
 //! public by its nature goes out with `no-store`, and under a session with the session's `Subject-Tag`.
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{
+    Either, Full,
+    channel::{Channel, Sender},
+};
 use hyper::{
     Response, StatusCode,
     header::{
@@ -23,13 +26,22 @@ use crate::{
 const SUBJECT_TAG: HeaderName = HeaderName::from_static("subject-tag");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
+/// The body of a response: in one piece, or as it comes.
+pub type Body = Either<Full<Bytes>, Channel<Bytes>>;
+
 /// An answer on its way to the gate.
 pub struct Reply {
     status: StatusCode,
     content_type: &'static str,
-    body: Bytes,
+    body: Content,
     meant_for: MeantFor,
     headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+enum Content {
+    Whole(Bytes),
+    /// Lines that passed the gate one by one.
+    Lines(Channel<Bytes>),
 }
 
 #[derive(Clone, Copy)]
@@ -46,14 +58,38 @@ impl Reply {
     /// What is the same for everybody; a cache may keep it for so many seconds.
     #[must_use]
     pub fn public(content_type: &'static str, body: impl Into<Bytes>, seconds: u32) -> Self {
-        Self::new(StatusCode::OK, content_type, body.into(), MeantFor::Anyone { seconds })
+        Self::new(
+            StatusCode::OK,
+            content_type,
+            Content::Whole(body.into()),
+            MeantFor::Anyone { seconds },
+        )
     }
 
     /// What was rendered for one person.
     #[must_use]
     pub fn personal(status: StatusCode, json: Shown<Vec<u8>>) -> Self {
         let (body, subject) = json.into_parts();
-        Self::new(status, "application/json", body.into(), MeantFor::Person(subject))
+        Self::new(
+            status,
+            "application/json",
+            Content::Whole(body.into()),
+            MeantFor::Person(subject),
+        )
+    }
+
+    /// One line of an answer that comes in lines, rendered for one person.
+    #[must_use]
+    pub fn line(json: Shown<Vec<u8>>) -> Self {
+        Self::personal(StatusCode::OK, json)
+    }
+
+    /// An answer that comes in lines: what is sent must have passed [`release_line`] before.
+    #[must_use]
+    pub fn lines(ahead_max: usize) -> (Sender<Bytes>, Self) {
+        let (sender, lines) = Channel::new(ahead_max);
+        let content = Content::Lines(lines);
+        (sender, Self::new(StatusCode::OK, "application/x-ndjson", content, MeantFor::Requester))
     }
 
     /// The answer that hands a new session to whoever proved to be its person; it carries the session's tag, as all
@@ -61,21 +97,21 @@ impl Reply {
     #[must_use]
     pub fn entered(session: &Session, json: String) -> Self {
         let status = StatusCode::CREATED;
-        Self::new(status, "application/json", json.into(), MeantFor::Requester)
+        Self::new(status, "application/json", Content::Whole(json.into()), MeantFor::Requester)
             .with(SUBJECT_TAG, &session.tag)
     }
 
     /// Done, and nothing to say.
     #[must_use]
     pub fn empty() -> Self {
-        Self::new(StatusCode::NO_CONTENT, "", Bytes::new(), MeantFor::Requester)
+        Self::new(StatusCode::NO_CONTENT, "", Content::Whole(Bytes::new()), MeantFor::Requester)
     }
 
     /// A problem, in the language of the requester.
     #[must_use]
     pub fn problem(problem: &Problem, language: Language) -> Self {
         let meant_for = problem.shown_to().map_or(MeantFor::Requester, MeantFor::Person);
-        let body = problem.to_json(language).into();
+        let body = Content::Whole(problem.to_json(language).into());
         let mut reply = Self::new(problem.status(), "application/problem+json", body, meant_for);
         if let Some(seconds) = problem.retry_after_seconds() {
             reply.headers.push((RETRY_AFTER, seconds.into()));
@@ -101,7 +137,7 @@ impl Reply {
     fn new(
         status: StatusCode,
         content_type: &'static str,
-        body: Bytes,
+        body: Content,
         meant_for: MeantFor,
     ) -> Self {
         Self { status, content_type, body, meant_for, headers: Vec::new() }
@@ -120,15 +156,8 @@ impl Reply {
 /// An answer for somebody else is replaced by a plain 500, counted in `sportello_crossover_blocked_total`, and its content is
 /// gone.
 #[must_use]
-pub fn release(reply: Reply, session: Option<&Session>) -> Response<Full<Bytes>> {
-    let reply = match reply.meant_for {
-        MeantFor::Person(subject) if session.map(|session| session.subject) != Some(subject) => {
-            list::CROSSOVER_BLOCKED.counter(&[]).increment(1);
-            tracing::error!(?session, "an answer for somebody else was stopped at the last gate");
-            Reply::problem(&Problem::internal(), Language::default())
-        }
-        _ => reply,
-    };
+pub fn release(reply: Reply, session: Option<&Session>) -> Response<Body> {
+    let reply = checked(reply, session);
     let cache = match reply.meant_for {
         MeantFor::Anyone { seconds } => {
             HeaderValue::from_str(&format!("public, max-age={seconds}"))
@@ -136,7 +165,10 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Full<Bytes>>
         }
         MeantFor::Requester | MeantFor::Person(_) => HeaderValue::from_static("no-store"),
     };
-    let mut response = Response::new(Full::new(reply.body));
+    let mut response = Response::new(match reply.body {
+        Content::Whole(body) => Either::Left(Full::new(body)),
+        Content::Lines(lines) => Either::Right(lines),
+    });
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, cache);
@@ -149,6 +181,32 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Full<Bytes>>
     }
     headers.extend(reply.headers.into_iter().map(|(name, value)| (Some(name), value)));
     response
+}
+
+/// Lets one line of an answer in lines out, under the same condition as [`release`].
+#[must_use]
+pub fn release_line(reply: Reply, session: &Session) -> Bytes {
+    match checked(reply, Some(session)).body {
+        Content::Whole(line) => {
+            let mut ended = Vec::with_capacity(line.len() + 1);
+            ended.extend_from_slice(&line);
+            ended.push(b'\n');
+            ended.into()
+        }
+        Content::Lines(_) => Bytes::new(),
+    }
+}
+
+/// The reply itself if it is meant for whoever asked, else a plain 500: the one comparison that both ways out make.
+fn checked(reply: Reply, session: Option<&Session>) -> Reply {
+    match reply.meant_for {
+        MeantFor::Person(subject) if session.map(|session| session.subject) != Some(subject) => {
+            list::CROSSOVER_BLOCKED.counter(&[]).increment(1);
+            tracing::error!(?session, "an answer for somebody else was stopped at the last gate");
+            Reply::problem(&Problem::internal(), Language::default())
+        }
+        _ => reply,
+    }
 }
 
 #[cfg(test)]
@@ -185,8 +243,8 @@ mod tests {
         .await
     }
 
-    async fn text(response: Response<Full<Bytes>>) -> String {
-        let Ok(body) = response.into_body().collect().await;
+    async fn text(response: Response<Body>) -> String {
+        let body = response.into_body().collect().await.unwrap();
         String::from_utf8(body.to_bytes().to_vec()).unwrap()
     }
 
@@ -209,6 +267,14 @@ mod tests {
             assert_ne!(response.headers().get(SUBJECT_TAG), Some(&mine.tag.parse().unwrap()));
             assert!(!text(response).await.contains("5000.00"));
         }
+    }
+
+    #[tokio::test]
+    async fn a_line_for_somebody_else_is_stopped_like_an_answer() {
+        let (mine, yours) = (session(1), session(2));
+        assert_eq!(release_line(rendered_for(&mine).await, &mine), "5000.00\n");
+        let stopped = release_line(rendered_for(&mine).await, &yours);
+        assert!(!stopped.starts_with(b"5000.00") && stopped.starts_with(b"{"));
     }
 
     #[test]

@@ -86,6 +86,10 @@ problems! {
         "Domanda per un'altra persona" "Application for somebody else"
         "Un cittadino presenta la domanda solo per sé; un intermediario solo con un mandato, indicato in mandate."
         "Citizens apply for themselves only; intermediaries only with a mandate, named in mandate.";
+    IntermediariesOnly "intermediaries-only" FORBIDDEN
+        "Riservato agli intermediari" "For intermediaries only"
+        "Gli invii in blocco sono riservati agli intermediari autorizzati."
+        "Batches are for authorised intermediaries only.";
     NotFound "not-found" NOT_FOUND
         "Non trovato" "Not found"
         "Qui non c'è nulla, o nulla che ti appartenga."
@@ -104,12 +108,12 @@ problems! {
         "This person has an application in this campaign already: look at it, or withdraw it to hand in another.";
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE
         "Richiesta troppo grande" "Request too large"
-        "Il corpo della richiesta supera 64 KiB."
-        "The body of the request is larger than 64 KiB.";
+        "Il corpo della richiesta, o una riga di un invio in blocco, supera 64 KiB."
+        "The body of the request, or a line of a batch, is larger than 64 KiB.";
     MediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE
         "Formato non ammesso" "Unsupported media type"
-        "Invia application/json in UTF-8."
-        "Send application/json in UTF-8.";
+        "Invia application/json in UTF-8; per gli invii in blocco application/x-ndjson."
+        "Send application/json in UTF-8; for batches application/x-ndjson.";
     Invalid "invalid-application" UNPROCESSABLE_ENTITY
         "Domanda non valida" "Application not valid"
         "Correggi tutti i punti elencati in errors e ripeti l'invio: nulla è stato registrato."

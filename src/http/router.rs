@@ -4,12 +4,11 @@
 //! the use case, which reads the body.
 
 use std::{
-    cell::RefCell, collections::HashMap, net::IpAddr, panic::AssertUnwindSafe, rc::Rc, task::Poll,
+    cell::RefCell, collections::HashMap, net::IpAddr, panic::AssertUnwindSafe, rc::Rc, sync::Arc,
+    task::Poll,
 };
 
-use bytes::Bytes;
 use governor::{DefaultDirectRateLimiter, Quota};
-use http_body_util::Full;
 use hyper::{
     Method, Request, Response,
     body::Incoming,
@@ -21,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     api,
     body::{self, Unread},
-    guard::{self, Reply},
+    guard::{self, Body, Reply},
     problem::{Kind, Language, Problem},
 };
 use crate::{
@@ -52,6 +51,8 @@ pub enum Action {
     Estimate,
     /// Hand in an application.
     Submit,
+    /// Hand in many applications.
+    SubmitBatch,
     /// Look at an application.
     ShowApplication,
     /// Withdraw an application.
@@ -194,9 +195,21 @@ pub struct Asked<'r> {
     pub language: Language,
 }
 
+/// The session that a request came under.
+pub struct Login<'r> {
+    /// Its token, as it was sent.
+    pub token: &'r str,
+    /// The session itself.
+    pub session: &'r Arc<Session>,
+}
+
 impl Public {
     /// Answers one request. Never fails: a panic on the way is answered with a 500, and what it held is returned.
-    pub async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Response<Full<Bytes>> {
+    pub async fn answer(
+        self: &Rc<Self>,
+        request: Request<Incoming>,
+        from: IpAddr,
+    ) -> Response<Body> {
         let watch = Stopwatch::start();
         let method = method_label(request.method());
         let path = request.uri().path().to_owned();
@@ -211,11 +224,11 @@ impl Public {
     }
 
     async fn pass(
-        &self,
+        self: &Rc<Self>,
         found: Found<'_>,
         request: Request<Incoming>,
         from: IpAddr,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Body> {
         let (head, body) = request.into_parts();
         let body = Unread::new(body);
         let accepted = head.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
@@ -252,7 +265,15 @@ impl Public {
         }
         let action = route.action;
         let result = scope::within(&session, async |scope| {
-            api::within_session(self, action, scope, &asked, token, body).await
+            api::within_session(
+                self,
+                action,
+                scope,
+                &asked,
+                Login { token, session: &session },
+                body,
+            )
+            .await
         })
         .await;
         self.finish(route, result, language, Some(&session))
@@ -264,7 +285,7 @@ impl Public {
         result: Result<Reply, Problem>,
         language: Language,
         session: Option<&Session>,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Body> {
         let reply = result.unwrap_or_else(|problem| {
             self.meters.note_input(route, &problem);
             Reply::problem(&problem, language)

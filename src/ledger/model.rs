@@ -135,7 +135,7 @@ fn submission(keys: &HouseKeys, person: u64, key: u8, version: u8) -> Submission
         Header { channel: Channel::Citizen, received_on: DAY, subject, principal: subject };
     Submission {
         claim: keys.claim(subject, CAMPAIGN),
-        key: keys.key_hash(subject, &format!("key-{key}")),
+        key: keys.key_hash(subject, b"chosen", &[key]),
         digest: sha256(bytes.as_bytes()),
         channel: Channel::Citizen,
         received_on: DAY,

@@ -73,10 +73,10 @@ impl HouseKeys {
         Claim(short_hash(&self.claim, &[&subject.0, campaign.scheme.as_str().as_bytes(), &year]))
     }
 
-    /// The keyed hash of an idempotency key that `principal` chose.
+    /// The keyed hash of an idempotency key of `principal`; `kind` keeps keys of different origin apart.
     #[must_use]
-    pub fn key_hash(&self, principal: Subject, key: &str) -> KeyHash {
-        KeyHash(short_hash(&self.idempotency, &[&principal.0, key.as_bytes()]))
+    pub fn key_hash(&self, principal: Subject, kind: &[u8], key: &[u8]) -> KeyHash {
+        KeyHash(short_hash(&self.idempotency, &[&principal.0, kind, key]))
     }
 
     /// Seals `plaintext` for `subject` behind `header`, which stays readable and is bound to it.

@@ -11,7 +11,7 @@ use super::super::{
     router::{Asked, Public},
 };
 use crate::{
-    intake::Standing,
+    intake::{Key, Standing},
     ledger::{State, receipt::ReceiptCode},
     session::scope::Scope,
 };
@@ -44,7 +44,7 @@ pub(super) async fn submit(
     let body: Bytes = read_json(asked.headers, body, public.body).await?;
     let receipt = public
         .desk
-        .submit(scope, key, &body)
+        .submit(scope, Key::Chosen(key), &body)
         .await
         .map_err(|fault| Problem::of_submission(fault, scope.subject()))?;
     let mut location = String::new();

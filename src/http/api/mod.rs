@@ -1,9 +1,12 @@
 //! The API, version 1: what each route reads, calls and answers.
 
 mod applications;
+mod batches;
 mod description;
 mod sessions;
 mod status;
+
+use std::rc::Rc;
 
 use jiff::Timestamp;
 
@@ -11,7 +14,7 @@ use super::{
     body::Unread,
     guard::Reply,
     problem::Problem,
-    router::{Action, Asked, Public},
+    router::{Action, Asked, Login, Public},
 };
 use crate::{civic::local_time, session::scope::Scope};
 
@@ -31,18 +34,19 @@ pub(super) fn without_session(
 
 /// Answers what belongs to a session.
 pub(super) async fn within_session(
-    public: &Public,
+    public: &Rc<Public>,
     action: Action,
     scope: Scope<'_>,
     asked: &Asked<'_>,
-    token: &str,
+    login: Login<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
     match action {
         Action::ShowSession => Ok(sessions::show(scope)),
-        Action::Leave => Ok(sessions::leave(public, token)),
+        Action::Leave => Ok(sessions::leave(public, login.token)),
         Action::Estimate => applications::estimate(public, scope, asked, body).await,
         Action::Submit => applications::submit(public, scope, asked, body).await,
+        Action::SubmitBatch => batches::take(public, scope, login.session, asked, body),
         Action::ShowApplication => applications::show(public, scope, asked).await,
         Action::Withdraw => applications::withdraw(public, scope, asked).await,
         _ => Err(Problem::internal()),
