@@ -1,0 +1,150 @@
+"""What deploy/check needs a parser for: check_parts.py dashboard|names|settings|rules.
+
+dashboard: the dashboard has what Grafana and a reader need: titles, descriptions, units, its variables, no panels on top of each other.
+names:     alerts and dashboard use only metrics and labels of src/metrics.rs, and the dashboard every metric of it.
+settings:  variables and bounds in the unit agree with the settings in src/config/list.rs.
+rules:     prints the dashboard's queries as recording rules, for promtool to parse.
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DEPLOY = ROOT / "deploy"
+# What Prometheus itself adds to a series.
+GIVEN_LABELS = {"job", "instance", "le"}
+GIVEN_METRICS = {"up"}
+
+
+def read(path):
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def metrics():
+    """Every metric by its name on the page, with its labels."""
+    known = {}
+    declared = r'Kind::(Counter|Gauge|Histogram)[^,]*, \w+, "(\w+)" \[([^\]]*)\]'
+    for kind, name, labels in re.findall(declared, read("src/metrics.rs")):
+        labels = set(re.findall(r'"(\w+)"', labels))
+        suffixes = ("_bucket", "_sum", "_count") if kind == "Histogram" else ("",)
+        known.update({name + suffix: labels for suffix in suffixes})
+    return known
+
+
+def dashboard():
+    return json.loads(read("deploy/grafana/sportello.json"))
+
+
+def queries():
+    """Every query of the dashboard, with where it stands."""
+    for panel in dashboard()["panels"]:
+        for target in panel.get("targets", []):
+            yield f"dashboard, {panel['title']}", target["expr"]
+
+
+def plain(query):
+    """A query with the dashboard's variables filled in."""
+    return query.replace("$__rate_interval", "5m").replace("$__range", "1h").replace("$instance", ".*")
+
+
+def alert_queries():
+    """The alerts, without annotations, which quote no metric but settings and commands."""
+    text = re.sub(r"(?m)^\s*#.*$", "", read("deploy/prometheus/alerts.yml"))
+    for name, body in re.findall(r"- alert: (\w+)\n(.*?)(?=\n\s+labels:)", text, re.S):
+        yield f"alert {name}", body
+
+
+def check_names():
+    known, used = metrics(), set()
+    if len(known) < 10:
+        yield "src/metrics.rs is not read as it should be: hardly a metric found"
+    variables = [v["query"]["query"] for v in dashboard()["templating"]["list"] if v["type"] == "query"]
+    places = [*queries(), *alert_queries(), *(("dashboard variable", query) for query in variables)]
+    tests = read("deploy/prometheus/alerts_test.yml")
+    places += [("alert test", series) for series in re.findall(r"series: (.*)", tests)]
+    for where, query in places:
+        names = set(re.findall(r"\bsportello_\w+", query))
+        used |= names
+        yield from (f"{where}: no metric {name}" for name in sorted(names - known.keys()))
+        allowed = GIVEN_LABELS.union(*(known.get(name, set()) for name in names))
+        labels = set(re.findall(r'(\w+)\s*(?:=~|!~|!=|=)\s*"', query))
+        for group in re.findall(r"\b(?:by|without)\s*\(([^)]*)\)", query):
+            labels |= set(re.findall(r"\w+", group))
+        yield from (f"{where}: no label {label}" for label in sorted(labels - allowed))
+    stem = lambda name: re.sub(r"_(bucket|sum|count)$", "", name)
+    shown = {stem(name) for _, query in queries() for name in re.findall(r"\bsportello_\w+", query)}
+    yield from (f"dashboard: {name} is shown nowhere" for name in sorted({stem(n) for n in known} - shown))
+
+
+def check_dashboard():
+    board, taken, ids = dashboard(), {}, set()
+    for member in ("title", "uid", "description", "schemaVersion", "panels", "templating"):
+        if not board.get(member):
+            yield f"no {member}"
+    if {v["name"] for v in board["templating"]["list"]} != {"datasource", "instance"}:
+        yield "the variables are not datasource and instance"
+    for panel in board["panels"]:
+        title = panel.get("title") or f"panel {panel.get('id')}"
+        if panel["id"] in ids:
+            yield f"{title}: its id is another panel's"
+        ids.add(panel["id"])
+        at = panel["gridPos"]
+        for x in range(at["x"], at["x"] + at["w"]):
+            for y in range(at["y"], at["y"] + at["h"]):
+                if x > 23 or taken.setdefault((x, y), title) != title:
+                    yield f"{title}: lies on {taken.get((x, y), 'the edge')}"
+                    break
+            else:
+                continue
+            break
+        if panel["type"] == "row":
+            continue
+        if not panel.get("description") or not panel["fieldConfig"]["defaults"].get("unit"):
+            yield f"{title}: no description or no unit"
+        if panel["datasource"]["uid"] != "${datasource}":
+            yield f"{title}: not of the variable datasource"
+        for target in panel["targets"]:
+            if 'instance=~"$instance"' not in target["expr"] or not target["legendFormat"]:
+                yield f"{title}: a query without the variable instance or without a legend"
+
+
+def check_settings():
+    unit = read("deploy/systemd/sportello.service")
+    number = r'"{}",\s+"(\d+)"'
+    settings = read("src/config/list.rs")
+    known = {"SPORTELLO_" + key.replace(".", "_").upper() for key in re.findall(r'"([a-z]+\.[a-z_]+)"', settings)}
+    for place, text in (("unit", unit), ("Containerfile", read("deploy/container/Containerfile"))):
+        for name in re.findall(r"\bSPORTELLO_[A-Z_]+", text):
+            if name not in known:
+                yield f"{place}: no setting {name}"
+    drain_seconds = int(re.search(number.format(r"server\.drain_ms_max"), settings)[1]) / 1000
+    stop_seconds = int(re.search(r"TimeoutStopSec=(\d+)", unit)[1])
+    if stop_seconds < 2 * drain_seconds:
+        yield f"unit: TimeoutStopSec={stop_seconds} is not well above server.drain_ms_max, {drain_seconds} s"
+    connections = int(re.search(number.format(r"http\.connections_max"), settings)[1])
+    files = int(re.search(r"LimitNOFILE=(\d+)", unit)[1])
+    if files < connections + 1000:
+        yield f"unit: LimitNOFILE={files} is not well above http.connections_max, {connections}"
+
+
+def print_rules():
+    rules = [{"record": f"query:{n}", "expr": plain(query)} for n, (_, query) in enumerate(queries())]
+    # JSON is YAML.
+    print(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+
+
+def main():
+    what = sys.argv[1] if len(sys.argv) == 2 else ""
+    if what == "rules":
+        return print_rules()
+    checks = {"dashboard": check_dashboard, "names": check_names, "settings": check_settings}
+    if what not in checks:
+        sys.exit(__doc__)
+    faults = list(checks[what]())
+    print("\n".join(faults))
+    sys.exit(1 if faults else 0)
+
+
+main()
