@@ -153,6 +153,14 @@ impl Exporter {
         let recorder = builder.build_recorder();
         let exporter = Self(recorder.handle());
         metrics::set_global_recorder(recorder).map_err(|_| MetricsFault::Installed)?;
+        // An alarm that is absent until it rings for the first time would be missed by whoever watches its rise.
+        for metric in ALL.iter().filter(|metric| metric.labels.is_empty()) {
+            match metric.kind {
+                Kind::Counter => metric.counter(&[]).increment(0),
+                Kind::Gauge => metric.gauge(&[]).set(0.0),
+                Kind::Histogram(_) => drop(metric.histogram(&[])),
+            }
+        }
         with_recorder(|recorder| {
             for metric in ALL {
                 let (name, unit, help) =

@@ -212,6 +212,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("sessions.sessions_max", "200000", COUNT, "Sessions open at a time."),
     setting(
+        "sessions.person_sessions_max",
+        "4",
+        COUNT,
+        "Sessions of one person at a time; the oldest makes way.",
+    ),
+    setting(
         "sessions.session_seconds",
         "1800",
         Allowed::Number(60, 86_400),

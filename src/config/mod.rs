@@ -198,6 +198,7 @@ impl Settings {
     pub fn sessions(&self) -> registry::Config {
         registry::Config {
             sessions_max: self.count("sessions.sessions_max"),
+            person_sessions_max: self.count("sessions.person_sessions_max"),
             session_seconds: self.positive("sessions.session_seconds").get(),
         }
     }

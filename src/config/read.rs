@@ -12,6 +12,8 @@ use super::list::{Allowed, SETTINGS, Setting};
 
 /// What environment variables of ours begin with.
 const PREFIX: &str = "SPORTELLO_";
+/// How variables go on that Kubernetes sets for a service named like us; no section of ours has such a name.
+const KUBERNETES: [&str; 2] = ["SERVICE_", "PORT"];
 
 pub(super) type Values = BTreeMap<&'static str, String>;
 
@@ -141,7 +143,11 @@ impl Reading {
 
     /// Reads the environment: every variable that begins as ours must be known.
     pub(super) fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
-        let mut ours: Vec<_> = variables.filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        let is_ours = |name: &str| {
+            name.strip_prefix(PREFIX)
+                .is_some_and(|rest| !KUBERNETES.iter().any(|theirs| rest.starts_with(theirs)))
+        };
+        let mut ours: Vec<_> = variables.filter(|(name, _)| is_ours(name)).collect();
         ours.sort();
         for (name, value) in ours {
             let known = SETTINGS.iter().find(|setting| variable_of(setting.key) == name);
@@ -298,8 +304,13 @@ mod tests {
     #[test]
     fn a_variable_that_begins_as_ours_must_be_known() {
         let mut reading = Reading::default();
-        let variables =
-            [("SPORTELLO_LISTEN", "x"), ("SPORTELLO_GATE_LEASES_MAX", "0"), ("PATH", "x")];
+        let variables = [
+            ("SPORTELLO_LISTEN", "x"),
+            ("SPORTELLO_GATE_LEASES_MAX", "0"),
+            ("SPORTELLO_SERVICE_HOST", "10.0.0.1"),
+            ("SPORTELLO_PORT_8443_TCP", "x"),
+            ("PATH", "x"),
+        ];
         reading.environment(
             variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter(),
         );

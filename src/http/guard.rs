@@ -10,9 +10,10 @@ use http_body_util::{
 };
 use hyper::{
     Response, StatusCode,
+    body::Body as _,
     header::{
-        ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
-        WWW_AUTHENTICATE,
+        ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
+        HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
     },
 };
 
@@ -112,7 +113,8 @@ impl Reply {
     pub fn problem(problem: &Problem, language: Language) -> Self {
         let meant_for = problem.shown_to().map_or(MeantFor::Requester, MeantFor::Person);
         let body = Content::Whole(problem.to_json(language).into());
-        let mut reply = Self::new(problem.status(), "application/problem+json", body, meant_for);
+        let mut reply = Self::new(problem.status(), "application/problem+json", body, meant_for)
+            .with(CONTENT_LANGUAGE, language.tag());
         if let Some(seconds) = problem.retry_after_seconds() {
             reply.headers.push((RETRY_AFTER, seconds.into()));
         }
@@ -183,6 +185,17 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Body> {
     response
 }
 
+/// The same answer to a `HEAD`: its length, but not its content.
+#[must_use]
+pub fn without_content(response: Response<Body>) -> Response<Body> {
+    let length = response.body().size_hint().exact();
+    let mut response = response.map(|_| Either::Left(Full::default()));
+    if let Some(length) = length {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    response
+}
+
 /// Lets one line of an answer in lines out, under the same condition as [`release`].
 #[must_use]
 pub fn release_line(reply: Reply, session: &Session) -> Bytes {
@@ -230,7 +243,8 @@ mod tests {
         let identity =
             Identity { fiscal_code: FiscalCode::made_up(n), audience: Audience::Citizens };
         let subject = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
-        let registry = Registry::new(Config { sessions_max: 1, session_seconds: 60 });
+        let registry =
+            Registry::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
         let lease = Leases::new(1).take().unwrap();
         registry.open(&identity, subject, lease, Timestamp::UNIX_EPOCH).unwrap().1
     }

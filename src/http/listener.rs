@@ -197,7 +197,6 @@ async fn serve_http1(
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(config.head_ms_max))
         .max_buf_size(config.head_bytes_max)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);
     tokio::select! {

@@ -104,6 +104,7 @@ pub const ROUTES: &[Route] = &[
     route("DELETE", "/v1/session", Action::Leave, Class::Step, Access::Session),
     route("POST", "/v1/estimates", Action::Estimate, Class::Step, Access::Session),
     route("POST", "/v1/applications", Action::Submit, Class::Finish, Access::Session),
+    route("POST", "/v1/batches", Action::SubmitBatch, Class::Finish, Access::Session),
     route(
         "GET",
         "/v1/applications/{receipt}",
@@ -122,7 +123,7 @@ enum Found<'r> {
 }
 
 fn find<'r>(method: &Method, path: &'r str) -> Found<'r> {
-    // A HEAD is answered as its GET; the body is left out below us.
+    // A HEAD is answered as its GET, without the content.
     let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
     let mut allowed = Vec::new();
     for route in ROUTES {
@@ -220,7 +221,7 @@ impl Public {
             guard::release(Reply::problem(&Problem::internal(), Language::default()), None)
         });
         self.meters.count(label, method, response.status().as_u16(), watch);
-        response
+        if method == "HEAD" { guard::without_content(response) } else { response }
     }
 
     async fn pass(

@@ -14,6 +14,9 @@ use aws_lc_rs::{
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 
+/// What no key file may allow: anything to others, writing to the group. Service managers hand keys over readable by a
+/// group of their own.
+const EXPOSED_MODE: u32 = 0o037;
 /// Length of the master secret.
 const MASTER_BYTES: usize = 32;
 
@@ -90,7 +93,7 @@ impl HouseKeys {
             .map_err(|source| KeysFault::File { path: at(), source })?
             .permissions()
             .mode();
-        if mode & 0o077 != 0 {
+        if mode & EXPOSED_MODE != 0 {
             return Err(KeysFault::Exposed { path: at() });
         }
         let text =

@@ -29,14 +29,20 @@ const TAG_BYTES: usize = 16;
 pub struct Config {
     /// Sessions open at a time.
     pub sessions_max: usize,
+    /// Sessions of one person at a time; the oldest makes way. Otherwise a few people could hold every lease.
+    pub person_sessions_max: usize,
     /// How long a session lasts, seconds.
     pub session_seconds: u32,
 }
 
+type TokenHash = [u8; 32];
+
 /// The open sessions.
 pub struct Registry {
     config: Config,
-    by_token: DashMap<[u8; 32], Arc<Session>>,
+    by_token: DashMap<TokenHash, Arc<Session>>,
+    /// Of each person inside, oldest first. Its guard is never held while the other map is asked.
+    by_person: DashMap<Subject, Vec<TokenHash>>,
     open: AtomicUsize,
     gauges: [Gauge; Audience::ALL.len()],
 }
@@ -50,7 +56,13 @@ impl Registry {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let gauges = Audience::ALL.map(|audience| list::SESSIONS.gauge(&[audience.as_str()]));
-        Self { config, by_token: DashMap::new(), open: AtomicUsize::new(0), gauges }
+        Self {
+            config,
+            by_token: DashMap::new(),
+            by_person: DashMap::new(),
+            open: AtomicUsize::new(0),
+            gauges,
+        }
     }
 
     /// Opens a session and returns it with its token, which is told once and kept nowhere.
@@ -77,6 +89,9 @@ impl Registry {
             lease: Mutex::new(Some(lease)),
         });
         self.by_token.insert(hash_of(&token), Arc::clone(&session));
+        if let Some(oldest) = self.add_to_person(subject, hash_of(&token)) {
+            self.end(&oldest);
+        }
         self.gauges[identity.audience as usize].increment(1.0);
         Ok((token, session))
     }
@@ -90,20 +105,21 @@ impl Registry {
 
     /// Ends the session of a token.
     pub fn close(&self, token: &str) {
-        if let Some((_, session)) = self.by_token.remove(&hash_of(token)) {
-            self.gone(&session);
-        }
+        self.end(&hash_of(token));
     }
 
     /// Ends every session that is over at `now`; their leases return. Call it every few seconds.
     pub fn sweep(&self, now: Timestamp) {
-        self.by_token.retain(|_, session| {
-            let open = now < session.expires_at;
-            if !open {
-                self.gone(session);
-            }
-            open
-        });
+        let over = |session: &Session| now >= session.expires_at;
+        let ended: Vec<TokenHash> = self
+            .by_token
+            .iter()
+            .filter(|entry| over(entry.value()))
+            .map(|entry| *entry.key())
+            .collect();
+        for token in &ended {
+            self.end(token);
+        }
     }
 
     /// Sessions open.
@@ -118,6 +134,22 @@ impl Registry {
         self.len() == 0
     }
 
+    /// Notes a session of a person; returns the oldest one if that makes too many.
+    fn add_to_person(&self, person: Subject, token: TokenHash) -> Option<TokenHash> {
+        let mut theirs = self.by_person.entry(person).or_default();
+        theirs.push(token);
+        (theirs.len() > self.config.person_sessions_max).then(|| theirs.remove(0))
+    }
+
+    fn end(&self, token: &TokenHash) {
+        let Some((_, session)) = self.by_token.remove(token) else { return };
+        self.by_person.remove_if_mut(&session.subject, |_, theirs| {
+            theirs.retain(|known| known != token);
+            theirs.is_empty()
+        });
+        self.gone(&session);
+    }
+
     fn gone(&self, session: &Session) {
         self.open.fetch_sub(1, Ordering::AcqRel);
         self.gauges[session.audience as usize].decrement(1.0);
@@ -126,7 +158,7 @@ impl Registry {
     }
 }
 
-fn hash_of(token: &str) -> [u8; 32] {
+fn hash_of(token: &str) -> TokenHash {
     *blake3::hash(token.as_bytes()).as_bytes()
 }
 
@@ -150,7 +182,8 @@ mod tests {
 
     #[test]
     fn a_session_is_found_by_its_token_until_it_ends_and_returns_its_lease() {
-        let registry = Registry::new(Config { sessions_max: 2, session_seconds: 60 });
+        let registry =
+            Registry::new(Config { sessions_max: 2, person_sessions_max: 2, session_seconds: 60 });
         let leases = Leases::new(10);
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
         let (first, session) = open(&registry, &leases, 1).unwrap();
@@ -171,8 +204,27 @@ mod tests {
     }
 
     #[test]
+    fn a_person_holds_a_few_sessions_and_the_oldest_makes_way() {
+        let registry =
+            Registry::new(Config { sessions_max: 9, person_sessions_max: 2, session_seconds: 60 });
+        let leases = Leases::new(9);
+        let now = Timestamp::UNIX_EPOCH;
+        let tokens: Vec<_> = (0..3).map(|_| open(&registry, &leases, 1).unwrap().0).collect();
+        let (other, _) = open(&registry, &leases, 2).unwrap();
+        let found = |token: &String| registry.find(token, now).is_some();
+        assert_eq!(tokens.iter().map(found).collect::<Vec<_>>(), [false, true, true]);
+        assert!(found(&other));
+        assert_eq!((registry.len(), leases.held()), (3, 3));
+        tokens.iter().for_each(|token| registry.close(token));
+        registry.close(&other);
+        assert_eq!((registry.len(), leases.held()), (0, 0));
+        assert!(registry.by_person.is_empty(), "nobody is remembered who is not inside");
+    }
+
+    #[test]
     fn a_try_to_finish_keeps_the_lease_unless_it_is_done() {
-        let registry = Registry::new(Config { sessions_max: 1, session_seconds: 60 });
+        let registry =
+            Registry::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
         let leases = Leases::new(1);
         let (token, session) = open(&registry, &leases, 1).unwrap();
         drop(session.finishing(&leases).unwrap());
@@ -191,7 +243,8 @@ mod tests {
 
     #[test]
     fn a_session_in_a_log_line_names_nobody() {
-        let registry = Registry::new(Config { sessions_max: 1, session_seconds: 60 });
+        let registry =
+            Registry::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
         let (token, session) = open(&registry, &Leases::new(1), 1).unwrap();
         let line = format!("{session:?}");
         for secret in [session.fiscal_code.as_str(), &token, &session.tag] {

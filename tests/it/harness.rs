@@ -119,7 +119,7 @@ impl Counter {
             std::thread::sleep(Duration::from_millis(50));
             return Err(log.lock().unwrap().join("\n"));
         };
-        let client = client(&data.path().join("demo-cert.pem"));
+        let client = client(&data.path().join("demo-cert.pem"), false);
         Ok(Self {
             public: public.to_owned(),
             operator: operator.to_owned(),
@@ -132,6 +132,11 @@ impl Counter {
 
     pub(crate) fn data(&self) -> PathBuf {
         self.data.path().to_owned()
+    }
+
+    /// The same counter over HTTP/2.
+    pub(crate) fn speak_http2(&mut self) {
+        self.client = client(&self.data.path().join("demo-cert.pem"), true);
     }
 
     /// What the server has logged so far.
@@ -373,13 +378,13 @@ pub(crate) fn program() -> Command {
     command
 }
 
-fn client(certificate: &Path) -> Https {
+fn client(certificate: &Path, two: bool) -> Https {
     let connector = hyper_rustls::HttpsConnectorBuilder::new()
         .with_tls_config(trusting(certificate))
-        .https_only()
-        .enable_http1()
-        .build();
-    Client::builder(TokioExecutor::new()).build(connector)
+        .https_only();
+    let connector =
+        if two { connector.enable_http2().build() } else { connector.enable_http1().build() };
+    Client::builder(TokioExecutor::new()).http2_only(two).build(connector)
 }
 
 fn trusting(certificate: &Path) -> rustls::ClientConfig {

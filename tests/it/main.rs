@@ -4,8 +4,10 @@
 
 mod access;
 mod bad_input;
+mod batches;
 mod commands;
 mod crash;
 mod harness;
 mod life;
+mod protocols;
 mod stopping;

@@ -1,0 +1,113 @@
+//! Batches of intermediaries: a line in, a durable line out.
+
+use http_body_util::Full;
+use hyper::{Request, StatusCode};
+use serde_json::Value;
+use sportello::{application, civic::FiscalCode};
+
+use crate::harness::{Answer, Counter, MORNING, Visitor};
+
+fn line(n: u64) -> String {
+    application::example(&FiscalCode::made_up(n), 2024).replace('\n', " ").trim().replacen(
+        '{',
+        "{\"mandate\":\"M-1\",",
+        1,
+    )
+}
+
+async fn send(counter: &Counter, visitor: &Visitor<'_>, kind: &str, body: String) -> Answer {
+    let request = Request::post(format!("{}/v1/batches", counter.public))
+        .header("authorization", format!("Bearer {}", visitor.token))
+        .header("content-type", kind)
+        .body(Full::from(body))
+        .unwrap();
+    counter.send(request).await.unwrap()
+}
+
+fn lines(answer: &Answer) -> Vec<Value> {
+    answer
+        .body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_line_by_line_and_sending_it_again_changes_nothing() {
+    let counter = Counter::open_at(MORNING);
+    let office = counter.intermediary(100).await;
+    let body: String = (0..150).map(|n| line(n) + "\n").collect();
+    let first = send(&counter, &office, "application/x-ndjson", body.clone()).await;
+    assert_eq!(
+        (first.status, first.header("content-type").as_str()),
+        (StatusCode::OK, "application/x-ndjson")
+    );
+    assert_eq!(first.header("subject-tag"), office.tag);
+    assert_eq!(first.header("cache-control"), "no-store");
+    let receipts = lines(&first);
+    assert_eq!(receipts.len(), 150);
+    let again = send(&counter, &office, "application/x-ndjson", body).await;
+    assert_eq!(again.body, first.body);
+    assert_eq!(
+        counter.metric("sportello_applications_accepted_total", &["intermediary"]).await,
+        150
+    );
+    // In the order of the input: the last line is the last person's.
+    let location = format!("/v1/applications/{}", receipts[149]["receipt"].as_str().unwrap());
+    let told = office.decided(&location).await;
+    assert_eq!(told["application"]["applicant"]["fiscalCode"], FiscalCode::made_up(149).as_str());
+    counter.all_decided().await;
+    assert_eq!(counter.balance().await, (150, 150));
+}
+
+#[tokio::test]
+async fn a_bad_line_is_told_by_its_number_and_stops_nothing() {
+    let counter = Counter::open_at(MORNING);
+    let office = counter.intermediary(100).await;
+    let long = format!("{{\"scheme\": \"{}\"}}", "x".repeat(70_000));
+    let plain = application::example(&FiscalCode::made_up(4), 2024).replace('\n', " ");
+    let body = [
+        line(1),
+        "not json".to_owned(),
+        line(2),
+        long,
+        plain,
+        line(1).replace("mario", "other"),
+        line(3),
+    ];
+    let answer = send(&counter, &office, "application/x-ndjson", body.join("\n")).await;
+    let told = lines(&answer);
+    assert_eq!(told.len(), body.len());
+    for good in [0, 2, 6] {
+        assert_eq!(told[good]["state"], "received", "{}", told[good]);
+    }
+    for (index, slug) in
+        [(1, "malformed"), (3, "body-too-large"), (4, "not-yours"), (5, "already-applied")]
+    {
+        assert_eq!(told[index]["type"], format!("urn:sportello:problem:{slug}"));
+        assert_eq!(told[index]["line"], index as u64 + 1);
+    }
+    assert_eq!(told[5]["receipt"], told[0], "its own earlier receipt");
+}
+
+#[tokio::test]
+async fn batches_are_for_intermediaries_and_for_lines_of_json() {
+    let evening = Counter::open();
+    let citizen = evening.citizen(1).await;
+    let refused = send(&evening, &citizen, "application/x-ndjson", line(1)).await;
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (StatusCode::FORBIDDEN, "intermediaries-only")
+    );
+    let morning = Counter::open_at(MORNING);
+    let office = morning.intermediary(100).await;
+    let refused = send(&morning, &office, "application/json", line(1)).await;
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type")
+    );
+    let empty = send(&morning, &office, "application/x-ndjson", String::new()).await;
+    assert_eq!((empty.status, empty.body.len()), (StatusCode::OK, 0));
+    assert_eq!(morning.metric("sportello_leases", &["held"]).await, 1);
+}
