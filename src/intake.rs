@@ -35,7 +35,7 @@ use crate::{
     },
     schemes::{Campaign, CampaignWindow, Decision, Rules},
     session::{
-        Session,
+        Session, Whose,
         registry::Registry,
         scope::{Personal, Scope},
     },
@@ -91,8 +91,8 @@ pub enum EnterFault {
     },
     /// They asked too often.
     TooOften(TooOften),
-    /// Everybody who can finish is inside already, or no session is free.
-    Full,
+    /// Everybody who can finish is inside already, or no session is free; which of the two, for the operator.
+    Full(&'static str),
 }
 
 /// Why an application was not accepted.
@@ -156,7 +156,7 @@ impl Intake {
         self.limits.enter_from(from).map_err(EnterFault::TooOften)?;
         let identity = self.verifier.verify(token, self.clock.real()).map_err(EnterFault::Token)?;
         let now = self.clock.now();
-        if let Window::Closed { opens_at } = self.schedule.window(identity.audience, now) {
+        if let Window::Closed { opens_at } = self.schedule.window(identity.audience(), now) {
             return Err(EnterFault::WindowClosed { opens_at });
         }
         self.seat(&identity, now)
@@ -167,10 +167,12 @@ impl Intake {
         identity: &Identity,
         now: Timestamp,
     ) -> Result<(String, Arc<Session>), EnterFault> {
-        let subject = self.keys.subject(&identity.fiscal_code);
-        self.limits.enter_as(subject).map_err(EnterFault::TooOften)?;
-        let lease = self.leases.take().ok_or(EnterFault::Full)?;
-        self.sessions.open(identity, subject, lease, now).map_err(|_| EnterFault::Full)
+        let person = self.keys.subject(&identity.fiscal_code);
+        self.limits.enter_as(person).map_err(EnterFault::TooOften)?;
+        let lease = self.leases.take().ok_or(EnterFault::Full("leases"))?;
+        let subject = identity.office.as_deref().map_or(person, |office| self.keys.office(office));
+        let whose = Whose { subject, person };
+        self.sessions.open(identity, whose, lease, now).map_err(|_| EnterFault::Full("sessions"))
     }
 
     /// The decision that the engine would take today; stores nothing.
@@ -243,44 +245,27 @@ impl Desk {
         let campaign = application.campaign();
         let today = local_time::date_at(intake.clock.now());
         intake.open_campaign(campaign, today)?;
-        let ledger = intake.shelf.get(campaign).ok_or(SubmitFault::Commit(CommitFault::Storage))?;
+        // A ledger is opened the day before its campaign; should that have failed, an operator is being told.
+        let ledger = intake.shelf.get(campaign).ok_or(SubmitFault::Commit(CommitFault::Busy))?;
         let finishing = scope.session().finishing(&intake.leases).ok_or(SubmitFault::NoLease)?;
 
         let digest = sha256(body);
         let submission = intake.submission(scope, key, body, digest, today, application);
         let verdict =
             self.handover(&ledger).submit(submission).await.map_err(SubmitFault::Commit)?;
-        let receipt = match verdict {
-            Verdict::Accepted(position, batch) => {
-                ledger.receipt(position, today, &digest, &batch).ok_or_else(missing)?
+        let (owner, receipt) = match verdict {
+            Verdict::Accepted(position, batch, principal) => {
+                let receipt = ledger.receipt(position, today, &digest, &batch);
+                (principal, receipt.ok_or_else(missing)?)
             }
-            Verdict::Replayed(position) => stored_receipt(&ledger, position).await?,
+            Verdict::Replayed(position) => stored_receipt(scope, &ledger, position).await?,
             Verdict::KeyReused => return Err(SubmitFault::KeyReused),
             Verdict::AlreadyApplied(position) => {
-                return Err(self.already_applied(scope, ledger, position).await);
+                return Err(already_applied(scope, &ledger, position).await);
             }
         };
         finishing.done();
-        Ok(scope.personal(scope.subject(), receipt))
-    }
-
-    async fn already_applied(
-        &self,
-        scope: Scope<'_>,
-        ledger: Arc<Ledger>,
-        position: Position,
-    ) -> SubmitFault {
-        let reader = Arc::clone(&ledger);
-        match blocking(move || reader.header(position)).await {
-            Ok(header) if owner(scope, &header) == scope.subject() => {
-                match stored_receipt(&ledger, position).await {
-                    Ok(receipt) => SubmitFault::AlreadyApplied(Some(Box::new(receipt))),
-                    Err(fault) => fault,
-                }
-            }
-            Ok(_) => SubmitFault::AlreadyApplied(None),
-            Err(fault) => SubmitFault::Read(fault),
-        }
+        Ok(scope.personal(owner, receipt))
     }
 
     fn handover(&self, ledger: &Arc<Ledger>) -> Handover {
@@ -298,17 +283,20 @@ impl Desk {
         code: ReceiptCode,
     ) -> Result<Personal<'s, Standing>, LookupFault> {
         let (ledger, position, state) = self.intake.find(code).ok_or(LookupFault::NotFound)?;
-        let (header, application, decision) = blocking(move || {
-            let header = ledger.header(position)?;
-            let application = ledger.application(position, header.subject)?;
-            let decision = ledger.decision(position, header.subject)?;
-            Ok((header, application, decision))
-        })
-        .await
-        .map_err(LookupFault::Read)?;
+        let header = header_of(&ledger, position).await.map_err(LookupFault::Read)?;
         if owner(scope, &header) != scope.subject() {
             return Err(LookupFault::NotFound);
         }
+        // A citizen's own key opens; an intermediary was entrusted with the record, as its header has just shown.
+        let subject = match scope.audience() {
+            Audience::Citizens => scope.subject(),
+            Audience::Intermediaries => header.subject,
+        };
+        let (application, decision) = blocking(move || {
+            Ok((ledger.application(position, subject)?, ledger.decision(position, subject)?))
+        })
+        .await
+        .map_err(LookupFault::Read)?;
         let standing = Standing {
             receipt: code,
             state,
@@ -325,8 +313,7 @@ impl Desk {
     /// [`LookupFault`].
     pub async fn withdraw(&self, scope: Scope<'_>, code: ReceiptCode) -> Result<(), LookupFault> {
         let (ledger, position, _) = self.intake.find(code).ok_or(LookupFault::NotFound)?;
-        let reader = Arc::clone(&ledger);
-        let header = blocking(move || reader.header(position)).await.map_err(LookupFault::Read)?;
+        let header = header_of(&ledger, position).await.map_err(LookupFault::Read)?;
         if owner(scope, &header) != scope.subject() {
             return Err(LookupFault::NotFound);
         }
@@ -353,8 +340,9 @@ impl Intake {
             }
         };
         let header = Header { channel, received_on, subject, principal };
+        let campaign = application.campaign();
         Submission {
-            claim: self.keys.claim(subject, application.campaign()),
+            claim: self.keys.claim(subject, campaign),
             key: match key {
                 Key::Chosen(key) => self.keys.key_hash(principal, b"chosen", key.as_bytes()),
                 Key::OfContent => self.keys.key_hash(principal, b"content", &digest),
@@ -363,18 +351,42 @@ impl Intake {
             channel,
             received_on,
             subject,
-            record: self.keys.seal_record(&header, body),
+            principal,
+            record: self.keys.seal_record(campaign, &header, body),
             application: Box::new(application),
         }
     }
 }
 
-async fn stored_receipt(ledger: &Arc<Ledger>, position: Position) -> Result<Receipt, SubmitFault> {
+async fn already_applied(
+    scope: Scope<'_>,
+    ledger: &Arc<Ledger>,
+    position: Position,
+) -> SubmitFault {
+    match stored_receipt(scope, ledger, position).await {
+        Ok((owner, receipt)) => {
+            SubmitFault::AlreadyApplied((owner == scope.subject()).then(|| Box::new(receipt)))
+        }
+        Err(fault) => fault,
+    }
+}
+
+/// A receipt that was given before, and whose it is by the record itself.
+async fn stored_receipt(
+    scope: Scope<'_>,
+    ledger: &Arc<Ledger>,
+    position: Position,
+) -> Result<(Subject, Receipt), SubmitFault> {
+    let header = header_of(ledger, position).await.map_err(SubmitFault::Read)?;
     let ledger = Arc::clone(ledger);
-    blocking(move || Ok(ledger.stored_receipt(position)?))
-        .await
-        .map_err(SubmitFault::Read)?
-        .ok_or_else(missing)
+    let receipt = blocking(move || Ok(ledger.stored_receipt(position)?)).await;
+    let receipt = receipt.map_err(SubmitFault::Read)?.ok_or_else(missing)?;
+    Ok((owner(scope, &header), receipt))
+}
+
+async fn header_of(ledger: &Arc<Ledger>, position: Position) -> Result<Header, ReadFault> {
+    let ledger = Arc::clone(ledger);
+    blocking(move || ledger.header(position)).await
 }
 
 /// A receipt that the ledger should hold and does not: the storage is not to be trusted.

@@ -91,14 +91,7 @@ impl Bench {
     fn draw_from_ledgers(&self) -> Vec<Case> {
         let mut cases = Vec::new();
         for ledger in self.shelf.all() {
-            let drawn = match ledger.draw_waiting(CASES_MAX) {
-                Ok(drawn) => drawn,
-                Err(fault) => {
-                    tracing::error!(campaign = %ledger.campaign(), %fault, "waiting applications cannot be read");
-                    continue;
-                }
-            };
-            for (position, header, bytes) in drawn {
+            for (position, header, bytes) in ledger.draw_waiting(CASES_MAX) {
                 match application::parse(&bytes, self.rules) {
                     Ok(application) => cases.push(Case {
                         campaign: ledger.campaign(),
@@ -136,7 +129,12 @@ impl Bench {
 
     fn ruling(&self, case: &Case) -> Ruling {
         let decision = self.rules.decide(&case.application, case.received_on);
-        let sealed = self.keys.seal_decision(case.subject, case.position, &decision.to_json());
+        let sealed = self.keys.seal_decision(
+            case.campaign,
+            case.subject,
+            case.position,
+            &decision.to_json(),
+        );
         Ruling { position: case.position, outcome: decision.outcome, decision: sealed }
     }
 }

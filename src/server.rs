@@ -6,7 +6,6 @@
 use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
-    os::unix::fs::DirBuilderExt as _,
     path::PathBuf,
     rc::Rc,
     sync::Arc,
@@ -36,12 +35,12 @@ use crate::{
     judges::{Bench, Judges},
     ledger::{
         engine::OpenFault,
-        keys::{HouseKeys, KeysFault, fill_random},
+        keys::{HouseKeys, KeysFault, fill_random, private_directory},
         shelf::Shelf,
     },
     metrics::{Exporter, MetricsFault},
     operator::{self, Operator},
-    schemes::Rules,
+    schemes::{CampaignWindow, Rules},
     session::registry::Registry,
     urn::Urn,
 };
@@ -122,8 +121,7 @@ pub struct Addresses {
 /// [`StartFault::Data`].
 pub fn prepare_data(settings: &Settings) -> Result<(), StartFault> {
     let path = settings.data();
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
-    made.map_err(|source| StartFault::Data { path, source })
+    private_directory(&path).map_err(|source| StartFault::Data { path, source })
 }
 
 /// Serves until SIGTERM or SIGINT and has drained when it returns. `ready` is called once everything listens.
@@ -240,11 +238,12 @@ fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
     Ok(HouseKeys::create(&path)?)
 }
 
-/// Opens the ledgers of campaigns that are open today, and of those that have one.
+/// Opens the ledgers of campaigns that are open today or tomorrow, and of those that have one.
 fn open_campaigns(shelf: &Shelf, rules: &Rules, clock: &Clock) -> Result<(), OpenFault> {
     let today = local_time::date_at(clock.now());
-    let wanted = |window: &crate::schemes::CampaignWindow| {
-        window.contains(today) || shelf.holds(window.campaign)
+    let tomorrow = today.tomorrow().unwrap_or(today);
+    let wanted = |window: &CampaignWindow| {
+        window.contains(today) || window.contains(tomorrow) || shelf.holds(window.campaign)
     };
     rules.campaigns().filter(wanted).try_for_each(|window| shelf.open(window.campaign))
 }

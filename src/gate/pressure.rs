@@ -8,10 +8,6 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use metrics::Counter;
-
-use crate::metrics as list;
-
 /// What a request is worth under pressure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -59,7 +55,6 @@ pub struct Pressure(Arc<Load>);
 struct Load {
     requests_max: usize,
     under_way: AtomicUsize,
-    shed: [Counter; Class::ALL.len()],
 }
 
 /// A request that was let through; dropping it ends it.
@@ -73,20 +68,18 @@ impl Pressure {
     /// With this many requests under way at most, `finish` apart.
     #[must_use]
     pub fn new(requests_max: usize) -> Self {
-        let shed = Class::ALL.map(|class| list::SHED.counter(&[class.as_str(), "requests"]));
-        Self(Arc::new(Load { requests_max, under_way: AtomicUsize::new(0), shed }))
+        Self(Arc::new(Load { requests_max, under_way: AtomicUsize::new(0) }))
     }
 
     /// Lets a request of `class` through.
     ///
     /// # Errors
-    /// [`Shed`], counted: refuse it before anything of it is read.
+    /// [`Shed`]: refuse it before anything of it is read.
     pub fn admit(&self, class: Class) -> Result<Admitted, Shed> {
         let under_way = self.0.under_way.fetch_add(1, Ordering::AcqRel);
         let admitted = Admitted(Arc::clone(&self.0));
         let full = |percent| under_way >= self.0.requests_max.saturating_mul(percent) / 100;
         if class.share_percent().is_some_and(full) {
-            self.0.shed[class as usize].increment(1);
             return Err(Shed(class));
         }
         Ok(admitted)

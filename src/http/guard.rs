@@ -231,22 +231,23 @@ mod tests {
     use crate::{
         civic::FiscalCode,
         gate::leases::Leases,
-        identity::{Audience, Identity},
+        identity::Identity,
         ledger::keys::HouseKeys,
         session::{
+            Whose,
             registry::{Config, Registry},
             scope::within,
         },
     };
 
     fn session(n: u64) -> std::sync::Arc<Session> {
-        let identity =
-            Identity { fiscal_code: FiscalCode::made_up(n), audience: Audience::Citizens };
-        let subject = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
+        let identity = Identity { fiscal_code: FiscalCode::made_up(n), office: None };
+        let person = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
+        let whose = Whose { subject: person, person };
         let registry =
             Registry::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
         let lease = Leases::new(1).take().unwrap();
-        registry.open(&identity, subject, lease, Timestamp::UNIX_EPOCH).unwrap().1
+        registry.open(&identity, whose, lease, Timestamp::UNIX_EPOCH).unwrap().1
     }
 
     async fn rendered_for(session: &Session) -> Reply {

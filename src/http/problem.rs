@@ -21,6 +21,11 @@ const RETRY_SECONDS: u32 = 2;
 /// After a storage fault an operator has to act first.
 const STORAGE_RETRY_SECONDS: u32 = 60;
 
+/// Why requests are turned away to protect those who were let in: values of the label `reason` of
+/// `sportello_shed_total`.
+pub const SHED_REASONS: [&str; 7] =
+    ["connections", "draining", "leases", "queue", "rate", "requests", "sessions"];
+
 macro_rules! problems {
     ($($kind:ident $slug:literal $status:ident
        $title_it:literal $title_en:literal $detail_it:literal $detail_en:literal;)*) => {
@@ -66,10 +71,14 @@ problems! {
         "Richiesta non leggibile" "Unreadable request"
         "Il corpo della richiesta non è un documento JSON valido."
         "The body of the request is not a valid JSON document.";
+    HostMissing "host-missing" BAD_REQUEST
+        "Manca l'intestazione Host" "Host header missing"
+        "Una richiesta HTTP/1.1 porta un'intestazione Host, e una sola."
+        "An HTTP/1.1 request carries one Host header, and only one.";
     KeyMissing "idempotency-key-missing" BAD_REQUEST
         "Manca la chiave di idempotenza" "Idempotency key missing"
-        "Aggiungi l'intestazione Idempotency-Key con un valore scelto da te, da 1 a 128 caratteri ASCII visibili, e riusalo se ripeti l'invio."
-        "Add the header Idempotency-Key with a value of your own, 1 to 128 visible ASCII characters, and use it again if you repeat the request.";
+        "Aggiungi l'intestazione Idempotency-Key, una sola, con un valore scelto da te, da 1 a 128 caratteri ASCII visibili, e riusalo se ripeti l'invio."
+        "Add the header Idempotency-Key, only once, with a value of your own, 1 to 128 visible ASCII characters, and use it again if you repeat the request.";
     Unauthenticated "unauthenticated" UNAUTHORIZED
         "Accesso necessario" "Log in first"
         "Il token manca, non è valido o è scaduto: accedi di nuovo."
@@ -164,6 +173,8 @@ struct Told {
     rate_limit: Option<String>,
     allowed_methods: Option<String>,
     shown_to: Option<Subject>,
+    /// Why somebody was turned away to protect those who were let in, for the operator.
+    shed: Option<&'static str>,
 }
 
 impl From<Kind> for Problem {
@@ -193,6 +204,15 @@ impl Problem {
         )
     }
 
+    /// Turned away to protect those who were let in; why, for the operator. One of [`SHED_REASONS`].
+    #[must_use]
+    pub fn shedding(kind: Kind, reason: &'static str) -> Self {
+        debug_assert!(SHED_REASONS.contains(&reason), "{reason} is on the list");
+        let mut problem = Self::from(kind);
+        problem.told.shed = Some(reason);
+        problem
+    }
+
     /// A submission that failed, told to `requester` alone.
     #[must_use]
     pub fn of_submission(fault: SubmitFault, requester: Subject) -> Self {
@@ -203,7 +223,7 @@ impl Problem {
             SubmitFault::CampaignClosed(window) => campaign_closed(&window),
             SubmitFault::NotYours => Kind::NotYours.into(),
             SubmitFault::KeyReused => Kind::KeyReused.into(),
-            SubmitFault::NoLease => Kind::Busy.into(),
+            SubmitFault::NoLease => Self::shedding(Kind::Busy, "leases"),
             SubmitFault::Commit(fault) => fault.into(),
             SubmitFault::Read(fault) => unreadable(&fault),
         }
@@ -219,6 +239,12 @@ impl Problem {
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Why somebody was turned away to protect others, if that is what happened.
+    #[must_use]
+    pub fn shed(&self) -> Option<&'static str> {
+        self.told.shed
     }
 
     /// How many faults of the input it names.
@@ -295,7 +321,7 @@ impl From<EnterFault> for Problem {
             EnterFault::Token(TokenFault::AssuranceTooLow) => Kind::AssuranceTooLow.into(),
             EnterFault::WindowClosed { opens_at } => window_closed(opens_at),
             EnterFault::TooOften(too_often) => too_often.into(),
-            EnterFault::Full => Kind::Busy.into(),
+            EnterFault::Full(reason) => Self::shedding(Kind::Busy, reason),
         }
     }
 }
@@ -313,7 +339,7 @@ impl From<LookupFault> for Problem {
 impl From<CommitFault> for Problem {
     fn from(fault: CommitFault) -> Self {
         match fault {
-            CommitFault::Busy => Kind::Busy.into(),
+            CommitFault::Busy => Self::shedding(Kind::Busy, "queue"),
             CommitFault::Storage => Kind::StorageUnavailable.into(),
         }
     }
@@ -324,13 +350,14 @@ impl From<TooOften> for Problem {
         let seconds = seconds_up(too_often.wait);
         let retry_after_seconds = Some(jittered(seconds));
         let rate_limit = Some(format!("\"default\";r=0;t={seconds}"));
-        Self::new(Kind::TooOften, Told { retry_after_seconds, rate_limit, ..Told::default() })
+        let shed = Some("rate");
+        Self::new(Kind::TooOften, Told { retry_after_seconds, rate_limit, shed, ..Told::default() })
     }
 }
 
 impl From<Shed> for Problem {
     fn from(_: Shed) -> Self {
-        Kind::Busy.into()
+        Self::shedding(Kind::Busy, "requests")
     }
 }
 

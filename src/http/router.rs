@@ -10,9 +10,9 @@ use std::{
 
 use governor::{DefaultDirectRateLimiter, Quota};
 use hyper::{
-    Method, Request, Response,
+    Method, Request, Response, Version,
     body::Incoming,
-    header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderMap},
+    header::{ACCEPT_LANGUAGE, AUTHORIZATION, HOST, HeaderMap},
 };
 use metrics::{Counter, Histogram};
 use tokio_util::sync::CancellationToken;
@@ -234,22 +234,26 @@ impl Public {
         let body = Unread::new(body);
         let accepted = head.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let language = Language::from_accept_language(accepted);
-        let refuse = |problem: Problem, session: Option<&Session>| {
-            guard::release(Reply::problem(&problem, language), session)
-        };
         let (route, segment) = match found {
             Found::Route(route, segment) => (route, segment),
             Found::WrongMethod { allowed } => {
-                return refuse(Problem::method_not_allowed(allowed), None);
+                let problem = Problem::method_not_allowed(allowed);
+                return guard::release(Reply::problem(&problem, language), None);
             }
-            Found::Nothing => return refuse(Kind::NotFound.into(), None),
+            Found::Nothing => {
+                return guard::release(Reply::problem(&Kind::NotFound.into(), language), None);
+            }
         };
+        let refuse = |problem: Problem| self.finish(route, Err(problem), language, None);
+        if head.version == Version::HTTP_11 && one(&head.headers, HOST.as_str()).is_none() {
+            return refuse(Kind::HostMissing.into());
+        }
         if self.draining.is_cancelled() && route.class == Class::Enter {
-            return refuse(Kind::Draining.into(), None);
+            return refuse(Problem::shedding(Kind::Draining, "draining"));
         }
         let _admitted = match self.pressure.admit(route.class) {
             Ok(admitted) => admitted,
-            Err(shed) => return refuse(shed.into(), None),
+            Err(shed) => return refuse(shed.into()),
         };
         let asked = Asked { headers: &head.headers, segment, from, language };
         if route.access != Access::Session {
@@ -259,10 +263,10 @@ impl Public {
         let intake = &self.desk.intake;
         let token = bearer(&head.headers).unwrap_or_default();
         let Some(session) = intake.sessions.find(token, intake.clock.now()) else {
-            return refuse(Kind::Unauthenticated.into(), None);
+            return refuse(Kind::Unauthenticated.into());
         };
-        if let Err(too_often) = intake.limits.session_of(session.subject) {
-            return refuse(too_often.into(), Some(&session));
+        if let Err(too_often) = intake.limits.session_of(session.person) {
+            return self.finish(route, Err(too_often.into()), language, Some(&session));
         }
         let action = route.action;
         let result = scope::within(&session, async |scope| {
@@ -288,7 +292,7 @@ impl Public {
         session: Option<&Session>,
     ) -> Response<Body> {
         let reply = result.unwrap_or_else(|problem| {
-            self.meters.note_input(route, &problem);
+            self.meters.note(route, &problem);
             Reply::problem(&problem, language)
         });
         guard::release(reply, session)
@@ -308,10 +312,12 @@ impl Meters {
         duration.record(watch.elapsed());
     }
 
-    /// Says that input was refused and why, by kind and count: nothing of the input itself.
-    fn note_input(&self, route: &Route, problem: &Problem) {
-        let status = problem.kind().status();
-        if status.is_client_error() && self.input_log.check().is_ok() {
+    /// Counts who was turned away for the sake of others, and says which input was refused and why, by kind and count:
+    /// nothing of the input itself.
+    fn note(&self, route: &Route, problem: &Problem) {
+        if let Some(reason) = problem.shed() {
+            list::SHED.counter(&[route.class.as_str(), reason]).increment(1);
+        } else if problem.kind().status().is_client_error() && self.input_log.check().is_ok() {
             tracing::info!(
                 route = route.path,
                 problem = problem.kind().slug(),
@@ -322,9 +328,16 @@ impl Meters {
     }
 }
 
+/// The value of a header field that must be there once: two would be read differently by whoever stands in between.
+pub(super) fn one<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    if values.next().is_some() { None } else { value.to_str().ok() }
+}
+
 /// The token of an `Authorization: Bearer` field (RFC 6750).
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = one(headers, AUTHORIZATION.as_str())?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 

@@ -112,10 +112,10 @@ mod tests {
         let token = minter.mint(&code, None, Assurance::Level2, now());
         let again = Minter::load(data.path()).unwrap();
         let identity = again.verifier().verify(&token, now()).unwrap();
-        assert_eq!((identity.fiscal_code, identity.audience), (code, Audience::Citizens));
+        assert_eq!((identity.fiscal_code, identity.audience()), (code, Audience::Citizens));
         let token = minter.mint(&code, Some("patronato-7"), Assurance::Level3, now());
         let identity = minter.verifier().verify(&token, now()).unwrap();
-        assert_eq!(identity.audience, Audience::Intermediaries);
+        assert_eq!(identity.audience(), Audience::Intermediaries);
     }
 
     #[test]

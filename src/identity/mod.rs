@@ -70,6 +70,17 @@ impl Assurance {
 pub struct Identity {
     /// Who it is.
     pub fiscal_code: FiscalCode,
+    /// The office of an intermediary that they work for; none for a citizen.
+    pub office: Option<String>,
+}
+
+impl Identity {
     /// As whom they come.
-    pub audience: Audience,
+    #[must_use]
+    pub fn audience(&self) -> Audience {
+        match self.office {
+            Some(_) => Audience::Intermediaries,
+            None => Audience::Citizens,
+        }
+    }
 }

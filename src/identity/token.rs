@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use serde::{Deserialize, Serialize};
 
-use super::{Assurance, Audience, Identity};
+use super::{Assurance, Identity};
 use crate::civic::FiscalCode;
 
 /// Clocks of two houses may differ by this much.
@@ -105,10 +105,9 @@ impl Verifier {
         if assurance < Assurance::REQUIRED {
             return Err(TokenFault::AssuranceTooLow);
         }
-        let audience = match claims.office {
-            Some(_) => Audience::Intermediaries,
-            None => Audience::Citizens,
-        };
-        Ok(Identity { fiscal_code, audience })
+        if claims.office.as_ref().is_some_and(|office| office.trim().is_empty()) {
+            return Err(TokenFault::Untrusted);
+        }
+        Ok(Identity { fiscal_code, office: claims.office })
     }
 }

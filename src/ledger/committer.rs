@@ -17,7 +17,7 @@ use metrics::{Counter, Histogram};
 
 use super::{
     Case, Position,
-    engine::{Batch, Change, Engine, Ruling, Submission, Verdict, Written},
+    engine::{Batch, Change, Engine, Ruling, StorageFault, Submission, Verdict, Written},
     index::Index,
     record::Channel,
 };
@@ -31,7 +31,7 @@ use crate::{
 /// The bounds of a commit.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// Submissions written with one sync, at most.
+    /// Submissions written with one sync; the last message of a batch may pass it.
     pub batch_records_max: usize,
     /// Bytes of records written with one sync, about; one message may pass it.
     pub batch_bytes_max: usize,
@@ -86,14 +86,29 @@ struct Gathered {
 }
 
 impl Committer {
+    /// [`run`](Self::run), poisoning the ledger should it panic: nobody is left to commit then.
+    pub(super) fn run_guarded(self) {
+        struct OnPanic(Arc<AtomicBool>);
+        impl Drop for OnPanic {
+            fn drop(&mut self) {
+                if std::thread::panicking() {
+                    self.0.store(true, Ordering::Release);
+                }
+            }
+        }
+        let _guard = OnPanic(Arc::clone(&self.poisoned));
+        self.run();
+    }
+
     /// Works until it is told to close or every handle is gone; what was handed in before is written first.
-    pub(super) fn run(mut self) {
+    fn run(mut self) {
         let mut busy = false;
         loop {
             let gathered = self.gather(busy);
             busy = gathered.batch.submissions.len() > 1;
             let close = gathered.close;
             self.settle(gathered);
+            self.tidy();
             if close {
                 return;
             }
@@ -173,23 +188,30 @@ impl Committer {
             });
         }
         let watch = Stopwatch::start();
-        let result = self.engine.write(batch).and_then(|written| {
-            self.meters.duration.record(watch.elapsed());
-            self.engine.tidy()?;
-            Ok(written)
-        });
-        result.map_err(|fault| {
-            self.poisoned.store(true, Ordering::Release);
-            list::LEDGER_POISONED.gauge(&[]).set(1.0);
-            tracing::error!(campaign = %self.campaign, %fault, "the ledger is poisoned: intake has stopped; mend the storage and restart");
-            CommitFault::Storage
-        })
+        let written = self.engine.write(batch).map_err(|fault| self.poison(&fault))?;
+        self.meters.duration.record(watch.elapsed());
+        Ok(written)
+    }
+
+    /// After everybody was answered: what is durable stays accepted, whatever happens here.
+    fn tidy(&mut self) {
+        if !self.poisoned.load(Ordering::Acquire)
+            && let Err(fault) = self.engine.tidy()
+        {
+            self.poison(&fault);
+        }
+    }
+
+    fn poison(&self, fault: &StorageFault) -> CommitFault {
+        self.poisoned.store(true, Ordering::Release);
+        tracing::error!(campaign = %self.campaign, %fault, "the ledger is poisoned: intake has stopped; mend the storage and restart");
+        CommitFault::Storage
     }
 
     /// Gives what is durable now to the judges; what the urn has no room for waits in the ledger.
     fn hand_on(&self, submissions: Vec<Submission>, verdicts: &[Verdict]) {
         for (submission, verdict) in submissions.into_iter().zip(verdicts) {
-            if let Verdict::Accepted(position, _) = *verdict {
+            if let Verdict::Accepted(position, ..) = *verdict {
                 let Submission { application, subject, received_on, .. } = submission;
                 let case =
                     Case { campaign: self.campaign, position, subject, received_on, application };
@@ -310,7 +332,7 @@ mod tests {
     use crossbeam::channel::{Sender, bounded};
 
     use super::*;
-    use crate::{ledger::engine::StorageFault, schemes::Scheme};
+    use crate::schemes::Scheme;
 
     /// An engine whose disk fails from the second write on, and which counts how often it is asked.
     struct Failing(Arc<AtomicUsize>);

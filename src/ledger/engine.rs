@@ -26,6 +26,8 @@ pub struct Submission {
     pub received_on: Date,
     /// Whose data it is.
     pub subject: Subject,
+    /// Who handed it in, and whom its receipt is for.
+    pub principal: Subject,
     /// The sealed record.
     pub record: Vec<u8>,
     /// The application itself, for the judges, once it is durable.
@@ -65,8 +67,8 @@ pub struct Batch {
 /// What became of a submission.
 #[derive(Clone)]
 pub enum Verdict {
-    /// It is durable.
-    Accepted(Position, Arc<SignedBatch>),
+    /// It is durable; for whom its receipt is.
+    Accepted(Position, Arc<SignedBatch>, Subject),
     /// The same key with the same body was accepted before: its receipt holds.
     Replayed(Position),
     /// The same key was used with another body.
@@ -117,6 +119,22 @@ pub enum OpenFault {
         path: PathBuf,
         /// What the store said.
         source: rusqlite::Error,
+    },
+    /// It was written with another key.
+    #[error(
+        "ledger {path} was written with another key: restore the ledger.key that belongs to it"
+    )]
+    OtherKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is not ours, or of a later release. It was not touched.
+    #[error("{path} cannot be used as a ledger: {what}")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
     },
     /// The ledger contradicts itself.
     #[error("ledger {path} is damaged: {what}; restore it from your backup")]

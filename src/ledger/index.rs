@@ -192,11 +192,6 @@ impl Index {
         ((position.0 as usize) < self.committed).then(|| self.state(position))
     }
 
-    /// The durable application that holds this claim.
-    pub(super) fn holder(&self, claim: &Claim) -> Option<Position> {
-        self.by_claim(claim).filter(|position| (position.0 as usize) < self.committed)
-    }
-
     pub(super) fn tally(&self) -> Tally {
         self.tally
     }

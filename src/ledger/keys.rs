@@ -4,7 +4,7 @@ use std::{
     fmt::Write as _,
     fs, io,
     io::Write as _,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -125,15 +125,44 @@ impl HouseKeys {
     }
 }
 
-/// Writes a new file that its owner alone may read, synced with its directory.
+/// Makes a new file that its owner alone may read: whole or not at all, and synced with its directory.
 ///
 /// # Errors
 /// What the system says; a file that exists is left as it is.
 pub fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let draft = path.with_added_extension("new");
+    // A start that was cut short may have left one.
+    if let Err(fault) = fs::remove_file(&draft)
+        && fault.kind() != io::ErrorKind::NotFound
+    {
+        return Err(fault);
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     file.write_all(contents)?;
     file.sync_all()?;
+    // A link, unlike a renaming, never takes the place of what is there.
+    fs::hard_link(&draft, path)?;
+    fs::remove_file(&draft)?;
     sync_directory(path.parent().unwrap_or_else(|| Path::new(".")))
+}
+
+/// Makes a directory with all its parents, for its owner alone; each new name is synced with the directory it stands in.
+///
+/// # Errors
+/// What the system says.
+pub fn private_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent {
+        private_directory(parent)?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        made => made?,
+    }
+    sync_directory(parent.unwrap_or_else(|| Path::new(".")))
 }
 
 /// Syncs a directory, so that the names in it survive a power cut.
@@ -176,6 +205,21 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(HouseKeys::load(&path).unwrap().public_key(), made.public_key());
         assert!(matches!(HouseKeys::create(&path), Err(KeysFault::File { .. })));
+    }
+
+    #[test]
+    fn a_private_file_is_whole_or_not_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("a/b");
+        private_directory(&place).unwrap();
+        private_directory(&place).unwrap();
+        let path = place.join("key");
+        fs::write(place.join("key.new"), "cut short").unwrap();
+        write_private(&path, b"whole").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert!(write_private(&path, b"other").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[test]

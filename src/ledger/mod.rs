@@ -44,7 +44,7 @@ use self::{
     proof::{Digest, Proof},
     receipt::ReceiptCode,
     record::{Header, RecordFault},
-    seal::{Claim, Subject},
+    seal::Subject,
 };
 pub use self::{
     index::{State, Tally},
@@ -88,9 +88,12 @@ pub struct Case {
     pub application: Box<Application>,
 }
 
+/// What every receipt says of its application: the receipt tells what happened, not how it goes on.
+const RECEIVED: &str = "received";
+
 /// What the person holds: it exists only if the record is on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Receipt {
     /// The code, as [`ReceiptCode`] prints it.
     pub receipt: String,
@@ -158,7 +161,7 @@ impl Ledger {
             move || checkpoint_until(&stopped, every, reader.as_ref())
         })
         .map_err(thread_fault)?;
-        let committer = spawn("commit", move || committer.run()).map_err(thread_fault)?;
+        let committer = spawn("commit", move || committer.run_guarded()).map_err(thread_fault)?;
         let threads = Mutex::new(Threads {
             committer: Some(committer),
             checkpointer: Some(checkpointer),
@@ -229,7 +232,7 @@ impl Ledger {
         let leaf = proof::receipt_leaf(&receipt, &received_on, digest);
         let proof = batch.proof(&leaf)?;
         let digest = proof::content_digest(digest);
-        Some(Receipt { receipt, state: "received".to_owned(), received_on, digest, proof })
+        Some(Receipt { receipt, state: RECEIVED.to_owned(), received_on, digest, proof })
     }
 
     /// The receipt of any durable application, read from disk: the same to the letter as when it was accepted.
@@ -252,7 +255,7 @@ impl Ledger {
     /// [`ReadFault::Record`] if it is not this subject's. May wait for the disk: keep it off the event loops.
     pub fn application(&self, position: Position, subject: Subject) -> Result<Vec<u8>, ReadFault> {
         let stored = self.stored(position)?;
-        Ok(self.keys.open_record(subject, &stored)?)
+        Ok(self.keys.open_record(self.campaign, subject, &stored)?)
     }
 
     /// The readable header of a record.
@@ -273,24 +276,30 @@ impl Ledger {
         subject: Subject,
     ) -> Result<Option<Vec<u8>>, ReadFault> {
         let Some(sealed) = self.reader.decision(position)? else { return Ok(None) };
-        Ok(Some(self.keys.open_decision(subject, position, &sealed)?))
+        Ok(Some(self.keys.open_decision(self.campaign, subject, position, &sealed)?))
     }
 
-    /// Takes up to `most` applications that wait in the ledger, for a judge.
-    ///
-    /// # Errors
-    /// [`ReadFault`], with what was taken left for the next start.
-    pub fn draw_waiting(&self, most: usize) -> Result<Vec<(Position, Header, Vec<u8>)>, ReadFault> {
+    /// Takes up to `most` applications that wait in the ledger, for a judge. One that cannot be read costs nobody else
+    /// their decision: it is logged, left undecided and looked at again after the next start.
+    #[must_use]
+    pub fn draw_waiting(&self, most: usize) -> Vec<(Position, Header, Vec<u8>)> {
         let drawn = lock(&self.index).draw(most);
-        drawn
-            .into_iter()
-            .map(|position| {
-                let stored = self.stored(position)?;
-                let header = Header::decode(&stored)?;
-                let application = self.keys.open_record(header.subject, &stored)?;
-                Ok((position, header, application))
+        let opened = drawn.into_iter().map(|position| (position, self.open_for_judge(position)));
+        opened
+            .filter_map(|(position, opened)| match opened {
+                Ok((header, application)) => Some((position, header, application)),
+                Err(fault) => {
+                    tracing::error!(receipt = %self.code(position), %fault, "a durable application cannot be read: it stays undecided");
+                    None
+                }
             })
             .collect()
+    }
+
+    fn open_for_judge(&self, position: Position) -> Result<(Header, Vec<u8>), ReadFault> {
+        let stored = self.stored(position)?;
+        let header = Header::decode(&stored)?;
+        Ok((header, self.keys.open_record(self.campaign, header.subject, &stored)?))
     }
 
     fn stored(&self, position: Position) -> Result<Vec<u8>, ReadFault> {
@@ -308,15 +317,6 @@ impl Ledger {
     pub fn find(&self, code: ReceiptCode) -> Option<(Position, State)> {
         let position = self.keys.position(code)?;
         Some((position, lock(&self.index).durable_state(position)?))
-    }
-
-    /// The application that holds a claim, if it is not withdrawn.
-    #[must_use]
-    pub fn holder(&self, claim: &Claim) -> Option<Position> {
-        let index = lock(&self.index);
-        let position = index.holder(claim)?;
-        let withdrawn = matches!(index.durable_state(position), Some(State::Withdrawn(_)));
-        (!withdrawn).then_some(position)
     }
 
     /// The counts of the balance.

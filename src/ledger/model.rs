@@ -140,7 +140,8 @@ fn submission(keys: &HouseKeys, person: u64, key: u8, version: u8) -> Submission
         channel: Channel::Citizen,
         received_on: DAY,
         subject,
-        record: keys.seal_record(&header, bytes.as_bytes()),
+        principal: subject,
+        record: keys.seal_record(CAMPAIGN, &header, bytes.as_bytes()),
         application: Box::new(application::parse(bytes.as_bytes(), Rules::builtin()).unwrap()),
     }
 }
@@ -161,7 +162,8 @@ fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Eve
         if let Event::Decide { nth, outcome } = *event {
             let (position, outcome) = (at(nth), Outcome::ALL[outcome]);
             let subject = keys.subject(&FiscalCode::made_up(model.records[position.0 as usize].0));
-            let decision = keys.seal_decision(subject, position, outcome.as_str().as_bytes());
+            let decision =
+                keys.seal_decision(CAMPAIGN, subject, position, outcome.as_str().as_bytes());
             batch.rulings.push(Ruling { position, outcome, decision });
             rulings.push(model.decide(position.0 as usize, outcome));
         }
@@ -174,7 +176,7 @@ fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Eve
     }
     let written = opened.engine.write(&batch).unwrap();
     let told = |verdict: &Verdict| match verdict {
-        Verdict::Accepted(position, _) => Expected::Accepted(position.0 as usize),
+        Verdict::Accepted(position, ..) => Expected::Accepted(position.0 as usize),
         Verdict::Replayed(position) => Expected::Replayed(position.0 as usize),
         Verdict::KeyReused => Expected::KeyReused,
         Verdict::AlreadyApplied(position) => Expected::AlreadyApplied(position.0 as usize),
@@ -199,7 +201,10 @@ fn agree(model: &Model, opened: &Opened, keys: &HouseKeys) {
         );
         let subject = keys.subject(&FiscalCode::made_up(*person));
         let stored = opened.reader.record(position).unwrap().unwrap();
-        assert_eq!(keys.open_record(subject, &stored).unwrap(), body(*person, *version).as_bytes());
+        assert_eq!(
+            keys.open_record(CAMPAIGN, subject, &stored).unwrap(),
+            body(*person, *version).as_bytes()
+        );
         let decided = match state {
             State::Decided(outcome) | State::Withdrawn(Some(outcome)) => {
                 Some(outcome.as_str().as_bytes().to_vec())
@@ -208,7 +213,7 @@ fn agree(model: &Model, opened: &Opened, keys: &HouseKeys) {
         };
         let sealed = opened.reader.decision(position).unwrap();
         assert_eq!(
-            sealed.map(|sealed| keys.open_decision(subject, position, &sealed).unwrap()),
+            sealed.map(|sealed| keys.open_decision(CAMPAIGN, subject, position, &sealed).unwrap()),
             decided
         );
     }

@@ -7,7 +7,7 @@
 //! | 4 | day it was received on, in days since 1970-01-01, big-endian |
 //! | 16 | subject: whose data it is |
 //! | 16 | principal: who handed it in |
-//! | 12 + n + 16 | nonce, sealed application, tag (AES-256-GCM; the header is its associated data) |
+//! | 12 + n + 16 | nonce, sealed application, tag (AES-256-GCM; campaign and header are its associated data) |
 
 use jiff::civil::Date;
 
@@ -16,6 +16,7 @@ use super::{
     keys::HouseKeys,
     seal::{SealBroken, Subject},
 };
+use crate::schemes::Campaign;
 
 const VERSION: u8 = 1;
 /// Stands where a record has its channel, so that neither can be taken for the other.
@@ -112,22 +113,33 @@ impl Header {
 impl HouseKeys {
     /// Makes the record of an application, sealed for its subject.
     #[must_use]
-    pub fn seal_record(&self, header: &Header, application: &[u8]) -> Vec<u8> {
-        self.seal(header.subject, &header.encode(), &[application])
+    pub fn seal_record(&self, campaign: Campaign, header: &Header, application: &[u8]) -> Vec<u8> {
+        self.seal(campaign, header.subject, &header.encode(), application)
     }
 
     /// Opens a record for `subject`: the bytes of the application as they were sent.
     ///
     /// # Errors
     /// [`RecordFault::Seal`] if the record is another subject's: raise the alarm and show nothing.
-    pub fn open_record(&self, subject: Subject, stored: &[u8]) -> Result<Vec<u8>, RecordFault> {
-        Ok(self.open(subject, HEADER_BYTES, stored)?)
+    pub fn open_record(
+        &self,
+        campaign: Campaign,
+        subject: Subject,
+        stored: &[u8],
+    ) -> Result<Vec<u8>, RecordFault> {
+        Ok(self.open(campaign, subject, HEADER_BYTES, stored)?)
     }
 
     /// Seals a decision for its subject, bound to the position that it belongs to.
     #[must_use]
-    pub fn seal_decision(&self, subject: Subject, position: Position, decision: &[u8]) -> Vec<u8> {
-        self.seal(subject, &decision_header(position), &[decision])
+    pub fn seal_decision(
+        &self,
+        campaign: Campaign,
+        subject: Subject,
+        position: Position,
+        decision: &[u8],
+    ) -> Vec<u8> {
+        self.seal(campaign, subject, &decision_header(position), decision)
     }
 
     /// Opens a decision.
@@ -136,6 +148,7 @@ impl HouseKeys {
     /// [`RecordFault`] if it is another subject's or belongs to another position.
     pub fn open_decision(
         &self,
+        campaign: Campaign,
         subject: Subject,
         position: Position,
         stored: &[u8],
@@ -144,7 +157,7 @@ impl HouseKeys {
         if !stored.starts_with(&header) {
             return Err(RecordFault::Form);
         }
-        Ok(self.open(subject, header.len(), stored)?)
+        Ok(self.open(campaign, subject, header.len(), stored)?)
     }
 }
 
@@ -167,7 +180,9 @@ const EPOCH: Date = jiff::civil::date(1970, 1, 1);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::civic::FiscalCode;
+    use crate::{civic::FiscalCode, schemes::Scheme};
+
+    const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 
     #[test]
     fn a_record_opens_for_its_subject_and_its_header_reads_without_opening() {
@@ -179,10 +194,13 @@ mod tests {
             subject,
             principal,
         };
-        let stored = keys.seal_record(&header, b"{}");
+        let stored = keys.seal_record(CAMPAIGN, &header, b"{}");
         assert_eq!(Header::decode(&stored), Ok(header));
-        assert_eq!(keys.open_record(subject, &stored).unwrap(), b"{}");
-        assert_eq!(keys.open_record(principal, &stored), Err(RecordFault::Seal(SealBroken)));
+        assert_eq!(keys.open_record(CAMPAIGN, subject, &stored).unwrap(), b"{}");
+        assert_eq!(
+            keys.open_record(CAMPAIGN, principal, &stored),
+            Err(RecordFault::Seal(SealBroken))
+        );
         assert_eq!(Header::decode(&stored[..HEADER_BYTES - 1]), Err(RecordFault::Form));
     }
 }

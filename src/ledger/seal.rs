@@ -66,6 +66,12 @@ impl HouseKeys {
         Subject(short_hash(&self.subject, &[code.as_str().as_bytes()]))
     }
 
+    /// The subject of an intermediary's office: what its people hand in belongs to the office's view, not to one of them.
+    #[must_use]
+    pub fn office(&self, office: &str) -> Subject {
+        Subject(short_hash(&self.subject, &[b"office", office.as_bytes()]))
+    }
+
     /// What `subject` may hold once in `campaign`.
     #[must_use]
     pub fn claim(&self, subject: Subject, campaign: Campaign) -> Claim {
@@ -79,26 +85,29 @@ impl HouseKeys {
         KeyHash(short_hash(&self.idempotency, &[&principal.0, kind, key]))
     }
 
-    /// Seals `plaintext` for `subject` behind `header`, which stays readable and is bound to it.
+    /// Seals `plaintext` for `subject` in `campaign`, behind `header`, which stays readable and is bound to it.
     ///
     /// # Panics
     /// If the crypto library cannot seal some kilobytes, which would be a bug of ours.
-    pub(super) fn seal(&self, subject: Subject, header: &[u8], plaintext: &[&[u8]]) -> Vec<u8> {
-        let length: usize = plaintext.iter().map(|part| part.len()).sum();
-        let mut sealed = Vec::with_capacity(header.len() + SEAL_BYTES + length);
+    pub(super) fn seal(
+        &self,
+        campaign: Campaign,
+        subject: Subject,
+        header: &[u8],
+        plaintext: &[u8],
+    ) -> Vec<u8> {
+        let mut sealed = Vec::with_capacity(header.len() + SEAL_BYTES + plaintext.len());
         sealed.extend_from_slice(header);
         let mut nonce = [0; NONCE_LEN];
         fill_random(&mut nonce);
         sealed.extend_from_slice(&nonce);
         let start = sealed.len();
-        for part in plaintext {
-            sealed.extend_from_slice(part);
-        }
+        sealed.extend_from_slice(plaintext);
         let tag = self
             .key_of(subject)
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(header),
+                Aad::from(bound_to(campaign, header)),
                 &mut sealed[start..],
             )
             .expect("a record is far shorter than the cipher's limit");
@@ -112,6 +121,7 @@ impl HouseKeys {
     /// [`SealBroken`] if it was sealed for another subject or a single bit of it changed.
     pub(super) fn open(
         &self,
+        campaign: Campaign,
         subject: Subject,
         header_bytes: usize,
         sealed: &[u8],
@@ -125,7 +135,7 @@ impl HouseKeys {
         let mut body = body.to_vec();
         let length = self
             .key_of(subject)
-            .open_in_place(nonce, Aad::from(header), &mut body)
+            .open_in_place(nonce, Aad::from(bound_to(campaign, header)), &mut body)
             .map_err(|_| SealBroken)?
             .len();
         body.truncate(length);
@@ -136,6 +146,12 @@ impl HouseKeys {
         let key = hmac::sign(&self.seal, &subject.0);
         LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref()).expect("32 bytes are a key"))
     }
+}
+
+/// What a seal is bound to besides its key: nothing can be moved to another campaign or under another header.
+fn bound_to(campaign: Campaign, header: &[u8]) -> Vec<u8> {
+    let year = campaign.year.to_be_bytes();
+    [header, &year, campaign.scheme.as_str().as_bytes()].concat()
 }
 
 /// The first 128 bits of a keyed hash over length-prefixed parts, so that no two lists of parts run together.
@@ -153,6 +169,8 @@ fn short_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
 mod tests {
     use super::*;
 
+    const CAMPAIGN: Campaign = Campaign { scheme: crate::schemes::Scheme::Iscro, year: 2024 };
+
     fn keys() -> HouseKeys {
         HouseKeys::from_master(&[7; 32])
     }
@@ -163,22 +181,32 @@ mod tests {
 
     #[test]
     fn a_seal_opens_for_its_subject_and_for_nobody_else() {
-        let sealed = keys().seal(person(1), b"header", &[b"income ", b"5000.00"]);
-        assert_eq!(keys().open(person(1), 6, &sealed).unwrap(), b"income 5000.00");
-        assert_eq!(keys().open(person(2), 6, &sealed), Err(SealBroken));
-        assert_eq!(HouseKeys::from_master(&[8; 32]).open(person(1), 6, &sealed), Err(SealBroken));
+        let sealed = keys().seal(CAMPAIGN, person(1), b"header", b"income 5000.00");
+        assert_eq!(keys().open(CAMPAIGN, person(1), 6, &sealed).unwrap(), b"income 5000.00");
+        assert_eq!(keys().open(CAMPAIGN, person(2), 6, &sealed), Err(SealBroken));
+        assert_eq!(
+            HouseKeys::from_master(&[8; 32]).open(CAMPAIGN, person(1), 6, &sealed),
+            Err(SealBroken)
+        );
+    }
+
+    #[test]
+    fn a_seal_cannot_be_moved_to_another_campaign() {
+        let sealed = keys().seal(CAMPAIGN, person(1), b"header", b"income 5000.00");
+        let next = Campaign { year: 2025, ..CAMPAIGN };
+        assert_eq!(keys().open(next, person(1), 6, &sealed), Err(SealBroken));
     }
 
     #[test]
     fn no_bit_of_a_sealed_record_can_change_unseen() {
-        let sealed = keys().seal(person(1), b"header", &[b"income 5000.00"]);
+        let sealed = keys().seal(CAMPAIGN, person(1), b"header", b"income 5000.00");
         for bit in 0..sealed.len() * 8 {
             let mut changed = sealed.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(keys().open(person(1), 6, &changed), Err(SealBroken), "bit {bit}");
+            assert_eq!(keys().open(CAMPAIGN, person(1), 6, &changed), Err(SealBroken), "bit {bit}");
         }
         for length in 0..sealed.len() {
-            assert_eq!(keys().open(person(1), 6, &sealed[..length]), Err(SealBroken));
+            assert_eq!(keys().open(CAMPAIGN, person(1), 6, &sealed[..length]), Err(SealBroken));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The ledgers of all campaigns, one file set each, opened when their campaign opens.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::BTreeMap,
     fs::File,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
@@ -47,12 +47,15 @@ impl Shelf {
     /// # Errors
     /// [`OpenFault`].
     pub fn open(&self, campaign: Campaign) -> Result<(), OpenFault> {
-        let mut ledgers = self.ledgers.write().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Vacant(place) = ledgers.entry(campaign) {
-            let (keys, urn) = (Arc::clone(&self.keys), Arc::clone(&self.urn));
-            let ledger = Ledger::open(&self.directory, campaign, keys, urn, self.config)?;
-            place.insert(Arc::new(ledger));
+        if self.get(campaign).is_some() {
+            return Ok(());
         }
+        // Opened before the map is locked, for look-ups must not wait for this disk. Only the thread that starts and watches
+        // the server opens ledgers, so none is opened twice.
+        let (keys, urn) = (Arc::clone(&self.keys), Arc::clone(&self.urn));
+        let ledger = Ledger::open(&self.directory, campaign, keys, urn, self.config)?;
+        let mut ledgers = self.ledgers.write().unwrap_or_else(PoisonError::into_inner);
+        ledgers.insert(campaign, Arc::new(ledger));
         Ok(())
     }
 

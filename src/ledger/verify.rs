@@ -1,13 +1,13 @@
 //! Offline proof that a ledger is whole, and that it holds every receipt of a list.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     path::Path,
     sync::{Arc, Mutex},
 };
 
 use super::{
-    Position, Receipt, State, Tally,
+    Position, RECEIVED, Receipt, State, Tally,
     engine::{Entry, OpenFault, Reader as _, SignedBatch, StorageFault},
     engines::sqlite::{self, Bounds},
     index::Index,
@@ -65,6 +65,7 @@ impl Audit {
         let mut previous_root = Digest::default();
         let records = lock(&self.index).len();
         let mut next = 0;
+        let (mut standing, mut keys) = (HashSet::new(), HashSet::new());
         while next < records {
             let position = Position(u32::try_from(next).unwrap_or(u32::MAX));
             let Some(batch) =
@@ -83,9 +84,17 @@ impl Audit {
             }
             for (offset, entry) in (0..).zip(&batch.entries) {
                 let position = Position(batch.first.0 + offset);
+                let code = || self.keys.receipt(self.campaign, position);
                 if let Some(what) = self.examine(position, entry)? {
-                    findings
-                        .push(format!("{}: {what}", self.keys.receipt(self.campaign, position)));
+                    findings.push(format!("{}: {what}", code()));
+                }
+                let state = lock(&self.index).durable_state(position);
+                let stands = !matches!(state, Some(State::Withdrawn(_)));
+                if stands && !standing.insert(entry.claim) {
+                    findings.push(format!("{}: a second application of the same person", code()));
+                }
+                if !keys.insert(entry.key) {
+                    findings.push(format!("{}: its idempotency key was used before", code()));
                 }
             }
             previous_root = batch.root;
@@ -106,7 +115,7 @@ impl Audit {
         let Ok(header) = Header::decode(&stored) else {
             return Ok(Some("the record cannot be read"));
         };
-        let Ok(application) = self.keys.open_record(header.subject, &stored) else {
+        let Ok(application) = self.keys.open_record(self.campaign, header.subject, &stored) else {
             return Ok(Some("the record does not open for its subject"));
         };
         if sha256(&application) != entry.digest || header.received_on != entry.received_on {
@@ -121,7 +130,8 @@ impl Audit {
             None => decided.then_some("the decision is missing"),
             Some(_) if !decided => Some("there is a decision that nobody recorded"),
             Some(sealed) => {
-                let opened = self.keys.open_decision(header.subject, position, &sealed);
+                let opened =
+                    self.keys.open_decision(self.campaign, header.subject, position, &sealed);
                 opened.is_err().then_some("the decision does not open for its subject")
             }
         })
@@ -167,6 +177,9 @@ pub fn holds_receipt(
 /// Whether a receipt proves itself under the house's published key: no ledger is needed.
 #[must_use]
 pub fn proves_itself(receipt: &Receipt, public_key: &[u8]) -> bool {
+    if receipt.state != RECEIVED {
+        return false;
+    }
     let Some(digest) = parse_content_digest(&receipt.digest) else { return false };
     let leaf = receipt_leaf(&receipt.receipt, &receipt.received_on, &digest);
     let proof: &Proof = &receipt.proof;

@@ -14,10 +14,21 @@ use crate::{
     ledger::seal::Subject,
 };
 
+/// Whose a session is.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose {
+    /// Whose data it may see: the person's own, or for an intermediary what its office handed in.
+    pub subject: Subject,
+    /// Who sits before it: limits count people.
+    pub person: Subject,
+}
+
 /// One open session. Its token is not kept, only the token's hash, in the registry.
 pub struct Session {
-    /// Whose it is.
+    /// Whose data it may see: the person's own, or for an intermediary what its office handed in.
     pub subject: Subject,
+    /// Who sits before it.
+    pub person: Subject,
     /// The same as a fiscal code, for what the person hands in.
     pub fiscal_code: FiscalCode,
     /// As whom they came.

@@ -13,7 +13,7 @@ use dashmap::DashMap;
 use jiff::{SignedDuration, Timestamp};
 use metrics::Gauge;
 
-use super::Session;
+use super::{Session, Whose};
 use crate::{
     gate::leases::Lease,
     identity::{Audience, Identity},
@@ -72,7 +72,7 @@ impl Registry {
     pub fn open(
         &self,
         identity: &Identity,
-        subject: Subject,
+        whose: Whose,
         lease: Lease,
         now: Timestamp,
     ) -> Result<(String, Arc<Session>), Full> {
@@ -81,18 +81,19 @@ impl Registry {
         let lasts = SignedDuration::from_secs(self.config.session_seconds.into());
         let token = random_text::<TOKEN_BYTES>();
         let session = Arc::new(Session {
-            subject,
+            subject: whose.subject,
+            person: whose.person,
             fiscal_code: identity.fiscal_code,
-            audience: identity.audience,
+            audience: identity.audience(),
             tag: random_text::<TAG_BYTES>(),
             expires_at: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
             lease: Mutex::new(Some(lease)),
         });
         self.by_token.insert(hash_of(&token), Arc::clone(&session));
-        if let Some(oldest) = self.add_to_person(subject, hash_of(&token)) {
+        if let Some(oldest) = self.add_to_person(whose.person, hash_of(&token)) {
             self.end(&oldest);
         }
-        self.gauges[identity.audience as usize].increment(1.0);
+        self.gauges[identity.audience() as usize].increment(1.0);
         Ok((token, session))
     }
 
@@ -143,7 +144,7 @@ impl Registry {
 
     fn end(&self, token: &TokenHash) {
         let Some((_, session)) = self.by_token.remove(token) else { return };
-        self.by_person.remove_if_mut(&session.subject, |_, theirs| {
+        self.by_person.remove_if_mut(&session.person, |_, theirs| {
             theirs.retain(|known| known != token);
             theirs.is_empty()
         });
@@ -174,10 +175,10 @@ mod tests {
     use crate::{civic::FiscalCode, gate::leases::Leases, ledger::keys::HouseKeys};
 
     fn open(registry: &Registry, leases: &Leases, n: u64) -> Result<(String, Arc<Session>), Full> {
-        let identity =
-            Identity { fiscal_code: FiscalCode::made_up(n), audience: Audience::Citizens };
-        let subject = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
-        registry.open(&identity, subject, leases.take().unwrap(), Timestamp::UNIX_EPOCH)
+        let identity = Identity { fiscal_code: FiscalCode::made_up(n), office: None };
+        let person = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
+        let whose = Whose { subject: person, person };
+        registry.open(&identity, whose, leases.take().unwrap(), Timestamp::UNIX_EPOCH)
     }
 
     #[test]

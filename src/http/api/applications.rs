@@ -8,7 +8,7 @@ use super::super::{
     body::{Unread, read_json},
     guard::Reply,
     problem::{Kind, Problem},
-    router::{Asked, Public},
+    router::{Asked, Public, one},
 };
 use crate::{
     intake::{Key, Standing},
@@ -79,8 +79,7 @@ fn code(asked: &Asked<'_>) -> Result<ReceiptCode, Problem> {
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<&str, Kind> {
-    let key =
-        headers.get("idempotency-key").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let key = one(headers, "idempotency-key").unwrap_or_default();
     let visible = key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
     if key.trim().is_empty() || key.len() > KEY_CHARACTERS_MAX || !visible {
         return Err(Kind::KeyMissing);

@@ -8,7 +8,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fs, io,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -23,7 +23,7 @@ use super::super::{
         Submission, Verdict, Written,
     },
     index::{Index, Standing},
-    keys::{HouseKeys, sync_directory},
+    keys::{HouseKeys, private_directory, sync_directory},
     proof::Digest,
 };
 use crate::schemes::Campaign;
@@ -107,9 +107,10 @@ pub fn open(
     )
     .map_err(store)?;
     prepare(&connection).map_err(store)?;
+    claim_file(&connection, &path)?;
     // The log's file exists from the first transaction on; its name must survive a power cut, too.
     sync_directory(directory).map_err(directory_fault)?;
-    let (index, previous_root) = rebuild(&connection, &path)?;
+    let (index, previous_root) = rebuild(&connection, &path, &keys)?;
     let index = Arc::new(Mutex::new(index));
     let wal = PathBuf::from(format!("{}-wal", path.display()));
     let reader = SqliteReader { path, idle: Mutex::default(), bounds };
@@ -128,26 +129,57 @@ pub fn open(
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_WAIT)?;
     connection.pragma_update(None, "page_size", 8192)?;
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::InvalidParameterName(format!("journal_mode is {mode}")));
+    }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     // Rows are appended, so a small cache serves; a large one was measured to cost CPU.
     connection.pragma_update(None, "cache_size", -4096)?;
     connection.pragma_update(None, "cache_spill", "OFF")?;
-    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-    connection.pragma_update(None, "user_version", FORM)?;
     connection.set_prepared_statement_cache_capacity(16);
-    connection.execute_batch(SCHEMA)
+    Ok(())
+}
+
+/// Marks a new file as ours; one that is marked otherwise is left as it is.
+fn claim_file(connection: &Connection, path: &Path) -> Result<(), OpenFault> {
+    let store = |source| OpenFault::Store { path: path.to_owned(), source };
+    let pragma = |name: &str| {
+        connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(store)
+    };
+    let tables: u32 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(store)?;
+    match (tables, pragma("application_id")?, pragma("user_version")?) {
+        (0, 0, 0) => connection
+            .execute_batch(&format!(
+                "BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORM}; COMMIT;"
+            ))
+            .map_err(store),
+        (_, APPLICATION_ID, FORM) => Ok(()),
+        (_, APPLICATION_ID, form) => Err(OpenFault::Foreign {
+            path: path.to_owned(),
+            what: format!("its form is {form}, this release knows {FORM}"),
+        }),
+        _ => Err(OpenFault::Foreign { path: path.to_owned(), what: "it is no ledger".to_owned() }),
+    }
 }
 
 /// Reads the narrow tables: milliseconds per hundred thousand records.
-fn rebuild(connection: &Connection, path: &Path) -> Result<(Index, Digest), OpenFault> {
+fn rebuild(
+    connection: &Connection,
+    path: &Path,
+    keys: &HouseKeys,
+) -> Result<(Index, Digest), OpenFault> {
     let store = |source| OpenFault::Store { path: path.to_owned(), source };
     let damaged = |what: String| OpenFault::Damaged { path: path.to_owned(), what };
     let mut index = Index::default();
     let mut root = Digest::default();
+    let mut signature = None;
     let mut batches = connection
-        .prepare("SELECT first, entries, root FROM batches ORDER BY first")
+        .prepare("SELECT first, entries, root, signature FROM batches ORDER BY first")
         .map_err(store)?;
     let mut rows = batches.query([]).map_err(store)?;
     while let Some(row) = rows.next().map_err(store)? {
@@ -164,6 +196,12 @@ fn rebuild(connection: &Connection, path: &Path) -> Result<(Index, Digest), Open
             index.restore(entry.claim, entry.key, &entry.digest, entry.channel);
         }
         root = row.get(2).map_err(store)?;
+        signature = Some(row.get::<_, String>(3).map_err(store)?);
+    }
+    // Ed25519 gives the same signature every time. With another key no claim would be recognised, and people could apply
+    // twice.
+    if signature.is_some_and(|signature| signature != keys.sign_root(&root)) {
+        return Err(OpenFault::OtherKey { path: path.to_owned() });
     }
     let mut changes =
         connection.prepare("SELECT id, entries FROM changes ORDER BY id").map_err(store)?;
@@ -314,9 +352,10 @@ impl Engine for SqliteEngine {
             index.apply(position, change);
         }
         drop(index);
-        let verdict = |standing: &Standing| match (*standing, &signed) {
+        let verdict = |(standing, submission): (&Standing, &Submission)| match (*standing, &signed)
+        {
             (Standing::New(position), Some(signed)) => {
-                Verdict::Accepted(position, Arc::clone(signed))
+                Verdict::Accepted(position, Arc::clone(signed), submission.principal)
             }
             (Standing::New(position) | Standing::AlreadyApplied(position), _) => {
                 Verdict::AlreadyApplied(position)
@@ -324,7 +363,7 @@ impl Engine for SqliteEngine {
             (Standing::Replayed(position), _) => Verdict::Replayed(position),
             (Standing::KeyReused, _) => Verdict::KeyReused,
         };
-        let verdicts = plan.standings.iter().map(verdict).collect();
+        let verdicts = plan.standings.iter().zip(&batch.submissions).map(verdict).collect();
         Ok(Written { verdicts, rulings: plan.rulings, withdrawals: plan.withdrawals })
     }
 
@@ -442,7 +481,7 @@ fn private_file(path: &Path) -> io::Result<fs::File> {
 /// [`OpenFault::InUse`] when another process holds it, [`OpenFault::Directory`] when it cannot be made.
 pub fn take_directory(directory: &Path) -> Result<fs::File, OpenFault> {
     let fault = |source: io::Error| OpenFault::Directory { path: directory.to_owned(), source };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fault)?;
+    private_directory(directory).map_err(fault)?;
     let lock = private_file(&directory.join("lock")).map_err(fault)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
