@@ -1,0 +1,11 @@
+//! An `Accept-Language` field: any text prefers one of the two languages.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sportello::civic::Language;
+
+fuzz_target!(|field: &str| {
+    let language = Language::from_accept_language(Some(field));
+    let is_asked_for = field.contains('*') || field.to_ascii_lowercase().contains("en");
+    assert!(language == Language::Italian || is_asked_for, "nobody asked for English");
+});

@@ -1,0 +1,95 @@
+//! An application: any bytes are a valid one, which the rules decide, or come back with faults that can be told.
+#![no_main]
+
+use jiff::civil::{Date, date};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+use sportello::{
+    application::{Application, Fault, FaultCode, ParseError, parse, parse_submitted},
+    civic::Language,
+    http::problem::Problem,
+    schemes::Rules,
+};
+
+/// Requirements that every decision lists.
+const GROUNDS: usize = 12;
+/// The languages of public text.
+const LANGUAGES: [Language; 2] = [Language::Italian, Language::English];
+/// The last day that an application may say it was submitted on.
+const SUBMITTED_ON_MAX: Date = date(2099, 12, 31);
+
+fuzz_target!(|body: &[u8]| {
+    let rules = Rules::builtin();
+    match parse(body, rules) {
+        Ok(application) => {
+            let window = rules.window(application.campaign()).expect("only a campaign parses");
+            for day in [window.opens_on, window.closes_on, SUBMITTED_ON_MAX] {
+                decides(rules, &application, day);
+            }
+        }
+        Err(error) => can_be_told(body, error),
+    }
+    match parse_submitted(body, rules) {
+        Ok((application, submitted_on)) => {
+            decides(rules, &application, submitted_on);
+            assert!(parse(body, rules).is_err(), "the server takes the day from its own clock");
+        }
+        Err(error) => can_be_told(body, error),
+    }
+});
+
+fn decides(rules: &Rules, application: &Application, submitted_on: Date) {
+    let decision = rules.decide(application, submitted_on);
+    let json: Value = serde_json::from_slice(&decision.to_json()).expect("a decision is JSON");
+    assert_eq!(json["grounds"].as_array().map(Vec::len), Some(GROUNDS));
+    assert_eq!(json, serde_json::to_value(&decision).expect("a decision serializes"));
+    assert_eq!(json["monthlyAmount"].is_string(), json["outcome"] == "granted");
+    assert!(decision == rules.decide(application, submitted_on), "deciding is a function");
+}
+
+fn can_be_told(body: &[u8], error: ParseError) {
+    let told = match &error {
+        ParseError::Malformed { line, fault, .. } => {
+            assert!(*line >= 1);
+            assert!(LANGUAGES.iter().all(|language| !fault.detail(*language).is_empty()));
+            0
+        }
+        ParseError::Invalid(faults) => {
+            assert!(!faults.is_empty(), "refused, and nobody says why");
+            let document = serde_json::from_slice(body).expect("it was read as a document");
+            points_into(&document, faults);
+            faults.len()
+        }
+    };
+    let problem = Problem::from(error).at_line(1);
+    for language in LANGUAGES {
+        let json: Value = serde_json::from_slice(&problem.to_json(language)).expect("JSON");
+        assert_eq!(json["errors"].as_array().map_or(0, Vec::len), told);
+    }
+}
+
+/// Every pointer is one of RFC 6901 and leads to something: to the object that lacks it for what is missing.
+fn points_into(document: &Value, faults: &[Fault]) {
+    let said = |code| faults.iter().any(|fault| fault.code == code);
+    // Of members given twice, the parser keeps the first and `Value` the last; faults past the bound are not listed.
+    let is_one_tree = !said(FaultCode::DuplicateField) && !said(FaultCode::MoreFaults);
+    for fault in faults {
+        let pointer = fault.pointer.as_str();
+        assert!(is_pointer(pointer), "{pointer:?} is no JSON pointer");
+        assert!(LANGUAGES.iter().all(|language| !fault.detail(*language).is_empty()));
+        let found = match fault.code {
+            FaultCode::MissingField => {
+                let (parent, name) = pointer.rsplit_once('/').expect("a field has a name");
+                let object = document.pointer(parent).and_then(Value::as_object);
+                object.is_some_and(|object| !object.contains_key(name))
+            }
+            _ => document.pointer(pointer).is_some(),
+        };
+        assert!(found || !is_one_tree, "{pointer:?} leads nowhere: {:?}", fault.code);
+    }
+}
+
+fn is_pointer(text: &str) -> bool {
+    let is_escaped = |rest: &str| rest.starts_with('0') || rest.starts_with('1');
+    (text.is_empty() || text.starts_with('/')) && text.split('~').skip(1).all(is_escaped)
+}

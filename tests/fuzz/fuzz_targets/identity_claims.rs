@@ -1,0 +1,53 @@
+//! An identity token whose issuer is trusted and signs anything: header on the first line, claims on the rest. Whoever it
+//! lets in is the person it names, surely enough identified, now.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+use sportello::{
+    civic::FiscalCode,
+    identity::{Audience, token::Verifier},
+};
+
+const ISSUER: &str = "urn:example:issuer";
+const AUDIENCE: &str = "sportello";
+const NOW: i64 = 1_726_500_600;
+/// Clocks of two houses may differ by this much.
+const LEEWAY_SECONDS: i64 = 60;
+const LEVELS: [&str; 4] =
+    ["2", "3", "https://www.spid.gov.it/SpidL2", "https://www.spid.gov.it/SpidL3"];
+
+static PAIR: LazyLock<Ed25519KeyPair> =
+    LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("32 bytes are a seed"));
+static VERIFIER: LazyLock<Verifier> =
+    LazyLock::new(|| Verifier::trusting(ISSUER, AUDIENCE, PAIR.public_key().as_ref()));
+
+fuzz_target!(|parts: &[u8]| {
+    let split = parts.iter().position(|byte| *byte == b'\n').unwrap_or(parts.len());
+    let (header, claims) = (&parts[..split], parts.get(split + 1..).unwrap_or_default());
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(PAIR.sign(signed.as_bytes())));
+    let now = Timestamp::from_second(NOW).expect("a moment of 2024");
+    let Ok(identity) = VERIFIER.verify(&token, now) else { return };
+
+    // A claim that nobody reads is skipped, not checked, so that the whole need not be well-formed.
+    let whole = |part| serde_json::from_slice::<Value>(part).ok();
+    let (Some(header), Some(claims)) = (whole(header), whole(claims)) else { return };
+    assert_eq!(header["alg"], "EdDSA");
+    assert_eq!((&claims["iss"], &claims["aud"]), (&ISSUER.into(), &AUDIENCE.into()));
+    let number = claims["https://attributes.eid.gov.it/fiscal_number"].as_str();
+    let code = number.and_then(|number| FiscalCode::parse(number.strip_prefix("TINIT-")?).ok());
+    assert_eq!(code, Some(identity.fiscal_code), "somebody else was let in");
+    assert_eq!(claims["office"].is_null(), identity.audience == Audience::Citizens);
+    assert!(LEVELS.contains(&claims["acr"].as_str().unwrap_or_default()), "not surely enough");
+    let second = |name: &str| claims[name].as_i64();
+    assert!(second("exp").is_some_and(|until| until > NOW - LEEWAY_SECONDS), "too late");
+    for name in ["iat", "nbf"] {
+        assert!(second(name).is_none_or(|from| from <= NOW + LEEWAY_SECONDS), "too early");
+    }
+});

@@ -1,0 +1,43 @@
+//! A stored record that may be damaged: the bytes as they are open for nobody, and laid over a genuine record as a mask
+//! they spoil it unless they change nothing.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use jiff::civil::date;
+use libfuzzer_sys::fuzz_target;
+use sportello::{
+    civic::FiscalCode,
+    ledger::{Channel, keys::HouseKeys, record::Header, seal::Subject},
+};
+
+const APPLICATION: &[u8] = b"a made-up application";
+
+static KEYS: LazyLock<HouseKeys> = LazyLock::new(|| HouseKeys::from_master(&[7; 32]));
+static PEOPLE: LazyLock<[Subject; 2]> =
+    LazyLock::new(|| [1, 2].map(|n| KEYS.subject(&FiscalCode::made_up(n))));
+static GENUINE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let [subject, principal] = *PEOPLE;
+    let received_on = date(2024, 9, 16);
+    let header = Header { channel: Channel::Intermediary, received_on, subject, principal };
+    KEYS.seal_record(&header, APPLICATION)
+});
+
+fuzz_target!(|bytes: &[u8]| {
+    let [subject, another] = *PEOPLE;
+    assert!(KEYS.open_record(subject, bytes).is_err(), "a forged record opens");
+
+    let mut record = GENUINE.clone();
+    record.resize(GENUINE.len().max(bytes.len()), 0);
+    for (byte, mask) in record.iter_mut().zip(bytes) {
+        *byte ^= mask;
+    }
+    match KEYS.open_record(subject, &record) {
+        Ok(application) => {
+            assert_eq!(application, APPLICATION);
+            assert_eq!(record, *GENUINE, "a changed record opens");
+        }
+        Err(_) => assert_ne!(record, *GENUINE, "the genuine record does not open"),
+    }
+    assert!(KEYS.open_record(another, &record).is_err(), "it opens for somebody else");
+});

@@ -1,0 +1,47 @@
+//! A time slice: any text is one, which prints as it is read and opens when it says, or is none.
+//!
+//! The first five bytes are a moment and whether weekends are open; then two slices on a line each.
+#![no_main]
+
+use jiff::{Timestamp, civil::Time};
+use libfuzzer_sys::fuzz_target;
+use sportello::{
+    gate::schedule::{Config, Slice, Window},
+    identity::Audience,
+};
+
+fuzz_target!(|input: (u32, bool, &str)| {
+    let (moment, weekends_open, text) = input;
+    let mut slices = text.split('\n').map(Slice::parse);
+    let (Some(Some(citizens)), second) = (slices.next(), slices.next().flatten()) else { return };
+    assert_eq!(printed(citizens), text.split('\n').next().unwrap_or_default(), "another spelling");
+    let config = Config { citizens, intermediaries: second.unwrap_or(citizens), weekends_open };
+    let now = Timestamp::from_second(moment.into()).expect("a moment before 2107");
+    for audience in Audience::ALL {
+        opens_when_it_says(config, audience, now);
+    }
+});
+
+fn opens_when_it_says(config: Config, audience: Audience, now: Timestamp) {
+    match config.window(audience, now) {
+        Window::Open { until: Some(until) } => {
+            assert!(until > now);
+            let then = config.window(audience, until);
+            assert!(matches!(then, Window::Closed { .. }), "at {now} it ends at {until}: {then:?}");
+        }
+        Window::Open { until: None } => {}
+        Window::Closed { opens_at } => {
+            assert!(opens_at > now);
+            let then = config.window(audience, opens_at);
+            assert!(
+                matches!(then, Window::Open { .. }),
+                "at {now} it opens at {opens_at}: {then:?}"
+            );
+        }
+    }
+}
+
+fn printed(slice: Slice) -> String {
+    let time = |time: Time| format!("{:02}:{:02}", time.hour(), time.minute());
+    format!("{}-{}", time(slice.from), time(slice.until))
+}
