@@ -160,14 +160,10 @@ pub fn run(
     });
 
     raise_descriptors(settings);
-    let bind = |address, count| {
-        listener::bind(address, count).map_err(|source| StartFault::Bind { address, source })
-    };
-    let mut operator_listener = bind(settings.operator(), 1)?;
-    let public_listeners = bind(settings.listen(), settings.runtimes())?;
+    let (operator_listener, public_listeners) = bind(settings)?;
     let addresses = Addresses {
         public: public_listeners[0].local_addr()?,
-        operator: operator_listener[0].local_addr()?,
+        operator: operator_listener.local_addr()?,
     };
 
     let draining = CancellationToken::new();
@@ -176,7 +172,7 @@ pub fn run(
         settings.judges(),
         &Bench { urn: Arc::clone(&urn), shelf: Arc::clone(&shelf), keys, rules },
     )?;
-    let operator = spawn_operator(operator_listener.remove(0), {
+    let operator = spawn_operator(operator_listener, {
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
         Operator { exporter, intake, urn, draining, stopped }
     })?;
@@ -200,6 +196,15 @@ pub fn run(
     join(operator, "the operator's runtime");
     tracing::info!("stopped: everything that was accepted is on disk");
     Ok(())
+}
+
+/// Listens for the operator, and for the public once a runtime.
+fn bind(settings: &Settings) -> Result<(TcpListener, Vec<TcpListener>), StartFault> {
+    let on = |address, count| {
+        listener::bind(address, count).map_err(|source| StartFault::Bind { address, source })
+    };
+    let operator = on(settings.operator(), 1)?.swap_remove(0);
+    Ok((operator, on(settings.listen(), settings.runtimes())?))
 }
 
 fn ledgers(settings: &Settings) -> PathBuf {
@@ -249,9 +254,8 @@ fn open_campaigns(shelf: &Shelf, rules: &Rules, clock: &Clock) -> Result<(), Ope
 }
 
 fn spawn_operator(listener: TcpListener, operator: Operator) -> io::Result<thread::JoinHandle<()>> {
-    let runtime = || single_threaded();
     thread::Builder::new().name("operator".to_owned()).spawn(move || {
-        let served = runtime()
+        let served = single_threaded()
             .and_then(|runtime| runtime.block_on(operator::serve(listener, Rc::new(operator))));
         report(served, "the operator's side");
     })

@@ -57,6 +57,10 @@ impl Iban {
         if !chars.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()) {
             return Err(IbanFault::Shape);
         }
+        // The crate checks the remainder only, by which 99 is as good as 02: ISO 13616 gives out 02 to 98.
+        if matches!(&chars[2..4], b"00" | b"01" | b"99") {
+            return Err(IbanFault::CheckDigits);
+        }
         match text.parse::<iban::Iban>() {
             Ok(_) => Ok(Self(chars)),
             Err(ParseIbanError::InvalidBaseIban {
@@ -121,5 +125,12 @@ mod tests {
                 prop_assert_eq!(account.as_str(), text);
             }
         }
+    }
+
+    #[test]
+    fn check_digits_that_are_never_given_out_are_refused() {
+        assert!(Iban::parse("IT02X0546811301000000123456").is_ok());
+        let same_remainder = Iban::parse("IT99X0546811301000000123456");
+        assert_eq!(same_remainder, Err(IbanFault::CheckDigits));
     }
 }

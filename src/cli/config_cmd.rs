@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Exit, complain};
+use super::{Exit, complain, say};
 use crate::config::{Flags, Settings, default_file};
 
 #[derive(Debug, Args)]
@@ -30,16 +30,10 @@ enum What {
 impl Config {
     pub(super) fn run(self) -> Exit {
         match self.what {
-            What::Default => {
-                print!("{}", default_file());
-                Exit::Done
-            }
+            What::Default => say(default_file().trim_end()),
             What::Check { file } => {
                 match Settings::gather(Some(&file), std::iter::empty(), &Flags::default()) {
-                    Ok(_) => {
-                        println!("{}: no faults", file.display());
-                        Exit::Done
-                    }
+                    Ok(_) => say(format_args!("{}: no faults", file.display())),
                     Err(faults) => {
                         complain(faults);
                         Exit::Usage

@@ -7,7 +7,7 @@ mod serve;
 mod verify;
 mod verify_receipt;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -66,6 +66,18 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Config(config) => config.run(),
     };
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Exit::Bug)
+}
+
+/// Writes to standard output; a reader that has gone, or a full disk, is a fault of the run and no bug of ours.
+fn say(text: impl std::fmt::Display) -> Exit {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Exit::Done,
+        Err(fault) => {
+            complain(format_args!("standard output: {fault}"));
+            Exit::Faults
+        }
+    }
 }
 
 /// Tells what went wrong, on standard error.

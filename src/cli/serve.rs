@@ -1,8 +1,7 @@
 //! `sportello serve`: opens the counter.
 
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +10,7 @@ use clap::Args;
 use jiff::{Timestamp, Zoned};
 use tracing_subscriber::EnvFilter;
 
-use super::{Exit, complain};
+use super::{Exit, complain, say};
 use crate::{
     application,
     civic::FiscalCode,
@@ -96,9 +95,11 @@ impl Serve {
             if demo && let Err(fault) = invite(settings, addresses) {
                 complain(fault);
             }
-            println!("ready https://{} operator http://{}", addresses.public, addresses.operator);
-            // Whoever waits for this line waits for it now.
-            let _gone = io::stdout().flush();
+            // Nobody may be listening; the server serves all the same.
+            let _told = say(format_args!(
+                "ready https://{} operator http://{}",
+                addresses.public, addresses.operator
+            ));
         })
     }
 
@@ -107,7 +108,7 @@ impl Serve {
         let now = text
             .parse::<Zoned>()
             .map(|zoned| zoned.timestamp())
-            .or_else(|_| text.parse::<Timestamp>())
+            .or_else(|fault| text.parse::<Timestamp>().map_err(|_| fault))
             .map_err(|fault| format!("--now {text}: {fault}; write it as {DEMO_NOW}"))?;
         let data = settings.data();
         let minter = Minter::load_or_create(&data)

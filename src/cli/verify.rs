@@ -11,10 +11,11 @@ use std::{
 
 use clap::Args;
 
-use super::{Exit, complain};
+use super::{Exit, complain, say};
 use crate::{
     ledger::{
         Receipt,
+        engine::{OpenFault, StorageFault},
         engines::sqlite::{file_of, take_directory},
         keys::HouseKeys,
         verify::{Audit, holds_receipt, proves_itself},
@@ -47,8 +48,7 @@ impl Verify {
     pub(super) fn run(self) -> Exit {
         match self.verify() {
             Ok(findings) if findings.is_empty() => {
-                println!("whole: nothing is missing, changed or doubled");
-                Exit::Done
+                say("whole: nothing is missing, changed or doubled")
             }
             Ok(findings) => {
                 findings.iter().take(FINDINGS_SHOWN).for_each(complain);
@@ -56,8 +56,10 @@ impl Verify {
                 Exit::Faults
             }
             Err(fault) => {
+                let damaged = fault.downcast_ref::<OpenFault>().is_some_and(OpenFault::is_damage)
+                    || fault.is::<StorageFault>();
                 complain(fault);
-                Exit::Usage
+                if damaged { Exit::Faults } else { Exit::Usage }
             }
         }
     }
@@ -76,7 +78,7 @@ impl Verify {
             let campaign = window.campaign;
             if file_of(&directory, campaign).exists() {
                 let audit = Audit::open(&directory, campaign, Arc::clone(&keys))?;
-                findings.extend(audit.walk(progress)?);
+                findings.extend(audit.walk(progress())?);
                 let tally = audit.tally();
                 println!(
                     "{campaign}: accepted {} = decided {} + undecided {} + withdrawn before a decision {}; withdrawn later {}",
@@ -138,8 +140,14 @@ fn receipts(
     Ok(findings)
 }
 
-fn progress(records: u64) {
-    if stderr().is_terminal() && records.is_multiple_of(PROGRESS_RECORDS) {
-        eprint!("\r{records} records read");
+/// Tells how far it is, on a terminal, every [`PROGRESS_RECORDS`] records or a batch later.
+fn progress() -> impl FnMut(u64) {
+    let shown = stderr().is_terminal();
+    let mut next = PROGRESS_RECORDS;
+    move |records| {
+        if shown && records >= next {
+            next = records + PROGRESS_RECORDS;
+            eprint!("\r{records} records read ");
+        }
     }
 }

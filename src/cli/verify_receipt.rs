@@ -5,8 +5,12 @@ use std::{fs, path::PathBuf};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 
-use super::{Exit, complain};
-use crate::ledger::{Receipt, verify::proves_itself};
+use super::{Exit, complain, say};
+use crate::ledger::{
+    Receipt,
+    proof::{content_digest, sha256},
+    verify::proves_itself,
+};
 
 #[derive(Debug, Args)]
 #[command(
@@ -15,6 +19,9 @@ use crate::ledger::{Receipt, verify::proves_itself};
 pub(super) struct VerifyReceipt {
     /// The receipt, JSON as it was received.
     file: PathBuf,
+    /// The application that the receipt was given for, to the letter as it was sent; its digest must be the receipt's.
+    #[arg(long, value_name = "FILE")]
+    application: Option<PathBuf>,
     /// The published key, base 64; a server leaves its own as `receipt-key.pub` in its data directory.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
@@ -37,10 +44,24 @@ impl VerifyReceipt {
                 return Exit::Usage;
             }
         };
+        let application = match self.application.as_ref().map(fs::read).transpose() {
+            Ok(application) => application,
+            Err(fault) => {
+                complain(format_args!("--application: {fault}"));
+                return Exit::Usage;
+            }
+        };
+        let digest = application.map(|application| content_digest(&sha256(&application)));
         match serde_json::from_str::<Receipt>(&text) {
+            Ok(receipt) if digest.is_some_and(|digest| digest != receipt.digest) => {
+                complain(format_args!(
+                    "{}: is NOT the receipt of this application",
+                    receipt.receipt
+                ));
+                Exit::Faults
+            }
             Ok(receipt) if proves_itself(&receipt, &key) => {
-                println!("{}: genuine", receipt.receipt);
-                Exit::Done
+                say(format_args!("{}: genuine", receipt.receipt))
             }
             Ok(receipt) => {
                 complain(format_args!(

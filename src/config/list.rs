@@ -116,7 +116,7 @@ pub const SETTINGS: &[Setting] = &[
         "server.drain_ms_max",
         "20000",
         MILLISECONDS,
-        "Longest a stop waits for requests that were let in, milliseconds.",
+        "Longest a stop waits for requests that were let in, milliseconds; decisions under way and a last sync come on top.",
     ),
     setting(
         "tls.certificate",
@@ -208,7 +208,7 @@ pub const SETTINGS: &[Setting] = &[
         "limits.keys_max",
         "1000000",
         COUNT,
-        "Addresses, and people, that each limit remembers.",
+        "Addresses, and people, that each limit remembers; also the questions that it answers in two seconds.",
     ),
     setting("sessions.sessions_max", "200000", COUNT, "Sessions open at a time."),
     setting(

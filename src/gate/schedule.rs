@@ -32,7 +32,9 @@ impl Slice {
         let (from, until) = text.split_once('-')?;
         let time = |text: &str| {
             let (hour, minute) = text.split_once(':')?;
-            let two = |digits: &str| (digits.len() == 2).then(|| digits.parse::<i8>().ok())?;
+            let is_two =
+                |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+            let two = |text: &str| is_two(text).then(|| text.parse::<i8>().ok())?;
             Time::new(two(hour)?, two(minute)?, 0, 0).ok()
         };
         Some(Self { from: time(from)?, until: time(until)? })
@@ -112,7 +114,9 @@ impl Slice {
 /// The instants from a wall-clock time on `day` to the next occurrence of another.
 fn span(day: Date, from: Time, until: Time) -> Option<(Timestamp, Timestamp)> {
     let last_day = if until > from { day } else { day.checked_add(1.day()).ok()? };
-    Some((instant(day, from)?, instant(last_day, until)?))
+    let (from, until) = (instant(day, from)?, instant(last_day, until)?);
+    // A slice that lies in the hour that the clocks jump over is not there that day.
+    (from < until).then_some((from, until))
 }
 
 /// The instant at which a clock in Rome shows that time; one that is skipped counts from when the clocks jump over it.
@@ -215,9 +219,24 @@ mod tests {
     }
 
     #[test]
+    fn a_slice_in_the_hour_that_is_skipped_is_not_there_that_day() {
+        let night = Config { citizens: Slice::parse("02:30-03:15").unwrap(), ..config(false) };
+        opens_at(night, Audience::Citizens, "2026-03-28T23:00:00", "2026-03-30T02:30:00");
+    }
+
+    #[test]
     fn only_times_of_day_make_a_slice() {
-        for wrong in ["", "08:00", "8:00-16:00", "08:00-24:00", "08:60-16:00", "-", "08:00-16:00-"]
-        {
+        for wrong in [
+            "",
+            "08:00",
+            "8:00-16:00",
+            "08:00-24:00",
+            "08:60-16:00",
+            "-",
+            "08:00-16:00-",
+            "16:+8-16:15",
+            "22:00--0:00",
+        ] {
             assert_eq!(Slice::parse(wrong), None, "{wrong}");
         }
     }

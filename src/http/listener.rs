@@ -4,6 +4,7 @@
 //! connection never leaves its runtime.
 
 use std::{
+    cell::Cell,
     io,
     net::{IpAddr, SocketAddr, TcpListener},
     rc::Rc,
@@ -78,9 +79,7 @@ impl Shared {
             draining,
         }
     }
-}
 
-impl Shared {
     /// Cancelled when the server is to stop.
     #[must_use]
     pub fn draining(&self) -> CancellationToken {
@@ -91,21 +90,22 @@ impl Shared {
 /// Binds one listener for each of `count` runtimes to the same port; port 0 takes a free one.
 ///
 /// # Errors
-/// What the system says, such as a port in use.
+/// What the system says, such as a port in use: also one that another server of this user would share.
 pub fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
-    let first = bind_one(address)?;
+    // The kernel lets any process of one user join a shared port. This first one joins nobody, so it finds a stranger there.
+    let first = bind_one(address, false)?;
     let taken = first.local_addr()?;
-    let mut listeners = vec![first];
-    for _ in 1..count {
-        listeners.push(bind_one(taken)?);
+    if count == 1 {
+        return Ok(vec![first]);
     }
-    Ok(listeners)
+    drop(first);
+    (0..count).map(|_| bind_one(taken, true)).collect()
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind_one(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -177,6 +177,8 @@ async fn connection(
 async fn handshake(stream: TcpStream, shared: &Shared) -> Option<TlsStream<TcpStream>> {
     let within = Duration::from_millis(shared.config.handshake_ms_max);
     let shaking = async {
+        // Whoever says nothing takes no turn from those who do.
+        stream.readable().await.ok()?;
         let _turn = shared.handshakes.acquire().await.ok()?;
         shared.tls.accept(stream).await.ok()
     };
@@ -213,9 +215,15 @@ async fn serve_http2(
     draining: CancellationToken,
     public: Rc<Public>,
 ) {
+    let activity = Rc::new(Activity::default());
+    let seen = Rc::clone(&activity);
     let service = service_fn(move |request| {
-        let public = Rc::clone(&public);
-        async move { Ok::<_, std::convert::Infallible>(public.answer(request, from).await) }
+        let (public, under_way) = (Rc::clone(&public), activity.begin());
+        async move {
+            let response = public.answer(request, from).await;
+            drop(under_way);
+            Ok::<_, std::convert::Infallible>(response)
+        }
     });
     let head_bytes_max = u32::try_from(config.head_bytes_max).unwrap_or(u32::MAX);
     let idle = Duration::from_millis(config.head_ms_max);
@@ -231,8 +239,45 @@ async fn serve_http2(
     tokio::select! {
         _closed = serving.as_mut() => return,
         () = draining.cancelled() => serving.as_mut().graceful_shutdown(),
+        () = seen.rest_for(idle) => serving.as_mut().graceful_shutdown(),
     }
-    let _closed = serving.await;
+    // A client that leaves answers unread does not keep the connection for ever.
+    let _closed = timeout(idle, serving).await;
+}
+
+/// What goes on on an HTTP/2 connection, which has no head that could be waited for.
+#[derive(Default)]
+struct Activity {
+    begun: Cell<u64>,
+    under_way: Cell<u64>,
+}
+
+impl Activity {
+    fn begin(self: &Rc<Self>) -> UnderWay {
+        self.begun.set(self.begun.get() + 1);
+        self.under_way.set(self.under_way.get() + 1);
+        UnderWay(Rc::clone(self))
+    }
+
+    /// Waits until nothing was begun or under way for that long, or a little longer.
+    async fn rest_for(&self, idle: Duration) {
+        loop {
+            let begun = self.begun.get();
+            sleep(idle).await;
+            if self.begun.get() == begun && self.under_way.get() == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// A request under way; dropping it ends it, also when its client is gone.
+struct UnderWay(Rc<Activity>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.set(self.0.under_way.get() - 1);
+    }
 }
 
 /// Counts a connection while it lasts.

@@ -21,7 +21,7 @@ use super::{
     api,
     body::{self, Unread},
     guard::{self, Body, Reply},
-    problem::{Kind, Language, Problem},
+    problem::{Kind, Language, Problem, SHED_REASONS},
 };
 use crate::{
     clock::Stopwatch,
@@ -176,6 +176,11 @@ pub struct Meters {
 
 impl Default for Meters {
     fn default() -> Self {
+        for class in Class::ALL {
+            for reason in SHED_REASONS {
+                list::SHED.counter(&[class.as_str(), reason]).increment(0);
+            }
+        }
         Self {
             answered: RefCell::default(),
             durations: RefCell::default(),

@@ -146,6 +146,14 @@ pub enum OpenFault {
     },
 }
 
+impl OpenFault {
+    /// Whether the ledger itself is at fault, and not how it was asked for.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Store { .. })
+    }
+}
+
 /// The ledger's storage failed. Writing has ended for this process; a restart recovers what is on disk.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageFault {

@@ -24,7 +24,7 @@ use super::{
 
 /// Submissions handed over in one message, so that a commit passes its own bound by less than this.
 const MESSAGE_RECORDS_MAX: usize = 256;
-/// Answers that may be under way to one runtime; past it, the oldest waiters of the batch see a storage fault.
+/// Answers that may be under way to one runtime; one past it is dropped, and its waiters see a storage fault.
 const ANSWERS_MAX: usize = 8192;
 
 type Waiter = oneshot::Sender<Result<Verdict, CommitFault>>;

@@ -10,7 +10,11 @@ use hyper::{
     server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{task, time::interval};
+use tokio::{
+    sync::Semaphore,
+    task,
+    time::{interval, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -24,6 +28,10 @@ use crate::{
 
 /// Time for a request's head.
 const HEAD_MAX: Duration = Duration::from_secs(5);
+/// After an accept that failed for want of a descriptor, memory or the like.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections of operators at a time; one past it waits for its turn.
+const CONNECTIONS_MAX: usize = 64;
 /// How often histograms are folded, sessions swept and limits tidied.
 const TIDY_EVERY: Duration = Duration::from_secs(2);
 
@@ -48,20 +56,26 @@ pub struct Operator {
 pub async fn serve(listener: TcpListener, operator: Rc<Operator>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     task::spawn_local(tidy(Rc::clone(&operator)));
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let (stream, _) = tokio::select! {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((place, listener.accept().await?))
+        };
+        let (place, (stream, _)) = tokio::select! {
             () = operator.stopped.cancelled() => return Ok(()),
-            accepted = listener.accept() => match accepted {
+            accepted = accepted => match accepted {
                 Ok(accepted) => accepted,
                 Err(fault) => {
                     tracing::warn!(%fault, "an operator's connection could not be accepted");
-                    tokio::time::sleep(HEAD_MAX).await;
+                    sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             },
         };
         let operator = Rc::clone(&operator);
         task::spawn_local(async move {
+            let _place = place;
             let service =
                 service_fn(async |request| Ok::<_, Infallible>(operator.answer(&request)));
             let _closed = http1::Builder::new()

@@ -216,7 +216,9 @@ mod tests {
         assert_eq!(tokens.iter().map(found).collect::<Vec<_>>(), [false, true, true]);
         assert!(found(&other));
         assert_eq!((registry.len(), leases.held()), (3, 3));
-        tokens.iter().for_each(|token| registry.close(token));
+        for token in &tokens {
+            registry.close(token);
+        }
         registry.close(&other);
         assert_eq!((registry.len(), leases.held()), (0, 0));
         assert!(registry.by_person.is_empty(), "nobody is remembered who is not inside");

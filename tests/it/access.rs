@@ -86,8 +86,12 @@ async fn a_citizen_applies_for_nobody_else_and_an_intermediary_under_a_mandate()
     assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     let told = office.decided(&answer.header("location")).await;
     assert_eq!(told["application"]["applicant"]["fiscalCode"], client.as_str());
-    // Another office sees nothing of it.
-    let other = morning.intermediary(3).await;
+    // A colleague at the same office sees it, another office sees nothing of it.
+    let colleague = morning.intermediary(3).await;
+    assert_eq!(colleague.get(&answer.header("location")).await.status, StatusCode::OK);
+    let stranger = FiscalCode::made_up(4);
+    let identity = morning.mint(&stranger, &["--office", "patronato-2"]);
+    let other = morning.enter(stranger, &identity).await;
     assert_eq!(other.get(&answer.header("location")).await.status, StatusCode::NOT_FOUND);
     let again = other.submit("key", &entrusted).await;
     assert_eq!(again.problem(), "already-applied");

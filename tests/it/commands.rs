@@ -86,13 +86,14 @@ fn wrong_usage_exits_with_two_and_help_shows_an_example() {
 #[tokio::test]
 async fn a_receipt_proves_itself_and_a_changed_one_does_not() {
     let mut counter = Counter::open();
-    let receipt = {
+    let (receipt, sent) = {
         let citizen = counter.citizen(1).await;
-        let receipt = citizen.submit("key", &citizen.application()).await.json();
+        let sent = citizen.application();
+        let receipt = citizen.submit("key", &sent).await.json();
         citizen
             .decided(&format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap()))
             .await;
-        receipt
+        (receipt, sent)
     };
     let text = receipt.to_string();
     let data = counter.data();
@@ -103,8 +104,21 @@ async fn a_receipt_proves_itself_and_a_changed_one_does_not() {
     };
     assert_eq!(verify_receipt(&text), Some(0));
     assert_eq!(verify_receipt(&text.replace("2024-09-16", "2024-09-15")), Some(1));
+    assert_eq!(verify_receipt(&text.replace("received\"", "granted\"")), Some(1));
+    assert_eq!(verify_receipt(&text.replacen('{', "{\"amount\":\"9999.00\",", 1)), Some(1));
     let code = receipt["receipt"].as_str().unwrap();
     assert_eq!(verify_receipt(&text.replace(code, "ISCRO-2024-0000-0000-0000-0000")), Some(1));
+
+    fs::write(&file, &text).unwrap();
+    let application = data.join("application.json");
+    for (sent, expected) in [(sent.clone(), Some(0)), (sent.replace("5000.00", "5000.01"), Some(1))]
+    {
+        fs::write(&application, sent).unwrap();
+        let [file, application, key] =
+            [&file, &application, &key].map(|path| path.to_str().unwrap());
+        let arguments = ["verify-receipt", file, "--application", application, "--key", key];
+        assert_eq!(run(&arguments, "").0, expected);
+    }
 
     let data = data.to_str().unwrap().to_owned();
     let verify = |receipts: &str| {

@@ -89,6 +89,7 @@ async fn files_are_readable_by_their_owner_alone() {
 #[tokio::test]
 async fn a_second_server_on_the_same_data_or_a_lost_key_is_a_clear_error() {
     let mut counter = Counter::open();
+    counter.citizen(1).await.apply("key").await;
     let serve = |data: &std::path::Path| {
         let output = program()
             .args([
@@ -108,7 +109,25 @@ async fn a_second_server_on_the_same_data_or_a_lost_key_is_a_clear_error() {
     let (code, complaint) = serve(&counter.data());
     assert_eq!(code, Some(2));
     assert!(complaint.contains("in use by another process"), "{complaint}");
+    // Nor do two servers share a port.
+    let taken = counter.public.strip_prefix("https://").unwrap().to_owned();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let output = program()
+        .args(["serve", "--demo", "--listen", &taken, "--operator", "127.0.0.1:0", "--data"])
+        .arg(elsewhere.path())
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains(&format!("cannot listen on {taken}")), "{complaint}");
+
     counter.stop();
+    let key = counter.data().join("ledger.key");
+    let right = fs::read(&key).unwrap();
+    fs::write(&key, "ab".repeat(32)).unwrap();
+    let (code, complaint) = serve(&counter.data());
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("was written with another key"), "{complaint}");
+    fs::write(&key, right).unwrap();
     fs::rename(counter.data().join("ledger.key"), counter.data().join("elsewhere")).unwrap();
     let (code, complaint) = serve(&counter.data());
     assert_eq!(code, Some(2));
