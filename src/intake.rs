@@ -5,6 +5,7 @@
 
 use std::{cell::RefCell, collections::HashMap, net::IpAddr, rc::Rc, sync::Arc};
 
+use bytes::Bytes;
 use jiff::{Timestamp, civil::Date};
 use tokio::task::spawn_blocking;
 
@@ -24,7 +25,8 @@ use crate::{
     ledger::{
         Channel, Ledger, Position, ReadFault, Receipt, State,
         committer::CommitFault,
-        engine::{Submission, Verdict},
+        drafts::Drafts,
+        engine::{StorageFault, Submission, Verdict},
         handover::Handover,
         keys::HouseKeys,
         proof::{Digest, sha256},
@@ -61,6 +63,8 @@ pub struct Intake {
     pub sessions: Registry,
     /// Open ledgers.
     pub shelf: Arc<Shelf>,
+    /// What people have begun and not handed in.
+    pub drafts: Arc<Drafts>,
 }
 
 /// One runtime's desk: the shared intake and this runtime's own counters to the ledgers.
@@ -265,7 +269,30 @@ impl Desk {
             }
         };
         finishing.done();
+        intake.forget_draft(scope).await;
         Ok(scope.personal(owner, receipt))
+    }
+
+    /// Keeps what a person has begun, in place of what they had begun before; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// [`StorageFault`].
+    pub async fn save_draft(&self, scope: Scope<'_>, draft: Bytes) -> Result<(), StorageFault> {
+        let (drafts, person) = (Arc::clone(&self.intake.drafts), scope.session().person);
+        blocking(move || drafts.save(person, &draft)).await
+    }
+
+    /// What a person has begun, if anything.
+    ///
+    /// # Errors
+    /// [`ReadFault`].
+    pub async fn draft<'s>(
+        &self,
+        scope: Scope<'s>,
+    ) -> Result<Option<Personal<'s, Vec<u8>>>, ReadFault> {
+        let (drafts, person) = (Arc::clone(&self.intake.drafts), scope.session().person);
+        let draft = blocking(move || drafts.load(person)).await?;
+        Ok(draft.map(|draft| scope.personal(scope.subject(), draft)))
     }
 
     fn handover(&self, ledger: &Arc<Ledger>) -> Handover {
@@ -358,6 +385,18 @@ impl Intake {
     }
 }
 
+impl Intake {
+    /// A draft is gone after its submission. Should its removal fail, it is replaced or removed another time.
+    async fn forget_draft(&self, scope: Scope<'_>) {
+        let (drafts, person) = (Arc::clone(&self.drafts), scope.session().person);
+        if drafts.has(person)
+            && let Err(fault) = blocking(move || drafts.remove(person)).await
+        {
+            tracing::warn!(%fault, "a draft outlives its submission");
+        }
+    }
+}
+
 async fn already_applied(
     scope: Scope<'_>,
     ledger: &Arc<Ledger>,
@@ -395,9 +434,9 @@ fn missing() -> SubmitFault {
 }
 
 /// Waits for the disk on a thread of its own, so that the event loop goes on.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ReadFault> + Send + 'static,
-) -> Result<T, ReadFault> {
+async fn blocking<T: Send + 'static, E: Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
     match spawn_blocking(work).await {
         Ok(result) => result,
         Err(fault) => std::panic::resume_unwind(fault.into_panic()),

@@ -34,6 +34,7 @@ use crate::{
     intake::{Desk, Intake},
     judges::{Bench, Judges},
     ledger::{
+        drafts::Drafts,
         engine::OpenFault,
         keys::{HouseKeys, KeysFault, fill_random, private_directory},
         shelf::Shelf,
@@ -157,6 +158,7 @@ pub fn run(
         limits: Limits::new(&settings.limits()),
         sessions: Registry::new(settings.sessions()),
         shelf: Arc::clone(&shelf),
+        drafts: Arc::new(Drafts::open(&ledgers(settings), Arc::clone(&keys))?),
     });
 
     raise_descriptors(settings);

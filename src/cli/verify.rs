@@ -16,7 +16,7 @@ use crate::{
     ledger::{
         Receipt,
         engine::{OpenFault, StorageFault},
-        engines::sqlite::{file_of, take_directory},
+        engines::{files::take_directory, sqlite::file_of},
         keys::HouseKeys,
         verify::{Audit, holds_receipt, proves_itself},
     },

@@ -12,7 +12,10 @@ use crate::{
     gate::{limits::TooOften, pressure::Shed},
     identity::token::TokenFault,
     intake::{EnterFault, LookupFault, SubmitFault},
-    ledger::{Receipt, committer::CommitFault, keys::fill_random, seal::Subject},
+    ledger::{
+        ReadFault, Receipt, committer::CommitFault, engine::StorageFault, keys::fill_random,
+        seal::Subject,
+    },
     schemes::CampaignWindow,
 };
 
@@ -195,6 +198,12 @@ impl Problem {
         Kind::Internal.into()
     }
 
+    /// No JSON document, from this line and column on.
+    #[must_use]
+    pub fn malformed(line: usize, column: usize) -> Self {
+        Self::from(Kind::Malformed).with("line", line).with("column", column)
+    }
+
     /// The path is known, the method is not.
     #[must_use]
     pub fn method_not_allowed(methods: String) -> Self {
@@ -225,7 +234,7 @@ impl Problem {
             SubmitFault::KeyReused => Kind::KeyReused.into(),
             SubmitFault::NoLease => Self::shedding(Kind::Busy, "leases"),
             SubmitFault::Commit(fault) => fault.into(),
-            SubmitFault::Read(fault) => unreadable(&fault),
+            SubmitFault::Read(fault) => fault.into(),
         }
     }
 
@@ -302,9 +311,7 @@ impl Problem {
 impl From<ParseError> for Problem {
     fn from(error: ParseError) -> Self {
         match error {
-            ParseError::Malformed { line, column, .. } => {
-                Self::from(Kind::Malformed).with("line", line).with("column", column)
-            }
+            ParseError::Malformed { line, column, .. } => Self::malformed(line, column),
             ParseError::Invalid(faults) => {
                 Self::new(Kind::Invalid, Told { faults, ..Told::default() })
             }
@@ -331,8 +338,25 @@ impl From<LookupFault> for Problem {
         match fault {
             LookupFault::NotFound => Kind::NotFound.into(),
             LookupFault::Commit(fault) => fault.into(),
-            LookupFault::Read(fault) => unreadable(&fault),
+            LookupFault::Read(fault) => fault.into(),
         }
+    }
+}
+
+impl From<ReadFault> for Problem {
+    fn from(fault: ReadFault) -> Self {
+        tracing::error!(%fault, "the ledger could not be read");
+        match fault {
+            ReadFault::Storage(_) => Kind::StorageUnavailable.into(),
+            ReadFault::Record(_) => Kind::Internal.into(),
+        }
+    }
+}
+
+impl From<StorageFault> for Problem {
+    fn from(fault: StorageFault) -> Self {
+        tracing::error!(%fault, "a draft could not be kept");
+        Kind::StorageUnavailable.into()
     }
 }
 
@@ -375,14 +399,6 @@ fn campaign_closed(window: &CampaignWindow) -> Problem {
 
 fn window_closed(opens_at: Timestamp) -> Problem {
     Problem::from(Kind::WindowClosed).with("opensAt", super::api::rfc3339(opens_at))
-}
-
-fn unreadable(fault: &crate::ledger::ReadFault) -> Problem {
-    tracing::error!(%fault, "the ledger could not be read");
-    match fault {
-        crate::ledger::ReadFault::Storage(_) => Kind::StorageUnavailable.into(),
-        crate::ledger::ReadFault::Record(_) => Kind::Internal.into(),
-    }
 }
 
 /// Between so many seconds and twice as many, so that those who were refused together do not come back together.

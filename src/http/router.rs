@@ -47,6 +47,10 @@ pub enum Action {
     ShowSession,
     /// Log out.
     Leave,
+    /// Look at the draft.
+    ShowDraft,
+    /// Keep a draft.
+    SaveDraft,
     /// What would be decided today.
     Estimate,
     /// Hand in an application.
@@ -102,6 +106,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/sessions", Action::Enter, Class::Enter, Access::Identity),
     route("GET", "/v1/session", Action::ShowSession, Class::Read, Access::Session),
     route("DELETE", "/v1/session", Action::Leave, Class::Step, Access::Session),
+    route("GET", "/v1/draft", Action::ShowDraft, Class::Read, Access::Session),
+    route("PUT", "/v1/draft", Action::SaveDraft, Class::Step, Access::Session),
     route("POST", "/v1/estimates", Action::Estimate, Class::Step, Access::Session),
     route("POST", "/v1/applications", Action::Submit, Class::Finish, Access::Session),
     route("POST", "/v1/batches", Action::SubmitBatch, Class::Finish, Access::Session),

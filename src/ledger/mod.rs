@@ -6,6 +6,7 @@
 //! that all of it is whole).
 
 pub mod committer;
+pub mod drafts;
 pub mod engine;
 pub mod engines;
 mod entry;
@@ -126,7 +127,7 @@ struct Threads {
 }
 
 impl Ledger {
-    /// Opens or makes the ledger of `campaign` in `directory` (see [`sqlite::take_directory`]) and starts its threads.
+    /// Opens or makes the ledger of `campaign` in `directory` (see [`engines::files::take_directory`]) and starts its threads.
     ///
     /// # Errors
     /// [`OpenFault`].

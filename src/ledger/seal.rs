@@ -85,13 +85,13 @@ impl HouseKeys {
         KeyHash(short_hash(&self.idempotency, &[&principal.0, kind, key]))
     }
 
-    /// Seals `plaintext` for `subject` in `campaign`, behind `header`, which stays readable and is bound to it.
+    /// Seals `plaintext` for `subject` in `place`, behind `header`, which stays readable and is bound to it.
     ///
     /// # Panics
     /// If the crypto library cannot seal some kilobytes, which would be a bug of ours.
     pub(super) fn seal(
         &self,
-        campaign: Campaign,
+        place: impl Into<Place>,
         subject: Subject,
         header: &[u8],
         plaintext: &[u8],
@@ -107,7 +107,7 @@ impl HouseKeys {
             .key_of(subject)
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(bound_to(campaign, header)),
+                Aad::from(bound_to(place.into(), header)),
                 &mut sealed[start..],
             )
             .expect("a record is far shorter than the cipher's limit");
@@ -121,7 +121,7 @@ impl HouseKeys {
     /// [`SealBroken`] if it was sealed for another subject or a single bit of it changed.
     pub(super) fn open(
         &self,
-        campaign: Campaign,
+        place: impl Into<Place>,
         subject: Subject,
         header_bytes: usize,
         sealed: &[u8],
@@ -135,7 +135,7 @@ impl HouseKeys {
         let mut body = body.to_vec();
         let length = self
             .key_of(subject)
-            .open_in_place(nonce, Aad::from(bound_to(campaign, header)), &mut body)
+            .open_in_place(nonce, Aad::from(bound_to(place.into(), header)), &mut body)
             .map_err(|_| SealBroken)?
             .len();
         body.truncate(length);
@@ -148,10 +148,27 @@ impl HouseKeys {
     }
 }
 
-/// What a seal is bound to besides its key: nothing can be moved to another campaign or under another header.
-fn bound_to(campaign: Campaign, header: &[u8]) -> Vec<u8> {
-    let year = campaign.year.to_be_bytes();
-    [header, &year, campaign.scheme.as_str().as_bytes()].concat()
+/// Where a sealed value belongs: it opens nowhere else.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    Campaign(Campaign),
+    Drafts,
+}
+
+impl From<Campaign> for Place {
+    fn from(campaign: Campaign) -> Self {
+        Self::Campaign(campaign)
+    }
+}
+
+/// What a seal is bound to besides its key: nothing can be moved to another place or under another header.
+fn bound_to(place: Place, header: &[u8]) -> Vec<u8> {
+    match place {
+        Place::Campaign(Campaign { scheme, year }) => {
+            [header, &year.to_be_bytes(), scheme.as_str().as_bytes()].concat()
+        }
+        Place::Drafts => [header, b"drafts"].concat(),
+    }
 }
 
 /// The first 128 bits of a keyed hash over length-prefixed parts, so that no two lists of parts run together.

@@ -10,7 +10,7 @@ use std::{
 use super::{
     Case, Config, Ledger,
     engine::OpenFault,
-    engines::sqlite::{file_of, take_directory},
+    engines::{files::take_directory, sqlite::file_of},
     keys::HouseKeys,
 };
 use crate::{schemes::Campaign, urn::Urn};

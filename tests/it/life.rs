@@ -109,6 +109,25 @@ async fn an_estimate_decides_and_keeps_nothing() {
 }
 
 #[tokio::test]
+async fn a_draft_is_kept_for_its_person_until_they_submit() {
+    let counter = Counter::open();
+    let (one, two) = (counter.citizen(1).await, counter.citizen(2).await);
+    assert_eq!(one.get("/v1/draft").await.problem(), "not-found");
+    for draft in ["{\"scheme\": \"iscro\"}", "{\"scheme\": \"iscro\", \"year\": 2024}"] {
+        let saved = counter.ask("PUT", "/v1/draft", &one.token, draft).await;
+        assert_eq!(saved.status, StatusCode::NO_CONTENT, "{saved:?}");
+        // From another device, and after a restart all the same: it is the person's.
+        let elsewhere = counter.citizen(1).await;
+        assert_eq!(elsewhere.get("/v1/draft").await.body, draft.as_bytes());
+    }
+    let refused = counter.ask("PUT", "/v1/draft", &one.token, "[]").await;
+    assert_eq!(refused.problem(), "malformed");
+    assert_eq!(two.get("/v1/draft").await.status, StatusCode::NOT_FOUND);
+    one.apply("key").await;
+    assert_eq!(one.get("/v1/draft").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn many_tries_at_once_make_one_application() {
     let counter = Counter::open();
     let citizen = counter.citizen(1).await;

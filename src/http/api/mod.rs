@@ -3,6 +3,7 @@
 mod applications;
 mod batches;
 mod description;
+mod drafts;
 mod sessions;
 mod status;
 
@@ -44,6 +45,8 @@ pub(super) async fn within_session(
     match action {
         Action::ShowSession => Ok(sessions::show(scope)),
         Action::Leave => Ok(sessions::leave(public, login.token)),
+        Action::ShowDraft => drafts::show(public, scope).await,
+        Action::SaveDraft => drafts::save(public, scope, asked, body).await,
         Action::Estimate => applications::estimate(public, scope, asked, body).await,
         Action::Submit => applications::submit(public, scope, asked, body).await,
         Action::SubmitBatch => batches::take(public, scope, login.session, asked, body),

@@ -1,3 +1,4 @@
 //! The engines that the ledger can stand on.
 
+pub mod files;
 pub mod sqlite;

@@ -7,41 +7,40 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs, io,
-    os::unix::fs::OpenOptionsExt as _,
+    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::super::{
-    Position,
-    engine::{
-        Batch, Change, Engine, Entry, OpenFault, Reader, SignedBatch, StorageFault, StoredBatch,
-        Submission, Verdict, Written,
+use super::{
+    super::{
+        Position,
+        engine::{
+            Batch, Change, Engine, Entry, OpenFault, Reader, SignedBatch, StorageFault,
+            StoredBatch, Submission, Verdict, Written,
+        },
+        index::{Index, Standing},
+        keys::HouseKeys,
+        proof::Digest,
     },
-    index::{Index, Standing},
-    keys::{HouseKeys, private_directory, sync_directory},
-    proof::Digest,
+    files::{self, Form},
 };
 use crate::schemes::Campaign;
 
-const SCHEMA: &str = "
+/// The tables of a ledger, in their first form; a later form brings its upgrade.
+const FORM: Form = Form {
+    application_id: 0x5370_746c,
+    version: 1,
+    schema: "
     CREATE TABLE IF NOT EXISTS records   (position INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS decisions (position INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS batches   (first INTEGER PRIMARY KEY, entries BLOB NOT NULL,
                                           root BLOB NOT NULL, signature TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS changes   (id INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
-";
-
-/// Marks the files as ours (`PRAGMA application_id`): "Sptl".
-const APPLICATION_ID: i32 = 0x5370_746c;
-/// The form of the tables (`PRAGMA user_version`); a later form brings its upgrade.
-const FORM: i32 = 1;
-/// How long a connection waits for another of this process.
-const BUSY_WAIT: Duration = Duration::from_secs(5);
+",
+};
 
 /// The bounds of one campaign's files.
 #[derive(Clone, Copy, Debug)]
@@ -97,19 +96,11 @@ pub fn open(
     bounds: Bounds,
 ) -> Result<Opened, OpenFault> {
     let path = file_of(directory, campaign);
-    let store = |source| OpenFault::Store { path: path.clone(), source };
-    let directory_fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
-    // SQLite gives its log the permissions of the file that it belongs to.
-    private_file(&path).map_err(directory_fault)?;
-    let connection = Connection::open_with_flags(
-        &path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )
-    .map_err(store)?;
-    prepare(&connection).map_err(store)?;
-    claim_file(&connection, &path)?;
-    // The log's file exists from the first transaction on; its name must survive a power cut, too.
-    sync_directory(directory).map_err(directory_fault)?;
+    let connection = FORM.open(directory, &path)?;
+    // Checkpoints have a thread of their own, and past a named size the writer's own time.
+    connection
+        .pragma_update(None, "wal_autocheckpoint", 0)
+        .map_err(|source| OpenFault::Store { path: path.clone(), source })?;
     let (index, previous_root) = rebuild(&connection, &path, &keys)?;
     let index = Arc::new(Mutex::new(index));
     let wal = PathBuf::from(format!("{}-wal", path.display()));
@@ -124,47 +115,6 @@ pub fn open(
         bounds,
     };
     Ok(Opened { engine, reader, index })
-}
-
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_WAIT)?;
-    connection.pragma_update(None, "page_size", 8192)?;
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    if mode != "wal" {
-        return Err(rusqlite::Error::InvalidParameterName(format!("journal_mode is {mode}")));
-    }
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    // Rows are appended, so a small cache serves; a large one was measured to cost CPU.
-    connection.pragma_update(None, "cache_size", -4096)?;
-    connection.pragma_update(None, "cache_spill", "OFF")?;
-    connection.set_prepared_statement_cache_capacity(16);
-    Ok(())
-}
-
-/// Marks a new file as ours; one that is marked otherwise is left as it is.
-fn claim_file(connection: &Connection, path: &Path) -> Result<(), OpenFault> {
-    let store = |source| OpenFault::Store { path: path.to_owned(), source };
-    let pragma = |name: &str| {
-        connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(store)
-    };
-    let tables: u32 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(store)?;
-    match (tables, pragma("application_id")?, pragma("user_version")?) {
-        (0, 0, 0) => connection
-            .execute_batch(&format!(
-                "BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORM}; COMMIT;"
-            ))
-            .map_err(store),
-        (_, APPLICATION_ID, FORM) => Ok(()),
-        (_, APPLICATION_ID, form) => Err(OpenFault::Foreign {
-            path: path.to_owned(),
-            what: format!("its form is {form}, this release knows {FORM}"),
-        }),
-        _ => Err(OpenFault::Foreign { path: path.to_owned(), what: "it is no ledger".to_owned() }),
-    }
 }
 
 /// Reads the narrow tables: milliseconds per hundred thousand records.
@@ -415,7 +365,7 @@ impl SqliteReader {
             &self.path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
-        connection.busy_timeout(BUSY_WAIT)?;
+        connection.busy_timeout(files::BUSY_WAIT)?;
         connection.pragma_update(None, "cache_size", -1024)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -468,24 +418,4 @@ fn sealed_at(
     position: Position,
 ) -> rusqlite::Result<Option<Vec<u8>>> {
     connection.prepare_cached(sql)?.query_row([position.0], |row| row.get(0)).optional()
-}
-
-/// Opens a file, made if it is missing, that its owner alone may read.
-fn private_file(path: &Path) -> io::Result<fs::File> {
-    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
-/// Makes the ledger's directory and takes it for this process alone, until the file is dropped.
-///
-/// # Errors
-/// [`OpenFault::InUse`] when another process holds it, [`OpenFault::Directory`] when it cannot be made.
-pub fn take_directory(directory: &Path) -> Result<fs::File, OpenFault> {
-    let fault = |source: io::Error| OpenFault::Directory { path: directory.to_owned(), source };
-    private_directory(directory).map_err(fault)?;
-    let lock = private_file(&directory.join("lock")).map_err(fault)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => Err(OpenFault::InUse { path: directory.to_owned() }),
-        Err(fs::TryLockError::Error(source)) => Err(fault(source)),
-    }
 }

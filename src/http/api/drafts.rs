@@ -1,0 +1,58 @@
+//! `/v1/draft`: what a person has begun and not handed in, on whatever device they go on.
+
+use hyper::StatusCode;
+use serde::de::IgnoredAny;
+
+use super::super::{
+    body::{Unread, read_json},
+    guard::Reply,
+    problem::{Kind, Problem},
+    router::{Asked, Public},
+};
+use crate::session::scope::Scope;
+
+pub(super) async fn show(public: &Public, scope: Scope<'_>) -> Result<Reply, Problem> {
+    let draft = public.desk.draft(scope).await?.ok_or(Kind::NotFound)?;
+    Ok(Reply::personal(StatusCode::OK, scope.show(draft)))
+}
+
+/// A draft may lack anything and be wrong everywhere, but it is a JSON object.
+pub(super) async fn save(
+    public: &Public,
+    scope: Scope<'_>,
+    asked: &Asked<'_>,
+    body: Unread,
+) -> Result<Reply, Problem> {
+    let draft = read_json(asked.headers, body, public.body).await?;
+    is_object(&draft)?;
+    public.desk.save_draft(scope, draft).await?;
+    Ok(Reply::empty())
+}
+
+fn is_object(draft: &[u8]) -> Result<(), Problem> {
+    let malformed = |line, column| Problem::malformed(line, column);
+    let text = str::from_utf8(draft).map_err(|fault| {
+        let before = draft.get(..fault.valid_up_to()).unwrap_or_default();
+        let line = before.split(|byte| *byte == b'\n').count();
+        let column = before.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len) + 1;
+        malformed(line, column)
+    })?;
+    serde_json::from_str::<IgnoredAny>(text)
+        .map_err(|fault| malformed(fault.line(), fault.column()))?;
+    if text.trim_start().starts_with('{') { Ok(()) } else { Err(malformed(1, 1)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_object_is_a_draft() {
+        assert!(is_object(b" {\"scheme\": null}\n").is_ok());
+        for wrong in
+            [b"".as_slice(), b"[]", b"1", b"{", b"{}{}", b"{\"a\": \"\xff\"}", b"{\"a\": \"\0\"}"]
+        {
+            assert_eq!(is_object(wrong).unwrap_err().kind(), Kind::Malformed, "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Files of ours that SQLite keeps: private, marked as ours, synced on every commit.
+
+use std::{fs, io, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::super::{
+    engine::OpenFault,
+    keys::{private_directory, sync_directory},
+};
+
+/// How long a connection waits for another of this process.
+pub(in crate::ledger) const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// What a kind of file is known by, and its tables.
+pub(in crate::ledger) struct Form {
+    /// `PRAGMA application_id`: whose file it is.
+    pub(in crate::ledger) application_id: i32,
+    /// `PRAGMA user_version`: the form of its tables.
+    pub(in crate::ledger) version: i32,
+    /// Makes the tables.
+    pub(in crate::ledger) schema: &'static str,
+}
+
+impl Form {
+    /// Opens a file for its one writer, made if there is none. One that is not of this form is left as it is.
+    ///
+    /// # Errors
+    /// [`OpenFault`].
+    pub(in crate::ledger) fn open(
+        &self,
+        directory: &Path,
+        path: &Path,
+    ) -> Result<Connection, OpenFault> {
+        let store = |source| OpenFault::Store { path: path.to_owned(), source };
+        let directory_fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
+        // SQLite gives its log the permissions of the file that it belongs to.
+        private_file(path).map_err(directory_fault)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(store)?;
+        connection.busy_timeout(BUSY_WAIT).map_err(store)?;
+        let fresh = self.examine(&connection, path)?;
+        prepare(&connection).map_err(store)?;
+        if fresh {
+            self.make(&connection).map_err(store)?;
+        }
+        // The file and its log have their names now; they must survive a power cut, too.
+        sync_directory(directory).map_err(directory_fault)?;
+        Ok(connection)
+    }
+
+    /// Whether the file is new; a fault if it is somebody else's or of another form.
+    fn examine(&self, connection: &Connection, path: &Path) -> Result<bool, OpenFault> {
+        let store = |source| OpenFault::Store { path: path.to_owned(), source };
+        let foreign = |what| OpenFault::Foreign { path: path.to_owned(), what };
+        let pragma = |name: &str| {
+            connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(store)
+        };
+        let tables: u32 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(store)?;
+        match (tables, pragma("application_id")?, pragma("user_version")?) {
+            (0, 0, 0) => Ok(true),
+            (_, id, _) if id != self.application_id => Err(foreign("it is not ours".to_owned())),
+            (_, _, version) if version != self.version => {
+                Err(foreign(format!("its form is {version}, this release knows {}", self.version)))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn make(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let Self { application_id, version, schema } = self;
+        connection.execute_batch(&format!(
+            "BEGIN; {schema}; PRAGMA application_id = {application_id}; PRAGMA user_version = {version}; COMMIT;"
+        ))
+    }
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "page_size", 8192)?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::InvalidParameterName(format!("journal_mode is {mode}")));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Rows are appended, so a small cache serves; a large one was measured to cost CPU.
+    connection.pragma_update(None, "cache_size", -4096)?;
+    connection.pragma_update(None, "cache_spill", "OFF")?;
+    connection.set_prepared_statement_cache_capacity(16);
+    Ok(())
+}
+
+/// Opens a file, made if it is missing, that its owner alone may read.
+fn private_file(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Makes the ledgers' directory and takes it for this process alone, until the file is dropped.
+///
+/// # Errors
+/// [`OpenFault::InUse`] when another process holds it, [`OpenFault::Directory`] when it cannot be made.
+pub fn take_directory(directory: &Path) -> Result<fs::File, OpenFault> {
+    let fault = |source: io::Error| OpenFault::Directory { path: directory.to_owned(), source };
+    private_directory(directory).map_err(fault)?;
+    let lock = private_file(&directory.join("lock")).map_err(fault)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => Err(OpenFault::InUse { path: directory.to_owned() }),
+        Err(fs::TryLockError::Error(source)) => Err(fault(source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORM: Form = Form { application_id: 7, version: 1, schema: "CREATE TABLE t (a)" };
+
+    #[test]
+    fn a_file_of_another_kind_or_form_is_refused_and_left_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file.sqlite");
+        let open = |form: &Form| form.open(directory.path(), &path);
+        drop(open(&FORM).unwrap());
+        drop(open(&FORM).unwrap());
+        let before = fs::read(&path).unwrap();
+        for other in [Form { version: 2, ..FORM }, Form { application_id: 8, ..FORM }] {
+            assert!(matches!(open(&other), Err(OpenFault::Foreign { .. })));
+        }
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_directory_is_taken_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let taken = take_directory(directory.path()).unwrap();
+        assert!(matches!(take_directory(directory.path()), Err(OpenFault::InUse { .. })));
+        drop(taken);
+        assert!(take_directory(directory.path()).is_ok());
+    }
+}
