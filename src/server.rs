@@ -25,11 +25,7 @@ use crate::{
     clock::Clock,
     config::Settings,
     gate::{leases::Leases, limits::Limits, pressure::Pressure},
-    http::{
-        listener,
-        router::{Meters, Public},
-        tls,
-    },
+    http::{listener, meters::Meters, request::Public, tls},
     identity::token::Verifier,
     intake::{Desk, Intake},
     judges::{Bench, Judges},

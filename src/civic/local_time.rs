@@ -35,6 +35,20 @@ pub fn date_at(instant: Timestamp) -> Date {
     rome().to_datetime(instant).date()
 }
 
+/// An instant as it is told to people and programs: RFC 3339 with the offset of Rome, to the second.
+///
+/// ```
+/// use sportello::civic::local_time::rfc3339;
+///
+/// assert_eq!(rfc3339("2024-09-16T15:30:00.9Z".parse().unwrap()), "2024-09-16T17:30:00+02:00");
+/// assert_eq!(rfc3339("2024-12-16T15:30:00Z".parse().unwrap()), "2024-12-16T16:30:00+01:00");
+/// ```
+#[must_use]
+pub fn rfc3339(instant: Timestamp) -> String {
+    let local = instant.to_zoned(rome().clone());
+    local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;

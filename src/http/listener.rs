@@ -28,7 +28,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::router::Public;
+use super::request::Public;
 use crate::metrics as list;
 
 /// Connections that the kernel may hold for us.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 pub use crate::civic::Language;
 use crate::{
     application::{Fault, ParseError},
+    civic::local_time,
     gate::{limits::TooOften, pressure::Shed},
     identity::token::TokenFault,
     intake::{EnterFault, LookupFault, SubmitFault},
@@ -25,9 +26,9 @@ const RETRY_SECONDS: u32 = 2;
 const STORAGE_RETRY_SECONDS: u32 = 60;
 
 /// Why requests are turned away to protect those who were let in: values of the label `reason` of
-/// `sportello_shed_total`.
-pub const SHED_REASONS: [&str; 7] =
-    ["connections", "draining", "leases", "queue", "rate", "requests", "sessions"];
+/// `sportello_shed_total`. A rate limit is none of them: it answers one person's own haste.
+pub const SHED_REASONS: [&str; 6] =
+    ["connections", "draining", "leases", "queue", "requests", "sessions"];
 
 macro_rules! problems {
     ($($kind:ident $slug:literal $status:ident
@@ -374,8 +375,7 @@ impl From<TooOften> for Problem {
         let seconds = seconds_up(too_often.wait);
         let retry_after_seconds = Some(jittered(seconds));
         let rate_limit = Some(format!("\"default\";r=0;t={seconds}"));
-        let shed = Some("rate");
-        Self::new(Kind::TooOften, Told { retry_after_seconds, rate_limit, shed, ..Told::default() })
+        Self::new(Kind::TooOften, Told { retry_after_seconds, rate_limit, ..Told::default() })
     }
 }
 
@@ -398,7 +398,7 @@ fn campaign_closed(window: &CampaignWindow) -> Problem {
 }
 
 fn window_closed(opens_at: Timestamp) -> Problem {
-    Problem::from(Kind::WindowClosed).with("opensAt", super::api::rfc3339(opens_at))
+    Problem::from(Kind::WindowClosed).with("opensAt", local_time::rfc3339(opens_at))
 }
 
 /// Between so many seconds and twice as many, so that those who were refused together do not come back together.

@@ -8,7 +8,7 @@ use super::super::{
     body::{Unread, read_json},
     guard::Reply,
     problem::{Kind, Problem},
-    router::{Asked, Public, one},
+    request::{Asked, Public, one},
 };
 use crate::{
     intake::{Key, Standing},

@@ -16,7 +16,7 @@ use super::super::{
     body::{self, Unread, is_ndjson},
     guard::{self, Reply},
     problem::{Kind, Language, Problem},
-    router::{Asked, Public},
+    request::{Asked, Public},
 };
 use crate::{
     identity::Audience,

@@ -7,7 +7,7 @@ use super::super::{
     body::{Unread, read_json},
     guard::Reply,
     problem::{Kind, Problem},
-    router::{Asked, Public},
+    request::{Asked, Public},
 };
 use crate::session::scope::Scope;
 

@@ -9,15 +9,14 @@ mod status;
 
 use std::rc::Rc;
 
-use jiff::Timestamp;
-
 use super::{
     body::Unread,
     guard::Reply,
     problem::Problem,
-    router::{Action, Asked, Login, Public},
+    request::{Asked, Login, Public},
+    router::Action,
 };
-use crate::{civic::local_time, session::scope::Scope};
+use crate::session::scope::Scope;
 
 /// Answers what needs no session. Nothing here waits.
 pub(super) fn without_session(
@@ -53,22 +52,5 @@ pub(super) async fn within_session(
         Action::ShowApplication => applications::show(public, scope, asked).await,
         Action::Withdraw => applications::withdraw(public, scope, asked).await,
         _ => Err(Problem::internal()),
-    }
-}
-
-/// An instant as the API tells it: RFC 3339, with the offset of Rome, to the second.
-#[must_use]
-pub fn rfc3339(instant: Timestamp) -> String {
-    let local = instant.to_zoned(local_time::rome().clone());
-    local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn instants_are_told_in_the_time_of_rome() {
-        let told = |text: &str| super::rfc3339(text.parse().unwrap());
-        assert_eq!(told("2024-09-16T15:30:00.9Z"), "2024-09-16T17:30:00+02:00");
-        assert_eq!(told("2024-12-16T15:30:00Z"), "2024-12-16T16:30:00+01:00");
     }
 }

@@ -3,15 +3,15 @@
 use hyper::StatusCode;
 use serde_json::json;
 
-use super::{
-    super::{
-        guard::Reply,
-        problem::{Kind, Problem},
-        router::{Asked, Public, bearer},
-    },
-    rfc3339,
+use super::super::{
+    guard::Reply,
+    problem::{Kind, Problem},
+    request::{Asked, Public, bearer},
 };
-use crate::session::{Session, scope::Scope};
+use crate::{
+    civic::local_time,
+    session::{Session, scope::Scope},
+};
 
 pub(super) fn enter(public: &Public, asked: &Asked<'_>) -> Result<Reply, Problem> {
     let token = bearer(asked.headers).ok_or(Kind::Unauthenticated)?;
@@ -37,7 +37,7 @@ fn describe(session: &Session) -> serde_json::Value {
     json!({
         "subject": session.fiscal_code.masked().to_string(),
         "audience": session.audience.as_str(),
-        "expiresAt": rfc3339(session.expires_at),
+        "expiresAt": local_time::rfc3339(session.expires_at),
         "subjectTag": session.tag,
     })
 }

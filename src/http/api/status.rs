@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{super::guard::Reply, rfc3339};
+use super::super::guard::Reply;
 use crate::{civic::local_time, gate::schedule::Window, identity::Audience, intake::Intake};
 
 /// How long a cache may keep the status, seconds.
@@ -14,9 +14,11 @@ pub(super) fn show(intake: &Intake) -> Reply {
     let audiences: Map<String, Value> = Audience::ALL
         .map(|audience| {
             let told = match intake.window(audience) {
-                Window::Open { until } => json!({ "open": true, "until": until.map(rfc3339) }),
+                Window::Open { until } => {
+                    json!({ "open": true, "until": until.map(local_time::rfc3339) })
+                }
                 Window::Closed { opens_at } => {
-                    json!({ "open": false, "opensAt": rfc3339(opens_at) })
+                    json!({ "open": false, "opensAt": local_time::rfc3339(opens_at) })
                 }
             };
             (audience.as_str().to_owned(), told)
@@ -37,7 +39,7 @@ pub(super) fn show(intake: &Intake) -> Reply {
         })
         .collect();
     let told = json!({
-        "now": rfc3339(now),
+        "now": local_time::rfc3339(now),
         "audiences": audiences,
         "campaigns": campaigns,
         "draw": null,

@@ -1,4 +1,4 @@
-//! Files of ours that SQLite keeps: private, marked as ours, synced on every commit.
+//! Files of ours, kept by `SQLite`: private, marked as ours, synced on every commit.
 
 use std::{fs, io, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
