@@ -8,4 +8,5 @@ mod commands;
 mod crash;
 mod harness;
 mod life;
+mod second_scheme;
 mod stopping;
