@@ -6,8 +6,10 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::answers::Answers;
 use super::campaign::{Campaign, CampaignWindow, Scheme};
-use super::decision::Decision;
+use super::decision::{Award, Decision};
+use super::iscro::running::{Event, Running, running};
 use super::{allowance600, iscro};
 use crate::application::{Application, Facts};
 
@@ -118,9 +120,22 @@ impl Rules {
         self.campaigns().find(|window| window.campaign == campaign)
     }
 
-    /// Decides an application as submitted on that day in Europe/Rome.
+    /// Decides an application as submitted on that day in Europe/Rome, by what it states alone.
     ///
-    /// A pure function of application, day and parameters. The worst ground decides: one that fails for
+    /// The same as [`decide_with`](Self::decide_with) without any answer.
+    ///
+    /// # Panics
+    ///
+    /// As [`decide_with`](Self::decide_with).
+    #[must_use]
+    pub fn decide(&self, application: &Application, submitted_on: Date) -> Decision {
+        self.decide_with(application, submitted_on, &Answers::NONE)
+    }
+
+    /// Decides an application as submitted on that day in Europe/Rome, with what registries have answered.
+    ///
+    /// A pure function of application, day, answers and parameters: when an answer arrives, deciding again with
+    /// it is all there is to do. An answer counts over the applicant's own statement. The worst ground decides: one that fails for
     /// certain means refused; else one that an officer must look at, review; else one that waits for
     /// an answer from outside, pending; else granted.
     ///
@@ -128,16 +143,42 @@ impl Rules {
     ///
     /// If the application was parsed by other rules, which know its year while these do not.
     #[must_use]
-    pub fn decide(&self, application: &Application, submitted_on: Date) -> Decision {
+    pub fn decide_with(
+        &self,
+        application: &Application,
+        submitted_on: Date,
+        answers: &Answers,
+    ) -> Decision {
         match &application.facts {
             Facts::Iscro(facts) => {
                 let parameters = self.iscro(application.year).expect("parsed by the same rules");
-                iscro::decide(facts, parameters, submitted_on)
+                iscro::decide(facts, parameters, submitted_on, answers)
             }
+            // Its articles rest on statements alone, which are checked afterwards.
             Facts::Allowance600(facts) => {
                 let parameters = self.allowance600().expect("parsed by the same rules");
                 allowance600::decide(facts, parameters, submitted_on)
             }
+        }
+    }
+
+    /// What becomes of a running benefit of that campaign, of which the first months are paid, after events.
+    ///
+    /// Nothing for a campaign without rules, or of a scheme that pays once and never runs.
+    #[must_use]
+    pub fn running(
+        &self,
+        campaign: Campaign,
+        award: &Award,
+        events: &[Event],
+        months_paid: u8,
+    ) -> Option<Running> {
+        match campaign.scheme {
+            Scheme::Iscro => {
+                let parameters = self.iscro(campaign.year)?;
+                Some(running(award, parameters, events, months_paid))
+            }
+            Scheme::Allowance600 => None,
         }
     }
 
@@ -176,6 +217,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
+    use crate::civic::Euro;
 
     #[test]
     fn the_built_in_rules_load_and_their_windows_are_rolled_over() {
@@ -193,6 +235,24 @@ mod tests {
             ("allowance600-2020", date(2020, 4, 1), date(2020, 6, 3)),
         ];
         assert_eq!(windows, expected.map(|(name, opens, closes)| (name.to_owned(), opens, closes)));
+    }
+
+    #[test]
+    fn only_what_runs_can_be_lost() {
+        let rules = Rules::builtin();
+        let award = Award {
+            monthly: Euro::from_cents(60_000),
+            gross_total: Euro::from_cents(60_000),
+            withheld_monthly: Euro::ZERO,
+            months: 1,
+            starts_on: date(2024, 10, 1),
+            ends_on: date(2024, 10, 31),
+        };
+        let events = [Event::VatClosed(date(2024, 9, 1))];
+        let after = |scheme, year| rules.running(Campaign { scheme, year }, &award, &events, 1);
+        assert_eq!(after(Scheme::Iscro, 2024).unwrap().recovery, award.gross_total);
+        assert!(after(Scheme::Iscro, 2020).is_none());
+        assert!(after(Scheme::Allowance600, 2020).is_none());
     }
 
     #[test]

@@ -59,6 +59,14 @@ pub struct Parameters {
     vat_years: u8,
     statute: Statute,
     sources: [&'static str; GROUNDS_MAX],
+    running_sources: RunningSources,
+}
+
+/// Where the law says what becomes of a benefit that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RunningSources {
+    pub(super) loss: &'static str,
+    pub(super) ape_sociale: &'static str,
 }
 
 impl Parameters {
@@ -87,6 +95,10 @@ impl Parameters {
             vat_years: row.vat_years.value,
             statute: file.statute.values(),
             sources: file.statute.sources.of_grounds(row),
+            running_sources: RunningSources {
+                loss: file.statute.sources.loss,
+                ape_sociale: file.statute.sources.ape_sociale,
+            },
         })
     }
 
@@ -136,6 +148,10 @@ impl Parameters {
     pub(super) fn source(&self, requirement: Requirement) -> &'static str {
         self.sources[requirement as usize]
     }
+
+    pub(super) fn running_sources(&self) -> RunningSources {
+        self.running_sources
+    }
 }
 
 /// Why a row cannot be right, if it cannot.
@@ -153,6 +169,8 @@ fn contradiction(file: &File<'static>, row: &Row<'static>) -> Option<&'static st
         row.monthly_max.source,
         row.vat_years.source,
         statute.law,
+        statute.sources.loss,
+        statute.sources.ape_sociale,
     ];
     let cannot_be = [
         (file.scheme != Scheme::Iscro.as_str(), "the file is of another scheme"),
@@ -235,6 +253,8 @@ struct Sources<'a> {
     no_paid_office: &'a str,
     not_barred: &'a str,
     consents: &'a str,
+    loss: &'a str,
+    ape_sociale: &'a str,
 }
 
 impl Sources<'static> {

@@ -3,16 +3,20 @@
 //! The articles named here are those of L. 213/2023 art. 1; a decision cites the statute of its year.
 
 use super::Case;
-use super::assumptions::{INCOME_MISSING_OR_LOSS, SAME_YEAR_BARS, VAT_ANNIVERSARY_COUNTS};
+use super::assumptions::{
+    ANSWER_COUNTS_OVER_STATEMENT, INCOME_MISSING_OR_LOSS, SAME_YEAR_BARS, VAT_ANNIVERSARY_COUNTS,
+};
 use crate::application::{PoliticalOffice, UnemploymentBenefit};
 use crate::civic::{Euro, calendar};
 use crate::schemes::check::{Check, Verdict};
 use crate::schemes::ground::Finding;
 
 impl Case<'_> {
-    /// The income of so many years before the application, if declared.
+    /// The income of so many years before the application: the institute's own figure, else the one declared.
     fn income(&self, years_back: u8) -> Option<Euro> {
-        self.facts.incomes.years_back(years_back).map(|income| income.amount)
+        let declared = self.facts.incomes.years_back(years_back).map(|income| income.amount);
+        let year = self.parameters.campaign().year - i16::from(years_back);
+        preferred(self.answers.income(year), declared)
     }
 
     /// How many years before the application the earliest reference year lies.
@@ -32,6 +36,11 @@ impl Case<'_> {
         (1..=self.earliest_years_back())
             .any(|years_back| self.income(years_back).is_none_or(|amount| amount < Euro::ZERO))
     }
+}
+
+/// What counts where both a registry and the applicant may have spoken.
+fn preferred<T>(answered: Option<T>, declared: Option<T>) -> Option<T> {
+    if ANSWER_COUNTS_OVER_STATEMENT { answered.or(declared) } else { declared.or(answered) }
 }
 
 /// Applied inside the year's window, both ends included. C. 142-155 and the yearly notice.
@@ -109,7 +118,8 @@ pub(super) fn vat_age(case: &Case<'_>) -> Check {
 
 /// Contributions in order (*DURC online*, DM 30-1-2015): an answer that may come later. C. 144 lett. e.
 pub(super) fn contributions_regular(case: &Case<'_>) -> Check {
-    match case.facts.standing.contributions_regular {
+    let declared = case.facts.standing.contributions_regular;
+    match preferred(case.answers.contributions_regular(), declared) {
         Some(regular) => Check::flag(regular, true),
         None => Check {
             verdict: Verdict::Pending,
