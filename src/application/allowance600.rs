@@ -322,6 +322,8 @@ fn period(
     last_name: &'static str,
 ) -> Option<Period> {
     let first = facts.required(first_name, fields::date);
-    let last = facts.nullable(last_name, |cursor| fields::date_from(cursor, first));
+    let last = facts.defaulting(last_name, None, |cursor| {
+        if cursor.is_null() { Some(None) } else { fields::date_from(cursor, first).map(Some) }
+    });
     Some(Period { first: first?, last: last? })
 }

@@ -206,15 +206,17 @@ impl<'a> Object<'_, 'a> {
         read(self.member(index))
     }
 
-    /// A field that may be left out or null, when there is no value of it yet.
-    pub(super) fn nullable<T>(
+    /// A field that stands for something when it is left out.
+    pub(super) fn defaulting<T>(
         &mut self,
         name: &'static str,
+        default: T,
         read: impl FnOnce(Cursor<'_, 'a>) -> Option<T>,
-    ) -> Option<Option<T>> {
-        let Some(index) = self.find(name) else { return Some(None) };
-        let cursor = self.member(index);
-        if cursor.is_null() { Some(None) } else { read(cursor).map(Some) }
+    ) -> Option<T> {
+        match self.find(name) {
+            Some(index) => read(self.member(index)),
+            None => Some(default),
+        }
     }
 
     /// Reports those of the names that are there and that nobody asked for.

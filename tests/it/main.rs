@@ -8,5 +8,6 @@ mod commands;
 mod crash;
 mod harness;
 mod life;
+mod registry;
 mod second_scheme;
 mod stopping;

@@ -149,13 +149,11 @@ pub(in crate::schemes) fn running(
 
 /// The first day of one of the benefit's months, counted from zero: the day after the months before it.
 fn begin_of_month(award: &Award, month: u8) -> Date {
-    match month {
-        0 => award.starts_on,
-        _ => {
-            let before = calendar::period_end(award.starts_on, month);
-            before.tomorrow().unwrap_or(before)
-        }
+    if month == 0 {
+        return award.starts_on;
     }
+    let before = calendar::period_end(award.starts_on, month);
+    before.tomorrow().unwrap_or(before)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::civic::Euro;
 use crate::schemes::{Answers, Decision, Outcome, Requirement, Rules};
 
 fn euro(text: &str) -> Option<Euro> {
-    Some(Euro::parse(text).unwrap())
+    Euro::parse(text).ok()
 }
 
 fn decided(sample: &Sample, answers: &Answers) -> Decision {
