@@ -68,6 +68,33 @@ pub enum Requirement {
 }
 
 impl Requirement {
+    /// Every requirement of every scheme, for descriptions of the interface.
+    pub const ALL: [Self; 23] = [
+        Self::Window,
+        Self::SeparateManagement,
+        Self::NoDirectPension,
+        Self::NoOtherInsurance,
+        Self::IncomeDrop,
+        Self::IncomeCeiling,
+        Self::VatAge,
+        Self::ContributionsRegular,
+        Self::NoIncompatibleBenefit,
+        Self::NoPaidOffice,
+        Self::NotBarred,
+        Self::Consents,
+        Self::RightOffice,
+        Self::SpecialFund,
+        Self::ShowBusinessFund,
+        Self::ActiveOnReferenceDay,
+        Self::SeasonalWork,
+        Self::JobEnded,
+        Self::JobEndedInvoluntarily,
+        Self::NotEmployed,
+        Self::FixedTermWork,
+        Self::WorkDays,
+        Self::DailyContributions,
+    ];
+
     /// The slug in a decision, such as `income-drop`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
