@@ -13,6 +13,8 @@ async fn the_allowance_is_accepted_decided_and_shown() {
     let counter = Counter::open_at(FIRST_EVENING);
     let citizen = counter.citizen(1).await;
     let body = example_allowance600(&citizen.code);
+    let offered = std::fs::read_to_string(counter.data().join("demo-application.json")).unwrap();
+    assert!(offered.contains("allowance600"), "the demo's example is one that it takes today");
     let estimate = citizen.post("/v1/estimates", &body).await;
     assert_eq!(
         (estimate.status, estimate.json()["outcome"].as_str()),
