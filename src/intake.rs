@@ -35,7 +35,8 @@ use crate::{
         seal::Subject,
         shelf::Shelf,
     },
-    schemes::{Campaign, CampaignWindow, Decision, Rules},
+    registry,
+    schemes::{Answers, Campaign, CampaignWindow, Decision, Rules},
     session::{
         Session, Whose,
         registry::Registry,
@@ -65,6 +66,8 @@ pub struct Intake {
     pub shelf: Arc<Shelf>,
     /// What people have begun and not handed in.
     pub drafts: Arc<Drafts>,
+    /// What the institute knows itself.
+    pub registry: Arc<dyn registry::Registry>,
 }
 
 /// One runtime's desk: the shared intake and this runtime's own counters to the ledgers.
@@ -181,6 +184,9 @@ impl Intake {
 
     /// The decision that the engine would take today; stores nothing.
     ///
+    /// Citizens are told by what the institute knows of them. An intermediary is told by its client's statements alone:
+    /// otherwise asking for an estimate would be a way to learn anybody's income without leaving an application behind.
+    ///
     /// # Errors
     /// [`SubmitFault::Invalid`] or [`SubmitFault::NotYours`].
     pub fn estimate<'s>(
@@ -190,7 +196,12 @@ impl Intake {
     ) -> Result<Personal<'s, Decision>, SubmitFault> {
         let application = self.read_application(scope, body)?;
         let today = local_time::date_at(self.clock.now());
-        Ok(scope.personal(scope.subject(), self.rules.decide(&application, today)))
+        let answers = match scope.audience() {
+            Audience::Citizens => self.registry.answers(&application.applicant.fiscal_code),
+            Audience::Intermediaries => Answers::NONE,
+        };
+        let decision = self.rules.decide_with(&application, today, &answers);
+        Ok(scope.personal(scope.subject(), decision))
     }
 
     fn read_application(&self, scope: Scope<'_>, body: &[u8]) -> Result<Application, SubmitFault> {

@@ -15,6 +15,7 @@ use std::{
 use crate::{
     application,
     ledger::{Case, engine::Ruling, keys::HouseKeys, shelf::Shelf},
+    registry::Registry,
     schemes::{Campaign, Rules},
     urn::Urn,
 };
@@ -35,6 +36,8 @@ pub struct Bench {
     pub keys: Arc<HouseKeys>,
     /// The rules.
     pub rules: &'static Rules,
+    /// What the institute knows itself.
+    pub registry: Arc<dyn Registry>,
 }
 
 /// The judges at work; [`stop`](Self::stop) sends them home.
@@ -128,7 +131,8 @@ impl Bench {
     }
 
     fn ruling(&self, case: &Case) -> Ruling {
-        let decision = self.rules.decide(&case.application, case.received_on);
+        let answers = self.registry.answers(&case.application.applicant.fiscal_code);
+        let decision = self.rules.decide_with(&case.application, case.received_on, &answers);
         let sealed = self.keys.seal_decision(
             case.campaign,
             case.subject,

@@ -17,8 +17,8 @@
 //! 4. Bytes become a valid [`application::Application`] or a problem that names every fault.
 //! 5. The runtime hands over what became ready in one turn as one batch ([`ledger::handover`]); the committer decides
 //!    uniqueness, writes, syncs once and answers all ([`ledger::committer`]). Only then there is a receipt.
-//! 6. The application falls into the [`urn`], a judge draws it ([`judges`]), the rules decide ([`schemes::Rules::decide`]), and the decision
-//!    rides along with the next commit.
+//! 6. The application falls into the [`urn`], a judge draws it and asks what the institute knows itself ([`judges`],
+//!    [`registry`]), the rules decide ([`schemes::Rules::decide_with`]), and the decision rides along with the next commit.
 //!
 //! # What the house is not
 //!
@@ -35,6 +35,7 @@ pub mod schemes;
 pub mod clock;
 pub mod ledger;
 pub mod metrics;
+pub mod registry;
 pub mod urn;
 
 // Floor 2: who may come in.

@@ -16,6 +16,7 @@ use std::{
 use tokio::{
     runtime::{Builder, LocalOptions, LocalRuntime},
     signal::unix::{SignalKind, signal},
+    task::spawn_blocking,
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -37,13 +38,14 @@ use crate::{
     },
     metrics::{Exporter, MetricsFault},
     operator::{self, Operator},
+    registry::{self, FileRegistry, LoadFault, Silence},
     schemes::{CampaignWindow, Rules},
     session::registry::Registry,
     urn::Urn,
 };
 
-/// How often a campaign that opens is looked for.
-const CAMPAIGNS_EVERY: Duration = Duration::from_secs(30);
+/// How often a campaign that opens, or a newer registry, is looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Descriptors for everything but the public's connections: ledgers, readers, listeners, the operator.
 const DESCRIPTORS_BESIDE: u64 = 1024;
 /// Threads of each runtime that may wait for the disk.
@@ -74,6 +76,14 @@ pub enum StartFault {
     /// A ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] OpenFault),
+    /// The registry's file is refused.
+    #[error("{path}: {source}")]
+    Registry {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: LoadFault,
+    },
     /// TLS cannot be served.
     #[error(transparent)]
     Tls(#[from] tls::TlsFault),
@@ -143,6 +153,7 @@ pub fn run(
         settings.ledger(),
     )?);
     let rules = Rules::builtin();
+    let registry = registry(settings)?;
     open_campaigns(&shelf, rules, &start.clock)?;
     let intake = Arc::new(Intake {
         clock: start.clock,
@@ -155,6 +166,7 @@ pub fn run(
         sessions: Registry::new(settings.sessions()),
         shelf: Arc::clone(&shelf),
         drafts: Arc::new(Drafts::open(&ledgers(settings), Arc::clone(&keys))?),
+        registry: Arc::clone(&registry),
     });
 
     raise_descriptors(settings);
@@ -168,7 +180,7 @@ pub fn run(
     let stopped = CancellationToken::new();
     let judges = Judges::start(
         settings.judges(),
-        &Bench { urn: Arc::clone(&urn), shelf: Arc::clone(&shelf), keys, rules },
+        &Bench { urn: Arc::clone(&urn), shelf: Arc::clone(&shelf), keys, rules, registry },
     )?;
     let operator = spawn_operator(operator_listener, {
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
@@ -182,7 +194,7 @@ pub fn run(
         .collect::<io::Result<Vec<_>>>()?;
     ready(addresses);
 
-    wait_for_stop(&shelf, rules, &intake.clock)?;
+    wait_for_stop(&shelf, rules, &intake)?;
     tracing::info!("draining: no new connections, what was let in finishes");
     draining.cancel();
     for thread in public {
@@ -239,6 +251,21 @@ fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
         return Err(StartFault::KeyLost { ledgers, key: path });
     }
     Ok(HouseKeys::create(&path)?)
+}
+
+/// What the institute knows itself, kept under a secret that nobody has.
+fn registry(settings: &Settings) -> Result<Arc<dyn registry::Registry>, StartFault> {
+    let Some(path) = settings.registry_file() else { return Ok(Arc::new(Silence)) };
+    let mut secret = [0; 32];
+    fill_random(&mut secret);
+    match FileRegistry::open(&path, secret) {
+        Ok(registry) => {
+            let (people, bytes) = registry.size();
+            tracing::info!(people, bytes, "the registry answers");
+            Ok(Arc::new(registry))
+        }
+        Err(source) => Err(StartFault::Registry { path, source }),
+    }
 }
 
 /// Opens the ledgers of campaigns that are open today or tomorrow, and of those that have one.
@@ -300,8 +327,8 @@ fn single_threaded() -> io::Result<LocalRuntime> {
         .build_local(LocalOptions::default())
 }
 
-/// Waits for a signal to stop, and opens the ledgers of campaigns that open meanwhile.
-fn wait_for_stop(shelf: &Shelf, rules: &Rules, clock: &Clock) -> io::Result<()> {
+/// Waits for a signal to stop; opens the ledgers of campaigns that open meanwhile and looks for a newer registry.
+fn wait_for_stop(shelf: &Shelf, rules: &Rules, intake: &Intake) -> io::Result<()> {
     single_threaded()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -309,10 +336,13 @@ fn wait_for_stop(shelf: &Shelf, rules: &Rules, clock: &Clock) -> io::Result<()> 
             tokio::select! {
                 _ = terminate.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
-                () = sleep(CAMPAIGNS_EVERY) => {
-                    if let Err(fault) = open_campaigns(shelf, rules, clock) {
+                () = sleep(LOOK_EVERY) => {
+                    if let Err(fault) = open_campaigns(shelf, rules, &intake.clock) {
                         tracing::error!(%fault, "a campaign's ledger cannot be opened");
                     }
+                    let registry = Arc::clone(&intake.registry);
+                    // Off this thread, so that a signal to stop is heard; whether it went well it logs itself.
+                    drop(spawn_blocking(move || registry.refresh()));
                 }
             }
         }

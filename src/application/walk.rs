@@ -206,6 +206,31 @@ impl<'a> Object<'_, 'a> {
         read(self.member(index))
     }
 
+    /// A field that stands for something when it is left out.
+    pub(super) fn defaulting<T>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        read: impl FnOnce(Cursor<'_, 'a>) -> Option<T>,
+    ) -> Option<T> {
+        match self.find(name) {
+            Some(index) => read(self.member(index)),
+            None => Some(default),
+        }
+    }
+
+    /// Reports those of the names that are there and that nobody asked for.
+    pub(super) fn refuse(&mut self, names: &[&str], code: FaultCode) {
+        for name in names {
+            let seen = self.seen;
+            if let Some(index) = self.find(name)
+                && seen & (1 << index) == 0
+            {
+                self.member(index).fault::<()>(code, Allowed::Anything);
+            }
+        }
+    }
+
     /// Takes the members nobody asked for as they are, since what should be there is not known.
     pub(super) fn ignore_rest(&mut self) {
         self.seen = u64::MAX;

@@ -7,18 +7,19 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, Zoned, civil::Date};
 use tracing_subscriber::EnvFilter;
 
 use super::{Exit, complain, say};
 use crate::{
     application,
-    civic::FiscalCode,
+    civic::{FiscalCode, local_time},
     clock::Clock,
     config::{Flags, Settings},
     http::tls,
     identity::{demo::Minter, token::Verifier},
     ledger::keys::HouseKeys,
+    schemes::{Campaign, Rules, Scheme},
     server::{self, Addresses, Start, StartFault},
 };
 
@@ -26,8 +27,8 @@ use crate::{
 const DEMO_NOW: &str = "2024-09-16T17:30[Europe/Rome]";
 /// Whom the demo's example application is for: the code that every Italian textbook uses.
 const DEMO_PERSON: &str = "RSSMRA80A01H501U";
-/// The campaign of the demo's example application.
-const DEMO_YEAR: i16 = 2024;
+/// The campaign of the demo's example application when none is open.
+const DEMO_CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 
 #[derive(Debug, Args)]
 #[command(
@@ -90,9 +91,10 @@ impl Serve {
 
     fn serve(&self, settings: &Settings, start: Start) -> Result<(), StartFault> {
         let demo = self.demo;
+        let today = local_time::date_at(start.clock.now());
         server::run(settings, start, |addresses| {
             publish_key(settings);
-            if demo && let Err(fault) = invite(settings, addresses) {
+            if demo && let Err(fault) = invite(settings, addresses, today) {
                 complain(fault);
             }
             // Nobody may be listening; the server serves all the same.
@@ -179,12 +181,17 @@ fn publish_key(settings: &Settings) {
 }
 
 /// Leaves an example application in the data directory and tells what to try next.
-fn invite(settings: &Settings, addresses: Addresses) -> Result<(), String> {
+fn invite(settings: &Settings, addresses: Addresses, today: Date) -> Result<(), String> {
     let data = settings.data();
     let person = FiscalCode::parse(DEMO_PERSON).map_err(|fault| fault.to_string())?;
     let example = data.join("demo-application.json");
-    fs::write(&example, application::example(&person, DEMO_YEAR))
-        .map_err(|fault| format!("{}: {fault}", example.display()))?;
+    let mut open = Rules::builtin().campaigns().filter(|window| window.contains(today));
+    let campaign = open.next().map_or(DEMO_CAMPAIGN, |window| window.campaign);
+    let text = match campaign.scheme {
+        Scheme::Iscro => application::example(&person, campaign.year),
+        Scheme::Allowance600 => application::example_allowance600(&person),
+    };
+    fs::write(&example, text).map_err(|fault| format!("{}: {fault}", example.display()))?;
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("sportello"));
     eprintln!("{}", session_to_copy(&program, &data, &example, addresses));
     Ok(())

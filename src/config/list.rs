@@ -313,6 +313,12 @@ pub const SETTINGS: &[Setting] = &[
         "Applications in memory that wait for a judge; the rest waits in the ledger.",
     ),
     setting(
+        "registry.file",
+        "",
+        Allowed::Text,
+        "What the institute knows of contributions and incomes, CSV file; empty means nothing.",
+    ),
+    setting(
         "log.format",
         "text",
         Allowed::OneOf(&["text", "json"]),

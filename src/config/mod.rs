@@ -144,6 +144,12 @@ impl Settings {
         self.path("ledger.key").unwrap_or_else(|| self.data().join("ledger.key"))
     }
 
+    /// The file with what the institute knows itself, if there is one.
+    #[must_use]
+    pub fn registry_file(&self) -> Option<PathBuf> {
+        self.path("registry.file")
+    }
+
     /// Whether the log is JSON.
     #[must_use]
     pub fn log_as_json(&self) -> bool {
@@ -291,6 +297,7 @@ mod tests {
         assert!(settings.runtimes() > 0 && settings.judges() > 0 && settings.drain_ms_max() > 0);
         assert!(settings.urn_applications_max() > 0 && settings.requests_max() > 0);
         assert!(settings.certificate().is_none() && settings.identity().is_none());
+        assert!(settings.registry_file().is_none());
         assert!(settings.leases_max() < settings.ledger().commit.queue_messages_max);
         let _configs =
             (settings.schedule(), settings.limits(), settings.sessions(), settings.listener());

@@ -1,18 +1,25 @@
 //! The rules engine: benefit schemes as pure functions over data. Pure.
 //!
 //! [`Rules`] holds the parameters of every campaign, checked once; [`Rules::decide`] is the one function
-//! that decides, for an estimate, a submission, `evaluate` and a re-examination alike. A decision
+//! that decides, for an estimate, a submission, `evaluate` and a re-examination alike, and
+//! [`Rules::running`] says what events make of a benefit that runs. A decision
 //! explains itself: each requirement, whether it is met, what was found, what the law asks, and where.
 //!
 //! Rules never read a clock, a file or a random number, and never compute with floating point. What no
-//! source settles and we decided ourselves is gathered in [`iscro::assumptions`].
+//! source settles and we decided ourselves is gathered in [`iscro::assumptions`] and
+//! [`allowance600::assumptions`].
 
+pub mod allowance600;
+mod answers;
 mod campaign;
+mod check;
 mod decision;
 mod ground;
 pub mod iscro;
 mod rules;
+mod written;
 
+pub use answers::{ANSWERED_YEARS_MAX, Answers};
 pub use campaign::{Campaign, CampaignWindow, Scheme};
 pub use decision::{Award, Decision, Outcome};
 pub use ground::{Finding, GROUNDS_MAX, Ground, Grounds, Requirement};

@@ -3,16 +3,22 @@
 use std::sync::LazyLock;
 
 use jiff::civil::Date;
+use serde::Deserialize;
 use thiserror::Error;
 
+use super::answers::Answers;
 use super::campaign::{Campaign, CampaignWindow, Scheme};
-use super::decision::Decision;
-use super::iscro;
+use super::decision::{Award, Decision};
+use super::iscro::running::{Event, Running, running};
+use super::{allowance600, iscro};
 use crate::application::{Application, Facts};
 
 /// The data that the program is built with, one file a scheme and range of years.
-const BUILTIN_FILES: [&str; 2] =
-    [include_str!("parameters/iscro-2021.json"), include_str!("parameters/iscro-2024.json")];
+const BUILTIN_FILES: [&str; 3] = [
+    include_str!("parameters/iscro-2021.json"),
+    include_str!("parameters/iscro-2024.json"),
+    include_str!("parameters/allowance600.json"),
+];
 
 /// The checked parameters of every campaign there is.
 ///
@@ -32,6 +38,8 @@ const BUILTIN_FILES: [&str; 2] =
 pub struct Rules {
     /// In the order of their years, no year twice.
     iscro: Vec<iscro::Parameters>,
+    /// One campaign, if there is any.
+    allowance600: Option<allowance600::Parameters>,
 }
 
 /// Why a file of parameters is refused. A fault of ours, never of an applicant.
@@ -71,8 +79,21 @@ impl Rules {
     /// The first [`ParameterFault`] found.
     pub fn from_files(files: &[&'static str]) -> Result<Self, ParameterFault> {
         let mut iscro = Vec::new();
+        let mut allowance600 = None;
         for file in files {
-            iscro.extend(iscro::Parameters::from_file(file)?);
+            match scheme_of(file)? {
+                Scheme::Iscro => iscro.extend(iscro::Parameters::from_file(file)?),
+                Scheme::Allowance600 => {
+                    let parameters = allowance600::Parameters::from_file(file)?;
+                    let campaign = parameters.campaign();
+                    if allowance600.replace(parameters).is_some() {
+                        return Err(ParameterFault::Contradiction {
+                            campaign,
+                            reason: "two files for the one campaign",
+                        });
+                    }
+                }
+            }
         }
         iscro.sort_by_key(iscro::Parameters::campaign);
         for pair in iscro.windows(2) {
@@ -84,12 +105,13 @@ impl Rules {
                 });
             }
         }
-        Ok(Self { iscro })
+        Ok(Self { iscro, allowance600 })
     }
 
     /// Every campaign's window, in the order of scheme and year.
     pub fn campaigns(&self) -> impl Iterator<Item = CampaignWindow> + '_ {
-        self.iscro.iter().map(iscro::Parameters::window)
+        let allowance600 = self.allowance600.iter().map(allowance600::Parameters::window);
+        self.iscro.iter().map(iscro::Parameters::window).chain(allowance600)
     }
 
     /// The window of one campaign, if there is such a campaign.
@@ -98,9 +120,22 @@ impl Rules {
         self.campaigns().find(|window| window.campaign == campaign)
     }
 
-    /// Decides an application as submitted on that day in Europe/Rome.
+    /// Decides an application as submitted on that day in Europe/Rome, by what it states alone.
     ///
-    /// A pure function of application, day and parameters. The worst ground decides: one that fails for
+    /// The same as [`decide_with`](Self::decide_with) without any answer.
+    ///
+    /// # Panics
+    ///
+    /// As [`decide_with`](Self::decide_with).
+    #[must_use]
+    pub fn decide(&self, application: &Application, submitted_on: Date) -> Decision {
+        self.decide_with(application, submitted_on, &Answers::NONE)
+    }
+
+    /// Decides an application as submitted on that day in Europe/Rome, with what registries have answered.
+    ///
+    /// A pure function of application, day, answers and parameters: when an answer arrives, deciding again with
+    /// it is all there is to do. An answer counts over the applicant's own statement. The worst ground decides: one that fails for
     /// certain means refused; else one that an officer must look at, review; else one that waits for
     /// an answer from outside, pending; else granted.
     ///
@@ -108,18 +143,53 @@ impl Rules {
     ///
     /// If the application was parsed by other rules, which know its year while these do not.
     #[must_use]
-    pub fn decide(&self, application: &Application, submitted_on: Date) -> Decision {
+    pub fn decide_with(
+        &self,
+        application: &Application,
+        submitted_on: Date,
+        answers: &Answers,
+    ) -> Decision {
         match &application.facts {
             Facts::Iscro(facts) => {
                 let parameters = self.iscro(application.year).expect("parsed by the same rules");
-                iscro::decide(facts, parameters, submitted_on)
+                iscro::decide(facts, parameters, submitted_on, answers)
             }
+            // Its articles rest on statements alone, which are checked afterwards.
+            Facts::Allowance600(facts) => {
+                let parameters = self.allowance600().expect("parsed by the same rules");
+                allowance600::decide(facts, parameters, submitted_on)
+            }
+        }
+    }
+
+    /// What becomes of a running benefit of that campaign, of which the first months are paid, after events.
+    ///
+    /// Nothing for a campaign without rules, or of a scheme that pays once and never runs.
+    #[must_use]
+    pub fn running(
+        &self,
+        campaign: Campaign,
+        award: &Award,
+        events: &[Event],
+        months_paid: u8,
+    ) -> Option<Running> {
+        match campaign.scheme {
+            Scheme::Iscro => {
+                let parameters = self.iscro(campaign.year)?;
+                Some(running(award, parameters, events, months_paid))
+            }
+            Scheme::Allowance600 => None,
         }
     }
 
     /// The ISCRO parameters of a year.
     pub(crate) fn iscro(&self, year: i16) -> Option<&iscro::Parameters> {
         self.iscro.iter().find(|parameters| parameters.campaign().year == year)
+    }
+
+    /// The parameters of the 600-euro allowance.
+    pub(crate) fn allowance600(&self) -> Option<&allowance600::Parameters> {
+        self.allowance600.as_ref()
     }
 
     /// The first and the last year of a scheme's campaigns.
@@ -130,11 +200,24 @@ impl Rules {
     }
 }
 
+/// Which scheme a file is of.
+fn scheme_of(file: &'static str) -> Result<Scheme, ParameterFault> {
+    #[derive(Deserialize)]
+    struct Head {
+        scheme: &'static str,
+    }
+    let head: Head = serde_json::from_str(file)
+        .map_err(|fault| ParameterFault::Unreadable(fault.to_string()))?;
+    Scheme::from_name(head.scheme)
+        .ok_or_else(|| ParameterFault::Unreadable("the scheme is unknown".to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
 
     use super::*;
+    use crate::civic::Euro;
 
     #[test]
     fn the_built_in_rules_load_and_their_windows_are_rolled_over() {
@@ -149,8 +232,27 @@ mod tests {
             ("iscro-2024", date(2024, 8, 1), date(2024, 10, 31)),
             ("iscro-2025", date(2025, 6, 16), date(2025, 10, 31)),
             ("iscro-2026", date(2026, 6, 15), date(2026, 10, 31)),
+            ("allowance600-2020", date(2020, 4, 1), date(2020, 6, 3)),
         ];
         assert_eq!(windows, expected.map(|(name, opens, closes)| (name.to_owned(), opens, closes)));
+    }
+
+    #[test]
+    fn only_what_runs_can_be_lost() {
+        let rules = Rules::builtin();
+        let award = Award {
+            monthly: Euro::from_cents(60_000),
+            gross_total: Euro::from_cents(60_000),
+            withheld_monthly: Euro::ZERO,
+            months: 1,
+            starts_on: date(2024, 10, 1),
+            ends_on: date(2024, 10, 31),
+        };
+        let events = [Event::VatClosed(date(2024, 9, 1))];
+        let after = |scheme, year| rules.running(Campaign { scheme, year }, &award, &events, 1);
+        assert_eq!(after(Scheme::Iscro, 2024).unwrap().recovery, award.gross_total);
+        assert!(after(Scheme::Iscro, 2020).is_none());
+        assert!(after(Scheme::Allowance600, 2020).is_none());
     }
 
     #[test]
@@ -160,5 +262,18 @@ mod tests {
             fault.to_string(),
             "the parameters of iscro-2024 contradict themselves: two rows for a year"
         );
+        let fault = Rules::from_files(&[BUILTIN_FILES[2], BUILTIN_FILES[2]]).unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "the parameters of allowance600-2020 contradict themselves: two files for the one campaign"
+        );
+    }
+
+    #[test]
+    fn a_file_of_no_known_scheme_is_refused() {
+        for file in ["{", "{}", r#"{ "scheme": "bonus" }"#] {
+            let fault = Rules::from_files(&[file]).unwrap_err().to_string();
+            assert!(fault.starts_with("the parameters cannot be read: "), "{fault}");
+        }
     }
 }

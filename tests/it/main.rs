@@ -10,4 +10,6 @@ mod crash;
 mod harness;
 mod life;
 mod protocols;
+mod registry;
+mod second_scheme;
 mod stopping;

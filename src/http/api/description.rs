@@ -21,11 +21,17 @@ mod tests {
     use crate::{
         application::FaultCode,
         http::{problem::Kind, router::ROUTES},
-        schemes::Rules,
+        schemes::{Requirement, Rules, Scheme},
     };
 
     fn described() -> Value {
         serde_json::from_str(OPENAPI).unwrap()
+    }
+
+    fn words(schema: &str) -> Vec<String> {
+        let described = described();
+        let words = described.pointer(&format!("/components/schemas/{schema}/enum")).unwrap();
+        words.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -43,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_and_every_fault_code_is_described() {
+    fn every_problem_is_described() {
         let described = described();
         let schemas = described["components"]["schemas"].as_object().unwrap();
         let types: BTreeSet<_> = schemas
@@ -53,21 +59,33 @@ mod tests {
         let kinds: Vec<_> =
             Kind::ALL.iter().map(|kind| format!("urn:sportello:problem:{}", kind.slug())).collect();
         assert_eq!(types, kinds.iter().map(String::as_str).collect());
-        let codes: BTreeSet<_> = schemas["Fault"]["properties"]["code"]["enum"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|code| code.as_str().unwrap())
-            .collect();
-        assert_eq!(codes, FaultCode::ALL.iter().map(|code| code.as_str()).collect());
+    }
+
+    #[test]
+    fn schemes_requirements_and_faults_are_those_of_the_code() {
+        assert_eq!(words("Scheme"), Scheme::ALL.map(Scheme::as_str));
+        let requirements = Requirement::ALL.map(Requirement::as_str);
+        assert_eq!(words("Ground/properties/requirement"), requirements);
+        let codes: Vec<_> = FaultCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(words("Fault/properties/code"), codes);
     }
 
     #[test]
     fn the_years_of_the_campaigns_are_described() {
-        let year = &described()["components"]["schemas"]["Application"]["properties"]["year"];
-        let windows: Vec<_> =
-            Rules::builtin().campaigns().map(|window| window.campaign.year).collect();
-        assert_eq!(year["minimum"], *windows.first().unwrap());
-        assert_eq!(year["maximum"], *windows.last().unwrap());
+        let described = described();
+        let years: Vec<_> = described["components"]["schemas"]
+            .as_object()
+            .unwrap()
+            .values()
+            .filter_map(|schema| {
+                schema["properties"]["year"]["minimum"]
+                    .as_i64()
+                    .zip(schema["properties"]["year"]["maximum"].as_i64())
+            })
+            .collect();
+        let iscro =
+            Rules::builtin().campaigns().filter(|window| window.campaign.scheme == Scheme::Iscro);
+        let campaigns: Vec<_> = iscro.map(|window| i64::from(window.campaign.year)).collect();
+        assert!(years.contains(&(campaigns[0], campaigns[campaigns.len() - 1])), "{years:?}");
     }
 }

@@ -8,14 +8,18 @@ mod amount;
 pub mod assumptions;
 mod parameters;
 mod requirements;
+pub mod running;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_answers;
 
 use jiff::civil::Date;
 
 pub use parameters::{BenefitBase, Parameters, Statute};
 
-use self::requirements::{Check, Verdict};
+use super::answers::Answers;
+use super::check::Check;
 use super::decision::{Decision, Outcome};
 use super::ground::{GROUNDS_MAX, Ground, Grounds, Requirement};
 use crate::application::Iscro;
@@ -26,6 +30,7 @@ struct Case<'a> {
     facts: &'a Iscro,
     parameters: &'a Parameters,
     submitted_on: Date,
+    answers: &'a Answers,
 }
 
 /// A requirement, and the function that checks it.
@@ -47,9 +52,14 @@ const RULES: [Rule; GROUNDS_MAX] = [
     (Requirement::Consents, requirements::consents),
 ];
 
-/// Decides on the facts of an application by the parameters of its year.
-pub(super) fn decide(facts: &Iscro, parameters: &Parameters, submitted_on: Date) -> Decision {
-    let case = Case { facts, parameters, submitted_on };
+/// Decides on the facts of an application, and on what registries answered, by the parameters of its year.
+pub(super) fn decide(
+    facts: &Iscro,
+    parameters: &Parameters,
+    submitted_on: Date,
+    answers: &Answers,
+) -> Decision {
+    let case = Case { facts, parameters, submitted_on, answers };
     let mut worst = amount::verdict(&case);
     let lines = RULES.map(|(requirement, check)| {
         let check = check(&case);
@@ -62,12 +72,7 @@ pub(super) fn decide(facts: &Iscro, parameters: &Parameters, submitted_on: Date)
             source: parameters.source(requirement),
         }
     });
-    let outcome = match worst {
-        Verdict::Met => Outcome::Granted,
-        Verdict::Pending => Outcome::Pending,
-        Verdict::Review => Outcome::Review,
-        Verdict::Failed => Outcome::Refused,
-    };
+    let outcome = worst.outcome();
     let award = (outcome == Outcome::Granted).then(|| amount::award(&case));
     Decision { outcome, award, grounds: Grounds::of(lines), parameters: parameters.campaign() }
 }

@@ -1,13 +1,12 @@
 //! The parameters of ISCRO: one row a year, under the statute of that year.
 
-use jiff::civil::Date;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
 
 use crate::civic::{Euro, calendar};
 use crate::schemes::campaign::{Campaign, CampaignWindow, Scheme};
 use crate::schemes::ground::{GROUNDS_MAX, Requirement};
 use crate::schemes::rules::ParameterFault;
+use crate::schemes::written::{Sourced, WrittenDate, WrittenEuro};
 
 /// The longest a benefit may be paid by a parameter file; beyond it a digit was mistyped.
 const MONTHS_MAX: u8 = 24;
@@ -60,6 +59,14 @@ pub struct Parameters {
     vat_years: u8,
     statute: Statute,
     sources: [&'static str; GROUNDS_MAX],
+    running_sources: RunningSources,
+}
+
+/// Where the law says what becomes of a benefit that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RunningSources {
+    pub(super) loss: &'static str,
+    pub(super) ape_sociale: &'static str,
 }
 
 impl Parameters {
@@ -88,6 +95,10 @@ impl Parameters {
             vat_years: row.vat_years.value,
             statute: file.statute.values(),
             sources: file.statute.sources.of_grounds(row),
+            running_sources: RunningSources {
+                loss: file.statute.sources.loss,
+                ape_sociale: file.statute.sources.ape_sociale,
+            },
         })
     }
 
@@ -137,6 +148,10 @@ impl Parameters {
     pub(super) fn source(&self, requirement: Requirement) -> &'static str {
         self.sources[requirement as usize]
     }
+
+    pub(super) fn running_sources(&self) -> RunningSources {
+        self.running_sources
+    }
 }
 
 /// Why a row cannot be right, if it cannot.
@@ -154,6 +169,8 @@ fn contradiction(file: &File<'static>, row: &Row<'static>) -> Option<&'static st
         row.monthly_max.source,
         row.vat_years.source,
         statute.law,
+        statute.sources.loss,
+        statute.sources.ape_sociale,
     ];
     let cannot_be = [
         (file.scheme != Scheme::Iscro.as_str(), "the file is of another scheme"),
@@ -236,6 +253,8 @@ struct Sources<'a> {
     no_paid_office: &'a str,
     not_barred: &'a str,
     consents: &'a str,
+    loss: &'a str,
+    ape_sociale: &'a str,
 }
 
 impl Sources<'static> {
@@ -274,34 +293,6 @@ struct Row<'a> {
     monthly_max: Sourced<'a, WrittenEuro>,
     #[serde(borrow)]
     vat_years: Sourced<'a, u8>,
-}
-
-/// A value, and where it comes from.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sourced<'a, T> {
-    value: T,
-    source: &'a str,
-}
-
-struct WrittenEuro(Euro);
-
-impl<'de> Deserialize<'de> for WrittenEuro {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <&str>::deserialize(deserializer)?;
-        Euro::parse(text).map(Self).map_err(D::Error::custom)
-    }
-}
-
-struct WrittenDate(Date);
-
-impl<'de> Deserialize<'de> for WrittenDate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <&str>::deserialize(deserializer)?;
-        calendar::parse_date(text)
-            .map(Self)
-            .ok_or_else(|| D::Error::custom("a date is written YYYY-MM-DD"))
-    }
 }
 
 #[cfg(test)]

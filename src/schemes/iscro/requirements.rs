@@ -3,49 +3,20 @@
 //! The articles named here are those of L. 213/2023 art. 1; a decision cites the statute of its year.
 
 use super::Case;
-use super::assumptions::{INCOME_MISSING_OR_LOSS, SAME_YEAR_BARS, VAT_ANNIVERSARY_COUNTS};
+use super::assumptions::{
+    ANSWER_COUNTS_OVER_STATEMENT, INCOME_MISSING_OR_LOSS, SAME_YEAR_BARS, VAT_ANNIVERSARY_COUNTS,
+};
 use crate::application::{PoliticalOffice, UnemploymentBenefit};
 use crate::civic::{Euro, calendar};
+use crate::schemes::check::{Check, Verdict};
 use crate::schemes::ground::Finding;
 
-/// What a requirement says of an application, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Verdict {
-    /// Met for certain.
-    Met,
-    /// Waits for an answer from outside.
-    Pending,
-    /// An officer must look.
-    Review,
-    /// Not met, and no missing answer could change that.
-    Failed,
-}
-
-/// A verdict with its reasons.
-#[derive(Clone, Copy)]
-pub(super) struct Check {
-    pub(super) verdict: Verdict,
-    /// Whether it is met by what is known, though the verdict may ask for an officer.
-    pub(super) met: bool,
-    pub(super) found: Finding,
-    pub(super) required: Finding,
-}
-
-impl Check {
-    fn of(met: bool, found: Finding, required: Finding) -> Self {
-        let verdict = if met { Verdict::Met } else { Verdict::Failed };
-        Self { verdict, met, found, required }
-    }
-
-    fn flag(found: bool, required: bool) -> Self {
-        Self::of(found == required, Finding::Flag(found), Finding::Flag(required))
-    }
-}
-
 impl Case<'_> {
-    /// The income of so many years before the application, if declared.
+    /// The income of so many years before the application: the institute's own figure, else the one declared.
     fn income(&self, years_back: u8) -> Option<Euro> {
-        self.facts.incomes.years_back(years_back).map(|income| income.amount)
+        let declared = self.facts.incomes.years_back(years_back).map(|income| income.amount);
+        let year = self.parameters.campaign().year - i16::from(years_back);
+        preferred(self.answers.income(year), declared)
     }
 
     /// How many years before the application the earliest reference year lies.
@@ -65,6 +36,11 @@ impl Case<'_> {
         (1..=self.earliest_years_back())
             .any(|years_back| self.income(years_back).is_none_or(|amount| amount < Euro::ZERO))
     }
+}
+
+/// What counts where both a registry and the applicant may have spoken.
+fn preferred<T>(answered: Option<T>, declared: Option<T>) -> Option<T> {
+    if ANSWER_COUNTS_OVER_STATEMENT { answered.or(declared) } else { declared.or(answered) }
 }
 
 /// Applied inside the year's window, both ends included. C. 142-155 and the yearly notice.
@@ -142,7 +118,8 @@ pub(super) fn vat_age(case: &Case<'_>) -> Check {
 
 /// Contributions in order (*DURC online*, DM 30-1-2015): an answer that may come later. C. 144 lett. e.
 pub(super) fn contributions_regular(case: &Case<'_>) -> Check {
-    match case.facts.standing.contributions_regular {
+    let declared = case.facts.standing.contributions_regular;
+    match preferred(case.answers.contributions_regular(), declared) {
         Some(regular) => Check::flag(regular, true),
         None => Check {
             verdict: Verdict::Pending,

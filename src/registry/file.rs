@@ -1,0 +1,115 @@
+//! A registry in a file, read anew while it is asked.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, BufReader};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use super::Registry;
+use super::index::{Index, ROW_BYTES, Secret};
+use super::load::{self, LoadFault};
+use crate::civic::FiscalCode;
+use crate::schemes::Answers;
+
+/// Bytes read from the file at a time.
+const READ_BYTES: usize = 1 << 20;
+
+/// A registry in a file; see the [module](super) for its form.
+///
+/// Whoever replaces the file moves a complete one over it. A newer one is loaded beside the one that answers and takes
+/// its place in one step; a broken one is refused as a whole, and what was known before goes on being known.
+pub struct FileRegistry {
+    path: PathBuf,
+    secret: Secret,
+    /// Guards the pointer alone, never a load; whoever asks keeps the index they asked.
+    index: RwLock<Arc<Index>>,
+    /// The file that was read last, whether or not it was sound. Held while one is read, so that two never are.
+    read: Mutex<Stamp>,
+}
+
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self { inode: metadata.ino(), bytes: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+impl FileRegistry {
+    /// Loads the file. The people in it are kept under hashes keyed with the secret, which should be random and last no
+    /// longer than the process.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadFault`]: correct the file.
+    pub fn open(path: &Path, secret: [u8; 32]) -> Result<Self, LoadFault> {
+        let secret = Secret(secret);
+        let (stamp, index) = read(path, secret)?;
+        let index = RwLock::new(Arc::new(index?));
+        Ok(Self { path: path.to_owned(), secret, index, read: Mutex::new(stamp) })
+    }
+
+    /// Loads the file anew, if it is another than before, and returns how many people are known then. Whoever asks
+    /// meanwhile gets the old answers.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadFault`]: the old answers stay. The same broken file is refused once.
+    pub fn reload(&self) -> Result<Option<usize>, LoadFault> {
+        let mut last = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if Stamp::of(&fs::metadata(&self.path)?) == *last {
+            return Ok(None);
+        }
+        let (stamp, index) = read(&self.path, self.secret)?;
+        *last = stamp;
+        let index = Arc::new(index?);
+        let people = index.len();
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+        Ok(Some(people))
+    }
+
+    /// How many people are known, and how many bytes that takes.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        let index = self.index();
+        (index.len(), index.bytes())
+    }
+
+    fn index(&self) -> Arc<Index> {
+        Arc::clone(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Registry for FileRegistry {
+    fn answers(&self, person: &FiscalCode) -> Answers {
+        self.index().answers(person)
+    }
+
+    fn refresh(&self) {
+        match self.reload() {
+            Ok(None) => {}
+            Ok(Some(people)) => tracing::info!(people, "a newer registry answers"),
+            Err(fault) => {
+                tracing::error!(%fault, "a newer registry is refused; the old one answers");
+            }
+        }
+    }
+}
+
+/// The state of the file when it was opened, and what was read.
+fn read(path: &Path, secret: Secret) -> io::Result<(Stamp, Result<Index, LoadFault>)> {
+    let file = File::open(path)?;
+    let stamp = Stamp::of(&file.metadata()?);
+    // A line is rarely shorter than a row, so that this is room for all of them.
+    let rows_expected = usize::try_from(stamp.bytes).unwrap_or_default() / ROW_BYTES;
+    let input = BufReader::with_capacity(READ_BYTES, file);
+    Ok((stamp, load::load(input, secret, rows_expected)))
+}

@@ -1,0 +1,235 @@
+//! Reading a registry's file: every line is sound, or the file is refused with the numbers of those that are not.
+
+use std::fmt;
+use std::io::{self, BufRead, Read as _};
+
+use thiserror::Error;
+
+use super::index::{Index, Row, Secret};
+use crate::civic::{Euro, EuroFault, FiscalCode, FiscalCodeFault};
+use crate::schemes::ANSWERED_YEARS_MAX;
+
+/// The most people in a file: 760 MB of memory, and the same again while a newer file is read.
+pub(super) const ROWS_MAX: usize = 20_000_000;
+/// The longest line, twice what the longest amounts need.
+const LINE_BYTES_MAX: usize = 256;
+/// The most broken lines that are listed; the others are counted.
+const FAULTS_MAX: usize = 1_000;
+/// How the head of the file begins.
+const HEAD: [&str; 2] = ["fiscalCode", "contributionsRegular"];
+/// How its last line begins.
+const END: &str = "end";
+
+/// Why a registry's file is refused. What was known before is still known.
+#[derive(Debug, Error)]
+pub enum LoadFault {
+    /// It cannot be read.
+    #[error("the registry cannot be read: {0}")]
+    Read(#[from] io::Error),
+    /// Its first line is not the head that it should be.
+    #[error(
+        "the registry's first line must be fiscalCode,contributionsRegular and up to four years in a row"
+    )]
+    Head,
+    /// Its last line is missing or counts otherwise: it was cut short, or is still being written.
+    #[error("the registry's last line must be end,{rows}: was the file cut short?")]
+    End {
+        /// How many people it has.
+        rows: usize,
+    },
+    /// It has more people than there is room for.
+    #[error("the registry has more than {ROWS_MAX} lines")]
+    TooMany,
+    /// Some of its lines are broken; correct them.
+    #[error("the registry has {count} broken lines: {}", Listed(.faults, *.count))]
+    Broken {
+        /// How many there are.
+        count: usize,
+        /// The first thousand of them by their number, counted from 1.
+        faults: Vec<(u32, LineFault)>,
+    },
+}
+
+/// What is wrong with a line. Never quotes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum LineFault {
+    /// It is too long.
+    #[error("longer than {LINE_BYTES_MAX} bytes")]
+    TooLong,
+    /// It is not UTF-8.
+    #[error("not UTF-8")]
+    Encoding,
+    /// It has more or fewer cells than the head.
+    #[error("not as many cells as the first line")]
+    Cells,
+    /// Its first cell is no fiscal code.
+    #[error("{0}")]
+    FiscalCode(#[from] FiscalCodeFault),
+    /// Its second cell is none of `true`, `false` and nothing.
+    #[error("contributionsRegular is true, false or empty")]
+    Regular,
+    /// Another cell is no amount.
+    #[error("{0}")]
+    Income(#[from] EuroFault),
+    /// The person has a line already.
+    #[error("the same person as in line {0}")]
+    Again(u32),
+}
+
+/// Broken lines as text.
+struct Listed<'a>(&'a [(u32, LineFault)], usize);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before = "";
+        for (line, fault) in self.0 {
+            write!(f, "{before}line {line}: {fault}")?;
+            before = "; ";
+        }
+        match self.1 - self.0.len() {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
+    }
+}
+
+/// Broken lines as they are found.
+#[derive(Default)]
+struct Broken {
+    count: usize,
+    faults: Vec<(u32, LineFault)>,
+}
+
+impl Broken {
+    fn add(&mut self, line: u32, fault: LineFault) {
+        self.count += 1;
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push((line, fault));
+        }
+    }
+}
+
+/// Reads a whole file; `rows_expected` only saves time.
+pub(super) fn load(
+    mut input: impl BufRead,
+    secret: Secret,
+    rows_expected: usize,
+) -> Result<Index, LoadFault> {
+    let mut line = Vec::with_capacity(LINE_BYTES_MAX + 1);
+    let head = read_line(&mut input, &mut line)?.and_then(Result::ok);
+    let years = head.and_then(Years::read).ok_or(LoadFault::Head)?;
+    let mut rows = Vec::with_capacity(rows_expected.min(ROWS_MAX));
+    let mut broken = Broken::default();
+    let mut counted = None;
+    let mut number = 1;
+    while let Some(text) = read_line(&mut input, &mut line)? {
+        number += 1;
+        if counted.is_some() {
+            // Something follows the end.
+            counted = Some(None);
+            break;
+        }
+        if rows.len() + broken.count > ROWS_MAX {
+            return Err(LoadFault::TooMany);
+        }
+        match text.and_then(|text| years.row(text, number, &secret)) {
+            Ok(Line::Row(row)) => rows.push(row),
+            Ok(Line::End(rows)) => counted = Some(rows),
+            Err(fault) => broken.add(number, fault),
+        }
+    }
+    let found = rows.len();
+    let indexed = Index::new(secret, years.first, rows);
+    if let Err(twice) = &indexed {
+        for &(line, first) in twice {
+            broken.add(line, LineFault::Again(first));
+        }
+    }
+    broken.faults.sort_unstable_by_key(|(line, _)| *line);
+    match indexed {
+        Ok(index) if broken.count == 0 => {
+            if counted == Some(Some(found)) {
+                Ok(index)
+            } else {
+                Err(LoadFault::End { rows: found })
+            }
+        }
+        _ => Err(LoadFault::Broken { count: broken.count, faults: broken.faults }),
+    }
+}
+
+/// One line without its end; nothing at the end of the file.
+fn read_line<'l>(
+    input: &mut impl BufRead,
+    line: &'l mut Vec<u8>,
+) -> io::Result<Option<Result<&'l str, LineFault>>> {
+    line.clear();
+    let most = LINE_BYTES_MAX as u64 + 1;
+    if input.by_ref().take(most).read_until(b'\n', line)? == 0 {
+        return Ok(None);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if line.len() > LINE_BYTES_MAX {
+        input.skip_until(b'\n')?;
+        return Ok(Some(Err(LineFault::TooLong)));
+    }
+    let text = line.strip_suffix(b"\r").unwrap_or(line);
+    Ok(Some(std::str::from_utf8(text).map_err(|_| LineFault::Encoding)))
+}
+
+/// The years that the head names.
+struct Years {
+    first: i16,
+    count: usize,
+}
+
+/// A line that is sound.
+enum Line {
+    Row(Row),
+    /// The last one, and how many people it counts, if that is a number.
+    End(Option<usize>),
+}
+
+impl Years {
+    fn read(head: &str) -> Option<Self> {
+        let mut cells = head.split(',');
+        if !HEAD.iter().all(|name| cells.next() == Some(*name)) {
+            return None;
+        }
+        let years: Vec<i16> = cells
+            .map(|cell| cell.parse().ok().filter(|year: &i16| year.to_string() == cell))
+            .collect::<Option<_>>()?;
+        let in_a_row = years.windows(2).all(|pair| pair[1].checked_sub(1) == Some(pair[0]));
+        (in_a_row && years.len() <= ANSWERED_YEARS_MAX)
+            .then(|| Self { first: years.first().copied().unwrap_or_default(), count: years.len() })
+    }
+
+    fn row(&self, text: &str, number: u32, secret: &Secret) -> Result<Line, LineFault> {
+        let mut cells = text.split(',');
+        let person = cells.next().unwrap_or_default();
+        if person == END {
+            let count = cells.next().and_then(|count| count.parse().ok());
+            return Ok(Line::End(count.filter(|_| cells.next().is_none())));
+        }
+        let regular = cells.next().ok_or(LineFault::Cells)?;
+        let mut incomes = [None; ANSWERED_YEARS_MAX];
+        for income in incomes.iter_mut().take(self.count) {
+            let cell = cells.next().ok_or(LineFault::Cells)?;
+            if !cell.is_empty() {
+                *income = Some(Euro::parse(cell)?);
+            }
+        }
+        if cells.next().is_some() {
+            return Err(LineFault::Cells);
+        }
+        let regular = match regular {
+            "" => None,
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => return Err(LineFault::Regular),
+        };
+        let person = FiscalCode::parse(person)?;
+        Ok(Line::Row(Row::new(secret, &person, number, regular, incomes)))
+    }
+}

@@ -1,0 +1,89 @@
+//! What the institute knows itself, asked by the judges of a running counter.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+use sportello::civic::FiscalCode;
+
+use crate::harness::{Counter, Visitor, program};
+
+/// In order and with higher incomes than declared; in arrears; unknown.
+const IN_ORDER: u64 = 1;
+const IN_ARREARS: u64 = 2;
+const UNKNOWN: u64 = 3;
+
+fn written(directory: &Path) -> String {
+    let path = directory.join("registry.csv");
+    let (one, two) = (FiscalCode::made_up(IN_ORDER), FiscalCode::made_up(IN_ARREARS));
+    let text = format!(
+        "fiscalCode,contributionsRegular,2021,2022,2023\n{},true,7000.00,7000.00,\n{},false,,,\nend,2\n",
+        one.as_str(),
+        two.as_str(),
+    );
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// An application that leaves the contributions to the registry.
+fn open_question(visitor: &Visitor<'_>) -> String {
+    visitor
+        .application()
+        .replace("\"contributionsRegular\": true", "\"contributionsRegular\": null")
+}
+
+fn told(decision: &Value) -> (&str, Option<&str>) {
+    (decision["outcome"].as_str().unwrap(), decision["monthlyAmount"].as_str())
+}
+
+#[tokio::test]
+async fn judges_decide_with_what_the_institute_knows() {
+    let directory = tempfile::tempdir().unwrap();
+    let counter = Counter::open_with(&[("SPORTELLO_REGISTRY_FILE", &written(directory.path()))]);
+    for (person, expected) in [
+        (IN_ORDER, ("granted", Some("800.00"))),
+        (IN_ARREARS, ("refused", None)),
+        (UNKNOWN, ("pending", None)),
+    ] {
+        let citizen = counter.citizen(person).await;
+        let body = open_question(&citizen);
+        let estimate = citizen.post("/v1/estimates", &body).await.json();
+        assert_eq!(told(&estimate), expected);
+        let answer = citizen.submit("key", &body).await;
+        let decision = citizen.decided(&answer.header("location")).await["decision"].clone();
+        assert_eq!(told(&decision), expected);
+        assert_eq!(decision, estimate, "one engine, the same answers");
+    }
+}
+
+#[tokio::test]
+async fn an_intermediarys_estimate_tells_nothing_that_it_did_not_state() {
+    let directory = tempfile::tempdir().unwrap();
+    let counter = Counter::open_with(&[
+        ("SPORTELLO_REGISTRY_FILE", &written(directory.path())),
+        ("SPORTELLO_SCHEDULE_INTERMEDIARIES", "16:00-08:00"),
+    ]);
+    let clerk = counter.intermediary(9).await;
+    let client = counter.citizen(IN_ORDER).await;
+    let body = open_question(&client).replacen('{', "{ \"mandate\": \"M-1\",", 1);
+    let estimate = clerk.post("/v1/estimates", &body).await;
+    assert_eq!(told(&estimate.json()), ("pending", None));
+    assert!(!String::from_utf8_lossy(&estimate.body).contains("7000"));
+}
+
+#[test]
+fn a_broken_registry_keeps_the_counter_closed_and_names_its_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = written(directory.path());
+    let broken = fs::read_to_string(&path).unwrap().replace(",false,", ",perhaps,");
+    fs::write(&path, broken).unwrap();
+    let output = program()
+        .args(["serve", "--demo", "--listen", "127.0.0.1:0", "--operator", "127.0.0.1:0", "--data"])
+        .arg(directory.path().join("data"))
+        .env("SPORTELLO_REGISTRY_FILE", &path)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("registry.csv") && told.contains("line 3:"), "{told}");
+    assert!(!told.contains("perhaps"), "{told}");
+}
