@@ -204,4 +204,17 @@ mod tests {
             assert!(metric.help.ends_with('.'), "{}", metric.name);
         }
     }
+
+    #[test]
+    fn the_list_is_what_dashboards_and_alerts_were_written_for() {
+        let line = |metric: &Metric| {
+            let kind = match metric.kind {
+                Kind::Counter => "counter",
+                Kind::Gauge => "gauge",
+                Kind::Histogram(_) => "histogram",
+            };
+            format!("{kind} {}{:?}: {}", metric.name, metric.labels, metric.help)
+        };
+        insta::assert_snapshot!(ALL.iter().map(line).collect::<Vec<_>>().join("\n"));
+    }
 }

@@ -411,3 +411,30 @@ fn jittered(seconds: u32) -> u32 {
 fn seconds_up(wait: Duration) -> u32 {
     u32::try_from(wait.as_secs()).unwrap_or(u32::MAX - 1) + 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_tells_what_happened_and_what_to_do_in_both_languages() {
+        let mut told = String::new();
+        for kind in Kind::ALL {
+            for language in [Language::Italian, Language::English] {
+                let json = Problem::from(*kind).to_json(language);
+                told.push_str(std::str::from_utf8(&json).unwrap());
+                told.push('\n');
+            }
+        }
+        insta::assert_snapshot!(told);
+    }
+
+    #[test]
+    fn those_who_are_refused_together_come_back_apart() {
+        let waits: std::collections::BTreeSet<_> = (0..200)
+            .map(|_| Problem::from(Kind::StorageUnavailable).retry_after_seconds().unwrap())
+            .collect();
+        assert!(waits.len() > 30, "{waits:?}");
+        assert!(waits.iter().all(|wait| (60..=120).contains(wait)), "{waits:?}");
+    }
+}
