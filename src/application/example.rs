@@ -49,3 +49,31 @@ pub fn example(fiscal_code: &FiscalCode, year: i16) -> String {
   "earlierBenefits": [ {earlier_benefits} ] }}"#
     )
 }
+
+/// A valid made-up application for the 600-euro allowance, by a professional.
+///
+/// It is granted if submitted inside the window, from 1 April 2020 on.
+///
+/// ```
+/// use sportello::application::{example_allowance600, parse};
+/// use sportello::civic::FiscalCode;
+/// use sportello::schemes::Rules;
+///
+/// let body = example_allowance600(&FiscalCode::made_up(1));
+/// let application = parse(body.as_bytes(), Rules::builtin()).unwrap();
+/// assert_eq!(application.campaign().to_string(), "allowance600-2020");
+/// ```
+#[must_use]
+pub fn example_allowance600(fiscal_code: &FiscalCode) -> String {
+    let fiscal_code = fiscal_code.as_str();
+    format!(
+        r#"{{ "scheme": "allowance600",
+  "applicant": {{ "fiscalCode": "{fiscal_code}", "email": "mario@example.it", "phone": "+390612345678" }},
+  "category": "professional",
+  "facts": {{ "vatNumber": "00743110157", "vatOpenedOn": "2015-03-01", "vatClosedOn": null,
+             "separateManagement": true, "otherCompulsoryInsurance": false,
+             "directPension": false, "citizensIncome": false }},
+  "payment": {{ "iban": "IT60X0542811101000000123456" }},
+  "consents": {{ "truthOfStatements": true }} }}"#
+    )
+}

@@ -194,6 +194,8 @@ fault_codes! {
     WrongType: "wrong-type", "Tipo di valore errato.", "The value has the wrong type.";
     /// A field that this year's rules do not use.
     NotExpected: "not-expected", "Per quest'anno il valore non è richiesto: indicare null.", "The rules of this year do not use the value: give null.";
+    /// A field of another category.
+    OtherCategory: "other-category", "Campo previsto solo per un'altra categoria.", "Only another category has the field.";
     /// None of the words allowed.
     UnknownValue: "unknown-value", "Valore non ammesso.", "The value is not allowed.";
     /// No scheme of that name.
@@ -210,6 +212,8 @@ fault_codes! {
     DuplicateYear: "duplicate-year", "Anno ripetuto.", "The year is given twice.";
     /// A year that is not asked for, or cannot be.
     YearOutOfRange: "year-out-of-range", "Anno fuori intervallo.", "The year is out of range.";
+    /// A number that is too small or too large.
+    NumberOutOfRange: "number-out-of-range", "Numero fuori intervallo.", "The number is out of range.";
     /// Not written as an amount.
     AmountShape: "amount-shape", "Importo non valido: cifre, con al più due decimali dopo il punto.", "Not an amount: digits, with at most two decimals after a point.";
     /// An amount beyond the bound.

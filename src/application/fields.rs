@@ -1,6 +1,6 @@
 //! Readers of single values, each with its bounds.
 
-use jiff::civil::{Date, date};
+use jiff::civil::{self, Date};
 
 use super::fault::{Allowed, FaultCode};
 use super::walk::Cursor;
@@ -18,17 +18,21 @@ const EMAIL_LOCAL_CHARS_MAX: usize = 64;
 const LABEL_CHARS_MAX: usize = 63;
 /// The digits of a telephone number (E.164 has at most 15).
 const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
-/// The day on which VAT numbers came into being in Italy (DPR 633/1972).
-const VAT_SINCE: Date = date(1973, 1, 1);
+/// The first day that a date may name: the one on which VAT numbers came into being (DPR 633/1972).
+const DATES_SINCE: Date = civil::date(1973, 1, 1);
 /// The last day that a date may name; beyond it a digit was mistyped.
-const DATE_MAX: Date = date(2099, 12, 31);
+const DATE_MAX: Date = civil::date(2099, 12, 31);
 /// The first day that an application may say it was submitted on.
-const SUBMISSIONS_SINCE: Date = date(2020, 1, 1);
+const SUBMISSIONS_SINCE: Date = civil::date(2020, 1, 1);
 
-pub(super) fn scheme(cursor: Cursor<'_, '_>) -> Option<Scheme> {
-    let known = || Scheme::ALL.map(Scheme::as_str).to_vec();
-    Scheme::from_name(cursor.text(WORD_CHARS_MAX)?)
-        .or_else(|| cursor.fault(FaultCode::UnknownScheme, Allowed::OneOf(known())))
+/// A scheme that there are rules for.
+pub(super) fn scheme(cursor: Cursor<'_, '_>, rules: &Rules) -> Option<Scheme> {
+    let scheme = Scheme::from_name(cursor.text(WORD_CHARS_MAX)?);
+    scheme.filter(|&scheme| rules.years(scheme).is_some()).or_else(|| {
+        let known = Scheme::ALL.into_iter().filter(|&scheme| rules.years(scheme).is_some());
+        let known = known.map(Scheme::as_str).collect();
+        cursor.fault(FaultCode::UnknownScheme, Allowed::OneOf(known))
+    })
 }
 
 pub(super) fn campaign_year(cursor: Cursor<'_, '_>, scheme: Scheme, rules: &Rules) -> Option<i16> {
@@ -85,8 +89,20 @@ fn day(cursor: Cursor<'_, '_>, first: Date, last: Date) -> Option<Date> {
     Some(day)
 }
 
-pub(super) fn vat_opening_date(cursor: Cursor<'_, '_>) -> Option<Date> {
-    day(cursor, VAT_SINCE, DATE_MAX)
+/// A date of a working life.
+pub(super) fn date(cursor: Cursor<'_, '_>) -> Option<Date> {
+    day(cursor, DATES_SINCE, DATE_MAX)
+}
+
+/// The same, on that day or later.
+pub(super) fn date_from(cursor: Cursor<'_, '_>, first: Option<Date>) -> Option<Date> {
+    day(cursor, first.unwrap_or(DATES_SINCE), DATE_MAX)
+}
+
+/// A number from zero to a most.
+pub(super) fn count(cursor: Cursor<'_, '_>, most: u16) -> Option<u16> {
+    let count = u16::try_from(cursor.integer()?).ok().filter(|&count| count <= most);
+    count.or_else(|| cursor.fault(FaultCode::NumberOutOfRange, Allowed::range(&0, &most)))
 }
 
 pub(super) fn submission_date(cursor: Cursor<'_, '_>) -> Option<Date> {

@@ -197,7 +197,7 @@ pub(super) fn facts(
 fn activity(cursor: Cursor<'_, '_>) -> Option<Activity> {
     cursor.object(|object| {
         let vat_number = object.required("vatNumber", fields::vat_number);
-        let vat_opened_on = object.required("vatOpenedOn", fields::vat_opening_date);
+        let vat_opened_on = object.required("vatOpenedOn", fields::date);
         let kind = object.required("kind", |cursor| {
             one_of(
                 cursor,

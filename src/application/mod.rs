@@ -6,8 +6,10 @@
 //! qualify applies validly.
 //!
 //! The way down: `document` is a light tree that borrows from the body, `walk` goes through it and
-//! collects faults, `fields` reads single values, `iscro` is the schema of its scheme.
+//! collects faults, `fields` reads single values, `iscro` and `allowance600` are the schemas of their
+//! schemes.
 
+mod allowance600;
 mod document;
 mod example;
 mod fault;
@@ -17,13 +19,18 @@ mod iscro;
 pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_allowance600;
 mod walk;
 
 use std::fmt;
 
 use jiff::civil::Date;
 
-pub use self::example::example;
+pub use self::allowance600::{
+    Allowance600, Insurance, Occupation, OtherBenefits, OwnBusiness, Period,
+};
+pub use self::example::{example, example_allowance600};
 pub use self::fault::{Fault, FaultCode, MalformedFault, ParseError};
 pub use self::iscro::{
     Activity, ActivityKind, Consents, EarlierBenefit, Income, IncomeLine, Incomes, Iscro,
@@ -77,6 +84,8 @@ pub struct Payment {
 pub enum Facts {
     /// Of the self-employed whose income fell.
     Iscro(Iscro),
+    /// Of those whom the spring of 2020 left without income.
+    Allowance600(Allowance600),
 }
 
 impl Application {
@@ -164,17 +173,24 @@ fn parse_with<T>(
 
 /// The schema of what all schemes share.
 fn application(document: &mut Object<'_, '_>, rules: &Rules) -> Option<Application> {
-    let Some(scheme) = document.required("scheme", fields::scheme) else {
+    let Some(scheme) = document.required("scheme", |cursor| fields::scheme(cursor, rules)) else {
         // Which fields there should be depends on the scheme, so that nothing more can be said.
         document.ignore_rest();
         return None;
     };
-    let year = document.required("year", |cursor| fields::campaign_year(cursor, scheme, rules));
+    let year = match scheme {
+        Scheme::Iscro => {
+            document.required("year", |cursor| fields::campaign_year(cursor, scheme, rules))
+        }
+        // Its one campaign goes without saying.
+        Scheme::Allowance600 => rules.allowance600().map(|parameters| parameters.campaign().year),
+    };
     let applicant = document.required("applicant", applicant);
     let facts = match scheme {
         Scheme::Iscro => {
             iscro::facts(document, year.and_then(|year| rules.iscro(year))).map(Facts::Iscro)
         }
+        Scheme::Allowance600 => allowance600::facts(document).map(Facts::Allowance600),
     };
     let payment = document.required("payment", payment);
     let mandate = document.optional("mandate", fields::mandate);

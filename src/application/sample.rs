@@ -1,9 +1,9 @@
 //! The harness of the tests: the example application with some of its fields changed.
 
 use jiff::civil::Date;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Application, Fault, FaultCode, ParseError, example, parse};
+use super::{Application, Fault, FaultCode, ParseError, example, example_allowance600, parse};
 use crate::civic::{FiscalCode, calendar};
 use crate::schemes::{Decision, Rules};
 
@@ -17,6 +17,31 @@ impl Sample {
     pub(crate) fn of(year: i16) -> Self {
         let mario = FiscalCode::parse("RSSMRA80A01H501U").unwrap();
         Self { document: serde_json::from_str(&example(&mario, year)).unwrap() }
+    }
+
+    /// A valid application for the 600-euro allowance, in any category.
+    pub(crate) fn allowance(category: &str) -> Self {
+        let mario = FiscalCode::parse("RSSMRA80A01H501U").unwrap();
+        let document = serde_json::from_str(&example_allowance600(&mario)).unwrap();
+        let mut facts = match category {
+            "professional" => return Self { document },
+            "collaborator" => json!({ "contractStartedOn": "2019-09-01",
+                "separateManagement": true, "otherCompulsoryInsurance": false }),
+            "artisan" | "trader" | "farmer" => {
+                json!({ "specialFund": true, "otherCompulsoryInsurance": false })
+            }
+            "seasonalTourism" => json!({ "seasonalWork": true, "jobEndedOn": "2019-10-15",
+                "jobEndedInvoluntarily": true, "employedOnReferenceDay": false }),
+            "farmWorker" => json!({ "fixedTermWork": true, "workDays": 102 }),
+            "showBusiness" => json!({ "showBusinessFund": true, "dailyContributions": 45,
+                "income": "18000.00", "employedOnReferenceDay": false }),
+            _ => json!({}),
+        };
+        if category != "journalist" {
+            facts["directPension"] = json!(false);
+            facts["citizensIncome"] = json!(false);
+        }
+        Self { document }.with("/category", category).with("/facts", facts)
     }
 
     /// With another value at a pointer; its parent must exist.

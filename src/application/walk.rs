@@ -206,6 +206,29 @@ impl<'a> Object<'_, 'a> {
         read(self.member(index))
     }
 
+    /// A field that may be left out or null, when there is no value of it yet.
+    pub(super) fn nullable<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Cursor<'_, 'a>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let Some(index) = self.find(name) else { return Some(None) };
+        let cursor = self.member(index);
+        if cursor.is_null() { Some(None) } else { read(cursor).map(Some) }
+    }
+
+    /// Reports those of the names that are there and that nobody asked for.
+    pub(super) fn refuse(&mut self, names: &[&str], code: FaultCode) {
+        for name in names {
+            let seen = self.seen;
+            if let Some(index) = self.find(name)
+                && seen & (1 << index) == 0
+            {
+                self.member(index).fault::<()>(code, Allowed::Anything);
+            }
+        }
+    }
+
     /// Takes the members nobody asked for as they are, since what should be there is not known.
     pub(super) fn ignore_rest(&mut self) {
         self.seen = u64::MAX;

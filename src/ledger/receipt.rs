@@ -148,6 +148,19 @@ mod tests {
         }
 
         #[test]
+        fn a_code_of_any_scheme_leads_back_to_it(position: u32) {
+            for scheme in Scheme::ALL {
+                let campaign = Campaign { scheme, year: 2020 };
+                let code = keys().receipt(campaign, Position(position));
+                let read = ReceiptCode::parse(&code.to_string()).unwrap();
+                prop_assert_eq!(read.campaign(), campaign);
+                prop_assert_eq!(keys().position(read), Some(Position(position)));
+                let prefix = format!("{}-2020-", scheme.receipt_prefix());
+                prop_assert!(code.to_string().starts_with(&prefix));
+            }
+        }
+
+        #[test]
         fn a_guessed_code_leads_nowhere(letters in "[0-9A-HJKMNP-TV-Z]{4}") {
             let code = format!("ISCRO-2024-{letters}-7777-{letters}-7777");
             prop_assert_eq!(keys().position(ReceiptCode::parse(&code).unwrap()), None);

@@ -5,24 +5,27 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 
-/// A benefit with rules of its own.
+/// A benefit with rules of its own. Receipts depend on the order: a new one comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
     /// *Indennità straordinaria di continuità reddituale e operativa*: income support for the
     /// self-employed enrolled in *Gestione separata*.
     Iscro,
+    /// The 600-euro allowance of March 2020.
+    Allowance600,
 }
 
 impl Scheme {
     /// Every scheme there is.
-    pub const ALL: [Self; 1] = [Self::Iscro];
+    pub const ALL: [Self; 2] = [Self::Iscro, Self::Allowance600];
 
     /// The scheme's name in applications, metrics and commands, such as `iscro`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Iscro => "iscro",
+            Self::Allowance600 => "allowance600",
         }
     }
 
@@ -31,6 +34,7 @@ impl Scheme {
     pub const fn receipt_prefix(self) -> &'static str {
         match self {
             Self::Iscro => "ISCRO",
+            Self::Allowance600 => "ALLOWANCE600",
         }
     }
 

@@ -14,6 +14,8 @@ use crate::civic::calendar::Written;
 pub const GROUNDS_MAX: usize = 12;
 
 /// Something that a person must satisfy, by its slug in a decision.
+///
+/// The first twelve are those of ISCRO, in its order; a scheme takes what its law asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Requirement {
@@ -41,6 +43,28 @@ pub enum Requirement {
     NotBarred,
     /// The statements and consents that the law asks for.
     Consents,
+    /// Applied at the office that pays the category.
+    RightOffice,
+    /// Enrolled in the special fund of artisans, traders or farmers.
+    SpecialFund,
+    /// Enrolled in the pension fund of show business.
+    ShowBusinessFund,
+    /// VAT number or contract active on the reference day.
+    ActiveOnReferenceDay,
+    /// Employed for a season in tourism or at a spa.
+    SeasonalWork,
+    /// That job ended in the time that counts.
+    JobEnded,
+    /// It ended against the worker's will.
+    JobEndedInvoluntarily,
+    /// Not employed on the reference day.
+    NotEmployed,
+    /// Farm work with a fixed term.
+    FixedTermWork,
+    /// Enough days of work.
+    WorkDays,
+    /// Enough daily contributions.
+    DailyContributions,
 }
 
 impl Requirement {
@@ -60,6 +84,17 @@ impl Requirement {
             Self::NoPaidOffice => "no-paid-office",
             Self::NotBarred => "not-barred",
             Self::Consents => "consents",
+            Self::RightOffice => "right-office",
+            Self::SpecialFund => "special-fund",
+            Self::ShowBusinessFund => "show-business-fund",
+            Self::ActiveOnReferenceDay => "active-on-reference-day",
+            Self::SeasonalWork => "seasonal-work",
+            Self::JobEnded => "job-ended",
+            Self::JobEndedInvoluntarily => "job-ended-involuntarily",
+            Self::NotEmployed => "not-employed",
+            Self::FixedTermWork => "fixed-term-work",
+            Self::WorkDays => "work-days",
+            Self::DailyContributions => "daily-contributions",
         }
     }
 }
@@ -81,6 +116,14 @@ pub enum Finding {
     DateAtMost(Date),
     /// A day from the first to the second, both included.
     DateRange(Date, Date),
+    /// From the first day to the last, both included, or still going on.
+    DateSpan(Date, Option<Date>),
+    /// A time that includes this day.
+    DateWithin(Date),
+    /// A number of days or the like.
+    Count(u16),
+    /// This number or more.
+    CountAtLeast(u16),
     /// A year.
     Year(i16),
     /// No year from the first to the second, both included.
@@ -115,6 +158,20 @@ impl fmt::Display for Finding {
                 f.write_str("/")?;
                 Written(*last).fmt(f)
             }
+            Self::DateSpan(first, last) => {
+                Written(*first).fmt(f)?;
+                f.write_str("/")?;
+                match last {
+                    Some(last) => Written(*last).fmt(f),
+                    None => f.write_str(".."),
+                }
+            }
+            Self::DateWithin(day) => {
+                f.write_str("includes ")?;
+                Written(*day).fmt(f)
+            }
+            Self::Count(count) => write!(f, "{count}"),
+            Self::CountAtLeast(least) => write!(f, ">= {least}"),
             Self::Year(year) => write!(f, "{year}"),
             Self::NoYearIn(first, last) if first == last => write!(f, "none in {first}"),
             Self::NoYearIn(first, last) => write!(f, "none in {first}/{last}"),
@@ -175,6 +232,15 @@ impl Serialize for Ground {
     }
 }
 
+/// What stands in a line that is not there.
+const UNUSED: Ground = Ground {
+    requirement: Requirement::Window,
+    met: false,
+    found: Finding::Unknown,
+    required: Finding::Unknown,
+    source: "",
+};
+
 /// All the grounds of a decision, in the scheme's order, without an allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Grounds {
@@ -187,6 +253,23 @@ impl Grounds {
     #[must_use]
     pub const fn of(lines: [Ground; GROUNDS_MAX]) -> Self {
         Self { lines, count: GROUNDS_MAX }
+    }
+
+    /// Adds a line.
+    ///
+    /// # Panics
+    ///
+    /// If there are [`GROUNDS_MAX`] of them already, which no scheme has more of.
+    pub(super) fn push(&mut self, line: Ground) {
+        self.lines[self.count] = line;
+        self.count += 1;
+    }
+}
+
+impl Default for Grounds {
+    /// No ground yet.
+    fn default() -> Self {
+        Self { lines: [UNUSED; GROUNDS_MAX], count: 0 }
     }
 }
 

@@ -5,13 +5,17 @@
 //! explains itself: each requirement, whether it is met, what was found, what the law asks, and where.
 //!
 //! Rules never read a clock, a file or a random number, and never compute with floating point. What no
-//! source settles and we decided ourselves is gathered in [`iscro::assumptions`].
+//! source settles and we decided ourselves is gathered in [`iscro::assumptions`] and
+//! [`allowance600::assumptions`].
 
+pub mod allowance600;
 mod campaign;
+mod check;
 mod decision;
 mod ground;
 pub mod iscro;
 mod rules;
+mod written;
 
 pub use campaign::{Campaign, CampaignWindow, Scheme};
 pub use decision::{Award, Decision, Outcome};

@@ -3,16 +3,20 @@
 use std::sync::LazyLock;
 
 use jiff::civil::Date;
+use serde::Deserialize;
 use thiserror::Error;
 
 use super::campaign::{Campaign, CampaignWindow, Scheme};
 use super::decision::Decision;
-use super::iscro;
+use super::{allowance600, iscro};
 use crate::application::{Application, Facts};
 
 /// The data that the program is built with, one file a scheme and range of years.
-const BUILTIN_FILES: [&str; 2] =
-    [include_str!("parameters/iscro-2021.json"), include_str!("parameters/iscro-2024.json")];
+const BUILTIN_FILES: [&str; 3] = [
+    include_str!("parameters/iscro-2021.json"),
+    include_str!("parameters/iscro-2024.json"),
+    include_str!("parameters/allowance600.json"),
+];
 
 /// The checked parameters of every campaign there is.
 ///
@@ -32,6 +36,8 @@ const BUILTIN_FILES: [&str; 2] =
 pub struct Rules {
     /// In the order of their years, no year twice.
     iscro: Vec<iscro::Parameters>,
+    /// One campaign, if there is any.
+    allowance600: Option<allowance600::Parameters>,
 }
 
 /// Why a file of parameters is refused. A fault of ours, never of an applicant.
@@ -71,8 +77,21 @@ impl Rules {
     /// The first [`ParameterFault`] found.
     pub fn from_files(files: &[&'static str]) -> Result<Self, ParameterFault> {
         let mut iscro = Vec::new();
+        let mut allowance600 = None;
         for file in files {
-            iscro.extend(iscro::Parameters::from_file(file)?);
+            match scheme_of(file)? {
+                Scheme::Iscro => iscro.extend(iscro::Parameters::from_file(file)?),
+                Scheme::Allowance600 => {
+                    let parameters = allowance600::Parameters::from_file(file)?;
+                    let campaign = parameters.campaign();
+                    if allowance600.replace(parameters).is_some() {
+                        return Err(ParameterFault::Contradiction {
+                            campaign,
+                            reason: "two files for the one campaign",
+                        });
+                    }
+                }
+            }
         }
         iscro.sort_by_key(iscro::Parameters::campaign);
         for pair in iscro.windows(2) {
@@ -84,12 +103,13 @@ impl Rules {
                 });
             }
         }
-        Ok(Self { iscro })
+        Ok(Self { iscro, allowance600 })
     }
 
     /// Every campaign's window, in the order of scheme and year.
     pub fn campaigns(&self) -> impl Iterator<Item = CampaignWindow> + '_ {
-        self.iscro.iter().map(iscro::Parameters::window)
+        let allowance600 = self.allowance600.iter().map(allowance600::Parameters::window);
+        self.iscro.iter().map(iscro::Parameters::window).chain(allowance600)
     }
 
     /// The window of one campaign, if there is such a campaign.
@@ -114,6 +134,10 @@ impl Rules {
                 let parameters = self.iscro(application.year).expect("parsed by the same rules");
                 iscro::decide(facts, parameters, submitted_on)
             }
+            Facts::Allowance600(facts) => {
+                let parameters = self.allowance600().expect("parsed by the same rules");
+                allowance600::decide(facts, parameters, submitted_on)
+            }
         }
     }
 
@@ -122,12 +146,29 @@ impl Rules {
         self.iscro.iter().find(|parameters| parameters.campaign().year == year)
     }
 
+    /// The parameters of the 600-euro allowance.
+    pub(crate) fn allowance600(&self) -> Option<&allowance600::Parameters> {
+        self.allowance600.as_ref()
+    }
+
     /// The first and the last year of a scheme's campaigns.
     pub(crate) fn years(&self, scheme: Scheme) -> Option<(i16, i16)> {
         let of_scheme = || self.campaigns().filter(|window| window.campaign.scheme == scheme);
         let first = of_scheme().map(|window| window.campaign.year).min()?;
         Some((first, of_scheme().map(|window| window.campaign.year).max()?))
     }
+}
+
+/// Which scheme a file is of.
+fn scheme_of(file: &'static str) -> Result<Scheme, ParameterFault> {
+    #[derive(Deserialize)]
+    struct Head {
+        scheme: &'static str,
+    }
+    let head: Head = serde_json::from_str(file)
+        .map_err(|fault| ParameterFault::Unreadable(fault.to_string()))?;
+    Scheme::from_name(head.scheme)
+        .ok_or_else(|| ParameterFault::Unreadable("the scheme is unknown".to_owned()))
 }
 
 #[cfg(test)]
@@ -149,6 +190,7 @@ mod tests {
             ("iscro-2024", date(2024, 8, 1), date(2024, 10, 31)),
             ("iscro-2025", date(2025, 6, 16), date(2025, 10, 31)),
             ("iscro-2026", date(2026, 6, 15), date(2026, 10, 31)),
+            ("allowance600-2020", date(2020, 4, 1), date(2020, 6, 3)),
         ];
         assert_eq!(windows, expected.map(|(name, opens, closes)| (name.to_owned(), opens, closes)));
     }
@@ -160,5 +202,18 @@ mod tests {
             fault.to_string(),
             "the parameters of iscro-2024 contradict themselves: two rows for a year"
         );
+        let fault = Rules::from_files(&[BUILTIN_FILES[2], BUILTIN_FILES[2]]).unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "the parameters of allowance600-2020 contradict themselves: two files for the one campaign"
+        );
+    }
+
+    #[test]
+    fn a_file_of_no_known_scheme_is_refused() {
+        for file in ["{", "{}", r#"{ "scheme": "bonus" }"#] {
+            let fault = Rules::from_files(&[file]).unwrap_err().to_string();
+            assert!(fault.starts_with("the parameters cannot be read: "), "{fault}");
+        }
     }
 }

@@ -10,4 +10,5 @@ mod crash;
 mod harness;
 mod life;
 mod protocols;
+mod second_scheme;
 mod stopping;

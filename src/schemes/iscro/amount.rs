@@ -3,9 +3,9 @@
 use super::Case;
 use super::assumptions::{HALF_CENT_GOES_UP, INCOME_MISSING_OR_LOSS};
 use super::parameters::BenefitBase;
-use super::requirements::Verdict;
 use crate::application::TaxScheme;
 use crate::civic::{Euro, calendar};
+use crate::schemes::check::Verdict;
 use crate::schemes::decision::Award;
 
 /// Whether the amount can be computed without an officer: not on a certified loss.

@@ -6,7 +6,7 @@
 //! which begins on a day its last month lacks ends on that month's last day is c.c. art. 2963, applied by
 //! [`period_end`](crate::civic::calendar::period_end).
 
-use super::requirements::Verdict;
+use crate::schemes::check::Verdict;
 
 /// What becomes of an application that lacks a reference year or declares a loss: an officer looks.
 ///

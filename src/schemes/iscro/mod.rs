@@ -15,7 +15,7 @@ use jiff::civil::Date;
 
 pub use parameters::{BenefitBase, Parameters, Statute};
 
-use self::requirements::{Check, Verdict};
+use super::check::Check;
 use super::decision::{Decision, Outcome};
 use super::ground::{GROUNDS_MAX, Ground, Grounds, Requirement};
 use crate::application::Iscro;
@@ -62,12 +62,7 @@ pub(super) fn decide(facts: &Iscro, parameters: &Parameters, submitted_on: Date)
             source: parameters.source(requirement),
         }
     });
-    let outcome = match worst {
-        Verdict::Met => Outcome::Granted,
-        Verdict::Pending => Outcome::Pending,
-        Verdict::Review => Outcome::Review,
-        Verdict::Failed => Outcome::Refused,
-    };
+    let outcome = worst.outcome();
     let award = (outcome == Outcome::Granted).then(|| amount::award(&case));
     Decision { outcome, award, grounds: Grounds::of(lines), parameters: parameters.campaign() }
 }

@@ -1,13 +1,12 @@
 //! The parameters of ISCRO: one row a year, under the statute of that year.
 
-use jiff::civil::Date;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
 
 use crate::civic::{Euro, calendar};
 use crate::schemes::campaign::{Campaign, CampaignWindow, Scheme};
 use crate::schemes::ground::{GROUNDS_MAX, Requirement};
 use crate::schemes::rules::ParameterFault;
+use crate::schemes::written::{Sourced, WrittenDate, WrittenEuro};
 
 /// The longest a benefit may be paid by a parameter file; beyond it a digit was mistyped.
 const MONTHS_MAX: u8 = 24;
@@ -274,34 +273,6 @@ struct Row<'a> {
     monthly_max: Sourced<'a, WrittenEuro>,
     #[serde(borrow)]
     vat_years: Sourced<'a, u8>,
-}
-
-/// A value, and where it comes from.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sourced<'a, T> {
-    value: T,
-    source: &'a str,
-}
-
-struct WrittenEuro(Euro);
-
-impl<'de> Deserialize<'de> for WrittenEuro {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <&str>::deserialize(deserializer)?;
-        Euro::parse(text).map(Self).map_err(D::Error::custom)
-    }
-}
-
-struct WrittenDate(Date);
-
-impl<'de> Deserialize<'de> for WrittenDate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <&str>::deserialize(deserializer)?;
-        calendar::parse_date(text)
-            .map(Self)
-            .ok_or_else(|| D::Error::custom("a date is written YYYY-MM-DD"))
-    }
 }
 
 #[cfg(test)]

@@ -6,41 +6,8 @@ use super::Case;
 use super::assumptions::{INCOME_MISSING_OR_LOSS, SAME_YEAR_BARS, VAT_ANNIVERSARY_COUNTS};
 use crate::application::{PoliticalOffice, UnemploymentBenefit};
 use crate::civic::{Euro, calendar};
+use crate::schemes::check::{Check, Verdict};
 use crate::schemes::ground::Finding;
-
-/// What a requirement says of an application, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Verdict {
-    /// Met for certain.
-    Met,
-    /// Waits for an answer from outside.
-    Pending,
-    /// An officer must look.
-    Review,
-    /// Not met, and no missing answer could change that.
-    Failed,
-}
-
-/// A verdict with its reasons.
-#[derive(Clone, Copy)]
-pub(super) struct Check {
-    pub(super) verdict: Verdict,
-    /// Whether it is met by what is known, though the verdict may ask for an officer.
-    pub(super) met: bool,
-    pub(super) found: Finding,
-    pub(super) required: Finding,
-}
-
-impl Check {
-    fn of(met: bool, found: Finding, required: Finding) -> Self {
-        let verdict = if met { Verdict::Met } else { Verdict::Failed };
-        Self { verdict, met, found, required }
-    }
-
-    fn flag(found: bool, required: bool) -> Self {
-        Self::of(found == required, Finding::Flag(found), Finding::Flag(required))
-    }
-}
 
 impl Case<'_> {
     /// The income of so many years before the application, if declared.

@@ -1,0 +1,327 @@
+//! What an application for the 600-euro allowance of March 2020 says, and the schema of it.
+//!
+//! It names a `category`, and in `facts` what the article of that category asks and nothing else:
+//!
+//! | category | law | facts |
+//! |---|---|---|
+//! | `professional` | DL 18/2020 art. 27 | `vatNumber`, `vatOpenedOn`, `vatClosedOn` (left out or null while active), `separateManagement`, `otherCompulsoryInsurance` |
+//! | `collaborator` | art. 27 | `contractStartedOn`, `contractEndedOn` (left out or null while it runs), `separateManagement`, `otherCompulsoryInsurance` |
+//! | `artisan`, `trader`, `farmer` | art. 28 | `specialFund`, `otherCompulsoryInsurance` (*Gestione separata* is none) |
+//! | `seasonalTourism` | art. 29 | `seasonalWork`, `jobEndedOn` (null if it has not), `jobEndedInvoluntarily`, `employedOnReferenceDay` |
+//! | `farmWorker` | art. 30 | `fixedTermWork`, `workDays` (in 2019) |
+//! | `showBusiness` | art. 38 | `showBusinessFund`, `dailyContributions` (in 2019), `income` (of 2019), `employedOnReferenceDay` |
+//! | `journalist` | art. 44 | none: the application belongs to INPGI |
+//!
+//! Every category but `journalist` has `directPension` (art. 27-30 and 38) and `citizensIncome` (art. 31)
+//! besides. There is no `year`: the scheme has one campaign.
+
+use std::fmt;
+
+use jiff::civil::Date;
+
+use super::debug_without_contents;
+use super::fault::FaultCode;
+use super::fields::{self, one_of};
+use super::walk::{Cursor, Object};
+use crate::civic::{Euro, VatNumber};
+
+/// Days of a year, and so the most that were worked in one.
+const DAYS_MAX: u16 = 366;
+
+/// Every fact that some category has, to tell a wrong category from a wrong name.
+const FACTS: [&str; 19] = [
+    "vatNumber",
+    "vatOpenedOn",
+    "vatClosedOn",
+    "contractStartedOn",
+    "contractEndedOn",
+    "separateManagement",
+    "specialFund",
+    "otherCompulsoryInsurance",
+    "seasonalWork",
+    "jobEndedOn",
+    "jobEndedInvoluntarily",
+    "employedOnReferenceDay",
+    "fixedTermWork",
+    "workDays",
+    "showBusinessFund",
+    "dailyContributions",
+    "income",
+    "directPension",
+    "citizensIncome",
+];
+
+/// What the rules of the allowance look at.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Allowance600 {
+    /// As what the applicant works, and what the article about it asks.
+    pub occupation: Occupation,
+    /// That the statements are true.
+    pub truth_of_statements: bool,
+}
+
+/// As what the applicant works, and what the article about it asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Occupation {
+    /// A professional with a VAT number, art. 27.
+    Professional {
+        /// The number.
+        vat_number: VatNumber,
+        /// While it was active.
+        active: Period,
+        /// Enrolled in *Gestione separata*, and elsewhere.
+        insurance: Insurance,
+        /// What excludes the allowance.
+        benefits: OtherBenefits,
+    },
+    /// A collaborator (*co.co.co.*), art. 27.
+    Collaborator {
+        /// While the contract ran.
+        active: Period,
+        /// Enrolled in *Gestione separata*, and elsewhere.
+        insurance: Insurance,
+        /// What excludes the allowance.
+        benefits: OtherBenefits,
+    },
+    /// An artisan, trader or farmer, art. 28.
+    OwnBusiness {
+        /// Which of the three.
+        kind: OwnBusiness,
+        /// Enrolled in the special fund, and elsewhere but in *Gestione separata*.
+        insurance: Insurance,
+        /// What excludes the allowance.
+        benefits: OtherBenefits,
+    },
+    /// A seasonal worker of tourism or a spa, art. 29.
+    SeasonalTourism {
+        /// Employed for a season in tourism or at a spa.
+        seasonal: bool,
+        /// When that job ended, if it has.
+        ended_on: Option<Date>,
+        /// Whether it ended against the worker's will.
+        involuntarily: bool,
+        /// Employed on the reference day.
+        employed: bool,
+        /// What excludes the allowance.
+        benefits: OtherBenefits,
+    },
+    /// A farm worker, art. 30.
+    FarmWorker {
+        /// Employed with a fixed term.
+        fixed_term: bool,
+        /// Days worked in the year before.
+        work_days: u16,
+        /// What excludes the allowance.
+        benefits: OtherBenefits,
+    },
+    /// A worker of show business, art. 38.
+    ShowBusiness {
+        /// Enrolled in the pension fund of show business.
+        enrolled: bool,
+        /// Daily contributions to it in the year before.
+        contributions: u16,
+        /// Income of the year before.
+        income: Euro,
+        /// Employed on the reference day.
+        employed: bool,
+        /// What excludes the allowance.
+        benefits: OtherBenefits,
+    },
+    /// A journalist insured with INPGI, who applies there, art. 44.
+    Journalist,
+}
+
+/// A time whose last day is not known while it lasts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// Its first day.
+    pub first: Date,
+    /// Its last day, not before the first.
+    pub last: Option<Date>,
+}
+
+/// Compulsory pension insurance.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Insurance {
+    /// Enrolled where the category is insured.
+    pub enrolled: bool,
+    /// Enrolled elsewhere.
+    pub other: bool,
+}
+
+/// A business of one's own, insured in a special fund.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum OwnBusiness {
+    /// *Artigiano*.
+    Artisan,
+    /// *Commerciante*.
+    Trader,
+    /// *Coltivatore diretto, colono, mezzadro*.
+    Farmer,
+}
+
+/// What excludes the allowance in every category.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct OtherBenefits {
+    /// Has a direct pension.
+    pub direct_pension: bool,
+    /// Has *Reddito di cittadinanza*.
+    pub citizens_income: bool,
+}
+
+debug_without_contents!(Allowance600, Occupation);
+
+/// The word of a category, before its facts are read.
+#[derive(Clone, Copy)]
+enum Category {
+    Professional,
+    Collaborator,
+    OwnBusiness(OwnBusiness),
+    SeasonalTourism,
+    FarmWorker,
+    ShowBusiness,
+    Journalist,
+}
+
+/// The fields of the document that are the scheme's own.
+pub(super) fn facts(document: &mut Object<'_, '_>) -> Option<Allowance600> {
+    let category = document.required("category", category);
+    let occupation = document.required("facts", |cursor| {
+        cursor.object(|facts| {
+            let Some(category) = category else {
+                // Which facts there should be depends on the category, so that nothing more can be said.
+                facts.ignore_rest();
+                return None;
+            };
+            let occupation = occupation(facts, category);
+            facts.refuse(&FACTS, FaultCode::OtherCategory);
+            occupation
+        })
+    });
+    let truth_of_statements = document.required("consents", |cursor| {
+        cursor.object(|consents| consents.required("truthOfStatements", fields::flag))
+    });
+    Some(Allowance600 { occupation: occupation?, truth_of_statements: truth_of_statements? })
+}
+
+fn category(cursor: Cursor<'_, '_>) -> Option<Category> {
+    one_of(
+        cursor,
+        &[
+            ("professional", Category::Professional),
+            ("collaborator", Category::Collaborator),
+            ("artisan", Category::OwnBusiness(OwnBusiness::Artisan)),
+            ("trader", Category::OwnBusiness(OwnBusiness::Trader)),
+            ("farmer", Category::OwnBusiness(OwnBusiness::Farmer)),
+            ("seasonalTourism", Category::SeasonalTourism),
+            ("farmWorker", Category::FarmWorker),
+            ("showBusiness", Category::ShowBusiness),
+            ("journalist", Category::Journalist),
+        ],
+    )
+}
+
+fn occupation(facts: &mut Object<'_, '_>, category: Category) -> Option<Occupation> {
+    match category {
+        Category::Professional => professional(facts),
+        Category::Collaborator => collaborator(facts),
+        Category::OwnBusiness(kind) => {
+            let insurance = insurance(facts, "specialFund");
+            let benefits = other_benefits(facts);
+            Some(Occupation::OwnBusiness { kind, insurance: insurance?, benefits: benefits? })
+        }
+        Category::SeasonalTourism => seasonal_tourism(facts),
+        Category::FarmWorker => farm_worker(facts),
+        Category::ShowBusiness => show_business(facts),
+        Category::Journalist => Some(Occupation::Journalist),
+    }
+}
+
+fn professional(facts: &mut Object<'_, '_>) -> Option<Occupation> {
+    let vat_number = facts.required("vatNumber", fields::vat_number);
+    let active = period(facts, "vatOpenedOn", "vatClosedOn");
+    let insurance = insurance(facts, "separateManagement");
+    let benefits = other_benefits(facts);
+    Some(Occupation::Professional {
+        vat_number: vat_number?,
+        active: active?,
+        insurance: insurance?,
+        benefits: benefits?,
+    })
+}
+
+fn collaborator(facts: &mut Object<'_, '_>) -> Option<Occupation> {
+    let active = period(facts, "contractStartedOn", "contractEndedOn");
+    let insurance = insurance(facts, "separateManagement");
+    let benefits = other_benefits(facts);
+    Some(Occupation::Collaborator { active: active?, insurance: insurance?, benefits: benefits? })
+}
+
+fn seasonal_tourism(facts: &mut Object<'_, '_>) -> Option<Occupation> {
+    let seasonal = facts.required("seasonalWork", fields::flag);
+    let ended_on = facts.required("jobEndedOn", |cursor| {
+        if cursor.is_null() { Some(None) } else { fields::date(cursor).map(Some) }
+    });
+    let involuntarily = facts.required("jobEndedInvoluntarily", fields::flag);
+    let employed = facts.required("employedOnReferenceDay", fields::flag);
+    let benefits = other_benefits(facts);
+    Some(Occupation::SeasonalTourism {
+        seasonal: seasonal?,
+        ended_on: ended_on?,
+        involuntarily: involuntarily?,
+        employed: employed?,
+        benefits: benefits?,
+    })
+}
+
+fn farm_worker(facts: &mut Object<'_, '_>) -> Option<Occupation> {
+    let fixed_term = facts.required("fixedTermWork", fields::flag);
+    let work_days = facts.required("workDays", days);
+    let benefits = other_benefits(facts);
+    Some(Occupation::FarmWorker {
+        fixed_term: fixed_term?,
+        work_days: work_days?,
+        benefits: benefits?,
+    })
+}
+
+fn show_business(facts: &mut Object<'_, '_>) -> Option<Occupation> {
+    let enrolled = facts.required("showBusinessFund", fields::flag);
+    let contributions = facts.required("dailyContributions", days);
+    let income = facts.required("income", fields::amount);
+    let employed = facts.required("employedOnReferenceDay", fields::flag);
+    let benefits = other_benefits(facts);
+    Some(Occupation::ShowBusiness {
+        enrolled: enrolled?,
+        contributions: contributions?,
+        income: income?,
+        employed: employed?,
+        benefits: benefits?,
+    })
+}
+
+fn days(cursor: Cursor<'_, '_>) -> Option<u16> {
+    fields::count(cursor, DAYS_MAX)
+}
+
+fn insurance(facts: &mut Object<'_, '_>, fund: &'static str) -> Option<Insurance> {
+    let enrolled = facts.required(fund, fields::flag);
+    let other = facts.required("otherCompulsoryInsurance", fields::flag);
+    Some(Insurance { enrolled: enrolled?, other: other? })
+}
+
+fn other_benefits(facts: &mut Object<'_, '_>) -> Option<OtherBenefits> {
+    let direct_pension = facts.required("directPension", fields::flag);
+    let citizens_income = facts.required("citizensIncome", fields::flag);
+    Some(OtherBenefits { direct_pension: direct_pension?, citizens_income: citizens_income? })
+}
+
+fn period(
+    facts: &mut Object<'_, '_>,
+    first_name: &'static str,
+    last_name: &'static str,
+) -> Option<Period> {
+    let first = facts.required(first_name, fields::date);
+    let last = facts.nullable(last_name, |cursor| fields::date_from(cursor, first));
+    Some(Period { first: first?, last: last? })
+}
