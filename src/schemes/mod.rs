@@ -12,12 +12,15 @@ pub mod allowance600;
 mod campaign;
 mod check;
 mod decision;
+mod explain;
 mod ground;
 pub mod iscro;
 mod rules;
+mod words;
 mod written;
 
 pub use campaign::{Campaign, CampaignWindow, Scheme};
 pub use decision::{Award, Decision, Outcome};
+pub use explain::{Explanation, Mark, Reason};
 pub use ground::{Finding, GROUNDS_MAX, Ground, Grounds, Requirement};
 pub use rules::{ParameterFault, Rules};
