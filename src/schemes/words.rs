@@ -93,7 +93,7 @@ pub(super) fn found_or_required(
         Finding::EuroAtMost(limit) => format!("{} {}", say("al massimo", "at most"), money(limit)),
         Finding::Date(on) => date(on),
         Finding::DateAtMost(limit) => {
-            format!("{}: {}", say("non dopo questa data", "no later than"), date(limit))
+            format!("{} {}", date(limit), say("o prima", "or earlier"))
         }
         Finding::DateRange(first, last) | Finding::DateSpan(first, Some(last)) => {
             format!("{} – {}", date(first), date(last))
@@ -251,11 +251,7 @@ mod tests {
             (Finding::EuroBelow(Euro::ZERO), "meno di 0,00 €", "less than €0.00"),
             (Finding::EuroAtMost(Euro::ZERO), "al massimo 0,00 €", "at most €0.00"),
             (Finding::Date(first), "1° febbraio 2020", "1 February 2020"),
-            (
-                Finding::DateAtMost(first),
-                "non dopo questa data: 1° febbraio 2020",
-                "no later than: 1 February 2020",
-            ),
+            (Finding::DateAtMost(first), "1° febbraio 2020 o prima", "1 February 2020 or earlier"),
             (
                 Finding::DateRange(first, last),
                 "1° febbraio 2020 – 17 marzo 2020",
