@@ -12,7 +12,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sportello::{application::example, civic::FiscalCode};
 
 /// Enough that starting the program hardly counts.
-const APPLICATIONS: u32 = 20_000;
+const APPLICATIONS: u64 = 20_000;
 
 fn evaluate(criterion: &mut Criterion) {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -23,7 +23,7 @@ fn evaluate(criterion: &mut Criterion) {
         writeln!(file, "{line}").expect("room in the temporary directory");
     }
     let mut group = criterion.benchmark_group("evaluate");
-    group.sample_size(10).throughput(Throughput::Elements(u64::from(APPLICATIONS)));
+    group.sample_size(10).throughput(Throughput::Elements(APPLICATIONS));
     for (name, arguments) in
         [("NDJSON", &["evaluate"][..]), ("words", &["evaluate", "--explain=it"])]
     {

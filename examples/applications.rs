@@ -23,7 +23,7 @@ fn line(number: u32) -> String {
     let day = 1 + dice % 28;
     let [last, second, third] =
         [(7, 500_000), (11, 900_000), (13, 1_200_000)].map(|(by, most)| amount(dice / by % most));
-    let mut body = example(&FiscalCode::made_up(number), 2024)
+    let mut body = example(&FiscalCode::made_up(number.into()), 2024)
         .replacen('{', &format!("{{ \"submittedOn\": \"2024-09-{day:02}\","), 1)
         .replace("3000.00", &last)
         .replace("5000.00", &second)

@@ -221,7 +221,7 @@ mod tests {
         fn lines_come_out_as_they_went_in(
             lines in proptest::collection::vec("[a-z]{0,40}", 1..60), at_a_time in 1..100_usize,
         ) {
-            let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+            let text = lines.join("\n") + "\n";
             let expected: Vec<Vec<u8>> = lines.iter().map(|line| line.clone().into_bytes()).collect();
             prop_assert_eq!(all(text.as_bytes(), at_a_time), expected);
         }

@@ -91,8 +91,10 @@ pub(super) fn run(
             scope.spawn(move || work(judge, &full, &worked_in));
         }
         drop((full, worked_in));
-        // Whoever waits for the writer sees its ends of the channels gone when it fails.
-        let done = write(worked, empty_in, output, watch).map_err(Fault::Output)?;
+        let written = write(worked, &empty_in, output, watch);
+        // Whoever waits for the writer, which may have failed, sees that it has gone.
+        drop(empty_in);
+        let done = written.map_err(Fault::Output)?;
         reader.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(Fault::Input)?;
         Ok(done)
     })
@@ -140,7 +142,7 @@ fn work(judge: &impl Judge, full: &Receiver<Parcel>, worked: &Sender<Worked>) {
 
 fn write(
     worked: Receiver<Worked>,
-    empty: Sender<Parcel>,
+    empty: &Sender<Parcel>,
     mut output: impl Write,
     mut watch: impl FnMut(Done),
 ) -> io::Result<Done> {
@@ -213,9 +215,9 @@ mod tests {
                 .unwrap();
         assert_eq!(done, Done { bytes: input.len() as u64, lines: 200_000, bad: 200 });
         assert_eq!(watched, 200_000);
-        let expected: String =
-            (1..).zip(input.lines()).map(|(number, line)| format!("{number} {line}\n")).collect();
-        assert!(output == expected.as_bytes());
+        let output = String::from_utf8(output).unwrap();
+        let numbered = (1..).zip(input.lines()).map(|(number, line)| format!("{number} {line}"));
+        assert!(output.lines().eq(numbered));
     }
 
     #[test]
