@@ -226,6 +226,20 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_february_has_the_anniversary_of_the_29th() {
+        for (today, latest) in [
+            (date(2023, 2, 28), date(2020, 2, 29)),
+            (date(2023, 2, 27), date(2020, 2, 27)),
+            (date(2023, 3, 28), date(2020, 3, 28)),
+            (date(2027, 2, 28), date(2024, 2, 29)),
+            (date(2024, 2, 29), date(2021, 2, 28)),
+            (date(2024, 2, 28), date(2021, 2, 28)),
+        ] {
+            assert_eq!(latest_with_anniversary(today, 3), latest, "{today}");
+        }
+    }
+
+    #[test]
     fn six_months_end_before_they_begin_again() {
         for (starts_on, ends_on) in [
             (date(2024, 9, 17), date(2025, 3, 16)),

@@ -144,6 +144,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_amount_prints_the_same_for_debugging() {
+        assert_eq!(format!("{:?}", Euro::from_cents(-1_205)), "-12.05");
+    }
+
+    #[test]
     fn decimals_may_be_none_one_or_two() {
         for (text, cents) in [
             ("3000", 300_000),

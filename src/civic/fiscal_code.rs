@@ -305,6 +305,23 @@ mod tests {
     }
 
     #[test]
+    fn made_up_people_stay_who_they_are() {
+        let last = MADE_UP_PEOPLE_MAX - 1;
+        let codes =
+            [0, 1, 2, 61, 1_000, 20_160, 40_320, 1_234_567_890, last].map(FiscalCode::made_up);
+        let codes = codes.each_ref().map(FiscalCode::as_str).join(" ");
+        let pinned = "BBBBRB40A01Y000V DBNDRB69L25Y089H GBKGRB98A62Y078V GRTGRR69T53Y029T MPCMRP60D13Y020B \
+                      DBBBRB40A41Y000G LBBBRB40A01Y000Z LNCFRR70B65Y030N ZWPZRW71H44Y031X";
+        assert_eq!(codes, pinned);
+    }
+
+    #[test]
+    fn masks_print_the_same_for_people_and_for_debugging() {
+        let masked = FiscalCode::parse("RSSMRA80A01H501U").unwrap().masked();
+        assert_eq!(format!("{masked} {masked:?}"), "RSS***********1U RSS***********1U");
+    }
+
+    #[test]
     fn made_up_people_are_valid_and_distinct() {
         let people: HashSet<FiscalCode> = (0..100_000).map(FiscalCode::made_up).collect();
         assert_eq!(people.len(), 100_000);

@@ -75,6 +75,10 @@ problems! {
         "Richiesta non leggibile" "Unreadable request"
         "Il corpo della richiesta non è un documento JSON valido."
         "The body of the request is not a valid JSON document.";
+    Row "row-unreadable" BAD_REQUEST
+        "Riga non leggibile" "Unreadable row"
+        "La riga non ha le celle che la prima riga annuncia, o ha virgolette fuori posto: la prima cella errata è in cell."
+        "The row has not the cells that the first row announces, or a stray quotation mark: the first wrong cell is in cell.";
     HostMissing "host-missing" BAD_REQUEST
         "Manca l'intestazione Host" "Host header missing"
         "Una richiesta HTTP/1.1 porta un'intestazione Host, e una sola."
@@ -245,6 +249,12 @@ impl Problem {
         self.with("line", number)
     }
 
+    /// A row of a table that cannot be cut into its cells; which is the first that is wrong, from 1.
+    #[must_use]
+    pub fn of_row(cell: usize) -> Self {
+        Self::from(Kind::Row).with("cell", cell)
+    }
+
     /// Its kind.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -297,6 +307,30 @@ impl Problem {
             members.insert("errors".into(), self.told.faults.iter().map(told).collect());
         }
         Value::Object(members).to_string().into_bytes()
+    }
+
+    /// What is told of a line, for people: the title, and every fault on a line of its own.
+    #[must_use]
+    pub fn to_text(&self, language: Language) -> String {
+        let mut text = self.kind.title(language).to_owned();
+        if let Some(line) = self.told.extensions.get("line") {
+            let word = match language {
+                Language::Italian => "Riga",
+                Language::English => "Line",
+            };
+            text = format!("{word} {line}: {text}");
+        }
+        text.push('\n');
+        let faults = self.told.faults.iter();
+        let mut lines: Vec<String> =
+            faults.map(|fault| format!("{}: {}", fault.pointer, fault.detail(language))).collect();
+        if lines.is_empty() {
+            lines.push(self.kind.detail(language).to_owned());
+        }
+        for line in lines {
+            text.extend(["  ", &line, "\n"]);
+        }
+        text
     }
 
     fn new(kind: Kind, told: Told) -> Self {

@@ -14,13 +14,16 @@ mod answers;
 mod campaign;
 mod check;
 mod decision;
+mod explain;
 mod ground;
 pub mod iscro;
 mod rules;
+mod words;
 mod written;
 
 pub use answers::{ANSWERED_YEARS_MAX, Answers};
 pub use campaign::{Campaign, CampaignWindow, Scheme};
 pub use decision::{Award, Decision, Outcome};
+pub use explain::{Explanation, Mark, Reason};
 pub use ground::{Finding, GROUNDS_MAX, Ground, Grounds, Requirement};
 pub use rules::{ParameterFault, Rules};

@@ -40,6 +40,42 @@ fn evaluate_decides_line_by_line_and_skips_nothing() {
 }
 
 #[test]
+fn evaluate_explains_reads_csv_by_its_ending_and_says_when_nobody_listens() {
+    let line = application::example(&FiscalCode::made_up(1), 2024).replace('\n', " ").replacen(
+        '{',
+        "{\"submittedOn\":\"2024-09-16\",",
+        1,
+    );
+    let (code, out, _) = run(&["evaluate", "--explain", "en"], &line);
+    assert_eq!(code, Some(0));
+    assert!(out.starts_with("ISCRO 2024: granted\nYou get €687.50 a month"), "{out}");
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.csv");
+    fs::write(&path, "scheme,year\niscro,2024\n").unwrap();
+    let (code, out, _) = run(&["evaluate", path.to_str().unwrap()], "");
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, told["line"].as_u64()), (Some(1), Some(2)));
+    assert_eq!(run(&["evaluate", "--csv"], "a,a\n").0, Some(1));
+    assert_eq!(run(&["evaluate", "/nowhere"], "").0, Some(2));
+    assert_eq!(run(&["evaluate", "/"], "").0, Some(2));
+
+    fs::write(&path, format!("{line}\n").repeat(5_000)).unwrap();
+    let mut child = program()
+        .args(["evaluate", "--explain=it"])
+        .stdin(fs::File::open(&path).unwrap())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(complaint.contains("standard output: "), "{complaint}");
+}
+
+#[test]
 fn a_configuration_is_checked_whole_and_the_default_one_is_sound() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sportello.toml");

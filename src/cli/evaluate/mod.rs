@@ -1,0 +1,224 @@
+//! `sportello evaluate`: the rules engine alone, over lines.
+
+mod csv;
+mod lines;
+mod pipeline;
+mod progress;
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum};
+
+use self::{
+    csv::Columns,
+    lines::{LINE_BYTES_MAX, Lines},
+    pipeline::{Done, Judge},
+    progress::Progress,
+};
+use super::{Exit, complain};
+use crate::{
+    application::parse_submitted,
+    civic::Language,
+    http::problem::{Kind, Problem},
+    schemes::Rules,
+};
+
+const EXAMPLES: &str = r#"Example:
+  sportello evaluate applications.ndjson > decisions.ndjson
+  sportello evaluate --explain applications.csv | less
+
+Each line is an application with the field "submittedOn": "2024-09-16" besides. A bad line becomes a problem with its line
+number, in its place; the exit code is 1 then. A line holds 64 KiB at most.
+
+CSV: the first row names the columns by the path to a field:
+  scheme,year,submittedOn,applicant.fiscalCode,...,incomes.2023.line,incomes.2023.amount,...,earlierBenefits.1.begunIn
+A cell left empty leaves its field out; true, false and null are themselves. The separator is a comma or a semicolon.
+No cell holds a line break."#;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Evaluate {
+    /// The applications, one a line, JSON or (if it ends in .csv) CSV; standard input if left out.
+    file: Option<PathBuf>,
+    /// Reads CSV, whatever the name of the file.
+    #[arg(long)]
+    csv: bool,
+    /// Explains each decision in plain words, in Italian or English, instead of JSON.
+    #[arg(long, value_name = "it|en", num_args = 0..=1, default_missing_value = "it")]
+    explain: Option<String>,
+}
+
+/// The languages of an explanation, by their tags.
+#[derive(Clone, Copy, ValueEnum)]
+enum Tag {
+    It,
+    En,
+}
+
+impl From<Tag> for Language {
+    fn from(tag: Tag) -> Self {
+        match tag {
+            Tag::It => Self::Italian,
+            Tag::En => Self::English,
+        }
+    }
+}
+
+impl Evaluate {
+    pub(super) fn run(self) -> Exit {
+        match self.understood() {
+            Err(complaint) => {
+                complain(complaint);
+                Exit::Usage
+            }
+            Ok((None, is_csv, told)) => evaluate(io::stdin(), None, is_csv, told),
+            Ok((Some(path), is_csv, told)) => match open(&path) {
+                Ok((file, bytes)) => evaluate(file, bytes, is_csv, told),
+                Err(fault) => {
+                    complain(format_args!("{}: {fault}", path.display()));
+                    Exit::Usage
+                }
+            },
+        }
+    }
+
+    /// The file, whether it is CSV, and how to tell the decisions.
+    ///
+    /// What follows `--explain` is the file if it is no language: nobody has to remember an equals sign.
+    fn understood(self) -> Result<(Option<PathBuf>, bool, Told), String> {
+        let Self { mut file, csv, explain } = self;
+        let mut told = Told::Json;
+        if let Some(word) = explain {
+            match Tag::from_str(&word, false) {
+                Ok(tag) => told = Told::Words(tag.into()),
+                Err(_) if file.is_none() => {
+                    (file, told) = (Some(word.into()), Told::Words(Language::Italian));
+                }
+                Err(_) => return Err(format!("--explain {word}: it or en")),
+            }
+        }
+        let ends_in_csv =
+            |path: &PathBuf| path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+        let is_csv = csv || file.as_ref().is_some_and(ends_in_csv);
+        Ok((file, is_csv, told))
+    }
+}
+
+/// A file, and how long it is if it is a regular one.
+fn open(path: &Path) -> io::Result<(File, Option<u64>)> {
+    let file = File::open(path)?;
+    let about = file.metadata()?;
+    if about.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok((file, about.is_file().then_some(about.len())))
+}
+
+/// How a decision is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Json,
+    Words(Language),
+}
+
+/// Decides every line of the input onto standard output.
+fn evaluate(input: impl Read + Send, bytes: Option<u64>, is_csv: bool, told: Told) -> Exit {
+    let mut progress = Progress::start(bytes);
+    let outcome =
+        decide_all(input, is_csv, told, io::stdout().lock(), |done| progress.advance(done));
+    match outcome {
+        Ok(done) => {
+            progress.end(done);
+            if done.bad == 0 {
+                return Exit::Done;
+            }
+            complain(format_args!(
+                "{} bad {}; each is reported in its place in the output",
+                done.bad,
+                if done.bad == 1 { "line" } else { "lines" }
+            ));
+            Exit::Faults
+        }
+        Err(complaint) => {
+            complain(complaint);
+            Exit::Faults
+        }
+    }
+}
+
+/// Decides line by line; what went wrong, if anything did, ready to be told.
+fn decide_all(
+    input: impl Read + Send,
+    is_csv: bool,
+    told: Told,
+    output: impl Write,
+    watch: impl FnMut(Done),
+) -> Result<Done, String> {
+    let mut lines = Lines::new(input);
+    let mut bench = Bench { rules: Rules::builtin(), columns: None, told };
+    let mut first_line = 1;
+    if is_csv {
+        let header = lines.first().map_err(|fault| pipeline::Fault::Input(fault).to_string())?;
+        let header = header.unwrap_or_default();
+        bench.columns = Some(Columns::parse(&header).map_err(|fault| fault.to_string())?);
+        first_line = 2;
+    }
+    pipeline::run(lines, first_line, &bench, output, watch).map_err(|fault| fault.to_string())
+}
+
+/// Where each line is decided, alike on every core.
+struct Bench {
+    rules: &'static Rules,
+    /// Those of a CSV file.
+    columns: Option<Columns>,
+    told: Told,
+}
+
+impl Judge for Bench {
+    fn judge(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool {
+        match self.decided(line, output) {
+            Ok(()) => true,
+            Err(problem) => {
+                let problem = problem.at_line(number);
+                match self.told {
+                    Told::Json => output.extend(problem.to_json(Language::English)),
+                    Told::Words(language) => output.extend(problem.to_text(language).into_bytes()),
+                }
+                output.push(b'\n');
+                false
+            }
+        }
+    }
+}
+
+impl Bench {
+    fn decided(&self, line: &[u8], output: &mut Vec<u8>) -> Result<(), Problem> {
+        if line.len() > LINE_BYTES_MAX {
+            return Err(Kind::BodyTooLarge.into());
+        }
+        let (application, submitted_on) = match &self.columns {
+            None => parse_submitted(line.trim_ascii(), self.rules)?,
+            Some(columns) => {
+                let mut json = Vec::with_capacity(2 * line.len());
+                columns.to_json(line, &mut json).map_err(|fault| Problem::of_row(fault.cell))?;
+                parse_submitted(&json, self.rules)?
+            }
+        };
+        let decision = self.rules.decide(&application, submitted_on);
+        match self.told {
+            Told::Json => output.extend_from_slice(&decision.to_json()),
+            Told::Words(language) => {
+                output.extend(decision.explained(language).to_string().into_bytes());
+            }
+        }
+        output.push(b'\n');
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! Lines in, lines out, in the same order, worked on by every core.
+//!
+//! A fixed number of parcels goes round: the reader fills one with whole lines, a worker adds what is to be written, the
+//! writer puts them back into order, writes and hands the empty parcel to the reader. When none is empty the reader waits, so
+//! that memory is bounded by the parcels whatever the input.
+
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    fmt,
+    io::{self, Read, Write},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    thread,
+};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+
+use super::lines::{Block, Lines};
+
+/// Parcels for each worker: one in its hands, one waiting, and as many again between the others.
+const PARCELS_PER_WORKER: usize = 4;
+
+/// What is done with each line.
+pub(super) trait Judge: Sync {
+    /// Writes what becomes of a line, whole lines only; false if it was a bad one.
+    fn judge(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool;
+}
+
+/// How much was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) bytes: u64,
+    pub(super) lines: u64,
+    pub(super) bad: u64,
+}
+
+/// Which side failed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Input(io::Error),
+    Output(io::Error),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(fault) => write!(f, "input: {fault}"),
+            Self::Output(fault) => write!(f, "standard output: {fault}"),
+        }
+    }
+}
+
+struct Parcel {
+    place: u64,
+    first_line: u64,
+    block: Block,
+    output: Vec<u8>,
+    bad: u64,
+}
+
+/// A parcel, or the panic that a worker met with it.
+type Worked = Result<Parcel, Box<dyn Any + Send>>;
+
+/// Judges every line, numbered from `first_line` on; `watch` is told after each parcel how much is done.
+///
+/// # Errors
+///
+/// [`Fault::Input`] after all that could be read is written; [`Fault::Output`] at once.
+pub(super) fn run(
+    lines: Lines<impl Read + Send>,
+    first_line: u64,
+    judge: &impl Judge,
+    output: impl Write,
+    watch: impl FnMut(Done),
+) -> Result<Done, Fault> {
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let parcels = workers * PARCELS_PER_WORKER;
+    let (empty_in, empty) = bounded(parcels);
+    let (full_in, full) = bounded(parcels);
+    let (worked_in, worked) = bounded(parcels);
+    for _ in 0..parcels {
+        let parcel =
+            Parcel { place: 0, first_line: 0, block: Block::new(), output: Vec::new(), bad: 0 };
+        // There is room for all of them, and the receiver is in our hands.
+        let _sent = empty_in.send(parcel);
+    }
+    thread::scope(|scope| {
+        let reader = scope.spawn(move || read(lines, first_line, &empty, &full_in));
+        for _ in 0..workers {
+            let (full, worked_in) = (full.clone(), worked_in.clone());
+            scope.spawn(move || work(judge, &full, &worked_in));
+        }
+        drop((full, worked_in));
+        let written = write(worked, &empty_in, output, watch);
+        // Whoever waits for the writer, which may have failed, sees that it has gone.
+        drop(empty_in);
+        let done = written.map_err(Fault::Output)?;
+        reader.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(Fault::Input)?;
+        Ok(done)
+    })
+}
+
+fn read(
+    mut lines: Lines<impl Read>,
+    first_line: u64,
+    empty: &Receiver<Parcel>,
+    full: &Sender<Parcel>,
+) -> io::Result<()> {
+    let mut next_line = first_line;
+    for place in 0.. {
+        let Ok(mut parcel) = empty.recv() else { break };
+        if !lines.fill(&mut parcel.block)? {
+            break;
+        }
+        (parcel.place, parcel.first_line) = (place, next_line);
+        next_line += parcel.block.lines;
+        if full.send(parcel).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn work(judge: &impl Judge, full: &Receiver<Parcel>, worked: &Sender<Worked>) {
+    for mut parcel in full {
+        // A panic must reach the writer, which would wait for this parcel for ever.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            parcel.output.clear();
+            parcel.bad = 0;
+            for (number, line) in (parcel.first_line..).zip(parcel.block.lines()) {
+                if !judge.judge(number, line, &mut parcel.output) {
+                    parcel.bad += 1;
+                }
+            }
+            parcel
+        }));
+        if worked.send(outcome).is_err() {
+            return;
+        }
+    }
+}
+
+fn write(
+    worked: Receiver<Worked>,
+    empty: &Sender<Parcel>,
+    mut output: impl Write,
+    mut watch: impl FnMut(Done),
+) -> io::Result<Done> {
+    let mut done = Done::default();
+    // Never more than there are parcels.
+    let mut early = BTreeMap::new();
+    let mut next = 0;
+    for outcome in worked {
+        let parcel = outcome.unwrap_or_else(|panic| resume_unwind(panic));
+        early.insert(parcel.place, parcel);
+        while let Some(parcel) = early.remove(&next) {
+            output.write_all(&parcel.output)?;
+            next += 1;
+            done.bytes += parcel.block.bytes().len() as u64;
+            done.lines += parcel.block.lines;
+            done.bad += parcel.bad;
+            watch(done);
+            // The reader has gone when it has nothing more to read.
+            let _gone = empty.send(parcel);
+        }
+        output.flush()?;
+    }
+    Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says each line again with its number; one that begins with `!` is bad, one with `?` a bug.
+    struct Echo;
+
+    impl Judge for Echo {
+        fn judge(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool {
+            assert!(!line.starts_with(b"?"), "a bug");
+            output.extend_from_slice(format!("{number} ").as_bytes());
+            output.extend_from_slice(line);
+            output.push(b'\n');
+            !line.starts_with(b"!")
+        }
+    }
+
+    /// Takes so many bytes and then is gone.
+    struct Closing(usize);
+
+    impl Write for Closing {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::BrokenPipe)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn many(lines: u64) -> String {
+        (1..=lines)
+            .map(|line| if line % 1_000 == 0 { "!bad\n".to_owned() } else { format!("{line}\n") })
+            .collect()
+    }
+
+    #[test]
+    fn a_long_input_comes_out_in_order_with_its_bad_lines_counted() {
+        let input = many(200_000);
+        let mut output = Vec::new();
+        let mut watched = 0;
+        let done =
+            run(Lines::new(input.as_bytes()), 1, &Echo, &mut output, |done| watched = done.lines)
+                .unwrap();
+        assert_eq!(done, Done { bytes: input.len() as u64, lines: 200_000, bad: 200 });
+        assert_eq!(watched, 200_000);
+        let output = String::from_utf8(output).unwrap();
+        let numbered = (1..).zip(input.lines()).map(|(number, line)| format!("{number} {line}"));
+        assert!(output.lines().eq(numbered));
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_ends_the_run() {
+        let input = many(500_000);
+        let fault =
+            run(Lines::new(input.as_bytes()), 1, &Echo, Closing(100_000), |_| ()).unwrap_err();
+        assert!(matches!(fault, Fault::Output(_)), "{fault}");
+    }
+
+    #[test]
+    fn an_input_that_fails_is_told_after_what_was_read() {
+        struct Failing;
+        impl Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("torn cable"))
+            }
+        }
+        let mut output = Vec::new();
+        let input = Lines::new(io::Read::chain(&b"one\n"[..], Failing));
+        let fault = run(input, 1, &Echo, &mut output, |_| ()).unwrap_err();
+        assert_eq!(fault.to_string(), "input: torn cable");
+        assert_eq!(output, b"1 one\n");
+    }
+
+    #[test]
+    #[should_panic(expected = "a bug")]
+    fn a_bug_in_a_worker_ends_the_run_instead_of_hanging_it() {
+        let input = format!("{}?\n{}", many(100_000), many(100_000));
+        let _never = run(Lines::new(input.as_bytes()), 1, &Echo, io::sink(), |_| ());
+    }
+}

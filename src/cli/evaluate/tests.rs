@@ -1,0 +1,143 @@
+//! Lines in and lines out, as a user sees them.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{application, civic::FiscalCode};
+
+const CSV: &str = "\
+scheme,year,submittedOn,applicant.fiscalCode,applicant.email,applicant.phone,activity.vatNumber,\
+activity.vatOpenedOn,activity.kind,incomes.2023.line,incomes.2023.amount,incomes.2022.line,incomes.2022.amount,\
+incomes.2021.line,incomes.2021.amount,standing.separateManagement,standing.directPension,\
+standing.invalidityAllowance,standing.otherCompulsoryInsurance,standing.inclusionAllowance,\
+standing.unemploymentBenefit,standing.politicalOffice,standing.contributionsRegular,taxScheme,payment.iban,\
+consents.truthOfStatements,consents.siislSharing,earlierBenefits.1.begunIn
+iscro,2024,2024-09-16,RSSMRA80A01H501U,mario@example.it,+390612345678,00743110157,2015-03-01,individual,\
+LM,3000.00,RE,5000.00,RE,6000.00,true,false,false,false,false,none,none,true,flatRate,\
+IT60X0542811101000000123456,true,true,2021
+";
+
+fn line() -> String {
+    let body = application::example(&FiscalCode::parse("RSSMRA80A01H501U").unwrap(), 2024);
+    body.replace('\n', " ").trim().replacen('{', "{\"submittedOn\":\"2024-09-16\",", 1)
+}
+
+fn told(input: &str, is_csv: bool, told: Told) -> (Result<Done, String>, String) {
+    let mut output = Vec::new();
+    let done = decide_all(input.as_bytes(), is_csv, told, &mut output, |_| ());
+    (done, String::from_utf8(output).unwrap())
+}
+
+fn documents(output: &str) -> Vec<Value> {
+    output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn every_line_gets_its_line_and_bad_ones_their_number() {
+    let good = line();
+    let long = "x".repeat(LINE_BYTES_MAX + 1);
+    let (done, output) = told(&format!("{good}\nnot json\n\n{long}\n{good}"), false, Told::Json);
+    let done = done.unwrap();
+    assert_eq!((done.lines, done.bad), (5, 3));
+    let lines = documents(&output);
+    assert_eq!(lines.len(), 5);
+    assert_eq!(lines[0]["outcome"], "granted");
+    assert_eq!(lines[0], lines[4]);
+    for (index, number) in [(1, 2), (2, 3), (3, 4)] {
+        assert_eq!(lines[index]["line"], number, "{}", lines[index]);
+        assert!(lines[index]["type"].as_str().unwrap().starts_with("urn:sportello:problem:"));
+    }
+    assert_eq!(lines[3]["status"], 413);
+}
+
+#[test]
+fn a_line_of_exactly_its_bound_is_decided() {
+    let good = line();
+    let padded = |length: usize| format!("{good}{}", " ".repeat(length - good.len()));
+    let (at_bound, beyond) = (padded(LINE_BYTES_MAX), padded(LINE_BYTES_MAX + 1));
+    for end in ["\n", "\r\n"] {
+        let input = format!("{at_bound}{end}{beyond}{end}{at_bound}{end}{beyond}");
+        let lines = documents(&told(&input, false, Told::Json).1);
+        let outcomes: Vec<_> = lines.iter().map(|line| line["outcome"].as_str()).collect();
+        assert_eq!(outcomes, [Some("granted"), None, Some("granted"), None]);
+    }
+}
+
+#[test]
+fn a_row_is_decided_like_the_line_that_says_the_same() {
+    let (done, output) = told(CSV, true, Told::Json);
+    assert_eq!(done.map(|done| (done.lines, done.bad)), Ok((1, 0)), "{output}");
+    assert_eq!(output, told(&line(), false, Told::Json).1);
+    let semicolons = CSV.replace(',', ";").replace('\n', "\r\n");
+    assert_eq!(told(&semicolons, true, Told::Json).1, output);
+}
+
+#[test]
+fn the_second_scheme_is_read_from_rows_too() {
+    let csv = "\
+scheme;submittedOn;applicant.fiscalCode;applicant.email;applicant.phone;category;facts.fixedTermWork;facts.workDays;\
+facts.directPension;facts.citizensIncome;payment.iban;consents.truthOfStatements
+allowance600;2020-04-01;RSSMRA80A01H501U;mario@example.it;+390612345678;farmWorker;true;50;false;false;\
+IT60X0542811101000000123456;true
+";
+    let (_, output) = told(csv, true, Told::Json);
+    assert_eq!(documents(&output)[0]["outcome"], "granted", "{output}");
+}
+
+#[test]
+fn bad_rows_are_told_with_line_and_cell_and_spoil_no_other() {
+    let (header, row) = CSV.trim().split_once('\n').unwrap();
+    let open = row.replacen("iscro", "\"iscro", 1);
+    let wrong = row.replace("3000.00", "three");
+    let (done, output) = told(&format!("{header}\n{open}\n{row}\n{wrong}\nx\n"), true, Told::Json);
+    assert_eq!(done.unwrap().bad, 3);
+    let lines = documents(&output);
+    assert_eq!((&lines[0]["line"], &lines[0]["cell"]), (&json!(2), &json!(1)));
+    assert_eq!(lines[1]["outcome"], "granted");
+    assert_eq!(lines[2]["line"], 4);
+    assert_eq!(lines[2]["errors"][0]["pointer"], "/incomes/0/amount");
+    assert_eq!((&lines[3]["line"], &lines[3]["cell"]), (&json!(5), &json!(2)));
+}
+
+#[test]
+fn a_first_row_that_names_nothing_is_told_and_nothing_decided() {
+    for input in ["", "\n", "a,a\n"] {
+        let (done, output) = told(input, true, Told::Json);
+        assert!(done.is_err() && output.is_empty(), "{input}");
+    }
+    assert_eq!(told("", false, Told::Json).0, Ok(Done::default()));
+}
+
+#[test]
+fn decisions_and_problems_are_told_in_words() {
+    let wrong = line().replace("3000.00", "three");
+    let input = format!("{}\n{wrong}\n", line());
+    for (language, granted, problem) in [
+        (Language::Italian, "ISCRO 2024: domanda accolta", "Riga 2: Domanda non valida"),
+        (Language::English, "ISCRO 2024: granted", "Line 2: Application not valid"),
+    ] {
+        let (done, output) = told(&input, false, Told::Words(language));
+        assert_eq!(done.unwrap().bad, 1);
+        assert!(output.starts_with(granted), "{output}");
+        assert!(output.contains(problem) && output.contains("/incomes/0/amount"), "{output}");
+    }
+}
+
+#[test]
+fn what_follows_explain_is_a_language_or_the_file() {
+    let understood = |file: Option<&str>, explain: Option<&str>| {
+        let (file, explain) = (file.map(PathBuf::from), explain.map(str::to_owned));
+        Evaluate { file, csv: false, explain }.understood()
+    };
+    let words = |language| Told::Words(language);
+    let file = |name: &str| Some(PathBuf::from(name));
+    for (given, explain, expected) in [
+        (None, None, Ok((None, false, Told::Json))),
+        (None, Some("en"), Ok((None, false, words(Language::English)))),
+        (Some("a"), Some("it"), Ok((file("a"), false, words(Language::Italian)))),
+        (None, Some("a.CSV"), Ok((file("a.CSV"), true, words(Language::Italian)))),
+        (Some("a"), Some("fr"), Err("--explain fr: it or en".to_owned())),
+    ] {
+        assert_eq!(understood(given, explain), expected);
+    }
+}

@@ -1,0 +1,69 @@
+//! What a decision may allocate: the result, and nothing else.
+//!
+//! A test program of its own, since it counts what the whole process allocates.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+
+use std::{alloc::System, hint::black_box};
+
+use jiff::civil::{Date, date};
+use sportello::{
+    application::{Application, example, example_allowance600, parse},
+    civic::FiscalCode,
+    schemes::Rules,
+};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Often enough that one round at least is not disturbed by the test program's other thread.
+const ROUNDS: usize = 20;
+
+/// How often memory is asked for, growing included.
+fn allocations<T>(mut work: impl FnMut() -> T) -> usize {
+    let rounds = (0..ROUNDS).map(|_| {
+        let region = Region::new(ALLOCATOR);
+        let result = black_box(work());
+        let change = region.change();
+        drop(result);
+        change.allocations + change.reallocations
+    });
+    rounds.min().unwrap()
+}
+
+/// An application of each kind of outcome, and the day on which it is submitted.
+fn applications() -> Vec<(Application, Date)> {
+    let someone = FiscalCode::made_up(1);
+    let iscro = |year| example(&someone, year);
+    let pending =
+        iscro(2024).replace("\"contributionsRegular\": true", "\"contributionsRegular\": null");
+    let review = iscro(2024).replace("\"3000.00\"", "\"-3000.00\"");
+    let refused = iscro(2025).replace("\"directPension\": false", "\"directPension\": true");
+    let day = date(2024, 9, 16);
+    [
+        (iscro(2021), date(2021, 9, 16)),
+        (iscro(2024), day),
+        (pending, day),
+        (review, day),
+        (refused, date(2025, 9, 16)),
+        (example_allowance600(&someone), date(2020, 4, 1)),
+    ]
+    .map(|(body, day)| (parse(body.as_bytes(), Rules::builtin()).unwrap(), day))
+    .into()
+}
+
+#[test]
+fn a_decision_allocates_nothing_but_the_result() {
+    let rules = Rules::builtin();
+    let allocated = allocations(|| vec![0_u8; 100]);
+    assert_eq!(allocated, 1, "the counter counts");
+    for (application, day) in applications() {
+        let decision = rules.decide(&application, day);
+        let outcome = decision.outcome;
+        let deciding = allocations(|| rules.decide(black_box(&application), day));
+        assert_eq!(deciding, 0, "{outcome:?}: the decision itself lies on the stack");
+        let writing = allocations(|| rules.decide(black_box(&application), day).to_json());
+        assert_eq!(writing, 1, "{outcome:?}: the text, once, at its full size");
+    }
+}
