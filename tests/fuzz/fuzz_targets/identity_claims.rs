@@ -43,7 +43,7 @@ fuzz_target!(|parts: &[u8]| {
     let number = claims["https://attributes.eid.gov.it/fiscal_number"].as_str();
     let code = number.and_then(|number| FiscalCode::parse(number.strip_prefix("TINIT-")?).ok());
     assert_eq!(code, Some(identity.fiscal_code), "somebody else was let in");
-    assert_eq!(claims["office"].is_null(), identity.audience == Audience::Citizens);
+    assert_eq!(claims["office"].is_null(), identity.audience() == Audience::Citizens);
     assert!(LEVELS.contains(&claims["acr"].as_str().unwrap_or_default()), "not surely enough");
     let second = |name: &str| claims[name].as_i64();
     assert!(second("exp").is_some_and(|until| until > NOW - LEEWAY_SECONDS), "too late");

@@ -9,7 +9,10 @@ use libfuzzer_sys::fuzz_target;
 use sportello::{
     civic::FiscalCode,
     ledger::{Channel, keys::HouseKeys, record::Header, seal::Subject},
+    schemes::{Campaign, Scheme},
 };
+
+const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 
 const APPLICATION: &[u8] = b"a made-up application";
 
@@ -20,24 +23,24 @@ static GENUINE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let [subject, principal] = *PEOPLE;
     let received_on = date(2024, 9, 16);
     let header = Header { channel: Channel::Intermediary, received_on, subject, principal };
-    KEYS.seal_record(&header, APPLICATION)
+    KEYS.seal_record(CAMPAIGN, &header, APPLICATION)
 });
 
 fuzz_target!(|bytes: &[u8]| {
     let [subject, another] = *PEOPLE;
-    assert!(KEYS.open_record(subject, bytes).is_err(), "a forged record opens");
+    assert!(KEYS.open_record(CAMPAIGN, subject, bytes).is_err(), "a forged record opens");
 
     let mut record = GENUINE.clone();
     record.resize(GENUINE.len().max(bytes.len()), 0);
     for (byte, mask) in record.iter_mut().zip(bytes) {
         *byte ^= mask;
     }
-    match KEYS.open_record(subject, &record) {
+    match KEYS.open_record(CAMPAIGN, subject, &record) {
         Ok(application) => {
             assert_eq!(application, APPLICATION);
             assert_eq!(record, *GENUINE, "a changed record opens");
         }
         Err(_) => assert_ne!(record, *GENUINE, "the genuine record does not open"),
     }
-    assert!(KEYS.open_record(another, &record).is_err(), "it opens for somebody else");
+    assert!(KEYS.open_record(CAMPAIGN, another, &record).is_err(), "it opens for somebody else");
 });
