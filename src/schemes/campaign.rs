@@ -132,6 +132,7 @@ mod tests {
     fn a_campaign_is_named_by_scheme_and_year() {
         let campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
         assert_eq!(campaign.to_string(), "iscro-2024");
+        assert_eq!(Campaign::from_name("iscro-2024"), Some(campaign));
         for name in
             ["", "iscro", "iscro-", "other-2024", "iscro-+2024", "iscro-02024", "iscro-99999"]
         {

@@ -272,6 +272,8 @@ fn no_figure_is_printed_for_debugging() {
     let printed = format!("{decision:?} {:?}", decision.award);
     assert!(!printed.contains("3000") && !printed.contains("687"), "{printed}");
     assert!(printed.contains("income-drop: met"), "{printed}");
+    assert!(printed.contains("Award(..)"), "{printed}");
+    assert_eq!(format!("{:?}", decision.grounds[0].found), "Finding(..)");
 }
 
 fn amount() -> impl Strategy<Value = String> {
