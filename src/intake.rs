@@ -31,7 +31,7 @@ use crate::{
         keys::HouseKeys,
         proof::{Digest, sha256},
         receipt::ReceiptCode,
-        record::Header,
+        record::{Header, RecordFault},
         seal::Subject,
         shelf::Shelf,
     },
@@ -377,7 +377,8 @@ impl Intake {
                 (self.keys.subject(&application.applicant.fiscal_code), Channel::Intermediary)
             }
         };
-        let header = Header { channel, received_on, subject, principal };
+        let actor = scope.session().person;
+        let header = Header { channel, received_on, subject, principal, actor };
         let campaign = application.campaign();
         Submission {
             claim: self.keys.claim(subject, campaign),
@@ -427,7 +428,10 @@ async fn stored_receipt(
     ledger: &Arc<Ledger>,
     position: Position,
 ) -> Result<(Subject, Receipt), SubmitFault> {
-    let header = header_of(ledger, position).await.map_err(SubmitFault::Read)?;
+    let header = header_of(ledger, position).await.map_err(|fault| match fault {
+        ReadFault::Record(RecordFault::Erased) => SubmitFault::AlreadyApplied(None),
+        fault => SubmitFault::Read(fault),
+    })?;
     let ledger = Arc::clone(ledger);
     let receipt = blocking(move || Ok(ledger.stored_receipt(position)?)).await;
     let receipt = receipt.map_err(SubmitFault::Read)?.ok_or_else(missing)?;

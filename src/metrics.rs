@@ -54,7 +54,11 @@ metrics_list! {
     ACCEPTED = Kind::Counter, Count, "sportello_applications_accepted_total" ["scheme", "channel"]
         "Applications that are durable, since the ledger began.";
     DECIDED = Kind::Counter, Count, "sportello_applications_decided_total" ["scheme", "outcome"]
-        "Decisions taken, since the ledger began.";
+        "First decisions taken, since the ledger began.";
+    REVISED = Kind::Counter, Count, "sportello_applications_redecided_total" ["scheme", "outcome"]
+        "Pending applications decided again because what they waited for came, by their new outcome, since the ledger began.";
+    PENDING = Kind::Gauge, Count, "sportello_applications_pending" []
+        "Applications whose decision waits for a registry or a document.";
     WITHDRAWN = Kind::Counter, Count, "sportello_applications_withdrawn_total" ["before"]
         "Applications withdrawn, before a decision or before payment, since the ledger began.";
     UNDECIDED = Kind::Gauge, Count, "sportello_applications_undecided" []

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     civic::local_time,
     clock::Clock,
-    config::Settings,
+    config::{KeySource, Settings},
     gate::{leases::Leases, limits::Limits, pressure::Pressure},
     http::{listener, meters::Meters, request::Public, tls},
     identity::token::Verifier,
@@ -150,6 +150,7 @@ pub fn run(
         &ledgers(settings),
         Arc::clone(&keys),
         Arc::clone(&urn),
+        start.clock.clone(),
         settings.ledger(),
     )?);
     let rules = Rules::builtin();
@@ -194,7 +195,7 @@ pub fn run(
         .collect::<io::Result<Vec<_>>>()?;
     ready(addresses);
 
-    wait_for_stop(&shelf, rules, &intake)?;
+    wait_for_stop(&shelf, rules, &intake, settings)?;
     tracing::info!("draining: no new connections, what was let in finishes");
     draining.cancel();
     for thread in public {
@@ -237,20 +238,45 @@ fn raise_descriptors(settings: &Settings) {
     }
 }
 
-/// Loads the house's secret, or makes one where there is no ledger that would need another.
+/// Loads the house's secrets, or makes one where there is no ledger that would need another. What proves receipts is left
+/// beside the data for everybody to have.
 fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
-    let path = settings.ledger_key();
-    if path.exists() {
-        return Ok(HouseKeys::load(&path)?);
+    let keys = match settings.ledger_key() {
+        KeySource::Given(text) => HouseKeys::from_text(&text)?,
+        KeySource::File(path) if path.exists() => HouseKeys::load(&path)?,
+        KeySource::File(path) => {
+            let ledgers = ledgers(settings);
+            let used = fs::read_dir(&ledgers).is_ok_and(|mut files| {
+                files.any(|file| file.is_ok_and(|file| file.path().extension().is_some()))
+            });
+            if used {
+                return Err(StartFault::KeyLost { ledgers, key: path });
+            }
+            HouseKeys::create(&path)?
+        }
+    };
+    publish(&keys, settings);
+    Ok(keys)
+}
+
+fn publish(keys: &HouseKeys, settings: &Settings) {
+    let path = settings.data().join("receipt-key.pub");
+    if let Err(fault) = keys.publish(&path) {
+        tracing::warn!(path = %path.display(), %fault, "the keys that prove receipts cannot be left for verify-receipt");
     }
-    let ledgers = ledgers(settings);
-    let used = fs::read_dir(&ledgers).is_ok_and(|mut files| {
-        files.any(|file| file.is_ok_and(|file| file.path().extension().is_some()))
-    });
-    if used {
-        return Err(StartFault::KeyLost { ledgers, key: path });
+}
+
+/// Takes up secrets that were added to the key file.
+fn renew_keys(keys: &HouseKeys, settings: &Settings) {
+    let KeySource::File(path) = settings.ledger_key() else { return };
+    match keys.renew(&path) {
+        Ok(0) => {}
+        Ok(added) => {
+            tracing::info!(added, "a newer secret seals and signs from now on");
+            publish(keys, settings);
+        }
+        Err(fault) => tracing::error!(%fault, "the secrets in use stay as they are"),
     }
-    Ok(HouseKeys::create(&path)?)
 }
 
 /// What the institute knows itself, kept under a secret that nobody has.
@@ -327,24 +353,32 @@ fn single_threaded() -> io::Result<LocalRuntime> {
         .build_local(LocalOptions::default())
 }
 
-/// Waits for a signal to stop; opens the ledgers of campaigns that open meanwhile and looks for a newer registry.
-fn wait_for_stop(shelf: &Shelf, rules: &Rules, intake: &Intake) -> io::Result<()> {
+/// Waits for a signal to stop. Meanwhile looks, now and then and at once on SIGHUP, for campaigns that open, newer secrets and
+/// a newer registry.
+fn wait_for_stop(
+    shelf: &Shelf,
+    rules: &Rules,
+    intake: &Intake,
+    settings: &Settings,
+) -> io::Result<()> {
     single_threaded()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
-                () = sleep(LOOK_EVERY) => {
-                    if let Err(fault) = open_campaigns(shelf, rules, &intake.clock) {
-                        tracing::error!(%fault, "a campaign's ledger cannot be opened");
-                    }
-                    let registry = Arc::clone(&intake.registry);
-                    // Off this thread, so that a signal to stop is heard; whether it went well it logs itself.
-                    drop(spawn_blocking(move || registry.refresh()));
-                }
+                _ = hang_up.recv() => {}
+                () = sleep(LOOK_EVERY) => {}
             }
+            if let Err(fault) = open_campaigns(shelf, rules, &intake.clock) {
+                tracing::error!(%fault, "a campaign's ledger cannot be opened");
+            }
+            renew_keys(&intake.keys, settings);
+            let registry = Arc::clone(&intake.registry);
+            // Off this thread, so that a signal to stop is heard; whether it went well it logs itself.
+            drop(spawn_blocking(move || registry.refresh()));
         }
     })
 }

@@ -2,7 +2,9 @@
 
 mod config_cmd;
 mod evaluate;
+mod house;
 mod mint;
+mod rotate_key;
 mod serve;
 mod verify;
 mod verify_receipt;
@@ -31,6 +33,8 @@ enum Command {
     Verify(verify::Verify),
     /// Proves offline that a receipt is genuine, by the published key alone.
     VerifyReceipt(verify_receipt::VerifyReceipt),
+    /// Adds a fresh secret to the house's keys; a running server goes over to it.
+    RotateKey(rotate_key::RotateKey),
     /// Checks a configuration file, or prints the default one.
     Config(config_cmd::Config),
 }
@@ -63,6 +67,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Mint(mint) => mint.run(),
         Command::Verify(verify) => verify.run(),
         Command::VerifyReceipt(verify) => verify.run(),
+        Command::RotateKey(rotate) => rotate.run(),
         Command::Config(config) => config.run(),
     };
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Exit::Bug)

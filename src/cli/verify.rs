@@ -11,13 +11,12 @@ use std::{
 
 use clap::Args;
 
-use super::{Exit, complain, say};
+use super::{Exit, complain, house::House, say};
 use crate::{
     ledger::{
         Receipt,
         engine::{OpenFault, StorageFault},
         engines::{files::take_directory, sqlite::file_of},
-        keys::HouseKeys,
         verify::{Audit, holds_receipt, proves_itself},
     },
     schemes::Rules,
@@ -33,12 +32,8 @@ const PROGRESS_RECORDS: u64 = 100_000;
     after_help = "Example:\n  sportello verify --data ./data --receipts receipts.ndjson\n\nThe server must not be running on the same data."
 )]
 pub(super) struct Verify {
-    /// The data directory.
-    #[arg(long, value_name = "DIR", default_value = "./data")]
-    data: PathBuf,
-    /// The file with the ledger's secret; `ledger.key` in the data directory if left out.
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
+    #[command(flatten)]
+    house: House,
     /// Receipts that must be there, one JSON document a line, as they were received.
     #[arg(long, value_name = "FILE")]
     receipts: Option<PathBuf>,
@@ -65,12 +60,8 @@ impl Verify {
     }
 
     fn verify(&self) -> Result<Vec<String>, Box<dyn Error>> {
-        let directory = self.data.join("ledger");
-        if !directory.is_dir() {
-            return Err(format!("{} holds no ledger: is --data right?", self.data.display()).into());
-        }
-        let key = self.key.clone().unwrap_or_else(|| self.data.join("ledger.key"));
-        let keys = Arc::new(HouseKeys::load(&key)?);
+        let directory = self.house.ledgers()?;
+        let keys = self.house.keys()?;
         let _taken = take_directory(&directory)?;
         let mut audits = BTreeMap::new();
         let mut findings = Vec::new();
@@ -92,7 +83,7 @@ impl Verify {
             }
         }
         if let Some(path) = &self.receipts {
-            findings.extend(receipts(path, &audits, &keys.public_key())?);
+            findings.extend(receipts(path, &audits, &keys.public_keys())?);
         }
         Ok(findings)
     }
@@ -101,7 +92,7 @@ impl Verify {
 fn receipts(
     path: &Path,
     audits: &BTreeMap<crate::schemes::Campaign, Audit>,
-    public_key: &[u8],
+    public_keys: &[Vec<u8>],
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let file = File::open(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
     let mut findings = Vec::new();
@@ -123,7 +114,7 @@ fn receipts(
                     receipt.receipt
                 ));
             }
-            Ok(receipt) if !proves_itself(&receipt, public_key) => {
+            Ok(receipt) if !proves_itself(&receipt, public_keys) => {
                 findings.push(format!("{}: {} does not prove itself", at(), receipt.receipt));
             }
             Ok(receipt) => {

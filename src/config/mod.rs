@@ -29,10 +29,24 @@ use crate::{
 /// Longest body of a request, part of the public contract and therefore no setting.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Settings that were checked, all of them.
-#[derive(Debug)]
+/// Settings that were checked, all of them. One is a secret, so none is printed for debugging.
 pub struct Settings {
     values: read::Values,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Settings(..)")
+    }
+}
+
+/// Where the ledger's secrets come from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// A file, which may grow while the server runs.
+    File(PathBuf),
+    /// The environment.
+    Given(String),
 }
 
 /// How a server is asked to start, over all other sources.
@@ -138,10 +152,15 @@ impl Settings {
         ))
     }
 
-    /// The file with the ledger's secret.
+    /// Where the ledger's secrets come from.
     #[must_use]
-    pub fn ledger_key(&self) -> PathBuf {
-        self.path("ledger.key").unwrap_or_else(|| self.data().join("ledger.key"))
+    pub fn ledger_key(&self) -> KeySource {
+        match self.text("ledger.secret") {
+            "" => KeySource::File(
+                self.path("ledger.key").unwrap_or_else(|| self.data().join("ledger.key")),
+            ),
+            secret => KeySource::Given(secret.to_owned()),
+        }
     }
 
     /// The file with what the institute knows itself, if there is one.
@@ -303,7 +322,7 @@ mod tests {
             (settings.schedule(), settings.limits(), settings.sessions(), settings.listener());
         assert!(!settings.log_as_json() && !settings.log_filter().is_empty());
         assert_eq!(settings.body().body_bytes_max, 65_536);
-        assert_eq!(settings.ledger_key(), PathBuf::from("./data/ledger.key"));
+        assert!(settings.ledger_key() == KeySource::File(PathBuf::from("./data/ledger.key")));
     }
 
     #[test]

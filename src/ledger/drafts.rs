@@ -27,7 +27,7 @@ const FORM: Form = Form {
     schema: "CREATE TABLE drafts (person BLOB PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID",
 };
 /// Version of a sealed draft, its whole header.
-const HEADER: [u8; 1] = [1];
+const HEADER: [u8; 1] = [2];
 
 /// The drafts of everybody. Calls wait for the disk: keep them off the event loops.
 pub struct Drafts {

@@ -63,24 +63,24 @@ impl Audit {
     pub fn walk(&self, mut progress: impl FnMut(u64)) -> Result<Vec<Finding>, StorageFault> {
         let mut findings = Vec::new();
         let mut previous_root = Digest::default();
-        let records = lock(&self.index).len();
-        let mut next = 0;
+        let mut records = 0;
         let (mut standing, mut keys) = (HashSet::new(), HashSet::new());
-        while next < records {
-            let position = Position(u32::try_from(next).unwrap_or(u32::MAX));
-            let Some(batch) =
-                self.reader.batch_of(position)?.filter(|batch| !batch.entries.is_empty())
-            else {
-                findings.push(format!("{}: a batch is missing", self.campaign));
-                break;
+        for number in 1..=self.reader.batches()? {
+            let Some(batch) = self.reader.batch(number)? else {
+                findings.push(format!("{}: batch {number} is missing", self.campaign));
+                continue;
             };
             if batch.previous_root != previous_root {
-                findings.push(format!("{}: the chain of roots is broken", self.campaign));
+                findings
+                    .push(format!("{}: the chain is broken before batch {number}", self.campaign));
             }
-            let tree =
-                self.keys.tree(self.campaign, batch.first, &batch.entries, &batch.previous_root);
-            if tree.root() != batch.root || self.keys.sign_root(&batch.root) != batch.signature {
-                findings.push(format!("{}: a batch does not match its signed root", self.campaign));
+            if batch.tree(&self.keys, self.campaign).root() != batch.root
+                || !self.keys.signed_root(&batch.root, &batch.signature)
+            {
+                findings.push(format!(
+                    "{}: batch {number} does not match its signed root",
+                    self.campaign
+                ));
             }
             for (offset, entry) in (0..).zip(&batch.entries) {
                 let position = Position(batch.first.0 + offset);
@@ -89,8 +89,7 @@ impl Audit {
                     findings.push(format!("{}: {what}", code()));
                 }
                 let state = lock(&self.index).durable_state(position);
-                let stands = !matches!(state, Some(State::Withdrawn(_)));
-                if stands && !standing.insert(entry.claim) {
+                if state.is_some_and(State::stands) && !standing.insert(entry.claim) {
                     findings.push(format!("{}: a second application of the same person", code()));
                 }
                 if !keys.insert(entry.key) {
@@ -98,8 +97,8 @@ impl Audit {
                 }
             }
             previous_root = batch.root;
-            next += batch.entries.len();
-            progress(next as u64);
+            records += batch.entries.len() as u64;
+            progress(records);
         }
         Ok(findings)
     }
@@ -112,6 +111,11 @@ impl Audit {
         let Some(stored) = self.reader.record(position)? else {
             return Ok(Some("the record is missing"));
         };
+        let state = lock(&self.index).durable_state(position);
+        if matches!(state, Some(State::Erased { .. })) {
+            let erased = stored.is_empty() && self.reader.decision(position)?.is_none();
+            return Ok((!erased).then_some("it was erased, but something of it is there"));
+        }
         let Ok(header) = Header::decode(&stored) else {
             return Ok(Some("the record cannot be read"));
         };
@@ -124,14 +128,13 @@ impl Audit {
         if self.keys.claim(header.subject, self.campaign) != entry.claim {
             return Ok(Some("the record is another person's"));
         }
-        let state = lock(&self.index).durable_state(position);
         let decided = matches!(state, Some(State::Decided(_) | State::Withdrawn(Some(_))));
         Ok(match self.reader.decision(position)? {
             None => decided.then_some("the decision is missing"),
             Some(_) if !decided => Some("there is a decision that nobody recorded"),
-            Some(sealed) => {
-                let opened =
-                    self.keys.open_decision(self.campaign, header.subject, position, &sealed);
+            Some((turn, sealed)) => {
+                let at = (position, turn);
+                let opened = self.keys.open_decision(self.campaign, header.subject, at, &sealed);
                 opened.is_err().then_some("the decision does not open for its subject")
             }
         })
@@ -174,16 +177,16 @@ pub fn holds_receipt(
     }
 }
 
-/// Whether a receipt proves itself under the house's published key: no ledger is needed.
+/// Whether a receipt proves itself under one of the house's published keys: no ledger is needed.
 #[must_use]
-pub fn proves_itself(receipt: &Receipt, public_key: &[u8]) -> bool {
+pub fn proves_itself(receipt: &Receipt, public_keys: &[Vec<u8>]) -> bool {
     if receipt.state != RECEIVED {
         return false;
     }
     let Some(digest) = parse_content_digest(&receipt.digest) else { return false };
     let leaf = receipt_leaf(&receipt.receipt, &receipt.received_on, &digest);
     let proof: &Proof = &receipt.proof;
-    proof.holds_for(leaf, public_key)
+    proof.holds_for(leaf, public_keys)
 }
 
 fn parse_content_digest(text: &str) -> Option<Digest> {

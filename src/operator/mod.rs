@@ -21,7 +21,7 @@ use crate::{
     gate::schedule::Window,
     identity::Audience,
     intake::Intake,
-    ledger::Case,
+    ledger::{Case, Tally},
     metrics::{self as list, Exporter},
     urn::Urn,
 };
@@ -126,8 +126,11 @@ impl Operator {
     #[expect(clippy::cast_precision_loss, reason = "counts of people are far below 2^52")]
     fn metrics(&self) -> String {
         let ledgers = self.intake.shelf.all();
-        let undecided: u64 = ledgers.iter().map(|ledger| ledger.tally().undecided()).sum();
+        let tallies: Vec<_> = ledgers.iter().map(|ledger| ledger.tally()).collect();
+        let undecided: u64 = tallies.iter().map(Tally::undecided).sum();
         list::UNDECIDED.gauge(&[]).set(undecided as f64);
+        let pending: u64 = tallies.iter().map(|tally| tally.pending).sum();
+        list::PENDING.gauge(&[]).set(pending as f64);
         list::URN.gauge(&[]).set(self.urn.len() as f64);
         let poisoned = ledgers.iter().any(|ledger| ledger.poisoned());
         list::LEDGER_POISONED.gauge(&[]).set(f64::from(u8::from(poisoned)));

@@ -8,6 +8,7 @@ mod batches;
 mod commands;
 mod crash;
 mod harness;
+mod keys;
 mod life;
 mod protocols;
 mod registry;

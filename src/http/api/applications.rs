@@ -92,7 +92,7 @@ fn told(standing: &Standing) -> Vec<u8> {
     let state = match standing.state {
         State::Waiting | State::Drawn => "received",
         State::Decided(_) => "decided",
-        State::Withdrawn(_) => "withdrawn",
+        State::Withdrawn(_) | State::Erased { .. } => "withdrawn",
     };
     let head = json!({
         "receipt": standing.receipt.to_string(),
