@@ -81,6 +81,10 @@ metrics_list! {
         "Answers stopped at the last gate because they were rendered for somebody else. Any is an alarm.";
     LEDGER_POISONED = Kind::Gauge, Count, "sportello_ledger_poisoned" []
         "1 after a failed write or sync: intake has stopped, a restart recovers from disk.";
+    AUDIT_FAILED = Kind::Gauge, Count, "sportello_audit_failed" []
+        "1 after a failed write or sync of the audit trail: reading goes on, a restart recovers from disk.";
+    AUDIT_LOST = Kind::Counter, Count, "sportello_audit_lost_total" []
+        "Events that are in the log alone because the audit trail could not take them. Any is an alarm.";
     CONNECTIONS = Kind::Gauge, Count, "sportello_connections" []
         "Connections open on the public listener.";
     URN = Kind::Gauge, Count, "sportello_urn_applications" []

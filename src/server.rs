@@ -31,6 +31,8 @@ use crate::{
     intake::{Desk, Intake},
     judges::{Bench, Judges},
     ledger::{
+        Case,
+        audit::Trail,
         drafts::Drafts,
         engine::OpenFault,
         keys::{HouseKeys, KeysFault, fill_random, private_directory},
@@ -142,33 +144,8 @@ pub fn run(
 ) -> Result<(), StartFault> {
     let exporter = Exporter::install()?;
     let tls = start.tls.server()?;
-    let keys = Arc::new(house_keys(settings)?);
-    let mut seed = [0; 8];
-    fill_random(&mut seed);
-    let urn = Arc::new(Urn::new(settings.urn_applications_max(), u64::from_le_bytes(seed)));
-    let shelf = Arc::new(Shelf::take(
-        &ledgers(settings),
-        Arc::clone(&keys),
-        Arc::clone(&urn),
-        start.clock.clone(),
-        settings.ledger(),
-    )?);
-    let rules = Rules::builtin();
-    let registry = registry(settings)?;
-    open_campaigns(&shelf, rules, &start.clock)?;
-    let intake = Arc::new(Intake {
-        clock: start.clock,
-        keys: Arc::clone(&keys),
-        rules,
-        schedule: settings.schedule(),
-        verifier: start.verifier,
-        leases: Leases::new(settings.leases_max()),
-        limits: Limits::new(&settings.limits()),
-        sessions: Registry::new(settings.sessions()),
-        shelf: Arc::clone(&shelf),
-        drafts: Arc::new(Drafts::open(&ledgers(settings), Arc::clone(&keys))?),
-        registry: Arc::clone(&registry),
-    });
+    let (intake, urn) = intake(settings, start)?;
+    let shelf = &intake.shelf;
 
     raise_descriptors(settings);
     let (operator_listener, public_listeners) = bind(settings)?;
@@ -181,7 +158,13 @@ pub fn run(
     let stopped = CancellationToken::new();
     let judges = Judges::start(
         settings.judges(),
-        &Bench { urn: Arc::clone(&urn), shelf: Arc::clone(&shelf), keys, rules, registry },
+        &Bench {
+            urn: Arc::clone(&urn),
+            shelf: Arc::clone(shelf),
+            keys: Arc::clone(&intake.keys),
+            rules: intake.rules,
+            registry: Arc::clone(&intake.registry),
+        },
     )?;
     let operator = spawn_operator(operator_listener, {
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
@@ -193,9 +176,10 @@ pub fn run(
         .into_iter()
         .map(|listener| spawn_public(listener, settings, &intake, &shared, &pressure))
         .collect::<io::Result<Vec<_>>>()?;
+    intake.trail.control("server: opened");
     ready(addresses);
 
-    wait_for_stop(&shelf, rules, &intake, settings)?;
+    wait_for_stop(&intake, settings)?;
     tracing::info!("draining: no new connections, what was let in finishes");
     draining.cancel();
     for thread in public {
@@ -203,10 +187,50 @@ pub fn run(
     }
     judges.stop();
     shelf.close();
+    intake.trail.control("server: drained and closed");
+    intake.trail.close();
     stopped.cancel();
     join(operator, "the operator's runtime");
     tracing::info!("stopped: everything that was accepted is on disk");
     Ok(())
+}
+
+/// Opens the data and everything that works on it, from the keys upwards.
+fn intake(settings: &Settings, start: Start) -> Result<(Arc<Intake>, Arc<Urn<Case>>), StartFault> {
+    let keys = Arc::new(house_keys(settings)?);
+    let mut seed = [0; 8];
+    fill_random(&mut seed);
+    let urn = Arc::new(Urn::new(settings.urn_applications_max(), u64::from_le_bytes(seed)));
+    let shelf = Arc::new(Shelf::take(
+        &ledgers(settings),
+        Arc::clone(&keys),
+        Arc::clone(&urn),
+        start.clock.clone(),
+        settings.ledger(),
+    )?);
+    let trail =
+        Trail::open(&ledgers(settings), Arc::clone(&keys), start.clock.clone(), settings.audit())?;
+    let trail = Arc::new(trail);
+    let rules = Rules::builtin();
+    let registry = registry(settings)?;
+    open_campaigns(&shelf, rules, &start.clock)?;
+    publish(&keys, settings);
+    let drafts = Drafts::open(&ledgers(settings), Arc::clone(&keys))?;
+    let intake = Intake {
+        clock: start.clock,
+        keys,
+        rules,
+        schedule: settings.schedule(),
+        verifier: start.verifier,
+        leases: Leases::new(settings.leases_max()),
+        limits: Limits::new(&settings.limits()),
+        sessions: Registry::new(settings.sessions()),
+        shelf,
+        drafts: Arc::new(drafts),
+        trail,
+        registry,
+    };
+    Ok((Arc::new(intake), urn))
 }
 
 /// Listens for the operator, and for the public once a runtime.
@@ -238,12 +262,11 @@ fn raise_descriptors(settings: &Settings) {
     }
 }
 
-/// Loads the house's secrets, or makes one where there is no ledger that would need another. What proves receipts is left
-/// beside the data for everybody to have.
+/// Loads the house's secrets, or makes one where there is no ledger that would need another.
 fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
-    let keys = match settings.ledger_key() {
-        KeySource::Given(text) => HouseKeys::from_text(&text)?,
-        KeySource::File(path) if path.exists() => HouseKeys::load(&path)?,
+    match settings.ledger_key() {
+        KeySource::Given(text) => Ok(HouseKeys::from_text(&text)?),
+        KeySource::File(path) if path.exists() => Ok(HouseKeys::load(&path)?),
         KeySource::File(path) => {
             let ledgers = ledgers(settings);
             let used = fs::read_dir(&ledgers).is_ok_and(|mut files| {
@@ -252,13 +275,12 @@ fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
             if used {
                 return Err(StartFault::KeyLost { ledgers, key: path });
             }
-            HouseKeys::create(&path)?
+            Ok(HouseKeys::create(&path)?)
         }
-    };
-    publish(&keys, settings);
-    Ok(keys)
+    }
 }
 
+/// Leaves what proves receipts beside the data, for everybody to have.
 fn publish(keys: &HouseKeys, settings: &Settings) {
     let path = settings.data().join("receipt-key.pub");
     if let Err(fault) = keys.publish(&path) {
@@ -267,11 +289,12 @@ fn publish(keys: &HouseKeys, settings: &Settings) {
 }
 
 /// Takes up secrets that were added to the key file.
-fn renew_keys(keys: &HouseKeys, settings: &Settings) {
+fn renew_keys(keys: &HouseKeys, trail: &Trail, settings: &Settings) {
     let KeySource::File(path) = settings.ledger_key() else { return };
     match keys.renew(&path) {
         Ok(0) => {}
         Ok(added) => {
+            trail.control("server: a newer secret seals and signs");
             tracing::info!(added, "a newer secret seals and signs from now on");
             publish(keys, settings);
         }
@@ -355,12 +378,7 @@ fn single_threaded() -> io::Result<LocalRuntime> {
 
 /// Waits for a signal to stop. Meanwhile looks, now and then and at once on SIGHUP, for campaigns that open, newer secrets and
 /// a newer registry.
-fn wait_for_stop(
-    shelf: &Shelf,
-    rules: &Rules,
-    intake: &Intake,
-    settings: &Settings,
-) -> io::Result<()> {
+fn wait_for_stop(intake: &Intake, settings: &Settings) -> io::Result<()> {
     single_threaded()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -372,10 +390,10 @@ fn wait_for_stop(
                 _ = hang_up.recv() => {}
                 () = sleep(LOOK_EVERY) => {}
             }
-            if let Err(fault) = open_campaigns(shelf, rules, &intake.clock) {
+            if let Err(fault) = open_campaigns(&intake.shelf, intake.rules, &intake.clock) {
                 tracing::error!(%fault, "a campaign's ledger cannot be opened");
             }
-            renew_keys(&intake.keys, settings);
+            renew_keys(&intake.keys, &intake.trail, settings);
             let registry = Arc::clone(&intake.registry);
             // Off this thread, so that a signal to stop is heard; whether it went well it logs itself.
             drop(spawn_blocking(move || registry.refresh()));

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod audit;
 mod config_cmd;
 mod evaluate;
 mod house;
@@ -33,6 +34,8 @@ enum Command {
     Verify(verify::Verify),
     /// Proves offline that a receipt is genuine, by the published key alone.
     VerifyReceipt(verify_receipt::VerifyReceipt),
+    /// Tells who was shown or changed one person's data, and when.
+    Audit(audit::Audit),
     /// Adds a fresh secret to the house's keys; a running server goes over to it.
     RotateKey(rotate_key::RotateKey),
     /// Checks a configuration file, or prints the default one.
@@ -67,6 +70,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Mint(mint) => mint.run(),
         Command::Verify(verify) => verify.run(),
         Command::VerifyReceipt(verify) => verify.run(),
+        Command::Audit(audit) => audit.run(),
         Command::RotateKey(rotate) => rotate.run(),
         Command::Config(config) => config.run(),
     };

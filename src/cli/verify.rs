@@ -14,10 +14,10 @@ use clap::Args;
 use super::{Exit, complain, house::House, say};
 use crate::{
     ledger::{
-        Receipt,
+        Receipt, audit,
         engine::{OpenFault, StorageFault},
         engines::{files::take_directory, sqlite::file_of},
-        verify::{Audit, holds_receipt, proves_itself},
+        verify::{Inspection, holds_receipt, proves_itself},
     },
     schemes::Rules,
 };
@@ -63,14 +63,14 @@ impl Verify {
         let directory = self.house.ledgers()?;
         let keys = self.house.keys()?;
         let _taken = take_directory(&directory)?;
-        let mut audits = BTreeMap::new();
+        let mut inspections = BTreeMap::new();
         let mut findings = Vec::new();
         for window in Rules::builtin().campaigns() {
             let campaign = window.campaign;
             if file_of(&directory, campaign).exists() {
-                let audit = Audit::open(&directory, campaign, Arc::clone(&keys))?;
-                findings.extend(audit.walk(progress())?);
-                let tally = audit.tally();
+                let inspection = Inspection::open(&directory, campaign, Arc::clone(&keys))?;
+                findings.extend(inspection.walk(progress())?);
+                let tally = inspection.tally();
                 println!(
                     "{campaign}: accepted {} = decided {} + undecided {} + withdrawn before a decision {}; withdrawn later {}",
                     tally.accepted.iter().sum::<u64>(),
@@ -79,11 +79,12 @@ impl Verify {
                     tally.withdrawn_undecided,
                     tally.withdrawn_decided,
                 );
-                audits.insert(campaign, audit);
+                inspections.insert(campaign, inspection);
             }
         }
+        findings.extend(audit::inspect(&directory, &keys)?);
         if let Some(path) = &self.receipts {
-            findings.extend(receipts(path, &audits, &keys.public_keys())?);
+            findings.extend(receipts(path, &inspections, &keys.public_keys())?);
         }
         Ok(findings)
     }
@@ -91,7 +92,7 @@ impl Verify {
 
 fn receipts(
     path: &Path,
-    audits: &BTreeMap<crate::schemes::Campaign, Audit>,
+    inspections: &BTreeMap<crate::schemes::Campaign, Inspection>,
     public_keys: &[Vec<u8>],
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let file = File::open(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
@@ -107,7 +108,7 @@ fn receipts(
         let at = || format!("{}:{number}", path.display());
         match serde_json::from_str::<Receipt>(&line) {
             Err(fault) => findings.push(format!("{}: is no receipt: {fault}", at())),
-            Ok(receipt) if !holds_receipt(audits, &receipt)? => {
+            Ok(receipt) if !holds_receipt(inspections, &receipt)? => {
                 findings.push(format!(
                     "{}: LOST: the ledger does not hold {}",
                     at(),

@@ -307,6 +307,18 @@ pub const SETTINGS: &[Setting] = &[
         "Connections kept for reading, a campaign.",
     ),
     setting(
+        "audit.months_kept",
+        "24",
+        Allowed::Number(1, 1200),
+        "Full months of the audit trail that are kept besides the current one.",
+    ),
+    setting(
+        "audit.queue_events_max",
+        "65536",
+        COUNT,
+        "Events that wait to be written to the audit trail.",
+    ),
+    setting(
         "judges.threads",
         "0",
         Allowed::Number(0, 1024),

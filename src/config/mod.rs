@@ -22,7 +22,7 @@ use crate::{
         schedule::{self, Slice},
     },
     http::{body, listener},
-    ledger::{self, committer, engines::sqlite},
+    ledger::{self, audit, committer, engines::sqlite},
     session::registry,
 };
 
@@ -160,6 +160,15 @@ impl Settings {
                 self.path("ledger.key").unwrap_or_else(|| self.data().join("ledger.key")),
             ),
             secret => KeySource::Given(secret.to_owned()),
+        }
+    }
+
+    /// Bounds of the audit trail.
+    #[must_use]
+    pub fn audit(&self) -> audit::Config {
+        audit::Config {
+            months_kept: self.number("audit.months_kept"),
+            queue_events_max: self.count("audit.queue_events_max"),
         }
     }
 

@@ -3,8 +3,9 @@
 //! From the bottom: [`keys`] and [`seal`] (what is stored opens for its subject alone), [`record`] and [`entry`] (what is
 //! stored), [`receipt`] and [`proof`] (what the person holds), [`index`] (what is known by heart), [`engine`] and
 //! [`engines`] (where it is stored), [`committer`] (who writes), [`handover`] (how submissions reach it), [`verify`] (proof
-//! that all of it is whole).
+//! that all of it is whole), [`audit`] (who was shown or changed what).
 
+pub mod audit;
 pub mod committer;
 pub mod drafts;
 pub mod engine;

@@ -12,7 +12,7 @@ use super::{
     lock,
     proof::sha256,
     record::Header,
-    verify::Audit,
+    verify::Inspection,
 };
 use crate::{
     application,
@@ -290,7 +290,7 @@ proptest! {
             }
         }
         agree(&model, &open(directory.path()), &keys);
-        let audit = Audit::open(directory.path(), CAMPAIGN, Arc::new(keys)).unwrap();
-        prop_assert_eq!(audit.walk(|_| {}).unwrap(), Vec::<String>::new());
+        let inspection = Inspection::open(directory.path(), CAMPAIGN, Arc::new(keys)).unwrap();
+        prop_assert_eq!(inspection.walk(|_| {}).unwrap(), Vec::<String>::new());
     }
 }

@@ -50,6 +50,20 @@ pub(super) fn house_leaf(previous_root: &Digest, written_at: i64, changes: &[u8]
     hash(&[&[0], b"house\n", previous_root, &written_at.to_be_bytes(), changes])
 }
 
+/// The root of a row of the audit trail: a plain chain, for nobody holds a path into it.
+#[must_use]
+pub(super) fn trail_root(previous_root: &Digest, written_at: i64, parts: &[&[u8]]) -> Digest {
+    let mut context = Context::new(&SHA256);
+    context.update(b"trail\n");
+    context.update(previous_root);
+    context.update(&written_at.to_be_bytes());
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    as_digest(context.finish().as_ref())
+}
+
 /// The Merkle tree over the leaves of one batch, sorted.
 pub(super) struct Tree {
     /// From the leaves (first) to the root (last).

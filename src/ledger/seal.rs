@@ -161,6 +161,7 @@ impl Generation {
 pub(super) enum Place {
     Campaign(Campaign),
     Drafts,
+    Trail,
 }
 
 impl From<Campaign> for Place {
@@ -176,6 +177,7 @@ fn bound_to(place: Place, header: &[u8]) -> Vec<u8> {
             [header, &year.to_be_bytes(), scheme.as_str().as_bytes()].concat()
         }
         Place::Drafts => [header, b"drafts"].concat(),
+        Place::Trail => [header, b"trail"].concat(),
     }
 }
 

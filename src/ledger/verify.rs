@@ -23,7 +23,7 @@ use crate::schemes::Campaign;
 const BOUNDS: Bounds = Bounds { wal_bytes_max: u64::MAX, readers_max: 1 };
 
 /// One campaign's ledger, opened to be verified; the directory must have been taken before.
-pub struct Audit {
+pub struct Inspection {
     campaign: Campaign,
     keys: Arc<HouseKeys>,
     reader: sqlite::SqliteReader,
@@ -33,7 +33,7 @@ pub struct Audit {
 /// What is wrong with a ledger, in words for the operator. No personal data.
 pub type Finding = String;
 
-impl Audit {
+impl Inspection {
     /// Opens the ledger of `campaign` in `directory`.
     ///
     /// # Errors
@@ -168,11 +168,11 @@ impl Audit {
 /// # Errors
 /// [`StorageFault`] when the disk does not answer.
 pub fn holds_receipt(
-    audits: &BTreeMap<Campaign, Audit>,
+    inspections: &BTreeMap<Campaign, Inspection>,
     receipt: &Receipt,
 ) -> Result<bool, StorageFault> {
-    match ReceiptCode::parse(&receipt.receipt).and_then(|code| audits.get(&code.campaign())) {
-        Some(audit) => audit.holds(receipt),
+    match ReceiptCode::parse(&receipt.receipt).and_then(|code| inspections.get(&code.campaign())) {
+        Some(inspection) => inspection.holds(receipt),
         None => Ok(false),
     }
 }

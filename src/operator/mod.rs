@@ -119,7 +119,13 @@ impl Operator {
             return Some("draining\n");
         }
         let poisoned = self.intake.shelf.all().iter().any(|ledger| ledger.poisoned());
-        poisoned.then_some("storage failed: mend it and restart\n")
+        if poisoned {
+            return Some("storage failed: mend it and restart\n");
+        }
+        self.intake
+            .trail
+            .failed()
+            .then_some("the audit trail failed: mend the storage and restart\n")
     }
 
     /// Gauges that follow from what is there are set when they are asked for, so they agree with each other.

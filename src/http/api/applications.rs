@@ -30,6 +30,7 @@ pub(super) async fn estimate(
         .desk
         .intake
         .estimate(scope, &body)
+        .await
         .map_err(|fault| Problem::of_submission(fault, scope.subject()))?;
     Ok(Reply::personal(StatusCode::OK, scope.show(decision.map(|decision| decision.to_json()))))
 }

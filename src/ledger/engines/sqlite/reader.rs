@@ -23,7 +23,9 @@ pub struct SqliteReader {
 }
 
 impl SqliteReader {
-    pub(super) fn new(path: PathBuf, bounds: Bounds) -> Self {
+    /// Reads a campaign's file, beside whoever writes it; nothing is opened before the first read.
+    #[must_use]
+    pub fn new(path: PathBuf, bounds: Bounds) -> Self {
         Self { path, idle: Mutex::default(), bounds }
     }
 
