@@ -14,7 +14,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello audit --data ./data --fiscal-code RSSMRA80A01H501U\n\nThe server may be running on the same data. The answer is personal data: that it was asked for is for your own records."
+    after_help = "Example:\n  sportello audit --data ./data --fiscal-code RSSMRA80A01H501U\n\nThe server may be running on the same data. The answer is personal data, and the trail keeps who asked."
 )]
 #[group(skip)]
 pub(super) struct Audit {
@@ -42,6 +42,10 @@ enum Format {
     Ndjson,
 }
 
+fn parse(code: &str) -> Result<FiscalCode, String> {
+    FiscalCode::parse(code).map_err(|fault| format!("--fiscal-code: {fault}"))
+}
+
 impl Audit {
     pub(super) fn run(self) -> Exit {
         match self.answer() {
@@ -55,14 +59,17 @@ impl Audit {
 
     fn answer(&self) -> Result<(), Box<dyn Error>> {
         let directory = self.house.ledgers()?;
+        if let Some(code) = &self.fiscal_code {
+            self.house
+                .note(&format!("audit of {:?}", self.house.keys()?.subject(&parse(code)?)))?;
+        }
         let lines = match &self.fiscal_code {
             None => controls(&directory)?
                 .into_iter()
                 .map(|(at, what)| self.control(&rfc3339(at), &what))
                 .collect(),
             Some(code) => {
-                let code =
-                    FiscalCode::parse(code).map_err(|fault| format!("--fiscal-code: {fault}"))?;
+                let code = parse(code)?;
                 let search = Search::of(&directory, self.house.keys()?, &code);
                 let campaigns = Rules::builtin().campaigns().map(|window| window.campaign);
                 let lines = if self.by { search.done_by() } else { search.done_to(campaigns) };

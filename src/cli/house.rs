@@ -1,10 +1,26 @@
 //! Which house a command works on: its data and its secrets, the same flags for every command.
 
-use std::{env, path::PathBuf, sync::Arc};
+use std::{
+    env,
+    error::Error,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::Args;
 
-use crate::ledger::keys::{HouseKeys, KeysFault};
+use crate::{
+    clock::Clock,
+    ledger::{
+        audit::note_command,
+        keys::{HouseKeys, KeysFault},
+    },
+};
+
+/// Where the ledgers are, below the data directory.
+pub(super) const LEDGERS: &str = "ledger";
 
 /// Hands over the secrets themselves, as for the server.
 const SECRET: &str = "SPORTELLO_LEDGER_SECRET";
@@ -20,9 +36,22 @@ pub(super) struct House {
 }
 
 impl House {
+    /// The data directory.
+    pub(super) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Notes in the audit trail what a command did, and on whose behalf.
+    pub(super) fn note(&self, what: &str) -> Result<(), Box<dyn Error>> {
+        let now = Clock::system().now();
+        let user = fs::metadata("/proc/self").map_or(u32::MAX, |process| process.uid());
+        let what = format!("command of user {user}: {what}");
+        Ok(note_command(&self.ledgers()?, self.keys()?.as_ref(), now, &what)?)
+    }
+
     /// The directory of the ledgers.
     pub(super) fn ledgers(&self) -> Result<PathBuf, String> {
-        let directory = self.data.join("ledger");
+        let directory = self.data.join(LEDGERS);
         if directory.is_dir() {
             return Ok(directory);
         }

@@ -17,10 +17,14 @@ use crate::{
         Receipt, audit,
         engine::{OpenFault, StorageFault},
         engines::{files::take_directory, sqlite::file_of},
+        keys::HouseKeys,
         verify::{Inspection, holds_receipt, proves_itself},
     },
-    schemes::Rules,
+    schemes::{Campaign, Rules},
 };
+
+/// The ledgers that were inspected.
+type Inspections = BTreeMap<Campaign, Inspection>;
 
 /// Findings that are printed one by one; the rest is counted.
 const FINDINGS_SHOWN: usize = 20;
@@ -42,14 +46,7 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self) -> Exit {
         match self.verify() {
-            Ok(findings) if findings.is_empty() => {
-                say("whole: nothing is missing, changed or doubled")
-            }
-            Ok(findings) => {
-                findings.iter().take(FINDINGS_SHOWN).for_each(complain);
-                complain(format_args!("{} findings: the ledger is NOT whole", findings.len()));
-                Exit::Faults
-            }
+            Ok(findings) => conclude(&findings),
             Err(fault) => {
                 let damaged = fault.downcast_ref::<OpenFault>().is_some_and(OpenFault::is_damage)
                     || fault.is::<StorageFault>();
@@ -63,26 +60,7 @@ impl Verify {
         let directory = self.house.ledgers()?;
         let keys = self.house.keys()?;
         let _taken = take_directory(&directory)?;
-        let mut inspections = BTreeMap::new();
-        let mut findings = Vec::new();
-        for window in Rules::builtin().campaigns() {
-            let campaign = window.campaign;
-            if file_of(&directory, campaign).exists() {
-                let inspection = Inspection::open(&directory, campaign, Arc::clone(&keys))?;
-                findings.extend(inspection.walk(progress())?);
-                let tally = inspection.tally();
-                println!(
-                    "{campaign}: accepted {} = decided {} + undecided {} + withdrawn before a decision {}; withdrawn later {}",
-                    tally.accepted.iter().sum::<u64>(),
-                    tally.decided.iter().sum::<u64>(),
-                    tally.undecided(),
-                    tally.withdrawn_undecided,
-                    tally.withdrawn_decided,
-                );
-                inspections.insert(campaign, inspection);
-            }
-        }
-        findings.extend(audit::inspect(&directory, &keys)?);
+        let (inspections, mut findings) = inspect(&directory, &keys)?;
         if let Some(path) = &self.receipts {
             findings.extend(receipts(path, &inspections, &keys.public_keys())?);
         }
@@ -90,9 +68,47 @@ impl Verify {
     }
 }
 
+/// Says whether the ledger is whole, and what is not.
+pub(super) fn conclude(findings: &[String]) -> Exit {
+    if findings.is_empty() {
+        return say("whole: nothing is missing, changed or doubled");
+    }
+    findings.iter().take(FINDINGS_SHOWN).for_each(complain);
+    complain(format_args!("{} findings: the ledger is NOT whole", findings.len()));
+    Exit::Faults
+}
+
+/// Inspects every ledger and the audit trail in a directory that was taken; tells the counts on the way.
+pub(super) fn inspect(
+    directory: &Path,
+    keys: &Arc<HouseKeys>,
+) -> Result<(Inspections, Vec<String>), Box<dyn Error>> {
+    let mut inspections = BTreeMap::new();
+    let mut findings = Vec::new();
+    for window in Rules::builtin().campaigns() {
+        let campaign = window.campaign;
+        if file_of(directory, campaign).exists() {
+            let inspection = Inspection::open(directory, campaign, Arc::clone(keys))?;
+            findings.extend(inspection.walk(progress())?);
+            let tally = inspection.tally();
+            println!(
+                "{campaign}: accepted {} = decided {} + undecided {} + withdrawn before a decision {}; withdrawn later {}",
+                tally.accepted.iter().sum::<u64>(),
+                tally.decided.iter().sum::<u64>(),
+                tally.undecided(),
+                tally.withdrawn_undecided,
+                tally.withdrawn_decided,
+            );
+            inspections.insert(campaign, inspection);
+        }
+    }
+    findings.extend(audit::inspect(directory, keys)?);
+    Ok((inspections, findings))
+}
+
 fn receipts(
     path: &Path,
-    inspections: &BTreeMap<crate::schemes::Campaign, Inspection>,
+    inspections: &Inspections,
     public_keys: &[Vec<u8>],
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let file = File::open(path).map_err(|fault| format!("{}: {fault}", path.display()))?;

@@ -6,11 +6,13 @@
 //! that all of it is whole), [`audit`] (who was shown or changed what).
 
 pub mod audit;
+pub mod backup;
 pub mod committer;
 pub mod drafts;
 pub mod engine;
 pub mod engines;
 mod entry;
+pub mod erasure;
 pub mod handover;
 mod index;
 pub mod keys;
@@ -22,6 +24,7 @@ pub mod receipt;
 pub mod record;
 pub mod seal;
 pub mod shelf;
+pub mod snapshot;
 pub mod verify;
 
 use std::{

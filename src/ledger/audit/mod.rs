@@ -30,6 +30,8 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::month::note_command;
+pub(super) use self::month::{FORM, copy};
 use self::{event::Actor, writer::Writer};
 pub use self::{
     event::{Action, Event, Object},

@@ -6,23 +6,27 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 
 use super::super::{
     engine::OpenFault,
-    engines::files::{BUSY_WAIT, Form},
+    engines::files::{Form, reading},
     keys::{HouseKeys, sync_directory},
     proof::{Digest, trail_root},
 };
 use crate::civic::local_time;
 
-const FORM: Form = Form {
+pub(in crate::ledger) const FORM: Form = Form {
     application_id: 0x5370_7461,
     version: 1,
     schema: "
     CREATE TABLE trail (number INTEGER PRIMARY KEY, written_at INTEGER NOT NULL, events BLOB NOT NULL,
                         actors BLOB NOT NULL, control TEXT NOT NULL, root BLOB NOT NULL, signature TEXT NOT NULL) STRICT",
 };
+/// Rows copied with one commit.
+const ROWS_AT_A_TIME: i64 = 4096;
+/// The chain of what commands did, which write beside a server and have a file of their own.
+const COMMANDS: &str = "commands";
 const PREFIX: &str = "audit-";
 const SUFFIX: &str = ".sqlite";
 
@@ -52,6 +56,11 @@ impl Month {
         let earlier =
             first.saturating_sub(jiff::Span::new().months(months.min(MONTHS_MAX).cast_signed()));
         Self(earlier.strftime("%Y-%m").to_string())
+    }
+
+    /// Whether it goes on from the month before it, as all do but the chain of commands.
+    pub(super) fn is_chained(&self) -> bool {
+        self.0 != COMMANDS
     }
 
     fn file(&self, directory: &Path) -> PathBuf {
@@ -109,11 +118,7 @@ impl Month {
 
     /// Opens the month for reading, beside a server that writes it.
     pub(super) fn read(&self, directory: &Path) -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(self.file(directory), flags)?;
-        connection.busy_timeout(BUSY_WAIT)?;
-        connection.pragma_update(None, "query_only", true)?;
-        Ok(connection)
+        reading(&self.file(directory))
     }
 
     pub(super) fn remove(&self, directory: &Path) -> Result<(), OpenFault> {
@@ -182,10 +187,68 @@ impl Stored {
     }
 }
 
+/// Notes what an operator's command did, beside a server that may be running.
+///
+/// # Errors
+/// [`OpenFault`].
+pub fn note_command(
+    directory: &Path,
+    keys: &HouseKeys,
+    now: Timestamp,
+    what: &str,
+) -> Result<(), OpenFault> {
+    let commands = Month(COMMANDS.to_owned());
+    let (connection, ..) = commands.open(directory, keys, Digest::default(), now)?;
+    let store = |source| OpenFault::Store { path: commands.file(directory), source };
+    // From here on no other command writes, so the last row stays the last.
+    let transaction =
+        Transaction::new_unchecked(&connection, TransactionBehavior::Immediate).map_err(store)?;
+    let (number, previous, _) = last(&transaction).map_err(store)?.unwrap_or_default();
+    let mut row = Stored { number: number + 1, control: what.to_owned(), ..Stored::at(now) };
+    row.root = row.root_after(&previous);
+    row.signature = keys.sign_root(&row.root);
+    row.insert(&transaction).map_err(store)?;
+    transaction.commit().map_err(store)
+}
+
+/// The rows that a copy lacks, as [`backup`](crate::ledger::backup) asks for them.
+pub(in crate::ledger) fn copy(
+    connection: &Connection,
+    progress: &mut dyn FnMut(u64),
+) -> rusqlite::Result<Option<u64>> {
+    let mut rows = 0;
+    let mut have = match last(connection)? {
+        None => -1,
+        Some((number, root, _)) => {
+            let theirs: Option<Digest> = connection
+                .query_row("SELECT root FROM source.trail WHERE number = ?1", [number], |row| {
+                    row.get(0)
+                })
+                .optional()?;
+            if theirs != Some(root) {
+                return Ok(None);
+            }
+            number
+        }
+    };
+    loop {
+        let copied = connection.execute(
+            "INSERT INTO main.trail SELECT * FROM source.trail WHERE number > ?1 ORDER BY number LIMIT ?2",
+            params![have, ROWS_AT_A_TIME],
+        )?;
+        if copied == 0 {
+            return Ok(Some(rows));
+        }
+        rows += copied as u64;
+        progress(rows);
+        have = last(connection)?.map_or(have, |(number, ..)| number);
+    }
+}
+
 /// Number, root and signature of the last row.
 fn last(connection: &Connection) -> rusqlite::Result<Option<(i64, Digest, String)>> {
     let mut select = connection
-        .prepare("SELECT number, root, signature FROM trail ORDER BY number DESC LIMIT 1")?;
+        .prepare("SELECT number, root, signature FROM main.trail ORDER BY number DESC LIMIT 1")?;
     let mut rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     rows.next().transpose()
 }

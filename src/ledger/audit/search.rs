@@ -263,7 +263,10 @@ pub fn inspect(directory: &Path, keys: &HouseKeys) -> Result<Vec<String>, Search
                 ));
             }
             let chained = match roots.last() {
-                None => roots_before.as_ref().is_none_or(|before| before.contains(&row.root)),
+                None => {
+                    !month.is_chained()
+                        || roots_before.as_ref().is_none_or(|before| before.contains(&row.root))
+                }
                 Some(previous) => row.root_after(previous) == row.root,
             };
             if !chained || !keys.signed_root(&row.root, &row.signature) {

@@ -6,6 +6,7 @@
 //! synced. The writer never checkpoints by itself until the log passes [`Bounds::wal_bytes_max`]; a thread of its own does
 //! that before, from a second connection.
 
+mod copy;
 mod reader;
 mod writer;
 
@@ -16,6 +17,7 @@ use std::{
 
 use rusqlite::{Connection, Row};
 
+pub(in crate::ledger) use self::copy::copy;
 pub use self::{reader::SqliteReader, writer::SqliteEngine};
 use super::{
     super::{
@@ -30,7 +32,7 @@ use super::{
 use crate::schemes::Campaign;
 
 /// The tables of a ledger. A later form brings its upgrade.
-const FORM: Form = Form {
+pub(in crate::ledger) const FORM: Form = Form {
     application_id: 0x5370_746c,
     version: 2,
     schema: "
@@ -102,6 +104,26 @@ pub fn open(
         bounds,
     };
     Ok(Opened { engine, reader, index })
+}
+
+/// Looks at the ledger of `campaign` beside whoever writes it; nothing if there is none.
+///
+/// # Errors
+/// [`OpenFault`].
+pub(in crate::ledger) fn look(
+    directory: &Path,
+    campaign: Campaign,
+    keys: &HouseKeys,
+) -> Result<Option<(SqliteReader, Index)>, OpenFault> {
+    let path = file_of(directory, campaign);
+    let Some(connection) = FORM.look(&path)? else { return Ok(None) };
+    // One read sees one moment, also while somebody writes.
+    let transaction = connection
+        .unchecked_transaction()
+        .map_err(|source| OpenFault::Store { path: path.clone(), source })?;
+    let Rebuilt { index, .. } = rebuild(&transaction, &path, keys)?;
+    let bounds = Bounds { wal_bytes_max: u64::MAX, readers_max: 1 };
+    Ok(Some((SqliteReader::new(path, bounds), index)))
 }
 
 struct Rebuilt {

@@ -5,6 +5,7 @@ use std::{
     fs,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use rusqlite::{Connection, Transaction, params};
@@ -16,6 +17,7 @@ use crate::{
         engine::{
             Batch, Change, Engine, Entry, SignedBatch, StorageFault, Submission, Verdict, Written,
         },
+        engines::files::BUSY_WAIT,
         entry::Contents,
         index::{Index, Standing},
         keys::HouseKeys,
@@ -173,15 +175,18 @@ impl Plan<'_> {
         for (position, _) in
             batch.erasures.iter().zip(&self.erasures).filter(|(_, change)| change.is_some())
         {
-            transaction
-                .execute("UPDATE records SET sealed = x'' WHERE position = ?1", [position.0])?;
-            transaction.execute(
-                "DELETE FROM decisions WHERE id BETWEEN ?1 AND ?2",
-                [decision_id(*position, u8::MIN), decision_id(*position, u8::MAX)],
-            )?;
+            erase(transaction, *position)?;
         }
         Ok(())
     }
+}
+
+/// Takes away what an application says and what was decided on it; that it was there stays.
+pub(super) fn erase(connection: &Connection, position: Position) -> rusqlite::Result<()> {
+    connection.execute("UPDATE main.records SET sealed = x'' WHERE position = ?1", [position.0])?;
+    let ids = [decision_id(position, u8::MIN), decision_id(position, u8::MAX)];
+    connection.execute("DELETE FROM main.decisions WHERE id BETWEEN ?1 AND ?2", ids)?;
+    Ok(())
 }
 
 impl Engine for SqliteEngine {
@@ -220,7 +225,10 @@ impl Engine for SqliteEngine {
     fn tidy(&mut self) -> Result<(), StorageFault> {
         let size = fs::metadata(&self.wal).map_or(0, |file| file.len());
         if size > self.bounds.wal_bytes_max {
+            // A reader that is in the way is not waited for: the next batch tries again.
+            self.connection.busy_timeout(Duration::ZERO)?;
             checkpoint(&self.connection, "TRUNCATE")?;
+            self.connection.busy_timeout(BUSY_WAIT)?;
         }
         Ok(())
     }
