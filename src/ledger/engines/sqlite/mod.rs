@@ -60,9 +60,9 @@ pub struct Bounds {
 /// A campaign's ledger, opened: the writing side, the reading side, and what it knows by heart.
 pub struct Opened {
     /// For the committer.
-    pub(in crate::ledger) engine: SqliteEngine,
+    pub engine: SqliteEngine,
     /// For everybody else.
-    pub(in crate::ledger) reader: SqliteReader,
+    pub reader: SqliteReader,
     /// Shared by both.
     pub(in crate::ledger) index: Arc<Mutex<Index>>,
 }
