@@ -316,6 +316,12 @@ mod tests {
     }
 
     #[test]
+    fn made_up_people_are_born_on_every_day_there_is_for_them() {
+        let births = (0..60 * 12 * 28 * 2).map(|n| FiscalCode::made_up(n).0[6..11].to_vec());
+        assert_eq!(births.collect::<HashSet<_>>().len(), 40_320);
+    }
+
+    #[test]
     fn masks_print_the_same_for_people_and_for_debugging() {
         let masked = FiscalCode::parse("RSSMRA80A01H501U").unwrap().masked();
         assert_eq!(format!("{masked} {masked:?}"), "RSS***********1U RSS***********1U");

@@ -109,6 +109,12 @@ mod tests {
     }
 
     #[test]
+    fn debug_shows_both_ends_only() {
+        let account = Iban::parse("IT60X0542811101000000123456").unwrap();
+        assert_eq!(format!("{account:?}"), "IT60********************456");
+    }
+
+    #[test]
     fn the_bank_code_has_digits_only() {
         // Valid by mod 97, but with a letter where the bank's code stands.
         let letter_in_bank = (0..97)
