@@ -149,6 +149,13 @@ mod tests {
     }
 
     #[test]
+    fn small_amounts_have_a_digit_before_the_point_and_nothing_is_not_negative() {
+        let printed =
+            [0, 1, -1, 10, 99, 100, -100].map(|cents| Euro::from_cents(cents).to_string());
+        assert_eq!(printed, ["0.00", "0.01", "-0.01", "0.10", "0.99", "1.00", "-1.00"]);
+    }
+
+    #[test]
     fn decimals_may_be_none_one_or_two() {
         for (text, cents) in [
             ("3000", 300_000),
