@@ -7,7 +7,7 @@
 //!
 //! The way down: `document` is a light tree that borrows from the body, `walk` goes through it and
 //! collects faults, `fields` reads single values, `iscro` and `allowance600` are the schemas of their
-//! schemes.
+//! schemes. `rows` turns the row of a table into such a document.
 
 mod allowance600;
 mod document;
@@ -15,6 +15,7 @@ mod example;
 mod fault;
 mod fields;
 mod iscro;
+mod rows;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use self::iscro::{
     Activity, ActivityKind, Consents, EarlierBenefit, Income, IncomeLine, Incomes, Iscro,
     PoliticalOffice, Standing, TaxScheme, UnemploymentBenefit,
 };
+pub use self::rows::{Columns, HeaderFault, RowFault};
 use self::walk::{Cursor, Faults, Object};
 use crate::civic::{FiscalCode, Iban};
 use crate::schemes::{Campaign, Rules, Scheme};
