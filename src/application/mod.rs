@@ -38,7 +38,7 @@ pub use self::iscro::{
     PoliticalOffice, Standing, TaxScheme, UnemploymentBenefit,
 };
 pub use self::rows::{Columns, HeaderFault, RowFault};
-use self::walk::{Cursor, Faults, Object};
+use self::walk::{Cursor, Object, Walk};
 use crate::civic::{FiscalCode, Iban};
 use crate::schemes::{Campaign, Rules, Scheme};
 
@@ -164,10 +164,9 @@ fn parse_with<T>(
     body: &[u8],
     read: impl FnOnce(&mut Object<'_, '_>) -> Option<T>,
 ) -> Result<T, ParseError> {
-    let document = document::parse(body)?;
-    let faults = Faults::default();
-    let value = Cursor::root(&document, &faults).object(read);
-    match (value, faults.in_document_order()) {
+    let walk = Walk::through(document::parse(body)?);
+    let value = walk.root().object(read);
+    match (value, walk.faults_in_document_order()) {
         (Some(value), faults) if faults.is_empty() => Ok(value),
         (_, faults) => Err(ParseError::Invalid(faults)),
     }

@@ -66,11 +66,13 @@ impl Euro {
             return Err(EuroFault::Shape);
         }
         let mut cents = 0_i64;
-        for digit in whole.bytes().chain(decimals.bytes()).chain([b'0'; 2]).take(whole.len() + 2) {
-            // One digit at a time, so that it stops long before it could overflow.
-            cents = cents * 10 + i64::from(digit - b'0');
-            if cents > AMOUNT_CENTS_MAX {
-                return Err(EuroFault::TooLarge);
+        for part in [whole, decimals, &"00"[decimals.len()..]] {
+            for digit in part.bytes() {
+                // One digit at a time, so that it stops long before it could overflow.
+                cents = cents * 10 + i64::from(digit - b'0');
+                if cents > AMOUNT_CENTS_MAX {
+                    return Err(EuroFault::TooLarge);
+                }
             }
         }
         Ok(Self(if unsigned.len() < text.len() { -cents } else { cents }))
