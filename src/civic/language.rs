@@ -57,6 +57,15 @@ impl Language {
         Self::Italian
     }
 
+    /// The one of the two texts that is in this language.
+    #[must_use]
+    pub const fn of(self, italian: &'static str, english: &'static str) -> &'static str {
+        match self {
+            Self::Italian => italian,
+            Self::English => english,
+        }
+    }
+
     /// The tag for a `Content-Language` or `lang` attribute: `it` or `en`.
     #[must_use]
     pub const fn tag(self) -> &'static str {

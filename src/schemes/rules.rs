@@ -10,7 +10,7 @@ use super::answers::Answers;
 use super::campaign::{Campaign, CampaignWindow, Scheme};
 use super::decision::{Award, Decision};
 use super::iscro::running::{Event, Running, running};
-use super::{allowance600, iscro};
+use super::{allowance600, iscro, written};
 use crate::application::{Application, Facts};
 
 /// The data that the program is built with, one file a scheme and range of years.
@@ -206,8 +206,7 @@ fn scheme_of(file: &'static str) -> Result<Scheme, ParameterFault> {
     struct Head {
         scheme: &'static str,
     }
-    let head: Head = serde_json::from_str(file)
-        .map_err(|fault| ParameterFault::Unreadable(fault.to_string()))?;
+    let head: Head = written::read(file)?;
     Scheme::from_name(head.scheme)
         .ok_or_else(|| ParameterFault::Unreadable("the scheme is unknown".to_owned()))
 }
