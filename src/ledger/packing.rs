@@ -60,6 +60,6 @@ mod tests {
     #[test]
     fn a_phrase_book_is_never_changed() {
         let digests = BOOKS.map(|book| sha256(book)[..4].to_vec());
-        assert_eq!(digests, [[64, 133, 152, 166]]);
+        assert_eq!(digests, [[242, 127, 155, 218]]);
     }
 }
