@@ -33,7 +33,7 @@ use crate::{
     ledger::{
         drafts::Drafts,
         engine::OpenFault,
-        keys::{HouseKeys, KeysFault, fill_random, private_directory},
+        keys::{HouseKeys, KeysFault, fill_random, private_directory, sync_name},
         shelf::Shelf,
     },
     metrics::{Exporter, MetricsFault},
@@ -238,10 +238,16 @@ fn raise_descriptors(settings: &Settings) {
 }
 
 /// Loads the house's secret, or makes one where there is no ledger that would need another.
-fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
+///
+/// # Errors
+/// [`StartFault::Keys`], [`StartFault::KeyLost`].
+pub fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
     let path = settings.ledger_key();
     if path.exists() {
-        return Ok(HouseKeys::load(&path)?);
+        let keys = HouseKeys::load(&path)?;
+        // Its maker may have been killed before its name was synced.
+        sync_name(&path).map_err(|source| KeysFault::File { path, source })?;
+        return Ok(keys);
     }
     let ledgers = ledgers(settings);
     let used = fs::read_dir(&ledgers).is_ok_and(|mut files| {

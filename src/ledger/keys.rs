@@ -146,13 +146,14 @@ pub fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
     sync_directory(path.parent().unwrap_or_else(|| Path::new(".")))
 }
 
-/// Makes a directory with all its parents, for its owner alone; each new name is synced with the directory it stands in.
+/// Makes a directory with all its parents, for its owner alone; each new name is synced with the directory it stands in,
+/// and so is one that was there: who made it may have been killed before that.
 ///
 /// # Errors
 /// What the system says.
 pub fn private_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
-        return Ok(());
+        return sync_name(path);
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(parent) = parent {
@@ -163,6 +164,18 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
         made => made?,
     }
     sync_directory(parent.unwrap_or_else(|| Path::new(".")))
+}
+
+/// Syncs the name of something that was there before us. In a directory that we may not read we have made no names.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_name(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    match sync_directory(parent.unwrap_or_else(|| Path::new("."))) {
+        Err(fault) if fault.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
 }
 
 /// Syncs a directory, so that the names in it survive a power cut.
