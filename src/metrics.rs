@@ -77,6 +77,10 @@ metrics_list! {
         "Answers stopped at the last gate because they were rendered for somebody else. Any is an alarm.";
     LEDGER_POISONED = Kind::Gauge, Count, "sportello_ledger_poisoned" []
         "1 after a failed write or sync: intake has stopped, a restart recovers from disk.";
+    DISK_FREE = Kind::Gauge, Bytes, "sportello_disk_free_bytes" []
+        "Bytes that may still be written to the file system that holds the ledger.";
+    DISK_RESERVE = Kind::Gauge, Bytes, "sportello_disk_reserve_bytes" []
+        "Bytes of it that are kept free: below them nothing new is taken in.";
     CONNECTIONS = Kind::Gauge, Count, "sportello_connections" []
         "Connections open on the public listener.";
     URN = Kind::Gauge, Count, "sportello_urn_applications" []

@@ -35,6 +35,7 @@ use crate::{
         engine::OpenFault,
         keys::{HouseKeys, KeysFault, fill_random, private_directory, sync_name},
         shelf::Shelf,
+        space::Space,
     },
     metrics::{Exporter, MetricsFault},
     operator::{self, Operator},
@@ -152,6 +153,8 @@ pub fn run(
         Arc::clone(&urn),
         settings.ledger(),
     )?);
+    let space = Arc::new(Space::of(&ledgers(settings), settings.disk_reserve_bytes())?);
+    let _watch = space.watch()?;
     let rules = Rules::builtin();
     let registry = registry(settings)?;
     open_campaigns(&shelf, rules, &start.clock)?;
@@ -165,6 +168,7 @@ pub fn run(
         limits: Limits::new(&settings.limits()),
         sessions: Registry::new(settings.sessions()),
         shelf: Arc::clone(&shelf),
+        space,
         drafts: Arc::new(Drafts::open(&ledgers(settings), Arc::clone(&keys))?),
         registry: Arc::clone(&registry),
     });

@@ -28,6 +28,8 @@ use crate::{
 
 /// Longest body of a request, part of the public contract and therefore no setting.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// A demo on somebody's own machine takes what room there is.
+const DEMO_DISK_RESERVE_BYTES: u64 = 16 << 20;
 
 /// Settings that were checked, all of them.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub struct Flags {
     pub listen: Option<String>,
     /// `--operator`.
     pub operator: Option<String>,
+    /// `--demo`.
+    pub demo: bool,
 }
 
 impl Settings {
@@ -57,6 +61,10 @@ impl Settings {
         flags: &Flags,
     ) -> Result<Self, ConfigFaults> {
         let mut reading = read::Reading::default();
+        if flags.demo {
+            let reserve = DEMO_DISK_RESERVE_BYTES.to_string();
+            reading.text("ledger.disk_reserve_bytes", &reserve, &Source::Flag("--demo"));
+        }
         if let Some(path) = file {
             reading.file(path);
         }
@@ -142,6 +150,12 @@ impl Settings {
     #[must_use]
     pub fn ledger_key(&self) -> PathBuf {
         self.path("ledger.key").unwrap_or_else(|| self.data().join("ledger.key"))
+    }
+
+    /// Bytes that stay free on the ledger's disk.
+    #[must_use]
+    pub fn disk_reserve_bytes(&self) -> u64 {
+        self.number("ledger.disk_reserve_bytes")
     }
 
     /// The file with what the institute knows itself, if there is one.

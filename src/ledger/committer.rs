@@ -52,6 +52,9 @@ pub enum CommitFault {
     /// The storage failed; intake has stopped until a restart.
     #[error("the ledger's storage has failed")]
     Storage,
+    /// The disk's reserve is reached; intake resumes when there is room again.
+    #[error("too little room is left on the disk")]
+    NoRoom,
 }
 
 /// Called once, on the committer's thread: it must not block.

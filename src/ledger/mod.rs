@@ -2,7 +2,7 @@
 //!
 //! From the bottom: [`keys`] and [`seal`] (what is stored opens for its subject alone), [`record`] and [`entry`] (what is
 //! stored), [`receipt`] and [`proof`] (what the person holds), [`index`] (what is known by heart), [`engine`] and
-//! [`engines`] (where it is stored), [`committer`] (who writes), [`handover`] (how submissions reach it), [`verify`] (proof
+//! [`engines`] (where it is stored), [`space`] (how much room is left there), [`committer`] (who writes), [`handover`] (how submissions reach it), [`verify`] (proof
 //! that all of it is whole).
 
 pub mod committer;
@@ -20,6 +20,7 @@ pub mod receipt;
 pub mod record;
 pub mod seal;
 pub mod shelf;
+pub mod space;
 pub mod verify;
 
 use std::{

@@ -119,11 +119,15 @@ impl Operator {
             return Some("draining\n");
         }
         let poisoned = self.intake.shelf.all().iter().any(|ledger| ledger.poisoned());
-        poisoned.then_some("storage failed: mend it and restart\n")
+        if poisoned {
+            return Some("storage failed: mend it and restart\n");
+        }
+        let short = self.intake.space.short();
+        short.then_some("the disk is nearly full: make room, then intake resumes by itself\n")
     }
 
     /// Gauges that follow from what is there are set when they are asked for, so they agree with each other.
-    #[expect(clippy::cast_precision_loss, reason = "counts of people are far below 2^52")]
+    #[expect(clippy::cast_precision_loss, reason = "people and bytes are far below 2^52")]
     fn metrics(&self) -> String {
         let ledgers = self.intake.shelf.all();
         let undecided: u64 = ledgers.iter().map(|ledger| ledger.tally().undecided()).sum();
@@ -131,6 +135,8 @@ impl Operator {
         list::URN.gauge(&[]).set(self.urn.len() as f64);
         let poisoned = ledgers.iter().any(|ledger| ledger.poisoned());
         list::LEDGER_POISONED.gauge(&[]).set(f64::from(u8::from(poisoned)));
+        list::DISK_FREE.gauge(&[]).set(self.intake.space.free_bytes() as f64);
+        list::DISK_RESERVE.gauge(&[]).set(self.intake.space.reserve_bytes() as f64);
         for audience in Audience::ALL {
             let open = matches!(self.intake.window(audience), Window::Open { .. });
             list::WINDOW_OPEN.gauge(&[audience.as_str()]).set(f64::from(u8::from(open)));

@@ -240,7 +240,7 @@ impl History {
                 }
                 (What::Size(of, size), None) if *of == file => contents.resize(*size, 0),
                 (What::Size(of, size), Some(luck)) if *of == file => {
-                    luck.size(&mut contents, *size)
+                    luck.size(&mut contents, *size);
                 }
                 _ => {}
             }

@@ -75,10 +75,15 @@ impl Counter {
 
     /// Opens it again on the same data and port, after it was stopped or killed.
     pub(crate) fn reopen(self, now: &str) -> Self {
+        self.reopen_with(now, &[])
+    }
+
+    /// The same with other settings.
+    pub(crate) fn reopen_with(self, now: &str, settings: &[(&str, &str)]) -> Self {
         let (data, public) = (Arc::clone(&self.data), self.public.clone());
         drop(self);
         let address = public.strip_prefix("https://").unwrap();
-        Self::start(data, now, address, &[]).expect("the counter opens again")
+        Self::start(data, now, address, settings).expect("the counter opens again")
     }
 
     fn start(
