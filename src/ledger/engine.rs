@@ -165,6 +165,16 @@ pub enum StorageFault {
     Full,
 }
 
+impl StorageFault {
+    /// Whether the disk itself failed, so that what is on it is known only after a restart.
+    #[must_use]
+    pub fn is_of_the_disk(&self) -> bool {
+        use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
+        let Self::Store(fault) = self else { return false };
+        matches!(fault.sqlite_error_code(), Some(DiskFull | SystemIoFailure))
+    }
+}
+
 /// The writing side, owned by the one committer.
 pub trait Engine: Send {
     /// Decides uniqueness, writes everything, syncs once. Only then does it return.

@@ -160,7 +160,8 @@ impl Ledger {
         let checkpointer = spawn("checkpoint", {
             let reader = Arc::clone(&reader);
             let every = Duration::from_millis(config.checkpoint_ms);
-            move || checkpoint_until(&stopped, every, reader.as_ref())
+            let poisoned = Arc::clone(&poisoned);
+            move || checkpoint_until(&stopped, every, reader.as_ref(), &poisoned)
         })
         .map_err(thread_fault)?;
         let committer = spawn("commit", move || committer.run_guarded()).map_err(thread_fault)?;
@@ -379,10 +380,23 @@ fn spawn(
     thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
-fn checkpoint_until(stopped: &Receiver<()>, every: Duration, reader: &dyn Reader) {
-    while stopped.recv_timeout(every) == Err(crossbeam::channel::RecvTimeoutError::Timeout) {
-        if let Err(fault) = reader.checkpoint() {
-            tracing::warn!(%fault, "checkpoint put off");
+/// A checkpoint syncs, too: what holds for a commit holds for it, and on a poisoned ledger nothing is synced any more.
+fn checkpoint_until(
+    stopped: &Receiver<()>,
+    every: Duration,
+    reader: &dyn Reader,
+    poisoned: &AtomicBool,
+) {
+    while stopped.recv_timeout(every) == Err(crossbeam::channel::RecvTimeoutError::Timeout)
+        && !poisoned.load(Ordering::Acquire)
+    {
+        match reader.checkpoint() {
+            Err(fault) if fault.is_of_the_disk() => {
+                poisoned.store(true, Ordering::Release);
+                tracing::error!(%fault, "the ledger is poisoned by a checkpoint: intake has stopped; mend the storage and restart");
+            }
+            Err(fault) => tracing::warn!(%fault, "checkpoint put off"),
+            Ok(()) => {}
         }
     }
 }

@@ -44,6 +44,14 @@ pub(crate) struct Step {
     pub(crate) begin: usize,
     pub(crate) end: usize,
     pub(crate) what: What,
+    /// Its sync failed: processes see it, the disk never will.
+    pub(crate) lost: bool,
+}
+
+impl Step {
+    pub(crate) fn new(begin: usize, end: usize, what: What) -> Self {
+        Self { begin, end, what, lost: false }
+    }
 }
 
 /// Everything that happened to the files below one directory, in the order in which it began.
@@ -93,11 +101,11 @@ impl History {
                 let file = history.files;
                 history.files += 1;
                 let what = What::Write(file, 0, bytes.clone());
-                history.steps.push(Step { begin: 0, end: 0, what });
+                history.steps.push(Step::new(0, 0, what));
                 Target::File(file)
             });
             let what = What::Name(path.clone(), Some(target));
-            history.steps.push(Step { begin: 0, end: 0, what });
+            history.steps.push(Step::new(0, 0, what));
         }
         history
     }
@@ -114,6 +122,18 @@ impl History {
         }
         self.end = moment + 1;
         self
+    }
+
+    /// A sync of a file fails, and the process with it. The kernel forgets that the file's pages were never written, and
+    /// shows them to whoever reads.
+    pub(crate) fn sync_failed(self, of: FileId, begin: usize) -> Self {
+        let synced = self.synced(begin, |what| matches!(what, What::SyncFile(file) if *file == of));
+        let mut failed = self.killed_at(begin + 1);
+        for step in &mut failed.steps {
+            let written = matches!(step.what, What::Write(file, ..) if file == of);
+            step.lost |= written && step.end >= synced;
+        }
+        failed
     }
 
     /// The same without some of its syncs: what would have happened had they not been there.
@@ -138,6 +158,15 @@ impl History {
         named.collect()
     }
 
+    /// When the syncs of these files began, and of which.
+    pub(crate) fn file_syncs(&self, of: &[FileId]) -> Vec<(FileId, usize)> {
+        let syncs = self.steps.iter().filter_map(|step| match step.what {
+            What::SyncFile(file) if of.contains(&file) => Some((file, step.begin)),
+            _ => None,
+        });
+        syncs.collect()
+    }
+
     /// When the syncs of directories began.
     pub(crate) fn directory_syncs(&self) -> Vec<usize> {
         let syncs = self.steps.iter().filter(|step| matches!(step.what, What::SyncDirectory(_)));
@@ -154,6 +183,12 @@ impl History {
             count(&|what| matches!(what, What::SyncFile(file) if ledgers.contains(file))),
             count(&|what| matches!(what, What::Size(file, 0) if logs.contains(file))),
         )
+    }
+
+    /// A moment before, in or after a call: as it begins, under way, as it ends, over.
+    pub(crate) fn around(&self, call: usize, nth: usize) -> usize {
+        let Step { begin, end, .. } = self.steps[call];
+        [begin, begin + 1, end, end + 1][nth]
     }
 
     /// What the outside had been told before a moment.
@@ -230,6 +265,9 @@ impl History {
             self.synced(moment, |what| matches!(what, What::SyncFile(other) if *other == file));
         let mut contents = Vec::new();
         for step in self.steps.iter().filter(|step| step.begin < moment) {
+            if step.lost && luck.is_some() {
+                continue;
+            }
             let lucky = luck.as_deref_mut().filter(|_| step.end >= synced);
             match (&step.what, lucky) {
                 (What::Write(of, at, bytes), None) if *of == file => {

@@ -202,7 +202,7 @@ impl Reading<'_> {
     }
 
     fn step(&mut self, call: &Call, what: What) {
-        self.steps.push(Step { begin: call.begin, end: call.end, what });
+        self.steps.push(Step::new(call.begin, call.end, what));
     }
 
     /// The path below the root, if it is one.
