@@ -56,7 +56,9 @@ const BLOCKING_THREADS_MAX: usize = 4;
 #[derive(Debug, thiserror::Error)]
 pub enum StartFault {
     /// The data directory cannot be made.
-    #[error("data directory {path}: {source}")]
+    #[error(
+        "data directory {path}: {source}; give one with --data that this user may make and write"
+    )]
     Data {
         /// Which directory.
         path: PathBuf,

@@ -161,6 +161,9 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
     }
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
         made => made?,
     }
     sync_directory(parent.unwrap_or_else(|| Path::new(".")))

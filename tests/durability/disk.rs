@@ -188,7 +188,8 @@ impl History {
     /// A moment before, in or after a call: as it begins, under way, as it ends, over.
     pub(crate) fn around(&self, call: usize, nth: usize) -> usize {
         let Step { begin, end, .. } = self.steps[call];
-        [begin, begin + 1, end, end + 1][nth]
+        // What was there from the beginning is there.
+        [begin, begin + 1, end, end + 1][nth].max(1)
     }
 
     /// What the outside had been told before a moment.

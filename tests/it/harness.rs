@@ -69,7 +69,12 @@ impl Counter {
 
     /// The same with settings, given as environment variables.
     pub(crate) fn open_with(settings: &[(&str, &str)]) -> Self {
-        let data = Arc::new(tempfile::tempdir().unwrap());
+        Self::open_in(&std::env::temp_dir(), settings)
+    }
+
+    /// The same with its data below another directory.
+    pub(crate) fn open_in(place: &Path, settings: &[(&str, &str)]) -> Self {
+        let data = Arc::new(tempfile::tempdir_in(place).unwrap());
         Self::start(data, EVENING, "127.0.0.1:0", settings).expect("the counter opens")
     }
 
