@@ -14,13 +14,12 @@ use clap::Args;
 use super::{Exit, complain, say};
 use crate::{
     ledger::{
-        Receipt,
-        engine::{OpenFault, StorageFault},
+        Receipt, Tally,
         engines::{files::take_directory, sqlite::file_of},
         keys::HouseKeys,
         verify::{Audit, holds_receipt, proves_itself},
     },
-    schemes::Rules,
+    schemes::{Campaign, Rules},
 };
 
 /// Findings that are printed one by one; the rest is counted.
@@ -56,10 +55,8 @@ impl Verify {
                 Exit::Faults
             }
             Err(fault) => {
-                let damaged = fault.downcast_ref::<OpenFault>().is_some_and(OpenFault::is_damage)
-                    || fault.is::<StorageFault>();
                 complain(fault);
-                if damaged { Exit::Faults } else { Exit::Usage }
+                Exit::Usage
             }
         }
     }
@@ -76,19 +73,18 @@ impl Verify {
         let mut findings = Vec::new();
         for window in Rules::builtin().campaigns() {
             let campaign = window.campaign;
-            if file_of(&directory, campaign).exists() {
-                let audit = Audit::open(&directory, campaign, Arc::clone(&keys))?;
-                findings.extend(audit.walk(progress())?);
-                let tally = audit.tally();
-                println!(
-                    "{campaign}: accepted {} = decided {} + undecided {} + withdrawn before a decision {}; withdrawn later {}",
-                    tally.accepted.iter().sum::<u64>(),
-                    tally.decided.iter().sum::<u64>(),
-                    tally.undecided(),
-                    tally.withdrawn_undecided,
-                    tally.withdrawn_decided,
-                );
-                audits.insert(campaign, audit);
+            if !file_of(&directory, campaign).exists() {
+                continue;
+            }
+            match Audit::open(&directory, campaign, Arc::clone(&keys)) {
+                Ok(audit) => {
+                    findings.extend(audit.walk(progress()));
+                    tell(campaign, &audit.tally());
+                    audits.insert(campaign, audit);
+                }
+                // The other ledgers are read all the same, and this one's receipts are named.
+                Err(fault) if fault.is_damage() => findings.push(fault.to_string()),
+                Err(fault) => return Err(fault.into()),
             }
         }
         if let Some(path) = &self.receipts {
@@ -98,9 +94,20 @@ impl Verify {
     }
 }
 
+fn tell(campaign: Campaign, tally: &Tally) {
+    println!(
+        "{campaign}: accepted {} = decided {} + undecided {} + withdrawn before a decision {}; withdrawn later {}",
+        tally.accepted.iter().sum::<u64>(),
+        tally.decided.iter().sum::<u64>(),
+        tally.undecided(),
+        tally.withdrawn_undecided,
+        tally.withdrawn_decided,
+    );
+}
+
 fn receipts(
     path: &Path,
-    audits: &BTreeMap<crate::schemes::Campaign, Audit>,
+    audits: &BTreeMap<Campaign, Audit>,
     public_key: &[u8],
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let file = File::open(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
@@ -116,7 +123,7 @@ fn receipts(
         let at = || format!("{}:{number}", path.display());
         match serde_json::from_str::<Receipt>(&line) {
             Err(fault) => findings.push(format!("{}: is no receipt: {fault}", at())),
-            Ok(receipt) if !holds_receipt(audits, &receipt)? => {
+            Ok(receipt) if !holds_receipt(audits, &receipt).is_ok_and(|held| held) => {
                 findings.push(format!(
                     "{}: LOST: the ledger does not hold {}",
                     at(),

@@ -160,6 +160,9 @@ pub enum StorageFault {
     /// The store refused a read or a write.
     #[error("storage: {0}")]
     Store(#[from] rusqlite::Error),
+    /// What is stored is not what was signed; `sportello verify` tells how far it goes.
+    #[error("the ledger is damaged: run sportello verify, and restore it from your backup")]
+    Damaged,
     /// The ledger holds as many records as positions exist.
     #[error("the ledger of this campaign is full")]
     Full,

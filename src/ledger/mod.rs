@@ -248,7 +248,12 @@ impl Ledger {
         else {
             return Ok(None);
         };
+        let root = stored.root;
         let batch = SignedBatch::restored(&self.keys, self.campaign, stored);
+        // A receipt that does not prove itself is worse than none.
+        if batch.tree.root() != root || self.keys.sign_root(&root) != batch.signature {
+            return Err(StorageFault::Damaged);
+        }
         Ok(self.receipt(position, entry.received_on, &entry.digest, &batch))
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Position, RECEIVED, Receipt, State, Tally,
-    engine::{Entry, OpenFault, Reader as _, SignedBatch, StorageFault},
+    engine::{Entry, OpenFault, Reader as _, SignedBatch, StorageFault, StoredBatch},
     engines::sqlite::{self, Bounds},
     index::Index,
     keys::HouseKeys,
@@ -56,36 +56,41 @@ impl Audit {
     }
 
     /// Reads every record and decision: each opens for its subject, has the digest that was signed, stands under its batch's
-    /// root, and each batch under the next one's. `progress` is told how many records were read.
-    ///
-    /// # Errors
-    /// [`StorageFault`] when the disk does not answer.
-    pub fn walk(&self, mut progress: impl FnMut(u64)) -> Result<Vec<Finding>, StorageFault> {
+    /// root, and each batch under the next one's. What cannot be read is found too, and does not keep the rest from being
+    /// read. `progress` is told how many records were read.
+    pub fn walk(&self, mut progress: impl FnMut(u64)) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let mut previous_root = Digest::default();
+        let mut previous_root = Some(Digest::default());
         let records = lock(&self.index).len();
         let mut next = 0;
         let (mut standing, mut keys) = (HashSet::new(), HashSet::new());
         while next < records {
             let position = Position(u32::try_from(next).unwrap_or(u32::MAX));
-            let Some(batch) =
-                self.reader.batch_of(position)?.filter(|batch| !batch.entries.is_empty())
-            else {
-                findings.push(format!("{}: a batch is missing", self.campaign));
-                break;
+            let first = self.keys.receipt(self.campaign, position);
+            let batch = match self.batch_at(position) {
+                Ok(batch) => batch,
+                Err(what) => {
+                    findings.push(format!("{first}: {what}"));
+                    previous_root = None;
+                    next += 1;
+                    continue;
+                }
             };
-            if batch.previous_root != previous_root {
-                findings.push(format!("{}: the chain of roots is broken", self.campaign));
+            if previous_root.is_some_and(|root| root != batch.previous_root) {
+                findings.push(format!("{first}: the chain of roots is broken before its batch"));
             }
             let tree =
                 self.keys.tree(self.campaign, batch.first, &batch.entries, &batch.previous_root);
             if tree.root() != batch.root || self.keys.sign_root(&batch.root) != batch.signature {
-                findings.push(format!("{}: a batch does not match its signed root", self.campaign));
+                findings.push(format!(
+                    "{first}: its batch, of {}, does not match its signed root",
+                    batch.entries.len()
+                ));
             }
             for (offset, entry) in (0..).zip(&batch.entries) {
                 let position = Position(batch.first.0 + offset);
                 let code = || self.keys.receipt(self.campaign, position);
-                if let Some(what) = self.examine(position, entry)? {
+                if let Some(what) = self.examine(position, entry) {
                     findings.push(format!("{}: {what}", code()));
                 }
                 let state = lock(&self.index).durable_state(position);
@@ -97,14 +102,30 @@ impl Audit {
                     findings.push(format!("{}: its idempotency key was used before", code()));
                 }
             }
-            previous_root = batch.root;
+            previous_root = Some(batch.root);
             next += batch.entries.len();
             progress(next as u64);
         }
-        Ok(findings)
+        findings
     }
 
-    fn examine(
+    /// The batch that begins at a position.
+    fn batch_at(&self, position: Position) -> Result<StoredBatch, String> {
+        match self.reader.batch_of(position) {
+            Ok(Some(batch)) if batch.first == position && !batch.entries.is_empty() => Ok(batch),
+            Ok(_) => Err("its batch is missing".to_owned()),
+            Err(fault) => Err(format!("its batch cannot be read: {fault}")),
+        }
+    }
+
+    fn examine(&self, position: Position, entry: &Entry) -> Option<String> {
+        match self.difference(position, entry) {
+            Ok(difference) => difference.map(str::to_owned),
+            Err(fault) => Some(format!("it cannot be read: {fault}")),
+        }
+    }
+
+    fn difference(
         &self,
         position: Position,
         entry: &Entry,

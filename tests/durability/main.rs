@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
 mod check;
+mod damage;
 mod dice;
 mod disk;
 mod power_cut;

@@ -80,6 +80,7 @@ impl Recording {
             marks: place.path().join("marks"),
             seed,
             people_from: run * PEOPLE,
+            versions: 100,
             sessions: 2,
             rounds: 14,
         };
@@ -162,7 +163,7 @@ fn cut_once(recordings: &[Recording], mut dice: Dice) -> Option<String> {
 }
 
 /// In memory where there is some, for a cut is made by us and not by a disk.
-fn place() -> tempfile::TempDir {
+pub(crate) fn place() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
@@ -273,7 +274,8 @@ fn the_writer_without_a_cut() {
     }
     let place = place();
     let (data, marks) = (place.path().join("data"), place.path().join("marks"));
-    let task = Task { data, marks, seed: seed(), people_from: 0, sessions: 3, rounds: 6 };
+    let task =
+        Task { data, marks, seed: seed(), people_from: 0, versions: 100, sessions: 3, rounds: 6 };
     writer::run(&task);
     let marks = fs::read_to_string(&task.marks).unwrap();
     let mut promised = Promised::default();

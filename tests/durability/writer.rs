@@ -63,6 +63,8 @@ pub(crate) struct Task {
     pub(crate) seed: u64,
     /// People from this number on are nobody else's.
     pub(crate) people_from: u64,
+    /// Different applications of a person; every seventh is large.
+    pub(crate) versions: usize,
     /// How often the ledger is opened and closed.
     pub(crate) sessions: usize,
     /// Rounds of visits a session.
@@ -147,8 +149,17 @@ pub(crate) fn outcome_of(receipt: &str) -> Outcome {
 
 /// Runs a task to its end; every session ends orderly.
 pub(crate) fn run(task: &Task) {
-    let mut people =
-        People { next: task.people_from, dice: Dice::new(task.seed), ..People::default() };
+    run_and_look(task, || {});
+}
+
+/// The same; `look` is called before each session ends.
+pub(crate) fn run_and_look(task: &Task, mut look: impl FnMut()) {
+    let mut people = People {
+        next: task.people_from,
+        dice: Dice::new(task.seed),
+        versions: task.versions,
+        ..People::default()
+    };
     for _ in 0..task.sessions {
         let house = Arc::new(House::open(&task.data).unwrap());
         let marks = fs::OpenOptions::new().append(true).create(true).open(&task.marks).unwrap();
@@ -161,6 +172,7 @@ pub(crate) fn run(task: &Task) {
             }
         });
         drop(runtime);
+        look();
         house.shelf.close();
     }
 }
@@ -175,6 +187,7 @@ impl Default for Dice {
 struct People {
     dice: Dice,
     next: u64,
+    versions: usize,
     /// What each person sent last, and where it stands.
     last: BTreeMap<u64, (Visit, Position)>,
     withdrawn: Vec<Visit>,
@@ -230,7 +243,7 @@ impl People {
                     return Visit { key: visit.key + 1, ..visit };
                 }
                 self.next += 1;
-                Visit { person: self.next, key: 0, version: self.dice.below(100) }
+                Visit { person: self.next, key: 0, version: 1 + self.dice.below(self.versions) }
             }
         }
     }

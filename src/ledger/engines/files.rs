@@ -37,9 +37,17 @@ impl Form {
     ) -> Result<Connection, OpenFault> {
         let store = |source| OpenFault::Store { path: path.to_owned(), source };
         let directory_fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
-        log::write_again(&log::log_of(path)).map_err(directory_fault)?;
-        // SQLite gives its log the permissions of the file that it belongs to.
+        let log = log::log_of(path);
+        if !path.exists() && fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            // SQLite would begin anew and throw the log away.
+            let what = "it is missing, and its log is there".to_owned();
+            return Err(OpenFault::Damaged { path: path.to_owned(), what });
+        }
+        log::write_again(&log).map_err(directory_fault)?;
+        // SQLite gives its log the permissions of the file that it belongs to. The file's name comes before the log's, also on
+        // the disk.
         private_file(path).map_err(directory_fault)?;
+        sync_directory(directory).map_err(directory_fault)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(store)?;
         connection.busy_timeout(BUSY_WAIT).map_err(store)?;
