@@ -185,6 +185,11 @@ impl History {
         )
     }
 
+    /// The first call by which anybody was told anything.
+    pub(crate) fn first_mark(&self) -> usize {
+        self.steps.iter().position(|step| matches!(step.what, What::Mark(_))).unwrap()
+    }
+
     /// A moment before, in or after a call: as it begins, under way, as it ends, over.
     pub(crate) fn around(&self, call: usize, nth: usize) -> usize {
         let Step { begin, end, .. } = self.steps[call];

@@ -44,10 +44,8 @@ impl Form {
             return Err(OpenFault::Damaged { path: path.to_owned(), what });
         }
         log::write_again(&log).map_err(directory_fault)?;
-        // SQLite gives its log the permissions of the file that it belongs to. The file's name comes before the log's, also on
-        // the disk.
+        // SQLite gives its log the permissions of the file that it belongs to.
         private_file(path).map_err(directory_fault)?;
-        sync_directory(directory).map_err(directory_fault)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(store)?;
         connection.busy_timeout(BUSY_WAIT).map_err(store)?;
