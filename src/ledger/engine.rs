@@ -113,7 +113,7 @@ pub enum OpenFault {
         source: std::io::Error,
     },
     /// The store itself refused.
-    #[error("ledger {path}: {source}")]
+    #[error("ledger {path}: {source}{}", hint(source))]
     Store {
         /// The file.
         path: PathBuf,
@@ -150,8 +150,23 @@ impl OpenFault {
     /// Whether the ledger itself is at fault, and not how it was asked for.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Damaged { .. } | Self::Store { .. })
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Store { source, .. } => !is_of_the_disk(source),
+            _ => false,
+        }
     }
+}
+
+/// Whether it was the disk that refused, and not what is on it.
+fn is_of_the_disk(fault: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
+    let of_the_disk = [CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure];
+    fault.sqlite_error_code().is_some_and(|code| of_the_disk.contains(&code))
+}
+
+fn hint(fault: &rusqlite::Error) -> &'static str {
+    if is_of_the_disk(fault) { "; look for a full, read-only or failing disk" } else { "" }
 }
 
 /// The ledger's storage failed. Writing has ended for this process; a restart recovers what is on disk.

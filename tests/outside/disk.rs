@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -75,6 +76,14 @@ impl Disk {
         fs::write(&path, vec![1; mebibytes << 20]).unwrap();
         fs::File::open(&path).unwrap().sync_all().unwrap();
         path
+    }
+
+    /// To the last byte.
+    pub(crate) fn fill(&self) {
+        let mut file = fs::File::create(self.mounted().join("filling")).unwrap();
+        for size in [1 << 16, 1 << 10, 1] {
+            while file.write_all(&vec![1; size]).is_ok() {}
+        }
     }
 }
 

@@ -4,12 +4,14 @@ use std::{
     fs,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use crate::{
     disk::Disk,
-    harness::{Counter, EVENING, program},
+    harness::{Counter, EVENING, PATIENCE, program},
 };
 
 /// Somebody who is not the superuser.
@@ -25,7 +27,15 @@ fn serve(data: &Path) -> Command {
 
 /// It ends with 2 and one complaint that names the place, the reason and what to do.
 fn complains(mut command: Command, parts: &[&str]) {
-    let output = command.output().unwrap();
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let ended = (0..PATIENCE.as_millis() / 20).any(|_| {
+        thread::sleep(Duration::from_millis(20));
+        child.try_wait().unwrap().is_some()
+    });
+    if !ended {
+        child.kill().unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{complaint}");
     for part in parts {
@@ -45,6 +55,22 @@ fn a_read_only_disk_is_named_whether_it_holds_data_or_not() {
     complains(serve(&fresh), &[fresh.to_str().unwrap(), "Read-only file system", "--data"]);
     let ledger = counter.data().join("ledger");
     complains(serve(&counter.data()), &[ledger.to_str().unwrap(), "Read-only file system"]);
+}
+
+/// Neither is data there called damaged, by the server or by `verify`.
+#[test]
+#[ignore = "needs the superuser and loop devices"]
+fn a_disk_without_any_room_is_named() {
+    let disk = Disk::small(64);
+    let mut counter = Counter::open_in(&disk.mounted(), &[]);
+    counter.stop();
+    disk.fill();
+    let fresh = disk.mounted().join("fresh");
+    complains(serve(&fresh), &[fresh.to_str().unwrap(), "No space left on device"]);
+    complains(serve(&counter.data()), &["iscro-2024.sqlite", "look for a full"]);
+    let mut verify = program();
+    verify.arg("verify").arg("--data").arg(counter.data());
+    complains(verify, &["iscro-2024.sqlite", "look for a full"]);
 }
 
 #[test]
