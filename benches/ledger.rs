@@ -88,7 +88,7 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     drop(engine);
     let started = Instant::now();
     let inspection = Inspection::open(place.path(), CAMPAIGN, keys)?;
-    assert_eq!(inspection.walk(|_| {})?, Vec::<String>::new());
+    assert_eq!(inspection.walk(|_| {}), Vec::<String>::new());
     println!("verified in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
 }

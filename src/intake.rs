@@ -35,6 +35,7 @@ use crate::{
         record::{Header, RecordFault},
         seal::Subject,
         shelf::Shelf,
+        space::Space,
     },
     registry,
     schemes::{Answers, Campaign, CampaignWindow, Decision, Rules},
@@ -65,6 +66,8 @@ pub struct Intake {
     pub sessions: Registry,
     /// Open ledgers.
     pub shelf: Arc<Shelf>,
+    /// Room on the ledgers' disk.
+    pub space: Arc<Space>,
     /// What people have begun and not handed in.
     pub drafts: Arc<Drafts>,
     /// Who was shown or changed whose data.
@@ -273,6 +276,7 @@ impl Desk {
         body: &[u8],
     ) -> Result<Personal<'s, Receipt>, SubmitFault> {
         let intake = &self.intake;
+        intake.space.admits().map_err(SubmitFault::Commit)?;
         let application = intake.read_application(scope, body)?;
         let campaign = application.campaign();
         let today = local_time::date_at(intake.clock.now());

@@ -85,6 +85,10 @@ metrics_list! {
         "1 after a failed write or sync of the audit trail: reading goes on, a restart recovers from disk.";
     AUDIT_LOST = Kind::Counter, Count, "sportello_audit_lost_total" []
         "Events that are in the log alone because the audit trail could not take them. Any is an alarm.";
+    DISK_FREE = Kind::Gauge, Bytes, "sportello_disk_free_bytes" []
+        "Bytes that may still be written to the file system that holds the ledger.";
+    DISK_RESERVE = Kind::Gauge, Bytes, "sportello_disk_reserve_bytes" []
+        "Bytes of it that are kept free: below them nothing new is taken in.";
     CONNECTIONS = Kind::Gauge, Count, "sportello_connections" []
         "Connections open on the public listener.";
     URN = Kind::Gauge, Count, "sportello_urn_applications" []

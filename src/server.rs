@@ -35,8 +35,9 @@ use crate::{
         audit::Trail,
         drafts::Drafts,
         engine::OpenFault,
-        keys::{HouseKeys, KeysFault, fill_random, private_directory},
+        keys::{HouseKeys, KeysFault, fill_random, private_directory, sync_name},
         shelf::Shelf,
+        space::Space,
     },
     metrics::{Exporter, MetricsFault},
     operator::{self, Operator},
@@ -57,7 +58,9 @@ const BLOCKING_THREADS_MAX: usize = 4;
 #[derive(Debug, thiserror::Error)]
 pub enum StartFault {
     /// The data directory cannot be made.
-    #[error("data directory {path}: {source}")]
+    #[error(
+        "data directory {path}: {source}; give one with --data that this user may make and write"
+    )]
     Data {
         /// Which directory.
         path: PathBuf,
@@ -146,6 +149,7 @@ pub fn run(
     let tls = start.tls.server()?;
     let (intake, urn) = intake(settings, start)?;
     let shelf = &intake.shelf;
+    let _watch = intake.space.watch()?;
 
     raise_descriptors(settings);
     let (operator_listener, public_listeners) = bind(settings)?;
@@ -208,6 +212,7 @@ fn intake(settings: &Settings, start: Start) -> Result<(Arc<Intake>, Arc<Urn<Cas
         start.clock.clone(),
         settings.ledger(),
     )?);
+    let space = Arc::new(Space::of(&ledgers(settings), settings.disk_reserve_bytes())?);
     let trail =
         Trail::open(&ledgers(settings), Arc::clone(&keys), start.clock.clone(), settings.audit())?;
     let trail = Arc::new(trail);
@@ -226,6 +231,7 @@ fn intake(settings: &Settings, start: Start) -> Result<(Arc<Intake>, Arc<Urn<Cas
         limits: Limits::new(&settings.limits()),
         sessions: Registry::new(settings.sessions()),
         shelf,
+        space,
         drafts: Arc::new(drafts),
         trail,
         registry,
@@ -263,10 +269,18 @@ fn raise_descriptors(settings: &Settings) {
 }
 
 /// Loads the house's secrets, or makes one where there is no ledger that would need another.
-fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
+///
+/// # Errors
+/// [`StartFault::Keys`], [`StartFault::KeyLost`].
+pub fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
     match settings.ledger_key() {
         KeySource::Given(text) => Ok(HouseKeys::from_text(&text)?),
-        KeySource::File(path) if path.exists() => Ok(HouseKeys::load(&path)?),
+        KeySource::File(path) if path.exists() => {
+            let keys = HouseKeys::load(&path)?;
+            // Its maker may have been killed before its name was synced.
+            sync_name(&path).map_err(|source| KeysFault::File { path, source })?;
+            Ok(keys)
+        }
         KeySource::File(path) => {
             let ledgers = ledgers(settings);
             let used = fs::read_dir(&ledgers).is_ok_and(|mut files| {

@@ -59,6 +59,7 @@ impl Serve {
             data: self.data.clone(),
             listen: self.listen.clone(),
             operator: self.operator.clone(),
+            demo: self.demo,
         };
         let environment = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))

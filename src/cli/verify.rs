@@ -14,8 +14,7 @@ use clap::Args;
 use super::{Exit, complain, house::House, say};
 use crate::{
     ledger::{
-        Receipt, audit,
-        engine::{OpenFault, StorageFault},
+        Receipt, Tally, audit,
         engines::{files::take_directory, sqlite::file_of},
         keys::HouseKeys,
         verify::{Inspection, holds_receipt, proves_itself},
@@ -48,10 +47,8 @@ impl Verify {
         match self.verify() {
             Ok(findings) => conclude(&findings),
             Err(fault) => {
-                let damaged = fault.downcast_ref::<OpenFault>().is_some_and(OpenFault::is_damage)
-                    || fault.is::<StorageFault>();
                 complain(fault);
-                if damaged { Exit::Faults } else { Exit::Usage }
+                Exit::Usage
             }
         }
     }
@@ -87,23 +84,36 @@ pub(super) fn inspect(
     let mut findings = Vec::new();
     for window in Rules::builtin().campaigns() {
         let campaign = window.campaign;
-        if file_of(directory, campaign).exists() {
-            let inspection = Inspection::open(directory, campaign, Arc::clone(keys))?;
-            findings.extend(inspection.walk(progress())?);
-            let tally = inspection.tally();
-            println!(
-                "{campaign}: accepted {} = decided {} + undecided {} + withdrawn before a decision {}; withdrawn later {}",
-                tally.accepted.iter().sum::<u64>(),
-                tally.decided.iter().sum::<u64>(),
-                tally.undecided(),
-                tally.withdrawn_undecided,
-                tally.withdrawn_decided,
-            );
-            inspections.insert(campaign, inspection);
+        if !file_of(directory, campaign).exists() {
+            continue;
+        }
+        match Inspection::open(directory, campaign, Arc::clone(keys)) {
+            Ok(inspection) => {
+                findings.extend(inspection.walk(progress()));
+                tell(campaign, &inspection.tally());
+                inspections.insert(campaign, inspection);
+            }
+            // The other ledgers are read all the same, and this one's receipts are named.
+            Err(fault) if fault.is_damage() => findings.push(fault.to_string()),
+            Err(fault) => return Err(fault.into()),
         }
     }
-    findings.extend(audit::inspect(directory, keys)?);
+    match audit::inspect(directory, keys) {
+        Ok(found) => findings.extend(found),
+        Err(fault) => findings.push(fault.to_string()),
+    }
     Ok((inspections, findings))
+}
+
+fn tell(campaign: Campaign, tally: &Tally) {
+    println!(
+        "{campaign}: accepted {} = decided {} + undecided {} + withdrawn before a decision {}; withdrawn later {}",
+        tally.accepted.iter().sum::<u64>(),
+        tally.decided.iter().sum::<u64>(),
+        tally.undecided(),
+        tally.withdrawn_undecided,
+        tally.withdrawn_decided,
+    );
 }
 
 fn receipts(
@@ -124,7 +134,7 @@ fn receipts(
         let at = || format!("{}:{number}", path.display());
         match serde_json::from_str::<Receipt>(&line) {
             Err(fault) => findings.push(format!("{}: is no receipt: {fault}", at())),
-            Ok(receipt) if !holds_receipt(inspections, &receipt)? => {
+            Ok(receipt) if !holds_receipt(inspections, &receipt).is_ok_and(|held| held) => {
                 findings.push(format!(
                     "{}: LOST: the ledger does not hold {}",
                     at(),

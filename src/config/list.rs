@@ -301,6 +301,12 @@ pub const SETTINGS: &[Setting] = &[
         "How often the write-ahead log is moved into place, milliseconds.",
     ),
     setting(
+        "ledger.disk_reserve_bytes",
+        "1073741824",
+        Allowed::Number(0, 1 << 50),
+        "Bytes that stay free on the ledger's disk: below them nothing new is taken in. The demo keeps 16 MiB.",
+    ),
+    setting(
         "ledger.readers_max",
         "8",
         Allowed::Number(1, 256),

@@ -28,6 +28,8 @@ use crate::{
 
 /// Longest body of a request, part of the public contract and therefore no setting.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// A demo on somebody's own machine takes what room there is.
+const DEMO_DISK_RESERVE_BYTES: u64 = 16 << 20;
 
 /// Settings that were checked, all of them. One is a secret, so none is printed for debugging.
 pub struct Settings {
@@ -58,6 +60,8 @@ pub struct Flags {
     pub listen: Option<String>,
     /// `--operator`.
     pub operator: Option<String>,
+    /// `--demo`.
+    pub demo: bool,
 }
 
 impl Settings {
@@ -71,6 +75,10 @@ impl Settings {
         flags: &Flags,
     ) -> Result<Self, ConfigFaults> {
         let mut reading = read::Reading::default();
+        if flags.demo {
+            let reserve = DEMO_DISK_RESERVE_BYTES.to_string();
+            reading.text("ledger.disk_reserve_bytes", &reserve, &Source::Flag("--demo"));
+        }
         if let Some(path) = file {
             reading.file(path);
         }
@@ -170,6 +178,12 @@ impl Settings {
             months_kept: self.number("audit.months_kept"),
             queue_events_max: self.count("audit.queue_events_max"),
         }
+    }
+
+    /// Bytes that stay free on the ledger's disk.
+    #[must_use]
+    pub fn disk_reserve_bytes(&self) -> u64 {
+        self.number("ledger.disk_reserve_bytes")
     }
 
     /// The file with what the institute knows itself, if there is one.

@@ -399,7 +399,7 @@ impl From<CommitFault> for Problem {
     fn from(fault: CommitFault) -> Self {
         match fault {
             CommitFault::Busy => Self::shedding(Kind::Busy, "queue"),
-            CommitFault::Storage => Kind::StorageUnavailable.into(),
+            CommitFault::Storage | CommitFault::NoRoom => Kind::StorageUnavailable.into(),
         }
     }
 }

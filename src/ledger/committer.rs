@@ -52,6 +52,9 @@ pub enum CommitFault {
     /// The storage failed; intake has stopped until a restart.
     #[error("the ledger's storage has failed")]
     Storage,
+    /// The disk's reserve is reached; intake resumes when there is room again.
+    #[error("too little room is left on the disk")]
+    NoRoom,
 }
 
 /// Called once, on the committer's thread: it must not block.
@@ -187,6 +190,11 @@ impl Committer {
         }
         let watch = Stopwatch::start();
         let written = self.engine.write(batch).map_err(|fault| self.poison(&fault))?;
+        // A checkpoint may have met a failing disk meanwhile. What a disk says after that is no ground for a promise: whoever
+        // repeats it after the restart is told what came of it.
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(CommitFault::Storage);
+        }
         self.meters.duration.record(watch.elapsed());
         Ok(written)
     }
@@ -359,7 +367,35 @@ mod tests {
         }
     }
 
-    fn committer(engine: Failing) -> (Committer, Sender<Work>) {
+    /// An engine whose disk is found to fail by somebody else while it writes.
+    struct Doubtful(Arc<AtomicBool>);
+
+    impl Engine for Doubtful {
+        fn write(&mut self, batch: &Batch) -> Result<Written, StorageFault> {
+            self.0.store(true, Ordering::Release);
+            Failing(Arc::default()).write(batch)
+        }
+
+        fn tidy(&mut self) -> Result<(), StorageFault> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_was_written_while_the_ledger_was_poisoned_is_no_promise() {
+        let poisoned = Arc::default();
+        let (mut committer, work) = committer(Doubtful(Arc::clone(&poisoned)));
+        committer.poisoned = poisoned;
+        let thread = std::thread::spawn(move || committer.run());
+        let (sender, answer) = bounded(1);
+        let reply = Box::new(move |result| sender.send(result).unwrap());
+        work.send(Work::Withdraw(Position(0), reply)).unwrap();
+        assert_eq!(answer.recv().unwrap(), Err(CommitFault::Storage));
+        work.send(Work::Close).unwrap();
+        thread.join().unwrap();
+    }
+
+    fn committer(engine: impl Engine + 'static) -> (Committer, Sender<Work>) {
         let (sender, work) = bounded(100);
         let campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
         let config = Config {

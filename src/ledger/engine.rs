@@ -143,7 +143,7 @@ pub enum OpenFault {
         source: std::io::Error,
     },
     /// The store itself refused.
-    #[error("ledger {path}: {source}")]
+    #[error("ledger {path}: {source}{}", hint(source))]
     Store {
         /// The file.
         path: PathBuf,
@@ -180,8 +180,23 @@ impl OpenFault {
     /// Whether the ledger itself is at fault, and not how it was asked for.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Damaged { .. } | Self::Store { .. })
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Store { source, .. } => !is_of_the_disk(source),
+            _ => false,
+        }
     }
+}
+
+/// Whether it was the disk that refused, and not what is on it.
+fn is_of_the_disk(fault: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
+    let of_the_disk = [CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure];
+    fault.sqlite_error_code().is_some_and(|code| of_the_disk.contains(&code))
+}
+
+fn hint(fault: &rusqlite::Error) -> &'static str {
+    if is_of_the_disk(fault) { "; look for a full, read-only or failing disk" } else { "" }
 }
 
 /// The ledger's storage failed. Writing has ended for this process; a restart recovers what is on disk.
@@ -190,9 +205,22 @@ pub enum StorageFault {
     /// The store refused a read or a write.
     #[error("storage: {0}")]
     Store(#[from] rusqlite::Error),
+    /// What is stored is not what was signed; `sportello verify` tells how far it goes.
+    #[error("the ledger is damaged: run sportello verify, and restore it from your backup")]
+    Damaged,
     /// The ledger holds as many records as positions exist.
     #[error("the ledger of this campaign is full")]
     Full,
+}
+
+impl StorageFault {
+    /// Whether the disk itself failed, so that what is on it is known only after a restart.
+    #[must_use]
+    pub fn is_of_the_disk(&self) -> bool {
+        use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
+        let Self::Store(fault) = self else { return false };
+        matches!(fault.sqlite_error_code(), Some(DiskFull | SystemIoFailure))
+    }
 }
 
 /// The writing side, owned by the one committer.

@@ -287,13 +287,14 @@ fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
-/// Makes a directory with all its parents, for its owner alone; each new name is synced with the directory it stands in.
+/// Makes a directory with all its parents, for its owner alone; each new name is synced with the directory it stands in,
+/// and so is one that was there: who made it may have been killed before that.
 ///
 /// # Errors
 /// What the system says.
 pub fn private_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
-        return Ok(());
+        return sync_name(path);
     }
     let parent = parent_of(path);
     if parent != Path::new(".") {
@@ -301,9 +302,24 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
     }
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
         made => made?,
     }
     sync_directory(parent)
+}
+
+/// Syncs the name of something that was there before us. In a directory that we may not read we have made no names.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_name(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    match sync_directory(parent.unwrap_or_else(|| Path::new("."))) {
+        Err(fault) if fault.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
 }
 
 /// Syncs a directory, so that the names in it survive a power cut.

@@ -2,8 +2,8 @@
 //!
 //! From the bottom: [`keys`] and [`seal`] (what is stored opens for its subject alone), [`record`] and [`entry`] (what is
 //! stored), [`receipt`] and [`proof`] (what the person holds), [`index`] (what is known by heart), [`engine`] and
-//! [`engines`] (where it is stored), [`committer`] (who writes), [`handover`] (how submissions reach it), [`verify`] (proof
-//! that all of it is whole), [`audit`] (who was shown or changed what).
+//! [`engines`] (where it is stored), [`space`] (how much room is left there), [`committer`] (who writes), [`handover`] (how
+//! submissions reach it), [`verify`] (proof that all of it is whole), [`audit`] (who was shown or changed what).
 
 pub mod audit;
 pub mod backup;
@@ -25,6 +25,7 @@ pub mod record;
 pub mod seal;
 pub mod shelf;
 pub mod snapshot;
+pub mod space;
 pub mod verify;
 
 use std::{
@@ -176,7 +177,8 @@ impl Ledger {
         let checkpointer = spawn("checkpoint", {
             let reader = Arc::clone(&reader);
             let every = Duration::from_millis(config.checkpoint_ms);
-            move || checkpoint_until(&stopped, every, reader.as_ref())
+            let poisoned = Arc::clone(&poisoned);
+            move || checkpoint_until(&stopped, every, reader.as_ref(), &poisoned)
         })
         .map_err(thread_fault)?;
         let committer = spawn("commit", move || committer.run_guarded()).map_err(thread_fault)?;
@@ -263,7 +265,12 @@ impl Ledger {
         else {
             return Ok(None);
         };
+        let root = stored.root;
         let batch = SignedBatch::restored(&self.keys, self.campaign, stored);
+        // A receipt that does not prove itself is worse than none.
+        if batch.tree.root() != root || !self.keys.signed_root(&root, &batch.signature) {
+            return Err(StorageFault::Damaged);
+        }
         Ok(self.receipt(position, entry.received_on, &entry.digest, &batch))
     }
 
@@ -416,10 +423,23 @@ fn spawn(
     thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
-fn checkpoint_until(stopped: &Receiver<()>, every: Duration, reader: &dyn Reader) {
-    while stopped.recv_timeout(every) == Err(crossbeam::channel::RecvTimeoutError::Timeout) {
-        if let Err(fault) = reader.checkpoint() {
-            tracing::warn!(%fault, "checkpoint put off");
+/// A checkpoint syncs, too: what holds for a commit holds for it, and on a poisoned ledger nothing is synced any more.
+fn checkpoint_until(
+    stopped: &Receiver<()>,
+    every: Duration,
+    reader: &dyn Reader,
+    poisoned: &AtomicBool,
+) {
+    while stopped.recv_timeout(every) == Err(crossbeam::channel::RecvTimeoutError::Timeout)
+        && !poisoned.load(Ordering::Acquire)
+    {
+        match reader.checkpoint() {
+            Err(fault) if fault.is_of_the_disk() => {
+                poisoned.store(true, Ordering::Release);
+                tracing::error!(%fault, "the ledger is poisoned by a checkpoint: intake has stopped; mend the storage and restart");
+            }
+            Err(fault) => tracing::warn!(%fault, "checkpoint put off"),
+            Ok(()) => {}
         }
     }
 }

@@ -291,6 +291,6 @@ proptest! {
         }
         agree(&model, &open(directory.path()), &keys);
         let inspection = Inspection::open(directory.path(), CAMPAIGN, Arc::new(keys)).unwrap();
-        prop_assert_eq!(inspection.walk(|_| {}).unwrap(), Vec::<String>::new());
+        prop_assert_eq!(inspection.walk(|_| {}), Vec::<String>::new());
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Position, RECEIVED, Receipt, State, Tally,
-    engine::{Entry, OpenFault, Reader as _, SignedBatch, StorageFault},
+    engine::{Entry, OpenFault, Reader as _, SignedBatch, StorageFault, StoredBatch},
     engines::sqlite::{self, Bounds},
     index::Index,
     keys::HouseKeys,
@@ -21,6 +21,9 @@ use crate::schemes::Campaign;
 
 /// Files need few connections when nobody else works.
 const BOUNDS: Bounds = Bounds { wal_bytes_max: u64::MAX, readers_max: 1 };
+
+/// What is said of every receipt of such a batch.
+const UNSIGNED: &str = "it does not match its signed root";
 
 /// One campaign's ledger, opened to be verified; the directory must have been taken before.
 pub struct Inspection {
@@ -56,36 +59,42 @@ impl Inspection {
     }
 
     /// Reads every record and decision: each opens for its subject, has the digest that was signed, stands under its batch's
-    /// root, and each batch under the next one's. `progress` is told how many records were read.
-    ///
-    /// # Errors
-    /// [`StorageFault`] when the disk does not answer.
-    pub fn walk(&self, mut progress: impl FnMut(u64)) -> Result<Vec<Finding>, StorageFault> {
+    /// root, and each batch under the next one's. What cannot be read is found too, and does not keep the rest from being
+    /// read. `progress` is told how many records were read.
+    pub fn walk(&self, mut progress: impl FnMut(u64)) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let mut previous_root = Digest::default();
+        let mut previous_root = Some(Digest::default());
         let mut records = 0;
         let (mut standing, mut keys) = (HashSet::new(), HashSet::new());
-        for number in 1..=self.reader.batches()? {
-            let Some(batch) = self.reader.batch(number)? else {
-                findings.push(format!("{}: batch {number} is missing", self.campaign));
-                continue;
+        let batches = self.reader.batches().unwrap_or_else(|fault| {
+            findings.push(format!("{}: its batches cannot be read: {fault}", self.campaign));
+            0
+        });
+        for number in 1..=batches {
+            let first = self.keys.receipt(self.campaign, Position(records));
+            let batch = match self.batch(number) {
+                Ok(batch) => batch,
+                Err(what) => {
+                    findings.push(format!("{first}, batch {number}: {what}"));
+                    previous_root = None;
+                    continue;
+                }
             };
-            if batch.previous_root != previous_root {
-                findings
-                    .push(format!("{}: the chain is broken before batch {number}", self.campaign));
+            if previous_root.is_some_and(|root| root != batch.previous_root) {
+                findings.push(format!("{first}, batch {number}: the chain is broken before it"));
             }
-            if batch.tree(&self.keys, self.campaign).root() != batch.root
-                || !self.keys.signed_root(&batch.root, &batch.signature)
-            {
-                findings.push(format!(
-                    "{}: batch {number} does not match its signed root",
-                    self.campaign
-                ));
+            let signed = batch.tree(&self.keys, self.campaign).root() == batch.root
+                && self.keys.signed_root(&batch.root, &batch.signature);
+            if !signed && batch.entries.is_empty() {
+                findings.push(format!("{first}, batch {number}: {UNSIGNED}"));
             }
             for (offset, entry) in (0..).zip(&batch.entries) {
                 let position = Position(batch.first.0 + offset);
                 let code = || self.keys.receipt(self.campaign, position);
-                if let Some(what) = self.examine(position, entry)? {
+                if !signed {
+                    findings.push(format!("{}, batch {number}: {UNSIGNED}", code()));
+                }
+                if let Some(what) = self.examine(position, entry) {
                     findings.push(format!("{}: {what}", code()));
                 }
                 let state = lock(&self.index).durable_state(position);
@@ -96,14 +105,29 @@ impl Inspection {
                     findings.push(format!("{}: its idempotency key was used before", code()));
                 }
             }
-            previous_root = batch.root;
-            records += batch.entries.len() as u64;
-            progress(records);
+            previous_root = Some(batch.root);
+            records = batch.first.0 + u32::try_from(batch.entries.len()).unwrap_or(u32::MAX);
+            progress(records.into());
         }
-        Ok(findings)
+        findings
     }
 
-    fn examine(
+    fn batch(&self, number: u32) -> Result<StoredBatch, String> {
+        match self.reader.batch(number) {
+            Ok(Some(batch)) => Ok(batch),
+            Ok(None) => Err("it is missing".to_owned()),
+            Err(fault) => Err(format!("it cannot be read: {fault}")),
+        }
+    }
+
+    fn examine(&self, position: Position, entry: &Entry) -> Option<String> {
+        match self.difference(position, entry) {
+            Ok(difference) => difference.map(str::to_owned),
+            Err(fault) => Some(format!("it cannot be read: {fault}")),
+        }
+    }
+
+    fn difference(
         &self,
         position: Position,
         entry: &Entry,

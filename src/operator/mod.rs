@@ -122,14 +122,15 @@ impl Operator {
         if poisoned {
             return Some("storage failed: mend it and restart\n");
         }
-        self.intake
-            .trail
-            .failed()
-            .then_some("the audit trail failed: mend the storage and restart\n")
+        if self.intake.trail.failed() {
+            return Some("the audit trail failed: mend the storage and restart\n");
+        }
+        let short = self.intake.space.short();
+        short.then_some("the disk is nearly full: make room, then intake resumes by itself\n")
     }
 
     /// Gauges that follow from what is there are set when they are asked for, so they agree with each other.
-    #[expect(clippy::cast_precision_loss, reason = "counts of people are far below 2^52")]
+    #[expect(clippy::cast_precision_loss, reason = "people and bytes are far below 2^52")]
     fn metrics(&self) -> String {
         let ledgers = self.intake.shelf.all();
         let tallies: Vec<_> = ledgers.iter().map(|ledger| ledger.tally()).collect();
@@ -140,6 +141,8 @@ impl Operator {
         list::URN.gauge(&[]).set(self.urn.len() as f64);
         let poisoned = ledgers.iter().any(|ledger| ledger.poisoned());
         list::LEDGER_POISONED.gauge(&[]).set(f64::from(u8::from(poisoned)));
+        list::DISK_FREE.gauge(&[]).set(self.intake.space.free_bytes() as f64);
+        list::DISK_RESERVE.gauge(&[]).set(self.intake.space.reserve_bytes() as f64);
         for audience in Audience::ALL {
             let open = matches!(self.intake.window(audience), Window::Open { .. });
             list::WINDOW_OPEN.gauge(&[audience.as_str()]).set(f64::from(u8::from(open)));

@@ -69,16 +69,26 @@ impl Counter {
 
     /// The same with settings, given as environment variables.
     pub(crate) fn open_with(settings: &[(&str, &str)]) -> Self {
-        let data = Arc::new(tempfile::tempdir().unwrap());
+        Self::open_in(&std::env::temp_dir(), settings)
+    }
+
+    /// The same with its data below another directory.
+    pub(crate) fn open_in(place: &Path, settings: &[(&str, &str)]) -> Self {
+        let data = Arc::new(tempfile::tempdir_in(place).unwrap());
         Self::start(data, EVENING, "127.0.0.1:0", settings).expect("the counter opens")
     }
 
     /// Opens it again on the same data and port, after it was stopped or killed.
     pub(crate) fn reopen(self, now: &str) -> Self {
+        self.reopen_with(now, &[])
+    }
+
+    /// The same with other settings.
+    pub(crate) fn reopen_with(self, now: &str, settings: &[(&str, &str)]) -> Self {
         let (data, public) = (Arc::clone(&self.data), self.public.clone());
         drop(self);
         let address = public.strip_prefix("https://").unwrap();
-        Self::start(data, now, address, &[]).expect("the counter opens again")
+        Self::start(data, now, address, settings).expect("the counter opens again")
     }
 
     fn start(

@@ -15,4 +15,5 @@ mod life;
 mod protocols;
 mod registry;
 mod second_scheme;
+mod space;
 mod stopping;

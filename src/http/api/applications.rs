@@ -42,6 +42,8 @@ pub(super) async fn submit(
     body: Unread,
 ) -> Result<Reply, Problem> {
     let key = idempotency_key(asked.headers)?;
+    // Before the body is read: a refusal is cheap.
+    public.desk.intake.space.admits()?;
     let body: Bytes = read_json(asked.headers, body, public.body).await?;
     let receipt = public
         .desk

@@ -45,6 +45,7 @@ pub(super) fn take(
     if !is_ndjson(asked.headers) {
         return Err(Kind::MediaType.into());
     }
+    public.desk.intake.space.admits()?;
     let (answers, reply) = Reply::lines(ANSWERS_AHEAD_MAX);
     let batch = Batch {
         public: Rc::clone(public),

@@ -23,6 +23,7 @@ pub(super) async fn save(
     asked: &Asked<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
+    public.desk.intake.space.admits()?;
     let draft = read_json(asked.headers, body, public.body).await?;
     is_object(&draft)?;
     public.desk.save_draft(scope, draft).await?;

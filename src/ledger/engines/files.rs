@@ -4,9 +4,12 @@ use std::{fs, io, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration}
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::super::{
-    engine::OpenFault,
-    keys::{private_directory, sync_directory},
+use super::{
+    super::{
+        engine::OpenFault,
+        keys::{private_directory, sync_directory},
+    },
+    log,
 };
 
 /// How long a connection waits for another of this process.
@@ -34,6 +37,13 @@ impl Form {
     ) -> Result<Connection, OpenFault> {
         let store = |source| OpenFault::Store { path: path.to_owned(), source };
         let directory_fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
+        let log = log::log_of(path);
+        if !path.exists() && fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            // SQLite would begin anew and throw the log away.
+            let what = "it is missing, and its log is there".to_owned();
+            return Err(OpenFault::Damaged { path: path.to_owned(), what });
+        }
+        log::write_again(&log).map_err(directory_fault)?;
         // SQLite gives its log the permissions of the file that it belongs to.
         private_file(path).map_err(directory_fault)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -1,7 +1,4 @@
-//! What a stranger does with tools of their own: the session that the demo prints, and the deployment files.
-//!
-//! These need more than the Rust toolchain, so they are ignored unless asked for: `cargo test -- --ignored`.
-
+//! The session that the demo prints, and the deployment files, under tools of others.
 use std::{
     io::{BufRead as _, BufReader},
     path::Path,

@@ -1,0 +1,161 @@
+//! What must hold of a ledger, given what people were told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+use sportello::ledger::{
+    Receipt, State,
+    engine::Verdict,
+    handover::Handover,
+    receipt::ReceiptCode,
+    verify::{Inspection, proves_itself},
+};
+use tokio::task::LocalSet;
+
+use crate::writer::{CAMPAIGN, House, Mark, Visit, body, outcome_of};
+
+/// A person whom no writer knows.
+const NEWCOMER: Visit = Visit { person: 9_999_999, key: 0, version: 1 };
+
+/// What people were told.
+#[derive(Clone, Default)]
+pub(crate) struct Promised {
+    pub(crate) received: BTreeMap<String, (Visit, Receipt)>,
+    withdrawing: BTreeSet<String>,
+    withdrawn: BTreeSet<String>,
+}
+
+impl Promised {
+    pub(crate) fn add<'m>(&mut self, marks: impl Iterator<Item = &'m str>) {
+        for mark in marks {
+            match serde_json::from_str(mark).unwrap() {
+                Mark::Received { visit, receipt } => {
+                    let code = receipt.receipt.clone();
+                    let told = (visit, receipt);
+                    let before = self.received.insert(code, told.clone());
+                    assert!(before.is_none_or(|before| before == told), "two receipts for one");
+                }
+                Mark::Withdrawing { receipt } => drop(self.withdrawing.insert(receipt)),
+                Mark::Withdrawn { receipt } => drop(self.withdrawn.insert(receipt)),
+            }
+        }
+    }
+}
+
+/// Everything about the data that is not as it was promised. The data is changed: a newcomer applies.
+pub(crate) fn findings(data: &Path, promised: &Promised) -> Vec<String> {
+    let mut findings = Vec::new();
+    let house = match House::open(data) {
+        Ok(house) => Arc::new(house),
+        Err(fault) => return vec![format!("it does not open: {fault}")],
+    };
+    for (code, (visit, receipt)) in &promised.received {
+        if let Err(what) = stands(&house, promised, *visit, receipt) {
+            findings.push(format!("{code}: {what}"));
+        }
+    }
+    findings.extend(repeated(&house, promised));
+    let public_keys = house.keys.public_keys();
+    house.shelf.close();
+    let keys = Arc::clone(&house.keys);
+    drop(house);
+    match Inspection::open(&data.join("ledger"), CAMPAIGN, keys) {
+        Err(fault) => findings.push(format!("it cannot be verified: {fault}")),
+        Ok(inspection) => {
+            findings.extend(inspection.walk(drop));
+            for (_, receipt) in promised.received.values() {
+                if !inspection.holds(receipt).is_ok_and(|held| held) {
+                    findings.push(format!("{}: not held to the letter", receipt.receipt));
+                }
+                if !proves_itself(receipt, &public_keys) {
+                    findings.push(format!("{}: does not prove itself", receipt.receipt));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// One receipt: its application to the letter, its state and decision.
+fn stands(
+    house: &House,
+    promised: &Promised,
+    visit: Visit,
+    receipt: &Receipt,
+) -> Result<(), String> {
+    let code = ReceiptCode::parse(&receipt.receipt).unwrap();
+    let ledger = &house.ledger;
+    let (position, state) = ledger.find(code).ok_or("LOST")?;
+    let subject = house.subject(visit);
+    let told = |fault: &dyn std::fmt::Display| fault.to_string();
+    let stored = ledger.application(position, subject).map_err(|fault| told(&fault))?;
+    if stored != body(visit).as_bytes() {
+        return Err("another application".to_owned());
+    }
+    if ledger.stored_receipt(position).map_err(|fault| told(&fault))?.as_ref() != Some(receipt) {
+        return Err("another receipt".to_owned());
+    }
+    let gone = matches!(state, State::Withdrawn(_));
+    if gone != promised.withdrawn.contains(&receipt.receipt)
+        && !(gone && promised.withdrawing.contains(&receipt.receipt))
+    {
+        return Err(format!("{state:?} against what was told"));
+    }
+    let expected = match state {
+        State::Decided(outcome) | State::Withdrawn(Some(outcome)) => {
+            if outcome != outcome_of(&receipt.receipt) {
+                return Err("another outcome".to_owned());
+            }
+            Some(outcome.as_str().as_bytes().to_vec())
+        }
+        _ => None,
+    };
+    if ledger.decision(position, subject).map_err(|fault| told(&fault))? != expected {
+        return Err("another decision".to_owned());
+    }
+    Ok(())
+}
+
+/// Everybody sends again: the same key finds its receipt, another key finds that the person has applied, and a newcomer
+/// is taken in.
+fn repeated(house: &Arc<House>, promised: &Promised) -> Vec<String> {
+    let mut findings = Vec::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let handover = Handover::to(&house.ledger);
+        let mut sending = tokio::task::JoinSet::new();
+        let sent =
+            promised.received.values().map(|(visit, receipt)| (*visit, Some(receipt.clone())));
+        for (visit, receipt) in sent.chain([(NEWCOMER, None)]) {
+            let again = handover.clone();
+            let submission = house.submission(visit);
+            sending.spawn_local(async move { (visit, receipt, again.submit(submission).await) });
+        }
+        while let Some(answer) = sending.join_next().await {
+            let (visit, receipt, verdict) = answer.unwrap();
+            let told = verdict.as_ref().ok().and_then(|verdict| house.receipt(verdict, visit));
+            let fine = match (&receipt, &verdict) {
+                (Some(_), Ok(Verdict::Replayed(_))) => told == receipt,
+                (None, Ok(Verdict::Accepted(..))) => true,
+                _ => false,
+            };
+            if !fine {
+                let code = receipt.map_or("newcomer".to_owned(), |receipt| receipt.receipt);
+                findings.push(format!("{code}: sent again, another answer"));
+            }
+        }
+        let standing =
+            promised.received.iter().filter(|(code, _)| !promised.withdrawing.contains(*code));
+        for (code, (visit, _)) in standing.take(20) {
+            let other = Visit { key: visit.key + 5000, ..*visit };
+            let verdict = handover.submit(house.submission(other)).await;
+            if !matches!(verdict, Ok(Verdict::AlreadyApplied(_))) {
+                findings.push(format!("{code}: its person could apply twice"));
+            }
+        }
+    });
+    findings
+}

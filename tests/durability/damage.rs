@@ -1,0 +1,191 @@
+//! Files that were changed behind the ledger's back: bits that flip, sectors of zeros, ends and files that are missing.
+//!
+//! Whatever it is, nobody panics, nobody is shown anything but what is theirs to the letter, and a proof by
+//! `sportello verify` with everybody's receipts names every receipt that the damage has cost.
+
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use sportello::ledger::{ReadFault, State, receipt::ReceiptCode, verify::Inspection};
+
+use crate::{
+    check::Promised,
+    dice::{Dice, seed, setting},
+    disk::{Image, read_image, write_image},
+    power_cut::place,
+    writer::{self, CAMPAIGN, House, Task, body, outcome_of},
+};
+
+const DAMAGES_DEFAULT: u64 = 300;
+const SECTOR_BYTES: usize = 512;
+
+/// A small ledger, with its log as it is while a server runs, and tidied up as it is afterwards.
+fn ledger() -> ([Image; 2], Promised) {
+    let place = place();
+    let (data, marks) = (place.path().join("data"), place.path().join("marks"));
+    let task = Task { data, marks, seed: 7, people_from: 0, versions: 6, sessions: 1, rounds: 12 };
+    let mut image = Image::new();
+    writer::run_and_look(&task, || image = read_image(&task.data));
+    let mut promised = Promised::default();
+    promised.add(fs::read_to_string(&task.marks).unwrap().lines());
+    ([image, read_image(&task.data)], promised)
+}
+
+/// Changes one file; says how.
+fn damage(image: &mut Image, dice: &mut Dice) -> String {
+    let files: Vec<PathBuf> = image
+        .iter()
+        .filter(|(_, contents)| contents.as_ref().is_some_and(|bytes| bytes.len() > 1))
+        .map(|(path, _)| path.clone())
+        .collect();
+    let path = dice.pick(&files).unwrap();
+    if dice.chance(5) {
+        image.remove(path);
+        return format!("{} is missing", path.display());
+    }
+    let bytes = image.get_mut(path).unwrap().as_mut().unwrap();
+    let at = dice.below(bytes.len());
+    let what = match dice.below(8) {
+        0 => {
+            bytes.truncate(at);
+            "ends"
+        }
+        1 => {
+            let sector = at - at % SECTOR_BYTES;
+            let until = (sector + SECTOR_BYTES).min(bytes.len());
+            bytes[sector..until].fill(0);
+            "has a sector of zeros"
+        }
+        _ => {
+            bytes[at] ^= 1 << dice.below(8);
+            "has another bit"
+        }
+    };
+    format!("{} {what} at {at}", path.display())
+}
+
+/// What is wrong with how the damage was met, given what `sportello verify --receipts` and readers see.
+fn met(data: &Path, promised: &Promised, how: &str, before: &[Option<State>]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let house = match House::open(data) {
+        Ok(house) => house,
+        // The operator is told; nobody is shown anything.
+        Err(fault) => {
+            return fault
+                .to_string()
+                .is_empty()
+                .then(|| "no words".to_owned())
+                .into_iter()
+                .collect();
+        }
+    };
+    let keys = Arc::clone(&house.keys);
+    let mut lost = Vec::new();
+    for (code, (visit, receipt)) in &promised.received {
+        let Some((position, _)) = house.ledger.find(ReceiptCode::parse(code).unwrap()) else {
+            lost.push(code);
+            continue;
+        };
+        let subject = house.subject(*visit);
+        match house.ledger.application(position, subject) {
+            Ok(bytes) if bytes == body(*visit).as_bytes() => {}
+            Ok(_) => wrong.push(format!("{code}: another application is shown")),
+            Err(ReadFault::Storage(_) | ReadFault::Record(_)) => lost.push(code),
+        }
+        match house.ledger.decision(position, subject) {
+            Ok(Some(decision)) if decision != outcome_of(code).as_str().as_bytes() => {
+                wrong.push(format!("{code}: another decision is shown"));
+            }
+            _ => {}
+        }
+        match house.ledger.stored_receipt(position) {
+            Ok(Some(stored)) if stored != *receipt => {
+                wrong.push(format!("{code}: another receipt is shown"));
+            }
+            Ok(None) | Err(_) => lost.push(code),
+            _ => {}
+        }
+    }
+    let states = states(&house, promised);
+    drop(house);
+    let named = match Inspection::open(&data.join("ledger"), CAMPAIGN, keys) {
+        Err(fault) => fault.to_string(),
+        Ok(inspection) => verified(&inspection, promised),
+    };
+    // What is lost with the end of the log is lost without a trace: it may never have been written.
+    if named.is_empty() && !how.contains("-wal") && states != *before {
+        wrong.push("applications stand otherwise, and verify does not say so".to_owned());
+    }
+    wrong.extend(
+        lost.iter()
+            .filter(|code| !named.contains(**code))
+            .map(|code| format!("{code}: is lost, and verify does not say so: {named:.200}")),
+    );
+    wrong
+}
+
+/// Where every application stands.
+fn states(house: &House, promised: &Promised) -> Vec<Option<State>> {
+    let codes = promised.received.keys().map(|code| ReceiptCode::parse(code).unwrap());
+    codes.map(|code| house.ledger.find(code).map(|(_, state)| state)).collect()
+}
+
+fn verified(inspection: &Inspection, promised: &Promised) -> String {
+    let mut named = inspection.walk(drop);
+    for (code, (_, receipt)) in &promised.received {
+        if !inspection.holds(receipt).is_ok_and(|held| held) {
+            named.push(format!("LOST: {code}"));
+        }
+    }
+    named.join("\n")
+}
+
+#[test]
+fn a_ledger_whose_file_is_gone_is_not_begun_anew_over_its_log() {
+    let ([mut image, _], _) = ledger();
+    image.remove(&file("iscro-2024.sqlite")).unwrap();
+    let place = place();
+    write_image(&image, place.path());
+    let fault = House::open(place.path()).err().unwrap().to_string();
+    assert!(fault.contains("it is missing, and its log is there"), "{fault}");
+    let log = file("iscro-2024.sqlite-wal");
+    assert_eq!(read_image(place.path())[&log], image[&log], "the log is as it was");
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new("ledger").join(name)
+}
+
+#[test]
+fn damage_is_told_by_receipt_and_shows_nobody_what_is_not_theirs() {
+    let damages = setting("SPORTELLO_TEST_DAMAGES").unwrap_or(DAMAGES_DEFAULT);
+    let seed = seed();
+    let (whole, promised) = ledger();
+    assert!(promised.received.len() > 20);
+    let before = {
+        let place = place();
+        write_image(&whole[0], place.path());
+        states(&House::open(place.path()).unwrap(), &promised)
+    };
+    let mut wrong = Vec::new();
+    for number in 0..damages {
+        let mut dice = Dice::new(seed.wrapping_add(number));
+        let mut image = whole[dice.below(2)].clone();
+        let how = damage(&mut image, &mut dice);
+        let place = place();
+        write_image(&image, place.path());
+        let met = catch_unwind(AssertUnwindSafe(|| met(place.path(), &promised, &how, &before)));
+        let met = met.unwrap_or_else(|_| vec!["a panic".to_owned()]);
+        wrong.extend(met.into_iter().take(2).map(|what| format!("{number}: {how}: {what}")));
+    }
+    println!(
+        "{damages} damages over {} receipts: {} met wrongly",
+        promised.received.len(),
+        wrong.len()
+    );
+    assert!(wrong.is_empty(), "{:#?}", &wrong[..wrong.len().min(20)]);
+}

@@ -1,0 +1,388 @@
+//! A disk as a power cut may leave it.
+//!
+//! A [`History`] is what a process did to files, call by call. What was synced before the cut is there. Of everything
+//! else any part may be: single sectors of 512 bytes, whole or torn, in any order; the new length of a file without its
+//! contents; a name without its file's contents, or the file without its name.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::dice::Dice;
+
+const SECTOR_BYTES: usize = 512;
+/// Memory that processes share through a file; a cut leaves nothing of it.
+const SHARED_MEMORY: &str = "-shm";
+
+pub(crate) type FileId = usize;
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    File(FileId),
+    Directory,
+}
+
+/// What a call does.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    /// From now on a name stands for something, or for nothing.
+    Name(PathBuf, Option<Target>),
+    Write(FileId, usize, Vec<u8>),
+    Size(FileId, usize),
+    SyncFile(FileId),
+    SyncDirectory(PathBuf),
+    /// The outside was told something.
+    Mark(String),
+}
+
+/// A call: between `begin` and `end` it may have happened or not.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) begin: usize,
+    pub(crate) end: usize,
+    pub(crate) what: What,
+    /// Its sync failed: processes see it, the disk never will.
+    pub(crate) lost: bool,
+}
+
+impl Step {
+    pub(crate) fn new(begin: usize, end: usize, what: What) -> Self {
+        Self { begin, end, what, lost: false }
+    }
+}
+
+/// Everything that happened to the files below one directory, in the order in which it began.
+#[derive(Clone, Default)]
+pub(crate) struct History {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) files: usize,
+    /// One past the last moment.
+    pub(crate) end: usize,
+}
+
+/// Files and directories by their path below the root; a directory has no contents.
+pub(crate) type Image = BTreeMap<PathBuf, Option<Vec<u8>>>;
+
+/// What becomes of calls that were not synced.
+struct Luck {
+    dice: Dice,
+    /// How many of a hundred sectors are kept.
+    sectors_percent: u64,
+    /// Whether a call is kept or lost as a whole.
+    whole_calls: bool,
+    /// How many of a hundred names are as they were last.
+    names_percent: u64,
+    /// Whether a file that grew without its contents shows what was on the disk before.
+    garbage: bool,
+}
+
+impl Luck {
+    fn of(mut dice: Dice) -> Self {
+        let percent = |dice: &mut Dice| [0, 10, 50, 90, 100][dice.below(5)];
+        Self {
+            sectors_percent: percent(&mut dice),
+            whole_calls: dice.chance(40),
+            names_percent: percent(&mut dice),
+            garbage: dice.chance(20),
+            dice,
+        }
+    }
+}
+
+impl History {
+    /// Begins with what is on the disk already, all of it durable.
+    pub(crate) fn from_image(image: &Image) -> Self {
+        let mut history = Self { end: 1, ..Self::default() };
+        for (path, contents) in image {
+            let target = contents.as_ref().map_or(Target::Directory, |bytes| {
+                let file = history.files;
+                history.files += 1;
+                let what = What::Write(file, 0, bytes.clone());
+                history.steps.push(Step::new(0, 0, what));
+                Target::File(file)
+            });
+            let what = What::Name(path.clone(), Some(target));
+            history.steps.push(Step::new(0, 0, what));
+        }
+        history
+    }
+
+    /// Ends the process at a moment, and not the power: what it did is in the kernel's memory.
+    pub(crate) fn killed_at(mut self, moment: usize) -> Self {
+        // A call that was under way is over, done or not; a sync that was under way promises nothing.
+        self.steps.retain(|step| {
+            let sync = matches!(step.what, What::SyncFile(_) | What::SyncDirectory(_));
+            step.begin < moment && !(sync && step.end >= moment)
+        });
+        for step in &mut self.steps {
+            step.end = step.end.min(moment);
+        }
+        self.end = moment + 1;
+        self
+    }
+
+    /// A sync of a file fails, and the process with it. The kernel forgets that the file's pages were never written, and
+    /// shows them to whoever reads.
+    pub(crate) fn sync_failed(self, of: FileId, begin: usize) -> Self {
+        let synced = self.synced(begin, |what| matches!(what, What::SyncFile(file) if *file == of));
+        let mut failed = self.killed_at(begin + 1);
+        for step in &mut failed.steps {
+            let written = matches!(step.what, What::Write(file, ..) if file == of);
+            step.lost |= written && step.end >= synced;
+        }
+        failed
+    }
+
+    /// The same without some of its syncs: what would have happened had they not been there.
+    pub(crate) fn without_syncs(mut self, unwanted: impl Fn(&What) -> bool) -> Self {
+        let before = self.steps.len();
+        self.steps.retain(|step| {
+            !(matches!(step.what, What::SyncFile(_) | What::SyncDirectory(_))
+                && unwanted(&step.what))
+        });
+        assert!(self.steps.len() < before, "there was nothing to leave out");
+        self
+    }
+
+    /// The files that ever had a name of this ending.
+    pub(crate) fn files_named(&self, ending: &str) -> Vec<FileId> {
+        let named = self.steps.iter().filter_map(|step| match &step.what {
+            What::Name(path, Some(Target::File(file))) => {
+                path.to_string_lossy().ends_with(ending).then_some(*file)
+            }
+            _ => None,
+        });
+        named.collect()
+    }
+
+    /// When the syncs of these files began, and of which.
+    pub(crate) fn file_syncs(&self, of: &[FileId]) -> Vec<(FileId, usize)> {
+        let syncs = self.steps.iter().filter_map(|step| match step.what {
+            What::SyncFile(file) if of.contains(&file) => Some((file, step.begin)),
+            _ => None,
+        });
+        syncs.collect()
+    }
+
+    /// When the syncs of directories began.
+    pub(crate) fn directory_syncs(&self) -> Vec<usize> {
+        let syncs = self.steps.iter().filter(|step| matches!(step.what, What::SyncDirectory(_)));
+        syncs.map(|step| step.begin).collect()
+    }
+
+    /// How often the ledger's file was synced, and how often its log was cut short.
+    pub(crate) fn checkpoints(&self) -> (usize, usize) {
+        let (ledgers, logs) = (self.files_named(".sqlite"), self.files_named("-wal"));
+        let count = |wanted: &dyn Fn(&What) -> bool| {
+            self.steps.iter().filter(|step| wanted(&step.what)).count()
+        };
+        (
+            count(&|what| matches!(what, What::SyncFile(file) if ledgers.contains(file))),
+            count(&|what| matches!(what, What::Size(file, 0) if logs.contains(file))),
+        )
+    }
+
+    /// The first call by which anybody was told anything.
+    pub(crate) fn first_mark(&self) -> usize {
+        self.steps.iter().position(|step| matches!(step.what, What::Mark(_))).unwrap()
+    }
+
+    /// A moment before, in or after a call: as it begins, under way, as it ends, over.
+    pub(crate) fn around(&self, call: usize, nth: usize) -> usize {
+        let Step { begin, end, .. } = self.steps[call];
+        // What was there from the beginning is there.
+        [begin, begin + 1, end, end + 1][nth].max(1)
+    }
+
+    /// What the outside had been told before a moment.
+    pub(crate) fn marks(&self, moment: usize) -> impl Iterator<Item = &str> {
+        let before = self.steps.iter().take_while(move |step| step.begin < moment);
+        before.filter_map(|step| match &step.what {
+            What::Mark(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// What processes see at the end.
+    pub(crate) fn names(&self) -> BTreeMap<PathBuf, Target> {
+        let mut names = BTreeMap::new();
+        for step in &self.steps {
+            if let What::Name(path, target) = &step.what {
+                match target {
+                    Some(target) => names.insert(path.clone(), *target),
+                    None => names.remove(path),
+                };
+            }
+        }
+        names
+    }
+
+    /// The files as processes see them at the end.
+    pub(crate) fn seen(&self) -> Image {
+        image(&self.names(), |file| self.contents(file, usize::MAX, None))
+    }
+
+    /// The files after the power failed at `moment`.
+    pub(crate) fn cut(&self, moment: usize, dice: Dice) -> Image {
+        let mut luck = Luck::of(dice);
+        let names = self.names_after_cut(moment, &mut luck);
+        image(&names, |file| self.contents(file, moment, Some(&mut luck)))
+    }
+
+    /// The begin of the last sync that had ended before `moment`: what ended before that is durable.
+    fn synced(&self, moment: usize, of: impl Fn(&What) -> bool) -> usize {
+        let ended = self.steps.iter().filter(|step| step.end < moment && of(&step.what));
+        ended.map(|step| step.begin).max().unwrap_or(0).max(1)
+    }
+
+    fn names_after_cut(&self, moment: usize, luck: &mut Luck) -> BTreeMap<PathBuf, Target> {
+        let mut changes: BTreeMap<&Path, Vec<(usize, Option<Target>)>> = BTreeMap::new();
+        for step in self.steps.iter().filter(|step| step.begin < moment) {
+            if let What::Name(path, target) = &step.what {
+                changes.entry(path).or_default().push((step.end, *target));
+            }
+        }
+        let mut names = BTreeMap::new();
+        for (path, changes) in changes {
+            let parent = path.parent().unwrap_or(Path::new(""));
+            let synced = self.synced(
+                moment,
+                |what| matches!(what, What::SyncDirectory(directory) if directory == parent),
+            );
+            let durable = changes.iter().take_while(|(end, _)| *end < synced).count();
+            let count = if luck.dice.chance(luck.names_percent) {
+                changes.len()
+            } else {
+                durable + luck.dice.below(changes.len() - durable + 1)
+            };
+            if let Some((_, Some(target))) = count.checked_sub(1).map(|last| changes[last]) {
+                names.insert(path.to_owned(), target);
+            }
+        }
+        names
+    }
+
+    /// A file's contents at a moment: all of it, or with luck what a cut leaves.
+    fn contents(&self, file: FileId, moment: usize, mut luck: Option<&mut Luck>) -> Vec<u8> {
+        let synced =
+            self.synced(moment, |what| matches!(what, What::SyncFile(other) if *other == file));
+        let mut contents = Vec::new();
+        for step in self.steps.iter().filter(|step| step.begin < moment) {
+            if step.lost && luck.is_some() {
+                continue;
+            }
+            let lucky = luck.as_deref_mut().filter(|_| step.end >= synced);
+            match (&step.what, lucky) {
+                (What::Write(of, at, bytes), None) if *of == file => {
+                    overlay(&mut contents, *at, bytes);
+                }
+                (What::Write(of, at, bytes), Some(luck)) if *of == file => {
+                    luck.write(&mut contents, *at, bytes);
+                }
+                (What::Size(of, size), None) if *of == file => contents.resize(*size, 0),
+                (What::Size(of, size), Some(luck)) if *of == file => {
+                    luck.size(&mut contents, *size);
+                }
+                _ => {}
+            }
+        }
+        contents
+    }
+}
+
+fn image(names: &BTreeMap<PathBuf, Target>, mut contents: impl FnMut(FileId) -> Vec<u8>) -> Image {
+    let mut image = Image::new();
+    // In the order of paths, so a directory comes before what is in it.
+    for (path, target) in names {
+        let parent = path.parent().unwrap_or(Path::new(""));
+        let reached = parent.as_os_str().is_empty() || image.get(parent) == Some(&None);
+        if reached && !path.to_string_lossy().ends_with(SHARED_MEMORY) {
+            let contents = match target {
+                Target::File(file) => Some(contents(*file)),
+                Target::Directory => None,
+            };
+            image.insert(path.clone(), contents);
+        }
+    }
+    image
+}
+
+impl Luck {
+    fn size(&mut self, contents: &mut Vec<u8>, size: usize) {
+        if self.dice.chance(self.sectors_percent) {
+            contents.resize(size, 0);
+        }
+    }
+
+    /// Writes some of the sectors.
+    fn write(&mut self, contents: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+        if self.whole_calls {
+            if self.dice.chance(self.sectors_percent) {
+                overlay(contents, at, bytes);
+            }
+            return;
+        }
+        if at + bytes.len() > contents.len() && self.dice.chance(30) {
+            let dice = &mut self.dice;
+            let garbage = self.garbage;
+            let mut filler = || if garbage { dice.roll().to_le_bytes()[0] } else { 0 };
+            contents.resize_with(at + bytes.len(), &mut filler);
+        }
+        let mut from = 0;
+        while from < bytes.len() {
+            let until = (from + SECTOR_BYTES - (at + from) % SECTOR_BYTES).min(bytes.len());
+            if self.dice.chance(self.sectors_percent) {
+                let torn = self.dice.chance(2);
+                let until = if torn { from + 1 + self.dice.below(until - from) } else { until };
+                overlay(contents, at + from, &bytes[from..until]);
+            }
+            from = until;
+        }
+    }
+}
+
+fn overlay(contents: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+    let until = at + bytes.len();
+    if contents.len() < until {
+        contents.resize(until, 0);
+    }
+    contents[at..until].copy_from_slice(bytes);
+}
+
+/// Lays an image out as files.
+pub(crate) fn write_image(image: &Image, root: &Path) {
+    for (path, contents) in image {
+        let path = root.join(path);
+        match contents {
+            None => fs::create_dir(&path).unwrap(),
+            Some(bytes) => {
+                fs::write(&path, bytes).unwrap();
+                // Keys are refused when others may read them.
+                let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+                fs::set_permissions(&path, private).unwrap();
+            }
+        }
+    }
+}
+
+/// Reads files back, without memory that is shared through them.
+pub(crate) fn read_image(root: &Path) -> Image {
+    fn read(root: &Path, below: &Path, image: &mut Image) {
+        for entry in fs::read_dir(root.join(below)).unwrap() {
+            let entry = entry.unwrap();
+            let path = below.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                image.insert(path.clone(), None);
+                read(root, &path, image);
+            } else if !path.to_string_lossy().ends_with(SHARED_MEMORY) {
+                image.insert(path.clone(), Some(fs::read(entry.path()).unwrap()));
+            }
+        }
+    }
+    let mut image = Image::new();
+    read(root, Path::new(""), &mut image);
+    image
+}

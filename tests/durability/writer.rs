@@ -1,0 +1,287 @@
+//! People at a counter, through the library: they apply, repeat themselves, withdraw and apply anew while judges decide.
+//!
+//! Whatever somebody was told is written to a file of marks, one line and one call each, after they were told.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use sportello::{
+    application,
+    civic::FiscalCode,
+    clock::Clock,
+    config::{Flags, Settings},
+    ledger::{
+        Case, Channel, Ledger, Position, Receipt,
+        engine::{FIRST, Ruling, Submission, Verdict},
+        handover::Handover,
+        keys::HouseKeys,
+        proof::sha256,
+        record::Header,
+        seal::Subject,
+        shelf::Shelf,
+    },
+    schemes::{Campaign, Outcome, Rules, Scheme},
+    server,
+    urn::Urn,
+};
+use tokio::task::{JoinSet, LocalSet};
+
+use crate::dice::Dice;
+
+pub(crate) const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
+const DAY: Date = jiff::civil::date(2024, 9, 16);
+/// Nobody draws from it: decisions are made here.
+const URN_APPLICATIONS: usize = 64;
+
+/// What somebody was told, or was about to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Mark {
+    Received { visit: Visit, receipt: Receipt },
+    Withdrawing { receipt: String },
+    Withdrawn { receipt: String },
+}
+
+/// One sending of an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Visit {
+    pub(crate) person: u64,
+    pub(crate) key: u64,
+    pub(crate) version: usize,
+}
+
+/// One process's work.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Task {
+    pub(crate) data: PathBuf,
+    pub(crate) marks: PathBuf,
+    pub(crate) seed: u64,
+    /// People from this number on are nobody else's.
+    pub(crate) people_from: u64,
+    /// Different applications of a person; every seventh is large.
+    pub(crate) versions: usize,
+    /// How often the ledger is opened and closed.
+    pub(crate) sessions: usize,
+    /// Rounds of visits a session.
+    pub(crate) rounds: usize,
+}
+
+/// Settings under which every kind of checkpoint happens within seconds.
+pub(crate) fn settings(data: &Path) -> Settings {
+    let small = [("WAL_BYTES_MAX", "200000"), ("CHECKPOINT_MS", "4"), ("RULING_WAIT_MS", "1")];
+    let environment =
+        small.map(|(name, value)| (format!("SPORTELLO_LEDGER_{name}"), value.to_owned()));
+    let flags = Flags { data: Some(data.to_str().unwrap().to_owned()), ..Flags::default() };
+    Settings::gather(None, environment.into_iter(), &flags).unwrap()
+}
+
+/// The ledgers, opened as a server opens them.
+pub(crate) struct House {
+    pub(crate) keys: Arc<HouseKeys>,
+    pub(crate) shelf: Shelf,
+    pub(crate) ledger: Arc<Ledger>,
+}
+
+impl House {
+    pub(crate) fn open(data: &Path) -> Result<Self, server::StartFault> {
+        let settings = settings(data);
+        server::prepare_data(&settings)?;
+        let keys = Arc::new(server::house_keys(&settings)?);
+        let urn: Arc<Urn<Case>> = Arc::new(Urn::new(URN_APPLICATIONS, 1));
+        let clock =
+            Clock::standing_at(DAY.at(12, 0, 0, 0).in_tz("Europe/Rome").unwrap().timestamp());
+        let shelf =
+            Shelf::take(&data.join("ledger"), Arc::clone(&keys), urn, clock, settings.ledger())?;
+        shelf.open(CAMPAIGN)?;
+        let ledger = shelf.get(CAMPAIGN).unwrap();
+        Ok(Self { keys, shelf, ledger })
+    }
+
+    pub(crate) fn subject(&self, visit: Visit) -> Subject {
+        self.keys.subject(&FiscalCode::made_up(visit.person))
+    }
+
+    pub(crate) fn submission(&self, visit: Visit) -> Submission {
+        let (keys, subject, bytes) = (&self.keys, self.subject(visit), body(visit));
+        let header = Header {
+            channel: Channel::Citizen,
+            received_on: DAY,
+            subject,
+            principal: subject,
+            actor: subject,
+        };
+        Submission {
+            claim: keys.claim(subject, CAMPAIGN),
+            key: keys.key_hash(subject, b"chosen", &visit.key.to_be_bytes()),
+            digest: sha256(bytes.as_bytes()),
+            channel: Channel::Citizen,
+            received_on: DAY,
+            subject,
+            principal: subject,
+            record: keys.seal_record(CAMPAIGN, &header, bytes.as_bytes()),
+            application: Box::new(application::parse(bytes.as_bytes(), Rules::builtin()).unwrap()),
+        }
+    }
+
+    pub(crate) fn receipt(&self, verdict: &Verdict, visit: Visit) -> Option<Receipt> {
+        match verdict {
+            Verdict::Accepted(position, batch, _) => {
+                let digest = sha256(body(visit).as_bytes());
+                Some(self.ledger.receipt(*position, DAY, &digest, batch).unwrap())
+            }
+            Verdict::Replayed(position) => self.ledger.stored_receipt(*position).unwrap(),
+            Verdict::KeyReused | Verdict::AlreadyApplied(_) => None,
+        }
+    }
+}
+
+/// What somebody sends; some of it fills several pages of a file.
+pub(crate) fn body(visit: Visit) -> String {
+    let mail = format!("mail{}-{}@example.it", visit.version, visit.key);
+    let text = application::example(&FiscalCode::made_up(visit.person), CAMPAIGN.year)
+        .replace("mario@example.it", &mail);
+    let length = if visit.version.is_multiple_of(7) { 20_000 } else { 0 };
+    format!("{text}{}", " ".repeat(length))
+}
+
+/// What is decided on an application follows from its receipt, so that a mix-up would show.
+pub(crate) fn outcome_of(receipt: &str) -> Outcome {
+    let sum: usize = receipt.bytes().map(usize::from).sum();
+    Outcome::ALL[sum % Outcome::ALL.len()]
+}
+
+/// Runs a task to its end; every session ends orderly.
+pub(crate) fn run(task: &Task) {
+    run_and_look(task, || {});
+}
+
+/// The same; `look` is called before each session ends.
+pub(crate) fn run_and_look(task: &Task, mut look: impl FnMut()) {
+    let mut people = People {
+        next: task.people_from,
+        dice: Dice::new(task.seed),
+        versions: task.versions,
+        ..People::default()
+    };
+    for _ in 0..task.sessions {
+        let house = Arc::new(House::open(&task.data).unwrap());
+        let marks = fs::OpenOptions::new().append(true).create(true).open(&task.marks).unwrap();
+        let marks = Arc::new(Mutex::new(marks));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let handover = Handover::to(&house.ledger);
+            for _ in 0..task.rounds {
+                people.round(&house, &handover, &marks).await;
+            }
+        });
+        drop(runtime);
+        look();
+        house.shelf.close();
+    }
+}
+
+impl Default for Dice {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+#[derive(Default)]
+struct People {
+    dice: Dice,
+    next: u64,
+    versions: usize,
+    /// What each person sent last, and where it stands.
+    last: BTreeMap<u64, (Visit, Position)>,
+    withdrawn: Vec<Visit>,
+}
+
+impl People {
+    /// Some visits at once, some decisions, some withdrawals.
+    async fn round(
+        &mut self,
+        house: &Arc<House>,
+        handover: &Handover,
+        marks: &Arc<Mutex<fs::File>>,
+    ) {
+        let mut sending = JoinSet::new();
+        for _ in 0..=self.dice.below(8) {
+            let visit = self.visit();
+            // Now and then somebody presses the button twice.
+            for _ in 0..=usize::from(self.dice.chance(10)) {
+                let (house, handover, marks) =
+                    (Arc::clone(house), handover.clone(), Arc::clone(marks));
+                sending.spawn_local(send(house, handover, marks, visit));
+            }
+        }
+        let standing: Vec<_> = self.last.values().copied().collect();
+        if self.dice.chance(50) {
+            let decided = (0..3).filter_map(|_| self.dice.pick(&standing).copied());
+            house.ledger.rule(decided.map(|case| ruling(house, case)).collect());
+        }
+        if self.dice.chance(40)
+            && let Some((visit, position)) = self.dice.pick(&standing).copied()
+        {
+            let receipt = house.ledger.code(position).to_string();
+            say(marks, &Mark::Withdrawing { receipt: receipt.clone() });
+            house.ledger.withdraw(position).await.unwrap();
+            say(marks, &Mark::Withdrawn { receipt });
+            self.last.remove(&visit.person);
+            self.withdrawn.push(visit);
+        }
+        while let Some(sent) = sending.join_next().await {
+            if let Some((visit, position)) = sent.unwrap() {
+                self.last.insert(visit.person, (visit, position));
+            }
+        }
+    }
+
+    fn visit(&mut self) -> Visit {
+        let known: Vec<_> = self.last.values().map(|(visit, _)| *visit).collect();
+        match (self.dice.below(10), self.dice.pick(&known).copied()) {
+            (0, Some(visit)) => visit,
+            (1, Some(visit)) => Visit { key: visit.key + 1000, ..visit },
+            _ => {
+                if let Some(visit) = self.withdrawn.pop() {
+                    return Visit { key: visit.key + 1, ..visit };
+                }
+                self.next += 1;
+                Visit { person: self.next, key: 0, version: 1 + self.dice.below(self.versions) }
+            }
+        }
+    }
+}
+
+fn ruling(house: &House, (visit, position): (Visit, Position)) -> Ruling {
+    let outcome = outcome_of(&house.ledger.code(position).to_string());
+    let subject = house.subject(visit);
+    let decision = outcome.as_str().as_bytes();
+    let decision = house.keys.seal_decision(CAMPAIGN, subject, (position, FIRST), decision);
+    Ruling { position, turn: FIRST, outcome, decision }
+}
+
+async fn send(
+    house: Arc<House>,
+    handover: Handover,
+    marks: Arc<Mutex<fs::File>>,
+    visit: Visit,
+) -> Option<(Visit, Position)> {
+    let verdict = handover.submit(house.submission(visit)).await.unwrap();
+    let receipt = house.receipt(&verdict, visit)?;
+    say(&marks, &Mark::Received { visit, receipt });
+    match verdict {
+        Verdict::Accepted(position, ..) => Some((visit, position)),
+        _ => None,
+    }
+}
+
+fn say(marks: &Mutex<fs::File>, mark: &Mark) {
+    let line = serde_json::to_string(mark).unwrap() + "\n";
+    marks.lock().unwrap().write_all(line.as_bytes()).unwrap();
+}

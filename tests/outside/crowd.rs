@@ -1,0 +1,105 @@
+//! People who apply one after the other, and keep what they are given.
+
+use std::{fs, path::Path};
+
+use hyper::StatusCode;
+use serde_json::Value;
+use sportello::{
+    application,
+    civic::FiscalCode,
+    clock::Clock,
+    identity::{Assurance, demo::Minter},
+};
+
+use crate::harness::{Answer, Counter, program};
+
+/// So large is an application of theirs, bytes: a disk is full sooner.
+const APPLICATION_BYTES: usize = 40_000;
+/// People after whom a disk should have been full long since.
+const PEOPLE_MAX: usize = 5000;
+
+pub(crate) struct Crowd {
+    minter: Minter,
+    next: u64,
+    /// Everybody's receipt.
+    pub(crate) receipts: Vec<(FiscalCode, Value)>,
+}
+
+impl Crowd {
+    pub(crate) fn before(counter: &Counter) -> Self {
+        Self { minter: Minter::load(&counter.data()).unwrap(), next: 0, receipts: Vec::new() }
+    }
+
+    /// The next person enters and applies.
+    pub(crate) async fn apply(&mut self, counter: &Counter) -> Result<Answer, String> {
+        self.next += 1;
+        let code = FiscalCode::made_up(self.next);
+        let identity = self.minter.mint(&code, None, Assurance::Level2, Clock::system().real());
+        let entered = counter.try_ask("POST", "/v1/sessions", &identity, "", "").await?;
+        assert_eq!(entered.status, StatusCode::CREATED, "{entered:?}");
+        let token = entered.json()["token"].as_str().unwrap().to_owned();
+        let mut body = application::example(&code, 2024);
+        body.extend(std::iter::repeat_n(' ', APPLICATION_BYTES - body.len()));
+        let answer = counter.try_ask("POST", "/v1/applications", &token, &body, "k").await?;
+        if answer.status == StatusCode::CREATED {
+            self.receipts.push((code, answer.json()));
+        }
+        Ok(answer)
+    }
+
+    pub(crate) async fn apply_all(&mut self, counter: &Counter, people: usize) {
+        for _ in 0..people {
+            let answer = self.apply(counter).await.unwrap();
+            assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        }
+    }
+
+    /// Until somebody is refused, for the reason that there should be.
+    pub(crate) async fn apply_until_refused(&mut self, counter: &Counter, pause_ms: u64) {
+        for _ in 0..PEOPLE_MAX {
+            let answer = self.apply(counter).await.unwrap();
+            if answer.status != StatusCode::CREATED {
+                return refused(&answer);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(pause_ms)).await;
+        }
+        panic!("nobody is refused");
+    }
+
+    /// Some of those who applied look at what they sent.
+    pub(crate) async fn look(&self, counter: &Counter) {
+        let step = (self.receipts.len() / 10).max(1);
+        for (code, receipt) in self.receipts.iter().step_by(step) {
+            let identity = self.minter.mint(code, None, Assurance::Level2, Clock::system().real());
+            let visitor = counter.enter(*code, &identity).await;
+            let location = format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap());
+            let told = visitor.get(&location).await;
+            assert_eq!(told.status, StatusCode::OK, "{told:?}");
+            assert_eq!(told.json()["application"]["applicant"]["fiscalCode"], code.as_str());
+        }
+    }
+
+    /// The ledger is whole and has every receipt; the server must have ended.
+    pub(crate) fn verify(&self, data: &Path) {
+        let place = tempfile::tempdir().unwrap();
+        let list = place.path().join("receipts.ndjson");
+        let lines: Vec<_> = self.receipts.iter().map(|(_, receipt)| receipt.to_string()).collect();
+        fs::write(&list, lines.join("\n")).unwrap();
+        let command =
+            program().arg("verify").arg("--data").arg(data).arg("--receipts").arg(&list).output();
+        let output = command.unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        assert!(told.contains(&format!("receipts: {} read", lines.len())), "{told}");
+        println!("{}", told.trim());
+    }
+}
+
+/// Told that nothing can be stored, and when to come back.
+pub(crate) fn refused(answer: &Answer) {
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+    assert_eq!(answer.problem(), "storage-unavailable");
+    let seconds: u32 = answer.header("retry-after").parse().unwrap();
+    assert!((60..=120).contains(&seconds), "{seconds}");
+}

@@ -1,0 +1,54 @@
+//! Power cuts of a real file system under the real binary: ext4 is shut down under load and mounted again.
+
+use std::{cell::Cell, time::Duration};
+
+use hyper::StatusCode;
+
+use crate::{
+    crowd::{Crowd, refused},
+    disk::Disk,
+    harness::{Counter, EVENING},
+};
+
+const CUTS: usize = 4;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the superuser, loop devices, mkfs.ext4 and xfs_io"]
+async fn ext4_cut_off_under_load_has_every_receipt_when_it_is_mounted_again() {
+    let disk = Disk::ext4(128);
+    let settings = [("SPORTELLO_LEDGER_CHECKPOINT_MS", "20")];
+    let mut counter = Counter::open_in(&disk.mounted(), &settings);
+    let mut crowd = Crowd::before(&counter);
+    for cut in 1..=CUTS {
+        let before = crowd.receipts.len();
+        let given = Cell::new(before);
+        let load = async {
+            loop {
+                let answer = crowd.apply(&counter).await.unwrap();
+                if answer.status != StatusCode::CREATED {
+                    return refused(&answer);
+                }
+                given.set(crowd.receipts.len());
+            }
+        };
+        let power = async {
+            tokio::time::sleep(Duration::from_millis(400 + 130 * cut as u64)).await;
+            let promised = given.get();
+            tokio::task::block_in_place(|| disk.cut());
+            promised
+        };
+        let ((), promised) = tokio::join!(load, power);
+        // Nobody is answered by a machine without power. This one goes on, and ext4 may tell a sync that was under way
+        // when it was shut down that all is well.
+        crowd.receipts.truncate(promised);
+        assert_eq!(counter.metric("sportello_ledger_poisoned", &[]).await, 1);
+        let during = promised - before;
+        assert!(during > 10, "{during} receipts before cut {cut}");
+        counter.kill();
+        disk.unmount();
+        disk.mount().unwrap();
+        crowd.verify(&counter.data());
+        counter = counter.reopen_with(EVENING, &settings);
+        crowd.look(&counter).await;
+    }
+}

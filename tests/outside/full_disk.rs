@@ -1,0 +1,59 @@
+//! A disk that fills up: seen before it is full, and survived when it is.
+
+use std::{fs, time::Duration};
+
+use hyper::StatusCode;
+
+use crate::{
+    crowd::{Crowd, refused},
+    disk::Disk,
+    harness::{Counter, EVENING},
+};
+
+const DISK_MEBIBYTES: u64 = 64;
+const RESERVE: &str = "SPORTELLO_LEDGER_DISK_RESERVE_BYTES";
+/// So slowly that a second's worth of applications is less than the reserve.
+const PAUSE_MS: u64 = 20;
+
+#[tokio::test]
+#[ignore = "needs the superuser, loop devices and mkfs.ext4"]
+async fn a_disk_that_fills_up_loses_nothing_with_the_reserve_and_without() {
+    let disk = Disk::small(DISK_MEBIBYTES);
+    let (first, second) = (disk.ballast("first", 24), disk.ballast("second", 6));
+    let counter = Counter::open_in(&disk.mounted(), &[(RESERVE, "15728640")]);
+    let mut crowd = Crowd::before(&counter);
+
+    crowd.apply_until_refused(&counter, PAUSE_MS).await;
+    let reserved = crowd.receipts.len();
+    assert!(reserved > 10, "{reserved}");
+    assert_eq!(counter.metric("sportello_ledger_poisoned", &[]).await, 0);
+    let free = counter.metric("sportello_disk_free_bytes", &[]).await;
+    assert!((1 << 20..15 << 20).contains(&free), "{free}");
+    assert_eq!(counter.operator_page("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    crowd.look(&counter).await;
+    fs::remove_file(first).unwrap();
+    let mut tries = 0;
+    while counter.operator_page("/readyz").await.0 != StatusCode::OK {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        tries += 1;
+        assert!(tries < 100, "intake does not resume");
+    }
+    crowd.apply_all(&counter, 5).await;
+
+    // Without a reserve the disk really fills, and the ledger with it.
+    let counter = counter.reopen_with(EVENING, &[(RESERVE, "0")]);
+    crowd.apply_until_refused(&counter, 0).await;
+    assert!(crowd.receipts.len() > reserved + 50, "{}", crowd.receipts.len());
+    assert_eq!(counter.metric("sportello_ledger_poisoned", &[]).await, 1);
+    assert_eq!(counter.operator_page("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    crowd.look(&counter).await;
+    refused(&crowd.apply(&counter).await.unwrap());
+    assert!(counter.log().contains("the ledger is poisoned"), "{}", counter.log());
+
+    fs::remove_file(second).unwrap();
+    let mut counter = counter.reopen_with(EVENING, &[(RESERVE, "0")]);
+    crowd.apply_all(&counter, 5).await;
+    crowd.look(&counter).await;
+    assert_eq!(counter.stop().code(), Some(0), "{}", counter.log());
+    crowd.verify(&counter.data());
+}
