@@ -24,6 +24,7 @@ use crate::{
     },
     ledger::{
         Channel, Ledger, Position, ReadFault, Receipt, State,
+        audit::{Action, Object, Trail},
         committer::CommitFault,
         drafts::Drafts,
         engine::{StorageFault, Submission, Verdict},
@@ -31,7 +32,7 @@ use crate::{
         keys::HouseKeys,
         proof::{Digest, sha256},
         receipt::ReceiptCode,
-        record::Header,
+        record::{Header, RecordFault},
         seal::Subject,
         shelf::Shelf,
         space::Space,
@@ -69,6 +70,8 @@ pub struct Intake {
     pub space: Arc<Space>,
     /// What people have begun and not handed in.
     pub drafts: Arc<Drafts>,
+    /// Who was shown or changed whose data.
+    pub trail: Arc<Trail>,
     /// What the institute knows itself.
     pub registry: Arc<dyn registry::Registry>,
 }
@@ -182,7 +185,10 @@ impl Intake {
         let lease = self.leases.take().ok_or(EnterFault::Full("leases"))?;
         let subject = identity.office.as_deref().map_or(person, |office| self.keys.office(office));
         let whose = Whose { subject, person };
-        self.sessions.open(identity, whose, lease, now).map_err(|_| EnterFault::Full("sessions"))
+        let opened = self.sessions.open(identity, whose, lease, now);
+        let (token, session) = opened.map_err(|_| EnterFault::Full("sessions"))?;
+        self.trail.entered(session.who());
+        Ok((token, session))
     }
 
     /// The decision that the engine would take today; stores nothing.
@@ -192,7 +198,7 @@ impl Intake {
     ///
     /// # Errors
     /// [`SubmitFault::Invalid`] or [`SubmitFault::NotYours`].
-    pub fn estimate<'s>(
+    pub async fn estimate<'s>(
         &self,
         scope: Scope<'s>,
         body: &[u8],
@@ -204,7 +210,18 @@ impl Intake {
             Audience::Intermediaries => Answers::NONE,
         };
         let decision = self.rules.decide_with(&application, today, &answers);
+        if answers != Answers::NONE {
+            self.note(scope, Action::EstimateShown, scope.session().person, None).await;
+        }
         Ok(scope.personal(scope.subject(), decision))
+    }
+
+    /// Tells the audit trail; what is shown or asked for goes on once it is on disk.
+    async fn note(&self, scope: Scope<'_>, action: Action, subject: Subject, object: Object) {
+        let session = scope.session();
+        if session.is_news(action, object, self.clock.now()) {
+            self.trail.note(action, subject, session.who(), object).await;
+        }
     }
 
     fn read_application(&self, scope: Scope<'_>, body: &[u8]) -> Result<Application, SubmitFault> {
@@ -294,6 +311,7 @@ impl Desk {
     /// [`StorageFault`].
     pub async fn save_draft(&self, scope: Scope<'_>, draft: Bytes) -> Result<(), StorageFault> {
         let (drafts, person) = (Arc::clone(&self.intake.drafts), scope.session().person);
+        self.intake.note(scope, Action::DraftSaved, person, None).await;
         blocking(move || drafts.save(person, &draft)).await
     }
 
@@ -305,6 +323,7 @@ impl Desk {
         &self,
         scope: Scope<'s>,
     ) -> Result<Option<Personal<'s, Vec<u8>>>, ReadFault> {
+        self.intake.note(scope, Action::DraftShown, scope.session().person, None).await;
         let (drafts, person) = (Arc::clone(&self.intake.drafts), scope.session().person);
         let draft = blocking(move || drafts.load(person)).await?;
         Ok(draft.map(|draft| scope.personal(scope.subject(), draft)))
@@ -329,6 +348,8 @@ impl Desk {
         if owner(scope, &header) != scope.subject() {
             return Err(LookupFault::NotFound);
         }
+        let object = Some((ledger.campaign(), position));
+        self.intake.note(scope, Action::ApplicationShown, header.subject, object).await;
         // A citizen's own key opens; an intermediary was entrusted with the record, as its header has just shown.
         let subject = match scope.audience() {
             Audience::Citizens => scope.subject(),
@@ -359,6 +380,8 @@ impl Desk {
         if owner(scope, &header) != scope.subject() {
             return Err(LookupFault::NotFound);
         }
+        let object = Some((ledger.campaign(), position));
+        self.intake.note(scope, Action::WithdrawalAsked, header.subject, object).await;
         ledger.withdraw(position).await.map_err(LookupFault::Commit)?;
         Ok(())
     }
@@ -381,7 +404,8 @@ impl Intake {
                 (self.keys.subject(&application.applicant.fiscal_code), Channel::Intermediary)
             }
         };
-        let header = Header { channel, received_on, subject, principal };
+        let actor = scope.session().person;
+        let header = Header { channel, received_on, subject, principal, actor };
         let campaign = application.campaign();
         Submission {
             claim: self.keys.claim(subject, campaign),
@@ -431,7 +455,10 @@ async fn stored_receipt(
     ledger: &Arc<Ledger>,
     position: Position,
 ) -> Result<(Subject, Receipt), SubmitFault> {
-    let header = header_of(ledger, position).await.map_err(SubmitFault::Read)?;
+    let header = header_of(ledger, position).await.map_err(|fault| match fault {
+        ReadFault::Record(RecordFault::Erased) => SubmitFault::AlreadyApplied(None),
+        fault => SubmitFault::Read(fault),
+    })?;
     let ledger = Arc::clone(ledger);
     let receipt = blocking(move || Ok(ledger.stored_receipt(position)?)).await;
     let receipt = receipt.map_err(SubmitFault::Read)?.ok_or_else(missing)?;

@@ -5,7 +5,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -14,9 +14,14 @@ use std::{
 
 use crate::{
     application,
-    ledger::{Case, engine::Ruling, keys::HouseKeys, shelf::Shelf},
+    ledger::{
+        Case, Drawn, Ledger, Position,
+        engine::{AGAIN, FIRST, Ruling},
+        keys::HouseKeys,
+        shelf::Shelf,
+    },
     registry::Registry,
-    schemes::{Campaign, Rules},
+    schemes::{Campaign, Outcome, Rules},
     urn::Urn,
 };
 
@@ -24,6 +29,17 @@ use crate::{
 const CASES_MAX: usize = 64;
 /// How long a judge without work sleeps before it looks into the ledger again.
 const NAP: Duration = Duration::from_millis(100);
+
+/// Where the walk over pending applications stands; one judge at a time goes on with it.
+#[derive(Default)]
+struct Walk {
+    /// The edition of the registry that it asks, once it has begun.
+    edition: Option<u64>,
+    /// Ledgers still to be walked, the current one last.
+    ledgers: Vec<Arc<Ledger>>,
+    /// Where it stands in the current one.
+    place: Option<Position>,
+}
 
 /// What a judge works with.
 #[derive(Clone)]
@@ -53,12 +69,13 @@ impl Judges {
     /// What the system says when it has no thread to give.
     pub fn start(count: usize, bench: &Bench) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
+        let walk = Arc::new(Mutex::new(Walk::default()));
         let threads = (0..count)
             .map(|_| {
-                let (bench, stop) = (bench.clone(), Arc::clone(&stop));
+                let (bench, stop, walk) = (bench.clone(), Arc::clone(&stop), Arc::clone(&walk));
                 thread::Builder::new()
                     .name("judge".to_owned())
-                    .spawn(move || bench.work_until(&stop))
+                    .spawn(move || bench.work_until(&stop, &walk))
             })
             .collect::<io::Result<_>>()?;
         Ok(Self { threads, stop })
@@ -76,17 +93,17 @@ impl Judges {
 }
 
 impl Bench {
-    fn work_until(&self, stop: &AtomicBool) {
+    fn work_until(&self, stop: &AtomicBool, walk: &Mutex<Walk>) {
         while !stop.load(Ordering::Acquire) {
             let mut cases = self.urn.draw(CASES_MAX);
             if cases.is_empty() {
                 cases = self.draw_from_ledgers();
             }
-            if cases.is_empty() {
+            if !cases.is_empty() {
+                self.decide(cases);
+            } else if !self.revise(walk) {
                 self.urn.wait(NAP);
-                continue;
             }
-            self.decide(cases);
         }
     }
 
@@ -94,33 +111,61 @@ impl Bench {
     fn draw_from_ledgers(&self) -> Vec<Case> {
         let mut cases = Vec::new();
         for ledger in self.shelf.all() {
-            for (position, header, bytes) in ledger.draw_waiting(CASES_MAX) {
-                match application::parse(&bytes, self.rules) {
-                    Ok(application) => cases.push(Case {
-                        campaign: ledger.campaign(),
-                        position,
-                        subject: header.subject,
-                        received_on: header.received_on,
-                        application: Box::new(application),
-                    }),
-                    Err(_) => {
-                        tracing::error!(receipt = %ledger.code(position), "a durable application no longer parses: it stays undecided");
-                    }
-                }
-            }
+            cases.extend(
+                ledger
+                    .draw_waiting(CASES_MAX)
+                    .into_iter()
+                    .filter_map(|drawn| self.case(&ledger, &drawn)),
+            );
         }
         cases
+    }
+
+    fn case(&self, ledger: &Ledger, drawn: &Drawn) -> Option<Case> {
+        let Drawn { position, header, ref application } = *drawn;
+        if let Ok(application) = application::parse(application, self.rules) {
+            return Some(Case {
+                campaign: ledger.campaign(),
+                position,
+                subject: header.subject,
+                received_on: header.received_on,
+                application: Box::new(application),
+            });
+        }
+        tracing::error!(receipt = %ledger.code(position), "a durable application no longer parses: it stays as it is");
+        None
+    }
+
+    /// Goes on with deciding pending applications again, once for every edition of the registry. Whether there was something
+    /// to do; what is new always comes first.
+    fn revise(&self, walk: &Mutex<Walk>) -> bool {
+        let Ok(mut walk) = walk.try_lock() else { return false };
+        let edition = self.registry.edition();
+        if walk.edition != Some(edition) {
+            *walk = Walk { edition: Some(edition), ledgers: self.shelf.all(), place: None };
+        }
+        let Some(ledger) = walk.ledgers.last().map(Arc::clone) else { return false };
+        let (drawn, next) = ledger.pending_from(walk.place, CASES_MAX);
+        walk.place = next;
+        if next.is_none() {
+            walk.ledgers.pop();
+        }
+        let cases = drawn.iter().filter_map(|drawn| self.case(&ledger, drawn));
+        let rulings: Vec<_> = cases
+            .filter_map(|case| self.guarded(&case, AGAIN))
+            .filter(|ruling| ruling.outcome != Outcome::Pending)
+            .collect();
+        if !rulings.is_empty() {
+            ledger.rule(rulings);
+        }
+        true
     }
 
     fn decide(&self, cases: Vec<Case>) {
         let mut rulings: HashMap<Campaign, Vec<Ruling>> = HashMap::new();
         for case in cases {
-            // A panic of a rule is a bug of ours; it must cost this one case its decision and nobody else theirs.
-            match catch_unwind(AssertUnwindSafe(|| self.ruling(&case))) {
-                Ok(ruling) => rulings.entry(case.campaign).or_default().push(ruling),
-                Err(_) => {
-                    tracing::error!(campaign = %case.campaign, "a rule panicked: one application stays undecided until a restart");
-                }
+            if let Some(ruling) = self.guarded(&case, FIRST) {
+                rulings.entry(case.campaign).or_default().push(ruling);
             }
         }
         for (campaign, rulings) in rulings {
@@ -130,15 +175,24 @@ impl Bench {
         }
     }
 
-    fn ruling(&self, case: &Case) -> Ruling {
+    /// A panic of a rule is a bug of ours; it must cost this one case its decision and nobody else theirs.
+    fn guarded(&self, case: &Case, turn: u8) -> Option<Ruling> {
+        let ruling = catch_unwind(AssertUnwindSafe(|| self.ruling(case, turn)));
+        if ruling.is_err() {
+            tracing::error!(campaign = %case.campaign, "a rule panicked: one application stays as it is until a restart");
+        }
+        ruling.ok()
+    }
+
+    fn ruling(&self, case: &Case, turn: u8) -> Ruling {
         let answers = self.registry.answers(&case.application.applicant.fiscal_code);
         let decision = self.rules.decide_with(&case.application, case.received_on, &answers);
         let sealed = self.keys.seal_decision(
             case.campaign,
             case.subject,
-            case.position,
+            (case.position, turn),
             &decision.to_json(),
         );
-        Ruling { position: case.position, outcome: decision.outcome, decision: sealed }
+        Ruling { position: case.position, turn, outcome: decision.outcome, decision: sealed }
     }
 }

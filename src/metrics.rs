@@ -54,7 +54,11 @@ metrics_list! {
     ACCEPTED = Kind::Counter, Count, "sportello_applications_accepted_total" ["scheme", "channel"]
         "Applications that are durable, since the ledger began.";
     DECIDED = Kind::Counter, Count, "sportello_applications_decided_total" ["scheme", "outcome"]
-        "Decisions taken, since the ledger began.";
+        "First decisions taken, since the ledger began.";
+    REVISED = Kind::Counter, Count, "sportello_applications_redecided_total" ["scheme", "outcome"]
+        "Pending applications decided again because what they waited for came, by their new outcome, since the ledger began.";
+    PENDING = Kind::Gauge, Count, "sportello_applications_pending" []
+        "Applications whose decision waits for a registry or a document.";
     WITHDRAWN = Kind::Counter, Count, "sportello_applications_withdrawn_total" ["before"]
         "Applications withdrawn, before a decision or before payment, since the ledger began.";
     UNDECIDED = Kind::Gauge, Count, "sportello_applications_undecided" []
@@ -81,6 +85,10 @@ metrics_list! {
         "Bytes that may still be written to the file system that holds the ledger.";
     DISK_RESERVE = Kind::Gauge, Bytes, "sportello_disk_reserve_bytes" []
         "Bytes of it that are kept free: below them nothing new is taken in.";
+    AUDIT_FAILED = Kind::Gauge, Count, "sportello_audit_failed" []
+        "1 after a failed write or sync of the audit trail: reading goes on, a restart recovers from disk.";
+    AUDIT_LOST = Kind::Counter, Count, "sportello_audit_lost_total" []
+        "Events that are in the log alone because the audit trail could not take them. Any is an alarm.";
     CONNECTIONS = Kind::Gauge, Count, "sportello_connections" []
         "Connections open on the public listener.";
     URN = Kind::Gauge, Count, "sportello_urn_applications" []

@@ -24,13 +24,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     civic::local_time,
     clock::Clock,
-    config::Settings,
+    config::{KeySource, Settings},
     gate::{leases::Leases, limits::Limits, pressure::Pressure},
     http::{listener, meters::Meters, request::Public, tls},
     identity::token::Verifier,
     intake::{Desk, Intake},
     judges::{Bench, Judges},
     ledger::{
+        Case,
+        audit::Trail,
         drafts::Drafts,
         engine::OpenFault,
         keys::{HouseKeys, KeysFault, fill_random, private_directory, sync_name},
@@ -145,35 +147,9 @@ pub fn run(
 ) -> Result<(), StartFault> {
     let exporter = Exporter::install()?;
     let tls = start.tls.server()?;
-    let keys = Arc::new(house_keys(settings)?);
-    let mut seed = [0; 8];
-    fill_random(&mut seed);
-    let urn = Arc::new(Urn::new(settings.urn_applications_max(), u64::from_le_bytes(seed)));
-    let shelf = Arc::new(Shelf::take(
-        &ledgers(settings),
-        Arc::clone(&keys),
-        Arc::clone(&urn),
-        settings.ledger(),
-    )?);
-    let space = Arc::new(Space::of(&ledgers(settings), settings.disk_reserve_bytes())?);
-    let _watch = space.watch()?;
-    let rules = Rules::builtin();
-    let registry = registry(settings)?;
-    open_campaigns(&shelf, rules, &start.clock)?;
-    let intake = Arc::new(Intake {
-        clock: start.clock,
-        keys: Arc::clone(&keys),
-        rules,
-        schedule: settings.schedule(),
-        verifier: start.verifier,
-        leases: Leases::new(settings.leases_max()),
-        limits: Limits::new(&settings.limits()),
-        sessions: Registry::new(settings.sessions()),
-        shelf: Arc::clone(&shelf),
-        space,
-        drafts: Arc::new(Drafts::open(&ledgers(settings), Arc::clone(&keys))?),
-        registry: Arc::clone(&registry),
-    });
+    let (intake, urn) = intake(settings, start)?;
+    let _watch = intake.space.watch()?;
+    let shelf = &intake.shelf;
 
     raise_descriptors(settings);
     let (operator_listener, public_listeners) = bind(settings)?;
@@ -186,7 +162,13 @@ pub fn run(
     let stopped = CancellationToken::new();
     let judges = Judges::start(
         settings.judges(),
-        &Bench { urn: Arc::clone(&urn), shelf: Arc::clone(&shelf), keys, rules, registry },
+        &Bench {
+            urn: Arc::clone(&urn),
+            shelf: Arc::clone(shelf),
+            keys: Arc::clone(&intake.keys),
+            rules: intake.rules,
+            registry: Arc::clone(&intake.registry),
+        },
     )?;
     let operator = spawn_operator(operator_listener, {
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
@@ -198,9 +180,10 @@ pub fn run(
         .into_iter()
         .map(|listener| spawn_public(listener, settings, &intake, &shared, &pressure))
         .collect::<io::Result<Vec<_>>>()?;
+    intake.trail.control("server: opened");
     ready(addresses);
 
-    wait_for_stop(&shelf, rules, &intake)?;
+    wait_for_stop(&intake, settings)?;
     tracing::info!("draining: no new connections, what was let in finishes");
     draining.cancel();
     for thread in public {
@@ -208,10 +191,52 @@ pub fn run(
     }
     judges.stop();
     shelf.close();
+    intake.trail.control("server: drained and closed");
+    intake.trail.close();
     stopped.cancel();
     join(operator, "the operator's runtime");
     tracing::info!("stopped: everything that was accepted is on disk");
     Ok(())
+}
+
+/// Opens the data and everything that works on it, from the keys upwards.
+fn intake(settings: &Settings, start: Start) -> Result<(Arc<Intake>, Arc<Urn<Case>>), StartFault> {
+    let keys = Arc::new(house_keys(settings)?);
+    let mut seed = [0; 8];
+    fill_random(&mut seed);
+    let urn = Arc::new(Urn::new(settings.urn_applications_max(), u64::from_le_bytes(seed)));
+    let shelf = Arc::new(Shelf::take(
+        &ledgers(settings),
+        Arc::clone(&keys),
+        Arc::clone(&urn),
+        start.clock.clone(),
+        settings.ledger(),
+    )?);
+    let trail =
+        Trail::open(&ledgers(settings), Arc::clone(&keys), start.clock.clone(), settings.audit())?;
+    let trail = Arc::new(trail);
+    let space = Arc::new(Space::of(&ledgers(settings), settings.disk_reserve_bytes())?);
+    let rules = Rules::builtin();
+    let registry = registry(settings)?;
+    open_campaigns(&shelf, rules, &start.clock)?;
+    publish(&keys, settings);
+    let drafts = Drafts::open(&ledgers(settings), Arc::clone(&keys))?;
+    let intake = Intake {
+        clock: start.clock,
+        keys,
+        rules,
+        schedule: settings.schedule(),
+        verifier: start.verifier,
+        leases: Leases::new(settings.leases_max()),
+        limits: Limits::new(&settings.limits()),
+        sessions: Registry::new(settings.sessions()),
+        shelf,
+        space,
+        drafts: Arc::new(drafts),
+        trail,
+        registry,
+    };
+    Ok((Arc::new(intake), urn))
 }
 
 /// Listens for the operator, and for the public once a runtime.
@@ -243,26 +268,52 @@ fn raise_descriptors(settings: &Settings) {
     }
 }
 
-/// Loads the house's secret, or makes one where there is no ledger that would need another.
+/// Loads the house's secrets, or makes one where there is no ledger that would need another.
 ///
 /// # Errors
 /// [`StartFault::Keys`], [`StartFault::KeyLost`].
 pub fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
-    let path = settings.ledger_key();
-    if path.exists() {
-        let keys = HouseKeys::load(&path)?;
-        // Its maker may have been killed before its name was synced.
-        sync_name(&path).map_err(|source| KeysFault::File { path, source })?;
-        return Ok(keys);
+    match settings.ledger_key() {
+        KeySource::Given(text) => Ok(HouseKeys::from_text(&text)?),
+        KeySource::File(path) if path.exists() => {
+            let keys = HouseKeys::load(&path)?;
+            // Its maker may have been killed before its name was synced.
+            sync_name(&path).map_err(|source| KeysFault::File { path, source })?;
+            Ok(keys)
+        }
+        KeySource::File(path) => {
+            let ledgers = ledgers(settings);
+            let used = fs::read_dir(&ledgers).is_ok_and(|mut files| {
+                files.any(|file| file.is_ok_and(|file| file.path().extension().is_some()))
+            });
+            if used {
+                return Err(StartFault::KeyLost { ledgers, key: path });
+            }
+            Ok(HouseKeys::create(&path)?)
+        }
     }
-    let ledgers = ledgers(settings);
-    let used = fs::read_dir(&ledgers).is_ok_and(|mut files| {
-        files.any(|file| file.is_ok_and(|file| file.path().extension().is_some()))
-    });
-    if used {
-        return Err(StartFault::KeyLost { ledgers, key: path });
+}
+
+/// Leaves what proves receipts beside the data, for everybody to have.
+fn publish(keys: &HouseKeys, settings: &Settings) {
+    let path = settings.data().join("receipt-key.pub");
+    if let Err(fault) = keys.publish(&path) {
+        tracing::warn!(path = %path.display(), %fault, "the keys that prove receipts cannot be left for verify-receipt");
     }
-    Ok(HouseKeys::create(&path)?)
+}
+
+/// Takes up secrets that were added to the key file.
+fn renew_keys(keys: &HouseKeys, trail: &Trail, settings: &Settings) {
+    let KeySource::File(path) = settings.ledger_key() else { return };
+    match keys.renew(&path) {
+        Ok(0) => {}
+        Ok(added) => {
+            trail.control("server: a newer secret seals and signs");
+            tracing::info!(added, "a newer secret seals and signs from now on");
+            publish(keys, settings);
+        }
+        Err(fault) => tracing::error!(%fault, "the secrets in use stay as they are"),
+    }
 }
 
 /// What the institute knows itself, kept under a secret that nobody has.
@@ -339,24 +390,27 @@ fn single_threaded() -> io::Result<LocalRuntime> {
         .build_local(LocalOptions::default())
 }
 
-/// Waits for a signal to stop; opens the ledgers of campaigns that open meanwhile and looks for a newer registry.
-fn wait_for_stop(shelf: &Shelf, rules: &Rules, intake: &Intake) -> io::Result<()> {
+/// Waits for a signal to stop. Meanwhile looks, now and then and at once on SIGHUP, for campaigns that open, newer secrets and
+/// a newer registry.
+fn wait_for_stop(intake: &Intake, settings: &Settings) -> io::Result<()> {
     single_threaded()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
-                () = sleep(LOOK_EVERY) => {
-                    if let Err(fault) = open_campaigns(shelf, rules, &intake.clock) {
-                        tracing::error!(%fault, "a campaign's ledger cannot be opened");
-                    }
-                    let registry = Arc::clone(&intake.registry);
-                    // Off this thread, so that a signal to stop is heard; whether it went well it logs itself.
-                    drop(spawn_blocking(move || registry.refresh()));
-                }
+                _ = hang_up.recv() => {}
+                () = sleep(LOOK_EVERY) => {}
             }
+            if let Err(fault) = open_campaigns(&intake.shelf, intake.rules, &intake.clock) {
+                tracing::error!(%fault, "a campaign's ledger cannot be opened");
+            }
+            renew_keys(&intake.keys, &intake.trail, settings);
+            let registry = Arc::clone(&intake.registry);
+            // Off this thread, so that a signal to stop is heard; whether it went well it logs itself.
+            drop(spawn_blocking(move || registry.refresh()));
         }
     })
 }

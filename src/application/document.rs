@@ -1,9 +1,11 @@
 //! A JSON document as a light tree that borrows its text from the body.
 //!
-//! Unlike a map it keeps every member in its place, so that a key given twice is seen.
+//! Unlike a map it keeps every member in its place, so that a key given twice is seen. All members of all objects and lists lie
+//! in one vector, those of each next to each other: a vector for each would be allocated, grown and freed a dozen times.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -15,7 +17,25 @@ const DEPTH_MAX: u8 = 8;
 /// How a nesting beyond the bound is told from other faults of serde's.
 const TOO_DEEP: &str = "too deep";
 
-/// One value.
+/// How many members a document of ours has about; with room for these and for those open, reading one allocates twice.
+const MEMBERS_USUAL: usize = 64;
+/// How many of them wait at a time for their object or list to end.
+const MEMBERS_OPEN_USUAL: usize = 24;
+
+/// One document.
+pub(super) struct Document<'a> {
+    pub(super) root: Node<'a>,
+    members: Vec<Member<'a>>,
+}
+
+impl<'a> Document<'a> {
+    /// The members of an object, or the elements of a list.
+    pub(super) fn members(&self, place: &Range<usize>) -> &[Member<'a>] {
+        &self.members[place.clone()]
+    }
+}
+
+/// One value; of an object or list, where [`Document::members`] finds what is in it.
 pub(super) enum Node<'a> {
     Null,
     Flag(bool),
@@ -23,18 +43,18 @@ pub(super) enum Node<'a> {
     /// A number that is no integer of 64 bits, which no field wants.
     OtherNumber,
     Text(Cow<'a, str>),
-    List(Vec<Node<'a>>),
-    Object(Vec<Member<'a>>),
+    List(Range<usize>),
+    Object(Range<usize>),
 }
 
-/// One member of an object.
+/// One member of an object, or an element of a list, whose name is empty.
 pub(super) struct Member<'a> {
     pub(super) name: Cow<'a, str>,
     pub(super) node: Node<'a>,
 }
 
 /// Reads one JSON document that fills the body.
-pub(super) fn parse(body: &[u8]) -> Result<Node<'_>, ParseError> {
+pub(super) fn parse(body: &[u8]) -> Result<Document<'_>, ParseError> {
     let text = std::str::from_utf8(body).map_err(|fault| {
         let before = &body[..fault.valid_up_to()];
         let line = 1 + before.split(|&byte| byte == b'\n').skip(1).count();
@@ -42,14 +62,19 @@ pub(super) fn parse(body: &[u8]) -> Result<Node<'_>, ParseError> {
         ParseError::Malformed { line, column, fault: MalformedFault::Encoding }
     })?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let document =
-        Nesting(DEPTH_MAX).deserialize(&mut deserializer).map_err(|fault| malformed(&fault))?;
+    let mut members = Members {
+        settled: Vec::with_capacity(MEMBERS_USUAL),
+        open: Vec::with_capacity(MEMBERS_OPEN_USUAL),
+    };
+    let root = Reader { levels: DEPTH_MAX, members: &mut members }
+        .deserialize(&mut deserializer)
+        .map_err(|fault| malformed(&fault))?;
     deserializer.end().map_err(|fault| ParseError::Malformed {
         line: fault.line(),
         column: fault.column(),
         fault: MalformedFault::Trailing,
     })?;
-    Ok(document)
+    Ok(Document { root, members: members.settled })
 }
 
 fn malformed(fault: &serde_json::Error) -> ParseError {
@@ -64,17 +89,44 @@ fn malformed(fault: &serde_json::Error) -> ParseError {
     ParseError::Malformed { line: fault.line(), column: fault.column(), fault: kind }
 }
 
-/// How many levels may still come.
-#[derive(Clone, Copy)]
-struct Nesting(u8);
+/// The members read so far.
+struct Members<'a> {
+    /// Those of objects and lists that have ended.
+    settled: Vec<Member<'a>>,
+    /// Those of objects and lists that have not, of the innermost last.
+    open: Vec<Member<'a>>,
+}
 
-impl Nesting {
-    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
-        self.0.checked_sub(1).map(Self).ok_or_else(|| E::custom(TOO_DEEP))
+impl Members<'_> {
+    /// Settles those of the object or list that ends: all that were opened since its beginning.
+    fn settle(&mut self, since: usize) -> Range<usize> {
+        let start = self.settled.len();
+        self.settled.extend(self.open.drain(since..));
+        start..self.settled.len()
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Nesting {
+/// Reads one value.
+struct Reader<'m, 'a> {
+    /// How many levels it may have.
+    levels: u8,
+    members: &'m mut Members<'a>,
+}
+
+impl<'a> Reader<'_, 'a> {
+    /// For a value inside this one.
+    fn deeper<E: serde::de::Error>(&mut self) -> Result<Reader<'_, 'a>, E> {
+        let levels = self.levels.checked_sub(1).ok_or_else(|| E::custom(TOO_DEEP))?;
+        Ok(Reader { levels, members: self.members })
+    }
+
+    /// For one more value beside this one.
+    fn again(&mut self) -> Reader<'_, 'a> {
+        Reader { levels: self.levels, members: self.members }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_, 'de> {
     type Value = Node<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node<'de>, D::Error> {
@@ -82,7 +134,7 @@ impl<'de> DeserializeSeed<'de> for Nesting {
     }
 }
 
-impl<'de> Visitor<'de> for Nesting {
+impl<'de> Visitor<'de> for Reader<'_, 'de> {
     type Value = Node<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,22 +169,23 @@ impl<'de> Visitor<'de> for Nesting {
         Ok(Node::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node<'de>, A::Error> {
-        let deeper = self.deeper()?;
-        let mut nodes = Vec::new();
-        while let Some(node) = list.next_element_seed(deeper)? {
-            nodes.push(node);
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Node<'de>, A::Error> {
+        let since = self.members.open.len();
+        let mut inside = self.deeper()?;
+        while let Some(node) = list.next_element_seed(inside.again())? {
+            inside.members.open.push(Member { name: Cow::Borrowed(""), node });
         }
-        Ok(Node::List(nodes))
+        Ok(Node::List(self.members.settle(since)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node<'de>, A::Error> {
-        let deeper = self.deeper()?;
-        let mut members = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Node<'de>, A::Error> {
+        let since = self.members.open.len();
+        let mut inside = self.deeper()?;
         while let Some(name) = map.next_key_seed(Name)? {
-            members.push(Member { name, node: map.next_value_seed(deeper)? });
+            let node = map.next_value_seed(inside.again())?;
+            inside.members.open.push(Member { name, node });
         }
-        Ok(Node::Object(members))
+        Ok(Node::Object(self.members.settle(since)))
     }
 }
 
@@ -195,19 +248,20 @@ mod tests {
 
     #[test]
     fn names_given_twice_are_kept() {
-        let Ok(Node::Object(members)) = parse(br#"{"a":1,"\u0061":2}"#) else { panic!() };
+        let document = parse(br#"{"a":1,"\u0061":2}"#).unwrap();
+        let Node::Object(members) = &document.root else { panic!() };
+        let members = document.members(members);
         assert_eq!(members.iter().map(|member| &*member.name).collect::<Vec<_>>(), ["a", "a"]);
     }
 
     #[test]
     fn text_without_escapes_is_borrowed() {
-        let Ok(Node::List(nodes)) =
-            parse(br#"["plain", "\u0041", 1, -1, 1.0, 9223372036854775808]"#)
-        else {
-            panic!()
-        };
-        assert!(matches!(&nodes[0], Node::Text(Cow::Borrowed("plain"))));
-        assert!(matches!(&nodes[1], Node::Text(Cow::Owned(text)) if text == "A"));
+        let document = parse(br#"["plain", "\u0041", 1, -1, 1.0, 9223372036854775808]"#).unwrap();
+        let Node::List(elements) = &document.root else { panic!() };
+        let nodes: Vec<_> =
+            document.members(elements).iter().map(|element| &element.node).collect();
+        assert!(matches!(nodes[0], Node::Text(Cow::Borrowed("plain"))));
+        assert!(matches!(nodes[1], Node::Text(Cow::Owned(text)) if text == "A"));
         assert!(matches!(
             nodes[2..],
             [Node::Integer(1), Node::Integer(-1), Node::OtherNumber, Node::OtherNumber]

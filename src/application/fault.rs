@@ -66,7 +66,7 @@ impl MalformedFault {
                 ("Il documento è annidato troppo in profondità.", "The document nests too deep.")
             }
         };
-        in_language(language, italian, english)
+        language.of(italian, english)
     }
 }
 
@@ -86,7 +86,7 @@ impl Fault {
     #[must_use]
     pub fn detail(&self, language: Language) -> String {
         let (_, italian, english) = self.code.words();
-        let mut text = in_language(language, italian, english).to_owned();
+        let mut text = language.of(italian, english).to_owned();
         self.allowed.write(&mut text, language);
         text
     }
@@ -110,7 +110,7 @@ impl Allowed {
     }
 
     fn write(&self, text: &mut String, language: Language) {
-        let say = |italian, english| in_language(language, italian, english);
+        let say = |italian, english| language.of(italian, english);
         // Writing to a string does not fail.
         let _written = match self {
             Self::Anything => Ok(()),
@@ -148,18 +148,7 @@ impl Kind {
             Self::List => ("una lista", "a list"),
             Self::Object => ("un oggetto", "an object"),
         };
-        in_language(language, italian, english)
-    }
-}
-
-const fn in_language(
-    language: Language,
-    italian: &'static str,
-    english: &'static str,
-) -> &'static str {
-    match language {
-        Language::Italian => italian,
-        Language::English => english,
+        language.of(italian, english)
     }
 }
 

@@ -218,9 +218,10 @@ fn incomes(cursor: Cursor<'_, '_>, parameters: Option<&Parameters>) -> Option<In
         let year = parameters.campaign().year;
         (year - 1 - i16::from(parameters.statute().reference_years), year - 1)
     });
+    let mut incomes = Incomes::default();
     let mut years = Vec::with_capacity(INCOMES_MAX);
-    let listed = cursor.list(INCOMES_MAX, |cursor| {
-        cursor.object(|object| {
+    cursor.list(INCOMES_MAX, |cursor| {
+        let (year, income) = cursor.object(|object| {
             let year = object.required("year", |cursor| {
                 let year = fields::year(cursor, first, last)?;
                 if years.contains(&year) {
@@ -237,13 +238,11 @@ fn incomes(cursor: Cursor<'_, '_>, parameters: Option<&Parameters>) -> Option<In
             });
             let amount = object.required("amount", fields::amount);
             Some((year?, Income { line: line?, amount: amount? }))
-        })
+        })?;
+        let back = usize::try_from(last - year).ok()?;
+        *incomes.0.get_mut(back)? = Some(income);
+        Some(())
     })?;
-    let mut incomes = Incomes::default();
-    for (year, income) in listed {
-        let place = usize::try_from(last - year).ok().and_then(|back| incomes.0.get_mut(back))?;
-        *place = Some(income);
-    }
     Some(incomes)
 }
 

@@ -7,7 +7,7 @@
 //!
 //! The way down: `document` is a light tree that borrows from the body, `walk` goes through it and
 //! collects faults, `fields` reads single values, `iscro` and `allowance600` are the schemas of their
-//! schemes.
+//! schemes. `rows` turns the row of a table into such a document.
 
 mod allowance600;
 mod document;
@@ -15,6 +15,7 @@ mod example;
 mod fault;
 mod fields;
 mod iscro;
+mod rows;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -36,7 +37,8 @@ pub use self::iscro::{
     Activity, ActivityKind, Consents, EarlierBenefit, Income, IncomeLine, Incomes, Iscro,
     PoliticalOffice, Standing, TaxScheme, UnemploymentBenefit,
 };
-use self::walk::{Cursor, Faults, Object};
+pub use self::rows::{Columns, HeaderFault, RowFault};
+use self::walk::{Cursor, Object, Walk};
 use crate::civic::{FiscalCode, Iban};
 use crate::schemes::{Campaign, Rules, Scheme};
 
@@ -162,10 +164,9 @@ fn parse_with<T>(
     body: &[u8],
     read: impl FnOnce(&mut Object<'_, '_>) -> Option<T>,
 ) -> Result<T, ParseError> {
-    let document = document::parse(body)?;
-    let faults = Faults::default();
-    let value = Cursor::root(&document, &faults).object(read);
-    match (value, faults.in_document_order()) {
+    let walk = Walk::through(document::parse(body)?);
+    let value = walk.root().object(read);
+    match (value, walk.faults_in_document_order()) {
         (Some(value), faults) if faults.is_empty() => Ok(value),
         (_, faults) => Err(ParseError::Invalid(faults)),
     }

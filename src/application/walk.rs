@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use super::document::{Member, Node};
+use super::document::{Document, Member, Node};
 use super::fault::{Allowed, Fault, FaultCode, Kind};
 
 /// The most faults that are listed; a hundred are more than anyone corrects in one go.
@@ -17,9 +17,11 @@ const NAME_BYTES_MAX: usize = 64;
 /// Where a missing field stands: after all that are there.
 const AFTER_ALL: usize = usize::MAX;
 
-/// The faults found so far.
-#[derive(Default)]
-pub(super) struct Faults(RefCell<Vec<Found>>);
+/// A document, and the faults found in it so far.
+pub(super) struct Walk<'a> {
+    document: Document<'a>,
+    faults: RefCell<Vec<Found>>,
+}
 
 /// A fault, and its place as the indices that lead to it.
 struct Found {
@@ -36,29 +38,38 @@ struct Place<'c> {
     index: usize,
 }
 
-/// A value, where it stands, and where to report its faults.
+/// A value, where it stands, and the walk that met it.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'c, 'a> {
     node: &'c Node<'a>,
     place: Option<Place<'c>>,
-    faults: &'c Faults,
+    walk: &'c Walk<'a>,
 }
 
 /// An object whose members are being read.
 pub(super) struct Object<'c, 'a> {
     members: &'c [Member<'a>],
     place: Option<Place<'c>>,
-    faults: &'c Faults,
+    walk: &'c Walk<'a>,
     /// One bit for each member that was asked for.
     seen: u64,
     /// The member after the one found last, which is usually the one asked for next.
     next: usize,
 }
 
-impl Faults {
+impl<'a> Walk<'a> {
+    pub(super) fn through(document: Document<'a>) -> Self {
+        Self { document, faults: RefCell::default() }
+    }
+
+    /// The document itself.
+    pub(super) fn root(&self) -> Cursor<'_, 'a> {
+        Cursor { node: &self.document.root, place: None, walk: self }
+    }
+
     /// Every fault, in the order in which the document has them, a missing field after those that are there.
-    pub(super) fn in_document_order(self) -> Vec<Fault> {
-        let mut found = self.0.into_inner();
+    pub(super) fn faults_in_document_order(self) -> Vec<Fault> {
+        let mut found = self.faults.into_inner();
         let is_cut_off = found.len() > FAULTS_MAX;
         found.truncate(FAULTS_MAX);
         found.sort_by(|one, other| one.indices.cmp(&other.indices));
@@ -73,7 +84,7 @@ impl Faults {
 
     #[cold]
     fn report(&self, place: Option<&Place<'_>>, code: FaultCode, allowed: Allowed) {
-        let mut found = self.0.borrow_mut();
+        let mut found = self.faults.borrow_mut();
         // One more than is listed, so that it is known that there were more.
         if found.len() > FAULTS_MAX {
             return;
@@ -100,14 +111,9 @@ impl Faults {
 }
 
 impl<'c, 'a> Cursor<'c, 'a> {
-    /// The document itself.
-    pub(super) fn root(document: &'c Node<'a>, faults: &'c Faults) -> Self {
-        Self { node: document, place: None, faults }
-    }
-
     /// Reports a fault of this value; always `None`, so that a reader can end with it.
     pub(super) fn fault<T>(self, code: FaultCode, allowed: Allowed) -> Option<T> {
-        self.faults.report(self.place.as_ref(), code, allowed);
+        self.walk.report(self.place.as_ref(), code, allowed);
         None
     }
 
@@ -152,16 +158,17 @@ impl<'c, 'a> Cursor<'c, 'a> {
         count_max: usize,
         mut read: impl FnMut(Cursor<'_, 'a>) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let Node::List(nodes) = self.node else { return self.wrong_type(Kind::List) };
-        if nodes.len() > count_max {
+        let Node::List(place) = self.node else { return self.wrong_type(Kind::List) };
+        let elements = self.walk.document.members(place);
+        if elements.len() > count_max {
             return self.fault(FaultCode::TooMany, Allowed::AtMost(count_max));
         }
-        let mut values = Vec::with_capacity(nodes.len());
-        for (index, node) in nodes.iter().enumerate() {
+        let mut values = Vec::with_capacity(elements.len());
+        for (index, Member { node, .. }) in elements.iter().enumerate() {
             let place = Some(Place { parent: self.place.as_ref(), name: None, index });
-            values.extend(read(Cursor { node, place, faults: self.faults }));
+            values.extend(read(Cursor { node, place, walk: self.walk }));
         }
-        (values.len() == nodes.len()).then_some(values)
+        (values.len() == elements.len()).then_some(values)
     }
 
     /// What is made of an object's members; whatever nobody asks for is a fault.
@@ -169,12 +176,12 @@ impl<'c, 'a> Cursor<'c, 'a> {
         self,
         read: impl FnOnce(&mut Object<'_, 'a>) -> Option<T>,
     ) -> Option<T> {
-        let Node::Object(members) = self.node else { return self.wrong_type(Kind::Object) };
+        let Node::Object(place) = self.node else { return self.wrong_type(Kind::Object) };
+        let members = self.walk.document.members(place);
         if members.len() > MEMBERS_MAX {
             return self.fault(FaultCode::TooMany, Allowed::AtMost(MEMBERS_MAX));
         }
-        let mut object =
-            Object { members, place: self.place, faults: self.faults, seen: 0, next: 0 };
+        let mut object = Object { members, place: self.place, walk: self.walk, seen: 0, next: 0 };
         let value = read(&mut object);
         object.report_unseen();
         value
@@ -192,7 +199,7 @@ impl<'a> Object<'_, 'a> {
             return read(self.member(index));
         }
         let missing = Place { parent: self.place.as_ref(), name: Some(name), index: AFTER_ALL };
-        self.faults.report(Some(&missing), FaultCode::MissingField, Allowed::Anything);
+        self.walk.report(Some(&missing), FaultCode::MissingField, Allowed::Anything);
         None
     }
 
@@ -251,10 +258,13 @@ impl<'a> Object<'_, 'a> {
     fn member(&self, index: usize) -> Cursor<'_, 'a> {
         let member = &self.members[index];
         let place = Place { parent: self.place.as_ref(), name: Some(&member.name), index };
-        Cursor { node: &member.node, place: Some(place), faults: self.faults }
+        Cursor { node: &member.node, place: Some(place), walk: self.walk }
     }
 
     fn report_unseen(&self) {
+        if self.seen.trailing_ones() as usize >= self.members.len() {
+            return;
+        }
         for (index, member) in self.members.iter().enumerate() {
             if self.seen & (1 << index) != 0 {
                 continue;
@@ -264,10 +274,10 @@ impl<'a> Object<'_, 'a> {
             let name = &*member.name;
             if name.len() > NAME_BYTES_MAX || has_control_characters(name) {
                 // Not worth, or not fit for, a pointer: its object will do.
-                self.faults.report(self.place.as_ref(), code, Allowed::Anything);
+                self.walk.report(self.place.as_ref(), code, Allowed::Anything);
             } else {
                 let place = Place { parent: self.place.as_ref(), name: Some(name), index };
-                self.faults.report(Some(&place), code, Allowed::Anything);
+                self.walk.report(Some(&place), code, Allowed::Anything);
             }
         }
     }

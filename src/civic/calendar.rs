@@ -41,12 +41,11 @@ pub struct Written(pub Date);
 
 impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let two = |number: u8| [b'0' + number / 10 % 10, b'0' + number % 10];
+        let two = |number: u16| [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8];
         let year = self.0.year().unsigned_abs();
-        let [y1, y2] = two((year / 100 % 100) as u8);
-        let [y3, y4] = two((year % 100) as u8);
-        let [m1, m2] = two(self.0.month().unsigned_abs());
-        let [d1, d2] = two(self.0.day().unsigned_abs());
+        let ([y1, y2], [y3, y4]) = (two(year / 100), two(year));
+        let [m1, m2] = two(u16::from(self.0.month().unsigned_abs()));
+        let [d1, d2] = two(u16::from(self.0.day().unsigned_abs()));
         let text = [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2];
         f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
@@ -183,6 +182,28 @@ mod tests {
             date(2038, 4, 25),
         ] {
             assert_eq!(easter_sunday(easter.year()), easter);
+        }
+    }
+
+    /// Easter by another way: Clavius's steps as Knuth gives them, *The Art of Computer Programming* 1.3.2, exercise 14.
+    fn easter_by_clavius(year: i16) -> Date {
+        let y = i32::from(year);
+        let (golden, century) = (y % 19 + 1, y / 100 + 1);
+        let leap_years_left_out = 3 * century / 4 - 12;
+        let moon = (8 * century + 5) / 25 - 5;
+        let sunday = 5 * y / 4 - leap_years_left_out - 10;
+        let epact = (11 * golden + 20 + moon - leap_years_left_out).rem_euclid(30);
+        let is_moved = epact == 24 || (epact == 25 && golden > 11);
+        let full_moon = 44 - epact - i32::from(is_moved);
+        let full_moon = if full_moon < 21 { full_moon + 30 } else { full_moon };
+        let day_of_march = full_moon + 7 - (sunday + full_moon) % 7;
+        date(year, 3, 1).saturating_add((day_of_march - 1).days())
+    }
+
+    #[test]
+    fn two_ways_to_easter_meet_in_every_year_of_the_calendar() {
+        for year in 1583..=9999 {
+            assert_eq!(easter_sunday(year), easter_by_clavius(year));
         }
     }
 

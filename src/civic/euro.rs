@@ -66,11 +66,13 @@ impl Euro {
             return Err(EuroFault::Shape);
         }
         let mut cents = 0_i64;
-        for digit in whole.bytes().chain(decimals.bytes()).chain([b'0'; 2]).take(whole.len() + 2) {
-            // One digit at a time, so that it stops long before it could overflow.
-            cents = cents * 10 + i64::from(digit - b'0');
-            if cents > AMOUNT_CENTS_MAX {
-                return Err(EuroFault::TooLarge);
+        for part in [whole, decimals, &"00"[decimals.len()..]] {
+            for digit in part.bytes() {
+                // One digit at a time, so that it stops long before it could overflow.
+                cents = cents * 10 + i64::from(digit - b'0');
+                if cents > AMOUNT_CENTS_MAX {
+                    return Err(EuroFault::TooLarge);
+                }
             }
         }
         Ok(Self(if unsigned.len() < text.len() { -cents } else { cents }))
@@ -146,6 +148,13 @@ mod tests {
     #[test]
     fn an_amount_prints_the_same_for_debugging() {
         assert_eq!(format!("{:?}", Euro::from_cents(-1_205)), "-12.05");
+    }
+
+    #[test]
+    fn small_amounts_have_a_digit_before_the_point_and_nothing_is_not_negative() {
+        let printed =
+            [0, 1, -1, 10, 99, 100, -100].map(|cents| Euro::from_cents(cents).to_string());
+        assert_eq!(printed, ["0.00", "0.01", "-0.01", "0.10", "0.99", "1.00", "-1.00"]);
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl FiscalCode {
         // Scattered, so that neighbours do not differ in the year of birth alone.
         let person = (n % MADE_UP_PEOPLE_MAX) * MADE_UP_SPREAD % MADE_UP_PEOPLE_MAX;
         let (birth, mut name) = (person % MADE_UP_BIRTHS, person / MADE_UP_BIRTHS);
-        let (year, month, day) = (40 + birth % 60, birth / 60 % 12, 1 + birth / 720 % 28);
+        let (year, day) = (40 + birth % 60, 1 + birth / 720 % 28);
         let offset = if birth / 20_160 == 1 { u64::from(WOMAN_DAY_OFFSET) } else { 0 };
 
         let mut code = *b"AAAARA00A00Y000A";
@@ -121,9 +121,9 @@ impl FiscalCode {
             name /= 16;
         }
         [code[6], code[7]] = two_digits(year);
-        code[8] = MONTH_LETTERS[(month % 12) as usize];
+        code[8] = MONTH_LETTERS[(birth / 60 % 12) as usize];
         [code[9], code[10]] = two_digits(day + offset);
-        [code[13], code[14]] = two_digits(person % 100);
+        [code[13], code[14]] = two_digits(person);
         code[15] = check_letter(&code);
         Self(code)
     }
@@ -197,6 +197,7 @@ fn ascii(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 
+/// The last two digits of a number.
 fn two_digits(number: u64) -> [u8; 2] {
     [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
 }
@@ -313,6 +314,12 @@ mod tests {
         let pinned = "BBBBRB40A01Y000V DBNDRB69L25Y089H GBKGRB98A62Y078V GRTGRR69T53Y029T MPCMRP60D13Y020B \
                       DBBBRB40A41Y000G LBBBRB40A01Y000Z LNCFRR70B65Y030N ZWPZRW71H44Y031X";
         assert_eq!(codes, pinned);
+    }
+
+    #[test]
+    fn made_up_people_are_born_on_every_day_there_is_for_them() {
+        let births = (0..60 * 12 * 28 * 2).map(|n| FiscalCode::made_up(n).0[6..11].to_vec());
+        assert_eq!(births.collect::<HashSet<_>>().len(), 40_320);
     }
 
     #[test]

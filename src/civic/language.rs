@@ -57,6 +57,15 @@ impl Language {
         Self::Italian
     }
 
+    /// The one of the two texts that is in this language.
+    #[must_use]
+    pub const fn of(self, italian: &'static str, english: &'static str) -> &'static str {
+        match self {
+            Self::Italian => italian,
+            Self::English => english,
+        }
+    }
+
     /// The tag for a `Content-Language` or `lang` attribute: `it` or `en`.
     #[must_use]
     pub const fn tag(self) -> &'static str {
@@ -112,6 +121,9 @@ mod tests {
             ("de", Italian),
             ("*", Italian),
             ("en;q=0", Italian),
+            ("en;q=0, it;q=0", Italian),
+            ("en;q=1, it;q=0.999", English),
+            ("it;q=0.09, en;q=0.1", English),
             ("it;q=0, *", English),
             ("it;q=0.5, en", English),
             ("it;q=0.5,en;q=0.501", English),
@@ -122,6 +134,11 @@ mod tests {
             ("en;q=2, it;q=0.1", Italian),
             ("en;q=0.1234", Italian),
             ("en;q=1.001", Italian),
+            ("it;q=0.8, en;q=0.9", English),
+            ("it;q=0.08, en;q=0.09", English),
+            ("it;q=0.008, en;q=0.009", English),
+            ("en;q=0./", Italian),
+            ("en;q=0.5:", Italian),
             ("en;level=1", Italian),
             ("it;q=0.5, en;q=0.5, it-CH;q=0.5", Italian),
             ("english", Italian),

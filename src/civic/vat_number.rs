@@ -135,6 +135,21 @@ mod tests {
     }
 
     #[test]
+    fn made_up_numbers_go_through_every_serial_of_every_office_and_begin_again() {
+        for (n, number) in [
+            (0, "00000015008"),
+            (1, "00000025007"),
+            (9_999_998, "99999995006"),
+            (9_999_999, "00000015016"),
+            (2_999_999_699, "99999997994"),
+            (2_999_999_700, "00000015008"),
+        ] {
+            assert_eq!(VatNumber::made_up(n).as_str(), number, "{n}");
+        }
+        assert_eq!(MADE_UP_VAT_NUMBERS_MAX, 2_999_999_700);
+    }
+
+    #[test]
     fn debug_shows_the_end_only() {
         assert_eq!(format!("{:?}", VatNumber::parse("00743110157").unwrap()), "*********57");
     }

@@ -1,8 +1,14 @@
 //! The command line: one file a command.
 
+mod audit;
+mod backup;
 mod config_cmd;
+mod erase;
 mod evaluate;
+mod export;
+mod house;
 mod mint;
+mod rotate_key;
 mod serve;
 mod verify;
 mod verify_receipt;
@@ -31,6 +37,18 @@ enum Command {
     Verify(verify::Verify),
     /// Proves offline that a receipt is genuine, by the published key alone.
     VerifyReceipt(verify_receipt::VerifyReceipt),
+    /// Tells who was shown or changed one person's data, and when.
+    Audit(audit::Audit),
+    /// Writes applications and decisions for downstream offices, in the order of receipts.
+    Export(export::Export),
+    /// Copies the ledgers beside a running server, or brings a copy up to date.
+    Backup(backup::Backup),
+    /// Brings a copy back into an empty data directory and verifies it.
+    Restore(backup::Restore),
+    /// Erases an application, a campaign or all drafts, by law or order.
+    Erase(erase::Erase),
+    /// Adds a fresh secret to the house's keys; a running server goes over to it.
+    RotateKey(rotate_key::RotateKey),
     /// Checks a configuration file, or prints the default one.
     Config(config_cmd::Config),
 }
@@ -63,6 +81,12 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Mint(mint) => mint.run(),
         Command::Verify(verify) => verify.run(),
         Command::VerifyReceipt(verify) => verify.run(),
+        Command::Audit(audit) => audit.run(),
+        Command::Export(export) => export.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
+        Command::Erase(erase) => erase.run(),
+        Command::RotateKey(rotate) => rotate.run(),
         Command::Config(config) => config.run(),
     };
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Exit::Bug)

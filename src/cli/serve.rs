@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use jiff::{Timestamp, Zoned, civil::Date};
 use tracing_subscriber::EnvFilter;
@@ -18,7 +17,6 @@ use crate::{
     config::{Flags, Settings},
     http::tls,
     identity::{demo::Minter, token::Verifier},
-    ledger::keys::HouseKeys,
     schemes::{Campaign, Rules, Scheme},
     server::{self, Addresses, Start, StartFault},
 };
@@ -94,7 +92,6 @@ impl Serve {
         let demo = self.demo;
         let today = local_time::date_at(start.clock.now());
         server::run(settings, start, |addresses| {
-            publish_key(settings);
             if demo && let Err(fault) = invite(settings, addresses, today) {
                 complain(fault);
             }
@@ -165,20 +162,6 @@ fn start_log(settings: &Settings) -> Result<(), String> {
         log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init()
     };
     started.map_err(|fault| fault.to_string())
-}
-
-/// Leaves the public half of the key that signs receipts, for `verify-receipt`.
-fn publish_key(settings: &Settings) {
-    let path = settings.data().join("receipt-key.pub");
-    let published = HouseKeys::load(&settings.ledger_key())
-        .map_err(|fault| fault.to_string())
-        .and_then(|keys| {
-            let text = format!("{}\n", STANDARD.encode(keys.public_key()));
-            fs::write(&path, text).map_err(|fault| fault.to_string())
-        });
-    if let Err(fault) = published {
-        complain(format_args!("{} cannot be written: {fault}", path.display()));
-    }
 }
 
 /// Leaves an example application in the data directory and tells what to try next.

@@ -11,16 +11,20 @@ use std::{
 
 use clap::Args;
 
-use super::{Exit, complain, say};
+use super::{Exit, complain, house::House, say};
 use crate::{
     ledger::{
-        Receipt, Tally,
+        Receipt, audit,
+        engine::{OpenFault, StorageFault},
         engines::{files::take_directory, sqlite::file_of},
         keys::HouseKeys,
-        verify::{Audit, holds_receipt, proves_itself},
+        verify::{Inspection, holds_receipt, proves_itself},
     },
     schemes::{Campaign, Rules},
 };
+
+/// The ledgers that were inspected.
+type Inspections = BTreeMap<Campaign, Inspection>;
 
 /// Findings that are printed one by one; the rest is counted.
 const FINDINGS_SHOWN: usize = 20;
@@ -32,12 +36,8 @@ const PROGRESS_RECORDS: u64 = 100_000;
     after_help = "Example:\n  sportello verify --data ./data --receipts receipts.ndjson\n\nThe server must not be running on the same data."
 )]
 pub(super) struct Verify {
-    /// The data directory.
-    #[arg(long, value_name = "DIR", default_value = "./data")]
-    data: PathBuf,
-    /// The file with the ledger's secret; `ledger.key` in the data directory if left out.
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
+    #[command(flatten)]
+    house: House,
     /// Receipts that must be there, one JSON document a line, as they were received.
     #[arg(long, value_name = "FILE")]
     receipts: Option<PathBuf>,
@@ -46,69 +46,77 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self) -> Exit {
         match self.verify() {
-            Ok(findings) if findings.is_empty() => {
-                say("whole: nothing is missing, changed or doubled")
-            }
-            Ok(findings) => {
-                findings.iter().take(FINDINGS_SHOWN).for_each(complain);
-                complain(format_args!("{} findings: the ledger is NOT whole", findings.len()));
-                Exit::Faults
-            }
+            Ok(findings) => conclude(&findings),
             Err(fault) => {
+                let damaged = fault.downcast_ref::<OpenFault>().is_some_and(OpenFault::is_damage)
+                    || fault.is::<StorageFault>();
                 complain(fault);
-                Exit::Usage
+                if damaged { Exit::Faults } else { Exit::Usage }
             }
         }
     }
 
     fn verify(&self) -> Result<Vec<String>, Box<dyn Error>> {
-        let directory = self.data.join("ledger");
-        if !directory.is_dir() {
-            return Err(format!("{} holds no ledger: is --data right?", self.data.display()).into());
-        }
-        let key = self.key.clone().unwrap_or_else(|| self.data.join("ledger.key"));
-        let keys = Arc::new(HouseKeys::load(&key)?);
+        let directory = self.house.ledgers()?;
+        let keys = self.house.keys()?;
         let _taken = take_directory(&directory)?;
-        let mut audits = BTreeMap::new();
-        let mut findings = Vec::new();
-        for window in Rules::builtin().campaigns() {
-            let campaign = window.campaign;
-            if !file_of(&directory, campaign).exists() {
-                continue;
-            }
-            match Audit::open(&directory, campaign, Arc::clone(&keys)) {
-                Ok(audit) => {
-                    findings.extend(audit.walk(progress()));
-                    tell(campaign, &audit.tally());
-                    audits.insert(campaign, audit);
-                }
-                // The other ledgers are read all the same, and this one's receipts are named.
-                Err(fault) if fault.is_damage() => findings.push(fault.to_string()),
-                Err(fault) => return Err(fault.into()),
-            }
-        }
+        let (inspections, mut findings) = inspect(&directory, &keys)?;
         if let Some(path) = &self.receipts {
-            findings.extend(receipts(path, &audits, &keys.public_key())?);
+            findings.extend(receipts(path, &inspections, &keys.public_keys())?);
         }
         Ok(findings)
     }
 }
 
-fn tell(campaign: Campaign, tally: &Tally) {
-    println!(
-        "{campaign}: accepted {} = decided {} + undecided {} + withdrawn before a decision {}; withdrawn later {}",
-        tally.accepted.iter().sum::<u64>(),
-        tally.decided.iter().sum::<u64>(),
-        tally.undecided(),
-        tally.withdrawn_undecided,
-        tally.withdrawn_decided,
-    );
+/// Says whether the ledger is whole, and what is not.
+pub(super) fn conclude(findings: &[String]) -> Exit {
+    if findings.is_empty() {
+        return say("whole: nothing is missing, changed or doubled");
+    }
+    findings.iter().take(FINDINGS_SHOWN).for_each(complain);
+    complain(format_args!("{} findings: the ledger is NOT whole", findings.len()));
+    Exit::Faults
+}
+
+/// Inspects every ledger and the audit trail in a directory that was taken; tells the counts on the way.
+pub(super) fn inspect(
+    directory: &Path,
+    keys: &Arc<HouseKeys>,
+) -> Result<(Inspections, Vec<String>), Box<dyn Error>> {
+    let mut inspections = BTreeMap::new();
+    let mut findings = Vec::new();
+    for window in Rules::builtin().campaigns() {
+        let campaign = window.campaign;
+        if file_of(directory, campaign).exists() {
+            let inspection = match Inspection::open(directory, campaign, Arc::clone(keys)) {
+                // The other ledgers are read all the same, and this one's receipts are named.
+                Err(fault) if fault.is_damage() => {
+                    findings.push(fault.to_string());
+                    continue;
+                }
+                opened => opened?,
+            };
+            findings.extend(inspection.walk(progress()));
+            let tally = inspection.tally();
+            println!(
+                "{campaign}: accepted {} = decided {} + undecided {} + withdrawn before a decision {}; withdrawn later {}",
+                tally.accepted.iter().sum::<u64>(),
+                tally.decided.iter().sum::<u64>(),
+                tally.undecided(),
+                tally.withdrawn_undecided,
+                tally.withdrawn_decided,
+            );
+            inspections.insert(campaign, inspection);
+        }
+    }
+    findings.extend(audit::inspect(directory, keys)?);
+    Ok((inspections, findings))
 }
 
 fn receipts(
     path: &Path,
-    audits: &BTreeMap<Campaign, Audit>,
-    public_key: &[u8],
+    inspections: &Inspections,
+    public_keys: &[Vec<u8>],
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let file = File::open(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
     let mut findings = Vec::new();
@@ -123,14 +131,14 @@ fn receipts(
         let at = || format!("{}:{number}", path.display());
         match serde_json::from_str::<Receipt>(&line) {
             Err(fault) => findings.push(format!("{}: is no receipt: {fault}", at())),
-            Ok(receipt) if !holds_receipt(audits, &receipt).is_ok_and(|held| held) => {
+            Ok(receipt) if !holds_receipt(inspections, &receipt).is_ok_and(|held| held) => {
                 findings.push(format!(
                     "{}: LOST: the ledger does not hold {}",
                     at(),
                     receipt.receipt
                 ));
             }
-            Ok(receipt) if !proves_itself(&receipt, public_key) => {
+            Ok(receipt) if !proves_itself(&receipt, public_keys) => {
                 findings.push(format!("{}: {} does not prove itself", at(), receipt.receipt));
             }
             Ok(receipt) => {

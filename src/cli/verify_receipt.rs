@@ -22,7 +22,7 @@ pub(super) struct VerifyReceipt {
     /// The application that the receipt was given for, to the letter as it was sent; its digest must be the receipt's.
     #[arg(long, value_name = "FILE")]
     application: Option<PathBuf>,
-    /// The published key, base 64; a server leaves its own as `receipt-key.pub` in its data directory.
+    /// The published keys, base 64, one a line; a server leaves its own as `receipt-key.pub` in its data directory.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 }
@@ -32,12 +32,12 @@ impl VerifyReceipt {
         let read = |path: &PathBuf| {
             fs::read_to_string(path).map_err(|fault| format!("{}: {fault}", path.display()))
         };
-        let key = read(&self.key).and_then(|text| {
-            STANDARD
-                .decode(text.trim())
-                .map_err(|_| format!("{}: is no key in base 64", self.key.display()))
+        let keys = read(&self.key).and_then(|text| {
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            let keys = lines.map(|line| STANDARD.decode(line)).collect::<Result<Vec<_>, _>>();
+            keys.map_err(|_| format!("{}: holds no keys in base 64", self.key.display()))
         });
-        let (key, text) = match key.and_then(|key| Ok((key, read(&self.file)?))) {
+        let (keys, text) = match keys.and_then(|keys| Ok((keys, read(&self.file)?))) {
             Ok(read) => read,
             Err(fault) => {
                 complain(fault);
@@ -60,7 +60,7 @@ impl VerifyReceipt {
                 ));
                 Exit::Faults
             }
-            Ok(receipt) if proves_itself(&receipt, &key) => {
+            Ok(receipt) if proves_itself(&receipt, &keys) => {
                 say(format_args!("{}: genuine", receipt.receipt))
             }
             Ok(receipt) => {

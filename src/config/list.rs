@@ -265,7 +265,13 @@ pub const SETTINGS: &[Setting] = &[
         "ledger.key",
         "",
         Allowed::Text,
-        "File with the ledger's secret; empty means ledger.key in the data directory.",
+        "File with the ledger's secrets; empty means the systemd credential ledger.key, if there is one, else ledger.key in the data directory.",
+    ),
+    setting(
+        "ledger.secret",
+        "",
+        Allowed::Text,
+        "The ledger's secrets themselves, in place of a file. For the environment alone: SPORTELLO_LEDGER_SECRET.",
     ),
     setting("ledger.batch_records_max", "512", COUNT, "Applications written with one sync."),
     setting("ledger.batch_bytes_max", "4194304", BYTES, "Bytes written with one sync, about."),
@@ -305,6 +311,18 @@ pub const SETTINGS: &[Setting] = &[
         "8",
         Allowed::Number(1, 256),
         "Connections kept for reading, a campaign.",
+    ),
+    setting(
+        "audit.months_kept",
+        "24",
+        Allowed::Number(1, 1200),
+        "Full months of the audit trail that are kept besides the current one.",
+    ),
+    setting(
+        "audit.queue_events_max",
+        "65536",
+        COUNT,
+        "Events that wait to be written to the audit trail.",
     ),
     setting(
         "judges.threads",

@@ -22,7 +22,7 @@ use crate::{
         schedule::{self, Slice},
     },
     http::{body, listener},
-    ledger::{self, committer, engines::sqlite},
+    ledger::{self, audit, committer, engines::sqlite},
     session::registry,
 };
 
@@ -31,10 +31,24 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// A demo on somebody's own machine takes what room there is.
 const DEMO_DISK_RESERVE_BYTES: u64 = 16 << 20;
 
-/// Settings that were checked, all of them.
-#[derive(Debug)]
+/// Settings that were checked, all of them. One is a secret, so none is printed for debugging.
 pub struct Settings {
     values: read::Values,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Settings(..)")
+    }
+}
+
+/// Where the ledger's secrets come from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// A file, which may grow while the server runs.
+    File(PathBuf),
+    /// The environment.
+    Given(String),
 }
 
 /// How a server is asked to start, over all other sources.
@@ -146,10 +160,24 @@ impl Settings {
         ))
     }
 
-    /// The file with the ledger's secret.
+    /// Where the ledger's secrets come from.
     #[must_use]
-    pub fn ledger_key(&self) -> PathBuf {
-        self.path("ledger.key").unwrap_or_else(|| self.data().join("ledger.key"))
+    pub fn ledger_key(&self) -> KeySource {
+        match self.text("ledger.secret") {
+            "" => KeySource::File(
+                self.path("ledger.key").unwrap_or_else(|| self.data().join("ledger.key")),
+            ),
+            secret => KeySource::Given(secret.to_owned()),
+        }
+    }
+
+    /// Bounds of the audit trail.
+    #[must_use]
+    pub fn audit(&self) -> audit::Config {
+        audit::Config {
+            months_kept: self.number("audit.months_kept"),
+            queue_events_max: self.count("audit.queue_events_max"),
+        }
     }
 
     /// Bytes that stay free on the ledger's disk.
@@ -317,7 +345,7 @@ mod tests {
             (settings.schedule(), settings.limits(), settings.sessions(), settings.listener());
         assert!(!settings.log_as_json() && !settings.log_filter().is_empty());
         assert_eq!(settings.body().body_bytes_max, 65_536);
-        assert_eq!(settings.ledger_key(), PathBuf::from("./data/ledger.key"));
+        assert!(settings.ledger_key() == KeySource::File(PathBuf::from("./data/ledger.key")));
     }
 
     #[test]

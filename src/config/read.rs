@@ -10,6 +10,8 @@ use toml_edit::{Document, Item, TableLike};
 
 use super::list::{Allowed, SETTINGS, Setting};
 
+/// Where systemd leaves what it was told to hand over.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// What environment variables of ours begin with.
 const PREFIX: &str = "SPORTELLO_";
 /// How variables go on that Kubernetes sets for a service named like us; no section of ours has such a name.
@@ -147,8 +149,20 @@ impl Reading {
             name.strip_prefix(PREFIX)
                 .is_some_and(|rest| !KUBERNETES.iter().any(|theirs| rest.starts_with(theirs)))
         };
+        let mut credentials = None;
+        let variables = variables.inspect(|(name, value)| {
+            if name == CREDENTIALS {
+                credentials = Some(PathBuf::from(value));
+            }
+        });
         let mut ours: Vec<_> = variables.filter(|(name, _)| is_ours(name)).collect();
         ours.sort();
+        // The lowest of sources: anything that names a key wins over it.
+        let credential = credentials.map(|directory| directory.join("ledger.key"));
+        if let Some(credential) = credential.filter(|credential| credential.exists()) {
+            let value = credential.to_string_lossy().into_owned();
+            self.values.entry("ledger.key").or_insert(value);
+        }
         for (name, value) in ours {
             let known = SETTINGS.iter().find(|setting| variable_of(setting.key) == name);
             match known {
@@ -164,6 +178,11 @@ impl Reading {
 
     /// Takes one value of a known key.
     pub(super) fn text(&mut self, key: &'static str, value: &str, source: &Source) {
+        if key == "ledger.secret" && !value.is_empty() && !matches!(source, Source::Environment(_))
+        {
+            let what = "is not for files: hand it over as SPORTELLO_LEDGER_SECRET, or name a private file with ledger.key";
+            return self.fault(source.clone(), key, what.to_owned());
+        }
         let allowed = find(key).map_or(Allowed::Text, |setting| setting.allowed);
         if allowed.admits(value) {
             self.values.insert(key, value.to_owned());
@@ -275,7 +294,7 @@ mod tests {
             "2: server.listen: \"nowhere\" is not allowed; it must be an address and port such as \"127.0.0.1:8443\"",
             "3: server.listne: is not known; [server] has listen, operator, data, runtimes, drain_ms_max",
             "4: server.runtimes: must be a whole number from 0 to 1024",
-            "6: gates: is not known; sections are server, tls, identity, schedule, gate, limits, sessions, http, ledger, judges, registry, log",
+            "6: gates: is not known; sections are server, tls, identity, schedule, gate, limits, sessions, http, ledger, audit, judges, registry, log",
             "10: schedule.citizens: \"8-16\" is not allowed; it must be a slice of the day such as \"08:00-16:00\"",
             "11: schedule.weekends_open: \"1\" is not allowed; it must be true or false",
         ];

@@ -22,7 +22,7 @@ use super::{
     record::Channel,
 };
 use crate::{
-    clock::Stopwatch,
+    clock::{Clock, Stopwatch},
     metrics as list,
     schemes::{Campaign, Outcome},
     urn::Urn,
@@ -76,6 +76,7 @@ pub(super) struct Committer {
     pub(super) urn: Arc<Urn<Case>>,
     pub(super) work: Receiver<Work>,
     pub(super) poisoned: Arc<AtomicBool>,
+    pub(super) clock: Clock,
     pub(super) meters: Meters,
 }
 
@@ -152,7 +153,8 @@ impl Committer {
     }
 
     fn settle(&mut self, gathered: Gathered) {
-        let Gathered { batch, submitters, withdrawers, .. } = gathered;
+        let Gathered { mut batch, submitters, withdrawers, .. } = gathered;
+        batch.at = self.clock.now();
         let written = self.write(&batch);
         match written {
             Ok(written) => {
@@ -184,11 +186,7 @@ impl Committer {
             return Err(CommitFault::Storage);
         }
         if batch.is_empty() {
-            return Ok(Written {
-                verdicts: Vec::new(),
-                rulings: Vec::new(),
-                withdrawals: Vec::new(),
-            });
+            return Ok(Written::default());
         }
         let watch = Stopwatch::start();
         let written = self.engine.write(batch).map_err(|fault| self.poison(&fault))?;
@@ -277,6 +275,7 @@ impl Batch {
 pub(super) struct Meters {
     accepted: [Counter; Channel::ALL.len()],
     decided: [Counter; Outcome::ALL.len()],
+    revised: [Counter; Outcome::ALL.len()],
     withdrawn_undecided: Counter,
     withdrawn_decided: Counter,
     duration: Histogram,
@@ -292,6 +291,7 @@ impl Meters {
             accepted: Channel::ALL
                 .map(|channel| list::ACCEPTED.counter(&[scheme, channel.as_str()])),
             decided: Outcome::ALL.map(|outcome| list::DECIDED.counter(&[scheme, outcome.as_str()])),
+            revised: Outcome::ALL.map(|outcome| list::REVISED.counter(&[scheme, outcome.as_str()])),
             withdrawn_undecided: list::WITHDRAWN.counter(&["decision"]),
             withdrawn_decided: list::WITHDRAWN.counter(&["payment"]),
             duration: list::COMMIT_DURATION.histogram(&[]),
@@ -306,6 +306,11 @@ impl Meters {
             .decided
             .iter()
             .zip(tally.decided)
+            .for_each(|(counter, count)| counter.increment(count));
+        meters
+            .revised
+            .iter()
+            .zip(tally.revised)
             .for_each(|(counter, count)| counter.increment(count));
         meters.withdrawn_undecided.increment(tally.withdrawn_undecided);
         meters.withdrawn_decided.increment(tally.withdrawn_decided);
@@ -326,8 +331,10 @@ impl Meters {
         for change in written.rulings.iter().chain(&written.withdrawals).flatten() {
             match change {
                 Change::Decided(outcome) => self.decided[*outcome as usize].increment(1),
+                Change::Revised(outcome) => self.revised[*outcome as usize].increment(1),
                 Change::Withdrawn(None) => self.withdrawn_undecided.increment(1),
                 Change::Withdrawn(Some(_)) => self.withdrawn_decided.increment(1),
+                Change::Erased => {}
             }
         }
     }
@@ -351,11 +358,8 @@ mod tests {
                 return Err(StorageFault::Full);
             }
             let none = |count| std::iter::repeat_n(None, count).collect();
-            Ok(Written {
-                verdicts: Vec::new(),
-                rulings: none(batch.rulings.len()),
-                withdrawals: none(batch.withdrawals.len()),
-            })
+            let withdrawals = none(batch.withdrawals.len());
+            Ok(Written { withdrawals, ..Written::default() })
         }
 
         fn tidy(&mut self) -> Result<(), StorageFault> {
@@ -409,6 +413,7 @@ mod tests {
             urn: Arc::new(Urn::new(1, 1)),
             work,
             poisoned: Arc::default(),
+            clock: Clock::standing_at(jiff::Timestamp::UNIX_EPOCH),
             meters: Meters::resumed(campaign, &Index::default()),
         };
         (committer, sender)

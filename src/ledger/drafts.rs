@@ -21,13 +21,13 @@ use super::{
 };
 
 const FILE: &str = "drafts.sqlite";
-const FORM: Form = Form {
+pub(super) const FORM: Form = Form {
     application_id: 0x5370_7464,
     version: 1,
     schema: "CREATE TABLE drafts (person BLOB PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID",
 };
 /// Version of a sealed draft, its whole header.
-const HEADER: [u8; 1] = [1];
+const HEADER: [u8; 1] = [2];
 
 /// The drafts of everybody. Calls wait for the disk: keep them off the event loops.
 pub struct Drafts {
@@ -95,6 +95,19 @@ impl Drafts {
         Ok(())
     }
 
+    /// Removes every draft and returns how many there were.
+    ///
+    /// # Errors
+    /// [`StorageFault`]: they stand.
+    pub fn remove_all(&self) -> Result<usize, StorageFault> {
+        let connection = self.connection();
+        connection.pragma_update(None, "secure_delete", "ON")?;
+        // With a condition: without one the store lets the rows go without overwriting them.
+        let removed = connection.execute("DELETE FROM drafts WHERE true", [])?;
+        self.people().clear();
+        Ok(removed)
+    }
+
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,6 +115,20 @@ impl Drafts {
     fn people(&self) -> MutexGuard<'_, HashSet<Subject>> {
         self.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Everything in place of everything, as [`backup`](super::backup) asks for it.
+pub(super) fn copy(
+    connection: &Connection,
+    progress: &mut dyn FnMut(u64),
+) -> rusqlite::Result<Option<u64>> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute("DELETE FROM main.drafts", [])?;
+    let rows =
+        transaction.execute("INSERT INTO main.drafts SELECT * FROM source.drafts", [])? as u64;
+    transaction.commit()?;
+    progress(rows);
+    Ok(Some(rows))
 }
 
 fn people_of(connection: &Connection) -> rusqlite::Result<HashSet<Subject>> {

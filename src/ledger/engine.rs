@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 
 use super::{
     Position,
@@ -38,19 +38,42 @@ pub struct Submission {
 pub struct Ruling {
     /// Which application.
     pub position: Position,
+    /// [`FIRST`], or [`AGAIN`] when it takes the place of a pending one.
+    pub turn: u8,
     /// What was decided.
     pub outcome: Outcome,
     /// The decision, sealed for its subject.
     pub decision: Vec<u8>,
 }
 
+impl Ruling {
+    /// The change that it asks for.
+    #[must_use]
+    pub fn change(&self) -> Change {
+        if self.turn == FIRST {
+            Change::Decided(self.outcome)
+        } else {
+            Change::Revised(self.outcome)
+        }
+    }
+}
+
+/// The turn of an application's first decision.
+pub const FIRST: u8 = 0;
+/// The turn of the decision that takes the place of a pending one.
+pub const AGAIN: u8 = 1;
+
 /// What may happen to a durable application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A judge decided it.
     Decided(Outcome),
+    /// It was pending, and what it waited for came: a judge decided it again.
+    Revised(Outcome),
     /// Its person withdrew it; what was decided before, if anything.
     Withdrawn(Option<Outcome>),
+    /// What it says was erased: it is no longer shown, its claim and its receipt's digest stay.
+    Erased,
 }
 
 /// What is written together, with one sync.
@@ -62,6 +85,10 @@ pub struct Batch {
     pub rulings: Vec<Ruling>,
     /// Withdrawals.
     pub withdrawals: Vec<Position>,
+    /// Erasures.
+    pub erasures: Vec<Position>,
+    /// When it is written.
+    pub at: Timestamp,
 }
 
 /// What became of a submission.
@@ -78,6 +105,7 @@ pub enum Verdict {
 }
 
 /// What became of a batch.
+#[derive(Default)]
 pub struct Written {
     /// One a submission, in order.
     pub verdicts: Vec<Verdict>,
@@ -85,6 +113,8 @@ pub struct Written {
     pub rulings: Vec<Option<Change>>,
     /// One a withdrawal, likewise.
     pub withdrawals: Vec<Option<Change>>,
+    /// One an erasure: nothing if it is undecided or was erased before.
+    pub erasures: Vec<Option<Change>>,
 }
 
 /// The signed tree over a batch, from which its receipts take their proofs.
@@ -216,13 +246,25 @@ pub trait Reader: Send + Sync {
     /// [`StorageFault`] when the disk does not answer.
     fn record(&self, position: Position) -> Result<Option<Vec<u8>>, StorageFault>;
 
-    /// The sealed decision on a position.
+    /// The sealed decision that holds on a position, and its turn.
     ///
     /// # Errors
     /// As for [`record`](Self::record).
-    fn decision(&self, position: Position) -> Result<Option<Vec<u8>>, StorageFault>;
+    fn decision(&self, position: Position) -> Result<Option<(u8, Vec<u8>)>, StorageFault>;
 
-    /// The batch that a position was written in: the first position, its entries, its signature and the root before it.
+    /// How many batches were written.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    fn batches(&self) -> Result<u32, StorageFault>;
+
+    /// The batch of a number, from 1 to [`batches`](Self::batches); nothing if it is missing or damaged.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    fn batch(&self, number: u32) -> Result<Option<StoredBatch>, StorageFault>;
+
+    /// The batch that a position was written in.
     ///
     /// # Errors
     /// As for [`record`](Self::record).
@@ -253,10 +295,14 @@ pub struct Entry {
 /// A batch as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBatch {
-    /// The position of its first entry.
+    /// The position of its first entry; where there is none, that of the next.
     pub first: Position,
+    /// When it was written, seconds since 1970.
+    pub written_at: i64,
     /// Its entries, in the order of positions.
     pub entries: Vec<Entry>,
+    /// What changed with it.
+    pub changes: Vec<(Position, Change)>,
     /// The root of the batch before; zeros for the first.
     pub previous_root: Digest,
     /// Its own root.

@@ -7,8 +7,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::{
     Position,
     engine::{Change, Entry, SignedBatch, StoredBatch, Submission},
-    keys::HouseKeys,
-    proof::{Digest, Proof, Tree, chain_leaf, receipt_leaf},
+    keys::{Generation, HouseKeys},
+    proof::{Digest, Proof, Tree, house_leaf, receipt_leaf},
     record::{Channel, day_number, day_of},
     seal::{Claim, KeyHash},
 };
@@ -20,6 +20,8 @@ const ENTRY_BYTES: usize = 16 + 16 + 32 + 4 + 1;
 const CHANGE_BYTES: usize = 4 + 1;
 const WITHDRAWN_UNDECIDED: u8 = 0x10;
 const WITHDRAWN_DECIDED: u8 = 0x20;
+const REVISED: u8 = 0x30;
+const ERASED: u8 = 0x40;
 
 impl From<&Submission> for Entry {
     fn from(submission: &Submission) -> Self {
@@ -74,8 +76,10 @@ impl Change {
             bytes.extend_from_slice(&position.0.to_be_bytes());
             bytes.push(match change {
                 Self::Decided(outcome) => *outcome as u8,
+                Self::Revised(outcome) => REVISED | *outcome as u8,
                 Self::Withdrawn(None) => WITHDRAWN_UNDECIDED,
                 Self::Withdrawn(Some(outcome)) => WITHDRAWN_DECIDED | *outcome as u8,
+                Self::Erased => ERASED,
             });
         }
         bytes
@@ -94,6 +98,8 @@ impl Change {
             0 => Self::Decided(outcome()?),
             WITHDRAWN_UNDECIDED => Self::Withdrawn(None),
             WITHDRAWN_DECIDED => Self::Withdrawn(Some(outcome()?)),
+            REVISED => Self::Revised(outcome()?),
+            ERASED => Self::Erased,
             _ => return None,
         };
         Some((Position(u32::from_be_bytes(*position)), change))
@@ -107,33 +113,60 @@ impl HouseKeys {
         receipt_leaf(&code, &entry.received_on.to_string(), &entry.digest)
     }
 
-    /// The tree over a batch whose first entry stands at `first`.
-    pub(super) fn tree(
-        &self,
-        campaign: Campaign,
-        first: Position,
-        entries: &[Entry],
-        previous_root: &Digest,
-    ) -> Tree {
-        let mut leaves = Vec::with_capacity(entries.len() + 1);
-        leaves.push(chain_leaf(previous_root));
-        for (offset, entry) in (0..).zip(entries) {
-            leaves.push(self.leaf(campaign, Position(first.0 + offset), entry));
+    /// The tree over a batch: its receipts, and what the house adds.
+    pub(super) fn tree(&self, campaign: Campaign, batch: &Contents<'_>) -> Tree {
+        let mut leaves = Vec::with_capacity(batch.entries.len() + 1);
+        leaves.push(house_leaf(batch.previous_root, batch.written_at, batch.changes));
+        for (offset, entry) in (0..).zip(batch.entries) {
+            leaves.push(self.leaf(campaign, Position(batch.first.0 + offset), entry));
         }
         Tree::of(leaves)
     }
 
-    /// The house's signature over a root.
+    /// The house's signature over a root, by its newest key.
     pub(super) fn sign_root(&self, root: &Digest) -> String {
+        let ring = self.ring();
+        ring.last().map(|newest| newest.sign_root(root)).unwrap_or_default()
+    }
+
+    /// Whether a signature over a root is the house's, by any of its keys. Ed25519 gives the same signature every time, so
+    /// signing again tells, at a third of the cost of verifying.
+    pub(super) fn signed_root(&self, root: &Digest, signature: &str) -> bool {
+        self.ring().iter().rev().any(|generation| generation.sign_root(root) == signature)
+    }
+}
+
+impl Generation {
+    fn sign_root(&self, root: &Digest) -> String {
         format!("ed25519=:{}:", STANDARD.encode(self.signing.sign(root).as_ref()))
+    }
+}
+
+/// What a batch's tree stands over.
+pub(super) struct Contents<'b> {
+    pub(super) first: Position,
+    pub(super) entries: &'b [Entry],
+    /// Encoded.
+    pub(super) changes: &'b [u8],
+    /// Seconds since 1970.
+    pub(super) written_at: i64,
+    pub(super) previous_root: &'b Digest,
+}
+
+impl StoredBatch {
+    /// Its tree, made again.
+    pub(super) fn tree(&self, keys: &HouseKeys, campaign: Campaign) -> Tree {
+        let Self { first, written_at, ref entries, ref previous_root, .. } = *self;
+        let changes = Change::encode_all(&self.changes);
+        let contents = Contents { first, entries, changes: &changes, written_at, previous_root };
+        keys.tree(campaign, &contents)
     }
 }
 
 impl SignedBatch {
     /// The tree of a stored batch, made again.
     pub(super) fn restored(keys: &HouseKeys, campaign: Campaign, stored: StoredBatch) -> Arc<Self> {
-        let tree = keys.tree(campaign, stored.first, &stored.entries, &stored.previous_root);
-        Arc::new(Self { tree, signature: stored.signature })
+        Arc::new(Self { tree: stored.tree(keys, campaign), signature: stored.signature })
     }
 
     pub(super) fn proof(&self, leaf: &Digest) -> Option<Proof> {
@@ -166,6 +199,8 @@ mod tests {
         let mut changes: Vec<_> =
             Outcome::ALL.map(|outcome| (Position(7), Change::Decided(outcome))).into();
         changes.extend(Outcome::ALL.map(|outcome| (Position(8), Change::Withdrawn(Some(outcome)))));
+        changes.extend(Outcome::ALL.map(|outcome| (Position(9), Change::Revised(outcome))));
+        changes.push((Position(10), Change::Erased));
         changes.push((Position(u32::MAX), Change::Withdrawn(None)));
         let bytes = Change::encode_all(&changes);
         assert_eq!(Change::decode_all(&bytes), Some(changes));

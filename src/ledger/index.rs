@@ -17,6 +17,8 @@ use crate::schemes::Outcome;
 
 /// Entries a chunk; growing never copies what is there.
 const CHUNK_ENTRIES: usize = 1 << 16;
+/// Entries looked at under one lock when pending ones are looked for: some tens of microseconds.
+const PENDING_LOOKED_AT_MAX: usize = 1 << 15;
 
 /// Where an application stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,19 @@ pub enum State {
     Decided(Outcome),
     /// Withdrawn by its person, before or after a decision.
     Withdrawn(Option<Outcome>),
+    /// Erased, by law or order; whether it had been withdrawn before, so that the person may apply again.
+    Erased {
+        /// See above.
+        withdrawn: bool,
+    },
+}
+
+impl State {
+    /// Whether it keeps its person from applying again.
+    #[must_use]
+    pub fn stands(self) -> bool {
+        !matches!(self, Self::Withdrawn(_) | Self::Erased { withdrawn: true })
+    }
 }
 
 /// The counts behind the balance `accepted = decided + undecided + withdrawn before a decision`.
@@ -36,8 +51,12 @@ pub enum State {
 pub struct Tally {
     /// Accepted, by [`Channel`].
     pub accepted: [u64; Channel::ALL.len()],
-    /// Decided, by [`Outcome`], whether withdrawn later or not.
+    /// Decided for the first time, by [`Outcome`], whether withdrawn later or not.
     pub decided: [u64; Outcome::ALL.len()],
+    /// Pending first and decided again, by the later [`Outcome`].
+    pub revised: [u64; Outcome::ALL.len()],
+    /// Pending now: decided so, not decided again, not withdrawn.
+    pub pending: u64,
     /// Withdrawn before a decision.
     pub withdrawn_undecided: u64,
     /// Withdrawn after a decision.
@@ -99,9 +118,7 @@ impl Index {
             return if same { Standing::Replayed(position) } else { Standing::KeyReused };
         }
         match self.by_claim(&submission.claim) {
-            Some(position) if !matches!(self.state(position), State::Withdrawn(_)) => {
-                Standing::AlreadyApplied(position)
-            }
+            Some(position) if self.state(position).stands() => Standing::AlreadyApplied(position),
             _ => Standing::New(self.push(submission.claim, submission.key, fingerprint)),
         }
     }
@@ -129,36 +146,68 @@ impl Index {
         }
     }
 
-    /// The change that `change` amounts to now, or nothing if it came too late: decided once, withdrawn once.
+    /// The change that `change` amounts to now, or nothing if it came too late: decided once, and once again if that left it
+    /// pending; withdrawn once; erased once it is settled.
     pub(super) fn permits(&self, position: Position, change: Change) -> Option<Change> {
         match (self.durable_state(position)?, change) {
-            (State::Waiting | State::Drawn, Change::Decided(_)) => Some(change),
+            (State::Waiting | State::Drawn, Change::Decided(_))
+            | (State::Decided(_) | State::Withdrawn(_), Change::Erased) => Some(change),
+            (State::Decided(Outcome::Pending), Change::Revised(outcome)) => {
+                (outcome != Outcome::Pending).then_some(change)
+            }
             (State::Waiting | State::Drawn, Change::Withdrawn(_)) => Some(Change::Withdrawn(None)),
             (State::Decided(outcome), Change::Withdrawn(_)) => {
                 Some(Change::Withdrawn(Some(outcome)))
             }
-            (State::Decided(_) | State::Withdrawn(_), _) => None,
+            _ => None,
         }
     }
 
     /// Applies a change that is durable.
     pub(super) fn apply(&mut self, position: Position, change: Change) {
-        if self.state(position) == State::Waiting {
-            self.waiting -= 1;
+        let before = self.state(position);
+        match before {
+            State::Waiting => self.waiting -= 1,
+            State::Decided(Outcome::Pending) => self.tally.pending -= 1,
+            _ => {}
         }
-        match change {
+        let after = match change {
             Change::Decided(outcome) => {
                 self.tally.decided[outcome as usize] += 1;
-                self.set(position, State::Decided(outcome));
+                State::Decided(outcome)
+            }
+            Change::Revised(outcome) => {
+                self.tally.revised[outcome as usize] += 1;
+                State::Decided(outcome)
             }
             Change::Withdrawn(decided) => {
                 match decided {
                     Some(_) => self.tally.withdrawn_decided += 1,
                     None => self.tally.withdrawn_undecided += 1,
                 }
-                self.set(position, State::Withdrawn(decided));
+                State::Withdrawn(decided)
             }
+            Change::Erased => State::Erased { withdrawn: !before.stands() },
+        };
+        if after == State::Decided(Outcome::Pending) {
+            self.tally.pending += 1;
         }
+        self.set(position, after);
+    }
+
+    /// Up to `most` pending applications at or after `from`, and where to go on; nothing when the end was reached.
+    pub(super) fn pending(&self, from: Position, most: usize) -> (Vec<Position>, Option<Position>) {
+        let mut found = Vec::new();
+        let end = self.committed.min(from.0 as usize + PENDING_LOOKED_AT_MAX);
+        let mut at = from.0 as usize;
+        while at < end && found.len() < most && self.tally.pending > 0 {
+            if self.state(position_of(at)) == State::Decided(Outcome::Pending) {
+                found.push(position_of(at));
+            }
+            at += 1;
+        }
+        let more = self.tally.pending > 0 && at < self.committed;
+        (found, more.then(|| position_of(at)))
     }
 
     /// Gives an application back that the urn had no room for: it waits in the ledger.
@@ -273,6 +322,8 @@ fn hash_of(bytes: &[u8; 16]) -> u64 {
 const DECIDED: u8 = 0x10;
 const WITHDRAWN: u8 = 0x20;
 const WITHDRAWN_DECIDED: u8 = 0x30;
+const ERASED: u8 = 0x40;
+const ERASED_WITHDRAWN: u8 = 0x50;
 
 fn encode(state: State) -> u8 {
     match state {
@@ -281,6 +332,8 @@ fn encode(state: State) -> u8 {
         State::Decided(outcome) => DECIDED | outcome as u8,
         State::Withdrawn(None) => WITHDRAWN,
         State::Withdrawn(Some(outcome)) => WITHDRAWN_DECIDED | outcome as u8,
+        State::Erased { withdrawn: false } => ERASED,
+        State::Erased { withdrawn: true } => ERASED_WITHDRAWN,
     }
 }
 
@@ -290,6 +343,8 @@ fn decode(byte: u8) -> State {
         DECIDED => State::Decided(outcome),
         WITHDRAWN => State::Withdrawn(None),
         WITHDRAWN_DECIDED => State::Withdrawn(Some(outcome)),
+        ERASED => State::Erased { withdrawn: false },
+        ERASED_WITHDRAWN => State::Erased { withdrawn: true },
         _ if byte == 0 => State::Waiting,
         _ => State::Drawn,
     }

@@ -2,24 +2,29 @@
 //!
 //! From the bottom: [`keys`] and [`seal`] (what is stored opens for its subject alone), [`record`] and [`entry`] (what is
 //! stored), [`receipt`] and [`proof`] (what the person holds), [`index`] (what is known by heart), [`engine`] and
-//! [`engines`] (where it is stored), [`space`] (how much room is left there), [`committer`] (who writes), [`handover`] (how submissions reach it), [`verify`] (proof
-//! that all of it is whole).
+//! [`engines`] (where it is stored), [`space`] (how much room is left there), [`committer`] (who writes), [`handover`] (how
+//! submissions reach it), [`verify`] (proof that all of it is whole), [`audit`] (who was shown or changed what).
 
+pub mod audit;
+pub mod backup;
 pub mod committer;
 pub mod drafts;
 pub mod engine;
 pub mod engines;
 mod entry;
+pub mod erasure;
 pub mod handover;
 mod index;
 pub mod keys;
 #[cfg(test)]
 mod model;
+mod packing;
 pub mod proof;
 pub mod receipt;
 pub mod record;
 pub mod seal;
 pub mod shelf;
+pub mod snapshot;
 pub mod space;
 pub mod verify;
 
@@ -52,7 +57,7 @@ pub use self::{
     index::{State, Tally},
     record::Channel,
 };
-use crate::{application::Application, schemes::Campaign, urn::Urn};
+use crate::{application::Application, clock::Clock, schemes::Campaign, urn::Urn};
 
 /// Every bound of a campaign's ledger.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +93,16 @@ pub struct Case {
     pub received_on: Date,
     /// The application.
     pub application: Box<Application>,
+}
+
+/// A durable application taken out of the ledger for a judge.
+pub struct Drawn {
+    /// Where it stands.
+    pub position: Position,
+    /// Whose it is and which day it counts from.
+    pub header: Header,
+    /// Its bytes as they were sent.
+    pub application: Vec<u8>,
 }
 
 /// What every receipt says of its application: the receipt tells what happened, not how it goes on.
@@ -137,6 +152,7 @@ impl Ledger {
         campaign: Campaign,
         keys: Arc<HouseKeys>,
         urn: Arc<Urn<Case>>,
+        clock: Clock,
         config: Config,
     ) -> Result<Self, OpenFault> {
         let sqlite::Opened { engine, reader, index } =
@@ -152,6 +168,7 @@ impl Ledger {
             urn,
             work,
             poisoned: Arc::clone(&poisoned),
+            clock,
             meters,
         };
         let reader: Arc<dyn Reader> = Arc::new(reader);
@@ -251,7 +268,7 @@ impl Ledger {
         let root = stored.root;
         let batch = SignedBatch::restored(&self.keys, self.campaign, stored);
         // A receipt that does not prove itself is worse than none.
-        if batch.tree.root() != root || self.keys.sign_root(&root) != batch.signature {
+        if batch.tree.root() != root || !self.keys.signed_root(&root, &batch.signature) {
             return Err(StorageFault::Damaged);
         }
         Ok(self.receipt(position, entry.received_on, &entry.digest, &batch))
@@ -274,7 +291,7 @@ impl Ledger {
         Ok(Header::decode(&self.stored(position)?)?)
     }
 
-    /// The decision on an application, opened for `subject`; nothing if it is undecided.
+    /// The decision that holds on an application, opened for `subject`; nothing if it is undecided.
     ///
     /// # Errors
     /// As for [`application`](Self::application).
@@ -283,21 +300,37 @@ impl Ledger {
         position: Position,
         subject: Subject,
     ) -> Result<Option<Vec<u8>>, ReadFault> {
-        let Some(sealed) = self.reader.decision(position)? else { return Ok(None) };
-        Ok(Some(self.keys.open_decision(self.campaign, subject, position, &sealed)?))
+        let Some((turn, sealed)) = self.reader.decision(position)? else { return Ok(None) };
+        Ok(Some(self.keys.open_decision(self.campaign, subject, (position, turn), &sealed)?))
     }
 
     /// Takes up to `most` applications that wait in the ledger, for a judge. One that cannot be read costs nobody else
     /// their decision: it is logged, left undecided and looked at again after the next start.
     #[must_use]
-    pub fn draw_waiting(&self, most: usize) -> Vec<(Position, Header, Vec<u8>)> {
+    pub fn draw_waiting(&self, most: usize) -> Vec<Drawn> {
         let drawn = lock(&self.index).draw(most);
-        let opened = drawn.into_iter().map(|position| (position, self.open_for_judge(position)));
+        self.open_for_judges(drawn)
+    }
+
+    /// Up to `most` pending applications from a place on, and the place to go on from; nothing when all were seen.
+    #[must_use]
+    pub fn pending_from(
+        &self,
+        place: Option<Position>,
+        most: usize,
+    ) -> (Vec<Drawn>, Option<Position>) {
+        let (found, next) = lock(&self.index).pending(place.unwrap_or(Position(0)), most);
+        (self.open_for_judges(found), next)
+    }
+
+    fn open_for_judges(&self, positions: Vec<Position>) -> Vec<Drawn> {
+        let opened =
+            positions.into_iter().map(|position| (position, self.open_for_judge(position)));
         opened
             .filter_map(|(position, opened)| match opened {
-                Ok((header, application)) => Some((position, header, application)),
+                Ok((header, application)) => Some(Drawn { position, header, application }),
                 Err(fault) => {
-                    tracing::error!(receipt = %self.code(position), %fault, "a durable application cannot be read: it stays undecided");
+                    tracing::error!(receipt = %self.code(position), %fault, "a durable application cannot be read: it stays as it is");
                     None
                 }
             })
@@ -311,7 +344,11 @@ impl Ledger {
     }
 
     fn stored(&self, position: Position) -> Result<Vec<u8>, ReadFault> {
-        self.reader.record(position)?.ok_or(ReadFault::Record(RecordFault::Form))
+        match self.reader.record(position)? {
+            Some(stored) if stored.is_empty() => Err(RecordFault::Erased.into()),
+            Some(stored) => Ok(stored),
+            None => Err(RecordFault::Form.into()),
+        }
     }
 
     /// The receipt code of a position.
@@ -320,11 +357,12 @@ impl Ledger {
         self.keys.receipt(self.campaign, position)
     }
 
-    /// The position and state behind a receipt code; nothing if there is no such application.
+    /// The position and state behind a receipt code; nothing if there is no such application, or no longer.
     #[must_use]
     pub fn find(&self, code: ReceiptCode) -> Option<(Position, State)> {
         let position = self.keys.position(code)?;
-        Some((position, lock(&self.index).durable_state(position)?))
+        let state = lock(&self.index).durable_state(position)?;
+        (!matches!(state, State::Erased { .. })).then_some((position, state))
     }
 
     /// The counts of the balance.

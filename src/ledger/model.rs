@@ -1,17 +1,18 @@
 //! The ledger against a model: random people, keys, bodies, decisions, withdrawals and restarts.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::HashSet, path::Path, sync::Arc};
 
 use proptest::prelude::*;
 
 use super::{
     Channel, Position, State, Tally,
-    engine::{Batch, Change, Engine as _, Reader as _, Ruling, Submission, Verdict},
+    engine::{AGAIN, Batch, Change, Engine as _, FIRST, Reader as _, Ruling, Submission, Verdict},
     engines::sqlite::{self, Bounds, Opened},
     keys::HouseKeys,
     lock,
     proof::sha256,
     record::Header,
+    verify::Inspection,
 };
 use crate::{
     application,
@@ -27,7 +28,9 @@ const DAY: jiff::civil::Date = jiff::civil::date(2024, 9, 16);
 enum Event {
     Submit { person: u64, key: u8, body: u8 },
     Decide { nth: usize, outcome: usize },
+    DecideAgain { nth: usize, outcome: usize },
     Withdraw { nth: usize },
+    Erase { nth: usize },
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -39,7 +42,10 @@ fn event() -> impl Strategy<Value = Event> {
         }),
         (0..12_usize, 0..Outcome::ALL.len())
             .prop_map(|(nth, outcome)| Event::Decide { nth, outcome }),
+        (0..12_usize, 0..Outcome::ALL.len())
+            .prop_map(|(nth, outcome)| Event::DecideAgain { nth, outcome }),
         (0..12_usize).prop_map(|nth| Event::Withdraw { nth }),
+        (0..12_usize).prop_map(|nth| Event::Erase { nth }),
     ]
 }
 
@@ -48,6 +54,7 @@ fn event() -> impl Strategy<Value = Event> {
 struct Model {
     /// Person, key and body of each application, in the order of positions, and where it stands.
     records: Vec<(u64, u8, u8, State)>,
+    tally: Tally,
 }
 
 #[derive(Debug, PartialEq)]
@@ -70,50 +77,59 @@ impl Model {
             };
         }
         let stands = |record: &&(u64, u8, u8, State)| {
-            record.0 == person && !matches!(record.3, State::Withdrawn(_))
+            record.0 == person
+                && !matches!(record.3, State::Withdrawn(_) | State::Erased { withdrawn: true })
         };
         if let Some(at) = self.records.iter().position(|record| stands(&record)) {
             return Expected::AlreadyApplied(at);
         }
         self.records.push((person, key, body, State::Drawn));
+        self.tally.accepted[Channel::Citizen as usize] += 1;
         Expected::Accepted(self.records.len() - 1)
     }
 
-    fn decide(&mut self, at: usize, outcome: Outcome) -> bool {
-        match self.records.get_mut(at) {
-            Some(record) if matches!(record.3, State::Waiting | State::Drawn) => {
-                record.3 = State::Decided(outcome);
-                true
+    fn decide(&mut self, at: usize, outcome: Outcome, again: bool) -> bool {
+        let Some(record) = self.records.get_mut(at) else { return false };
+        match (record.3, again) {
+            (State::Waiting | State::Drawn, false) => self.tally.decided[outcome as usize] += 1,
+            (State::Decided(Outcome::Pending), true) if outcome != Outcome::Pending => {
+                self.tally.revised[outcome as usize] += 1;
             }
-            _ => false,
+            _ => return false,
         }
+        record.3 = State::Decided(outcome);
+        true
     }
 
     fn withdraw(&mut self, at: usize) -> bool {
         let Some(record) = self.records.get_mut(at) else { return false };
         record.3 = match record.3 {
-            State::Withdrawn(_) => return false,
-            State::Decided(outcome) => State::Withdrawn(Some(outcome)),
-            State::Waiting | State::Drawn => State::Withdrawn(None),
+            State::Withdrawn(_) | State::Erased { .. } => return false,
+            State::Decided(outcome) => {
+                self.tally.withdrawn_decided += 1;
+                State::Withdrawn(Some(outcome))
+            }
+            State::Waiting | State::Drawn => {
+                self.tally.withdrawn_undecided += 1;
+                State::Withdrawn(None)
+            }
+        };
+        true
+    }
+
+    fn erase(&mut self, at: usize) -> bool {
+        let Some(record) = self.records.get_mut(at) else { return false };
+        record.3 = match record.3 {
+            State::Decided(_) => State::Erased { withdrawn: false },
+            State::Withdrawn(_) => State::Erased { withdrawn: true },
+            State::Waiting | State::Drawn | State::Erased { .. } => return false,
         };
         true
     }
 
     fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
-        for record in &self.records {
-            tally.accepted[Channel::Citizen as usize] += 1;
-            match record.3 {
-                State::Waiting | State::Drawn => {}
-                State::Decided(outcome) => tally.decided[outcome as usize] += 1,
-                State::Withdrawn(None) => tally.withdrawn_undecided += 1,
-                State::Withdrawn(Some(outcome)) => {
-                    tally.decided[outcome as usize] += 1;
-                    tally.withdrawn_decided += 1;
-                }
-            }
-        }
-        tally
+        let pending = |record: &&(u64, u8, u8, State)| record.3 == State::Decided(Outcome::Pending);
+        Tally { pending: self.records.iter().filter(pending).count() as u64, ..self.tally }
     }
 }
 
@@ -131,8 +147,13 @@ fn body(person: u64, body: u8) -> String {
 fn submission(keys: &HouseKeys, person: u64, key: u8, version: u8) -> Submission {
     let subject = keys.subject(&FiscalCode::made_up(person));
     let bytes = body(person, version);
-    let header =
-        Header { channel: Channel::Citizen, received_on: DAY, subject, principal: subject };
+    let header = Header {
+        channel: Channel::Citizen,
+        received_on: DAY,
+        subject,
+        principal: subject,
+        actor: subject,
+    };
     Submission {
         claim: keys.claim(subject, CAMPAIGN),
         key: keys.key_hash(subject, b"chosen", &[key]),
@@ -146,7 +167,7 @@ fn submission(keys: &HouseKeys, person: u64, key: u8, version: u8) -> Submission
     }
 }
 
-/// Applications decide before they are withdrawn within a batch, and submissions come first, as the engine does it.
+/// What a batch is made of is gathered in this order: submissions, rulings, withdrawals; erasures come in one of their own.
 fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Event]) {
     let mut batch = Batch::default();
     let (mut verdicts, mut rulings, mut withdrawals) = (Vec::new(), Vec::new(), Vec::new());
@@ -158,15 +179,25 @@ fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Eve
             verdicts.push(model.submit(person, key, body));
         }
     }
+    let mut ruled = HashSet::new();
     for event in events.iter().filter(|_| durable > 0) {
-        if let Event::Decide { nth, outcome } = *event {
-            let (position, outcome) = (at(nth), Outcome::ALL[outcome]);
-            let subject = keys.subject(&FiscalCode::made_up(model.records[position.0 as usize].0));
-            let decision =
-                keys.seal_decision(CAMPAIGN, subject, position, outcome.as_str().as_bytes());
-            batch.rulings.push(Ruling { position, outcome, decision });
-            rulings.push(model.decide(position.0 as usize, outcome));
+        let (nth, outcome, turn) = match *event {
+            Event::Decide { nth, outcome } => (nth, outcome, FIRST),
+            Event::DecideAgain { nth, outcome } => (nth, outcome, AGAIN),
+            _ => continue,
+        };
+        let (position, outcome) = (at(nth), Outcome::ALL[outcome]);
+        let subject = keys.subject(&FiscalCode::made_up(model.records[position.0 as usize].0));
+        let text = outcome.as_str().as_bytes();
+        let decision = keys.seal_decision(CAMPAIGN, subject, (position, turn), text);
+        batch.rulings.push(Ruling { position, turn, outcome, decision });
+        // Within one batch an application is ruled on once.
+        let counts =
+            !ruled.contains(&position) && model.decide(position.0 as usize, outcome, turn == AGAIN);
+        if counts {
+            ruled.insert(position);
         }
+        rulings.push(counts);
     }
     for event in events.iter().filter(|_| durable > 0) {
         if let Event::Withdraw { nth } = *event {
@@ -175,6 +206,19 @@ fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Eve
         }
     }
     let written = opened.engine.write(&batch).unwrap();
+    let erasing = Batch {
+        erasures: events
+            .iter()
+            .filter_map(
+                |event| if let Event::Erase { nth } = *event { Some(at(nth)) } else { None },
+            )
+            .filter(|_| durable > 0)
+            .collect(),
+        ..Batch::default()
+    };
+    let erasures: Vec<_> =
+        erasing.erasures.iter().map(|position| model.erase(position.0 as usize)).collect();
+    let erased = opened.engine.write(&erasing).unwrap();
     let told = |verdict: &Verdict| match verdict {
         Verdict::Accepted(position, ..) => Expected::Accepted(position.0 as usize),
         Verdict::Replayed(position) => Expected::Replayed(position.0 as usize),
@@ -186,6 +230,7 @@ fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Eve
     assert_eq!(written.verdicts.iter().map(told).collect::<Vec<_>>(), verdicts);
     assert_eq!(changed(&written.rulings), rulings);
     assert_eq!(changed(&written.withdrawals), withdrawals);
+    assert_eq!(changed(&erased.erasures), erasures);
 }
 
 fn agree(model: &Model, opened: &Opened, keys: &HouseKeys) {
@@ -201,6 +246,11 @@ fn agree(model: &Model, opened: &Opened, keys: &HouseKeys) {
         );
         let subject = keys.subject(&FiscalCode::made_up(*person));
         let stored = opened.reader.record(position).unwrap().unwrap();
+        if matches!(state, State::Erased { .. }) {
+            assert!(stored.is_empty());
+            assert_eq!(opened.reader.decision(position).unwrap(), None);
+            continue;
+        }
         assert_eq!(
             keys.open_record(CAMPAIGN, subject, &stored).unwrap(),
             body(*person, *version).as_bytes()
@@ -213,7 +263,9 @@ fn agree(model: &Model, opened: &Opened, keys: &HouseKeys) {
         };
         let sealed = opened.reader.decision(position).unwrap();
         assert_eq!(
-            sealed.map(|sealed| keys.open_decision(CAMPAIGN, subject, position, &sealed).unwrap()),
+            sealed.map(|(turn, sealed)| keys
+                .open_decision(CAMPAIGN, subject, (position, turn), &sealed)
+                .unwrap()),
             decided
         );
     }
@@ -238,5 +290,7 @@ proptest! {
             }
         }
         agree(&model, &open(directory.path()), &keys);
+        let inspection = Inspection::open(directory.path(), CAMPAIGN, Arc::new(keys)).unwrap();
+        prop_assert_eq!(inspection.walk(|_| {}), Vec::<String>::new());
     }
 }

@@ -1,10 +1,13 @@
 //! Receipts that prove themselves: one signed Merkle root a batch, its leaves sorted so that a path shows no order.
 //!
 //! Hashing follows RFC 9162, section 2.1.1: a leaf is `SHA-256(0x00 ‖ data)`, a node `SHA-256(0x01 ‖ left ‖ right)`. Each batch
-//! also holds the root of the batch before it as a leaf, so the roots form a chain and nothing can be taken out of the
-//! ledger or slipped into it unseen.
+//! also has a leaf of the house's own: the root of the batch before it, when it was written, and what was decided or
+//! withdrawn with it. So the roots form a chain, and nothing can be taken out of the ledger or slipped into it unseen.
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::{
+    digest::{Context, SHA256, digest},
+    signature::{ED25519, UnparsedPublicKey},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
@@ -41,10 +44,24 @@ pub fn receipt_leaf(receipt: &str, received_on: &str, digest: &Digest) -> Digest
     hash(&[&[0], receipt.as_bytes(), b"\n", received_on.as_bytes(), b"\n", digest])
 }
 
-/// The leaf that holds the root of the batch before.
+/// The house's own leaf of a batch: the root of the batch before, when it was written, and what changed with it.
 #[must_use]
-pub(super) fn chain_leaf(previous_root: &Digest) -> Digest {
-    hash(&[&[0], b"previous root\n", previous_root])
+pub(super) fn house_leaf(previous_root: &Digest, written_at: i64, changes: &[u8]) -> Digest {
+    hash(&[&[0], b"house\n", previous_root, &written_at.to_be_bytes(), changes])
+}
+
+/// The root of a row of the audit trail: a plain chain, for nobody holds a path into it.
+#[must_use]
+pub(super) fn trail_root(previous_root: &Digest, written_at: i64, parts: &[&[u8]]) -> Digest {
+    let mut context = Context::new(&SHA256);
+    context.update(b"trail\n");
+    context.update(previous_root);
+    context.update(&written_at.to_be_bytes());
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    as_digest(context.finish().as_ref())
 }
 
 /// The Merkle tree over the leaves of one batch, sorted.
@@ -54,7 +71,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Builds the tree; a batch has one leaf at least, that of the root before it.
+    /// Builds the tree; a batch has one leaf at least, the house's own.
     pub(super) fn of(mut leaves: Vec<Digest>) -> Self {
         leaves.sort_unstable();
         let mut levels = vec![leaves];
@@ -92,13 +109,13 @@ impl Tree {
 }
 
 impl Proof {
-    /// Whether this proof leads from `leaf` to a root that the holder of `public_key` signed.
+    /// Whether this proof leads from `leaf` to a root that was signed with one of the keys.
     #[must_use]
-    pub fn holds_for(&self, leaf: Digest, public_key: &[u8]) -> bool {
-        self.checked(leaf, public_key).unwrap_or(false)
+    pub fn holds_for(&self, leaf: Digest, public_keys: &[Vec<u8>]) -> bool {
+        self.checked(leaf, public_keys).unwrap_or(false)
     }
 
-    fn checked(&self, leaf: Digest, public_key: &[u8]) -> Option<bool> {
+    fn checked(&self, leaf: Digest, public_keys: &[Vec<u8>]) -> Option<bool> {
         let mut hash = leaf;
         for step in &self.path {
             let (side, neighbour) = step.split_once(':')?;
@@ -111,11 +128,9 @@ impl Proof {
         }
         let encoded = self.signature.strip_prefix("ed25519=:")?.strip_suffix(':')?;
         let signature = STANDARD.decode(encoded).ok()?;
-        let key = aws_lc_rs::signature::UnparsedPublicKey::new(
-            &aws_lc_rs::signature::ED25519,
-            public_key,
-        );
-        Some(decode_digest(&self.root)? == hash && key.verify(&hash, &signature).is_ok())
+        let signed_with =
+            |key: &Vec<u8>| UnparsedPublicKey::new(&ED25519, key).verify(&hash, &signature).is_ok();
+        Some(decode_digest(&self.root)? == hash && public_keys.iter().any(signed_with))
     }
 }
 
@@ -161,9 +176,13 @@ mod tests {
                     root: STANDARD.encode(tree.root()),
                     signature: keys.sign_root(&tree.root()),
                 };
-                assert!(proof.holds_for(leaf, &keys.public_key()));
-                assert!(!proof.holds_for(sha256(b"another"), &keys.public_key()));
-                assert!(!proof.holds_for(leaf, &HouseKeys::from_master(&[8; 32]).public_key()));
+                let known = keys.public_keys();
+                assert!(proof.holds_for(leaf, &known));
+                assert!(!proof.holds_for(sha256(b"another"), &known));
+                let others = HouseKeys::from_master(&[8; 32]).public_keys();
+                assert!(!proof.holds_for(leaf, &others));
+                let both = [others, known].concat();
+                assert!(proof.holds_for(leaf, &both), "one of several keys will do");
             }
             assert_eq!(tree.path(&sha256(b"another")), None);
         }

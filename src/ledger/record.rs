@@ -2,26 +2,28 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 1 | version of this layout, 1 |
+//! | 1 | version of this layout, 2 |
 //! | 1 | channel it came by |
 //! | 4 | day it was received on, in days since 1970-01-01, big-endian |
 //! | 16 | subject: whose data it is |
-//! | 16 | principal: who handed it in |
-//! | 12 + n + 16 | nonce, sealed application, tag (AES-256-GCM; campaign and header are its associated data) |
+//! | 16 | principal: who handed it in, a person for themselves or an intermediary's office |
+//! | 16 | actor: the person who did so |
+//! | 1 + 12 + n + 16 | number of the house's secret, nonce, sealed application, tag (AES-256-GCM; campaign and header are its associated data) |
 
 use jiff::civil::Date;
 
 use super::{
     Position,
     keys::HouseKeys,
+    packing,
     seal::{SealBroken, Subject},
 };
 use crate::schemes::Campaign;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Stands where a record has its channel, so that neither can be taken for the other.
 const DECISION: u8 = 0xd0;
-pub(super) const HEADER_BYTES: usize = 38;
+pub(super) const HEADER_BYTES: usize = 54;
 
 /// The way by which an application came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,8 +62,10 @@ pub struct Header {
     pub received_on: Date,
     /// Whose data it is.
     pub subject: Subject,
-    /// Who handed it in; the subject for a citizen.
+    /// Who handed it in; the subject for a citizen, the office for an intermediary.
     pub principal: Subject,
+    /// The person who did so; the subject for a citizen.
+    pub actor: Subject,
 }
 
 /// Why a record cannot be read.
@@ -70,6 +74,9 @@ pub enum RecordFault {
     /// Too short, or of an unknown version: damaged, or written by a later release.
     #[error("a record has an unknown form")]
     Form,
+    /// It was erased, by law or order.
+    #[error("a record was erased")]
+    Erased,
     /// It does not open; see [`SealBroken`].
     #[error(transparent)]
     Seal(#[from] SealBroken),
@@ -82,7 +89,8 @@ impl Header {
         bytes[1] = self.channel as u8;
         bytes[2..6].copy_from_slice(&day_number(self.received_on).to_be_bytes());
         bytes[6..22].copy_from_slice(&self.subject.0);
-        bytes[22..].copy_from_slice(&self.principal.0);
+        bytes[22..38].copy_from_slice(&self.principal.0);
+        bytes[38..].copy_from_slice(&self.actor.0);
         bytes
     }
 
@@ -106,6 +114,7 @@ impl Header {
             received_on: day_of(day).ok_or(RecordFault::Form)?,
             subject: Subject(array(6..22)),
             principal: Subject(array(22..38)),
+            actor: Subject(array(38..54)),
         })
     }
 }
@@ -130,40 +139,42 @@ impl HouseKeys {
         Ok(self.open(campaign, subject, HEADER_BYTES, stored)?)
     }
 
-    /// Seals a decision for its subject, bound to the position that it belongs to.
+    /// Seals a decision for its subject, bound to the position that it belongs to and to its turn there: the first decision
+    /// is 0, one that took the place of a pending one comes after it.
     #[must_use]
     pub fn seal_decision(
         &self,
         campaign: Campaign,
         subject: Subject,
-        position: Position,
+        (position, turn): (Position, u8),
         decision: &[u8],
     ) -> Vec<u8> {
-        self.seal(campaign, subject, &decision_header(position), decision)
+        self.seal(campaign, subject, &decision_header(position, turn), &packing::pack(decision))
     }
 
     /// Opens a decision.
     ///
     /// # Errors
-    /// [`RecordFault`] if it is another subject's or belongs to another position.
+    /// [`RecordFault`] if it is another subject's, or belongs to another position or turn.
     pub fn open_decision(
         &self,
         campaign: Campaign,
         subject: Subject,
-        position: Position,
+        (position, turn): (Position, u8),
         stored: &[u8],
     ) -> Result<Vec<u8>, RecordFault> {
-        let header = decision_header(position);
+        let header = decision_header(position, turn);
         if !stored.starts_with(&header) {
             return Err(RecordFault::Form);
         }
-        Ok(self.open(campaign, subject, header.len(), stored)?)
+        let packed = self.open(campaign, subject, header.len(), stored)?;
+        packing::unpack(&packed).ok_or(RecordFault::Form)
     }
 }
 
-fn decision_header(position: Position) -> [u8; 6] {
+fn decision_header(position: Position, turn: u8) -> [u8; 7] {
     let [a, b, c, d] = position.0.to_be_bytes();
-    [VERSION, DECISION, a, b, c, d]
+    [VERSION, DECISION, turn, a, b, c, d]
 }
 
 /// Days since 1970-01-01.
@@ -187,12 +198,13 @@ mod tests {
     #[test]
     fn a_record_opens_for_its_subject_and_its_header_reads_without_opening() {
         let keys = HouseKeys::from_master(&[7; 32]);
-        let [subject, principal] = [1, 2].map(|n| keys.subject(&FiscalCode::made_up(n)));
+        let [subject, principal, actor] = [1, 2, 3].map(|n| keys.subject(&FiscalCode::made_up(n)));
         let header = Header {
             channel: Channel::Intermediary,
             received_on: jiff::civil::date(2024, 9, 16),
             subject,
             principal,
+            actor,
         };
         let stored = keys.seal_record(CAMPAIGN, &header, b"{}");
         assert_eq!(Header::decode(&stored), Ok(header));

@@ -5,7 +5,7 @@ use aws_lc_rs::{
     hmac,
 };
 
-use super::keys::{HouseKeys, fill_random};
+use super::keys::{Generation, HouseKeys, fill_random};
 use crate::{civic::FiscalCode, schemes::Campaign};
 
 /// Whose data it is: a keyed hash of the fiscal code, 128 bits, that means nothing without the house's key.
@@ -56,8 +56,8 @@ impl std::fmt::Debug for Subject {
 #[error("a sealed value does not open for this subject")]
 pub struct SealBroken;
 
-/// Length that sealing adds: the nonce in front and the tag behind.
-pub(super) const SEAL_BYTES: usize = NONCE_LEN + 16;
+/// Length that sealing adds: the key's number and the nonce in front, the tag behind.
+pub(super) const SEAL_BYTES: usize = 1 + NONCE_LEN + 16;
 
 impl HouseKeys {
     /// The subject of a fiscal code. An omocode is a different person and gets a different subject.
@@ -98,12 +98,15 @@ impl HouseKeys {
     ) -> Vec<u8> {
         let mut sealed = Vec::with_capacity(header.len() + SEAL_BYTES + plaintext.len());
         sealed.extend_from_slice(header);
+        let ring = self.ring();
+        let newest = ring.len() - 1;
+        sealed.push(u8::try_from(newest).expect("a ring holds 256 keys at most"));
         let mut nonce = [0; NONCE_LEN];
         fill_random(&mut nonce);
         sealed.extend_from_slice(&nonce);
         let start = sealed.len();
         sealed.extend_from_slice(plaintext);
-        let tag = self
+        let tag = ring[newest]
             .key_of(subject)
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
@@ -130,10 +133,13 @@ impl HouseKeys {
             return Err(SealBroken);
         }
         let (header, rest) = sealed.split_at(header_bytes);
+        let (number, rest) = rest.split_at(1);
+        let ring = self.ring();
+        let generation = ring.get(usize::from(number[0])).ok_or(SealBroken)?;
         let (nonce, body) = rest.split_at(NONCE_LEN);
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealBroken)?;
         let mut body = body.to_vec();
-        let length = self
+        let length = generation
             .key_of(subject)
             .open_in_place(nonce, Aad::from(bound_to(place.into(), header)), &mut body)
             .map_err(|_| SealBroken)?
@@ -141,7 +147,9 @@ impl HouseKeys {
         body.truncate(length);
         Ok(body)
     }
+}
 
+impl Generation {
     fn key_of(&self, subject: Subject) -> LessSafeKey {
         let key = hmac::sign(&self.seal, &subject.0);
         LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref()).expect("32 bytes are a key"))
@@ -153,6 +161,7 @@ impl HouseKeys {
 pub(super) enum Place {
     Campaign(Campaign),
     Drafts,
+    Trail,
 }
 
 impl From<Campaign> for Place {
@@ -168,6 +177,7 @@ fn bound_to(place: Place, header: &[u8]) -> Vec<u8> {
             [header, &year.to_be_bytes(), scheme.as_str().as_bytes()].concat()
         }
         Place::Drafts => [header, b"drafts"].concat(),
+        Place::Trail => [header, b"trail"].concat(),
     }
 }
 
@@ -184,7 +194,7 @@ fn short_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::keys::rotate, *};
 
     const CAMPAIGN: Campaign = Campaign { scheme: crate::schemes::Scheme::Iscro, year: 2024 };
 
@@ -205,6 +215,22 @@ mod tests {
             HouseKeys::from_master(&[8; 32]).open(CAMPAIGN, person(1), 6, &sealed),
             Err(SealBroken)
         );
+    }
+
+    #[test]
+    fn an_older_secret_goes_on_opening_what_it_sealed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.key");
+        let keys = HouseKeys::create(&path).unwrap();
+        let seal = || keys.seal(CAMPAIGN, person(1), b"header", b"income 5000.00");
+        let older = seal();
+        rotate(&path).unwrap();
+        keys.renew(&path).unwrap();
+        let newer = seal();
+        assert_ne!(older[6], newer[6], "the newest secret seals");
+        for sealed in [older, newer] {
+            assert_eq!(keys.open(CAMPAIGN, person(1), 6, &sealed).unwrap(), b"income 5000.00");
+        }
     }
 
     #[test]

@@ -13,13 +13,14 @@ use super::{
     engines::{files::take_directory, sqlite::file_of},
     keys::HouseKeys,
 };
-use crate::{schemes::Campaign, urn::Urn};
+use crate::{clock::Clock, schemes::Campaign, urn::Urn};
 
 /// The open ledgers. The lock guards the map alone; a ledger is handed out as an `Arc`.
 pub struct Shelf {
     directory: PathBuf,
     keys: Arc<HouseKeys>,
     urn: Arc<Urn<Case>>,
+    clock: Clock,
     config: Config,
     ledgers: RwLock<BTreeMap<Campaign, Arc<Ledger>>>,
     /// Held until the end, so that no second process writes here.
@@ -35,11 +36,12 @@ impl Shelf {
         directory: &Path,
         keys: Arc<HouseKeys>,
         urn: Arc<Urn<Case>>,
+        clock: Clock,
         config: Config,
     ) -> Result<Self, OpenFault> {
         let taken = take_directory(directory)?;
         let directory = directory.to_owned();
-        Ok(Self { directory, keys, urn, config, ledgers: RwLock::default(), _taken: taken })
+        Ok(Self { directory, keys, urn, clock, config, ledgers: RwLock::default(), _taken: taken })
     }
 
     /// Opens a campaign's ledger if it is not open, made if there is none. Waits for the disk.
@@ -53,7 +55,8 @@ impl Shelf {
         // Opened before the map is locked, for look-ups must not wait for this disk. Only the thread that starts and watches
         // the server opens ledgers, so none is opened twice.
         let (keys, urn) = (Arc::clone(&self.keys), Arc::clone(&self.urn));
-        let ledger = Ledger::open(&self.directory, campaign, keys, urn, self.config)?;
+        let clock = self.clock.clone();
+        let ledger = Ledger::open(&self.directory, campaign, keys, urn, clock, self.config)?;
         let mut ledgers = self.ledgers.write().unwrap_or_else(PoisonError::into_inner);
         ledgers.insert(campaign, Arc::new(ledger));
         Ok(())

@@ -23,7 +23,7 @@ use crate::schemes::Campaign;
 const BOUNDS: Bounds = Bounds { wal_bytes_max: u64::MAX, readers_max: 1 };
 
 /// One campaign's ledger, opened to be verified; the directory must have been taken before.
-pub struct Audit {
+pub struct Inspection {
     campaign: Campaign,
     keys: Arc<HouseKeys>,
     reader: sqlite::SqliteReader,
@@ -33,7 +33,7 @@ pub struct Audit {
 /// What is wrong with a ledger, in words for the operator. No personal data.
 pub type Finding = String;
 
-impl Audit {
+impl Inspection {
     /// Opens the ledger of `campaign` in `directory`.
     ///
     /// # Errors
@@ -61,30 +61,29 @@ impl Audit {
     pub fn walk(&self, mut progress: impl FnMut(u64)) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut previous_root = Some(Digest::default());
-        let records = lock(&self.index).len();
         let mut next = 0;
         let (mut standing, mut keys) = (HashSet::new(), HashSet::new());
-        while next < records {
-            let position = Position(u32::try_from(next).unwrap_or(u32::MAX));
-            let first = self.keys.receipt(self.campaign, position);
-            let batch = match self.batch_at(position) {
-                Ok(batch) => batch,
-                Err(what) => {
-                    findings.push(format!("{first}: {what}"));
-                    previous_root = None;
-                    next += 1;
-                    continue;
-                }
+        let batches = self.reader.batches().unwrap_or_else(|fault| {
+            findings.push(format!("{}: its batches cannot be read: {fault}", self.campaign));
+            0
+        });
+        for number in 1..=batches {
+            let Some(batch) = self.batch(number, &mut findings) else {
+                previous_root = None;
+                continue;
             };
+            findings.extend(self.unread(next..batch.first.0));
             if previous_root.is_some_and(|root| root != batch.previous_root) {
-                findings.push(format!("{first}: the chain of roots is broken before its batch"));
+                findings
+                    .push(format!("{}: the chain is broken before batch {number}", self.campaign));
             }
-            let tree =
-                self.keys.tree(self.campaign, batch.first, &batch.entries, &batch.previous_root);
-            if tree.root() != batch.root || self.keys.sign_root(&batch.root) != batch.signature {
+            if batch.tree(&self.keys, self.campaign).root() != batch.root
+                || !self.keys.signed_root(&batch.root, &batch.signature)
+            {
                 findings.push(format!(
-                    "{first}: its batch, of {}, does not match its signed root",
-                    batch.entries.len()
+                    "{}: batch {number} does not match its signed root, from {} on",
+                    self.campaign,
+                    self.keys.receipt(self.campaign, batch.first)
                 ));
             }
             for (offset, entry) in (0..).zip(&batch.entries) {
@@ -94,8 +93,7 @@ impl Audit {
                     findings.push(format!("{}: {what}", code()));
                 }
                 let state = lock(&self.index).durable_state(position);
-                let stands = !matches!(state, Some(State::Withdrawn(_)));
-                if stands && !standing.insert(entry.claim) {
+                if state.is_some_and(State::stands) && !standing.insert(entry.claim) {
                     findings.push(format!("{}: a second application of the same person", code()));
                 }
                 if !keys.insert(entry.key) {
@@ -103,19 +101,29 @@ impl Audit {
                 }
             }
             previous_root = Some(batch.root);
-            next += batch.entries.len();
-            progress(next as u64);
+            next = batch.first.0.saturating_add(u32::try_from(batch.entries.len()).unwrap_or(0));
+            progress(next.into());
         }
+        findings.extend(self.unread(next..u32::try_from(lock(&self.index).len()).unwrap_or(next)));
         findings
     }
 
-    /// The batch that begins at a position.
-    fn batch_at(&self, position: Position) -> Result<StoredBatch, String> {
-        match self.reader.batch_of(position) {
-            Ok(Some(batch)) if batch.first == position && !batch.entries.is_empty() => Ok(batch),
-            Ok(_) => Err("its batch is missing".to_owned()),
-            Err(fault) => Err(format!("its batch cannot be read: {fault}")),
-        }
+    fn batch(&self, number: u32, findings: &mut Vec<Finding>) -> Option<StoredBatch> {
+        let what = match self.reader.batch(number) {
+            Ok(Some(batch)) => return Some(batch),
+            Ok(None) => "is missing".to_owned(),
+            Err(fault) => format!("cannot be read: {fault}"),
+        };
+        findings.push(format!("{}: batch {number} {what}", self.campaign));
+        None
+    }
+
+    /// Everybody whose batch could not be read.
+    fn unread(&self, positions: std::ops::Range<u32>) -> impl Iterator<Item = Finding> {
+        positions.map(|position| {
+            let code = self.keys.receipt(self.campaign, Position(position));
+            format!("{code}: its batch is missing or cannot be read")
+        })
     }
 
     fn examine(&self, position: Position, entry: &Entry) -> Option<String> {
@@ -133,6 +141,11 @@ impl Audit {
         let Some(stored) = self.reader.record(position)? else {
             return Ok(Some("the record is missing"));
         };
+        let state = lock(&self.index).durable_state(position);
+        if matches!(state, Some(State::Erased { .. })) {
+            let erased = stored.is_empty() && self.reader.decision(position)?.is_none();
+            return Ok((!erased).then_some("it was erased, but something of it is there"));
+        }
         let Ok(header) = Header::decode(&stored) else {
             return Ok(Some("the record cannot be read"));
         };
@@ -145,14 +158,13 @@ impl Audit {
         if self.keys.claim(header.subject, self.campaign) != entry.claim {
             return Ok(Some("the record is another person's"));
         }
-        let state = lock(&self.index).durable_state(position);
         let decided = matches!(state, Some(State::Decided(_) | State::Withdrawn(Some(_))));
         Ok(match self.reader.decision(position)? {
             None => decided.then_some("the decision is missing"),
             Some(_) if !decided => Some("there is a decision that nobody recorded"),
-            Some(sealed) => {
-                let opened =
-                    self.keys.open_decision(self.campaign, header.subject, position, &sealed);
+            Some((turn, sealed)) => {
+                let at = (position, turn);
+                let opened = self.keys.open_decision(self.campaign, header.subject, at, &sealed);
                 opened.is_err().then_some("the decision does not open for its subject")
             }
         })
@@ -186,25 +198,25 @@ impl Audit {
 /// # Errors
 /// [`StorageFault`] when the disk does not answer.
 pub fn holds_receipt(
-    audits: &BTreeMap<Campaign, Audit>,
+    inspections: &BTreeMap<Campaign, Inspection>,
     receipt: &Receipt,
 ) -> Result<bool, StorageFault> {
-    match ReceiptCode::parse(&receipt.receipt).and_then(|code| audits.get(&code.campaign())) {
-        Some(audit) => audit.holds(receipt),
+    match ReceiptCode::parse(&receipt.receipt).and_then(|code| inspections.get(&code.campaign())) {
+        Some(inspection) => inspection.holds(receipt),
         None => Ok(false),
     }
 }
 
-/// Whether a receipt proves itself under the house's published key: no ledger is needed.
+/// Whether a receipt proves itself under one of the house's published keys: no ledger is needed.
 #[must_use]
-pub fn proves_itself(receipt: &Receipt, public_key: &[u8]) -> bool {
+pub fn proves_itself(receipt: &Receipt, public_keys: &[Vec<u8>]) -> bool {
     if receipt.state != RECEIVED {
         return false;
     }
     let Some(digest) = parse_content_digest(&receipt.digest) else { return false };
     let leaf = receipt_leaf(&receipt.receipt, &receipt.received_on, &digest);
     let proof: &Proof = &receipt.proof;
-    proof.holds_for(leaf, public_key)
+    proof.holds_for(leaf, public_keys)
 }
 
 fn parse_content_digest(text: &str) -> Option<Digest> {

@@ -21,7 +21,7 @@ use crate::{
     gate::schedule::Window,
     identity::Audience,
     intake::Intake,
-    ledger::Case,
+    ledger::{Case, Tally},
     metrics::{self as list, Exporter},
     urn::Urn,
 };
@@ -122,6 +122,9 @@ impl Operator {
         if poisoned {
             return Some("storage failed: mend it and restart\n");
         }
+        if self.intake.trail.failed() {
+            return Some("the audit trail failed: mend the storage and restart\n");
+        }
         let short = self.intake.space.short();
         short.then_some("the disk is nearly full: make room, then intake resumes by itself\n")
     }
@@ -130,8 +133,11 @@ impl Operator {
     #[expect(clippy::cast_precision_loss, reason = "people and bytes are far below 2^52")]
     fn metrics(&self) -> String {
         let ledgers = self.intake.shelf.all();
-        let undecided: u64 = ledgers.iter().map(|ledger| ledger.tally().undecided()).sum();
+        let tallies: Vec<_> = ledgers.iter().map(|ledger| ledger.tally()).collect();
+        let undecided: u64 = tallies.iter().map(Tally::undecided).sum();
         list::UNDECIDED.gauge(&[]).set(undecided as f64);
+        let pending: u64 = tallies.iter().map(|tally| tally.pending).sum();
+        list::PENDING.gauge(&[]).set(pending as f64);
         list::URN.gauge(&[]).set(self.urn.len() as f64);
         let poisoned = ledgers.iter().any(|ledger| ledger.poisoned());
         list::LEDGER_POISONED.gauge(&[]).set(f64::from(u8::from(poisoned)));

@@ -4,6 +4,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -27,6 +28,8 @@ pub struct FileRegistry {
     index: RwLock<Arc<Index>>,
     /// The file that was read last, whether or not it was sound. Held while one is read, so that two never are.
     read: Mutex<Stamp>,
+    /// How often other answers took the place of the first.
+    edition: AtomicU64,
 }
 
 /// What tells one state of a file from another.
@@ -54,7 +57,13 @@ impl FileRegistry {
         let secret = Secret(secret);
         let (stamp, index) = read(path, secret)?;
         let index = RwLock::new(Arc::new(index?));
-        Ok(Self { path: path.to_owned(), secret, index, read: Mutex::new(stamp) })
+        Ok(Self {
+            path: path.to_owned(),
+            secret,
+            index,
+            read: Mutex::new(stamp),
+            edition: AtomicU64::new(0),
+        })
     }
 
     /// Loads the file anew, if it is another than before, and returns how many people are known then. Whoever asks
@@ -73,6 +82,7 @@ impl FileRegistry {
         let index = Arc::new(index?);
         let people = index.len();
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+        self.edition.fetch_add(1, Ordering::Release);
         Ok(Some(people))
     }
 
@@ -91,6 +101,10 @@ impl FileRegistry {
 impl Registry for FileRegistry {
     fn answers(&self, person: &FiscalCode) -> Answers {
         self.index().answers(person)
+    }
+
+    fn edition(&self) -> u64 {
+        self.edition.load(Ordering::Acquire)
     }
 
     fn refresh(&self) {

@@ -28,6 +28,11 @@ pub trait Registry: Send + Sync {
     /// What is known of a person; nothing is an answer too.
     fn answers(&self, person: &FiscalCode) -> Answers;
 
+    /// Rises whenever answers may have become others: what waited for one is worth deciding again.
+    fn edition(&self) -> u64 {
+        0
+    }
+
     /// Looks whether there is something newer to know. May wait for the disk for seconds.
     fn refresh(&self) {}
 }

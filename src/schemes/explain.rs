@@ -162,10 +162,7 @@ impl Explanation<'_> {
     }
 
     fn say(&self, italian: &'static str, english: &'static str) -> &'static str {
-        match self.language {
-            Language::Italian => italian,
-            Language::English => english,
-        }
+        self.language.of(italian, english)
     }
 }
 

@@ -10,7 +10,7 @@ use super::answers::Answers;
 use super::campaign::{Campaign, CampaignWindow, Scheme};
 use super::decision::{Award, Decision};
 use super::iscro::running::{Event, Running, running};
-use super::{allowance600, iscro};
+use super::{allowance600, iscro, written};
 use crate::application::{Application, Facts};
 
 /// The data that the program is built with, one file a scheme and range of years.
@@ -206,8 +206,7 @@ fn scheme_of(file: &'static str) -> Result<Scheme, ParameterFault> {
     struct Head {
         scheme: &'static str,
     }
-    let head: Head = serde_json::from_str(file)
-        .map_err(|fault| ParameterFault::Unreadable(fault.to_string()))?;
+    let head: Head = written::read(file)?;
     Scheme::from_name(head.scheme)
         .ok_or_else(|| ParameterFault::Unreadable("the scheme is unknown".to_owned()))
 }
@@ -267,6 +266,44 @@ mod tests {
             fault.to_string(),
             "the parameters of allowance600-2020 contradict themselves: two files for the one campaign"
         );
+    }
+
+    /// The citations of a file: every text below a name that promises one.
+    fn citations(value: &serde_json::Value, citing: bool, found: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (name, value) in fields {
+                    let cites = matches!(name.as_str(), "source" | "law" | "sources" | "articles");
+                    citations(value, citing || cites, found);
+                }
+            }
+            serde_json::Value::Array(rows) => {
+                for row in rows {
+                    citations(row, citing, found);
+                }
+            }
+            serde_json::Value::String(text) if citing => found.push(text.clone()),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn sources_are_citations_as_officials_write_them_and_the_same_in_every_language() {
+        const WORDS: &str =
+            "L. DL DM DPR INPS INPS, ISTAT circ. art. artt. c. lett. e avviso (per analogia)";
+        for file in BUILTIN_FILES {
+            let mut found = Vec::new();
+            citations(&serde_json::from_str(file).unwrap(), false, &mut found);
+            assert!(found.len() >= 20, "{found:?}");
+            for source in found {
+                for word in source.split_whitespace() {
+                    let is_known = WORDS.split(' ').any(|known| known == word);
+                    let is_number = word.starts_with(|first: char| first.is_ascii_digit());
+                    let is_letter = matches!(word.trim_end_matches(';').as_bytes(), [b'a'..=b'z']);
+                    assert!(is_known || is_number || is_letter, "{word} in {source}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub(super) fn topic(requirement: Requirement, language: Language) -> &'static st
             "Daily contributions in the year before",
         ),
     };
-    in_language(language, italian, english)
+    language.of(italian, english)
 }
 
 /// What was found, or is required, of a requirement.
@@ -86,7 +86,7 @@ pub(super) fn found_or_required(
 ) -> String {
     let money = |euro| amount(euro, language);
     let date = |date| day(date, language);
-    let say = |italian, english| in_language(language, italian, english);
+    let say = |italian, english| language.of(italian, english);
     match finding {
         Finding::Euro(euro) => money(euro),
         Finding::EuroBelow(limit) => format!("{} {}", say("meno di", "less than"), money(limit)),
@@ -124,7 +124,7 @@ pub(super) fn found_or_required(
 /// The words of the contract, several of them joined as they are there.
 fn words(text: &str, requirement: Requirement, language: Language) -> String {
     let one = |word| word_of_contract(word, requirement, language);
-    let or = in_language(language, " o ", " or ");
+    let or = language.of(" o ", " or ");
     let alternatives =
         text.split(" or ").map(|all| all.split(", ").map(one).collect::<Vec<_>>().join(", "));
     alternatives.collect::<Vec<_>>().join(or)
@@ -196,17 +196,6 @@ pub(super) fn day(date: Date, language: Language) -> String {
         (Language::Italian, 1) => format!("1° {italian} {}", date.year()),
         (Language::Italian, day) => format!("{day} {italian} {}", date.year()),
         (Language::English, day) => format!("{day} {english} {}", date.year()),
-    }
-}
-
-const fn in_language(
-    language: Language,
-    italian: &'static str,
-    english: &'static str,
-) -> &'static str {
-    match language {
-        Language::Italian => italian,
-        Language::English => english,
     }
 }
 

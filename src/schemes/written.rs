@@ -1,10 +1,63 @@
-//! Values as parameter files write them, each with its source.
+//! What the parameter files of all schemes have in common: values with their sources, a window, and how a file is refused.
 
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use super::campaign::{Campaign, CampaignWindow};
+use super::rules::ParameterFault;
 use crate::civic::{Euro, calendar};
+
+/// Something that cannot be, whether it is so, and how that is told.
+pub(super) type CannotBe = (bool, &'static str);
+
+/// Reads a file, or the head of one.
+///
+/// # Errors
+///
+/// [`ParameterFault::Unreadable`] with the place.
+pub(super) fn read<T: Deserialize<'static>>(text: &'static str) -> Result<T, ParameterFault> {
+    serde_json::from_str(text).map_err(|fault| ParameterFault::Unreadable(fault.to_string()))
+}
+
+/// Refuses the parameters of a campaign that say what cannot be.
+///
+/// # Errors
+///
+/// [`ParameterFault::Contradiction`] with the first reason.
+pub(super) fn refuse(
+    campaign: Campaign,
+    cannot_be: impl IntoIterator<Item = CannotBe>,
+) -> Result<(), ParameterFault> {
+    let found = cannot_be.into_iter().find_map(|(found, reason)| found.then_some(reason));
+    found.map_or(Ok(()), |reason| Err(ParameterFault::Contradiction { campaign, reason }))
+}
+
+/// A campaign's window as a file writes it: its last day may be a holiday.
+#[derive(Clone, Copy)]
+pub(super) struct WrittenWindow {
+    pub(super) campaign: Campaign,
+    pub(super) opens_on: Date,
+    pub(super) closes_on: Date,
+}
+
+impl WrittenWindow {
+    /// What cannot be of any window.
+    pub(super) fn cannot_be(&self) -> [CannotBe; 3] {
+        let Self { campaign, opens_on, closes_on } = *self;
+        [
+            (opens_on.year() != campaign.year, "the window opens in another year"),
+            (closes_on.year() != campaign.year, "the window closes in another year"),
+            (closes_on < opens_on, "the window closes before it opens"),
+        ]
+    }
+
+    /// The window that counts.
+    pub(super) fn rolled_over(self) -> CampaignWindow {
+        let Self { campaign, opens_on, closes_on } = self;
+        CampaignWindow { campaign, opens_on, closes_on: calendar::roll_over(closes_on) }
+    }
+}
 
 /// A value, and where it comes from.
 #[derive(Deserialize)]

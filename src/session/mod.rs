@@ -5,14 +5,20 @@ pub mod scope;
 
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     civic::FiscalCode,
     gate::leases::{Lease, Leases},
     identity::Audience,
-    ledger::seal::Subject,
+    ledger::{
+        audit::{Action, Object, Who},
+        seal::Subject,
+    },
 };
+
+/// How long a session's looking at the same thing is noted once.
+pub const TOLD_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// Whose a session is.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +37,8 @@ pub struct Session {
     pub person: Subject,
     /// The same as a fiscal code, for what the person hands in.
     pub fiscal_code: FiscalCode,
+    /// The office they act for, if they are an intermediary.
+    pub office: Option<String>,
     /// As whom they came.
     pub audience: Audience,
     /// Goes out with every answer, so that a client can check that the answer is meant for it.
@@ -39,9 +47,29 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// Reserves the finish; nothing after it was used.
     lease: Mutex<Option<Lease>>,
+    /// What the audit trail was told last.
+    told: Mutex<Option<(Action, Object, Timestamp)>>,
 }
 
 impl Session {
+    /// Who sits before it, for the audit trail.
+    #[must_use]
+    pub fn who(&self) -> Who<'_> {
+        Who { fiscal_code: self.fiscal_code, office: self.office.as_deref() }
+    }
+
+    /// Whether the audit trail has to be told: asking for the same again within [`TOLD_AGAIN`] is the same looking.
+    pub fn is_news(&self, action: Action, object: Object, now: Timestamp) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = told.is_some_and(|(before, about, at)| {
+            (before, about) == (action, object) && now.duration_since(at) < TOLD_AGAIN
+        });
+        if !known {
+            *told = Some((action, object, now));
+        }
+        !known
+    }
+
     /// Takes the session's lease, or a fresh one if an earlier finish used it up, for another try to finish.
     ///
     /// Nothing when both are out: the person has to enter again.

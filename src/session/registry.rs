@@ -87,7 +87,9 @@ impl Registry {
             audience: identity.audience(),
             tag: random_text::<TAG_BYTES>(),
             expires_at: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
+            office: identity.office.clone(),
             lease: Mutex::new(Some(lease)),
+            told: Mutex::default(),
         });
         self.by_token.insert(hash_of(&token), Arc::clone(&session));
         if let Some(oldest) = self.add_to_person(whose.person, hash_of(&token)) {

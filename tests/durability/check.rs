@@ -11,7 +11,7 @@ use sportello::ledger::{
     engine::Verdict,
     handover::Handover,
     receipt::ReceiptCode,
-    verify::{Audit, proves_itself},
+    verify::{Inspection, proves_itself},
 };
 use tokio::task::LocalSet;
 
@@ -58,19 +58,19 @@ pub(crate) fn findings(data: &Path, promised: &Promised) -> Vec<String> {
         }
     }
     findings.extend(repeated(&house, promised));
-    let public_key = house.keys.public_key();
+    let public_keys = house.keys.public_keys();
     house.shelf.close();
     let keys = Arc::clone(&house.keys);
     drop(house);
-    match Audit::open(&data.join("ledger"), CAMPAIGN, keys) {
+    match Inspection::open(&data.join("ledger"), CAMPAIGN, keys) {
         Err(fault) => findings.push(format!("it cannot be verified: {fault}")),
-        Ok(audit) => {
-            findings.extend(audit.walk(drop));
+        Ok(inspection) => {
+            findings.extend(inspection.walk(drop));
             for (_, receipt) in promised.received.values() {
-                if !audit.holds(receipt).is_ok_and(|held| held) {
+                if !inspection.holds(receipt).is_ok_and(|held| held) {
                     findings.push(format!("{}: not held to the letter", receipt.receipt));
                 }
-                if !proves_itself(receipt, &public_key) {
+                if !proves_itself(receipt, &public_keys) {
                     findings.push(format!("{}: does not prove itself", receipt.receipt));
                 }
             }

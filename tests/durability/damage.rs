@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use sportello::ledger::{ReadFault, State, receipt::ReceiptCode, verify::Audit};
+use sportello::ledger::{ReadFault, State, receipt::ReceiptCode, verify::Inspection};
 
 use crate::{
     check::Promised,
@@ -112,9 +112,9 @@ fn met(data: &Path, promised: &Promised, how: &str, before: &[Option<State>]) ->
     }
     let states = states(&house, promised);
     drop(house);
-    let named = match Audit::open(&data.join("ledger"), CAMPAIGN, keys) {
+    let named = match Inspection::open(&data.join("ledger"), CAMPAIGN, keys) {
         Err(fault) => fault.to_string(),
-        Ok(audit) => verified(&audit, promised),
+        Ok(inspection) => verified(&inspection, promised),
     };
     // What is lost with the end of the log is lost without a trace: it may never have been written.
     if named.is_empty() && !how.contains("-wal") && states != *before {
@@ -134,10 +134,10 @@ fn states(house: &House, promised: &Promised) -> Vec<Option<State>> {
     codes.map(|code| house.ledger.find(code).map(|(_, state)| state)).collect()
 }
 
-fn verified(audit: &Audit, promised: &Promised) -> String {
-    let mut named = audit.walk(drop);
+fn verified(inspection: &Inspection, promised: &Promised) -> String {
+    let mut named = inspection.walk(drop);
     for (code, (_, receipt)) in &promised.received {
-        if !audit.holds(receipt).is_ok_and(|held| held) {
+        if !inspection.holds(receipt).is_ok_and(|held| held) {
             named.push(format!("LOST: {code}"));
         }
     }

@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use sportello::{
     application,
     civic::FiscalCode,
+    clock::Clock,
     config::{Flags, Settings},
     ledger::{
         Case, Channel, Ledger, Position, Receipt,
-        engine::{Ruling, Submission, Verdict},
+        engine::{FIRST, Ruling, Submission, Verdict},
         handover::Handover,
         keys::HouseKeys,
         proof::sha256,
@@ -93,7 +94,13 @@ impl House {
         server::prepare_data(&settings)?;
         let keys = Arc::new(server::house_keys(&settings)?);
         let urn: Arc<Urn<Case>> = Arc::new(Urn::new(URN_APPLICATIONS, 1));
-        let shelf = Shelf::take(&data.join("ledger"), Arc::clone(&keys), urn, settings.ledger())?;
+        let shelf = Shelf::take(
+            &data.join("ledger"),
+            Arc::clone(&keys),
+            urn,
+            Clock::system(),
+            settings.ledger(),
+        )?;
         shelf.open(CAMPAIGN)?;
         let ledger = shelf.get(CAMPAIGN).unwrap();
         Ok(Self { keys, shelf, ledger })
@@ -105,8 +112,13 @@ impl House {
 
     pub(crate) fn submission(&self, visit: Visit) -> Submission {
         let (keys, subject, bytes) = (&self.keys, self.subject(visit), body(visit));
-        let header =
-            Header { channel: Channel::Citizen, received_on: DAY, subject, principal: subject };
+        let header = Header {
+            channel: Channel::Citizen,
+            received_on: DAY,
+            subject,
+            principal: subject,
+            actor: subject,
+        };
         Submission {
             claim: keys.claim(subject, CAMPAIGN),
             key: keys.key_hash(subject, b"chosen", &visit.key.to_be_bytes()),
@@ -126,7 +138,7 @@ impl House {
                 let digest = sha256(body(visit).as_bytes());
                 Some(self.ledger.receipt(*position, DAY, &digest, batch).unwrap())
             }
-            Verdict::Replayed(position) => self.ledger.stored_receipt(*position).unwrap(),
+            Verdict::Replayed(position) => self.ledger.stored_receipt(*position).ok().flatten(),
             Verdict::KeyReused | Verdict::AlreadyApplied(_) => None,
         }
     }
@@ -253,8 +265,8 @@ fn ruling(house: &House, (visit, position): (Visit, Position)) -> Ruling {
     let outcome = outcome_of(&house.ledger.code(position).to_string());
     let subject = house.subject(visit);
     let decision = outcome.as_str().as_bytes();
-    let decision = house.keys.seal_decision(CAMPAIGN, subject, position, decision);
-    Ruling { position, outcome, decision }
+    let decision = house.keys.seal_decision(CAMPAIGN, subject, (position, FIRST), decision);
+    Ruling { position, turn: FIRST, outcome, decision }
 }
 
 async fn send(

@@ -37,6 +37,13 @@ fn evaluate_decides_line_by_line_and_skips_nothing() {
         (Some("granted"), Some(2), 3)
     );
     assert!(complaint.contains("1 bad line"), "{complaint}");
+
+    let table = ["evaluate", "--output", "csv"];
+    let (code, out, _) = run(&table, &format!("{line}\nbad\n"));
+    let starts: Vec<_> = out.lines().map(|row| &row[..9]).collect();
+    assert_eq!((code, &*starts), (Some(1), &["line,outc", "1,granted", "2,,,,,,,,"][..]));
+    assert_eq!(run(&table, &line).0, Some(0));
+    assert_eq!(run(&[&table[..], &["--explain"]].concat(), &line).0, Some(2));
 }
 
 #[test]

@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
 mod access;
+mod audit;
 mod bad_input;
 mod batches;
 mod commands;
 mod crash;
 mod harness;
+mod keeping;
+mod keys;
 mod life;
 mod protocols;
 mod registry;

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::Value;
 use sportello::civic::FiscalCode;
 
-use crate::harness::{Counter, Visitor, program};
+use crate::harness::{Counter, EVENING, Visitor, program};
 
 /// In order and with higher incomes than declared; in arrears; unknown.
 const IN_ORDER: u64 = 1;
@@ -53,6 +53,49 @@ async fn judges_decide_with_what_the_institute_knows() {
         assert_eq!(told(&decision), expected);
         assert_eq!(decision, estimate, "one engine, the same answers");
     }
+}
+
+#[tokio::test]
+async fn what_was_pending_is_decided_again_when_the_registry_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = written(directory.path());
+    let mut counter = Counter::open_with(&[("SPORTELLO_REGISTRY_FILE", &file)]);
+    let citizen = counter.citizen(UNKNOWN).await;
+    let body = open_question(&citizen);
+    let answer = citizen.submit("key", &body).await;
+    let place = answer.header("location");
+    let before = citizen.decided(&place).await["decision"].clone();
+    assert_eq!(told(&before), ("pending", None));
+    assert_eq!(counter.metric("sportello_applications_pending", &[]).await, 1);
+
+    let newer = directory.path().join("newer.csv");
+    let known = FiscalCode::made_up(UNKNOWN);
+    let rows = format!("fiscalCode,contributionsRegular,2021\n{},true,\nend,1\n", known.as_str());
+    fs::write(&newer, rows).unwrap();
+    fs::rename(&newer, &file).unwrap();
+    counter.signal("HUP");
+    let mut after = Value::Null;
+    for _ in 0..200 {
+        after = citizen.get(&place).await.json()["decision"].clone();
+        if after != before {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(told(&after).0, "granted", "{}", counter.log());
+    assert_eq!(after, citizen.post("/v1/estimates", &body).await.json(), "one engine");
+    assert_eq!(counter.metric("sportello_applications_pending", &[]).await, 0);
+    let outcome = ["outcome=\"granted\""];
+    assert_eq!(counter.metric("sportello_applications_redecided_total", &outcome).await, 1);
+    assert_eq!(counter.balance().await, (1, 1), "a second decision is no second application");
+
+    let again = (place.clone(), citizen.code);
+    counter.stop();
+    let counter = counter.reopen(EVENING);
+    let identity = counter.mint(&again.1, &[]);
+    let citizen = counter.enter(again.1, &identity).await;
+    assert_eq!(citizen.get(&again.0).await.json()["decision"], after);
+    assert_eq!(counter.balance().await, (1, 1));
 }
 
 #[tokio::test]

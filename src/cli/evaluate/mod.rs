@@ -1,9 +1,9 @@
 //! `sportello evaluate`: the rules engine alone, over lines.
 
-mod csv;
 mod lines;
 mod pipeline;
 mod progress;
+mod table;
 
 use std::{
     fs::File,
@@ -14,21 +14,21 @@ use std::{
 use clap::{Args, ValueEnum};
 
 use self::{
-    csv::Columns,
     lines::{LINE_BYTES_MAX, Lines},
     pipeline::{Done, Judge},
     progress::Progress,
 };
 use super::{Exit, complain};
 use crate::{
-    application::parse_submitted,
+    application::{Columns, ParseError, RowFault, parse_submitted},
     civic::Language,
     http::problem::{Kind, Problem},
-    schemes::Rules,
+    schemes::{Decision, Rules},
 };
 
 const EXAMPLES: &str = r#"Example:
   sportello evaluate applications.ndjson > decisions.ndjson
+  sportello evaluate --output csv applications.csv > decisions.csv
   sportello evaluate --explain applications.csv | less
 
 Each line is an application with the field "submittedOn": "2024-09-16" besides. A bad line becomes a problem with its line
@@ -37,7 +37,24 @@ number, in its place; the exit code is 1 then. A line holds 64 KiB at most.
 CSV: the first row names the columns by the path to a field:
   scheme,year,submittedOn,applicant.fiscalCode,...,incomes.2023.line,incomes.2023.amount,...,earlierBenefits.1.begunIn
 A cell left empty leaves its field out; true, false and null are themselves. The separator is a comma or a semicolon.
-No cell holds a line break."#;
+No cell holds a line break.
+
+Decisions as CSV (RFC 4180): a first row of names, then a row a line of the input, in its order:
+  line             number of the line in the input, the first row of a CSV file counted
+  outcome          granted, refused, pending, review; empty for a bad line, and so are the next eight
+  parameters       which the decision rests on, such as iscro-2024
+  monthlyAmount    in euro, and the next two; these six are empty unless granted
+  grossTotal
+  withheldMonthly
+  months
+  startsOn         YYYY-MM-DD, and the next
+  endsOn
+  unmet            requirements not met or not known to be, by a space
+  problem          what is wrong with a bad line, such as invalid-application
+  faults           its faults, by a space, as code:place; a place is a JSON pointer (written as in URIs, RFC 6901
+                   section 6), a column or a cell
+No cell holds text of an application, but the names of unknown fields, in which only letters, digits and -._~ are
+themselves: no program for tables takes a cell for a formula."#;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -47,9 +64,22 @@ pub(super) struct Evaluate {
     /// Reads CSV, whatever the name of the file.
     #[arg(long)]
     csv: bool,
+    /// What the decisions are written as.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "explain")]
+    output: Output,
     /// Explains each decision in plain words, in Italian or English, instead of JSON.
     #[arg(long, value_name = "it|en", num_args = 0..=1, default_missing_value = "it")]
     explain: Option<String>,
+}
+
+/// What the decisions are written as.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Output {
+    /// A JSON document a line, with every ground.
+    #[default]
+    Ndjson,
+    /// A row a line, to be counted and sorted.
+    Csv,
 }
 
 /// The languages of an explanation, by their tags.
@@ -90,8 +120,11 @@ impl Evaluate {
     ///
     /// What follows `--explain` is the file if it is no language: nobody has to remember an equals sign.
     fn understood(self) -> Result<(Option<PathBuf>, bool, Told), String> {
-        let Self { mut file, csv, explain } = self;
-        let mut told = Told::Json;
+        let Self { mut file, csv, output, explain } = self;
+        let mut told = match output {
+            Output::Ndjson => Told::Json,
+            Output::Csv => Told::Table,
+        };
         if let Some(word) = explain {
             match Tag::from_str(&word, false) {
                 Ok(tag) => told = Told::Words(tag.into()),
@@ -122,6 +155,7 @@ fn open(path: &Path) -> io::Result<(File, Option<u64>)> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
     Json,
+    Table,
     Words(Language),
 }
 
@@ -155,7 +189,7 @@ fn decide_all(
     input: impl Read + Send,
     is_csv: bool,
     told: Told,
-    output: impl Write,
+    mut output: impl Write,
     watch: impl FnMut(Done),
 ) -> Result<Done, String> {
     let mut lines = Lines::new(input);
@@ -166,6 +200,10 @@ fn decide_all(
         let header = header.unwrap_or_default();
         bench.columns = Some(Columns::parse(&header).map_err(|fault| fault.to_string())?);
         first_line = 2;
+    }
+    if told == Told::Table {
+        let header = output.write_all(table::HEADER.as_bytes());
+        header.map_err(|fault| pipeline::Fault::Output(fault).to_string())?;
     }
     pipeline::run(lines, first_line, &bench, output, watch).map_err(|fault| fault.to_string())
 }
@@ -178,45 +216,64 @@ struct Bench {
     told: Told,
 }
 
-impl Judge for Bench {
-    fn judge(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool {
-        match self.decided(line, output) {
-            Ok(()) => true,
-            Err(problem) => {
-                let problem = problem.at_line(number);
-                match self.told {
-                    Told::Json => output.extend(problem.to_json(Language::English)),
-                    Told::Words(language) => output.extend(problem.to_text(language).into_bytes()),
-                }
-                output.push(b'\n');
-                false
-            }
+/// Why a line is not decided.
+enum Bad {
+    TooLong,
+    Row(RowFault),
+    Document(ParseError),
+}
+
+impl From<Bad> for Problem {
+    fn from(bad: Bad) -> Self {
+        match bad {
+            Bad::TooLong => Kind::BodyTooLarge.into(),
+            Bad::Row(fault) => Self::of_row(fault.cell),
+            Bad::Document(fault) => fault.into(),
         }
     }
 }
 
-impl Bench {
-    fn decided(&self, line: &[u8], output: &mut Vec<u8>) -> Result<(), Problem> {
-        if line.len() > LINE_BYTES_MAX {
-            return Err(Kind::BodyTooLarge.into());
-        }
-        let (application, submitted_on) = match &self.columns {
-            None => parse_submitted(line.trim_ascii(), self.rules)?,
-            Some(columns) => {
-                let mut json = Vec::with_capacity(2 * line.len());
-                columns.to_json(line, &mut json).map_err(|fault| Problem::of_row(fault.cell))?;
-                parse_submitted(&json, self.rules)?
+impl Judge for Bench {
+    fn judge(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool {
+        let decided = self.decided(line);
+        let is_good = decided.is_ok();
+        match (self.told, decided) {
+            (Told::Json, Ok(decision)) => output.extend_from_slice(&decision.to_json()),
+            (Told::Json, Err(bad)) => {
+                output.extend(Problem::from(bad).at_line(number).to_json(Language::English));
             }
-        };
-        let decision = self.rules.decide(&application, submitted_on);
-        match self.told {
-            Told::Json => output.extend_from_slice(&decision.to_json()),
-            Told::Words(language) => {
+            (Told::Words(language), Ok(decision)) => {
                 output.extend(decision.explained(language).to_string().into_bytes());
             }
+            (Told::Words(language), Err(bad)) => {
+                output.extend(Problem::from(bad).at_line(number).to_text(language).into_bytes());
+            }
+            (Told::Table, Ok(decision)) => table::push_decision(output, number, &decision),
+            (Told::Table, Err(bad)) => table::push_problem(output, number, bad),
         }
-        output.push(b'\n');
-        Ok(())
+        // A row ends its line itself, as tables do.
+        if self.told != Told::Table {
+            output.push(b'\n');
+        }
+        is_good
+    }
+}
+
+impl Bench {
+    fn decided(&self, line: &[u8]) -> Result<Decision, Bad> {
+        if line.len() > LINE_BYTES_MAX {
+            return Err(Bad::TooLong);
+        }
+        let parsed = match &self.columns {
+            None => parse_submitted(line.trim_ascii(), self.rules),
+            Some(columns) => {
+                let mut json = Vec::with_capacity(2 * line.len());
+                columns.to_json(line, &mut json).map_err(Bad::Row)?;
+                parse_submitted(&json, self.rules)
+            }
+        };
+        let (application, submitted_on) = parsed.map_err(Bad::Document)?;
+        Ok(self.rules.decide(&application, submitted_on))
     }
 }
 

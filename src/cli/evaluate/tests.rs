@@ -1,5 +1,6 @@
 //! Lines in and lines out, as a user sees them.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -123,11 +124,78 @@ fn decisions_and_problems_are_told_in_words() {
     }
 }
 
+/// The cells of each row, as RFC 4180 cuts them; none of ours needs quotation marks.
+fn rows(output: &str) -> Vec<Vec<&str>> {
+    assert!(output.is_empty() || output.ends_with("\r\n"), "{output:?}");
+    let rows = output.split_terminator("\r\n");
+    rows.map(|row| row.split(',').collect()).collect()
+}
+
+#[test]
+fn a_table_has_a_row_a_line_with_decisions_and_problems_in_their_places() {
+    let granted = line();
+    let refused = granted.replace("3000.00", "3850.00").replacen("false", "true", 1);
+    let wrong = granted.replace("3000.00", "three").replace("12345678", "");
+    let torn = granted.replacen(':', ";", 1);
+    let long = "x".repeat(LINE_BYTES_MAX + 1);
+    let input = [granted, refused, wrong, torn, long].join("\n");
+    let (done, output) = told(&input, false, Told::Table);
+    assert_eq!(done.map(|done| (done.lines, done.bad)), Ok((5, 3)));
+    let expected = "\
+line,outcome,parameters,monthlyAmount,grossTotal,withheldMonthly,months,startsOn,endsOn,unmet,problem,faults
+1,granted,iscro-2024,687.50,4125.00,0.00,6,2024-09-17,2025-03-16,,,
+2,refused,iscro-2024,,,,,,,no-direct-pension income-drop,,
+3,,,,,,,,,,invalid-application,phone-shape:/applicant/phone amount-shape:/incomes/0/amount
+4,,,,,,,,,,malformed,syntax:column-15
+5,,,,,,,,,,body-too-large,
+";
+    assert_eq!(output, expected.replace('\n', "\r\n"));
+
+    let (header, row) = CSV.trim().split_once('\n').unwrap();
+    let (done, output) = told(&format!("{header}\n{row}\n\"{row}\n"), true, Told::Table);
+    assert_eq!(done.map(|done| (done.lines, done.bad)), Ok((2, 1)));
+    let rows = rows(&output);
+    assert_eq!(rows[1][..2], ["2", "granted"]);
+    assert_eq!((rows[2][0], &rows[2][10..]), ("3", &["row-unreadable", "row:cell-1"][..]));
+    assert_eq!(told("", false, Told::Table).1.lines().count(), 1, "the names of the columns");
+}
+
+#[test]
+fn names_from_outside_are_no_formulas_and_end_no_cell() {
+    for (name, written) in [
+        ("=1+1", "%3D1%2B1"),
+        ("+cmd|' /C calc'!A0", "%2Bcmd%7C%27%20~1C%20calc%27%21A0"),
+        ("@SUM(A1)", "%40SUM%28A1%29"),
+        ("a,=1", "a%2C%3D1"),
+        ("a;\\\"=1", "a%3B%22%3D1"),
+        ("è", "%C3%A8"),
+    ] {
+        let input = line().replacen('{', &format!("{{\"{name}\":1,"), 1);
+        let (_, output) = told(&input, false, Told::Table);
+        let rows = rows(&output);
+        assert_eq!((rows[1].len(), rows[1][11]), (12, &*format!("unknown-field:/{written}")));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_line_is_one_row_of_harmless_cells(line in "[^\n]{0,40}|\\{\"[=+@;,\"/~ a-z-]{0,12}\":[0-9]\\}") {
+        let (_, output) = told(&line, false, Told::Table);
+        for row in rows(&output) {
+            prop_assert_eq!(row.len(), 12);
+            for cell in row {
+                prop_assert!(!cell.contains(['"', ';', '\t', '\r', '\n']), "{}", cell);
+                prop_assert!(!cell.starts_with(['=', '+', '-', '@']), "{}", cell);
+            }
+        }
+    }
+}
+
 #[test]
 fn what_follows_explain_is_a_language_or_the_file() {
     let understood = |file: Option<&str>, explain: Option<&str>| {
         let (file, explain) = (file.map(PathBuf::from), explain.map(str::to_owned));
-        Evaluate { file, csv: false, explain }.understood()
+        Evaluate { file, csv: false, output: Output::Ndjson, explain }.understood()
     };
     let words = |language| Told::Words(language);
     let file = |name: &str| Some(PathBuf::from(name));

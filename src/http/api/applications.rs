@@ -30,6 +30,7 @@ pub(super) async fn estimate(
         .desk
         .intake
         .estimate(scope, &body)
+        .await
         .map_err(|fault| Problem::of_submission(fault, scope.subject()))?;
     Ok(Reply::personal(StatusCode::OK, scope.show(decision.map(|decision| decision.to_json()))))
 }
@@ -94,7 +95,7 @@ fn told(standing: &Standing) -> Vec<u8> {
     let state = match standing.state {
         State::Waiting | State::Drawn => "received",
         State::Decided(_) => "decided",
-        State::Withdrawn(_) => "withdrawn",
+        State::Withdrawn(_) | State::Erased { .. } => "withdrawn",
     };
     let head = json!({
         "receipt": standing.receipt.to_string(),

@@ -59,6 +59,27 @@ impl Form {
         Ok(connection)
     }
 
+    /// Whether a file is of this kind, whatever its form.
+    pub(in crate::ledger) fn is_of(&self, path: &Path) -> rusqlite::Result<bool> {
+        let id: i32 =
+            reading(path)?.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        Ok(id == self.application_id)
+    }
+
+    /// Opens a file for reading beside its writer; nothing if there is none.
+    ///
+    /// # Errors
+    /// [`OpenFault`].
+    pub(in crate::ledger) fn look(&self, path: &Path) -> Result<Option<Connection>, OpenFault> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let connection =
+            reading(path).map_err(|source| OpenFault::Store { path: path.to_owned(), source })?;
+        self.examine(&connection, path)?;
+        Ok(Some(connection))
+    }
+
     /// Whether the file is new; a fault if it is somebody else's or of another form.
     fn examine(&self, connection: &Connection, path: &Path) -> Result<bool, OpenFault> {
         let store = |source| OpenFault::Store { path: path.to_owned(), source };
@@ -85,6 +106,15 @@ impl Form {
             "BEGIN; {schema}; PRAGMA application_id = {application_id}; PRAGMA user_version = {version}; COMMIT;"
         ))
     }
+}
+
+/// A connection that writes nothing. Opened read-write all the same: readers share the log's index with the writer.
+pub(in crate::ledger) fn reading(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {

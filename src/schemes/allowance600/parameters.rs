@@ -3,10 +3,10 @@
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use crate::civic::{Euro, calendar};
+use crate::civic::Euro;
 use crate::schemes::campaign::{Campaign, CampaignWindow, Scheme};
 use crate::schemes::rules::ParameterFault;
-use crate::schemes::written::{Sourced, WrittenDate, WrittenEuro};
+use crate::schemes::written::{self, CannotBe, Sourced, WrittenDate, WrittenEuro, WrittenWindow};
 
 /// The longest it may be paid by a parameter file; beyond it a digit was mistyped.
 const MONTHS_MAX: u8 = 12;
@@ -66,16 +66,18 @@ impl Parameters {
     ///
     /// [`ParameterFault::Unreadable`] with the place, [`ParameterFault::Contradiction`] with the reason.
     pub(crate) fn from_file(text: &'static str) -> Result<Self, ParameterFault> {
-        let file: File = serde_json::from_str(text)
-            .map_err(|fault| ParameterFault::Unreadable(fault.to_string()))?;
-        let campaign = Campaign { scheme: Scheme::Allowance600, year: file.year };
-        if let Some(reason) = contradiction(&file) {
-            return Err(ParameterFault::Contradiction { campaign, reason });
-        }
-        let (opens_on, closes_on) = (file.opens_on.value.0, file.closes_on.value.0);
-        let closes_on = calendar::roll_over(closes_on);
+        let file: File = written::read(text)?;
+        let window = WrittenWindow {
+            campaign: Campaign { scheme: Scheme::Allowance600, year: file.year },
+            opens_on: file.opens_on.value.0,
+            closes_on: file.closes_on.value.0,
+        };
+        let is_other = file.scheme != Scheme::Allowance600.as_str();
+        let cannot_be = [(is_other, "the file is of another scheme")].into_iter();
+        let cannot_be = cannot_be.chain(window.cannot_be()).chain(cannot_be_of_values(&file));
+        written::refuse(window.campaign, cannot_be)?;
         Ok(Self {
-            window: CampaignWindow { campaign, opens_on, closes_on },
+            window: window.rolled_over(),
             values: file.values(),
             sources: Sources {
                 window: file.closes_on.source,
@@ -113,16 +115,12 @@ impl Parameters {
     }
 }
 
-/// Why the file cannot be right, if it cannot.
-fn contradiction(file: &File) -> Option<&'static str> {
+/// What cannot be of the decree's values.
+fn cannot_be_of_values(file: &File) -> [CannotBe; 9] {
     let values = file.values();
-    let (opens_on, closes_on) = (file.opens_on.value.0, file.closes_on.value.0);
+    let opens_on = file.opens_on.value.0;
     let counts = [values.work_days_min, values.daily_contributions_min];
-    let cannot_be = [
-        (file.scheme != Scheme::Allowance600.as_str(), "the file is of another scheme"),
-        (opens_on.year() != file.year, "the window opens in another year"),
-        (closes_on.year() != file.year, "the window closes in another year"),
-        (closes_on < opens_on, "the window closes before it opens"),
+    [
         (values.amount <= Euro::ZERO, "the amount is not above zero"),
         (!(1..=MONTHS_MAX).contains(&values.months), "the months are not plausible"),
         (values.starts_on > opens_on, "it is paid for a time after applications open"),
@@ -132,8 +130,7 @@ fn contradiction(file: &File) -> Option<&'static str> {
         (counts.iter().any(|days| !(1..=DAYS_MAX).contains(days)), "the days are not plausible"),
         (values.income_ceiling <= Euro::ZERO, "the income ceiling is not above zero"),
         (file.sources().iter().any(|source| source.is_empty()), "a value has no source"),
-    ];
-    cannot_be.into_iter().find_map(|(found, reason)| found.then_some(reason))
+    ]
 }
 
 /// The parameter file as it is written.
@@ -260,6 +257,7 @@ mod tests {
         for (piece, by) in [
             ("2020-06-03", "2020-04-01"),
             ("2020-03-01", "2020-04-01"),
+            ("2020-02-23", "2020-04-01"),
             (r#""value": 1,"#, r#""value": 12,"#),
             (r#""value": 50,"#, r#""value": 366,"#),
             ("2019-01-01", "2020-03-17"),

@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use crate::civic::{Euro, calendar};
+use crate::civic::Euro;
 use crate::schemes::campaign::{Campaign, CampaignWindow, Scheme};
 use crate::schemes::ground::{GROUNDS_MAX, Requirement};
 use crate::schemes::rules::ParameterFault;
-use crate::schemes::written::{Sourced, WrittenDate, WrittenEuro};
+use crate::schemes::written::{self, CannotBe, Sourced, WrittenDate, WrittenEuro, WrittenWindow};
 
 /// The longest a benefit may be paid by a parameter file; beyond it a digit was mistyped.
 const MONTHS_MAX: u8 = 24;
@@ -76,19 +76,22 @@ impl Parameters {
     ///
     /// [`ParameterFault::Unreadable`] with the place, [`ParameterFault::Contradiction`] with the reason.
     pub(crate) fn from_file(text: &'static str) -> Result<Vec<Self>, ParameterFault> {
-        let file: File<'static> = serde_json::from_str(text)
-            .map_err(|fault| ParameterFault::Unreadable(fault.to_string()))?;
+        let file: File<'static> = written::read(text)?;
         file.years.iter().map(|row| Self::checked(&file, row)).collect()
     }
 
     fn checked(file: &File<'static>, row: &Row<'static>) -> Result<Self, ParameterFault> {
-        let campaign = Campaign { scheme: Scheme::Iscro, year: row.year };
-        if let Some(reason) = contradiction(file, row) {
-            return Err(ParameterFault::Contradiction { campaign, reason });
-        }
-        let closes_on = calendar::roll_over(row.closes_on.value.0);
+        let window = WrittenWindow {
+            campaign: Campaign { scheme: Scheme::Iscro, year: row.year },
+            opens_on: row.opens_on.value.0,
+            closes_on: row.closes_on.value.0,
+        };
+        let is_other = file.scheme != Scheme::Iscro.as_str();
+        let cannot_be = [(is_other, "the file is of another scheme")].into_iter();
+        let cannot_be = cannot_be.chain(window.cannot_be()).chain(cannot_be_of_values(file, row));
+        written::refuse(window.campaign, cannot_be)?;
         Ok(Self {
-            window: CampaignWindow { campaign, opens_on: row.opens_on.value.0, closes_on },
+            window: window.rolled_over(),
             income_ceiling: row.income_ceiling.value.0,
             monthly_min: row.monthly_min.value.0,
             monthly_max: row.monthly_max.value.0,
@@ -154,10 +157,9 @@ impl Parameters {
     }
 }
 
-/// Why a row cannot be right, if it cannot.
-fn contradiction(file: &File<'static>, row: &Row<'static>) -> Option<&'static str> {
+/// What cannot be of the statute's values and those of a year.
+fn cannot_be_of_values(file: &File<'static>, row: &Row<'static>) -> [CannotBe; 10] {
     let statute = &file.statute;
-    let (opens_on, closes_on) = (row.opens_on.value.0, row.closes_on.value.0);
     let (least, most) = (row.monthly_min.value.0, row.monthly_max.value.0);
     let percents =
         [statute.drop_below_percent, statute.benefit_percent_of_half, statute.withholding_percent];
@@ -172,11 +174,7 @@ fn contradiction(file: &File<'static>, row: &Row<'static>) -> Option<&'static st
         statute.sources.loss,
         statute.sources.ape_sociale,
     ];
-    let cannot_be = [
-        (file.scheme != Scheme::Iscro.as_str(), "the file is of another scheme"),
-        (opens_on.year() != row.year, "the window opens in another year"),
-        (closes_on.year() != row.year, "the window closes in another year"),
-        (closes_on < opens_on, "the window closes before it opens"),
+    [
         (row.income_ceiling.value.0 <= Euro::ZERO, "the income ceiling is not above zero"),
         (least <= Euro::ZERO, "the monthly minimum is not above zero"),
         (most < least, "the monthly maximum is below the minimum"),
@@ -193,8 +191,7 @@ fn contradiction(file: &File<'static>, row: &Row<'static>) -> Option<&'static st
             statute.sources.of_grounds(row).iter().any(|source| source.is_empty()),
             "a requirement has no source",
         ),
-    ];
-    cannot_be.into_iter().find_map(|(found, reason)| found.then_some(reason))
+    ]
 }
 
 /// A parameter file as it is written.

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::application::sample::{Sample, day};
-use crate::civic::Euro;
+use crate::application::{example, parse};
+use crate::civic::{Euro, FiscalCode};
 use crate::schemes::{Answers, Decision, Outcome, Requirement, Rules};
 
 fn euro(text: &str) -> Option<Euro> {
@@ -36,6 +37,31 @@ fn an_answer_about_contributions_turns_pending_into_a_decision() {
         assert_eq!(decision.outcome, outcome, "{stated:?} {answered:?}");
         let counted = answered.or(stated).map_or("unknown".to_owned(), |flag| flag.to_string());
         assert_eq!(found(&decision, Requirement::ContributionsRegular), counted);
+    }
+}
+
+#[test]
+fn what_was_pending_is_decided_again_when_the_answer_comes_and_nothing_else_changes() {
+    let body = example(&FiscalCode::made_up(1), 2024);
+    let body = body.replace(r#""contributionsRegular": true"#, r#""contributionsRegular": null"#);
+    let rules = Rules::builtin();
+    let application = parse(body.as_bytes(), rules).unwrap();
+    let day = day("2024-09-16");
+    let pending = rules.decide_with(&application, day, &Answers::NONE);
+    assert_eq!((pending.outcome, pending.award), (Outcome::Pending, None));
+    assert_eq!(found(&pending, Requirement::ContributionsRegular), "unknown");
+    for (answered, outcome, monthly) in
+        [(true, Outcome::Granted, Some("687.50")), (false, Outcome::Refused, None)]
+    {
+        let answers = Answers::new(Some(answered), 0, [None; 4]);
+        let again = rules.decide_with(&application, day, &answers);
+        let told = again.award.map(|award| award.monthly.to_string());
+        assert_eq!((again.outcome, told.as_deref()), (outcome, monthly));
+        assert_eq!(again.parameters, pending.parameters);
+        for (now, before) in again.grounds.iter().zip(pending.grounds.iter()) {
+            let is_answered = now.requirement == Requirement::ContributionsRegular;
+            assert_eq!(now != before, is_answered, "{:?}", now.requirement);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use sportello::ledger::{
 };
 
 /// Also the first seed of the corpus.
-static GENUINE: LazyLock<(Receipt, Vec<u8>)> = LazyLock::new(|| {
+static GENUINE: LazyLock<(Receipt, [Vec<u8>; 1])> = LazyLock::new(|| {
     let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("32 bytes are a seed");
     let (receipt, received_on) = ("ISCRO-2024-7K3M-9QXT-B2FD-0YHR", "2024-09-16");
     let digest = sha256(b"a made-up application");
@@ -33,18 +33,18 @@ static GENUINE: LazyLock<(Receipt, Vec<u8>)> = LazyLock::new(|| {
         digest: content_digest(&digest),
         proof,
     };
-    let public_key = pair.public_key().as_ref().to_vec();
-    assert!(proves_itself(&receipt, &public_key), "the genuine receipt is genuine");
-    (receipt, public_key)
+    let public_keys = [pair.public_key().as_ref().to_vec()];
+    assert!(proves_itself(&receipt, &public_keys), "the genuine receipt is genuine");
+    (receipt, public_keys)
 });
 
 fuzz_target!(|json: &[u8]| {
     let Ok(receipt) = serde_json::from_slice::<Receipt>(json) else { return };
-    let (genuine, public_key) = &*GENUINE;
-    if proves_itself(&receipt, public_key) {
+    let (genuine, public_keys) = &*GENUINE;
+    if proves_itself(&receipt, public_keys) {
         assert_eq!(&receipt, genuine, "a changed receipt proves itself");
     }
-    assert!(!proves_itself(&receipt, &public_key[1..]), "half a key proves nothing");
+    assert!(!proves_itself(&receipt, &[public_keys[0][1..].to_vec()]), "half a key proves nothing");
 });
 
 fn node(left: &Digest, right: &Digest) -> Digest {

@@ -22,7 +22,8 @@ static PEOPLE: LazyLock<[Subject; 2]> =
 static GENUINE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let [subject, principal] = *PEOPLE;
     let received_on = date(2024, 9, 16);
-    let header = Header { channel: Channel::Intermediary, received_on, subject, principal };
+    let channel = Channel::Intermediary;
+    let header = Header { channel, received_on, subject, principal, actor: principal };
     KEYS.seal_record(CAMPAIGN, &header, APPLICATION)
 });
 

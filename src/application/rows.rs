@@ -1,4 +1,4 @@
-//! Applications as CSV: a row becomes the JSON document that it stands for, and goes to the same parser.
+//! Applications as the rows of a CSV table: each becomes the JSON document that it stands for, and goes to the same parser.
 //!
 //! The first row names the columns by the path to a field, its names joined by points: `applicant.fiscalCode`,
 //! `standing.directPension`, `submittedOn`. A number in a path makes a list: `incomes.2023.amount` is the income of 2023, whose
@@ -25,31 +25,48 @@ const DEPTH_MAX: usize = 4;
 /// Digits of a number in a path.
 const NUMBER_DIGITS_MAX: usize = 4;
 
-/// Why the first row names no columns.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub(super) enum HeaderFault {
+/// Why the first row names no columns. Columns count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum HeaderFault {
+    /// There is nothing in it.
     #[error("the first row of a CSV file names its columns; this one is empty")]
     Empty,
+    /// It has a stray quotation mark, or is not UTF-8.
     #[error("the first row is no CSV in UTF-8")]
     Unreadable,
+    /// What this column has is no path to a field.
     #[error(
         "column {0}: a name is made of letters, digits and points, such as applicant.fiscalCode or incomes.2023.amount"
     )]
     Name(usize),
+    /// This column's field, or a part of it, has a column already.
     #[error("column {0} is there twice, or stands for a field and for a part of it")]
     Twice(usize),
+    /// There are more than any scheme could have.
     #[error("more than {COLUMNS_MAX} columns")]
     TooMany,
 }
 
 /// A row that cannot be cut into its cells: which of them is the first that is wrong, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RowFault {
-    pub(super) cell: usize,
+pub struct RowFault {
+    /// The cell.
+    pub cell: usize,
 }
 
 /// What the first row says of all others.
-pub(super) struct Columns {
+///
+/// ```
+/// use sportello::application::Columns;
+///
+/// let columns = Columns::parse(b"scheme,incomes.2023.line,incomes.2023.amount").unwrap();
+/// let mut json = Vec::new();
+/// columns.to_json(b"iscro,LM,3000.00", &mut json).unwrap();
+/// assert_eq!(json, br#"{"scheme":"iscro","incomes":[{"year":2023,"line":"LM","amount":"3000.00"}]}"#);
+/// ```
+///
+/// Source: RFC 4180.
+pub struct Columns {
     separator: u8,
     count: usize,
     root: Vec<Field>,
@@ -80,7 +97,7 @@ impl Columns {
     /// # Errors
     ///
     /// The first [`HeaderFault`]; nothing can be read below such a row.
-    pub(super) fn parse(row: &[u8]) -> Result<Self, HeaderFault> {
+    pub fn parse(row: &[u8]) -> Result<Self, HeaderFault> {
         let row = row.strip_prefix(b"\xef\xbb\xbf").unwrap_or(row);
         let separator = if row.contains(&b';') { b';' } else { b',' };
         let row = std::str::from_utf8(row).map_err(|_| HeaderFault::Unreadable)?;
@@ -106,12 +123,14 @@ impl Columns {
         Ok(Self { separator, count: names.len(), root })
     }
 
-    /// Writes the document that a row stands for.
+    /// Writes the document that a row stands for, in place of what was there.
+    ///
+    /// Whether that document is an application is for [`parse`](super::parse) to say.
     ///
     /// # Errors
     ///
     /// A row with other cells than the first has columns, with a stray quotation mark, or not in UTF-8.
-    pub(super) fn to_json(&self, row: &[u8], json: &mut Vec<u8>) -> Result<(), RowFault> {
+    pub fn to_json(&self, row: &[u8], json: &mut Vec<u8>) -> Result<(), RowFault> {
         let row = std::str::from_utf8(row).map_err(|fault| RowFault {
             cell: 1 + memchr::memchr_iter(self.separator, &row[..fault.valid_up_to()]).count(),
         })?;

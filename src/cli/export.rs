@@ -1,0 +1,174 @@
+//! `sportello export`: applications and decisions for downstream offices, in the order of receipts, never of arrival.
+
+use std::{
+    error::Error,
+    io::{self, BufWriter, IsTerminal as _, Write},
+    sync::Arc,
+};
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use super::{Exit, complain, house::House};
+use crate::{
+    ledger::{
+        State,
+        snapshot::{Filed, Snapshot},
+    },
+    schemes::{Campaign, Rules, Scheme},
+};
+
+/// Lines between two lines of progress.
+const PROGRESS_LINES: u64 = 10_000;
+/// The columns of the table. New ones are added at the end, never between.
+const COLUMNS: &str = "receipt,state,receivedOn,channel,fiscalCode,iban,outcome,monthlyAmount,grossTotal,withheldMonthly,months,startsOn,endsOn,parameters";
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  sportello export --data ./data --scheme iscro > iscro.ndjson\n  sportello export --data ./data --campaign iscro-2024 --format csv > iscro-2024.csv\n\nThe server may be running on the same data: what is exported is the moment at which each campaign was looked at. Withdrawn\napplications are in it, with their state; erased ones are not."
+)]
+pub(super) struct Export {
+    #[command(flatten)]
+    house: House,
+    /// One scheme alone, such as `iscro`.
+    #[arg(long, value_name = "S", value_parser = scheme)]
+    scheme: Option<Scheme>,
+    /// One campaign alone, such as `iscro-2024`.
+    #[arg(long, value_name = "C", value_parser = campaign)]
+    campaign: Option<Campaign>,
+    /// One JSON document a line with application and decision whole, or a table of what is paid to whom.
+    #[arg(long, value_enum, default_value_t = Format::Ndjson)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Ndjson,
+    Csv,
+}
+
+pub(super) fn scheme(name: &str) -> Result<Scheme, String> {
+    let names = Scheme::ALL.map(Scheme::as_str).join(", ");
+    Scheme::from_name(name).ok_or_else(|| format!("there are {names}"))
+}
+
+pub(super) fn campaign(name: &str) -> Result<Campaign, String> {
+    let known = |campaign: &Campaign| Rules::builtin().window(*campaign).is_some();
+    Campaign::from_name(name).filter(known).ok_or_else(|| {
+        let names: Vec<_> =
+            Rules::builtin().campaigns().map(|window| window.campaign.to_string()).collect();
+        format!("there are {}", names.join(", "))
+    })
+}
+
+impl Export {
+    pub(super) fn run(self) -> Exit {
+        match self.export() {
+            Ok(()) => Exit::Done,
+            Err(fault) if fault.is::<io::Error>() => {
+                complain(format_args!("standard output: {fault}"));
+                Exit::Faults
+            }
+            Err(fault) => {
+                complain(fault);
+                Exit::Usage
+            }
+        }
+    }
+
+    fn export(&self) -> Result<(), Box<dyn Error>> {
+        let directory = self.house.ledgers()?;
+        let keys = self.house.keys()?;
+        self.house.note("export")?;
+        let mut out = BufWriter::new(io::stdout().lock());
+        if self.format == Format::Csv {
+            out.write_all(format!("{COLUMNS}\r\n").as_bytes())?;
+        }
+        let mut lines = 0;
+        for campaign in self.campaigns() {
+            let Some(snapshot) = Snapshot::take(&directory, campaign, Arc::clone(&keys))? else {
+                continue;
+            };
+            for filed in snapshot.filed() {
+                match self.format {
+                    Format::Ndjson => write_document(&mut out, &filed?)?,
+                    Format::Csv => write_row(&mut out, &filed?)?,
+                }
+                lines += 1;
+                progress(lines);
+            }
+        }
+        Ok(out.flush()?)
+    }
+
+    fn campaigns(&self) -> impl Iterator<Item = Campaign> {
+        let campaigns = Rules::builtin().campaigns().map(|window| window.campaign);
+        campaigns
+            .filter(|campaign| self.scheme.is_none_or(|scheme| campaign.scheme == scheme))
+            .filter(|campaign| self.campaign.is_none_or(|one| *campaign == one))
+    }
+}
+
+/// Tells how far it is, on a terminal.
+fn progress(lines: u64) {
+    if lines.is_multiple_of(PROGRESS_LINES) && io::stderr().is_terminal() {
+        eprint!("\r{lines} exported ");
+    }
+}
+
+fn state(filed: &Filed) -> &'static str {
+    match filed.state {
+        State::Waiting | State::Drawn => "received",
+        State::Decided(_) => "decided",
+        State::Withdrawn(_) | State::Erased { .. } => "withdrawn",
+    }
+}
+
+/// Application and decision go out to the letter, on one line.
+fn write_document(out: &mut impl Write, filed: &Filed) -> io::Result<()> {
+    let application = on_one_line(&filed.application);
+    let decision = on_one_line(filed.decision.as_deref().unwrap_or(b"null"));
+    let (code, header) = (filed.code, &filed.header);
+    writeln!(
+        out,
+        r#"{{"receipt":"{code}","state":"{}","receivedOn":"{}","channel":"{}","application":{application},"decision":{decision}}}"#,
+        state(filed),
+        header.received_on,
+        header.channel.as_str(),
+    )
+}
+
+/// The same JSON on one line: within texts JSON writes a line break as an escape, so those that stand there are between parts.
+fn on_one_line(json: &[u8]) -> String {
+    String::from_utf8_lossy(json).replace(['\n', '\r'], " ")
+}
+
+/// What is paid to whom. Every cell is a code, a figure or a date that was checked when it came in.
+fn write_row(out: &mut impl Write, filed: &Filed) -> Result<(), Box<dyn Error>> {
+    let application: Value = serde_json::from_slice(&filed.application)?;
+    let decision: Value =
+        filed.decision.as_deref().map_or(Ok(Value::Null), serde_json::from_slice)?;
+    let header = &filed.header;
+    let received_on = header.received_on.to_string();
+    let code = filed.code.to_string();
+    let mut cells =
+        vec![code, state(filed).to_owned(), received_on, header.channel.as_str().to_owned()];
+    cells.push(cell(&application["applicant"]["fiscalCode"]));
+    cells.push(cell(&application["payment"]["iban"]));
+    let columns = COLUMNS.split(',').skip(cells.len());
+    cells.extend(columns.map(|column| cell(&decision[column])));
+    write!(out, "{}\r\n", cells.join(","))?;
+    Ok(())
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        // An IBAN may have been sent in groups of four; nothing else here has a blank or a comma.
+        Value::String(text) => text
+            .chars()
+            .filter(|sign| sign.is_ascii_alphanumeric() || "-.".contains(*sign))
+            .collect(),
+        other => other.to_string(),
+    }
+}

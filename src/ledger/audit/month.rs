@@ -1,0 +1,254 @@
+//! One month's file of the trail.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
+
+use super::super::{
+    engine::OpenFault,
+    engines::files::{Form, reading},
+    keys::{HouseKeys, sync_directory},
+    proof::{Digest, trail_root},
+};
+use crate::civic::local_time;
+
+pub(in crate::ledger) const FORM: Form = Form {
+    application_id: 0x5370_7461,
+    version: 1,
+    schema: "
+    CREATE TABLE trail (number INTEGER PRIMARY KEY, written_at INTEGER NOT NULL, events BLOB NOT NULL,
+                        actors BLOB NOT NULL, control TEXT NOT NULL, root BLOB NOT NULL, signature TEXT NOT NULL) STRICT",
+};
+/// Rows copied with one commit.
+const ROWS_AT_A_TIME: i64 = 4096;
+/// The chain of what commands did, which write beside a server and have a file of their own.
+const COMMANDS: &str = "commands";
+const PREFIX: &str = "audit-";
+const SUFFIX: &str = ".sqlite";
+
+/// A month of the trail, by its name `YYYY-MM`, which sorts in time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Month(String);
+
+/// One row: some events, or one control action.
+pub(super) struct Stored {
+    pub(super) number: i64,
+    pub(super) written_at: i64,
+    pub(super) events: Vec<u8>,
+    pub(super) actors: Vec<u8>,
+    pub(super) control: String,
+    pub(super) root: Digest,
+    pub(super) signature: String,
+}
+
+impl Month {
+    pub(super) fn of(at: Timestamp) -> Self {
+        Self(local_time::date_at(at).strftime("%Y-%m").to_string())
+    }
+
+    /// The month so many before this one.
+    pub(super) fn before(at: Timestamp, months: u64) -> Self {
+        let first = local_time::date_at(at).first_of_month();
+        let earlier =
+            first.saturating_sub(jiff::Span::new().months(months.min(MONTHS_MAX).cast_signed()));
+        Self(earlier.strftime("%Y-%m").to_string())
+    }
+
+    /// Whether it goes on from the month before it, as all do but the chain of commands.
+    pub(super) fn is_chained(&self) -> bool {
+        self.0 != COMMANDS
+    }
+
+    fn file(&self, directory: &Path) -> PathBuf {
+        directory.join(format!("{PREFIX}{}{SUFFIX}", self.0))
+    }
+
+    /// The months that the directory holds, oldest first.
+    pub(super) fn all(directory: &Path) -> Result<Vec<Self>, OpenFault> {
+        let fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
+        let mut months = Vec::new();
+        for file in fs::read_dir(directory).map_err(fault)? {
+            let name = file.map_err(fault)?.file_name().into_string().unwrap_or_default();
+            if let Some(month) =
+                name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(SUFFIX))
+            {
+                months.push(Self(month.to_owned()));
+            }
+        }
+        months.sort();
+        Ok(months)
+    }
+
+    /// Opens the month for its one writer; a new file begins with a row that holds the root it goes on from.
+    pub(super) fn open(
+        &self,
+        directory: &Path,
+        keys: &HouseKeys,
+        goes_on_from: Digest,
+        now: Timestamp,
+    ) -> Result<(Connection, i64, Digest), OpenFault> {
+        let path = self.file(directory);
+        let connection = FORM.open(directory, &path)?;
+        let store = |source| OpenFault::Store { path: path.clone(), source };
+        if last(&connection).map_err(store)?.is_none() {
+            let signature = keys.sign_root(&goes_on_from);
+            let row = Stored { root: goes_on_from, signature, ..Stored::at(now) };
+            row.insert(&connection).map_err(store)?;
+        }
+        let (number, root, signature) = last(&connection).map_err(store)?.unwrap_or_default();
+        if !keys.signed_root(&root, &signature) {
+            return Err(OpenFault::OtherKey { path });
+        }
+        Ok((connection, number, root))
+    }
+
+    /// The last root of the month, for the next one to go on from.
+    pub(super) fn last_root(&self, directory: &Path) -> Result<Digest, OpenFault> {
+        let path = self.file(directory);
+        let last = self.read(directory).and_then(|connection| last(&connection));
+        Ok(last
+            .map_err(|source| OpenFault::Store { path, source })?
+            .map(|(_, root, _)| root)
+            .unwrap_or_default())
+    }
+
+    /// Opens the month for reading, beside a server that writes it.
+    pub(super) fn read(&self, directory: &Path) -> rusqlite::Result<Connection> {
+        reading(&self.file(directory))
+    }
+
+    pub(super) fn remove(&self, directory: &Path) -> Result<(), OpenFault> {
+        let path = self.file(directory);
+        let fault = |source| OpenFault::Directory { path: path.clone(), source };
+        for end in ["-wal", "-shm", ""] {
+            let file = PathBuf::from(format!("{}{end}", path.display()));
+            if file.exists() {
+                fs::remove_file(&file).map_err(fault)?;
+            }
+        }
+        sync_directory(directory).map_err(fault)
+    }
+}
+
+/// Months that retention may be set to, so that dates stay within the calendar.
+const MONTHS_MAX: u64 = 1200;
+
+impl std::fmt::Display for Month {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Stored {
+    /// A row without anything in it yet.
+    pub(super) fn at(at: Timestamp) -> Self {
+        Self {
+            number: 0,
+            written_at: at.as_second(),
+            events: Vec::new(),
+            actors: Vec::new(),
+            control: String::new(),
+            root: Digest::default(),
+            signature: String::new(),
+        }
+    }
+
+    /// The root that chains this row to the one before.
+    pub(super) fn root_after(&self, previous: &Digest) -> Digest {
+        trail_root(
+            previous,
+            self.written_at,
+            &[&self.events, &self.actors, self.control.as_bytes()],
+        )
+    }
+
+    pub(super) fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let Self { number, written_at, events, actors, control, root, signature } = self;
+        connection
+            .prepare_cached("INSERT INTO trail VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            .execute(params![number, written_at, events, actors, control, root, signature])?;
+        Ok(())
+    }
+
+    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            number: row.get(0)?,
+            written_at: row.get(1)?,
+            events: row.get(2)?,
+            actors: row.get(3)?,
+            control: row.get(4)?,
+            root: row.get(5)?,
+            signature: row.get(6)?,
+        })
+    }
+}
+
+/// Notes what an operator's command did, beside a server that may be running.
+///
+/// # Errors
+/// [`OpenFault`].
+pub fn note_command(
+    directory: &Path,
+    keys: &HouseKeys,
+    now: Timestamp,
+    what: &str,
+) -> Result<(), OpenFault> {
+    let commands = Month(COMMANDS.to_owned());
+    let (connection, ..) = commands.open(directory, keys, Digest::default(), now)?;
+    let store = |source| OpenFault::Store { path: commands.file(directory), source };
+    // From here on no other command writes, so the last row stays the last.
+    let transaction =
+        Transaction::new_unchecked(&connection, TransactionBehavior::Immediate).map_err(store)?;
+    let (number, previous, _) = last(&transaction).map_err(store)?.unwrap_or_default();
+    let mut row = Stored { number: number + 1, control: what.to_owned(), ..Stored::at(now) };
+    row.root = row.root_after(&previous);
+    row.signature = keys.sign_root(&row.root);
+    row.insert(&transaction).map_err(store)?;
+    transaction.commit().map_err(store)
+}
+
+/// The rows that a copy lacks, as [`backup`](crate::ledger::backup) asks for them.
+pub(in crate::ledger) fn copy(
+    connection: &Connection,
+    progress: &mut dyn FnMut(u64),
+) -> rusqlite::Result<Option<u64>> {
+    let mut rows = 0;
+    let mut have = match last(connection)? {
+        None => -1,
+        Some((number, root, _)) => {
+            let theirs: Option<Digest> = connection
+                .query_row("SELECT root FROM source.trail WHERE number = ?1", [number], |row| {
+                    row.get(0)
+                })
+                .optional()?;
+            if theirs != Some(root) {
+                return Ok(None);
+            }
+            number
+        }
+    };
+    loop {
+        let copied = connection.execute(
+            "INSERT INTO main.trail SELECT * FROM source.trail WHERE number > ?1 ORDER BY number LIMIT ?2",
+            params![have, ROWS_AT_A_TIME],
+        )?;
+        if copied == 0 {
+            return Ok(Some(rows));
+        }
+        rows += copied as u64;
+        progress(rows);
+        have = last(connection)?.map_or(have, |(number, ..)| number);
+    }
+}
+
+/// Number, root and signature of the last row.
+fn last(connection: &Connection) -> rusqlite::Result<Option<(i64, Digest, String)>> {
+    let mut select = connection
+        .prepare("SELECT number, root, signature FROM main.trail ORDER BY number DESC LIMIT 1")?;
+    let mut rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    rows.next().transpose()
+}

@@ -1,0 +1,326 @@
+//! Reading the trail and the ledgers together: what happened to one person's data, in the order of time.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use rusqlite::params;
+
+use super::{
+    super::{
+        Position,
+        engine::{Change, OpenFault, Reader as _, StorageFault, StoredBatch},
+        engines::sqlite::{Bounds, SqliteReader, file_of},
+        keys::HouseKeys,
+        proof::Digest,
+        record::{Header, RecordFault},
+        seal::Subject,
+    },
+    event::{Event, Named, StoredActor},
+    month::{Month, Stored},
+};
+use crate::{
+    civic::FiscalCode,
+    schemes::{Campaign, Outcome},
+};
+
+/// Rows read at a time, so that nobody who writes waits for a reader.
+const ROWS_AT_A_TIME: i64 = 1024;
+const BOUNDS: Bounds = Bounds { wal_bytes_max: u64::MAX, readers_max: 1 };
+
+/// One line of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// When.
+    pub at: Timestamp,
+    /// What was done, one word.
+    pub what: String,
+    /// The receipt code of the application it was done to.
+    pub receipt: Option<String>,
+    /// The fiscal code of whoever did it; nothing for the counter itself.
+    pub by: Option<String>,
+    /// The office they acted for.
+    pub office: Option<String>,
+}
+
+/// Why the trail cannot be searched.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchFault {
+    /// A file cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenFault),
+    /// A ledger cannot be read.
+    #[error(transparent)]
+    Storage(#[from] StorageFault),
+    /// A month of the trail cannot be read.
+    #[error("audit trail of {month}: {source}")]
+    Month {
+        /// Which month.
+        month: String,
+        /// What the store said.
+        source: rusqlite::Error,
+    },
+    /// A month of the trail is damaged.
+    #[error("audit trail of {month}: row {row} cannot be read; run sportello verify")]
+    Damaged {
+        /// Which month.
+        month: String,
+        /// Which row.
+        row: i64,
+    },
+}
+
+/// A search, beside a server that may be running.
+pub struct Search {
+    directory: PathBuf,
+    keys: Arc<HouseKeys>,
+    subject: Subject,
+    code: FiscalCode,
+}
+
+/// Something that happened, before it is known who is behind the hashes.
+struct Found {
+    at: Timestamp,
+    what: String,
+    object: Option<(Campaign, Position)>,
+    by: Option<(Subject, Subject)>,
+}
+
+impl Search {
+    /// A search for what happened to the data of `code`.
+    #[must_use]
+    pub fn of(directory: &Path, keys: Arc<HouseKeys>, code: &FiscalCode) -> Self {
+        let subject = keys.subject(code);
+        Self { directory: directory.to_owned(), keys, subject, code: *code }
+    }
+
+    /// What was done to the person's data, oldest first, from the trail and from the ledgers of `campaigns`.
+    ///
+    /// # Errors
+    /// [`SearchFault`].
+    pub fn done_to(
+        &self,
+        campaigns: impl Iterator<Item = Campaign>,
+    ) -> Result<Vec<Line>, SearchFault> {
+        let mut found = self.events(|event| event.subject == self.subject)?;
+        for campaign in campaigns.filter(|campaign| file_of(&self.directory, *campaign).exists()) {
+            self.ledger(campaign, &mut found)?;
+        }
+        self.told(found)
+    }
+
+    /// What the person did, to their own data and to others', as far as the trail has it, oldest first.
+    ///
+    /// # Errors
+    /// [`SearchFault`].
+    pub fn done_by(&self) -> Result<Vec<Line>, SearchFault> {
+        let found = self.events(|event| event.actor == self.subject)?;
+        self.told(found)
+    }
+
+    fn events(&self, wanted: impl Fn(&Event) -> bool) -> Result<Vec<Found>, SearchFault> {
+        let mut found = Vec::new();
+        each_row(&self.directory, |month, row| {
+            let damaged = || SearchFault::Damaged { month: month.to_string(), row: row.number };
+            for event in Event::decode_all(&row.events).ok_or_else(damaged)? {
+                if wanted(&event) {
+                    found.push(Found {
+                        at: event.at,
+                        what: event.action.as_str().to_owned(),
+                        object: event.object,
+                        by: Some((event.actor, event.principal)),
+                    });
+                }
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// What a ledger has of the person: every batch is looked through for their claim.
+    fn ledger(&self, campaign: Campaign, found: &mut Vec<Found>) -> Result<(), SearchFault> {
+        let claim = self.keys.claim(self.subject, campaign);
+        let reader = SqliteReader::new(file_of(&self.directory, campaign), BOUNDS);
+        let mut theirs = HashSet::new();
+        for number in 1..=reader.batches()? {
+            let Some(batch) = reader.batch(number)? else { continue };
+            let StoredBatch { first, written_at, entries, changes, .. } = batch;
+            let at = Timestamp::from_second(written_at).unwrap_or_default();
+            for (position, entry) in (first.0..).map(Position).zip(&entries) {
+                if entry.claim == claim {
+                    theirs.insert(position);
+                    let header = reader.record(position)?.map(|stored| Header::decode(&stored));
+                    let by = match header {
+                        Some(Ok(header)) => Some((header.actor, header.principal)),
+                        Some(Err(
+                            RecordFault::Form | RecordFault::Erased | RecordFault::Seal(_),
+                        ))
+                        | None => None,
+                    };
+                    let what = "application-received".to_owned();
+                    found.push(Found { at, what, object: Some((campaign, position)), by });
+                }
+            }
+            for (position, change) in
+                changes.into_iter().filter(|(position, _)| theirs.contains(position))
+            {
+                found.push(Found {
+                    at,
+                    what: told_change(change),
+                    object: Some((campaign, position)),
+                    by: None,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts names to the hashes and everything in order.
+    fn told(&self, mut found: Vec<Found>) -> Result<Vec<Line>, SearchFault> {
+        found.sort_by_key(|found| found.at);
+        let itself = (self.subject, self.subject);
+        let strangers: HashSet<_> =
+            found.iter().filter_map(|found| found.by).filter(|by| *by != itself).collect();
+        let names = self.names(&strangers)?;
+        let line = |Found { at, what, object, by }: Found| {
+            let receipt = object
+                .map(|(campaign, position)| self.keys.receipt(campaign, position).to_string());
+            let (by, office) = match by {
+                None => (None, None),
+                Some(by) if by == itself => (Some(self.code.as_str().to_owned()), None),
+                Some(by) => match names.get(&by) {
+                    Some(Named { fiscal_code, office }) => {
+                        (Some(fiscal_code.clone()), office.clone())
+                    }
+                    None => (Some(format!("{:?}", by.0)), Some(format!("{:?}", by.1))),
+                },
+            };
+            Line { at, what, receipt, by, office }
+        };
+        Ok(found.into_iter().map(line).collect())
+    }
+
+    fn names(
+        &self,
+        wanted: &HashSet<(Subject, Subject)>,
+    ) -> Result<HashMap<(Subject, Subject), Named>, SearchFault> {
+        let mut names = HashMap::new();
+        if wanted.is_empty() {
+            return Ok(names);
+        }
+        each_row(&self.directory, |month, row| {
+            let damaged = || SearchFault::Damaged { month: month.to_string(), row: row.number };
+            for actor in StoredActor::decode_all(&row.actors).ok_or_else(damaged)? {
+                let who = (actor.person, actor.principal);
+                if wanted.contains(&who) && !names.contains_key(&who) {
+                    names.insert(who, actor.named(&self.keys).map_err(|_| damaged())?);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(names)
+    }
+}
+
+/// Every control action, oldest first.
+///
+/// # Errors
+/// [`SearchFault`].
+pub fn controls(directory: &Path) -> Result<Vec<(Timestamp, String)>, SearchFault> {
+    let mut controls = Vec::new();
+    each_row(directory, |_, row| {
+        if !row.control.is_empty() {
+            controls.push((
+                Timestamp::from_second(row.written_at).unwrap_or_default(),
+                row.control.clone(),
+            ));
+        }
+        Ok(())
+    })?;
+    controls.sort_by_key(|(at, _)| *at);
+    Ok(controls)
+}
+
+/// Walks the whole trail: every row is under its root, every root signed, every month goes on from one before it. Returns
+/// what is wrong, in words for the operator.
+///
+/// # Errors
+/// [`SearchFault`].
+pub fn inspect(directory: &Path, keys: &HouseKeys) -> Result<Vec<String>, SearchFault> {
+    let mut findings = Vec::new();
+    let mut roots_before: Option<HashSet<Digest>> = None;
+    for month in Month::all(directory)? {
+        let mut roots: Vec<Digest> = Vec::new();
+        each_row_of(directory, &month, |row| {
+            let number = i64::try_from(roots.len()).unwrap_or(i64::MAX);
+            if row.number != number {
+                findings.push(format!(
+                    "audit trail of {month}: rows before {} are missing",
+                    row.number
+                ));
+            }
+            let chained = match roots.last() {
+                None => {
+                    !month.is_chained()
+                        || roots_before.as_ref().is_none_or(|before| before.contains(&row.root))
+                }
+                Some(previous) => row.root_after(previous) == row.root,
+            };
+            if !chained || !keys.signed_root(&row.root, &row.signature) {
+                findings.push(format!(
+                    "audit trail of {month}: row {} was changed, or one before it",
+                    row.number
+                ));
+            }
+            roots.push(row.root);
+            Ok(())
+        })?;
+        roots_before = Some(roots.into_iter().collect());
+    }
+    Ok(findings)
+}
+
+fn told_change(change: Change) -> String {
+    let decided = |word: &str, outcome: Outcome| format!("{word}-{}", outcome.as_str());
+    match change {
+        Change::Decided(outcome) => decided("decided", outcome),
+        Change::Revised(outcome) => decided("decided-again", outcome),
+        Change::Withdrawn(_) => "withdrawn".to_owned(),
+        Change::Erased => "erased".to_owned(),
+    }
+}
+
+fn each_row(
+    directory: &Path,
+    mut look: impl FnMut(&Month, &Stored) -> Result<(), SearchFault>,
+) -> Result<(), SearchFault> {
+    for month in Month::all(directory)? {
+        each_row_of(directory, &month, |row| look(&month, row))?;
+    }
+    Ok(())
+}
+
+/// The rows of a month, some at a time: a long read would keep the writer's log from being moved into place.
+fn each_row_of(
+    directory: &Path,
+    month: &Month,
+    mut look: impl FnMut(&Stored) -> Result<(), SearchFault>,
+) -> Result<(), SearchFault> {
+    let fault = |source| SearchFault::Month { month: month.to_string(), source };
+    let connection = month.read(directory).map_err(fault)?;
+    let mut from = i64::MIN;
+    loop {
+        let mut select = connection
+            .prepare_cached("SELECT * FROM trail WHERE number >= ?1 ORDER BY number LIMIT ?2")
+            .map_err(fault)?;
+        let rows =
+            select.query_map(params![from, ROWS_AT_A_TIME], Stored::from_row).map_err(fault)?;
+        let rows = rows.collect::<Result<Vec<_>, _>>().map_err(fault)?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        from = last.number + 1;
+        rows.iter().try_for_each(&mut look)?;
+    }
+}

@@ -1,0 +1,173 @@
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::{
+    ledger::{Position, engines::files::take_directory, keys::HouseKeys},
+    schemes::{Campaign, Scheme},
+};
+
+const CONFIG: Config = Config { months_kept: 24, queue_events_max: 16 };
+const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
+
+struct House {
+    directory: tempfile::TempDir,
+    keys: Arc<HouseKeys>,
+    clock: Clock,
+}
+
+fn house(now: &str) -> House {
+    let directory = tempfile::tempdir().unwrap();
+    drop(take_directory(directory.path()).unwrap());
+    let keys = Arc::new(HouseKeys::from_master(&[7; 32]));
+    House { directory, keys, clock: Clock::standing_at(at(now)) }
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+impl House {
+    fn trail(&self) -> Trail {
+        let (keys, clock) = (Arc::clone(&self.keys), self.clock.clone());
+        Trail::open(self.directory.path(), keys, clock, CONFIG).unwrap()
+    }
+
+    fn search(&self, n: u64) -> Search {
+        Search::of(self.directory.path(), Arc::clone(&self.keys), &FiscalCode::made_up(n))
+    }
+
+    fn findings(&self) -> Vec<String> {
+        inspect(self.directory.path(), &self.keys).unwrap()
+    }
+
+    fn months(&self) -> Vec<String> {
+        let months = month::Month::all(self.directory.path()).unwrap();
+        months.iter().map(ToString::to_string).collect()
+    }
+}
+
+fn citizen(n: u64) -> Who<'static> {
+    Who { fiscal_code: FiscalCode::made_up(n), office: None }
+}
+
+fn clerk(n: u64) -> Who<'static> {
+    Who { fiscal_code: FiscalCode::made_up(n), office: Some("patronato-1") }
+}
+
+async fn look(house: &House, trail: &Trail, who: Who<'_>, whose: u64) {
+    let subject = house.keys.subject(&FiscalCode::made_up(whose));
+    trail.note(Action::ApplicationShown, subject, who, Some((CAMPAIGN, Position(7)))).await;
+}
+
+#[tokio::test]
+async fn whoever_looked_is_found_with_name_and_office_and_nobody_else() {
+    let house = house("2024-09-16T15:30:00Z");
+    let trail = house.trail();
+    look(&house, &trail, citizen(1), 1).await;
+    house.clock.set(at("2024-09-17T07:00:00Z"));
+    look(&house, &trail, clerk(9), 1).await;
+    look(&house, &trail, citizen(2), 2).await;
+
+    // Beside the trail that is open, as beside a running server.
+    let lines = house.search(1).done_to([].into_iter()).unwrap();
+    let told: Vec<_> =
+        lines.iter().map(|line| (line.by.as_deref().unwrap(), line.office.as_deref())).collect();
+    let (person, other) = (FiscalCode::made_up(1), FiscalCode::made_up(9));
+    assert_eq!(told, [(person.as_str(), None), (other.as_str(), Some("patronato-1"))]);
+    let receipt = house.keys.receipt(CAMPAIGN, Position(7)).to_string();
+    assert!(lines.iter().all(|line| line.what == "application-shown" && line.receipt.as_ref() == Some(&receipt)));
+    assert_eq!(lines[1].at, at("2024-09-17T07:00:00Z"));
+    assert_eq!(house.search(9).done_to([].into_iter()).unwrap(), []);
+    assert_eq!(house.search(9).done_by().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn months_have_files_of_their_own_are_chained_and_leave_when_they_are_old() {
+    let house = house("2022-08-31T21:59:00Z");
+    let trail = house.trail();
+    look(&house, &trail, citizen(1), 1).await;
+    house.clock.set(at("2022-08-31T22:00:00Z"));
+    look(&house, &trail, citizen(1), 1).await;
+    assert_eq!(house.months(), ["2022-08", "2022-09"], "the month changes at midnight in Rome");
+    drop(trail);
+    house.clock.set(at("2024-09-16T15:30:00Z"));
+    let trail = house.trail();
+    assert_eq!(house.months(), ["2022-09", "2024-09"], "24 full months and the current one");
+    look(&house, &trail, citizen(1), 1).await;
+    trail.control("operator: tested");
+    drop(trail);
+    assert_eq!(house.search(1).done_to([].into_iter()).unwrap().len(), 2);
+    let controls = controls(house.directory.path()).unwrap();
+    assert_eq!(controls, [(at("2024-09-16T15:30:00Z"), "operator: tested".to_owned())]);
+    assert_eq!(house.findings(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn every_tampering_is_found() {
+    for (tampering, words) in [
+        ("DELETE FROM trail WHERE number = 2", "rows before 3 are missing"),
+        ("DELETE FROM trail WHERE number = 0", "rows before 1 are missing"),
+        ("UPDATE trail SET written_at = written_at + 1 WHERE number = 2", "row 2 was changed"),
+        ("UPDATE trail SET control = 'nothing' WHERE number = 3", "row 3 was changed"),
+        ("UPDATE trail SET actors = x'' WHERE number = 1", "row 1 was changed"),
+        (
+            "UPDATE trail SET events = (SELECT events FROM trail WHERE number = 2) WHERE number = 1",
+            "row 1 was changed",
+        ),
+    ] {
+        let house = house("2024-09-16T15:30:00Z");
+        let trail = house.trail();
+        look(&house, &trail, citizen(1), 1).await;
+        look(&house, &trail, citizen(2), 2).await;
+        drop(trail);
+        let trail = house.trail();
+        trail.control("operator: tested");
+        drop(trail);
+        assert_eq!(house.findings(), Vec::<String>::new());
+        let file = house.directory.path().join("audit-2024-09.sqlite");
+        let changed = rusqlite::Connection::open(file).unwrap().execute(tampering, []).unwrap();
+        assert_eq!(changed, 1);
+        let findings = house.findings();
+        assert!(
+            findings.iter().any(|finding| finding.contains(words)),
+            "{tampering}: {findings:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_month_of_another_house_or_out_of_the_chain_is_found() {
+    let house = house("2024-08-16T15:30:00Z");
+    let trail = house.trail();
+    look(&house, &trail, citizen(1), 1).await;
+    house.clock.set(at("2024-09-16T15:30:00Z"));
+    look(&house, &trail, citizen(1), 1).await;
+    drop(trail);
+    assert_eq!(house.findings(), Vec::<String>::new());
+    let august = house.directory.path().join("audit-2024-08.sqlite");
+    rusqlite::Connection::open(august)
+        .unwrap()
+        .execute("DELETE FROM trail WHERE number = 1", [])
+        .unwrap();
+    let findings = house.findings();
+    assert!(findings[0].starts_with("audit trail of 2024-09: row 0"), "{findings:?}");
+    let others = HouseKeys::from_master(&[8; 32]);
+    assert!(!inspect(house.directory.path(), &others).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_trail_that_cannot_be_written_rings_and_holds_nobody_up() {
+    let house = house("2024-09-16T15:30:00Z");
+    let trail = house.trail();
+    look(&house, &trail, citizen(1), 1).await;
+    // Somebody takes the table away under the writer.
+    let file = house.directory.path().join("audit-2024-09.sqlite");
+    rusqlite::Connection::open(file).unwrap().execute("DROP TABLE trail", []).unwrap();
+    assert!(!trail.failed());
+    look(&house, &trail, citizen(1), 1).await;
+    assert!(trail.failed());
+    look(&house, &trail, citizen(1), 1).await;
+    trail.control("operator: tested");
+}

@@ -1,0 +1,167 @@
+//! The thread that writes the trail: what waits is written with one sync, a new month gets a new file.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    super::{engine::OpenFault, keys::HouseKeys, proof::Digest, seal::Subject},
+    Config, Note,
+    event::{Actor, Event},
+    month::{Month, Stored},
+};
+use crate::metrics as list;
+
+/// People remembered as named; past it some are named again, which costs bytes and nothing else.
+const NAMED_MAX: usize = 100_000;
+/// Events written with one sync.
+const ROW_EVENTS_MAX: usize = 1024;
+
+pub(super) struct Writer {
+    directory: PathBuf,
+    keys: Arc<HouseKeys>,
+    config: Config,
+    month: Month,
+    connection: Connection,
+    number: i64,
+    root: Digest,
+    /// Whom this month's file names already.
+    named: HashSet<(Subject, Subject)>,
+}
+
+/// What is written together.
+#[derive(Default)]
+struct Gathered {
+    events: Vec<(Event, Box<Actor>)>,
+    waiters: Vec<oneshot::Sender<()>>,
+    controls: Vec<(Timestamp, String)>,
+    close: bool,
+}
+
+impl Gathered {
+    fn add(&mut self, note: Note) {
+        match note {
+            Note::Event(event, actor, written) => {
+                self.events.push((event, actor));
+                self.waiters.extend(written);
+            }
+            Note::Control(at, what) => self.controls.push((at, what)),
+            Note::Close => self.close = true,
+        }
+    }
+
+    fn at(&self) -> Option<Timestamp> {
+        let controls = self.controls.iter().map(|(at, _)| *at);
+        self.events.iter().map(|(event, _)| event.at).chain(controls).max()
+    }
+}
+
+impl Writer {
+    pub(super) fn open(
+        directory: &Path,
+        keys: Arc<HouseKeys>,
+        now: Timestamp,
+        config: Config,
+    ) -> Result<Self, OpenFault> {
+        let month = Month::of(now);
+        retire(directory, now, config)?;
+        let earlier = Month::all(directory)?.into_iter().rev().find(|earlier| *earlier < month);
+        let root =
+            earlier.map(|earlier| earlier.last_root(directory)).transpose()?.unwrap_or_default();
+        let (connection, number, root) = month.open(directory, &keys, root, now)?;
+        let directory = directory.to_owned();
+        Ok(Self { directory, keys, config, month, connection, number, root, named: HashSet::new() })
+    }
+
+    /// Works until it is told to close or something fails, which is final.
+    pub(super) fn run(mut self, mut notes: mpsc::Receiver<Note>, failed: &AtomicBool) {
+        while let Some(first) = notes.blocking_recv() {
+            let mut gathered = Gathered::default();
+            gathered.add(first);
+            while gathered.events.len() < ROW_EVENTS_MAX
+                && let Ok(note) = notes.try_recv()
+            {
+                gathered.add(note);
+            }
+            if let Err(fault) = self.write(&gathered) {
+                failed.store(true, Ordering::Release);
+                list::AUDIT_FAILED.gauge(&[]).set(1.0);
+                tracing::error!(%fault, "the audit trail has failed: mend the storage and restart");
+                return;
+            }
+            for waiter in gathered.waiters {
+                let _gone = waiter.send(());
+            }
+            if gathered.close {
+                return;
+            }
+        }
+    }
+
+    fn write(&mut self, gathered: &Gathered) -> Result<(), OpenFault> {
+        let Some(now) = gathered.at() else { return Ok(()) };
+        if Month::of(now) != self.month {
+            self.turn_to(now)?;
+        }
+        let store =
+            |source| OpenFault::Store { path: self.directory.join(self.month.to_string()), source };
+        let transaction = self.connection.unchecked_transaction().map_err(store)?;
+        let (mut number, mut root) = (self.number, self.root);
+        let mut named = Vec::new();
+        let mut append = |mut row: Stored| {
+            number += 1;
+            root = row.root_after(&root);
+            (row.number, row.root, row.signature) = (number, root, self.keys.sign_root(&root));
+            row.insert(&transaction)
+        };
+        if !gathered.events.is_empty() {
+            let mut row = Stored::at(now);
+            for (event, actor) in &gathered.events {
+                event.encode(&mut row.events);
+                let who = (actor.person, actor.principal);
+                if !self.named.contains(&who) && !named.contains(&who) {
+                    actor.encode(&self.keys, &mut row.actors);
+                    named.push(who);
+                }
+            }
+            append(row).map_err(store)?;
+        }
+        for (at, what) in &gathered.controls {
+            append(Stored { control: what.clone(), ..Stored::at(*at) }).map_err(store)?;
+        }
+        transaction.commit().map_err(store)?;
+        if self.named.len() + named.len() > NAMED_MAX {
+            self.named.clear();
+        }
+        self.named.extend(named);
+        (self.number, self.root) = (number, root);
+        Ok(())
+    }
+
+    fn turn_to(&mut self, now: Timestamp) -> Result<(), OpenFault> {
+        let month = Month::of(now);
+        let (connection, number, root) = month.open(&self.directory, &self.keys, self.root, now)?;
+        (self.month, self.connection, self.number, self.root) = (month, connection, number, root);
+        self.named.clear();
+        retire(&self.directory, now, self.config)
+    }
+}
+
+/// Removes the months that are older than is to be kept.
+fn retire(directory: &Path, now: Timestamp, config: Config) -> Result<(), OpenFault> {
+    let oldest = Month::before(now, config.months_kept);
+    for month in Month::all(directory)?.into_iter().filter(|month| *month < oldest) {
+        month.remove(directory)?;
+        tracing::info!(%month, "a month of the audit trail was kept as long as it had to be, and is removed");
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Copying a ledger: batch by batch, each with its records and decisions, as it was written.
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::{BATCH_COLUMNS, batch_from, decision_id};
+use crate::ledger::{
+    engine::{AGAIN, Change, FIRST, StoredBatch},
+    proof::Digest,
+};
+
+/// Batches copied with one commit.
+const BATCHES_AT_A_TIME: u32 = 256;
+
+/// The batches that a copy lacks of the attached schema `source`, up to the last one that is there now, as
+/// [`backup`](crate::ledger::backup) asks for them.
+pub(in crate::ledger) fn copy(
+    connection: &Connection,
+    progress: &mut dyn FnMut(u64),
+) -> rusqlite::Result<Option<u64>> {
+    let batches = |schema: &str| {
+        let sql = format!("SELECT coalesce(max(number), 0) FROM {schema}.batches");
+        connection.query_row(&sql, [], |row| row.get::<_, u32>(0))
+    };
+    let root = |schema: &str, number: u32| {
+        let sql = format!("SELECT root FROM {schema}.batches WHERE number = ?1");
+        connection.query_row(&sql, [number], |row| row.get::<_, Digest>(0)).optional()
+    };
+    let (have, wanted) = (batches("main")?, batches("source")?);
+    if root("main", have)? != root("source", have)? {
+        return Ok(None);
+    }
+    let mut rows = 0;
+    let mut from = have + 1;
+    while from <= wanted {
+        let to = wanted.min(from + BATCHES_AT_A_TIME - 1);
+        let transaction = connection.unchecked_transaction()?;
+        for number in from..=to {
+            let Some(copied) = copy_batch(&transaction, number)? else { return Ok(None) };
+            rows += copied;
+        }
+        transaction.commit()?;
+        progress(rows);
+        from = to + 1;
+    }
+    Ok(Some(rows))
+}
+
+/// One batch with everything in it; returns its records, or nothing if the source is damaged.
+fn copy_batch(connection: &Connection, number: u32) -> rusqlite::Result<Option<u64>> {
+    let sql = format!("SELECT {BATCH_COLUMNS} FROM source.batches WHERE number = ?1");
+    let stored = connection.prepare_cached(&sql)?.query_row([number], batch_from).optional()?;
+    let Some((_, Some(StoredBatch { first, entries, changes, .. }))) = stored else {
+        return Ok(None);
+    };
+    connection
+        .prepare_cached("INSERT INTO main.batches SELECT * FROM source.batches WHERE number = ?1")?
+        .execute([number])?;
+    let copied = connection
+        .prepare_cached(
+            "INSERT INTO main.records SELECT * FROM source.records WHERE position >= ?1 AND position < ?1 + ?2",
+        )?
+        .execute([i64::from(first.0), i64::try_from(entries.len()).unwrap_or(i64::MAX)])?;
+    if copied != entries.len() {
+        return Ok(None);
+    }
+    for (position, change) in changes {
+        let turn = match change {
+            Change::Decided(_) => FIRST,
+            Change::Revised(_) => AGAIN,
+            Change::Withdrawn(_) => continue,
+            Change::Erased => {
+                super::writer::erase(connection, position)?;
+                continue;
+            }
+        };
+        connection
+            .prepare_cached(
+                "INSERT INTO main.decisions SELECT * FROM source.decisions WHERE id = ?1",
+            )?
+            .execute([decision_id(position, turn)])?;
+    }
+    Ok(Some(copied as u64))
+}

@@ -1,0 +1,65 @@
+//! Decisions packed for the disk: most of a decision's text is the same in every other one.
+//!
+//! A packed decision is the number of the phrase book it was packed with, then an LZ4 block. A phrase book is never
+//! changed, for what was packed with it must come back to the letter; a better one gets the next number.
+
+use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
+
+/// The phrase books, oldest first; the newest packs.
+const BOOKS: [&[u8]; 1] = [include_bytes!("packing/phrases-1.ndjson")];
+
+/// Packs the text of a decision.
+pub(super) fn pack(text: &[u8]) -> Vec<u8> {
+    let newest = BOOKS.len() - 1;
+    let packed = compress_prepend_size_with_dict(text, BOOKS[newest]);
+    let mut bytes = Vec::with_capacity(1 + packed.len());
+    bytes.push(u8::try_from(newest).unwrap_or(u8::MAX));
+    bytes.extend_from_slice(&packed);
+    bytes
+}
+
+/// The text that was packed, or nothing if it was packed by a later release.
+pub(super) fn unpack(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (number, packed) = bytes.split_first()?;
+    decompress_size_prepended_with_dict(packed, BOOKS.get(usize::from(*number))?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        application::{self, example},
+        civic::FiscalCode,
+        ledger::proof::sha256,
+        schemes::Rules,
+    };
+
+    #[test]
+    fn a_decision_comes_back_to_the_letter_from_less_than_a_quarter() {
+        let rules = Rules::builtin();
+        for year in 2022..=2026 {
+            let body = example(&FiscalCode::made_up(7), year);
+            let application = application::parse(body.as_bytes(), rules).unwrap();
+            let day = rules.window(application.campaign()).unwrap().opens_on;
+            let text = rules.decide(&application, day).to_json();
+            let packed = pack(&text);
+            assert_eq!(unpack(&packed).unwrap(), text);
+            assert!(packed.len() * 4 < text.len(), "{year}: {} of {}", packed.len(), text.len());
+        }
+        assert_eq!(unpack(&pack(b"")).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_a_later_release_packed_is_not_guessed_at() {
+        let mut packed = pack(b"{}");
+        packed[0] = u8::try_from(BOOKS.len()).unwrap();
+        assert_eq!(unpack(&packed), None);
+        assert_eq!(unpack(&[]), None);
+    }
+
+    #[test]
+    fn a_phrase_book_is_never_changed() {
+        let digests = BOOKS.map(|book| sha256(book)[..4].to_vec());
+        assert_eq!(digests, [[242, 127, 155, 218]]);
+    }
+}

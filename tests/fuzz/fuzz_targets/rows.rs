@@ -1,0 +1,69 @@
+//! A CSV table of applications, its first row and those below it: each becomes one JSON document, or names its first wrong
+//! cell.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+use sportello::{
+    application::{Columns, HeaderFault, ParseError, parse_submitted},
+    schemes::Rules,
+};
+
+fuzz_target!(|table: &[u8]| {
+    let lines = table.split(|byte| *byte == b'\n');
+    let mut rows = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let header = rows.next().unwrap_or_default();
+    let columns = match Columns::parse(header) {
+        Ok(columns) => columns,
+        Err(fault) => {
+            if let HeaderFault::Name(column) | HeaderFault::Twice(column) = fault {
+                assert!((1..=header.len() + 1).contains(&column), "{fault}");
+            }
+            return;
+        }
+    };
+    let mut json = b"what was there before".to_vec();
+    for row in rows {
+        match columns.to_json(row, &mut json) {
+            Ok(()) => is_what_the_row_says(header, row, &json),
+            Err(fault) => assert!((1..=row.len() + 2).contains(&fault.cell), "{fault:?}"),
+        }
+    }
+});
+
+fn is_what_the_row_says(header: &[u8], row: &[u8], json: &[u8]) {
+    let document: Value = serde_json::from_slice(json).expect("a row becomes a JSON document");
+    assert!(document.is_object());
+    let parsed = parse_submitted(json, Rules::builtin());
+    assert!(!matches!(parsed, Err(ParseError::Malformed { .. })), "{parsed:?}");
+    let header = std::str::from_utf8(header).expect("its columns were read");
+    let row = std::str::from_utf8(row).expect("its cells were read");
+    let mut said = Vec::new();
+    leaves(&document, &mut said);
+    for text in &said {
+        let is_in = |cells: &str| cells.contains(text) || cells.contains(&text.replace('"', "\"\""));
+        // The year of an income stands in the first row.
+        assert!(is_in(row) || is_in(header), "{text:?} comes from nowhere");
+    }
+    if !row.contains('"') {
+        let separator = if header.contains(';') { ";" } else { "," };
+        let filled = row.split(separator).filter(|cell| !cell.is_empty()).count();
+        assert!(said.len() >= filled, "a cell is lost");
+        assert!(said.len() == filled || header.contains("incomes"), "a cell is made up");
+        let quoted: Vec<_> = row.split(separator).map(|cell| format!("\"{cell}\"")).collect();
+        let columns = Columns::parse(header.as_bytes()).expect("they were read before");
+        let mut again = Vec::new();
+        let told = columns.to_json(quoted.join(separator).as_bytes(), &mut again);
+        assert_eq!((told, again.as_slice()), (Ok(()), json), "quotation marks change nothing");
+    }
+}
+
+/// Every text, number and word of the document.
+fn leaves(value: &Value, said: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => fields.values().for_each(|field| leaves(field, said)),
+        Value::Array(elements) => elements.iter().for_each(|element| leaves(element, said)),
+        Value::String(text) => said.push(text.clone()),
+        other => said.push(other.to_string()),
+    }
+}

@@ -1,0 +1,90 @@
+//! The audit trail, as an officer asks it beside a running counter.
+
+use serde_json::Value;
+use sportello::civic::FiscalCode;
+
+use crate::harness::{Counter, EVENING, MORNING, program};
+
+fn ask(counter: &Counter, arguments: &[&str]) -> Vec<Value> {
+    let output = program()
+        .args(["audit", "--format", "ndjson", "--data"])
+        .arg(counter.data())
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8(output.stdout).unwrap();
+    told.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What was done, and by whom if not by the counter itself.
+fn told(lines: &[Value]) -> Vec<(&str, Option<&str>)> {
+    lines.iter().map(|line| (line["what"].as_str().unwrap(), line["by"].as_str())).collect()
+}
+
+#[tokio::test]
+async fn an_officer_learns_who_was_shown_or_changed_whose_data_and_when() {
+    let mut counter = Counter::open_at(EVENING);
+    let citizen = counter.citizen(1).await;
+    let (code, other) = (citizen.code, FiscalCode::made_up(2));
+    citizen.get("/v1/draft").await;
+    let place = citizen.apply("key").await;
+    citizen.decided(&place).await;
+    citizen.get(&place).await;
+    assert_eq!(citizen.delete(&place).await.status, 204);
+    let neighbour = counter.citizen(2).await;
+    assert_eq!(neighbour.get(&place).await.status, 404);
+
+    let me = Some(code.as_str());
+    let expected = [
+        ("entered", me),
+        ("draft-shown", me),
+        ("application-received", me),
+        ("decided-granted", None),
+        ("application-shown", me),
+        ("withdrawal-asked", me),
+        ("withdrawn", None),
+    ];
+    let lines = ask(&counter, &["--fiscal-code", code.as_str()]);
+    let mut found = told(&lines);
+    let mut sorted = expected;
+    found.sort_unstable();
+    sorted.sort_unstable();
+    assert_eq!(found, sorted, "each once, a repeated look within a minute included");
+    let receipt = place.rsplit('/').next().unwrap();
+    let about: Vec<_> = lines.iter().filter(|line| line["receipt"] == receipt).collect();
+    assert_eq!(about.len(), 5);
+    let neighbours = ask(&counter, &["--fiscal-code", other.as_str()]);
+    assert_eq!(
+        told(&neighbours),
+        [("entered", Some(other.as_str()))],
+        "a refused look shows nothing"
+    );
+
+    // An intermediary's clerk is named with the office, on the client's side and on the clerk's own.
+    counter.stop();
+    let counter = counter.reopen(MORNING);
+    let clerk = counter.intermediary(9).await;
+    let client = FiscalCode::made_up(3);
+    let body =
+        sportello::application::example(&client, 2024).replacen('{', "{ \"mandate\": \"M-1\",", 1);
+    let answer = clerk.submit("key", &body).await;
+    clerk.decided(&answer.header("location")).await;
+    let clerks = (Some(clerk.code.as_str()), Some("patronato-1"));
+    let lines = ask(&counter, &["--fiscal-code", client.as_str()]);
+    let by = |what: &str| {
+        let line = lines.iter().find(|line| line["what"] == what).unwrap();
+        (line["by"].as_str(), line["office"].as_str())
+    };
+    assert_eq!((by("application-received"), by("application-shown")), (clerks, clerks));
+    assert_eq!(by("decided-granted"), (None, None));
+    let done = ask(&counter, &["--by", "--fiscal-code", clerk.code.as_str()]);
+    assert_eq!(told(&done), [("entered", clerks.0), ("application-shown", clerks.0)]);
+
+    let controls = ask(&counter, &["--controls"]);
+    let controls: Vec<_> = controls.iter().map(|line| line["what"].as_str().unwrap()).collect();
+    let (servers, commands) = controls.split_at(3);
+    assert_eq!(servers, ["server: opened", "server: drained and closed", "server: opened"]);
+    assert_eq!(commands.len(), 4, "{commands:?}");
+    assert!(commands.iter().all(|command| command.contains(": audit of ")), "{commands:?}");
+}
