@@ -22,8 +22,8 @@ use crate::schemes::Campaign;
 /// Files need few connections when nobody else works.
 const BOUNDS: Bounds = Bounds { wal_bytes_max: u64::MAX, readers_max: 1 };
 
-/// What is said of every receipt of such a batch.
-const UNSIGNED: &str = "it does not match its signed root";
+/// What is said of such a batch, and of everybody in it.
+const UNSIGNED: &str = "does not match its signed root";
 
 /// One campaign's ledger, opened to be verified; the directory must have been taken before.
 pub struct Inspection {
@@ -64,35 +64,32 @@ impl Inspection {
     pub fn walk(&self, mut progress: impl FnMut(u64)) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut previous_root = Some(Digest::default());
-        let mut records = 0;
+        let mut next = 0;
         let (mut standing, mut keys) = (HashSet::new(), HashSet::new());
         let batches = self.reader.batches().unwrap_or_else(|fault| {
             findings.push(format!("{}: its batches cannot be read: {fault}", self.campaign));
             0
         });
         for number in 1..=batches {
-            let first = self.keys.receipt(self.campaign, Position(records));
-            let batch = match self.batch(number) {
-                Ok(batch) => batch,
-                Err(what) => {
-                    findings.push(format!("{first}, batch {number}: {what}"));
-                    previous_root = None;
-                    continue;
-                }
+            let Some(batch) = self.batch(number, &mut findings) else {
+                previous_root = None;
+                continue;
             };
+            findings.extend(self.unread(next..batch.first.0));
             if previous_root.is_some_and(|root| root != batch.previous_root) {
-                findings.push(format!("{first}, batch {number}: the chain is broken before it"));
+                findings
+                    .push(format!("{}: the chain is broken before batch {number}", self.campaign));
             }
             let signed = batch.tree(&self.keys, self.campaign).root() == batch.root
                 && self.keys.signed_root(&batch.root, &batch.signature);
-            if !signed && batch.entries.is_empty() {
-                findings.push(format!("{first}, batch {number}: {UNSIGNED}"));
+            if !signed {
+                findings.push(format!("{}: batch {number} {UNSIGNED}", self.campaign));
             }
             for (offset, entry) in (0..).zip(&batch.entries) {
                 let position = Position(batch.first.0 + offset);
                 let code = || self.keys.receipt(self.campaign, position);
                 if !signed {
-                    findings.push(format!("{}, batch {number}: {UNSIGNED}", code()));
+                    findings.push(format!("{}: its batch {UNSIGNED}", code()));
                 }
                 if let Some(what) = self.examine(position, entry) {
                     findings.push(format!("{}: {what}", code()));
@@ -106,18 +103,29 @@ impl Inspection {
                 }
             }
             previous_root = Some(batch.root);
-            records = batch.first.0 + u32::try_from(batch.entries.len()).unwrap_or(u32::MAX);
-            progress(records.into());
+            next = batch.first.0.saturating_add(u32::try_from(batch.entries.len()).unwrap_or(0));
+            progress(next.into());
         }
+        findings.extend(self.unread(next..u32::try_from(lock(&self.index).len()).unwrap_or(next)));
         findings
     }
 
-    fn batch(&self, number: u32) -> Result<StoredBatch, String> {
-        match self.reader.batch(number) {
-            Ok(Some(batch)) => Ok(batch),
-            Ok(None) => Err("it is missing".to_owned()),
-            Err(fault) => Err(format!("it cannot be read: {fault}")),
-        }
+    fn batch(&self, number: u32, findings: &mut Vec<Finding>) -> Option<StoredBatch> {
+        let what = match self.reader.batch(number) {
+            Ok(Some(batch)) => return Some(batch),
+            Ok(None) => "is missing".to_owned(),
+            Err(fault) => format!("cannot be read: {fault}"),
+        };
+        findings.push(format!("{}: batch {number} {what}", self.campaign));
+        None
+    }
+
+    /// Everybody whose batch could not be read.
+    fn unread(&self, positions: std::ops::Range<u32>) -> impl Iterator<Item = Finding> {
+        positions.map(|position| {
+            let code = self.keys.receipt(self.campaign, Position(position));
+            format!("{code}: its batch is missing or cannot be read")
+        })
     }
 
     fn examine(&self, position: Position, entry: &Entry) -> Option<String> {
