@@ -116,7 +116,12 @@ impl HouseKeys {
     /// The tree over a batch: its receipts, and what the house adds.
     pub(super) fn tree(&self, campaign: Campaign, batch: &Contents<'_>) -> Tree {
         let mut leaves = Vec::with_capacity(batch.entries.len() + 1);
-        leaves.push(house_leaf(batch.previous_root, batch.written_at, batch.changes));
+        leaves.push(house_leaf(
+            batch.previous_root,
+            batch.written_at,
+            batch.encoded,
+            batch.changes,
+        ));
         for (offset, entry) in (0..).zip(batch.entries) {
             leaves.push(self.leaf(campaign, Position(batch.first.0 + offset), entry));
         }
@@ -146,6 +151,8 @@ impl Generation {
 pub(super) struct Contents<'b> {
     pub(super) first: Position,
     pub(super) entries: &'b [Entry],
+    /// The same, encoded.
+    pub(super) encoded: &'b [u8],
     /// Encoded.
     pub(super) changes: &'b [u8],
     /// Seconds since 1970.
@@ -158,7 +165,15 @@ impl StoredBatch {
     pub(super) fn tree(&self, keys: &HouseKeys, campaign: Campaign) -> Tree {
         let Self { first, written_at, ref entries, ref previous_root, .. } = *self;
         let changes = Change::encode_all(&self.changes);
-        let contents = Contents { first, entries, changes: &changes, written_at, previous_root };
+        let encoded = Entry::encode_all(entries);
+        let contents = Contents {
+            first,
+            entries,
+            encoded: &encoded,
+            changes: &changes,
+            written_at,
+            previous_root,
+        };
         keys.tree(campaign, &contents)
     }
 }

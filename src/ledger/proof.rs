@@ -1,8 +1,8 @@
 //! Receipts that prove themselves: one signed Merkle root a batch, its leaves sorted so that a path shows no order.
 //!
 //! Hashing follows RFC 9162, section 2.1.1: a leaf is `SHA-256(0x00 ‖ data)`, a node `SHA-256(0x01 ‖ left ‖ right)`. Each batch
-//! also has a leaf of the house's own: the root of the batch before it, when it was written, and what was decided or
-//! withdrawn with it. So the roots form a chain, and nothing can be taken out of the ledger or slipped into it unseen.
+//! also has a leaf of the house's own: the root of the batch before it, when it was written, whose claims and keys are in it, and what
+//! was decided or withdrawn with it. So the roots form a chain, and nothing can be taken out of the ledger or slipped into it unseen.
 
 use aws_lc_rs::{
     digest::{Context, SHA256, digest},
@@ -44,10 +44,18 @@ pub fn receipt_leaf(receipt: &str, received_on: &str, digest: &Digest) -> Digest
     hash(&[&[0], receipt.as_bytes(), b"\n", received_on.as_bytes(), b"\n", digest])
 }
 
-/// The house's own leaf of a batch: the root of the batch before, when it was written, and what changed with it.
+/// The house's own leaf of a batch: the root of the batch before, when it was written, its narrow entries, and what changed with
+/// it.
 #[must_use]
-pub(super) fn house_leaf(previous_root: &Digest, written_at: i64, changes: &[u8]) -> Digest {
-    hash(&[&[0], b"house\n", previous_root, &written_at.to_be_bytes(), changes])
+pub(super) fn house_leaf(
+    previous_root: &Digest,
+    written_at: i64,
+    entries: &[u8],
+    changes: &[u8],
+) -> Digest {
+    let entries_bytes = (entries.len() as u64).to_be_bytes();
+    let written_at = written_at.to_be_bytes();
+    hash(&[&[0], b"house\n", previous_root, &written_at, &entries_bytes, entries, changes])
 }
 
 /// The root of a row of the audit trail: a plain chain, for nobody holds a path into it.

@@ -96,6 +96,8 @@ impl Writer {
                 failed.store(true, Ordering::Release);
                 list::AUDIT_FAILED.gauge(&[]).set(1.0);
                 tracing::error!(%fault, "the audit trail has failed: mend the storage and restart");
+                // Closing would sync again, and what a failed sync left is known only after a restart.
+                std::mem::forget(self);
                 return;
             }
             for waiter in gathered.waiters {

@@ -103,11 +103,12 @@ impl SqliteEngine {
             return Ok(None);
         }
         let entries: Vec<Entry> = plan.fresh.iter().map(|fresh| Entry::from(*fresh)).collect();
-        let changes = Change::encode_all(&changes);
+        let (encoded, changes) = (Entry::encode_all(&entries), Change::encode_all(&changes));
         let written_at = batch.at.as_second();
         let contents = Contents {
             first: plan.first,
             entries: &entries,
+            encoded: &encoded,
             changes: &changes,
             written_at,
             previous_root: &self.previous_root,
@@ -125,7 +126,7 @@ impl SqliteEngine {
                 number,
                 plan.first.0,
                 written_at,
-                Entry::encode_all(&entries),
+                encoded,
                 changes,
                 root,
                 signature
