@@ -17,7 +17,7 @@ use crate::{
         Receipt, Tally, audit,
         engines::{files::take_directory, sqlite::file_of},
         keys::HouseKeys,
-        verify::{Inspection, holds_receipt, proves_itself},
+        verify::{Inspection, Prover, holds_receipt},
     },
     schemes::{Campaign, Rules},
 };
@@ -125,12 +125,14 @@ fn receipts(
     let mut findings = Vec::new();
     let mut codes = BTreeMap::new();
     let mut count = 0_u64;
+    let (mut prover, mut progress) = (Prover::with(public_keys), progress());
     for (number, line) in (1_u64..).zip(BufReader::new(file).lines()) {
         let line = line?;
         if line.trim().is_empty() {
             continue;
         }
         count += 1;
+        progress(count);
         let at = || format!("{}:{number}", path.display());
         match serde_json::from_str::<Receipt>(&line) {
             Err(fault) => findings.push(format!("{}: is no receipt: {fault}", at())),
@@ -141,7 +143,7 @@ fn receipts(
                     receipt.receipt
                 ));
             }
-            Ok(receipt) if !proves_itself(&receipt, public_keys) => {
+            Ok(receipt) if !prover.proves(&receipt) => {
                 findings.push(format!("{}: {} does not prove itself", at(), receipt.receipt));
             }
             Ok(receipt) => {
@@ -165,7 +167,7 @@ fn progress() -> impl FnMut(u64) {
     move |records| {
         if shown && records >= next {
             next = records + PROGRESS_RECORDS;
-            eprint!("\r{records} records read ");
+            eprint!("\r{records} read ");
         }
     }
 }

@@ -290,7 +290,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("ledger.queue_messages_max", "131072", COUNT, "Messages that wait for the committer."),
     setting(
         "ledger.wal_bytes_max",
-        "134217728",
+        "33554432",
         BYTES,
         "Bytes of the write-ahead log before the committer moves it into place itself.",
     ),

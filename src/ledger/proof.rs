@@ -120,10 +120,12 @@ impl Proof {
     /// Whether this proof leads from `leaf` to a root that was signed with one of the keys.
     #[must_use]
     pub fn holds_for(&self, leaf: Digest, public_keys: &[Vec<u8>]) -> bool {
-        self.checked(leaf, public_keys).unwrap_or(false)
+        self.root_of(leaf).is_some_and(|root| self.is_signed(&root, public_keys))
     }
 
-    fn checked(&self, leaf: Digest, public_keys: &[Vec<u8>]) -> Option<bool> {
+    /// The root that the path leads to from `leaf`; nothing if it is not the root that this proof names.
+    #[must_use]
+    pub fn root_of(&self, leaf: Digest) -> Option<Digest> {
         let mut hash = leaf;
         for step in &self.path {
             let (side, neighbour) = step.split_once(':')?;
@@ -134,11 +136,18 @@ impl Proof {
                 _ => return None,
             };
         }
-        let encoded = self.signature.strip_prefix("ed25519=:")?.strip_suffix(':')?;
-        let signature = STANDARD.decode(encoded).ok()?;
+        (decode_digest(&self.root)? == hash).then_some(hash)
+    }
+
+    /// Whether the signature is that of one of the keys over `root`.
+    #[must_use]
+    pub fn is_signed(&self, root: &Digest, public_keys: &[Vec<u8>]) -> bool {
+        let encoded =
+            self.signature.strip_prefix("ed25519=:").and_then(|text| text.strip_suffix(':'));
+        let Some(Ok(signature)) = encoded.map(|text| STANDARD.decode(text)) else { return false };
         let signed_with =
-            |key: &Vec<u8>| UnparsedPublicKey::new(&ED25519, key).verify(&hash, &signature).is_ok();
-        Some(decode_digest(&self.root)? == hash && public_keys.iter().any(signed_with))
+            |key: &Vec<u8>| UnparsedPublicKey::new(&ED25519, key).verify(root, &signature).is_ok();
+        public_keys.iter().any(signed_with)
     }
 }
 

@@ -1,29 +1,40 @@
 //! Offline proof that a ledger is whole, and that it holds every receipt of a list.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashSet, VecDeque},
+    num::NonZero,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
 };
+
+use crossbeam::channel::{Sender, bounded};
 
 use super::{
     Position, RECEIVED, Receipt, State, Tally,
-    engine::{Entry, OpenFault, Reader as _, SignedBatch, StorageFault, StoredBatch},
+    engine::{Entry, OpenFault, Reader as _, StorageFault, StoredBatch},
     engines::sqlite::{self, Bounds},
     index::Index,
     keys::HouseKeys,
     lock,
-    proof::{Digest, Proof, content_digest, receipt_leaf, sha256},
+    proof::{Digest, content_digest, receipt_leaf, sha256},
     receipt::ReceiptCode,
     record::Header,
 };
 use crate::schemes::Campaign;
 
-/// Files need few connections when nobody else works.
-const BOUNDS: Bounds = Bounds { wal_bytes_max: u64::MAX, readers_max: 1 };
+/// A connection for each thread that opens records.
+const BOUNDS: Bounds = Bounds { wal_bytes_max: u64::MAX, readers_max: 64 };
+/// Batches on their way to those who open records.
+const BATCHES_AHEAD_MAX: usize = 64;
+/// Batches remembered while receipts are looked up: those of a list often stand near each other.
+const BATCHES_REMEMBERED_MAX: usize = 64;
 
 /// What is said of such a batch, and of everybody in it.
 const UNSIGNED: &str = "does not match its signed root";
+
+/// What is said when the work itself broke off: then nothing is proven.
+const PANICKED: &str = "verifying broke off: this is a bug of ours";
 
 /// One campaign's ledger, opened to be verified; the directory must have been taken before.
 pub struct Inspection {
@@ -31,6 +42,8 @@ pub struct Inspection {
     keys: Arc<HouseKeys>,
     reader: sqlite::SqliteReader,
     index: Arc<Mutex<Index>>,
+    /// Batches that receipts were found in last.
+    remembered: Mutex<VecDeque<Arc<StoredBatch>>>,
 }
 
 /// What is wrong with a ledger, in words for the operator. No personal data.
@@ -49,7 +62,7 @@ impl Inspection {
         let sqlite::Opened { engine, reader, index } =
             sqlite::open(directory, campaign, Arc::clone(&keys), BOUNDS)?;
         drop(engine);
-        Ok(Self { campaign, keys, reader, index })
+        Ok(Self { campaign, keys, reader, index, remembered: Mutex::default() })
     }
 
     /// Its counts.
@@ -61,7 +74,37 @@ impl Inspection {
     /// Reads every record and decision: each opens for its subject, has the digest that was signed, stands under its batch's
     /// root, and each batch under the next one's. What cannot be read is found too, and does not keep the rest from being
     /// read. `progress` is told how many records were read.
-    pub fn walk(&self, mut progress: impl FnMut(u64)) -> Vec<Finding> {
+    pub fn walk(&self, progress: impl FnMut(u64)) -> Vec<Finding> {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let (batches, waiting) = bounded::<(u32, StoredBatch)>(BATCHES_AHEAD_MAX);
+        thread::scope(|scope| {
+            let examiners: Vec<_> = (0..threads)
+                .map(|_| {
+                    let waiting = waiting.clone();
+                    scope.spawn(move || {
+                        waiting
+                            .iter()
+                            .flat_map(|(number, batch)| self.examine_all(number, &batch))
+                            .collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            let mut findings = self.walk_chain(&batches, progress);
+            drop(batches);
+            for examiner in examiners {
+                let found = examiner.join();
+                findings.extend(found.unwrap_or_else(|_| vec![PANICKED.to_owned()]));
+            }
+            findings
+        })
+    }
+
+    /// Each root under the next, every batch there, nobody twice; what is in the batches is the examiners' work.
+    fn walk_chain(
+        &self,
+        examiners: &Sender<(u32, StoredBatch)>,
+        mut progress: impl FnMut(u64),
+    ) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut previous_root = Some(Digest::default());
         let mut next = 0;
@@ -80,21 +123,9 @@ impl Inspection {
                 findings
                     .push(format!("{}: the chain is broken before batch {number}", self.campaign));
             }
-            let signed = batch.tree(&self.keys, self.campaign).root() == batch.root
-                && self.keys.signed_root(&batch.root, &batch.signature);
-            if !signed {
-                findings.push(format!("{}: batch {number} {UNSIGNED}", self.campaign));
-            }
-            for (offset, entry) in (0..).zip(&batch.entries) {
-                let position = Position(batch.first.0 + offset);
-                let code = || self.keys.receipt(self.campaign, position);
-                if !signed {
-                    findings.push(format!("{}: its batch {UNSIGNED}", code()));
-                }
-                if let Some(what) = self.examine(position, entry) {
-                    findings.push(format!("{}: {what}", code()));
-                }
+            for (position, entry) in batch.positions() {
                 let state = lock(&self.index).durable_state(position);
+                let code = || self.keys.receipt(self.campaign, position);
                 if state.is_some_and(State::stands) && !standing.insert(entry.claim) {
                     findings.push(format!("{}: a second application of the same person", code()));
                 }
@@ -104,9 +135,31 @@ impl Inspection {
             }
             previous_root = Some(batch.root);
             next = batch.first.0.saturating_add(u32::try_from(batch.entries.len()).unwrap_or(0));
+            // Those who are to examine it are there for as long as this is.
+            let _sent = examiners.send((number, batch));
             progress(next.into());
         }
         findings.extend(self.unread(next..u32::try_from(lock(&self.index).len()).unwrap_or(next)));
+        findings
+    }
+
+    /// A batch under its signed root, and everything in it.
+    fn examine_all(&self, number: u32, batch: &StoredBatch) -> Vec<Finding> {
+        let unsigned = batch.tree(&self.keys, self.campaign).root() != batch.root
+            || !self.keys.signed_root(&batch.root, &batch.signature);
+        let mut findings = Vec::new();
+        if unsigned {
+            findings.push(format!("{}: batch {number} {UNSIGNED}", self.campaign));
+        }
+        for (position, entry) in batch.positions() {
+            let code = || self.keys.receipt(self.campaign, position);
+            if unsigned {
+                findings.push(format!("{}: its batch {UNSIGNED}", code()));
+            }
+            if let Some(what) = self.examine(position, entry) {
+                findings.push(format!("{}: {what}", code()));
+            }
+        }
         findings
     }
 
@@ -183,15 +236,40 @@ impl Inspection {
         else {
             return Ok(false);
         };
-        let Some(batch) = self.reader.batch_of(position)? else { return Ok(false) };
-        let Some(entry) = batch.entries.get((position.0 - batch.first.0) as usize).copied() else {
+        let Some(batch) = self.batch_of(position)? else { return Ok(false) };
+        let Some(entry) = batch.entries.get((position.0 - batch.first.0) as usize) else {
             return Ok(false);
         };
-        let leaf = self.keys.leaf(self.campaign, position, &entry);
-        let proof = SignedBatch::restored(&self.keys, self.campaign, batch).proof(&leaf);
+        let leaf = self.keys.leaf(self.campaign, position, entry);
+        let proof = &receipt.proof;
         Ok(receipt.digest == content_digest(&entry.digest)
             && receipt.received_on == entry.received_on.to_string()
-            && proof.as_ref() == Some(&receipt.proof))
+            && proof.signature == batch.signature
+            && proof.root_of(leaf) == Some(batch.root))
+    }
+
+    fn batch_of(&self, position: Position) -> Result<Option<Arc<StoredBatch>>, StorageFault> {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(batch) = remembered.iter().find(|batch| batch.holds(position)) {
+            return Ok(Some(Arc::clone(batch)));
+        }
+        let Some(batch) = self.reader.batch_of(position)?.map(Arc::new) else { return Ok(None) };
+        if remembered.len() == BATCHES_REMEMBERED_MAX {
+            remembered.pop_front();
+        }
+        remembered.push_back(Arc::clone(&batch));
+        Ok(Some(batch))
+    }
+}
+
+impl StoredBatch {
+    fn positions(&self) -> impl Iterator<Item = (Position, &Entry)> {
+        (self.first.0..).map(Position).zip(&self.entries)
+    }
+
+    fn holds(&self, position: Position) -> bool {
+        let offset = position.0.checked_sub(self.first.0);
+        offset.is_some_and(|offset| (offset as usize) < self.entries.len())
     }
 }
 
@@ -209,16 +287,46 @@ pub fn holds_receipt(
     }
 }
 
-/// Whether a receipt proves itself under one of the house's published keys: no ledger is needed.
+/// Proves many receipts under the house's published keys: a signature that many share is verified once.
+pub struct Prover<'k> {
+    public_keys: &'k [Vec<u8>],
+    genuine: HashSet<(Digest, String)>,
+}
+
+impl<'k> Prover<'k> {
+    /// With these keys.
+    #[must_use]
+    pub fn with(public_keys: &'k [Vec<u8>]) -> Self {
+        Self { public_keys, genuine: HashSet::new() }
+    }
+
+    /// Whether a receipt proves itself; no ledger is needed.
+    pub fn proves(&mut self, receipt: &Receipt) -> bool {
+        self.checked(receipt).unwrap_or(false)
+    }
+
+    fn checked(&mut self, receipt: &Receipt) -> Option<bool> {
+        if receipt.state != RECEIVED {
+            return None;
+        }
+        let digest = parse_content_digest(&receipt.digest)?;
+        let leaf = receipt_leaf(&receipt.receipt, &receipt.received_on, &digest);
+        let signed = (receipt.proof.root_of(leaf)?, receipt.proof.signature.clone());
+        if self.genuine.contains(&signed) {
+            return Some(true);
+        }
+        let genuine = receipt.proof.is_signed(&signed.0, self.public_keys);
+        if genuine {
+            self.genuine.insert(signed);
+        }
+        Some(genuine)
+    }
+}
+
+/// Whether one receipt proves itself under one of the house's published keys.
 #[must_use]
 pub fn proves_itself(receipt: &Receipt, public_keys: &[Vec<u8>]) -> bool {
-    if receipt.state != RECEIVED {
-        return false;
-    }
-    let Some(digest) = parse_content_digest(&receipt.digest) else { return false };
-    let leaf = receipt_leaf(&receipt.receipt, &receipt.received_on, &digest);
-    let proof: &Proof = &receipt.proof;
-    proof.holds_for(leaf, public_keys)
+    Prover::with(public_keys).proves(receipt)
 }
 
 fn parse_content_digest(text: &str) -> Option<Digest> {
