@@ -5,7 +5,7 @@ Both servers run on one core, the generator (wrk) on another; the same requests 
 the CPU time that the server's process used, by the requests it answered. Sportello decides, commits and syncs every one of
 them; `sportello verify` counts them afterwards.
 
-    loadtest/compare/run.py [--connections 256] [--pairs 7] [--requests 15000]
+    loadtest/compare/run.py [--connections 256] [--pairs 8] [--requests 15000]
 
 Needs nginx, wrk and two cores.
 """
@@ -14,6 +14,7 @@ import argparse
 import os
 import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 HOUSE = HERE.parent.parent
 SPORTELLO = HOUSE / "target" / "release" / "sportello"
+# What nginx says before its answer.
+HEAD_BYTES = 160
 SERVER_CORE, GENERATOR_CORE = "0", "1"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -45,6 +48,14 @@ class Server:
         self.process = subprocess.Popen(
             pinned, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """However this ends, the server ends with it."""
+        self.process.kill()
+        self.process.wait()
 
     def stop(self, how):
         self.process.send_signal(how)
@@ -109,7 +120,7 @@ def wrk(server, connections, arguments, environment=None):
 def main():
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--connections", type=int, default=256)
-    asked.add_argument("--pairs", type=int, default=7)
+    asked.add_argument("--pairs", type=int, default=8, help="the first warms up")
     asked.add_argument("--requests", type=int, default=15000, help="a pair")
     asked = asked.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -118,47 +129,66 @@ def main():
 
 def compare(place, asked):
     data = place / "data"
-    sportello = Sportello(data)
-    people = place / "people"
     count = asked.pairs * asked.requests
-    with people.open("w") as file:
-        subprocess.run([SPORTELLO, "mint", "--data", data, "--count", str(count)], stdout=file, check=True)
-    print(f"opening {count} sessions ...", file=sys.stderr)
-    sessions = place / "sessions"
-    wrk(sportello, 1, ["/v1/sessions", people, sessions], {"OPEN_SESSIONS": "1"})
-    lines = sessions.read_text().splitlines()
-    if len(lines) != count:
-        sys.exit(f"{len(lines)} sessions of {count} were opened")
-
-    example = (data / "demo-application.json").read_text()
-    template = place / "template.json"
-    template.write_text(re.sub(r'("fiscalCode": )"[^"]+"', r'\1"PERSON"', example))
-    nginx, ratios, rows = None, [], []
-    print("pair   us a submission   us at nginx   ratio   a second   nginx   steal %   others %")
-    for pair in range(asked.pairs):
+    with Sportello(data) as sportello:
+        lines = open_sessions(place, sportello, count)
+        example = (data / "demo-application.json").read_text()
+        template = place / "template.json"
+        template.write_text(re.sub(r'("fiscalCode": )"[^"]+"', r'\1"PERSON"', example))
         part = place / "part"
-        part.write_text("\n".join(lines[pair * asked.requests:(pair + 1) * asked.requests]) + "\n")
-        started, (busy, steal) = time.time(), machine()
-        ours = measure(sportello, asked.connections, part, template)
-        if nginx is None:
-            nginx = Nginx(place, data, max(int(ours["bytes"]) - 160, 1), 18443)
-        theirs = measure(nginx, asked.connections, part, template)
-        took, (busy_now, steal_now) = time.time() - started, machine()
-        ratio = ours["cpu"] / theirs["cpu"]
-        others = busy_now - busy - ours["cpu_total"] - theirs["cpu_total"] - ours["generator"] - theirs["generator"]
-        ratios.append(ratio)
-        print(f"{pair + 1:>4}   {ours['cpu'] * 1e6:>15.1f}   {theirs['cpu'] * 1e6:>11.1f}   {ratio:>5.2f}   "
-              f"{ours['rate']:>8.0f}   {theirs['rate']:>5.0f}   {100 * (steal_now - steal) / took / 2:>7.1f}   "
-              f"{100 * max(others, 0) / took / 2:>8.1f}")
-        rows.append(ours["count"])
-    nginx.stop(signal.SIGQUIT)
-    sportello.stop(signal.SIGTERM)
+
+        def load(pair):
+            part.write_text("\n".join(lines[pair * asked.requests:(pair + 1) * asked.requests]) + "\n")
+            return part
+
+        # The first part tells how long a reply is, and warms up.
+        answer_bytes = measure(sportello, asked.connections, load(0), template)["bytes"]
+        with Nginx(place, data, max(int(answer_bytes) - HEAD_BYTES, 1), free_port()) as nginx:
+            measure(nginx, asked.connections, part, template)
+            print("pair   us a submission   us at nginx   ratio   a second   nginx   steal %   others %")
+            ratios = [run_pair(pair, sportello, nginx, asked, load(pair), template) for pair in range(1, asked.pairs)]
+            nginx.stop(signal.SIGQUIT)
+        sportello.stop(signal.SIGTERM)
     told = subprocess.run([SPORTELLO, "verify", "--data", data], capture_output=True, text=True, check=False)
-    print(f"median ratio {statistics.median(ratios):.2f} at {asked.connections} connections, {asked.pairs} pairs")
+    print(f"median ratio {statistics.median(ratios):.2f} at {asked.connections} connections, {len(ratios)} pairs")
     print(told.stdout.strip())
     accepted = int(re.search(r"accepted (\d+)", told.stdout).group(1))
     if told.returncode != 0 or accepted < count:
         sys.exit(f"{accepted} submissions of {count} are in the ledger\n{told.stderr}")
+
+
+def open_sessions(place, sportello, count):
+    people, sessions = place / "people", place / "sessions"
+    with people.open("w") as file:
+        subprocess.run([SPORTELLO, "mint", "--data", sportello.data, "--count", str(count)], stdout=file, check=True)
+    print(f"opening {count} sessions ...", file=sys.stderr)
+    wrk(sportello, 1, ["/v1/sessions", people, sessions], {"OPEN_SESSIONS": "1"})
+    lines = sessions.read_text().splitlines()
+    if len(lines) != count:
+        sys.exit(f"{len(lines)} sessions of {count} were opened")
+    return lines
+
+
+def run_pair(pair, sportello, nginx, asked, part, template):
+    """Each first in turn; prints what it cost both, and who else used the machine."""
+    started, (busy, steal) = time.time(), machine()
+    servers = [sportello, nginx] if pair % 2 else [nginx, sportello]
+    costs = {server: measure(server, asked.connections, part, template) for server in servers}
+    ours, theirs = costs[sportello], costs[nginx]
+    took, (busy_now, steal_now) = time.time() - started, machine()
+    known = sum(cost["cpu_total"] + cost["generator"] for cost in costs.values())
+    others = max(busy_now - busy - known, 0)
+    ratio = ours["cpu"] / theirs["cpu"]
+    print(f"{pair:>4}   {ours['cpu'] * 1e6:>15.1f}   {theirs['cpu'] * 1e6:>11.1f}   {ratio:>5.2f}   "
+          f"{ours['rate']:>8.0f}   {theirs['rate']:>5.0f}   {100 * (steal_now - steal) / took / 2:>7.1f}   "
+          f"{100 * others / took / 2:>8.1f}", flush=True)
+    return ratio
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def measure(server, connections, part, template):
@@ -169,8 +199,7 @@ def measure(server, connections, part, template):
         server.settled()
     used, now = cpu_seconds(pid) - before, os.times()
     generator = now.children_user + now.children_system - children.children_user - children.children_system
-    return {"cpu": used / count, "cpu_total": used, "count": count, "bytes": size, "rate": count / seconds,
-            "generator": generator}
+    return {"cpu": used / count, "cpu_total": used, "count": count, "bytes": size, "rate": count / seconds, "generator": generator}
 
 
 if __name__ == "__main__":
