@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use sportello::cli::{self, Arguments};
 
+/// Requests allocate and free a few kilobytes each on several threads; the system's allocator took a tenth of the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match Arguments::try_parse() {
         Ok(arguments) => cli::run(arguments).into(),

@@ -38,7 +38,8 @@ impl Public {
         let path = request.uri().path().to_owned();
         let found = find(request.method(), &path);
         let label = if let Found::Route(route, _) = &found { route.path } else { "unknown" };
-        let response = unwinding(self.pass(found, request, from)).await.unwrap_or_else(|| {
+        let pass = std::pin::pin!(self.pass(found, request, from));
+        let response = unwinding(pass).await.unwrap_or_else(|| {
             tracing::error!(route = label, "a request panicked");
             guard::release(Reply::problem(&Problem::internal(), Language::default()), None)
         });
@@ -121,9 +122,8 @@ impl Public {
     }
 }
 
-/// Runs a future to its end, or to nothing if it panics; what it held is dropped either way.
-async fn unwinding<T>(work: impl Future<Output = T>) -> Option<T> {
-    let mut work = std::pin::pin!(work);
+/// Runs a future to its end, or to nothing if it panics. Its owner drops what it held.
+async fn unwinding<T>(mut work: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
     std::future::poll_fn(move |context| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
             Ok(Poll::Ready(done)) => Poll::Ready(Some(done)),
