@@ -15,6 +15,10 @@ use rustls::{
     ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore, ServerConfig,
     ServerConnection,
     client::Resumption,
+    crypto::{
+        CryptoProvider,
+        aws_lc_rs::{self, kx_group},
+    },
     pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
 use sportello::http::tls;
@@ -26,6 +30,8 @@ const FLIGHTS_MAX: usize = 8;
 struct House {
     server: Arc<ServerConfig>,
     forgetful: Arc<ClientConfig>,
+    /// Offers X25519 alone, nothing post-quantum.
+    older: Arc<ClientConfig>,
     returning: Arc<ClientConfig>,
 }
 
@@ -36,19 +42,18 @@ impl House {
         let certificate = CertificateDer::from_pem_file(&made.certificate).expect("PEM");
         let mut roots = RootCertStore::empty();
         roots.add(certificate).expect("a certificate");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut returning = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        returning.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let mut forgetful = returning.clone();
-        forgetful.resumption = Resumption::disabled();
+        let provider = aws_lc_rs::default_provider();
+        let x25519 = CryptoProvider { kx_groups: vec![kx_group::X25519], ..provider.clone() };
+        let forgetting = |provider| {
+            let mut forgetting = client(provider, roots.clone());
+            forgetting.resumption = Resumption::disabled();
+            Arc::new(forgetting)
+        };
         Self {
             server: made.server().expect("a configuration"),
-            forgetful: Arc::new(forgetful),
-            returning: Arc::new(returning),
+            forgetful: forgetting(provider.clone()),
+            older: forgetting(x25519),
+            returning: Arc::new(client(provider, roots.clone())),
         }
     }
 
@@ -84,6 +89,16 @@ impl House {
     }
 }
 
+fn client(provider: CryptoProvider, roots: RootCertStore) -> ClientConfig {
+    let mut client = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.alpn_protocols = vec![b"http/1.1".to_vec()];
+    client
+}
+
 /// The server's part of a flight: reads it, works on it, and writes its answer.
 fn serve(server: &mut ServerConnection, flight: &[u8], answer: &mut Vec<u8>) {
     answer.clear();
@@ -107,6 +122,11 @@ fn handshakes(criterion: &mut Criterion) {
     group.bench_function("full, the server's share", |bencher| {
         bencher.iter_custom(|count| {
             (0..count).map(|_| house.shake(&house.forgetful, HandshakeKind::Full)).sum()
+        });
+    });
+    group.bench_function("full with X25519 alone, the server's share", |bencher| {
+        bencher.iter_custom(|count| {
+            (0..count).map(|_| house.shake(&house.older, HandshakeKind::Full)).sum()
         });
     });
     house.shake(&house.returning, HandshakeKind::Full);
