@@ -1,0 +1,404 @@
+//! What the parts cost that stand between a connection and the ledger: gate, session, identity, seal, urn.
+//!
+//! `cargo bench --bench parts`, or `-- session` for one of them. Every loop asserts that what it measures happened.
+
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+
+use std::{
+    hint::black_box,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use jiff::{Timestamp, civil::date};
+use sportello::{
+    application::{self, example},
+    civic::FiscalCode,
+    config::{Flags, Settings},
+    gate::{
+        leases::Leases,
+        limits::{self, Limits, Rate},
+        pressure::{Class, Pressure},
+        schedule::Window,
+    },
+    identity::{Assurance, Audience, Identity, demo::Minter},
+    ledger::{
+        Channel, Position,
+        engine::{Batch, Engine as _, FIRST, Submission, Verdict},
+        engines::sqlite::{self, Bounds},
+        keys::HouseKeys,
+        proof::sha256,
+        receipt::ReceiptCode,
+        record::Header,
+        seal::Subject,
+    },
+    metrics::Exporter,
+    schemes::{Campaign, Rules, Scheme},
+    session::{Whose, registry::Registry},
+    urn::Urn,
+};
+
+const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
+/// People inside, and keys that a limit knows.
+const PEOPLE: u64 = 100_000;
+/// Steps through the people in no order that a cache could profit from.
+const STRIDE: u64 = 60_013;
+/// Sessions opened between two looks at the stopwatch.
+const OPENED_TOGETHER: usize = 1_000;
+/// As the judges draw.
+const DRAWN_TOGETHER: usize = 64;
+/// Of a session's token.
+const TOKEN_LETTERS: usize = 43;
+const RECORD_BYTES: usize = 850;
+
+/// 2024-09-16T15:30:00Z, an evening of the citizens' slice with ISCRO 2024 open.
+const EVENING: Timestamp = Timestamp::constant(1_726_500_600, 0);
+
+fn keys() -> HouseKeys {
+    HouseKeys::from_master(&[7; 32])
+}
+
+fn cores() -> u32 {
+    thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1))
+}
+
+fn gate(criterion: &mut Criterion) {
+    // The parts keep their metrics as they do in the server.
+    let _exporter = Exporter::install().expect("nobody else records");
+    let settings =
+        Settings::gather(None, std::iter::empty(), &Flags::default()).expect("defaults are valid");
+    let (schedule, now) = (settings.schedule(), EVENING);
+    let leases = Leases::new(settings.leases_max());
+    let pressure = Pressure::new(settings.requests_max());
+
+    let mut group = criterion.benchmark_group("gate");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("look the time slice up", |bencher| {
+        bencher.iter(|| {
+            let window = schedule.window(black_box(Audience::Citizens), black_box(now));
+            assert!(matches!(window, Window::Open { until: Some(_) }));
+        });
+    });
+    group.bench_function("take and return a lease", |bencher| {
+        bencher.iter(|| drop(leases.take().expect("leases are free")));
+    });
+    group.bench_function("admit under pressure", |bencher| {
+        bencher.iter(|| drop(pressure.admit(black_box(Class::Read)).expect("little is under way")));
+    });
+    group.finish();
+    assert_eq!(leases.held(), 0);
+}
+
+/// A limit that lets through whatever a loop asks of it, or one that lets through one request.
+fn limits(rate: u32) -> Limits {
+    let rate = NonZeroU32::new(rate).expect("not zero");
+    let rate = Rate { per_second: rate, burst: rate };
+    Limits::new(&limits::Config {
+        enter_by_address: rate,
+        enter_by_person: rate,
+        session_by_person: rate,
+        keys_max: usize::MAX,
+    })
+}
+
+fn rate_limits(criterion: &mut Criterion) {
+    let keys = keys();
+    let people: Vec<Subject> = (0..PEOPLE).map(|n| keys.subject(&FiscalCode::made_up(n))).collect();
+    let (free, tight) = (limits(1_000_000_000), limits(1));
+    for person in &people {
+        assert!(free.session_of(*person).is_ok());
+    }
+
+    let mut group = criterion.benchmark_group("limits");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("one key", |bencher| {
+        bencher.iter(|| free.session_of(black_box(people[0])).expect("within the limit"));
+    });
+    let mut next = strides();
+    group.bench_function("100,000 keys", |bencher| {
+        bencher.iter(|| free.session_of(people[next()]).expect("within the limit"));
+    });
+    group.bench_function("one key, asked too often", |bencher| {
+        let mut refused = 0_u64;
+        bencher.iter(|| refused += u64::from(tight.session_of(black_box(people[0])).is_err()));
+        // The very first request passes, and one a second.
+        assert!(refused > 0 || tight.session_of(people[0]).is_err());
+    });
+    group.finish();
+}
+
+/// Indices of people, one after another, round and round.
+fn round_from(start: u64) -> impl FnMut() -> usize {
+    let mut at = start;
+    move || {
+        at = (at + 1) % PEOPLE;
+        usize::try_from(at).unwrap_or_default()
+    }
+}
+
+/// Indices of people, each far from the one before.
+fn strides() -> impl FnMut() -> usize {
+    let mut at = 0;
+    move || {
+        at = (at + STRIDE) % PEOPLE;
+        usize::try_from(at).unwrap_or_default()
+    }
+}
+
+/// Sessions of made-up people, opened without a token to verify.
+struct Inside {
+    registry: Registry,
+    leases: Leases,
+    keys: HouseKeys,
+    /// All in one piece, as hot as a request's head, in an order that is not the sessions'.
+    tokens: String,
+}
+
+impl Inside {
+    fn new() -> Self {
+        let settings = Settings::gather(None, std::iter::empty(), &Flags::default())
+            .expect("defaults are valid");
+        let mut inside = Self {
+            registry: Registry::new(settings.sessions()),
+            leases: Leases::new(settings.leases_max()),
+            keys: keys(),
+            tokens: String::new(),
+        };
+        let tokens: Vec<_> = (0..PEOPLE).map(|n| inside.open(&inside.identity(n))).collect();
+        assert!(tokens.iter().all(|token| token.len() == TOKEN_LETTERS));
+        let mut next = strides();
+        inside.tokens = tokens.iter().map(|_| tokens[next()].as_str()).collect();
+        inside
+    }
+
+    fn identity(&self, n: u64) -> (Identity, Whose) {
+        let identity = Identity { fiscal_code: FiscalCode::made_up(n), office: None };
+        let person = self.keys.subject(&identity.fiscal_code);
+        (identity, Whose { subject: person, person })
+    }
+
+    fn open(&self, (identity, whose): &(Identity, Whose)) -> String {
+        let lease = self.leases.take().expect("leases are free");
+        let opened = self.registry.open(identity, *whose, lease, EVENING);
+        opened.expect("there is room for this session").0
+    }
+
+    /// The time to open as many sessions of newcomers, without that to close them again.
+    fn time_opening(&self, count: u64) -> Duration {
+        let mut took = Duration::ZERO;
+        for first in (0..count).step_by(OPENED_TOGETHER) {
+            let newcomers = (first..count).take(OPENED_TOGETHER);
+            let newcomers: Vec<_> = newcomers.map(|n| self.identity(PEOPLE + n)).collect();
+            let started = Instant::now();
+            let tokens: Vec<_> = newcomers.iter().map(|newcomer| self.open(newcomer)).collect();
+            took += started.elapsed();
+            assert_eq!(self.registry.len() as u64, PEOPLE + tokens.len() as u64);
+            for token in &tokens {
+                self.registry.close(token);
+            }
+        }
+        took
+    }
+
+    fn find(&self, place: usize) {
+        let token = &self.tokens[place * TOKEN_LETTERS..][..TOKEN_LETTERS];
+        assert!(self.registry.find(black_box(token), black_box(EVENING)).is_some());
+    }
+
+    /// What `count` look-ups take on each of all cores at once, by the mean of the cores.
+    fn time_finding(&self, count: u64) -> Duration {
+        let took: Duration = thread::scope(|scope| {
+            let threads: Vec<_> = (0..u64::from(cores()))
+                .map(|core| {
+                    scope.spawn(move || {
+                        let mut next = round_from(core * PEOPLE / 2);
+                        let started = Instant::now();
+                        (0..count).for_each(|_| self.find(next()));
+                        started.elapsed()
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("nobody panicked")).sum()
+        });
+        took / cores()
+    }
+}
+
+fn sessions(criterion: &mut Criterion) {
+    let inside = Inside::new();
+    let mut group = criterion.benchmark_group("session");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("open, 100,000 inside", |bencher| {
+        bencher.iter_custom(|count| inside.time_opening(count));
+    });
+    group.bench_function("find the same again", |bencher| bencher.iter(|| inside.find(0)));
+    let mut next = round_from(0);
+    group.bench_function("find, 100,000 inside", |bencher| {
+        bencher.iter(|| inside.find(next()));
+    });
+    group.throughput(Throughput::Elements(cores().into()));
+    group.bench_function("find, all cores at once", |bencher| {
+        bencher.iter_custom(|count| inside.time_finding(count));
+    });
+    group.finish();
+}
+
+fn identity(criterion: &mut Criterion) {
+    let data = tempfile::tempdir().expect("a directory");
+    let minter = Minter::load_or_create(data.path()).expect("a key");
+    let person = FiscalCode::made_up(1);
+    let token = minter.mint(&person, None, Assurance::Level2, EVENING);
+    let verifier = minter.verifier();
+
+    let mut group = criterion.benchmark_group("identity");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("verify a token", |bencher| {
+        bencher.iter(|| {
+            let identity = verifier.verify(black_box(&token), EVENING).expect("a good token");
+            assert_eq!(identity.fiscal_code, person);
+        });
+    });
+    group.finish();
+}
+
+/// One application in a ledger of its own, for no position exists outside one.
+fn accepted(keys: &Arc<HouseKeys>) -> (Position, Subject) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let bounds = Bounds { wal_bytes_max: 1 << 20, readers_max: 1 };
+    let opened = sqlite::open(directory.path(), CAMPAIGN, Arc::clone(keys), bounds);
+    let bytes = example(&FiscalCode::made_up(1), CAMPAIGN.year).into_bytes();
+    let application = application::parse(&bytes, Rules::builtin()).expect("the example is valid");
+    let subject = keys.subject(&application.applicant.fiscal_code);
+    let header = header_of(subject);
+    let submission = Submission {
+        claim: keys.claim(subject, CAMPAIGN),
+        key: keys.key_hash(subject, b"chosen", b"key"),
+        digest: sha256(&bytes),
+        channel: header.channel,
+        received_on: header.received_on,
+        subject,
+        principal: subject,
+        record: keys.seal_record(CAMPAIGN, &header, &bytes),
+        application: Box::new(application),
+    };
+    let batch = Batch { at: EVENING, submissions: vec![submission], ..Batch::default() };
+    let written = opened.expect("a new ledger").engine.write(&batch).expect("a commit");
+    let [Verdict::Accepted(position, ..)] = written.verdicts[..] else { panic!("applied once") };
+    (position, subject)
+}
+
+fn header_of(subject: Subject) -> Header {
+    Header {
+        channel: Channel::Citizen,
+        received_on: date(2024, 9, 16),
+        subject,
+        principal: subject,
+        actor: subject,
+    }
+}
+
+fn seal(criterion: &mut Criterion) {
+    let keys = Arc::new(keys());
+    let (position, subject) = accepted(&keys);
+    let header = header_of(subject);
+    let body = example(&FiscalCode::made_up(1), CAMPAIGN.year);
+    let application = application::parse(body.as_bytes(), Rules::builtin()).expect("valid");
+    let decision = Rules::builtin().decide(&application, header.received_on).to_json();
+    let place = (position, FIRST);
+    let mut record = body.into_bytes();
+    record.resize(RECORD_BYTES, b' ');
+    let sealed = keys.seal_record(CAMPAIGN, &header, &record);
+    let sealed_decision = keys.seal_decision(CAMPAIGN, subject, place, &decision);
+    println!("a decision of {} bytes is kept in {}", decision.len(), sealed_decision.len());
+
+    let mut group = criterion.benchmark_group("seal");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("seal a record of 850 bytes", |bencher| {
+        bencher.iter(|| keys.seal_record(CAMPAIGN, &header, black_box(&record)));
+    });
+    group.bench_function("open a record of 850 bytes", |bencher| {
+        bencher.iter(|| {
+            let opened = keys.open_record(CAMPAIGN, subject, black_box(&sealed));
+            assert_eq!(opened.expect("it opens for its subject").len(), RECORD_BYTES);
+        });
+    });
+    group.bench_function("seal a decision", |bencher| {
+        bencher.iter(|| keys.seal_decision(CAMPAIGN, subject, place, black_box(&decision)));
+    });
+    group.bench_function("open a decision", |bencher| {
+        bencher.iter(|| {
+            let opened = keys.open_decision(CAMPAIGN, subject, place, black_box(&sealed_decision));
+            assert_eq!(opened.expect("it opens for its subject").len(), decision.len());
+        });
+    });
+    let code = keys.receipt(CAMPAIGN, position).to_string();
+    group.bench_function("receipt code of a position", |bencher| {
+        bencher.iter(|| keys.receipt(CAMPAIGN, black_box(position)).to_string());
+    });
+    group.bench_function("position of a receipt code", |bencher| {
+        bencher.iter(|| {
+            let read = ReceiptCode::parse(black_box(&code)).expect("a code");
+            assert_eq!(keys.position(read), Some(position));
+        });
+    });
+    group.finish();
+}
+
+/// About the size of a case on its way to a judge.
+type Case = [u64; 8];
+
+/// What it takes one thread to put `count` cases in while a judge on every core draws them.
+fn time_urn(urn: &Urn<Case>, count: u64) -> Duration {
+    let drawn = AtomicU64::new(0);
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..cores() {
+            scope.spawn(|| {
+                while drawn.load(Ordering::Acquire) < count {
+                    let cases = urn.draw(DRAWN_TOGETHER);
+                    if cases.is_empty() {
+                        urn.wait(Duration::from_millis(1));
+                    }
+                    drawn.fetch_add(cases.len() as u64, Ordering::AcqRel);
+                }
+            });
+        }
+        for n in 0..count {
+            let mut case = [n; 8];
+            while let Err(back) = urn.put(case) {
+                case = back;
+                thread::yield_now();
+            }
+        }
+    });
+    assert!(urn.is_empty() && drawn.into_inner() == count);
+    started.elapsed()
+}
+
+fn urn(criterion: &mut Criterion) {
+    let settings =
+        Settings::gather(None, std::iter::empty(), &Flags::default()).expect("defaults are valid");
+    let urn: Urn<Case> = Urn::new(settings.urn_applications_max(), 42);
+    let mut group = criterion.benchmark_group("urn");
+    group.throughput(Throughput::Elements(DRAWN_TOGETHER as u64));
+    group.bench_function("put 64 and draw 64, one thread", |bencher| {
+        bencher.iter(|| {
+            (0..DRAWN_TOGETHER as u64).for_each(|n| urn.put([n; 8]).expect("there is room"));
+            assert_eq!(urn.draw(DRAWN_TOGETHER).len(), DRAWN_TOGETHER);
+        });
+    });
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("put 1, a judge drawing on every core", |bencher| {
+        bencher.iter_custom(|count| time_urn(&urn, count));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, gate, rate_limits, sessions, identity, seal, urn);
+criterion_main!(benches);

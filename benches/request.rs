@@ -1,0 +1,473 @@
+//! What whole requests cost: HTTP/1.1 over memory instead of TLS and sockets, everything behind it as the server has it,
+//! with a ledger on disk, its committer and the judges.
+//!
+//! `cargo bench --bench request` measures time a request, and then processor time: of accepted submissions, of entering, and
+//! of refusals beside them. Clients are part of both; theirs are a few hundred bytes written and read. `-- --test` does little.
+
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    env, fs,
+    net::{IpAddr, Ipv4Addr},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use criterion::{Criterion, SamplingMode, Throughput};
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
+use sportello::{
+    application::example,
+    civic::FiscalCode,
+    clock::Clock,
+    config::{Flags, Settings},
+    gate::{leases::Leases, limits::Limits, pressure::Pressure},
+    http::{meters::Meters, request::Public},
+    identity::{Assurance, Identity, demo::Minter},
+    intake::{Desk, Intake},
+    judges::{Bench, Judges},
+    ledger::{
+        audit::Trail,
+        drafts::Drafts,
+        keys::{HouseKeys, private_directory},
+        shelf::Shelf,
+        space::Space,
+    },
+    metrics::Exporter,
+    registry::Silence,
+    schemes::{Campaign, Rules, Scheme},
+    session::{Whose, registry::Registry},
+    urn::Urn,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+    runtime::{Builder, LocalOptions, LocalRuntime},
+    task::{JoinSet, spawn_local},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
+/// 2024-09-16T15:30:00Z, an evening of the citizens' slice with ISCRO 2024 open.
+const EVENING: Timestamp = Timestamp::constant(1_726_500_600, 0);
+/// Clients at once, each with a connection of its own.
+const CLIENTS: usize = 64;
+/// Requests of one iteration.
+const REQUESTS: u64 = 1_024;
+/// Requests of one kind in one round of the table.
+const REQUESTS_OF_A_ROUND: u64 = 8_192;
+const ROUNDS: usize = 9;
+/// The goal for the processor time of a refusal, by that of an accepted submission.
+const REFUSAL_MAX: f64 = 0.5;
+const PIPE_BYTES: usize = 64 * 1024;
+/// A house that runs out of each thing at once.
+const TIGHT: [(&str, &str); 3] = [
+    ("SPORTELLO_LEDGER_DISK_RESERVE_BYTES", "1125899906842624"),
+    ("SPORTELLO_LIMITS_SESSION_BY_PERSON_PER_SECOND", "1"),
+    ("SPORTELLO_LIMITS_SESSION_BY_PERSON_BURST", "1"),
+];
+
+fn main() {
+    let is_test = env::args().any(|argument| argument == "--test");
+    let mut criterion = Criterion::default().configure_from_args();
+    let mut house = House::open();
+    times(&mut criterion, &mut house);
+    criterion.final_summary();
+    let (rounds, requests) =
+        if is_test { (1, CLIENTS as u64) } else { (ROUNDS, REQUESTS_OF_A_ROUND) };
+    costs(&mut house, rounds, requests);
+    house.close();
+}
+
+/// Everything between the listener and the disk, in a temporary directory.
+struct House {
+    runtime: LocalRuntime,
+    settings: Settings,
+    /// As the settings come, and one that runs out of room and patience.
+    intake: Arc<Intake>,
+    tight: Arc<Intake>,
+    minter: Minter,
+    judges: Judges,
+    exporter: Exporter,
+    /// How many people came so far, for everybody applies once.
+    people: u64,
+    directory: tempfile::TempDir,
+}
+
+fn settings(environment: &[(&str, &str)]) -> Settings {
+    let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+    Settings::gather(None, environment, &Flags::default()).expect("good settings")
+}
+
+impl House {
+    fn open() -> Self {
+        let exporter = Exporter::install().expect("nobody else records");
+        let directory = tempfile::tempdir().expect("a directory");
+        let data = directory.path();
+        let minter = Minter::load_or_create(data).expect("a key");
+        let settings = settings(&[]);
+        let keys = Arc::new(HouseKeys::from_master(&[7; 32]));
+        let clock = Clock::running_from(EVENING);
+        let urn = Arc::new(Urn::new(settings.urn_applications_max(), 42));
+        let ledgers = data.join("ledger");
+        private_directory(&ledgers).expect("a directory");
+        let shelf = Shelf::take(
+            &ledgers,
+            Arc::clone(&keys),
+            Arc::clone(&urn),
+            clock.clone(),
+            settings.ledger(),
+        );
+        let shelf = Arc::new(shelf.expect("nobody else is here"));
+        shelf.open(CAMPAIGN).expect("a new ledger");
+        let trail = Trail::open(&ledgers, Arc::clone(&keys), clock.clone(), settings.audit());
+        let trail = Arc::new(trail.expect("a new trail"));
+        let drafts = Arc::new(Drafts::open(&ledgers, Arc::clone(&keys)).expect("no drafts"));
+        let intake = |settings: &Settings| {
+            let space = Space::of(&ledgers, settings.disk_reserve_bytes());
+            Arc::new(Intake {
+                clock: clock.clone(),
+                keys: Arc::clone(&keys),
+                rules: Rules::builtin(),
+                schedule: settings.schedule(),
+                verifier: minter.verifier(),
+                leases: Leases::new(settings.leases_max()),
+                limits: Limits::new(&settings.limits()),
+                sessions: Registry::new(settings.sessions()),
+                shelf: Arc::clone(&shelf),
+                space: Arc::new(space.expect("a file system that tells")),
+                drafts: Arc::clone(&drafts),
+                trail: Arc::clone(&trail),
+                registry: Arc::new(Silence),
+            })
+        };
+        let (tight, intake) = (intake(&self::settings(&TIGHT)), intake(&settings));
+        let bench = Bench {
+            urn,
+            shelf,
+            keys,
+            rules: Rules::builtin(),
+            registry: Arc::clone(&intake.registry),
+        };
+        let judges = Judges::start(settings.judges(), &bench).expect("threads");
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())
+            .expect("a runtime");
+        Self { runtime, settings, intake, tight, minter, judges, exporter, people: 0, directory }
+    }
+
+    fn door(&self, intake: &Arc<Intake>, requests_max: usize) -> Rc<Public> {
+        Rc::new(Public {
+            desk: Desk::new(Arc::clone(intake)),
+            pressure: Pressure::new(requests_max),
+            body: self.settings.body(),
+            draining: CancellationToken::new(),
+            meters: Meters::default(),
+        })
+    }
+
+    /// Sends every request over some connections at once and waits for the answers, and for the decisions on those that were
+    /// accepted. Tells what it took and how often each status was answered.
+    fn answer(&self, door: &Rc<Public>, requests: Vec<Vec<u8>>) -> (Took, BTreeMap<u16, u64>) {
+        self.runtime.block_on(async {
+            let requests = Rc::new(RefCell::new(requests));
+            let connections: Vec<_> = (0..CLIENTS).map(|_| self.connect(door)).collect();
+            let watch = Watch::start();
+            let mut clients = JoinSet::new();
+            for connection in connections {
+                clients.spawn_local(ask(connection, Rc::clone(&requests)));
+            }
+            let mut answered = BTreeMap::new();
+            while let Some(statuses) = clients.join_next().await {
+                for (status, count) in statuses.expect("a client that got its answers") {
+                    *answered.entry(status).or_default() += count;
+                }
+            }
+            let wall = watch.took().wall;
+            let ledger = door.desk.intake.shelf.get(CAMPAIGN).expect("it is open");
+            while ledger.tally().undecided() > 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+            (Took { wall, ..watch.took() }, answered)
+        })
+    }
+
+    /// A connection as the listener serves it, but for TLS and the socket.
+    fn connect(&self, door: &Rc<Public>) -> DuplexStream {
+        let (client, server) = duplex(PIPE_BYTES);
+        let (public, bounds) = (Rc::clone(door), self.settings.listener());
+        spawn_local(async move {
+            let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let service = service_fn(async |request| {
+                Ok::<_, std::convert::Infallible>(public.answer(request, from).await)
+            });
+            let serving = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_millis(bounds.head_ms_max))
+                .max_buf_size(bounds.head_bytes_max)
+                .serve_connection(TokioIo::new(server), service);
+            serving.await.expect("the client closes between two requests");
+        });
+        client
+    }
+
+    /// Lets a newcomer in without a token; their session's token.
+    fn newcomer(&mut self, intake: &Intake) -> (FiscalCode, String) {
+        self.people += 1;
+        let fiscal_code = FiscalCode::made_up(self.people);
+        let person = intake.keys.subject(&fiscal_code);
+        let whose = Whose { subject: person, person };
+        let identity = Identity { fiscal_code, office: None };
+        let lease = intake.leases.take().expect("leases are free");
+        let opened = intake.sessions.open(&identity, whose, lease, intake.clock.now());
+        (fiscal_code, opened.expect("there is room for this session").0)
+    }
+
+    /// Everybody leaves; what the server does every few seconds.
+    fn tidy(&self) {
+        for intake in [&self.intake, &self.tight] {
+            intake.sessions.sweep(Timestamp::MAX);
+            intake.limits.tidy();
+            assert_eq!((intake.sessions.len(), intake.leases.held()), (0, 0));
+        }
+        self.exporter.tidy();
+    }
+
+    fn close(self) {
+        let tally = self.intake.shelf.get(CAMPAIGN).expect("it is open").tally();
+        let accepted: u64 = tally.accepted.iter().sum();
+        assert_eq!(tally.decided.iter().sum::<u64>(), accepted);
+        println!("{accepted} applications were accepted and decided");
+        self.judges.stop();
+        self.intake.shelf.close();
+        self.intake.trail.close();
+        drop(self.directory);
+    }
+}
+
+/// Sends requests one after another until there are no more; how often each status was answered.
+async fn ask(
+    mut connection: DuplexStream,
+    requests: Rc<RefCell<Vec<Vec<u8>>>>,
+) -> BTreeMap<u16, u64> {
+    let mut answered = BTreeMap::new();
+    let mut answer = Vec::with_capacity(4096);
+    loop {
+        let Some(request) = requests.borrow_mut().pop() else { return answered };
+        connection.write_all(&request).await.expect("the server reads");
+        *answered.entry(read_answer(&mut connection, &mut answer).await).or_default() += 1;
+    }
+}
+
+/// Reads one answer to its end; its status.
+async fn read_answer(connection: &mut DuplexStream, answer: &mut Vec<u8>) -> u16 {
+    answer.clear();
+    let mut expected = None;
+    while expected.is_none_or(|length| answer.len() < length) {
+        assert!(connection.read_buf(answer).await.expect("an answer") > 0, "the server hung up");
+        if expected.is_none()
+            && let Some(end) = memchr::memmem::find(answer, b"\r\n\r\n")
+        {
+            let head = str::from_utf8(&answer[..end]).expect("a head of letters");
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.map_or(0, |length| length.parse().expect("a number"));
+            expected = Some(end + 4 + length);
+        }
+    }
+    let status = answer.get(9..12).and_then(|status| str::from_utf8(status).ok());
+    status.and_then(|status| status.parse().ok()).expect("a status")
+}
+
+/// What is asked, and what has to be answered.
+#[derive(Clone, Copy)]
+enum Kind {
+    Submission,
+    Entering,
+    Status,
+    Shed,
+    NoSession,
+    TooOften,
+    NoRoom,
+}
+
+impl Kind {
+    const ALL: [Self; 7] = [
+        Self::Submission,
+        Self::Entering,
+        Self::Status,
+        Self::Shed,
+        Self::NoSession,
+        Self::TooOften,
+        Self::NoRoom,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Submission => "201 POST /v1/applications",
+            Self::Entering => "201 POST /v1/sessions",
+            Self::Status => "200 GET /v1/status",
+            Self::Shed => "503 POST /v1/sessions, too much is under way",
+            Self::NoSession => "401 POST /v1/applications, no session",
+            Self::TooOften => "429 POST /v1/applications, asked too often",
+            Self::NoRoom => "503 POST /v1/applications, no room on the disk",
+        }
+    }
+
+    fn status(self) -> u16 {
+        self.name()[..3].parse().expect("a name begins with its status")
+    }
+
+    /// Through which door, and with how many requests let through at a time.
+    fn door(self, house: &House) -> Rc<Public> {
+        let requests_max = house.settings.requests_max();
+        match self {
+            Self::Shed => house.door(&house.intake, 1),
+            Self::TooOften | Self::NoRoom => house.door(&house.tight, requests_max),
+            _ => house.door(&house.intake, requests_max),
+        }
+    }
+
+    fn requests(self, house: &mut House, count: u64) -> Vec<Vec<u8>> {
+        let (intake, tight) = (Arc::clone(&house.intake), Arc::clone(&house.tight));
+        let someone = house.newcomer(&tight);
+        let one = |_| match self {
+            Self::Submission => submission(&house.newcomer(&intake)),
+            Self::NoRoom => submission(&house.newcomer(&tight)),
+            Self::TooOften => submission(&someone),
+            Self::NoSession => submission(&(someone.0, "x".repeat(43))),
+            Self::Status => b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
+            Self::Entering | Self::Shed => {
+                house.people += 1;
+                let code = FiscalCode::made_up(house.people);
+                let token = house.minter.mint(&code, None, Assurance::Level2, intake.clock.real());
+                format!(
+                    "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+                     Content-Length: 0\r\n\r\n"
+                )
+                .into_bytes()
+            }
+        };
+        (0..count).map(one).collect()
+    }
+
+    /// Asks as often, and asserts what was answered.
+    fn run(self, house: &mut House, door: &Rc<Public>, count: u64) -> Took {
+        let requests = self.requests(house, count);
+        let (took, answered) = house.answer(door, requests);
+        let so_many = answered.get(&self.status()).copied().unwrap_or_default();
+        // Asking too often begins with asking, and is allowed once a second.
+        let others_max = if matches!(self, Self::TooOften) { 1 + took.wall.as_secs() } else { 0 };
+        assert!(count - so_many <= others_max, "{}: {answered:?}", self.name());
+        house.tidy();
+        took
+    }
+}
+
+fn submission((person, token): &(FiscalCode, String)) -> Vec<u8> {
+    let body = example(person, CAMPAIGN.year);
+    format!(
+        "POST /v1/applications HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+         Idempotency-Key: 7a8f1c52-3f0e-4b5c-9c0a-1d2e3f405162\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// Time as clients see it.
+fn times(criterion: &mut Criterion, house: &mut House) {
+    let mut group = criterion.benchmark_group("request");
+    group.throughput(Throughput::Elements(REQUESTS));
+    group.sampling_mode(SamplingMode::Flat).sample_size(10).warm_up_time(Duration::from_secs(1));
+    for kind in [Kind::Submission, Kind::Entering, Kind::Status] {
+        let door = kind.door(house);
+        group.bench_function(format!("1,024 times {}", kind.name()), |bencher| {
+            bencher.iter_custom(|count| {
+                (0..count).map(|_| kind.run(house, &door, REQUESTS).wall).sum()
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Processor time of each kind of request, all kinds in every round, by that of an accepted submission.
+fn costs(house: &mut House, rounds: usize, requests: u64) {
+    let doors = Kind::ALL.map(|kind| (kind, kind.door(house)));
+    let mut took = Kind::ALL.map(|_| Vec::new());
+    for _ in 0..rounds {
+        for ((kind, door), took) in doors.iter().zip(&mut took) {
+            took.push(kind.run(house, door, requests));
+        }
+    }
+    let median = |took: &[Took], of: fn(&Took) -> Duration| {
+        let mut each: Vec<f64> = took.iter().map(|took| micros(of(took), requests)).collect();
+        each.sort_by(f64::total_cmp);
+        each[each.len() / 2]
+    };
+    let accepted = median(&took[0], |took| took.process);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!(
+        "medians of {rounds} rounds, {requests} requests of a kind each; load {}",
+        load.trim()
+    );
+    println!("us CPU   runtime's   a second and core   by the first");
+    for (kind, took) in Kind::ALL.iter().zip(&took) {
+        let (process, thread) =
+            (median(took, |took| took.process), median(took, |took| took.thread));
+        println!(
+            "{process:>6.1}   {thread:>9.1}   {:>17.0}   {:>12.2}   {}",
+            1e6 / process,
+            process / accepted,
+            kind.name()
+        );
+        // A single round of few requests says little.
+        let is_told = rounds == ROUNDS && kind.status() >= 400;
+        assert!(!is_told || process / accepted <= REFUSAL_MAX, "a refusal costs too much");
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures to look at")]
+fn micros(took: Duration, requests: u64) -> f64 {
+    took.as_secs_f64() * 1e6 / requests as f64
+}
+
+/// What something took: time, processor time of the process, and of the runtime's thread.
+struct Took {
+    wall: Duration,
+    process: Duration,
+    thread: Duration,
+}
+
+struct Watch {
+    started: Instant,
+    process: Duration,
+    thread: Duration,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self {
+            started: Instant::now(),
+            process: used(ClockId::ProcessCPUTime),
+            thread: used(ClockId::ThreadCPUTime),
+        }
+    }
+
+    fn took(&self) -> Took {
+        Took {
+            wall: self.started.elapsed(),
+            process: used(ClockId::ProcessCPUTime).saturating_sub(self.process),
+            thread: used(ClockId::ThreadCPUTime).saturating_sub(self.thread),
+        }
+    }
+}
+
+fn used(clock: ClockId) -> Duration {
+    Duration::try_from(clock_gettime(clock)).expect("time used is not negative")
+}
