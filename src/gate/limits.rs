@@ -136,7 +136,7 @@ impl<K: Hash + Eq + Clone> Keyed<K> {
             .map_err(|_| too_often(Duration::from_secs(1)))?;
         self.limiter
             .check_key(key)
-            .map_err(|until| too_often(until.wait_time_from(DefaultClock::default().now())))
+            .map_err(|until| too_often(until.wait_time_from(self.limiter.clock().now())))
     }
 }
 
