@@ -14,17 +14,22 @@
 
 pub mod application;
 pub mod args;
+pub mod capacity;
 pub mod citizen;
 pub mod clock;
 pub mod closed_loop;
+pub mod command;
 pub mod figures;
+mod generators;
 pub mod identity;
+pub mod interrupt;
 pub mod live;
 pub mod machine;
 pub mod open_loop;
 pub mod operator;
 pub mod owner;
 pub mod preflight;
+pub mod process;
 pub mod profile;
 pub mod receipts;
 pub mod report;
@@ -32,4 +37,5 @@ pub mod run;
 pub mod schedule;
 pub mod summary;
 pub mod tally;
+pub mod verdict;
 pub mod wire;

@@ -12,6 +12,7 @@ use clap::Parser;
 use desk::{Desk, Fault};
 use surge::{
     args::Args,
+    interrupt::Watch,
     machine::Machine,
     profile::{Offer, Profile},
     report::{html, text::Text},
@@ -63,7 +64,7 @@ fn visited(fault: Fault, profile: &str, more: &[&str]) -> (Outcome, Summary) {
     let args =
         Args::try_parse_from(line.into_iter().chain(files).chain(more)).expect("right usage");
     let orders = args.orders().expect("right usage");
-    let outcome = run(&orders).expect("the desk is open");
+    let outcome = run(&orders, &Watch::default()).expect("the desk is open");
     let summary = Summary::of(&outcome, &orders.profile, about(&orders.profile));
     (outcome, summary)
 }
@@ -77,10 +78,11 @@ fn about(profile: &Profile) -> About {
         profile: profile.name.clone(),
         profile_about: profile.about.clone(),
         r#loop: if matches!(profile.offer, Offer::Open { .. }) { "open" } else { "closed" },
-        protocol: "HTTP/1.1",
+        protocol: "HTTP/1.1".to_owned(),
         connections: 8,
         campaign_year: 2024,
         elapsed_s: 1.0,
+        partial: false,
     }
 }
 
