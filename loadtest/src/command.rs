@@ -8,6 +8,7 @@ use crate::{
     args::Args,
     capacity::{self, CapacityArgs},
     clock,
+    drill::{self, DrillArgs},
     interrupt::{Stop, Watch},
     report::{self, text::Text},
     run::{self, RunFault},
@@ -29,6 +30,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Other {
     Capacity(Box<CapacityArgs>),
+    Drill(DrillArgs),
 }
 
 /// Why a command came to nothing.
@@ -70,12 +72,13 @@ pub fn carry_out(cli: &Cli) -> Result<bool, Fault> {
     match &cli.other {
         None => one_run(&cli.run),
         Some(Other::Capacity(args)) => capacity::carry_out(args),
+        Some(Other::Drill(args)) => drill::carry_out(args),
     }
 }
 
 fn one_run(args: &Args) -> Result<bool, Fault> {
     let orders = args.orders().map_err(Fault::Usage)?;
-    let watch = Watch { stop: stop()?, ..Watch::default() };
+    let watch = Watch { stop: stop(false)?, ..Watch::default() };
     let started_at = clock::date_time();
     let outcome = run::run(&orders, &watch)?;
     let about = About::of(&orders, started_at, &outcome);
@@ -90,8 +93,8 @@ fn one_run(args: &Args) -> Result<bool, Fault> {
     Ok(summary.verdict.passed)
 }
 
-pub(crate) fn stop() -> Result<Stop, Fault> {
-    Stop::on_ctrl_c().map_err(|error| Fault::Needs(format!("cannot listen for Ctrl-C: {error}")))
+pub(crate) fn stop(patient: bool) -> Result<Stop, Fault> {
+    Stop::on_ctrl_c(patient).map_err(|error| Fault::Needs(format!("cannot listen for Ctrl-C: {error}")))
 }
 
 pub(crate) fn written(path: &std::path::Path, outcome: io::Result<()>) -> Result<(), Fault> {

@@ -19,12 +19,13 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// A stop that Ctrl-C (or a TERM signal) gives; a second one ends the process at once.
+    /// A stop that Ctrl-C (or a TERM signal) gives; a second one ends the process at once, unless it has something to
+    /// clean up and is `patient`.
     ///
     /// # Errors
     ///
     /// When the system gives no thread or no signals; the run can do without.
-    pub fn on_ctrl_c() -> std::io::Result<Self> {
+    pub fn on_ctrl_c(patient: bool) -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
 
         let stop = Self::default();
@@ -41,11 +42,15 @@ impl Stop {
                         _ = interrupts.recv() => {}
                         _ = terms.recv() => {}
                     }
+                    if given.is_given() && patient {
+                        eprintln!("surge: cleaning up what was started, a moment");
+                        continue;
+                    }
                     if given.is_given() {
                         eprintln!("surge: told twice, ending at once");
                         std::process::exit(i32::from(EXIT_INTERRUPTED));
                     }
-                    eprintln!("surge: stopping; again to end at once");
+                    eprintln!("surge: stopping{}", if patient { "" } else { "; again to end at once" });
                     given.give();
                 }
             });

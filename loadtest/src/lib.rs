@@ -19,6 +19,7 @@ pub mod citizen;
 pub mod clock;
 pub mod closed_loop;
 pub mod command;
+pub mod drill;
 pub mod figures;
 mod generators;
 pub mod identity;

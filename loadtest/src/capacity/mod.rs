@@ -98,7 +98,7 @@ pub fn carry_out(args: &CapacityArgs) -> Result<bool, Fault> {
         refusals_share_max: args.refusals_max,
     };
     let (started_at, machine) = (clock::date_time(), Machine::read());
-    let watch = Watch { stop: stop()?, ..Watch::default() };
+    let watch = Watch { stop: stop(false)?, ..Watch::default() };
     let first = args.run.rate.unwrap_or(RATE_FIRST);
     let mut search = Search::new(first, args.precision, args.steps_max);
     let mut steps = Vec::new();

@@ -18,12 +18,13 @@ use crate::{
 pub const SESSIONS_MAX: u32 = 10_000_000;
 
 /// The built-in profiles: name and text.
-pub const BUILT_IN: [(&str, &str); 6] = [
+pub const BUILT_IN: [(&str, &str); 7] = [
     ("steady", include_str!("../../profiles/steady.toml")),
     ("opening", include_str!("../../profiles/opening.toml")),
     ("inps-2020", include_str!("../../profiles/inps-2020.toml")),
     ("saturate", include_str!("../../profiles/saturate.toml")),
     ("evening", include_str!("../../profiles/evening.toml")),
+    ("drill", include_str!("../../profiles/drill.toml")),
     ("morning", include_str!("../../profiles/morning.toml")),
 ];
 
