@@ -8,8 +8,10 @@ use crate::{
     args::Args,
     capacity::{self, CapacityArgs},
     clock,
+    compare::{self, CompareArgs},
     drill::{self, DrillArgs},
     interrupt::{Stop, Watch},
+    plan::{self, PlanArgs},
     report::{self, text::Text},
     run::{self, RunFault},
     summary::{About, Summary},
@@ -31,6 +33,8 @@ pub struct Cli {
 enum Other {
     Capacity(Box<CapacityArgs>),
     Drill(DrillArgs),
+    Compare(CompareArgs),
+    Plan(PlanArgs),
 }
 
 /// Why a command came to nothing.
@@ -73,6 +77,8 @@ pub fn carry_out(cli: &Cli) -> Result<bool, Fault> {
         None => one_run(&cli.run),
         Some(Other::Capacity(args)) => capacity::carry_out(args),
         Some(Other::Drill(args)) => drill::carry_out(args),
+        Some(Other::Compare(args)) => compare::carry_out(args),
+        Some(Other::Plan(args)) => plan::carry_out(args),
     }
 }
 

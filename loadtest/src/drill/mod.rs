@@ -148,6 +148,7 @@ pub fn carry_out(args: &DrillArgs) -> Result<bool, Fault> {
         found: Found::of(&outcome, &verified, back),
         incidents,
         silences,
+        silence_s_min: silence::shortest(args.rate.into()).as_secs_f64(),
         summary,
         verify: verified.words,
     };
@@ -170,9 +171,10 @@ fn play(
 ) -> Result<(Outcome, Vec<Incident>, Vec<Silence>), Fault> {
     let over = AtomicBool::new(false);
     let begin = clock::now();
+    let shortest = silence::shortest(args.rate.into());
     thread::scope(|scope| {
         let load = scope.spawn(|| run::run(orders, watch));
-        let silences = scope.spawn(|| silence::listen(&watch.live, begin, &over));
+        let silences = scope.spawn(|| silence::listen(&watch.live, begin, shortest, &over));
         let mut scene = Scene {
             server: &mut stage.server,
             disk: stage.disk.as_ref(),

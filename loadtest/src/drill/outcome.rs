@@ -59,6 +59,8 @@ pub struct Drilled {
     pub incidents: Vec<Incident>,
     /// When nobody was served.
     pub silences: Vec<Silence>,
+    /// The shortest that counts.
+    pub silence_s_min: f64,
     /// What people saw.
     pub summary: Summary,
     /// The words of `sportello verify`.
@@ -104,7 +106,7 @@ pub fn text(drilled: &Drilled) -> String {
         let listed: Vec<_> = listed.collect();
         if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
     };
-    let silent: f64 = drilled.silences.iter().map(|silence| silence.lasted_s).sum();
+    let silent = drilled.silences.iter().fold(0.0, |sum, silence| sum + silence.lasted_s);
     let each: Vec<_> =
         drilled.silences.iter().map(|silence| format!("{:.2}", silence.lasted_s)).collect();
     let submit = drilled.summary.latencies.iter().find(|row| row.what == "submit");
@@ -124,7 +126,11 @@ pub fn text(drilled: &Drilled) -> String {
             found.unheard,
             if found.ledger_whole { "whole" } else { "NOT WHOLE" }
         ),
-        format!("  nobody served  {silent:>8.2} s  each time: [{}] s", each.join(", ")),
+        format!(
+            "  nobody served  {silent:>8.2} s  without a receipt for {:.2} s or more: {}",
+            drilled.silence_s_min,
+            if each.is_empty() { "never".to_owned() } else { each.join(" s, ") + " s" }
+        ),
         format!(
             "  people         {:>10}  served {}, failed {} ({}), refused {} ({}), unfinished {}",
             grouped(sessions.offered),

@@ -68,8 +68,11 @@ impl Scene<'_> {
     fn kill(&mut self) -> Result<(), Fault> {
         let begun = clock::now();
         self.server.kill().map_err(|error| broke("kill the server", &error))?;
+        let before = self.watch.live.receipts();
         self.server.start_again()?;
-        self.note(begun, "killed with SIGKILL; ready again".to_owned());
+        let ready_ms = clock::now().saturating_duration_since(begun).as_millis();
+        self.wait_for(LOAD_WAIT_MAX, |scene| scene.watch.live.receipts() > before);
+        self.note(begun, format!("killed; ready again after {ready_ms} ms; to the first receipt"));
         Ok(())
     }
 

@@ -10,8 +10,16 @@ use crate::{clock, live::Live};
 
 /// How often the count of receipts is looked at: the grain of every silence.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// A shorter time without a receipt is chance, not an outage, at the rates a drill runs at.
-pub const SILENCE_MIN: Duration = Duration::from_millis(500);
+/// A silence is so many mean gaps between receipts long at least: by chance one in 500 million is.
+const GAPS_MIN: f64 = 20.0;
+/// And no shorter than this, which is as fine as the looks and the generator's own lag allow.
+const SILENCE_MIN: Duration = Duration::from_millis(50);
+
+/// The shortest time without a receipt that counts, at `rate` sessions a second.
+#[must_use]
+pub fn shortest(rate: f64) -> Duration {
+    SILENCE_MIN.max(Duration::from_secs_f64(GAPS_MIN / rate))
+}
 
 /// One stretch without a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -26,14 +34,15 @@ pub struct Silence {
 #[derive(Debug)]
 struct Listener {
     begin: Instant,
+    shortest: Duration,
     count: u64,
     last_change: Option<Instant>,
     silences: Vec<Silence>,
 }
 
 impl Listener {
-    fn new(begin: Instant) -> Self {
-        Self { begin, count: 0, last_change: None, silences: Vec::new() }
+    fn new(begin: Instant, shortest: Duration) -> Self {
+        Self { begin, shortest, count: 0, last_change: None, silences: Vec::new() }
     }
 
     fn hear(&mut self, now: Instant, count: u64) {
@@ -44,7 +53,7 @@ impl Listener {
         // Before the first receipt nobody was served yet, which is no outage.
         if let Some(last) = self.last_change {
             let lasted = now.saturating_duration_since(last);
-            if lasted >= SILENCE_MIN {
+            if lasted >= self.shortest {
                 let begun_s = last.saturating_duration_since(self.begin).as_secs_f64();
                 self.silences.push(Silence { begun_s, lasted_s: lasted.as_secs_f64() });
             }
@@ -53,9 +62,14 @@ impl Listener {
     }
 }
 
-/// Listens to `live` until `over`; silences between the first and the last receipt.
-pub fn listen(live: &Live, begin: Instant, over: &AtomicBool) -> Vec<Silence> {
-    let mut listener = Listener::new(begin);
+/// Listens to `live` until `over`; silences of `shortest` and more between the first and the last receipt.
+pub fn listen(
+    live: &Live,
+    begin: Instant,
+    shortest: Duration,
+    over: &AtomicBool,
+) -> Vec<Silence> {
+    let mut listener = Listener::new(begin, shortest);
     while !over.load(Ordering::Relaxed) {
         listener.hear(clock::now(), live.receipts());
         thread::sleep(LOOK_EVERY);
@@ -74,7 +88,7 @@ mod tests {
     fn only_long_silences_between_receipts_count() {
         let begin = clock::now();
         let at = |ms| begin + Duration::from_millis(ms);
-        let mut listener = Listener::new(begin);
+        let mut listener = Listener::new(begin, Duration::from_millis(500));
         for (ms, count) in [(0, 0), (900, 0), (1000, 1), (1300, 4), (1400, 4), (3300, 5), (3400, 5)] {
             listener.hear(at(ms), count);
         }

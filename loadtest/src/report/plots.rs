@@ -152,14 +152,30 @@ fn milliseconds(lines: &[Line]) -> Axis<'static> {
 ///
 /// When it cannot be drawn.
 pub fn latency_curves(summary: &Summary) -> io::Result<String> {
-    let lines: Vec<Line> = summary
-        .latencies
-        .iter()
-        .map(|row| {
-            let points = row.curve.iter().map(|&(share, ms)| (nines(share), ms.max(0.01).log10()));
-            Line { name: row.what, points: points.collect() }
-        })
-        .collect();
+    let rows = summary.latencies.iter();
+    let lines = rows.map(|row| Line { name: row.what, points: by_nines(&row.curve) });
+    curves("Latency by share of all", &lines.collect::<Vec<_>>())
+}
+
+/// The submissions of two runs, by the share of all that did not wait longer.
+///
+/// # Errors
+///
+/// When it cannot be drawn.
+pub fn two_curves(first: &[(f64, f64)], second: &[(f64, f64)]) -> io::Result<String> {
+    let lines = [
+        Line { name: "first", points: by_nines(first) },
+        Line { name: "second", points: by_nines(second) },
+    ];
+    curves("Latency of submissions by share of all, both runs", &lines)
+}
+
+/// Shares and milliseconds on logarithmic axes.
+fn by_nines(curve: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    curve.iter().map(|&(share, ms)| (nines(share), ms.max(0.01).log10())).collect()
+}
+
+fn curves(name: &str, lines: &[Line]) -> io::Result<String> {
     let label = |nines: &f64| {
         let decimals = if *nines < 2.5 { 0 } else { 3 };
         let text = format!("{:.decimals$}", 100.0 * (1.0 - 10_f64.powf(-nines)));
@@ -171,8 +187,8 @@ pub fn latency_curves(summary: &Summary) -> io::Result<String> {
         format!("{text} %")
     };
     let x = Axis { name: "share of all", range: 0.0..NINES_MAX, labels_max: 6, label: &label };
-    let y = milliseconds(&lines);
-    draw("Latency by share of all", &lines, &x, &y)
+    let y = milliseconds(lines);
+    draw(name, lines, &x, &y)
 }
 
 fn nines(share: f64) -> f64 {

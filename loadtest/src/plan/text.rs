@@ -1,0 +1,156 @@
+//! A plan, and the model beside measured runs, for the terminal; every assumption is printed.
+
+use super::{
+    Plan,
+    measurements::Measurements,
+    model::{Checked, application_cpu_us},
+};
+use crate::figures::{grouped, millis_text, whole};
+
+/// The measurements as TOML, to be changed and given back.
+#[must_use]
+pub fn measurements(costs: &Measurements) -> String {
+    let value = serde_json::to_value(costs).unwrap_or_default();
+    let members = value.as_object().into_iter().flatten();
+    // A JSON string is a TOML basic string, and a JSON number a TOML number.
+    members.map(|(name, value)| format!("{name} = {value}\n")).collect()
+}
+
+/// The plan.
+#[must_use]
+pub fn plan(plan: &Plan) -> String {
+    let (demand, machine) = (&plan.demand, &plan.machine);
+    let mut text = String::new();
+    text.push_str(&format!(
+        "{:>12}{:>10}{:>10}{:>8}{:>10}{:>9}{:>10}{:>12}{:>9}{:>10}{:>10}  machines by\n",
+        "applications", "busy", "machines", "CPU", "commits", "records", "disk MB/s", "sessions",
+        "memory", "core wait", "submit",
+    ));
+    text.push_str(&format!(
+        "{:>12}{:>10}{:>10}{:>8}{:>10}{:>9}{:>10}{:>12}{:>9}{:>10}{:>10}\n",
+        "a second", "cores", "", "each", "busy each", "a commit", "each", "in all", "GiB each", "ms", "ms",
+    ));
+    for need in &plan.needs {
+        text.push_str(&format!(
+            "{:>12}{:>10.2}{:>10}{:>7.0}%{:>9.0}%{:>9.1}{:>10.2}{:>12}{:>9.2}{:>10}{:>10}  {}\n",
+            format!("{:.1}", need.per_s),
+            need.cores_busy,
+            grouped(need.machines),
+            100.0 * need.cpu_utilisation,
+            100.0 * need.commits.busy,
+            need.commits.records,
+            need.disk_mb_per_s,
+            grouped(whole(need.sessions).into()),
+            need.memory_gib,
+            millis_text(need.core_wait_ms),
+            millis_text(need.submit_ms),
+            need.decided_by,
+        ));
+    }
+    text.push_str(&format!(
+        "\na day of {} applications takes {:.1} hours at the peak rate and leaves {:.1} GB on disk; \
+         {} days at {} a second keep {:.1} GB\n\n",
+        grouped(whole(demand.day).into()),
+        plan.day_at_peak_h,
+        plan.day_gb,
+        demand.days_kept,
+        demand.rate,
+        plan.kept_gb
+    ));
+    text.push_str("assumed:\n");
+    for line in assumptions(plan) {
+        text.push_str(&format!("  - {line}\n"));
+    }
+    text.push_str(&format!(
+        "machine: {} cores, {} GiB, disk {} MB a second\n",
+        machine.cores, machine.memory_gib, machine.disk_mb_per_s
+    ));
+    text
+}
+
+fn assumptions(plan: &Plan) -> Vec<String> {
+    let (demand, machine, costs) = (&plan.demand, &plan.machine, &plan.measurements);
+    vec![
+        format!("costs: {}", costs.source),
+        format!(
+            "one application is a login, a submission, {} reads and {} new connections: {:.0} us of CPU",
+            demand.reads,
+            demand.connections,
+            application_cpu_us(demand, costs)
+        ),
+        format!("at the peak {:.0} % of a machine may be in use", 100.0 * machine.utilisation_max),
+        format!("a session stays open for {} s (Little's law gives those inside)", demand.session_s),
+        "cores: M/G/c, the approximation of Allen and Cunneen, on the submission's service time and one \
+         queue for all cores"
+            .to_owned(),
+        format!(
+            "commits: one at a time, {} ms and {} us a record, up to {} records, whoever comes gathers for the next; \
+             {} further records for one application (its decision)",
+            costs.commit_fixed_ms,
+            costs.commit_record_us,
+            costs.commit_records_max,
+            costs.commits_extra_per_application
+        ),
+        format!(
+            "disk: {:.0} bytes written and {:.0} kept for one application; {} bytes of memory for its index entry",
+            costs.written_bytes, costs.record_bytes, costs.index_bytes
+        ),
+        "machines share nothing: people are spread by their fiscal code, each machine has its own ledger, and \
+         nothing is counted for the spreading itself, for copies, or for a machine that is down"
+            .to_owned(),
+        "the rows beyond the peak keep ten times, and as many times, the records".to_owned(),
+    ]
+}
+
+/// The model beside measured runs.
+#[must_use]
+pub fn check(checked: &[Checked], costs: &Measurements) -> String {
+    let mut text = format!("costs: {}\n\n", costs.source);
+    text.push_str(&format!(
+        "{:>12}  {:<26}{:<26}{:<26}{:<24}\n",
+        "applications", "server cores", "commits busy", "ms a commit", "ms a submission"
+    ));
+    text.push_str(&format!(
+        "{:>12}  {:<26}{:<26}{:<26}{:<24}\n",
+        "a second",
+        "predicted measured ratio",
+        "predicted measured ratio",
+        "predicted measured ratio",
+        "predicted measured p50"
+    ));
+    for run in checked {
+        let pair = |(predicted, measured): (f64, Option<f64>)| match measured {
+            Some(measured) if measured > 0.0 => {
+                format!("{predicted:>9.3} {measured:>8.3} {:>5.2}", predicted / measured)
+            }
+            _ => format!("{predicted:>9.3} {:>8} {:>5}", "-", "-"),
+        };
+        text.push_str(&format!(
+            "{:>12.1}  {:<26}{:<26}{:<26}{:>9.2} {:>8.2}  {}\n",
+            run.per_s,
+            pair(run.server_cores),
+            pair(run.commits_busy),
+            pair(run.commit_ms),
+            run.submit_ms.0,
+            run.submit_ms.1,
+            run.name
+        ));
+    }
+    text.push_str(
+        "\na predicted submission is the mean within the server, a measured one the median at the generator\n",
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::measurements;
+    use crate::plan::measurements::Measurements;
+
+    #[test]
+    fn printed_measurements_can_be_given_back() {
+        let costs = Measurements::built_in();
+        let again: Measurements = toml::from_str(&measurements(&costs)).expect("TOML");
+        assert_eq!(again, costs);
+    }
+}
