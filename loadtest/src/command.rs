@@ -100,7 +100,8 @@ fn one_run(args: &Args) -> Result<bool, Fault> {
 }
 
 pub(crate) fn stop(patient: bool) -> Result<Stop, Fault> {
-    Stop::on_ctrl_c(patient).map_err(|error| Fault::Needs(format!("cannot listen for Ctrl-C: {error}")))
+    Stop::on_ctrl_c(patient)
+        .map_err(|error| Fault::Needs(format!("cannot listen for Ctrl-C: {error}")))
 }
 
 pub(crate) fn written(path: &std::path::Path, outcome: io::Result<()>) -> Result<(), Fault> {

@@ -50,7 +50,10 @@ impl Stop {
                         eprintln!("surge: told twice, ending at once");
                         std::process::exit(i32::from(EXIT_INTERRUPTED));
                     }
-                    eprintln!("surge: stopping{}", if patient { "" } else { "; again to end at once" });
+                    eprintln!(
+                        "surge: stopping{}",
+                        if patient { "" } else { "; again to end at once" }
+                    );
                     given.give();
                 }
             });

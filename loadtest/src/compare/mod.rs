@@ -51,7 +51,9 @@ impl FromStr for Allowance {
             Some((name, ratio)) if ratio.is_finite() && ratio > 0.0 => {
                 Ok(Self { name: name.to_owned(), ratio })
             }
-            _ => Err("allowed is NAME=RATIO with a ratio above 0, such as submit-p99=1.2".to_owned()),
+            _ => {
+                Err("allowed is NAME=RATIO with a ratio above 0, such as submit-p99=1.2".to_owned())
+            }
         }
     }
 }
@@ -259,7 +261,9 @@ mod tests {
     #[test]
     fn a_threshold_bounds_from_the_side_that_is_worse() {
         let compared = |allowed: &str| {
-            Comparison::of(run(10.0, 50.0), run(13.0, 48.0), &[allow(allowed)]).expect("known").passed
+            Comparison::of(run(10.0, 50.0), run(13.0, 48.0), &[allow(allowed)])
+                .expect("known")
+                .passed
         };
         assert!(compared("whole-session-p99=1.3") && !compared("whole-session-p99=1.2"));
         assert!(compared("receipts-per-s=0.95") && !compared("receipts-per-s=0.97"));

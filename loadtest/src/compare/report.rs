@@ -32,7 +32,11 @@ pub fn text(comparison: &Comparison) -> String {
 
 fn cells(row: &Row) -> [String; 4] {
     let figure = |value: f64| {
-        if value.fract().abs() < f64::EPSILON { format!("{value:.0}") } else { format!("{value:.3}") }
+        if value.fract().abs() < f64::EPSILON {
+            format!("{value:.0}")
+        } else {
+            format!("{value:.3}")
+        }
     };
     let word = match row.allowed {
         None => String::new(),

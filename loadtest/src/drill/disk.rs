@@ -119,7 +119,9 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         drop(self.free());
-        if self.mounted && let Err(fault) = run(Command::new("umount").arg(&self.at)) {
+        if self.mounted
+            && let Err(fault) = run(Command::new("umount").arg(&self.at))
+        {
             eprintln!("surge: {fault}\nsurge: `umount {}` by hand", self.at.display());
         }
     }

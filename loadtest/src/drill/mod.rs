@@ -134,7 +134,10 @@ pub fn carry_out(args: &DrillArgs) -> Result<bool, Fault> {
     let orders = stage.orders(args)?;
     let (outcome, incidents, silences) = play(args, &mut stage, &orders, &watch)?;
     let back = !stage.server.has_ended();
-    stage.server.stop().map_err(|error| Fault::Needs(format!("cannot stop the server: {error}")))?;
+    stage
+        .server
+        .stop()
+        .map_err(|error| Fault::Needs(format!("cannot stop the server: {error}")))?;
     let receipts = stage.receipts();
     let verified = server::verify(&stage.recipe.program, &stage.recipe.data, &receipts)?;
     let about = About::of(&orders, started_at.clone(), &outcome);
@@ -199,7 +202,8 @@ fn play(
 
 impl Stage {
     fn set(args: &DrillArgs) -> Result<Self, Fault> {
-        let cannot = |error: std::io::Error| Fault::Needs(format!("no temporary directory: {error}"));
+        let cannot =
+            |error: std::io::Error| Fault::Needs(format!("no temporary directory: {error}"));
         let program = match &args.server {
             Some(program) => program.clone(),
             None => sportello_beside().map_err(cannot)?,
@@ -237,8 +241,7 @@ impl Stage {
         let target = Target::parse(&format!("https://{}", self.server.public));
         Ok(Orders {
             target: Arc::new(target.map_err(Fault::Needs)?),
-            tls: tls::client_config(tls::Trust::Roots(&certificate), true)
-                .map_err(Fault::Needs)?,
+            tls: tls::client_config(tls::Trust::Roots(&certificate), true).map_err(Fault::Needs)?,
             profile,
             closed_duration_max: None,
             connections: CONNECTIONS,

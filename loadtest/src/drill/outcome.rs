@@ -102,7 +102,8 @@ pub fn text(drilled: &Drilled) -> String {
         text.push_str("PARTIAL: stopped before its end\n");
     }
     let counted = |by_reason: &std::collections::BTreeMap<String, u64>| {
-        let listed = by_reason.iter().map(|(reason, count)| format!("{reason}: {}", grouped(*count)));
+        let listed =
+            by_reason.iter().map(|(reason, count)| format!("{reason}: {}", grouped(*count)));
         let listed: Vec<_> = listed.collect();
         if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
     };
@@ -176,8 +177,7 @@ pub fn write_json(drilled: &Drilled, path: &Path) -> io::Result<()> {
 ///
 /// When a plot cannot be drawn or the file not be written.
 pub fn write_html(drilled: &Drilled, path: &Path) -> io::Result<()> {
-    let plots =
-        [plots::over_time(&drilled.summary)?, plots::latency_over_time(&drilled.summary)?];
+    let plots = [plots::over_time(&drilled.summary)?, plots::latency_over_time(&drilled.summary)?];
     let mut page = String::with_capacity(64 * 1024);
     write_page(&mut page, drilled, &plots).map_err(io::Error::other)?;
     std::fs::write(path, page)

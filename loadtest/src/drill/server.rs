@@ -219,7 +219,8 @@ fn parse_verified(whole: bool, words: String) -> Verified {
 
 /// The addresses of `ready https://ADDR operator http://ADDR`.
 fn parse_ready(line: &str) -> Option<(String, String)> {
-    let (public, operator) = line.strip_prefix("ready https://")?.split_once(" operator http://")?;
+    let (public, operator) =
+        line.strip_prefix("ready https://")?.split_once(" operator http://")?;
     Some((public.to_owned(), operator.trim_end().to_owned()))
 }
 

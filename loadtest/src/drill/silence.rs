@@ -63,12 +63,7 @@ impl Listener {
 }
 
 /// Listens to `live` until `over`; silences of `shortest` and more between the first and the last receipt.
-pub fn listen(
-    live: &Live,
-    begin: Instant,
-    shortest: Duration,
-    over: &AtomicBool,
-) -> Vec<Silence> {
+pub fn listen(live: &Live, begin: Instant, shortest: Duration, over: &AtomicBool) -> Vec<Silence> {
     let mut listener = Listener::new(begin, shortest);
     while !over.load(Ordering::Relaxed) {
         listener.hear(clock::now(), live.receipts());
@@ -89,7 +84,8 @@ mod tests {
         let begin = clock::now();
         let at = |ms| begin + Duration::from_millis(ms);
         let mut listener = Listener::new(begin, Duration::from_millis(500));
-        for (ms, count) in [(0, 0), (900, 0), (1000, 1), (1300, 4), (1400, 4), (3300, 5), (3400, 5)] {
+        for (ms, count) in [(0, 0), (900, 0), (1000, 1), (1300, 4), (1400, 4), (3300, 5), (3400, 5)]
+        {
             listener.hear(at(ms), count);
         }
         assert_eq!(listener.silences.len(), 1);

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::observed::Observed;
+use super::{
+    observed::Observed,
+    queue::{CommitCosts, group_commit},
+};
 use crate::command::Fault;
 
 /// Measured costs of one deployment.
@@ -17,8 +20,10 @@ pub struct Measurements {
     pub cpu_login_us: f64,
     /// CPU of a new connection with a full TLS handshake, microseconds.
     pub cpu_handshake_us: f64,
-    /// CPU of a submission: checked, sealed, committed, decided, microseconds.
+    /// CPU of a submission: checked, sealed, decided, microseconds; its commit is counted apart.
     pub cpu_submit_us: f64,
+    /// CPU of a commit, whatever it holds, microseconds: at low rates each application pays for one or two.
+    pub cpu_commit_us: f64,
     /// CPU of a read, microseconds; an estimate and a leave count as one.
     pub cpu_read_us: f64,
     /// CPU of a server that serves nobody, in cores.
@@ -29,10 +34,12 @@ pub struct Measurements {
     pub commit_fixed_ms: f64,
     /// Time of a commit for each record, microseconds.
     pub commit_record_us: f64,
+    /// How long a batch waits for company under load, milliseconds (`ledger.batch_wait_ms`).
+    pub commit_wait_ms: f64,
+    /// How long decisions wait for applications to be written with, milliseconds (`ledger.ruling_wait_ms`).
+    pub ruling_wait_ms: f64,
     /// Records of one commit at most (`ledger.batch_records_max`).
     pub commit_records_max: f64,
-    /// Commits to disk for one application: its own, and its share of the decisions'.
-    pub commits_extra_per_application: f64,
     /// Bytes that an application keeps on disk.
     pub record_bytes: f64,
     /// Bytes written to disk for one application, journal and moving into place included.
@@ -104,7 +111,9 @@ impl Measurements {
             ("cpu_idle_cores", self.cpu_idle_cores),
             ("service_cv2", self.service_cv2),
             ("commit_record_us", self.commit_record_us),
-            ("commits_extra_per_application", self.commits_extra_per_application),
+            ("cpu_commit_us", self.cpu_commit_us),
+            ("commit_wait_ms", self.commit_wait_ms),
+            ("ruling_wait_ms", self.ruling_wait_ms),
             ("index_bytes", self.index_bytes),
             ("session_bytes", self.session_bytes),
             ("connection_bytes", self.connection_bytes),
@@ -135,6 +144,7 @@ impl Measurements {
             new.cpu_login_us *= factor;
             new.cpu_handshake_us *= factor;
             new.cpu_submit_us *= factor;
+            new.cpu_commit_us *= factor;
             new.cpu_read_us *= factor;
             told.push(format!("CPU costs scaled by {factor:.2}"));
         }
@@ -162,7 +172,21 @@ impl Measurements {
             + run.submissions * self.cpu_submit_us
             + run.reads * self.cpu_read_us
             + run.handshakes * self.cpu_handshake_us;
-        requests / 1e6 + self.cpu_idle_cores * run.elapsed_s
+        let commits = group_commit(run.submissions / run.elapsed_s, &self.commit_costs()).per_s;
+        let commits = commits * run.elapsed_s * self.cpu_commit_us;
+        (requests + commits) / 1e6 + self.cpu_idle_cores * run.elapsed_s
+    }
+
+    /// What commits cost.
+    #[must_use]
+    pub fn commit_costs(&self) -> CommitCosts {
+        CommitCosts {
+            fixed_ms: self.commit_fixed_ms,
+            record_ms: self.commit_record_us / 1000.0,
+            wait_ms: self.commit_wait_ms,
+            ruling_wait_ms: self.ruling_wait_ms,
+            records_max: self.commit_records_max,
+        }
     }
 }
 

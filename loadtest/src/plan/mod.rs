@@ -159,7 +159,8 @@ fn plan(args: &PlanArgs, costs: Measurements) -> Result<Plan, Fault> {
         return Err(Fault::Usage(what.to_owned()));
     }
     if demand.reads < 0.0 || demand.connections < 0.0 || demand.peak < demand.rate {
-        let what = "allowed are --reads and --connections of 0 or more, and a --peak of at least --rate";
+        let what =
+            "allowed are --reads and --connections of 0 or more, and a --peak of at least --rate";
         return Err(Fault::Usage(what.to_owned()));
     }
     let kept = demand.rate * 86_400.0 * demand.days_kept;
@@ -185,7 +186,9 @@ fn checked(args: &PlanArgs, costs: &Measurements) -> Result<Vec<Checked>, Fault>
     for path in &args.check {
         let unusable = |what: &dyn std::fmt::Display| {
             let path = path.display();
-            Fault::Usage(format!("{path}: {what}; allowed is the JSON report of a run or of `surge capacity`"))
+            Fault::Usage(format!(
+                "{path}: {what}; allowed is the JSON report of a run or of `surge capacity`"
+            ))
         };
         let text = std::fs::read_to_string(path).map_err(|error| unusable(&error))?;
         let observed = Observed::parse(&text).ok_or_else(|| unusable(&"it is no report"))?;

@@ -79,39 +79,36 @@ pub fn need(
     kind: &MachineKind,
     costs: &Measurements,
 ) -> Need {
-    let cpu_us = application_cpu_us(demand, costs);
     let full = kind.utilisation_max;
-    let spare_cores = (f64::from(kind.cores) * full - costs.cpu_idle_cores).max(0.01);
-    let by_cpu = per_s * cpu_us / 1e6 / spare_cores;
-    // Records beyond the applications themselves: the decisions, which share commits.
-    let record_ms = costs.commit_record_us / 1000.0;
-    let fullest_ms = costs.commit_fixed_ms / costs.commit_records_max + record_ms;
-    let by_commits = per_s * records_per_application(costs) * fullest_ms / 1000.0 / full;
+    let by_cpu = per_s / rate_within(f64::from(kind.cores) * full, demand, costs);
+    let fullest_ms =
+        costs.commit_fixed_ms / costs.commit_records_max + costs.commit_record_us / 1000.0;
+    let by_commits = per_s * fullest_ms / 1000.0 / full;
     let by_disk = per_s * costs.written_bytes / 1e6 / kind.disk_mb_per_s / full;
     let sessions = per_s * demand.session_s;
     let bytes = |machines: f64| {
         costs.base_bytes
             + (records * costs.index_bytes
-                + sessions * (costs.session_bytes + demand.connections.min(1.0) * costs.connection_bytes))
+                + sessions
+                    * (costs.session_bytes + demand.connections.min(1.0) * costs.connection_bytes))
                 / machines
     };
     let room = (kind.memory_gib * f64::from(1 << 30) * full - costs.base_bytes).max(1.0);
     let by_memory = (bytes(1.0) - costs.base_bytes) / room;
-    let bounds =
-        [("CPU", by_cpu), ("commits", by_commits), ("disk bandwidth", by_disk), ("memory", by_memory)];
-    let (decided_by, most) = bounds.into_iter().fold(("CPU", 0.0), |most, one| {
-        if one.1 > most.1 { one } else { most }
-    });
+    let bounds = [
+        ("CPU", by_cpu),
+        ("commits", by_commits),
+        ("disk bandwidth", by_disk),
+        ("memory", by_memory),
+    ];
+    let (decided_by, most) =
+        bounds.into_iter().fold(("CPU", 0.0), |most, one| if one.1 > most.1 { one } else { most });
     let machines = rounded_up(most);
     let each = crate::figures::real(machines);
-    let (load, service_ms) = (per_s * cpu_us / 1e6 / each + costs.cpu_idle_cores, costs.cpu_submit_us / 1000.0);
+    let load = cores_busy(per_s / each, demand, costs);
+    let service_ms = costs.cpu_submit_us / 1000.0;
     let core_wait_ms = wait_mgc(kind.cores.min(CORES_MAX), load, service_ms, costs.service_cv2);
-    let commits = group_commit(
-        per_s * records_per_application(costs) / each,
-        costs.commit_fixed_ms,
-        record_ms,
-        costs.commit_records_max,
-    );
+    let commits = group_commit(per_s / each, &costs.commit_costs());
     Need {
         per_s,
         cores_busy: load * each,
@@ -127,7 +124,25 @@ pub fn need(
     }
 }
 
-/// CPU of one application with all that belongs to it, microseconds.
+/// Cores that one machine keeps busy at `per_s` applications a second.
+#[must_use]
+pub fn cores_busy(per_s: f64, demand: &Demand, costs: &Measurements) -> f64 {
+    let commits = group_commit(per_s, &costs.commit_costs()).per_s;
+    let us = per_s * application_cpu_us(demand, costs) + commits * costs.cpu_commit_us;
+    us / 1e6 + costs.cpu_idle_cores
+}
+
+/// The rate at which one machine keeps `cores` busy, by halving: more applications never need fewer cores.
+fn rate_within(cores: f64, demand: &Demand, costs: &Measurements) -> f64 {
+    let (mut low, mut high) = (0.001, cores.max(0.001) * 1e6 / application_cpu_us(demand, costs));
+    for _ in 0..64 {
+        let middle = f64::midpoint(low, high);
+        if cores_busy(middle, demand, costs) <= cores { low = middle } else { high = middle }
+    }
+    low
+}
+
+/// CPU of one application with all that belongs to it but commits, microseconds.
 #[must_use]
 pub fn application_cpu_us(demand: &Demand, costs: &Measurements) -> f64 {
     costs.cpu_login_us
@@ -136,15 +151,12 @@ pub fn application_cpu_us(demand: &Demand, costs: &Measurements) -> f64 {
         + demand.connections * costs.cpu_handshake_us
 }
 
-fn records_per_application(costs: &Measurements) -> f64 {
-    1.0 + costs.commits_extra_per_application
-}
-
 /// Whole machines, one at least.
 fn rounded_up(machines: f64) -> u64 {
-    (1..=64).map(|bits| 1_u64 << bits.min(62)).find(|&most| crate::figures::real(most) >= machines).map_or(
-        MACHINES_MAX,
-        |most| {
+    (1..=64)
+        .map(|bits| 1_u64 << bits.min(62))
+        .find(|&most| crate::figures::real(most) >= machines)
+        .map_or(MACHINES_MAX, |most| {
             // Between half of a power of two and that power, by halving.
             let (mut low, mut high) = (0, most);
             while high - low > 1 {
@@ -152,8 +164,7 @@ fn rounded_up(machines: f64) -> u64 {
                 if crate::figures::real(middle) >= machines { high = middle } else { low = middle }
             }
             high.min(MACHINES_MAX)
-        },
-    )
+        })
 }
 
 /// What the model says of a measured run, and what was measured.
@@ -178,12 +189,7 @@ pub struct Checked {
 pub fn check(run: &ObservedRun, costs: &Measurements) -> Checked {
     let per_s = run.submissions / run.elapsed_s;
     let predicted_cores = costs.cpu_s_of(run) / run.elapsed_s;
-    let commits = group_commit(
-        per_s * records_per_application(costs),
-        costs.commit_fixed_ms,
-        costs.commit_record_us / 1000.0,
-        costs.commit_records_max,
-    );
+    let commits = group_commit(per_s, &costs.commit_costs());
     let service_ms = costs.cpu_submit_us / 1000.0;
     // Generator and neighbours stand in the same queue for the same cores.
     let load = predicted_cores + run.others_cpu_s / run.elapsed_s;
@@ -214,13 +220,15 @@ mod tests {
             cpu_login_us: 100.0,
             cpu_handshake_us: 400.0,
             cpu_submit_us: 200.0,
+            cpu_commit_us: 0.0,
             cpu_read_us: 50.0,
             cpu_idle_cores: 0.0,
             service_cv2: 1.0,
             commit_fixed_ms: 2.0,
             commit_record_us: 10.0,
             commit_records_max: 512.0,
-            commits_extra_per_application: 1.0,
+            commit_wait_ms: 1.0,
+            ruling_wait_ms: 5.0,
             record_bytes: 1000.0,
             written_bytes: 3000.0,
             index_bytes: 64.0,
@@ -251,7 +259,8 @@ mod tests {
         // 100 + 200 + 4 x 50 + 400 = 900 us of CPU each; 5.6 cores of a machine may be used: 6,222 a second.
         let small = need(300.0, 0.0, &DEMAND, &KIND, &costs());
         near(small.cores_busy, 0.27);
-        assert_eq!((small.machines, small.decided_by), (1, "CPU"));
+        // A twentieth of the cores, but a sixth of the memory.
+        assert_eq!((small.machines, small.decided_by), (1, "memory"));
         near(small.sessions, 90_000.0);
         near(small.disk_mb_per_s, 0.9);
         // 90,000 sessions of 21,000 bytes and the base.
@@ -279,7 +288,13 @@ mod tests {
             near(found.server_cores.1.expect("measured"), 0.1);
             near(found.commit_ms.1.expect("measured"), 2.5);
         }
-        near(check(&run(10.0, commits), &costs()).commits_busy.0, 20.0 * 2.01 / 1000.0);
+        let alone = (-0.05_f64).exp();
+        let found = check(&run(10.0, commits), &costs());
+        near(found.commits_busy.0, 0.01 * 2.01 + 0.01 * alone * 2.0);
+        // With 400 us for a commit: 10 of applications, and those of decisions that ride along with none.
+        let dear = Measurements { cpu_commit_us: 400.0, ..costs() };
+        let found = check(&run(10.0, commits), &dear);
+        near(found.server_cores.0, 10.0 * (350.0 + 400.0 * (1.0 + alone)) / 1e6);
     }
 
     #[test]

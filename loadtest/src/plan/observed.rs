@@ -82,7 +82,8 @@ impl Observed {
             return None;
         }
         let count = real_len(points.len());
-        let mean = |value: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(value).sum::<f64>() / count;
+        let mean =
+            |value: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(value).sum::<f64>() / count;
         let (mean_x, mean_y) = (mean(&|point| point.0), mean(&|point| point.1));
         let covariance = mean(&|point| (point.0 - mean_x) * (point.1 - mean_y));
         let variance = mean(&|point| (point.0 - mean_x).powi(2));
@@ -108,7 +109,8 @@ impl Observed {
     #[must_use]
     pub fn written_bytes(&self) -> Option<f64> {
         let known = self.runs.iter().filter_map(|run| Some((run.written_bytes?, run.submissions)));
-        let (bytes, submissions) = known.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let (bytes, submissions) =
+            known.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         (bytes > 0.0 && submissions > 0.0).then(|| bytes / submissions)
     }
 }

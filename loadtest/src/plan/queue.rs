@@ -35,39 +35,67 @@ pub fn wait_mgc(cores: u32, load: f64, service: f64, cv2: f64) -> f64 {
     erlang_c(cores, load) * service / spare * (1.0 + cv2) / 2.0
 }
 
-/// The ledger's commits at one rate of records.
+/// What commits cost, and how long the ledger lets them gather.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CommitCosts {
+    /// Fixed time of one, milliseconds.
+    pub fixed_ms: f64,
+    /// Time for each application in it, milliseconds.
+    pub record_ms: f64,
+    /// How long a batch waits for company under load, milliseconds.
+    pub wait_ms: f64,
+    /// How long decisions wait for applications to be written with, milliseconds.
+    pub ruling_wait_ms: f64,
+    /// Applications in one at most.
+    pub records_max: f64,
+}
+
+/// The ledger's commits at one rate.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Commits {
+    /// Commits a second, those of decisions alone included.
+    pub per_s: f64,
     /// Share of the time in which one is under way; above 1 it cannot keep up.
     pub busy: f64,
-    /// Records of one on average.
+    /// Applications of one that holds some.
     pub records: f64,
-    /// From handing a record in to its being durable, on average, milliseconds.
+    /// From handing an application in to its being durable, on average, milliseconds.
     pub mean_ms: f64,
 }
 
-/// Group commit: while one commit is under way the next batch gathers.
+/// Group commit at `per_s` applications a second.
 ///
-/// With `fixed_ms` a commit, `record_ms` a record and `per_s` records a second, a batch holds whoever came
-/// during the last commit, one at least: n = max(1, λ(F + r n)), so n = λF / (1 − λr) once that is above 1. Whoever
-/// comes while a commit is under way (with chance `busy`) waits for half of it, then for its own.
+/// While one commit is under way the next batch gathers, and under load it waits a little for company: a batch holds
+/// whoever came meanwhile, one at least: n = max(1, λ(F + w) / (1 − λr)). Whoever comes while a commit is under way
+/// (with chance `busy`) waits for half of it, then for the company, then for its own. Decisions ride along with the next
+/// applications; those that none joins within their wait (a chance of exp(−λw') for Poisson arrivals) are commits of their own.
 #[must_use]
-pub fn group_commit(per_s: f64, fixed_ms: f64, record_ms: f64, records_max: f64) -> Commits {
+pub fn group_commit(per_s: f64, costs: &CommitCosts) -> Commits {
+    let CommitCosts { fixed_ms, record_ms, wait_ms, ruling_wait_ms, records_max } = *costs;
     let per_ms = per_s / 1000.0;
-    let full = fixed_ms / records_max + record_ms;
-    if per_ms * full >= 1.0 {
-        return Commits { busy: per_ms * full, records: records_max, mean_ms: f64::INFINITY };
+    let full = per_ms * (fixed_ms / records_max + record_ms);
+    if full >= 1.0 {
+        let commits_per_s = per_s / records_max;
+        let mean_ms = f64::INFINITY;
+        return Commits { per_s: commits_per_s, busy: full, records: records_max, mean_ms };
     }
-    let gathered = per_ms * fixed_ms / (1.0 - per_ms * record_ms);
+    let gathered = per_ms * (fixed_ms + wait_ms) / (1.0 - per_ms * record_ms);
     let records = gathered.clamp(1.0, records_max);
     let one_ms = fixed_ms + record_ms * records;
-    let busy = (per_ms * one_ms / records).min(1.0);
-    Commits { busy, records, mean_ms: one_ms * (1.0 + busy / 2.0) }
+    let of_decisions = per_ms * (-per_ms * ruling_wait_ms).exp();
+    let busy = (per_ms / records * one_ms + of_decisions * fixed_ms).min(1.0);
+    let company_ms = if gathered > 1.0 { wait_ms } else { 0.0 };
+    Commits {
+        per_s: 1000.0 * (per_ms / records + of_decisions),
+        busy,
+        records,
+        mean_ms: one_ms * (1.0 + busy / 2.0) + company_ms,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{erlang_c, group_commit, wait_mgc};
+    use super::{CommitCosts, erlang_c, group_commit, wait_mgc};
 
     fn near(found: f64, expected: f64) {
         assert!((found / expected - 1.0).abs() < 1e-3, "{found} instead of {expected}");
@@ -91,16 +119,26 @@ mod tests {
         assert!(wait_mgc(2, 2.0, 1.0, 1.0).is_infinite());
     }
 
+    const COSTS: CommitCosts = CommitCosts {
+        fixed_ms: 2.0,
+        record_ms: 0.01,
+        wait_ms: 1.0,
+        ruling_wait_ms: 5.0,
+        records_max: 512.0,
+    };
+
     #[test]
     fn a_batch_grows_with_the_rate_until_it_is_full() {
-        let idle = group_commit(10.0, 2.0, 0.01, 512.0);
+        let idle = group_commit(10.0, &COSTS);
         near(idle.records, 1.0);
-        near(idle.busy, 10.0 * 2.01 / 1000.0);
-        // 10,000 a second with 2 ms and 10 us: n = 20 / 0.9, and one commit follows the other.
-        let busy = group_commit(10_000.0, 2.0, 0.01, 512.0);
-        near(busy.records, 20.0 / 0.9);
-        near(busy.busy, 1.0);
-        near(busy.mean_ms, (2.0 + 0.01 * 20.0 / 0.9) * 1.5);
-        assert!(group_commit(100_000.0, 2.0, 0.01, 512.0).mean_ms.is_infinite());
+        // 10 commits of applications, and of the decisions those that no application joins within 5 ms.
+        near(idle.per_s, 10.0 + 10.0 * (-0.05_f64).exp());
+        near(idle.busy, 0.01 * 2.01 + 0.01 * (-0.05_f64).exp() * 2.0);
+        // 10,000 a second: n = 30 / 0.9, and 300 commits a second of 2.33 ms each.
+        let busy = group_commit(10_000.0, &COSTS);
+        near(busy.records, 30.0 / 0.9);
+        near(busy.per_s, 300.0);
+        near(busy.busy, 0.3 * (2.0 + 0.01 * 30.0 / 0.9));
+        assert!(group_commit(100_000.0, &COSTS).mean_ms.is_infinite());
     }
 }

@@ -23,12 +23,31 @@ pub fn plan(plan: &Plan) -> String {
     let mut text = String::new();
     text.push_str(&format!(
         "{:>12}{:>10}{:>10}{:>8}{:>10}{:>9}{:>10}{:>12}{:>9}{:>10}{:>10}  machines by\n",
-        "applications", "busy", "machines", "CPU", "commits", "records", "disk MB/s", "sessions",
-        "memory", "core wait", "submit",
+        "applications",
+        "busy",
+        "machines",
+        "CPU",
+        "commits",
+        "records",
+        "disk MB/s",
+        "sessions",
+        "memory",
+        "core wait",
+        "submit",
     ));
     text.push_str(&format!(
         "{:>12}{:>10}{:>10}{:>8}{:>10}{:>9}{:>10}{:>12}{:>9}{:>10}{:>10}\n",
-        "a second", "cores", "", "each", "busy each", "a commit", "each", "in all", "GiB each", "ms", "ms",
+        "a second",
+        "cores",
+        "",
+        "each",
+        "busy each",
+        "a commit",
+        "each",
+        "in all",
+        "GiB each",
+        "ms",
+        "ms",
     ));
     for need in &plan.needs {
         text.push_str(&format!(
@@ -73,10 +92,12 @@ fn assumptions(plan: &Plan) -> Vec<String> {
     vec![
         format!("costs: {}", costs.source),
         format!(
-            "one application is a login, a submission, {} reads and {} new connections: {:.0} us of CPU",
+            "one application is a login, a submission, {} reads and {} new connections: {:.0} us of CPU, and {:.0} us \
+             for each commit, which many share under load",
             demand.reads,
             demand.connections,
-            application_cpu_us(demand, costs)
+            application_cpu_us(demand, costs),
+            costs.cpu_commit_us
         ),
         format!("at the peak {:.0} % of a machine may be in use", 100.0 * machine.utilisation_max),
         format!("a session stays open for {} s (Little's law gives those inside)", demand.session_s),
@@ -84,12 +105,13 @@ fn assumptions(plan: &Plan) -> Vec<String> {
          queue for all cores"
             .to_owned(),
         format!(
-            "commits: one at a time, {} ms and {} us a record, up to {} records, whoever comes gathers for the next; \
-             {} further records for one application (its decision)",
+            "commits: one at a time, {} ms and {} us an application, up to {} of them; whoever comes gathers for the \
+             next, which waits {} ms for company under load; decisions wait {} ms to ride along",
             costs.commit_fixed_ms,
             costs.commit_record_us,
             costs.commit_records_max,
-            costs.commits_extra_per_application
+            costs.commit_wait_ms,
+            costs.ruling_wait_ms
         ),
         format!(
             "disk: {:.0} bytes written and {:.0} kept for one application; {} bytes of memory for its index entry",
