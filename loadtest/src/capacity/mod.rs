@@ -47,7 +47,7 @@ pub struct CapacityArgs {
     /// Longest 99th percentile of a submission at a rate that holds, milliseconds
     #[arg(long, value_name = "MS", default_value_t = 500.0)]
     p99_ms_max: f64,
-    /// Least share of the receipts wanted that come within the profile's timely_ms
+    /// Least share of the receipts wanted that come within the profile's `timely_ms`
     #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
     goodput_min: f64,
     /// Most requests turned away, by sessions offered

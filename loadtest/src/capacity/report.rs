@@ -1,7 +1,7 @@
 //! A search as text, JSON and HTML.
 
 use std::{
-    fmt::{self, Write},
+    fmt::{self, Formatter, Write},
     io,
     path::Path,
 };
@@ -44,23 +44,26 @@ fn cells(step: &StepFigures) -> [String; 10] {
 /// What was found, for the terminal.
 #[must_use]
 pub fn text(capacity: &Capacity) -> String {
+    fmt::from_fn(|out| write_text(capacity, out)).to_string()
+}
+
+fn write_text(capacity: &Capacity, out: &mut Formatter<'_>) -> fmt::Result {
     let finding = &capacity.finding;
-    let mut text = String::new();
     if finding.partial {
-        text.push_str("PARTIAL: stopped before its end\n");
+        writeln!(out, "PARTIAL: stopped before its end")?;
     }
     let rate = |rate: Option<f64>| rate.map_or("none".to_owned(), |rate| format!("{rate:.1}"));
     let (held, broke) = (rate(finding.held_rate), rate(finding.broke_rate));
-    text.push_str(&format!("held {held} sessions a second, broke at {broke}\n"));
+    writeln!(out, "held {held} sessions a second, broke at {broke}")?;
     match finding.applications_per_s {
-        Some(per_s) => text.push_str(&format!("capacity: {per_s:.1} applications a second\n")),
-        None => text.push_str("capacity: NONE CLAIMED\n"),
+        Some(per_s) => writeln!(out, "capacity: {per_s:.1} applications a second")?,
+        None => writeln!(out, "capacity: NONE CLAIMED")?,
     }
-    text.push_str(&format!("limit: {}\n", finding.because));
+    writeln!(out, "limit: {}", finding.because)?;
     if !finding.day.is_empty() {
-        text.push_str(&format!("day: {}\n", finding.day));
+        writeln!(out, "day: {}", finding.day)?;
     }
-    text
+    Ok(())
 }
 
 /// Writes the search as JSON.

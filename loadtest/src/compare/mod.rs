@@ -164,6 +164,9 @@ impl Comparison {
     }
 }
 
+/// One figure of a distribution.
+type Figure = fn(&read::LatencyFile) -> f64;
+
 fn rows(first: &RunFile, second: &RunFile) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = |name: &str, better, value: &dyn Fn(&RunFile) -> Option<f64>| {
@@ -188,7 +191,7 @@ fn rows(first: &RunFile, second: &RunFile) -> Vec<Row> {
     for one in &first.latencies {
         let what = one.what.as_str();
         let slug = what.replace(' ', "-");
-        let figures: [(&str, fn(&read::LatencyFile) -> f64); 5] = [
+        let figures: [(&str, Figure); 5] = [
             ("p50", |row| row.p50_ms),
             ("p90", |row| row.p90_ms),
             ("p99", |row| row.p99_ms),

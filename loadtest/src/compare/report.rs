@@ -1,7 +1,7 @@
 //! A comparison on the terminal and as HTML.
 
 use std::{
-    fmt::{self, Write},
+    fmt::{self, Formatter, Write},
     io,
     path::Path,
 };
@@ -12,22 +12,26 @@ use crate::report::{html, plots};
 /// The comparison for the terminal.
 #[must_use]
 pub fn text(comparison: &Comparison) -> String {
-    let mut text = String::new();
+    fmt::from_fn(|out| write_text(comparison, out)).to_string()
+}
+
+fn write_text(comparison: &Comparison, out: &mut Formatter<'_>) -> fmt::Result {
     let (a, b) = (&comparison.first.about, &comparison.second.about);
-    text.push_str(&format!(
-        "first:  {} {}, {}\nsecond: {} {}, {}\n",
+    writeln!(
+        out,
+        "first:  {} {}, {}\nsecond: {} {}, {}",
         a.started_at, a.profile, a.protocol, b.started_at, b.profile, b.protocol
-    ));
+    )?;
     for doubt in &comparison.doubts {
-        text.push_str(&format!("DOUBT: {doubt}\n"));
+        writeln!(out, "DOUBT: {doubt}")?;
     }
-    text.push_str(&format!("{:<28}{:>12}{:>12}{:>9}\n", "", "first", "second", "ratio"));
+    writeln!(out, "{:<28}{:>12}{:>12}{:>9}", "", "first", "second", "ratio")?;
     for row in &comparison.rows {
         let [first, second, ratio, word] = cells(row);
-        text.push_str(&format!("{:<28}{first:>12}{second:>12}{ratio:>9}  {word}\n", row.name));
+        writeln!(out, "{:<28}{first:>12}{second:>12}{ratio:>9}  {word}", row.name)?;
     }
-    text.push_str(if comparison.passed { "passed\n" } else { "NOT PASSED\n" });
-    text
+    writeln!(out, "{}", if comparison.passed { "passed" } else { "NOT PASSED" })?;
+    Ok(())
 }
 
 fn cells(row: &Row) -> [String; 4] {

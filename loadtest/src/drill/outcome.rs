@@ -187,7 +187,7 @@ fn write_page(page: &mut String, drilled: &Drilled, plots: &[String]) -> fmt::Re
     let title = format!("surge: drill {}, {}", drilled.kind, drilled.started_at);
     html::begin_page(page, &title, &drilled.summary.about.profile_about)?;
     let class = if drilled.found.passed { "verdict" } else { "verdict bad" };
-    write!(page, "<pre class=\"{class}\">{}</pre>\n", html::escaped(&text(drilled)))?;
+    writeln!(page, "<pre class=\"{class}\">{}</pre>", html::escaped(&text(drilled)))?;
     html::table(page, "What was done", &["", "at s", "lasted s"])?;
     for one in &drilled.incidents {
         let cells = [format!("{:.1}", one.at_s), format!("{:.2}", one.lasted_s)];

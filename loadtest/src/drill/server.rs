@@ -14,7 +14,7 @@ use std::{
 use crate::{clock, command::Fault};
 
 /// From the start of the process to its `ready` line, recovery included.
-const READY_WAIT_MAX: Duration = Duration::from_secs(60);
+const READY_WAIT_MAX: Duration = Duration::from_mins(1);
 /// From the word to stop to the end of the process; the server's own bound on its drain is 20 s.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(40);
 const STOP_POLL: Duration = Duration::from_millis(20);

@@ -71,22 +71,22 @@ pub struct Commits {
 /// applications; those that none joins within their wait (a chance of exp(−λw') for Poisson arrivals) are commits of their own.
 #[must_use]
 pub fn group_commit(per_s: f64, costs: &CommitCosts) -> Commits {
-    let CommitCosts { fixed_ms, record_ms, wait_ms, ruling_wait_ms, records_max } = *costs;
-    let per_ms = per_s / 1000.0;
-    let full = per_ms * (fixed_ms / records_max + record_ms);
+    let CommitCosts { fixed_ms, record_ms, wait_ms, ruling_wait_ms, records_max: most } = *costs;
+    let arrivals = per_s / 1000.0;
+    let full = arrivals * (fixed_ms / most + record_ms);
     if full >= 1.0 {
-        let commits_per_s = per_s / records_max;
+        let commits_per_s = per_s / most;
         let mean_ms = f64::INFINITY;
-        return Commits { per_s: commits_per_s, busy: full, records: records_max, mean_ms };
+        return Commits { per_s: commits_per_s, busy: full, records: most, mean_ms };
     }
-    let gathered = per_ms * (fixed_ms + wait_ms) / (1.0 - per_ms * record_ms);
-    let records = gathered.clamp(1.0, records_max);
+    let gathered = arrivals * (fixed_ms + wait_ms) / (1.0 - arrivals * record_ms);
+    let records = gathered.clamp(1.0, most);
     let one_ms = fixed_ms + record_ms * records;
-    let of_decisions = per_ms * (-per_ms * ruling_wait_ms).exp();
-    let busy = (per_ms / records * one_ms + of_decisions * fixed_ms).min(1.0);
+    let of_decisions = arrivals * (-arrivals * ruling_wait_ms).exp();
+    let busy = (arrivals / records * one_ms + of_decisions * fixed_ms).min(1.0);
     let company_ms = if gathered > 1.0 { wait_ms } else { 0.0 };
     Commits {
-        per_s: 1000.0 * (per_ms / records + of_decisions),
+        per_s: 1000.0 * (arrivals / records + of_decisions),
         busy,
         records,
         mean_ms: one_ms * (1.0 + busy / 2.0) + company_ms,

@@ -1,5 +1,7 @@
 //! A plan, and the model beside measured runs, for the terminal; every assumption is printed.
 
+use std::fmt::{self, Formatter};
+
 use super::{
     Plan,
     measurements::Measurements,
@@ -11,18 +13,25 @@ use crate::figures::{grouped, millis_text, whole};
 #[must_use]
 pub fn measurements(costs: &Measurements) -> String {
     let value = serde_json::to_value(costs).unwrap_or_default();
-    let members = value.as_object().into_iter().flatten();
-    // A JSON string is a TOML basic string, and a JSON number a TOML number.
-    members.map(|(name, value)| format!("{name} = {value}\n")).collect()
+    fmt::from_fn(|out| {
+        // A JSON string is a TOML basic string, and a JSON number a TOML number.
+        let mut members = value.as_object().into_iter().flatten();
+        members.try_for_each(|(name, value)| writeln!(out, "{name} = {value}"))
+    })
+    .to_string()
 }
 
 /// The plan.
 #[must_use]
 pub fn plan(plan: &Plan) -> String {
+    fmt::from_fn(|out| write_plan(plan, out)).to_string()
+}
+
+fn write_plan(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
     let (demand, machine) = (&plan.demand, &plan.machine);
-    let mut text = String::new();
-    text.push_str(&format!(
-        "{:>12}{:>10}{:>10}{:>8}{:>10}{:>9}{:>10}{:>12}{:>9}{:>10}{:>10}  machines by\n",
+    writeln!(
+        out,
+        "{:>12}{:>10}{:>10}{:>8}{:>10}{:>9}{:>10}{:>12}{:>9}{:>10}{:>10}  machines by",
         "applications",
         "busy",
         "machines",
@@ -34,9 +43,10 @@ pub fn plan(plan: &Plan) -> String {
         "memory",
         "core wait",
         "submit",
-    ));
-    text.push_str(&format!(
-        "{:>12}{:>10}{:>10}{:>8}{:>10}{:>9}{:>10}{:>12}{:>9}{:>10}{:>10}\n",
+    )?;
+    writeln!(
+        out,
+        "{:>12}{:>10}{:>10}{:>8}{:>10}{:>9}{:>10}{:>12}{:>9}{:>10}{:>10}",
         "a second",
         "cores",
         "",
@@ -48,10 +58,11 @@ pub fn plan(plan: &Plan) -> String {
         "GiB each",
         "ms",
         "ms",
-    ));
+    )?;
     for need in &plan.needs {
-        text.push_str(&format!(
-            "{:>12}{:>10.2}{:>10}{:>7.0}%{:>9.0}%{:>9.1}{:>10.2}{:>12}{:>9.2}{:>10}{:>10}  {}\n",
+        writeln!(
+            out,
+            "{:>12}{:>10.2}{:>10}{:>7.0}%{:>9.0}%{:>9.1}{:>10.2}{:>12}{:>9.2}{:>10}{:>10}  {}",
             format!("{:.1}", need.per_s),
             need.cores_busy,
             grouped(need.machines),
@@ -64,27 +75,29 @@ pub fn plan(plan: &Plan) -> String {
             millis_text(need.core_wait_ms),
             millis_text(need.submit_ms),
             need.decided_by,
-        ));
+        )?;
     }
-    text.push_str(&format!(
+    writeln!(
+        out,
         "\na day of {} applications takes {:.1} hours at the peak rate and leaves {:.1} GB on disk; \
-         {} days at {} a second keep {:.1} GB\n\n",
+         {} days at {} a second keep {:.1} GB\n",
         grouped(whole(demand.day).into()),
         plan.day_at_peak_h,
         plan.day_gb,
         demand.days_kept,
         demand.rate,
         plan.kept_gb
-    ));
-    text.push_str("assumed:\n");
+    )?;
+    writeln!(out, "assumed:")?;
     for line in assumptions(plan) {
-        text.push_str(&format!("  - {line}\n"));
+        writeln!(out, "  - {line}")?;
     }
-    text.push_str(&format!(
-        "machine: {} cores, {} GiB, disk {} MB a second\n",
+    writeln!(
+        out,
+        "machine: {} cores, {} GiB, disk {} MB a second",
         machine.cores, machine.memory_gib, machine.disk_mb_per_s
-    ));
-    text
+    )?;
+    Ok(())
 }
 
 fn assumptions(plan: &Plan) -> Vec<String> {
@@ -127,19 +140,25 @@ fn assumptions(plan: &Plan) -> Vec<String> {
 /// The model beside measured runs.
 #[must_use]
 pub fn check(checked: &[Checked], costs: &Measurements) -> String {
-    let mut text = format!("costs: {}\n\n", costs.source);
-    text.push_str(&format!(
-        "{:>12}  {:<26}{:<26}{:<26}{:<24}\n",
+    fmt::from_fn(|out| write_check(checked, costs, out)).to_string()
+}
+
+fn write_check(checked: &[Checked], costs: &Measurements, out: &mut Formatter<'_>) -> fmt::Result {
+    writeln!(out, "costs: {}\n", costs.source)?;
+    writeln!(
+        out,
+        "{:>12}  {:<26}{:<26}{:<26}{:<24}",
         "applications", "server cores", "commits busy", "ms a commit", "ms a submission"
-    ));
-    text.push_str(&format!(
-        "{:>12}  {:<26}{:<26}{:<26}{:<24}\n",
+    )?;
+    writeln!(
+        out,
+        "{:>12}  {:<26}{:<26}{:<26}{:<24}",
         "a second",
         "predicted measured ratio",
         "predicted measured ratio",
         "predicted measured ratio",
         "predicted measured p50"
-    ));
+    )?;
     for run in checked {
         let pair = |(predicted, measured): (f64, Option<f64>)| match measured {
             Some(measured) if measured > 0.0 => {
@@ -147,8 +166,9 @@ pub fn check(checked: &[Checked], costs: &Measurements) -> String {
             }
             _ => format!("{predicted:>9.3} {:>8} {:>5}", "-", "-"),
         };
-        text.push_str(&format!(
-            "{:>12.1}  {:<26}{:<26}{:<26}{:>9.2} {:>8.2}  {}\n",
+        writeln!(
+            out,
+            "{:>12.1}  {:<26}{:<26}{:<26}{:>9.2} {:>8.2}  {}",
             run.per_s,
             pair(run.server_cores),
             pair(run.commits_busy),
@@ -156,12 +176,13 @@ pub fn check(checked: &[Checked], costs: &Measurements) -> String {
             run.submit_ms.0,
             run.submit_ms.1,
             run.name
-        ));
+        )?;
     }
-    text.push_str(
-        "\na predicted submission is the mean within the server, a measured one the median at the generator\n",
-    );
-    text
+    writeln!(
+        out,
+        "\na predicted submission is the mean within the server, a measured one the median at the generator"
+    )?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ fn write_page(page: &mut String, summary: &Summary, plots: &Plots) -> fmt::Resul
     sessions(page, summary)?;
     let Plots { over_time, latency_over_time, curves } = plots;
     write!(page, "<h2>Over time</h2>\n<figure>{over_time}</figure>\n")?;
-    write!(page, "<figure>{latency_over_time}</figure>\n")?;
+    writeln!(page, "<figure>{latency_over_time}</figure>")?;
     latencies(page, summary, curves)?;
     if let Some(server) = &summary.server {
         server_figures(page, server)?;
