@@ -52,6 +52,8 @@ pub struct Measurements {
     pub connection_bytes: f64,
     /// Memory of a server that holds nothing, bytes.
     pub base_bytes: f64,
+    /// People inside one server at most (`gate.leases_max`).
+    pub leases_max: f64,
 }
 
 const BUILT_IN: &str = include_str!("measurements.toml");
@@ -103,6 +105,7 @@ impl Measurements {
             ("cpu_read_us", self.cpu_read_us),
             ("commit_fixed_ms", self.commit_fixed_ms),
             ("commit_records_max", self.commit_records_max),
+            ("leases_max", self.leases_max),
             ("record_bytes", self.record_bytes),
             ("written_bytes", self.written_bytes),
         ];

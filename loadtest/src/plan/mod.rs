@@ -51,6 +51,9 @@ pub struct PlanArgs {
     /// How long a session stays open, seconds
     #[arg(long, value_name = "S", default_value_t = 600.0)]
     session_s: f64,
+    /// How long a connection stays open, seconds; the server closes an unused one after 30
+    #[arg(long, value_name = "S", default_value_t = 30.0)]
+    connection_s: f64,
     /// Cores of a machine
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=4096))]
     cores: u32,
@@ -133,6 +136,7 @@ fn plan(args: &PlanArgs, costs: Measurements) -> Result<Plan, Fault> {
         reads: args.reads,
         connections: args.connections,
         session_s: args.session_s,
+        connection_s: args.connection_s,
     };
     let machine = MachineKind {
         cores: args.cores,
@@ -146,6 +150,7 @@ fn plan(args: &PlanArgs, costs: Measurements) -> Result<Plan, Fault> {
         ("--day", demand.day),
         ("--days-kept", demand.days_kept),
         ("--session-s", demand.session_s),
+        ("--connection-s", demand.connection_s),
         ("--memory-gib", machine.memory_gib),
         ("--disk-mb-per-s", machine.disk_mb_per_s),
     ];

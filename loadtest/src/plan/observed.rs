@@ -26,8 +26,10 @@ pub struct ObservedRun {
     pub handshakes: f64,
     /// CPU seconds of the server.
     pub server_cpu_s: Option<f64>,
-    /// CPU seconds of all else on the machine, the generator included.
-    pub others_cpu_s: f64,
+    /// CPU seconds of the generator.
+    pub generator_cpu_s: f64,
+    /// CPU seconds of all else on the machine.
+    pub neighbours_cpu_s: f64,
     /// Cores of the machine.
     pub cores: f64,
     /// The ledger's commits.
@@ -127,8 +129,8 @@ fn of_run(run: &RunFile) -> ObservedRun {
         // Kept connections are opened once; those of a share of the sessions are not told apart in a report.
         handshakes: 0.0,
         server_cpu_s: server.map(|server| server.cpu_s),
-        others_cpu_s: run.cpu.generator_s + run.cpu.others_s
-            - server.map_or(0.0, |server| server.cpu_s),
+        generator_cpu_s: run.cpu.generator_s,
+        neighbours_cpu_s: (run.cpu.others_s - server.map_or(0.0, |server| server.cpu_s)).max(0.0),
         cores: real_len(run.about.machine.cores),
         commits: run.server.as_ref().map(|server| server.commits),
         written_bytes: server.map(|server| real(server.written_bytes)),
@@ -145,7 +147,8 @@ fn of_step(step: &StepFigures, cores: f64) -> ObservedRun {
         reads: real(step.reads),
         handshakes: 0.0,
         server_cpu_s: step.server_cpu_s,
-        others_cpu_s: step.generator_cpu_s + step.others_cpu_s - step.server_cpu_s.unwrap_or(0.0),
+        generator_cpu_s: step.generator_cpu_s,
+        neighbours_cpu_s: (step.others_cpu_s - step.server_cpu_s.unwrap_or(0.0)).max(0.0),
         cores,
         commits: step.commits,
         written_bytes: step.written_bytes.map(real),
@@ -167,7 +170,8 @@ pub(super) mod tests {
             reads: 10.0 * per_s,
             handshakes: 0.0,
             server_cpu_s: Some(1.0),
-            others_cpu_s: 2.0,
+            generator_cpu_s: 1.0,
+            neighbours_cpu_s: 1.0,
             cores: 2.0,
             commits: Some(commits),
             written_bytes: Some(30_000.0 * per_s),

@@ -113,7 +113,11 @@ fn assumptions(plan: &Plan) -> Vec<String> {
             costs.cpu_commit_us
         ),
         format!("at the peak {:.0} % of a machine may be in use", 100.0 * machine.utilisation_max),
-        format!("a session stays open for {} s (Little's law gives those inside)", demand.session_s),
+        format!(
+            "a session stays open for {} s and a connection for {} s (Little's law gives those inside, each with a \
+             lease, of which a server gives {} at most)",
+            demand.session_s, demand.connection_s, costs.leases_max
+        ),
         "cores: M/G/c, the approximation of Allen and Cunneen, on the submission's service time and one \
          queue for all cores"
             .to_owned(),
@@ -147,17 +151,23 @@ fn write_check(checked: &[Checked], costs: &Measurements, out: &mut Formatter<'_
     writeln!(out, "costs: {}\n", costs.source)?;
     writeln!(
         out,
-        "{:>12}  {:<26}{:<26}{:<26}{:<24}",
-        "applications", "server cores", "commits busy", "ms a commit", "ms a submission"
+        "{:>12}  {:<26}{:<26}{:<26}{:<24}{:>10}",
+        "applications",
+        "server cores",
+        "commits busy",
+        "ms a commit",
+        "ms a submission",
+        "neighbours"
     )?;
     writeln!(
         out,
-        "{:>12}  {:<26}{:<26}{:<26}{:<24}",
+        "{:>12}  {:<26}{:<26}{:<26}{:<24}{:>10}",
         "a second",
         "predicted measured ratio",
         "predicted measured ratio",
         "predicted measured ratio",
-        "predicted measured p50"
+        "predicted measured p50",
+        "cores"
     )?;
     for run in checked {
         let pair = |(predicted, measured): (f64, Option<f64>)| match measured {
@@ -168,13 +178,14 @@ fn write_check(checked: &[Checked], costs: &Measurements, out: &mut Formatter<'_
         };
         writeln!(
             out,
-            "{:>12.1}  {:<26}{:<26}{:<26}{:>9.2} {:>8.2}  {}",
+            "{:>12.1}  {:<26}{:<26}{:<26}{:>9.2} {:>8.2}{:>16.2}  {}",
             run.per_s,
             pair(run.server_cores),
             pair(run.commits_busy),
             pair(run.commit_ms),
             run.submit_ms.0,
             run.submit_ms.1,
+            run.neighbours_cores,
             run.name
         )?;
     }
