@@ -3,10 +3,13 @@
 //!
 //! ```text
 //! profile -> schedule -> open_loop   --\
-//!   (what)     (when)    closed_loop --- citizen -> wire   -> server
-//! identity (who) -------------------/      |
-//!                                        owner, receipts, tally -> summary -> report
+//!   (who,      (when)    closed_loop --- citizen -> wire   -> server
+//!    how)                              /      |
+//! identity (whose name) --------------/  owner, receipts, tally -> summary, verdict -> report
 //! ```
+//!
+//! [`run`] is one run. [`capacity`] makes many, at rising rates; [`drill`] makes one while it breaks a server of
+//! its own; [`compare`] and [`plan`] read the reports of earlier ones. [`command`] says which.
 //!
 //! What never happens here: the server's code is not linked, so that the owner check cannot share
 //! its mistakes; a start never waits for a reply; a connection never carries a second exchange

@@ -95,16 +95,24 @@ fn limit(broke: &StepFigures, cores: f64) -> (Limit, String) {
         );
         return (Limit::Generator, because);
     }
+    let steal = broke.cores(broke.steal_s);
+    let neighbours = (all - server - generator - steal).max(0.0);
     let cpu = format!(
         "{all:.2} of {cores:.0} cores were busy: server {server:.2}, generator {generator:.2}, \
-         steal {:.2}",
-        broke.cores(broke.steal_s)
+         others {neighbours:.2}, steal {steal:.2}"
     );
+    if all >= BUSY_SHARE * cores && broke.server_cpu_s.is_none() {
+        let because = format!(
+            "the generator's machine had no cores left ({all:.2} of {cores:.0} busy) and the server's process is \
+             not on it: no capacity is claimed; give the generator more cores"
+        );
+        return (Limit::Generator, because);
+    }
     if all >= BUSY_SHARE * cores && server >= all / 2.0 {
         (Limit::ServerCpu, format!("CPU, most of it the server's; {cpu}"))
     } else if all >= BUSY_SHARE * cores {
         let note = "on a machine of its own the server would take more";
-        (Limit::SharedCpu, format!("CPU that server and generator share; {cpu}; {note}"))
+        (Limit::SharedCpu, format!("CPU that the server shares; {cpu}; {note}"))
     } else if commits >= BUSY_SHARE {
         let share = 100.0 * commits;
         (
@@ -203,6 +211,15 @@ pub(super) mod tests {
         let finding = Finding::of(&[step(100.0, &[]), lagged], 2.0, false);
         assert_eq!((finding.limit, finding.applications_per_s), (Limit::Generator, None));
         assert!(finding.because.contains("no capacity is claimed"), "{}", finding.because);
+        // A full machine without the server on it is the generator's.
+        let elsewhere = StepFigures {
+            others_cpu_s: 16.0,
+            generator_cpu_s: 4.0,
+            server_cpu_s: None,
+            ..step(200.0, &[Broken::Latency])
+        };
+        let finding = Finding::of(&[step(100.0, &[]), elsewhere], 2.0, false);
+        assert_eq!((finding.limit, finding.applications_per_s), (Limit::Generator, None));
         let finding = Finding::of(&[step(100.0, &[])], 2.0, false);
         assert_eq!((finding.limit, finding.applications_per_s), (Limit::NotReached, None));
     }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{figures, operator::CommitFigures, run::Outcome, verdict::LAG_P99_MS_MAX};
+use crate::{
+    figures, operator::CommitFigures, run::Outcome, tally::Tally, verdict::LAG_P99_MS_MAX,
+};
 
 /// What a rate must keep to be held.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -58,7 +60,7 @@ pub struct StepFigures {
     pub receipts: u64,
     /// Reads of applications.
     pub reads: u64,
-    /// Receipts a second over the schedule's own length.
+    /// Receipts a second while sessions were offered.
     pub receipts_per_s: f64,
     /// Half of the submissions took no longer.
     pub p50_submit_ms: f64,
@@ -92,6 +94,16 @@ pub struct StepFigures {
     pub broken: Vec<Broken>,
 }
 
+/// Receipts a second in the whole stretches of a schedule of `length_s`: what came in the drain after it was not served at
+/// the rate.
+fn while_offered(tally: &Tally, length_s: f64) -> f64 {
+    let stretch_s = tally.timeline.stretch.as_secs_f64();
+    let whole = figures::whole(length_s / stretch_s).max(1);
+    let taken = tally.timeline.stretches().into_iter().take(whole as usize);
+    let receipts = taken.map(|stretch| stretch.receipts).sum();
+    figures::real(receipts) / (f64::from(whole) * stretch_s)
+}
+
 impl StepFigures {
     /// The figures of `outcome` at `rate` over a schedule of `length_s`.
     #[must_use]
@@ -108,8 +120,7 @@ impl StepFigures {
             offered: tally.offered,
             receipts: tally.receipts,
             reads: tally.read.count(),
-            receipts_per_s: figures::real(tally.receipts)
-                / length_s.max(outcome.elapsed.as_secs_f64()).max(f64::EPSILON),
+            receipts_per_s: while_offered(tally, length_s),
             p50_submit_ms: tally.submit.quantile_ms(0.5),
             p99_submit_ms: tally.submit.quantile_ms(0.99),
             goodput: figures::share(tally.timely, tally.wanted),

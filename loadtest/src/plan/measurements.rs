@@ -4,10 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    observed::Observed,
-    queue::{CommitCosts, group_commit},
-};
+use super::{observed::Observed, queue::CommitCosts};
 use crate::command::Fault;
 
 /// Measured costs of one deployment.
@@ -20,10 +17,15 @@ pub struct Measurements {
     pub cpu_login_us: f64,
     /// CPU of a new connection with a full TLS handshake, microseconds.
     pub cpu_handshake_us: f64,
-    /// CPU of a submission: checked, sealed, decided, microseconds; its commit is counted apart.
+    /// CPU of a submission: checked, sealed, committed, decided, microseconds.
     pub cpu_submit_us: f64,
-    /// CPU of a commit, whatever it holds, microseconds: at low rates each application pays for one or two.
-    pub cpu_commit_us: f64,
+    /// Share of the cores that goes into waking threads up and into commits of few, once the server is never idle for long.
+    ///
+    /// At low rates each request pays for several wake-ups, at high ones they are shared: c s (1 − exp(−λ / (c r)))
+    /// cores of c, with this share s and `waking_requests_per_s` r a core.
+    pub cpu_waking_share: f64,
+    /// Requests a second and core at which that share has risen to 63 %.
+    pub waking_requests_per_s: f64,
     /// CPU of a read, microseconds; an estimate and a leave count as one.
     pub cpu_read_us: f64,
     /// CPU of a server that serves nobody, in cores.
@@ -105,6 +107,7 @@ impl Measurements {
             ("cpu_read_us", self.cpu_read_us),
             ("commit_fixed_ms", self.commit_fixed_ms),
             ("commit_records_max", self.commit_records_max),
+            ("waking_requests_per_s", self.waking_requests_per_s),
             ("leases_max", self.leases_max),
             ("record_bytes", self.record_bytes),
             ("written_bytes", self.written_bytes),
@@ -114,7 +117,7 @@ impl Measurements {
             ("cpu_idle_cores", self.cpu_idle_cores),
             ("service_cv2", self.service_cv2),
             ("commit_record_us", self.commit_record_us),
-            ("cpu_commit_us", self.cpu_commit_us),
+            ("cpu_waking_share", self.cpu_waking_share),
             ("commit_wait_ms", self.commit_wait_ms),
             ("ruling_wait_ms", self.ruling_wait_ms),
             ("index_bytes", self.index_bytes),
@@ -147,7 +150,7 @@ impl Measurements {
             new.cpu_login_us *= factor;
             new.cpu_handshake_us *= factor;
             new.cpu_submit_us *= factor;
-            new.cpu_commit_us *= factor;
+            new.cpu_waking_share = (new.cpu_waking_share * factor).min(0.9);
             new.cpu_read_us *= factor;
             told.push(format!("CPU costs scaled by {factor:.2}"));
         }
@@ -175,9 +178,15 @@ impl Measurements {
             + run.submissions * self.cpu_submit_us
             + run.reads * self.cpu_read_us
             + run.handshakes * self.cpu_handshake_us;
-        let commits = group_commit(run.submissions / run.elapsed_s, &self.commit_costs()).per_s;
-        let commits = commits * run.elapsed_s * self.cpu_commit_us;
-        (requests + commits) / 1e6 + self.cpu_idle_cores * run.elapsed_s
+        let per_s = (run.logins + run.submissions + run.reads) / run.elapsed_s;
+        requests / 1e6 + (self.cpu_idle_cores + self.waking_cores(per_s, run.cores)) * run.elapsed_s
+    }
+
+    /// Cores that wake-ups keep busy at `requests_per_s` on a machine with `cores`.
+    #[must_use]
+    pub fn waking_cores(&self, requests_per_s: f64, cores: f64) -> f64 {
+        let risen = 1.0 - (-requests_per_s / (cores * self.waking_requests_per_s)).exp();
+        cores * self.cpu_waking_share * risen
     }
 
     /// What commits cost.

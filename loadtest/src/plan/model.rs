@@ -81,8 +81,8 @@ pub fn need(
     kind: &MachineKind,
     costs: &Measurements,
 ) -> Need {
-    let full = kind.utilisation_max;
-    let by_cpu = per_s / rate_within(f64::from(kind.cores) * full, demand, costs);
+    let (full, cores) = (kind.utilisation_max, f64::from(kind.cores));
+    let by_cpu = per_s / rate_within(cores * full, cores, demand, costs);
     let fullest_ms =
         costs.commit_fixed_ms / costs.commit_records_max + costs.commit_record_us / 1000.0;
     let by_commits = per_s * fullest_ms / 1000.0 / full;
@@ -109,7 +109,7 @@ pub fn need(
         bounds.into_iter().fold(("CPU", 0.0), |most, one| if one.1 > most.1 { one } else { most });
     let machines = rounded_up(most);
     let each = crate::figures::real(machines);
-    let load = cores_busy(per_s / each, demand, costs);
+    let load = cores_busy(per_s / each, cores, demand, costs);
     let service_ms = costs.cpu_submit_us / 1000.0;
     let core_wait_ms = wait_mgc(kind.cores.min(CORES_MAX), load, service_ms, costs.service_cv2);
     let commits = group_commit(per_s / each, &costs.commit_costs());
@@ -118,7 +118,7 @@ pub fn need(
         cores_busy: load * each,
         machines,
         decided_by,
-        cpu_utilisation: load / f64::from(kind.cores),
+        cpu_utilisation: load / cores,
         commits,
         disk_mb_per_s: per_s * costs.written_bytes / 1e6 / each,
         sessions,
@@ -128,25 +128,26 @@ pub fn need(
     }
 }
 
-/// Cores that one machine keeps busy at `per_s` applications a second.
+/// Cores that one machine with `cores` keeps busy at `per_s` applications a second.
 #[must_use]
-pub fn cores_busy(per_s: f64, demand: &Demand, costs: &Measurements) -> f64 {
-    let commits = group_commit(per_s, &costs.commit_costs()).per_s;
-    let us = per_s * application_cpu_us(demand, costs) + commits * costs.cpu_commit_us;
-    us / 1e6 + costs.cpu_idle_cores
+pub fn cores_busy(per_s: f64, cores: f64, demand: &Demand, costs: &Measurements) -> f64 {
+    let requests_per_s = per_s * (2.0 + demand.reads);
+    per_s * application_cpu_us(demand, costs) / 1e6
+        + costs.waking_cores(requests_per_s, cores)
+        + costs.cpu_idle_cores
 }
 
-/// The rate at which one machine keeps `cores` busy, by halving: more applications never need fewer cores.
-fn rate_within(cores: f64, demand: &Demand, costs: &Measurements) -> f64 {
-    let (mut low, mut high) = (0.001, cores.max(0.001) * 1e6 / application_cpu_us(demand, costs));
+/// The rate at which one machine with `cores` keeps `busy` of them busy, by halving: more applications never need fewer.
+fn rate_within(busy: f64, cores: f64, demand: &Demand, costs: &Measurements) -> f64 {
+    let (mut low, mut high) = (0.001, busy.max(0.001) * 1e6 / application_cpu_us(demand, costs));
     for _ in 0..64 {
         let middle = f64::midpoint(low, high);
-        if cores_busy(middle, demand, costs) <= cores { low = middle } else { high = middle }
+        if cores_busy(middle, cores, demand, costs) <= busy { low = middle } else { high = middle }
     }
     low
 }
 
-/// CPU of one application with all that belongs to it but commits, microseconds.
+/// CPU of one application with all that belongs to it but wake-ups, microseconds.
 #[must_use]
 pub fn application_cpu_us(demand: &Demand, costs: &Measurements) -> f64 {
     costs.cpu_login_us
@@ -228,7 +229,8 @@ mod tests {
             cpu_login_us: 100.0,
             cpu_handshake_us: 400.0,
             cpu_submit_us: 200.0,
-            cpu_commit_us: 0.0,
+            cpu_waking_share: 0.0,
+            waking_requests_per_s: 1000.0,
             cpu_read_us: 50.0,
             cpu_idle_cores: 0.0,
             service_cv2: 1.0,
@@ -307,10 +309,11 @@ mod tests {
         let alone = (-0.05_f64).exp();
         let found = check(&run(10.0, commits), &costs());
         near(found.commits_busy.0, 0.01 * 2.01 + 0.01 * alone * 2.0);
-        // With 400 us for a commit: 10 of applications, and those of decisions that ride along with none.
-        let dear = Measurements { cpu_commit_us: 400.0, ..costs() };
-        let found = check(&run(10.0, commits), &dear);
-        near(found.server_cores.0, 10.0 * (350.0 + 400.0 * (1.0 + alone)) / 1e6);
+        // Of two cores a fifth goes into wake-ups, 1 - 1/e of it at 1,000 requests a second and core.
+        let waking = Measurements { cpu_waking_share: 0.2, ..costs() };
+        let found = check(&run(2000.0 / 3.0, commits), &waking);
+        let risen = 1.0 - (-1.0_f64).exp();
+        near(found.server_cores.0, 2000.0 / 3.0 * 350.0 / 1e6 + 0.4 * risen);
     }
 
     #[test]

@@ -105,17 +105,17 @@ fn assumptions(plan: &Plan) -> Vec<String> {
     vec![
         format!("costs: {}", costs.source),
         format!(
-            "one application is a login, a submission, {} reads and {} new connections: {:.0} us of CPU, and {:.0} us \
-             for each commit, which many share under load",
+            "one application is a login, a submission, {} reads and {} new connections: {:.0} us of CPU; wake-ups and small \
+             commits take up to {:.0} % of the cores besides, shared ever better as the rate grows",
             demand.reads,
             demand.connections,
             application_cpu_us(demand, costs),
-            costs.cpu_commit_us
+            100.0 * costs.cpu_waking_share
         ),
         format!("at the peak {:.0} % of a machine may be in use", 100.0 * machine.utilisation_max),
         format!(
             "a session stays open for {} s and a connection for {} s (Little's law gives those inside, each with a \
-             lease, of which a server gives {} at most)",
+             lease, of which a server gives {} at most, `gate.leases_max`)",
             demand.session_s, demand.connection_s, costs.leases_max
         ),
         "cores: M/G/c, the approximation of Allen and Cunneen, on the submission's service time and one \

@@ -152,6 +152,33 @@ fn a_refusal_is_obeyed_counted_and_no_failure() {
 }
 
 #[test]
+fn those_who_do_not_listen_come_back_before_their_time() {
+    let visited_by = |share: &str| {
+        let mix = format!("[mix]\nimpatient_share = {share}\nimpatient_wait_ms = 50\n[citizen]");
+        visited(Fault::BusyForLong, &HALF_A_SECOND.replace("[citizen]", &mix), &[]).0
+    };
+    let (patient, impatient) = (visited_by("0.0"), visited_by("1.0"));
+    assert_eq!((patient.tally.served, impatient.tally.served), (60, 60));
+    assert_eq!(patient.tally.impatient, 0);
+    assert_eq!(impatient.tally.impatient, impatient.tally.refusal.count());
+    assert!(impatient.tally.impatient > 0);
+    // Nobody is held up for the three seconds that the others keep.
+    let longest = |outcome: &Outcome| outcome.tally.session.longest_ms();
+    assert!(longest(&patient) >= 3000.0 && longest(&impatient) < 3000.0);
+}
+
+#[test]
+fn those_who_give_up_are_no_failure_and_want_no_receipt() {
+    let mix = "[mix]\nabandoners_share = 0.5\n[citizen]";
+    let (outcome, summary) = visited(Fault::None, &HALF_A_SECOND.replace("[citizen]", mix), &[]);
+    assert!(summary.verdict.passed, "{}", Text(&summary));
+    let tally = &outcome.tally;
+    assert!((10..50).contains(&tally.abandoned), "{}", tally.abandoned);
+    assert_eq!((tally.served + tally.abandoned, tally.wanted), (60, tally.served));
+    assert!((summary.receipts.goodput - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
 fn a_late_reply_is_cancelled_with_its_connection_and_reaches_nobody_else() {
     // Over one connection the next in turn would get the late reply, were the connection kept.
     let (outcome, summary) = visited(Fault::OneLateReply, HALF_A_SECOND, &["--connections", "1"]);
