@@ -17,6 +17,9 @@ use crate::{
     summary::Summary,
 };
 
+/// Silences told one by one on the terminal; the report holds all.
+const SILENCES_SHOWN: usize = 10;
+
 /// What was proven.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Found {
@@ -108,8 +111,9 @@ pub fn text(drilled: &Drilled) -> String {
         if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
     };
     let silent = drilled.silences.iter().fold(0.0, |sum, silence| sum + silence.lasted_s);
-    let each: Vec<_> =
-        drilled.silences.iter().map(|silence| format!("{:.2}", silence.lasted_s)).collect();
+    let each = drilled.silences.iter().take(SILENCES_SHOWN);
+    let each: Vec<_> = each.map(|silence| format!("{:.2} s", silence.lasted_s)).collect();
+    let more = drilled.silences.len().saturating_sub(SILENCES_SHOWN);
     let submit = drilled.summary.latencies.iter().find(|row| row.what == "submit");
     let (p50, p99) = submit.map_or((0.0, 0.0), |row| (row.p50_ms, row.p99_ms));
     let lines = [
@@ -130,7 +134,11 @@ pub fn text(drilled: &Drilled) -> String {
         format!(
             "  nobody served  {silent:>8.2} s  without a receipt for {:.2} s or more: {}",
             drilled.silence_s_min,
-            if each.is_empty() { "never".to_owned() } else { each.join(" s, ") + " s" }
+            match more {
+                0 if each.is_empty() => "never".to_owned(),
+                0 => each.join(", "),
+                more => format!("{}, and {more} times more", each.join(", ")),
+            }
         ),
         format!(
             "  people         {:>10}  served {}, failed {} ({}), refused {} ({}), unfinished {}",

@@ -12,8 +12,8 @@ use crate::{clock, live::Live};
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// A silence is so many mean gaps between receipts long at least: by chance one in 500 million is.
 const GAPS_MIN: f64 = 20.0;
-/// And no shorter than this, which is as fine as the looks and the generator's own lag allow.
-const SILENCE_MIN: Duration = Duration::from_millis(50);
+/// And no shorter than this: on a busy machine everybody pauses now and then.
+const SILENCE_MIN: Duration = Duration::from_millis(100);
 
 /// The shortest time without a receipt that counts, at `rate` sessions a second.
 #[must_use]

@@ -78,7 +78,8 @@ pub fn over_time(summary: &Summary) -> io::Result<String> {
         labels_max: 11,
         label: &|value| format!("{value:.0}"),
     };
-    let top = highest(&lines).max(1.0) * 1.1;
+    // Room above for the names of the lines.
+    let top = highest(&lines).max(1.0) * 1.4;
     let y = Axis {
         name: "a second",
         range: 0.0..top,
