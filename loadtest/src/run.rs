@@ -79,8 +79,10 @@ pub struct Outcome {
     pub tally: Tally,
     /// From the first intended start to the last ending.
     pub elapsed: Duration,
-    /// CPU time meanwhile.
+    /// CPU time while the generators played, and how long that was: a little more than `elapsed`.
     pub cpu: CpuUse,
+    /// The time that the CPU figures are of.
+    pub played: Duration,
     /// Receipt numbers that two citizens got.
     pub receipts_doubled: u64,
     /// The server's figures before and after, if it was asked.
@@ -157,10 +159,11 @@ pub fn run(orders: &Orders, watch: &Watch) -> Result<Outcome, RunFault> {
 
     let process = Process::listening_at(orders.target.addr);
     let (cpu_before, process_before) = (CpuClock::read(), process.map(Process::read));
-    let run = clock::stamp();
+    let (run, begun) = (clock::stamp(), clock::now());
     let generators = Generators { orders, watch, dialer, year, run, starts, people, receipts };
     let (tally, elapsed) = generators.play(sessions)?;
     let cpu = CpuClock::read().since(cpu_before);
+    let played = clock::now().saturating_duration_since(begun);
     let server_process = process.zip(process_before).map(|(one, before)| one.used_since(before));
 
     let receipts_doubled = generators.receipts.close().map_err(|source| {
@@ -179,6 +182,7 @@ pub fn run(orders: &Orders, watch: &Watch) -> Result<Outcome, RunFault> {
         tally,
         elapsed,
         cpu,
+        played,
         receipts_doubled,
         server,
         server_process,

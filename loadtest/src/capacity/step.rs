@@ -52,7 +52,7 @@ impl Broken {
 pub struct StepFigures {
     /// Sessions a second asked of the schedule.
     pub rate: f64,
-    /// From the first intended start to the last ending.
+    /// How long the generators played, which the CPU figures are of.
     pub elapsed_s: f64,
     /// Sessions offered.
     pub offered: u64,
@@ -116,7 +116,7 @@ impl StepFigures {
         });
         let mut figures = Self {
             rate,
-            elapsed_s: outcome.elapsed.as_secs_f64(),
+            elapsed_s: outcome.played.as_secs_f64(),
             offered: tally.offered,
             receipts: tally.receipts,
             reads: tally.read.count(),
