@@ -7,6 +7,8 @@ use crate::figures::grouped;
 
 /// From this share of its whole on a resource counts as used up.
 const BUSY_SHARE: f64 = 0.85;
+/// Processes that are neither server nor generator disturb a step from this share of the cores on.
+const NEIGHBOURS_SHARE: f64 = 0.2;
 /// The day that the counter is built for: 2.4 million applications.
 pub const DAY_APPLICATIONS: f64 = 2_400_000.0;
 const DAY_S: f64 = 86_400.0;
@@ -111,7 +113,12 @@ fn limit(broke: &StepFigures, cores: f64) -> (Limit, String) {
     if all >= BUSY_SHARE * cores && server >= all / 2.0 {
         (Limit::ServerCpu, format!("CPU, most of it the server's; {cpu}"))
     } else if all >= BUSY_SHARE * cores {
-        let note = "on a machine of its own the server would take more";
+        let note = if neighbours > NEIGHBOURS_SHARE * cores {
+            "other processes took much of it, so that the capacity is higher: search again when the machine is \
+             quiet, or with --tries"
+        } else {
+            "on a machine of its own the server would take more"
+        };
         (Limit::SharedCpu, format!("CPU that the server shares; {cpu}; {note}"))
     } else if commits >= BUSY_SHARE {
         let share = 100.0 * commits;
