@@ -53,6 +53,20 @@ impl Form {
     }
 }
 
+impl Form {
+    /// The line of a batch for the client with `code`, under `mandate`; neither may need an escape in JSON.
+    #[must_use]
+    pub fn under_mandate(&self, mandate: &str, code: &str) -> Bytes {
+        let body = self.filled_for(code);
+        let mut line = BytesMut::with_capacity(body.len() + mandate.len() + 16);
+        line.extend_from_slice(b"{\"mandate\":\"");
+        line.extend_from_slice(mandate.as_bytes());
+        line.extend_from_slice(b"\",");
+        line.extend_from_slice(body.get(1..).unwrap_or_default());
+        line.freeze()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Form;
@@ -64,5 +78,13 @@ mod tests {
         assert_eq!(body["applicant"]["fiscalCode"], "RSSMRA80A01H501U");
         assert_eq!(body["incomes"][2]["year"], 2021);
         assert!(body["certifiedIncome"].is_null());
+    }
+
+    #[test]
+    fn a_batch_s_line_is_the_client_s_under_a_mandate() {
+        let line = Form::for_year(2024).under_mandate("M-1", "RSSMRA80A01H501U");
+        let line: serde_json::Value = serde_json::from_slice(&line).expect("the line is JSON");
+        assert_eq!(line["mandate"], "M-1");
+        assert_eq!(line["applicant"]["fiscalCode"], "RSSMRA80A01H501U");
     }
 }

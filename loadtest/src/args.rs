@@ -6,7 +6,7 @@ use clap::Parser;
 
 use crate::{
     operator::Operator,
-    profile::{BUILT_IN, ConnectionUse, Offer, Profile, SESSIONS_MAX},
+    profile::{BUILT_IN, Offer, Profile, SESSIONS_MAX},
     run::{IdentitySource, Orders},
     wire::{target::Target, tls},
 };
@@ -15,26 +15,28 @@ const EXAMPLE: &str = "\
 Example, beside a running `sportello serve --demo`:
   surge --target https://127.0.0.1:8443 --profile steady --rate 200 --duration 60s --report report.html
 
-Built-in profiles: steady, opening, inps-2020 (55 hours: use --speed-up), saturate (closed loop).
+Built-in profiles: steady, evening (the whole mix), opening, inps-2020 (55 hours: use --speed-up), morning
+(intermediaries' batches), saturate (closed loop).
 Exit codes: 0 done and all thresholds hold; 1 a threshold, an owner check or the server's balance is broken, or
 the run is invalid or did not come about; 2 wrong usage; 70 a bug of surge.";
 
 /// The load tester of Sportello: plays citizens on a fixed schedule and checks that every reply is their own.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(version, after_help = EXAMPLE)]
 pub struct Args {
     /// The server
-    #[arg(long, value_name = "URL")]
-    target: String,
+    // Optional for the parser alone: the other commands go without.
+    #[arg(long, value_name = "URL", required = true)]
+    target: Option<String>,
     /// A built-in profile, or a path to one of your own
     #[arg(long, value_name = "NAME|FILE.toml", default_value = "steady")]
     profile: String,
     /// Sessions a second in the busiest phase; the others keep their proportion
     #[arg(long, value_name = "N")]
-    rate: Option<f64>,
+    pub(crate) rate: Option<f64>,
     /// The whole length, such as 90, 90s, 5m or 2h; the phases keep their proportion
     #[arg(long, value_name = "T", value_parser = duration)]
-    duration: Option<Duration>,
+    pub(crate) duration: Option<Duration>,
     /// The same sessions in an N-th of the time
     #[arg(long, value_name = "N")]
     speed_up: Option<f64>,
@@ -56,6 +58,9 @@ pub struct Args {
     /// Identities, lines of `code<TAB>token`, in place of minting them
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
+    /// Identities of people at an intermediary's office, for a profile that plays some
+    #[arg(long, value_name = "FILE", requires = "tokens")]
+    office_tokens: Option<PathBuf>,
     /// Leave out the first N identities, because an earlier run used them
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=u64::from(SESSIONS_MAX)))]
     skip: u64,
@@ -67,7 +72,7 @@ pub struct Args {
     insecure: bool,
     /// Keep every receipt, one JSON object a line, for `sportello verify`
     #[arg(long, value_name = "FILE")]
-    receipts: Option<PathBuf>,
+    pub(crate) receipts: Option<PathBuf>,
     /// Write the report as one HTML file
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
@@ -93,11 +98,12 @@ impl Args {
             tls::Trust::Roots(self.ca.as_ref().unwrap_or(&demo_certificate))
         };
         let profile = self.bent_profile()?;
-        let resume = profile.citizen.connection == ConnectionUse::Shared;
+        // One TLS session taken up by different citizens would be cheaper than life.
+        let resume = profile.mix.new_connections_share <= 0.0;
+        let target = self.target.as_deref().unwrap_or_default();
         Ok(Orders {
-            target: Arc::new(Target::parse(&self.target)?),
-            tls: tls::client_config(trust, self.http2, resume)?,
-            http2: self.http2,
+            target: Arc::new(Target::parse(target)?),
+            tls: tls::client_config(trust, resume)?,
             profile,
             closed_duration_max: self.duration,
             connections: self.connections as usize,
@@ -111,16 +117,19 @@ impl Args {
 
     fn identities(&self) -> Result<IdentitySource, String> {
         if let Some(path) = &self.tokens {
-            return Ok(IdentitySource::File(path.clone()));
+            let (citizens, offices) = (path.clone(), self.office_tokens.clone());
+            return Ok(IdentitySource::File { citizens, offices });
         }
-        let own = std::env::current_exe()
+        let program = sportello_beside()
             .map_err(|error| format!("cannot tell where surge stands ({error}): give --tokens"))?;
-        let program = own.with_file_name(format!("sportello{}", std::env::consts::EXE_SUFFIX));
         Ok(IdentitySource::Mint { program, data: self.data.clone() })
     }
 
     fn bent_profile(&self) -> Result<Profile, String> {
         let mut profile = self.plain_profile()?;
+        if self.http2 {
+            profile.mix.http2_share = 1.0;
+        }
         match &mut profile.offer {
             Offer::Closed { sessions } => {
                 if self.rate.is_some() || self.speed_up.is_some() {
@@ -177,8 +186,14 @@ impl Args {
     }
 }
 
+/// The `sportello` program that stands beside this executable.
+pub(crate) fn sportello_beside() -> std::io::Result<PathBuf> {
+    let name = format!("sportello{}", std::env::consts::EXE_SUFFIX);
+    Ok(std::env::current_exe()?.with_file_name(name))
+}
+
 /// A duration such as `90`, `90s`, `5m` or `2h`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (number, scale) = match text.strip_suffix(['s', 'm', 'h']) {
         Some(number) if text.ends_with('h') => (number, 3600.0),
         Some(number) if text.ends_with('m') => (number, 60.0),

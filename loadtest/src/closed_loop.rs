@@ -16,7 +16,7 @@ use tokio::{sync::Barrier, task::JoinSet};
 use crate::{
     citizen::{Counter, Session},
     clock,
-    identity::Identities,
+    interrupt::Stop,
     tally::Ending,
 };
 
@@ -33,11 +33,13 @@ pub struct Share {
     pub duration_max: Duration,
     /// Where the threads wait for each other, so that all submit at the same time.
     pub all_entered: Arc<Barrier>,
+    /// Ends it before its time.
+    pub stop: Stop,
 }
 
 /// Enters all sessions of `share`, then times nothing but their submissions.
-pub async fn play(counter: &Arc<Counter>, identities: &Arc<Identities>, share: Share) {
-    let sessions = Arc::new(enter_all(counter, identities, &share).await);
+pub async fn play(counter: &Arc<Counter>, share: Share) {
+    let sessions = Arc::new(enter_all(counter, &share).await);
     share.all_entered.wait().await;
     let begin = clock::now();
     counter.tally().begin_at(begin, share.duration_max.min(Duration::from_mins(10)));
@@ -47,7 +49,7 @@ pub async fn play(counter: &Arc<Counter>, identities: &Arc<Identities>, share: S
         let (counter, sessions) = (Arc::clone(counter), Arc::clone(&sessions));
         let (turn, share) = (Arc::clone(&turn), share.clone());
         workers.spawn(async move {
-            while clock::now() < begin + share.duration_max {
+            while clock::now() < begin + share.duration_max && !share.stop.is_given() {
                 let place = turn.fetch_add(1, Ordering::Relaxed);
                 let Some(session) = sessions.get(place) else { break };
                 submit_one(&counter, session, share.first_number + place as u64).await;
@@ -57,28 +59,31 @@ pub async fn play(counter: &Arc<Counter>, identities: &Arc<Identities>, share: S
     workers.join_all().await;
 }
 
-async fn enter_all(
-    counter: &Arc<Counter>,
-    identities: &Arc<Identities>,
-    share: &Share,
-) -> Vec<Session> {
+async fn enter_all(counter: &Arc<Counter>, share: &Share) -> Vec<Session> {
     let entered = Arc::new(Mutex::new(Vec::with_capacity(share.sessions)));
     let turn = Arc::new(AtomicUsize::new(0));
     let mut workers = JoinSet::new();
     for _ in 0..share.workers {
-        let (counter, identities) = (Arc::clone(counter), Arc::clone(identities));
+        let counter = Arc::clone(counter);
         let (entered, turn) = (Arc::clone(&entered), Arc::clone(&turn));
-        let sessions = share.sessions;
+        let Share { sessions, first_number, ref stop, .. } = *share;
+        let stop = stop.clone();
         workers.spawn(async move {
-            while turn.fetch_add(1, Ordering::Relaxed) < sessions {
-                let Some(identity) = identities.draw() else { break };
+            while !stop.is_given() {
+                let place = turn.fetch_add(1, Ordering::Relaxed);
+                let number = first_number + place as u64;
+                if place >= sessions {
+                    break;
+                }
+                let Some(identity) = counter.next_in_line(number) else { break };
                 let asked = clock::now();
-                match counter.enter(&counter.client, identity, asked).await {
+                let client = counter.clients().of(counter.role(number).http2);
+                match counter.visitor(client, number).enter(identity, asked).await {
                     Ok(session) => {
                         entered.lock().unwrap_or_else(PoisonError::into_inner).push(session);
                     }
                     Err(ending) => {
-                        counter.tally().offer(asked);
+                        counter.offer(number, asked);
                         counter.end(&ending, asked);
                     }
                 }
@@ -91,9 +96,11 @@ async fn enter_all(
 
 async fn submit_one(counter: &Counter, session: &Session, number: u64) {
     let asked = clock::now();
-    counter.tally().offer(asked);
+    counter.offer(number, asked);
     counter.start();
-    let ending = match counter.submit(&counter.client, session, number, asked).await {
+    let client = counter.clients().of(counter.role(number).http2);
+    let mut session = session.clone();
+    let ending = match counter.visitor(client, number).submit(&mut session, asked).await {
         Ok(_) => Ending::Served,
         Err(ending) => ending,
     };

@@ -67,6 +67,17 @@ pub fn millis_text(ms: f64) -> String {
     }
 }
 
+/// A count without its fraction; what is below 0 is 0 and what is too large is the largest.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float to integer cast saturates, which is what this promises"
+)]
+#[must_use]
+pub fn whole(count: f64) -> u32 {
+    count as u32
+}
+
 #[cfg(test)]
 mod tests {
     use super::{grouped, share};

@@ -106,7 +106,8 @@ impl Identities {
         Self::checked(file, path, skip, needed)
     }
 
-    /// `needed` identities after the first `skip` from the `sportello` beside this executable, signed with the demo key in `data`.
+    /// `needed` identities after the first `skip` from the `sportello` beside this executable, signed with the demo key
+    /// in `data`; with an `office`, of the people who work there.
     ///
     /// They are spooled into an unnamed temporary file before the run: minting beside it would
     /// take the cores from both sides.
@@ -117,6 +118,7 @@ impl Identities {
     pub fn minted(
         program: &Path,
         data: &Path,
+        office: Option<&str>,
         skip: u64,
         needed: u64,
     ) -> Result<Self, IdentityFault> {
@@ -130,6 +132,7 @@ impl Identities {
             .arg(data)
             .arg("--count")
             .arg(count.to_string())
+            .args(office.into_iter().flat_map(|office| ["--office", office]))
             .stdin(Stdio::null())
             .stdout(spool.try_clone().map_err(no_mint)?)
             .status()
@@ -240,7 +243,8 @@ mod tests {
     #[test]
     fn a_missing_sportello_says_what_to_run() {
         let nowhere = Path::new("no-such-directory/sportello");
-        let fault = Identities::minted(nowhere, Path::new("data"), 0, 5).expect_err("not there");
+        let fault =
+            Identities::minted(nowhere, Path::new("data"), None, 0, 5).expect_err("not there");
         assert!(fault.to_string().contains("sportello mint --count 5 > tokens.tsv"), "{fault}");
     }
 }

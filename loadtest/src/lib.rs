@@ -3,10 +3,13 @@
 //!
 //! ```text
 //! profile -> schedule -> open_loop   --\
-//!   (what)     (when)    closed_loop --- citizen -> wire   -> server
-//! identity (who) -------------------/      |
-//!                                        owner, receipts, tally -> summary -> report
+//!   (who,      (when)    closed_loop --- citizen -> wire   -> server
+//!    how)                              /      |
+//! identity (whose name) --------------/  owner, receipts, tally -> summary, verdict -> report
 //! ```
+//!
+//! [`run`] is one run. [`capacity`] makes many, at rising rates; [`drill`] makes one while it breaks a server of
+//! its own; [`compare`] and [`plan`] read the reports of earlier ones. [`command`] says which.
 //!
 //! What never happens here: the server's code is not linked, so that the owner check cannot share
 //! its mistakes; a start never waits for a reply; a connection never carries a second exchange
@@ -14,17 +17,25 @@
 
 pub mod application;
 pub mod args;
+pub mod capacity;
 pub mod citizen;
 pub mod clock;
 pub mod closed_loop;
+pub mod command;
+pub mod compare;
+pub mod drill;
 pub mod figures;
+mod generators;
 pub mod identity;
+pub mod interrupt;
 pub mod live;
 pub mod machine;
 pub mod open_loop;
 pub mod operator;
 pub mod owner;
+pub mod plan;
 pub mod preflight;
+pub mod process;
 pub mod profile;
 pub mod receipts;
 pub mod report;
@@ -32,4 +43,5 @@ pub mod run;
 pub mod schedule;
 pub mod summary;
 pub mod tally;
+pub mod verdict;
 pub mod wire;

@@ -23,6 +23,12 @@ pub struct Live {
 }
 
 impl Live {
+    /// Receipts that came so far.
+    #[must_use]
+    pub fn receipts(&self) -> u64 {
+        self.receipts.load(Ordering::Relaxed)
+    }
+
     /// A session started.
     pub fn start(&self) {
         self.started.fetch_add(1, Ordering::Relaxed);
@@ -42,7 +48,7 @@ impl Live {
     pub fn end(&self, ending: &Ending) {
         self.ended.fetch_add(1, Ordering::Relaxed);
         let counter = match ending {
-            Ending::Served => return,
+            Ending::Served | Ending::Abandoned => return,
             Ending::Refused(_) => &self.refused,
             Ending::Failed(_) => &self.failed,
             Ending::Crossed => &self.crossed,

@@ -2,15 +2,15 @@
 
 use std::{fs, thread::available_parallelism};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::figures;
+use crate::{figures, process::cpu_seconds};
 
 /// The kernel's unit of CPU time in `/proc`: hundredths of a second on every Linux there is.
-const TICKS_PER_S: f64 = 100.0;
+pub(crate) const TICKS_PER_S: f64 = 100.0;
 
 /// Facts that do not change during a run; empty where the system does not tell.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     /// Cores this process may use.
     pub cores: usize,
@@ -47,7 +47,7 @@ pub struct CpuClock {
 }
 
 /// CPU seconds used during a run.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct CpuUse {
     /// By the generator itself.
     pub generator_s: f64,
@@ -78,10 +78,7 @@ impl CpuClock {
             .map(seconds)
             .collect();
         let sum = |places: &[usize]| places.iter().filter_map(|&place| fields.get(place)).sum();
-        // The command name may hold spaces; the fields after it begin behind the last bracket.
-        let own = own.rsplit(')').next().unwrap_or_default();
-        let used = own.split_whitespace().skip(11).take(2).map(seconds).sum();
-        Self { own: used, busy: sum(&[0, 1, 2, 5, 6]), steal: sum(&[7]) }
+        Self { own: cpu_seconds(own), busy: sum(&[0, 1, 2, 5, 6]), steal: sum(&[7]) }
     }
 
     /// What was used since `earlier`.

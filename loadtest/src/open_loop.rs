@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use crate::{citizen::Counter, clock, identity::Identities};
+use crate::{citizen::Counter, clock, interrupt::Stop};
 
 /// Sessions under way at once in one generator thread. One that should start beyond it is counted
 /// and makes the run invalid: an offer that was not made must not look like one that was.
@@ -27,30 +27,39 @@ pub struct Share<'s> {
     pub threads: usize,
 }
 
+/// Sessions under way when the run is stopped may go on for so long.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
 /// Plays `share` of the schedule from `begin`, then waits at most `drain_max` for what is under way.
 pub async fn play(
     counter: &Arc<Counter>,
-    identities: &Identities,
     share: Share<'_>,
     begin: Instant,
     drain_max: Duration,
+    stop: &Stop,
 ) {
     let room = Arc::new(Semaphore::new(UNDER_WAY_MAX as usize));
     let mut in_a_row = 0;
     let numbered = (0_u64..).zip(share.starts);
     for (number, start) in numbered.skip(share.thread).step_by(share.threads) {
         let due = begin + *start;
+        if stop.is_given() {
+            break;
+        }
         if due > clock::now() {
-            tokio::time::sleep_until(due.into()).await;
+            tokio::select! {
+                () = tokio::time::sleep_until(due.into()) => {}
+                () = stop.given() => break,
+            }
             in_a_row = 0;
         } else if in_a_row == STARTS_IN_A_ROW_MAX {
             tokio::task::yield_now().await;
             in_a_row = 0;
         }
         in_a_row += 1;
-        counter.tally().offer(due);
+        counter.offer(number, due);
         let (Ok(place), Some(identity)) =
-            (Arc::clone(&room).try_acquire_owned(), identities.draw())
+            (Arc::clone(&room).try_acquire_owned(), counter.next_in_line(number))
         else {
             counter.tally().overflowed += 1;
             continue;
@@ -62,7 +71,18 @@ pub async fn play(
         });
     }
     let all_back = room.acquire_many(UNDER_WAY_MAX);
-    if tokio::time::timeout(drain_max, all_back).await.is_err() {
+    let patience = async {
+        tokio::select! {
+            () = tokio::time::sleep(drain_max) => {}
+            () = async { stop.given().await; tokio::time::sleep(STOP_GRACE).await } => {}
+        }
+    };
+    let drained = tokio::select! {
+        biased;
+        back = all_back => back.is_ok(),
+        () = patience => false,
+    };
+    if !drained {
         let under_way = u64::from(UNDER_WAY_MAX) - room.available_permits() as u64;
         counter.tally().unfinished = under_way;
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, Uri, client::conn::http1, header::HOST};
 use hyper_util::rt::TokioIo;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::{net::TcpStream, time::timeout};
 
 /// The longest metrics page that is read.
@@ -36,6 +36,31 @@ pub struct Balance {
     pub withdrawn_before_decision: f64,
     /// Whether the two sides are equal.
     pub holds: bool,
+}
+
+/// The ledger's commits between two readings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CommitFigures {
+    /// How many.
+    pub count: f64,
+    /// Seconds they took in all.
+    pub seconds: f64,
+    /// Records in all.
+    pub records: f64,
+}
+
+impl CommitFigures {
+    /// Milliseconds of one commit on average; 0 of none.
+    #[must_use]
+    pub fn mean_ms(&self) -> f64 {
+        if self.count < 0.5 { 0.0 } else { 1000.0 * self.seconds / self.count }
+    }
+
+    /// Records of one commit on average; 0 of none.
+    #[must_use]
+    pub fn mean_records(&self) -> f64 {
+        if self.count < 0.5 { 0.0 } else { self.records / self.count }
+    }
 }
 
 impl Operator {
@@ -123,6 +148,28 @@ impl Samples {
         Balance { accepted, decided, undecided, withdrawn_before_decision, holds }
     }
 
+    /// The ledger's commits since `earlier`.
+    #[must_use]
+    pub fn commits_since(&self, earlier: &Self) -> CommitFigures {
+        let change = |name: &str| (self.sum(name, "") - earlier.sum(name, "")).max(0.0);
+        CommitFigures {
+            count: change("sportello_commit_duration_seconds_count"),
+            seconds: change("sportello_commit_duration_seconds_sum"),
+            records: change("sportello_commit_batch_size_sum"),
+        }
+    }
+
+    /// Requests shed since `earlier`, by the labels of their class and reason.
+    #[must_use]
+    pub fn shed_since(&self, earlier: &Self) -> BTreeMap<String, f64> {
+        let changed = self.changed_since(earlier).into_iter();
+        let shed = changed.filter_map(|(sample, change)| {
+            let labels = sample.strip_prefix("sportello_shed_total{")?.trim_end_matches('}');
+            Some((labels.to_owned(), change))
+        });
+        shed.collect()
+    }
+
     /// What changed since `earlier`: every counter of the server's own but histogram buckets, and every gauge.
     #[must_use]
     pub fn changed_since(&self, earlier: &Self) -> BTreeMap<String, f64> {
@@ -155,6 +202,26 @@ sportello_applications_undecided 1
         assert!((balance.accepted - 10.0).abs() < 1e-9);
         let lost = PAGE.replace("_undecided 1", "_undecided 0");
         assert!(!Samples::parse(&lost).balance().holds);
+    }
+
+    #[test]
+    fn commits_and_sheds_are_told_by_their_change() {
+        let page = |commits: u32| {
+            format!(
+                "sportello_commit_duration_seconds_sum {}\nsportello_commit_duration_seconds_count {commits}\n\
+                 sportello_commit_batch_size_sum {}\n\
+                 sportello_shed_total{{class=\"enter\",reason=\"leases\"}} {commits}\n",
+                f64::from(commits) * 0.002,
+                commits * 30
+            )
+        };
+        let (before, after) = (Samples::parse(&page(10)), Samples::parse(&page(60)));
+        let commits = after.commits_since(&before);
+        assert!(
+            (commits.mean_ms() - 2.0).abs() < 1e-9 && (commits.mean_records() - 30.0).abs() < 1e-9
+        );
+        let shed = after.shed_since(&before);
+        assert!((shed["class=\"enter\",reason=\"leases\""] - 50.0).abs() < 1e-9);
     }
 
     #[test]

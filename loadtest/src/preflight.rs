@@ -1,11 +1,14 @@
 //! What surge asks the server before it spends a single identity.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
+use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::wire::client::Client;
+use crate::{profile::Slice, wire::client::Client};
 
 /// The campaign year to apply for.
 pub type CampaignYear = u16;
@@ -35,19 +38,57 @@ pub enum PreflightFault {
         /// The server.
         target: String,
     },
-    /// Citizens may not enter now.
+    /// Those whom the profile plays may not enter now.
     #[error(
-        "the citizens' window at {target} is closed: start the server with \
-         `--demo --now \"2024-09-16T17:30[Europe/Rome]\"`"
+        "the {audience}' window at {target} is closed{opens}, and the profile plays the slice \
+         \"{}\": start the server with {}",
+        .slice.name(), how_to_open(*.slice)
     )]
     WindowClosed {
         /// The server.
         target: String,
+        /// Who may not enter.
+        audience: &'static str,
+        /// When they may, if the server tells.
+        opens: String,
+        /// What the profile expects.
+        slice: Slice,
     },
+    /// The window closes while the run goes on.
+    #[error(
+        "the {audience}' window at {target} closes in {left_s} s and the run takes {length_s} s: \
+         shorten it with --duration or --speed-up, or start the server with {}",
+        how_to_open(*.slice)
+    )]
+    WindowTooShort {
+        /// The server.
+        target: String,
+        /// Whose window.
+        audience: &'static str,
+        /// How long it stays open.
+        left_s: i64,
+        /// How long the run takes.
+        length_s: u64,
+        /// What the profile expects.
+        slice: Slice,
+    },
+}
+
+/// How a demo server comes into a slice.
+fn how_to_open(slice: Slice) -> &'static str {
+    match slice {
+        Slice::Citizens => "`sportello serve --demo --now \"2024-09-16T17:30[Europe/Rome]\"`",
+        Slice::Intermediaries => "`sportello serve --demo --now \"2024-09-16T09:00[Europe/Rome]\"`",
+        Slice::Both => {
+            "`SPORTELLO_SCHEDULE_WEEKENDS_OPEN=true sportello serve --demo \
+             --now \"2024-09-21T10:00[Europe/Rome]\"` (a Saturday, open to all)"
+        }
+    }
 }
 
 #[derive(Deserialize)]
 struct Status {
+    now: String,
     audiences: Audiences,
     campaigns: Vec<Campaign>,
 }
@@ -55,11 +96,15 @@ struct Status {
 #[derive(Deserialize)]
 struct Audiences {
     citizens: Audience,
+    intermediaries: Audience,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Audience {
     open: bool,
+    until: Option<String>,
+    opens_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -69,12 +114,16 @@ struct Campaign {
     open: bool,
 }
 
-/// Asks the server for its open campaign and window.
+/// Asks the server for its open campaign and for the windows of `slice`, which must last for `length`.
 ///
 /// # Errors
 ///
 /// When a run would only collect refusals; each fault says what to do.
-pub async fn open_campaign(client: &Client) -> Result<CampaignYear, PreflightFault> {
+pub async fn open_campaign(
+    client: &Client,
+    slice: Slice,
+    length: Duration,
+) -> Result<CampaignYear, PreflightFault> {
     let target = client.target().host.to_str().unwrap_or_default().to_owned();
     let no_answer =
         |what: &str| PreflightFault::NoAnswer { target: target.clone(), what: what.to_owned() };
@@ -87,9 +136,86 @@ pub async fn open_campaign(client: &Client) -> Result<CampaignYear, PreflightFau
     }
     let status: Status = serde_json::from_slice(&reply.body)
         .map_err(|source| PreflightFault::NotTheContract { target: target.clone(), source })?;
-    if !status.audiences.citizens.open {
-        return Err(PreflightFault::WindowClosed { target });
-    }
+    check_windows(&status, &target, slice, length)?;
     let open = status.campaigns.iter().filter(|one| one.open && one.scheme == "iscro");
     open.map(|one| one.year).max().ok_or(PreflightFault::NoCampaign { target })
+}
+
+fn check_windows(
+    status: &Status,
+    target: &str,
+    slice: Slice,
+    length: Duration,
+) -> Result<(), PreflightFault> {
+    let Audiences { citizens, intermediaries } = &status.audiences;
+    let windows = [("citizens", citizens), ("intermediaries", intermediaries)];
+    for (audience, window) in windows {
+        if slice != Slice::Both && slice.name() != audience {
+            continue;
+        }
+        let target = target.to_owned();
+        if !window.open {
+            let opens = window.opens_at.as_ref();
+            let opens = opens.map_or_else(String::new, |at| format!(" and opens at {at}"));
+            return Err(PreflightFault::WindowClosed { target, audience, opens, slice });
+        }
+        let left_s = window.until.as_deref().and_then(|until| seconds_between(&status.now, until));
+        let length_s = length.as_secs();
+        if let Some(left_s) = left_s.filter(|&left| i64::try_from(length_s).is_ok_and(|l| l > left))
+        {
+            return Err(PreflightFault::WindowTooShort {
+                target,
+                audience,
+                left_s,
+                length_s,
+                slice,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whole seconds from one RFC 3339 time to another.
+fn seconds_between(now: &str, until: &str) -> Option<i64> {
+    let (now, until): (Timestamp, Timestamp) = (now.parse().ok()?, until.parse().ok()?);
+    Some(until.as_second() - now.as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Status, check_windows};
+    use crate::profile::Slice;
+
+    fn told(slice: Slice, length_s: u64) -> Result<(), String> {
+        let status: Status = serde_json::from_str(
+            r#"{"now": "2024-09-16T17:30:00+02:00",
+                "audiences": {
+                    "citizens": {"open": true, "until": "2024-09-16T18:00:00+02:00"},
+                    "intermediaries": {"open": false, "opensAt": "2024-09-17T08:00:00+02:00"}},
+                "campaigns": []}"#,
+        )
+        .expect("a status");
+        let length = Duration::from_secs(length_s);
+        check_windows(&status, "here:1", slice, length).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn a_closed_window_is_told_with_its_opening_and_the_way_into_it() {
+        assert_eq!(told(Slice::Citizens, 60), Ok(()));
+        let fault = told(Slice::Intermediaries, 60).expect_err("closed");
+        assert!(
+            fault.contains("intermediaries' window at here:1 is closed and opens at 2024-09-17")
+        );
+        assert!(fault.contains("--now \"2024-09-16T09:00[Europe/Rome]\""), "{fault}");
+        let fault = told(Slice::Both, 60).expect_err("one of them is closed");
+        assert!(fault.contains("WEEKENDS_OPEN"), "{fault}");
+    }
+
+    #[test]
+    fn a_window_that_closes_during_the_run_is_told_before_it() {
+        let fault = told(Slice::Citizens, 1801).expect_err("half an hour is left");
+        assert!(fault.contains("closes in 1800 s and the run takes 1801 s"), "{fault}");
+    }
 }

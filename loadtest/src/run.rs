@@ -1,49 +1,37 @@
 //! One run from its orders to its summary: the only wiring.
 
-use std::{
-    io,
-    path::PathBuf,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use rustls::ClientConfig;
-use tokio::{runtime, sync::Barrier};
+use tokio::runtime;
 
 use crate::{
-    application::Form,
-    citizen::{Conduct, Counter},
-    clock, closed_loop, figures,
+    citizen::People,
+    clock, figures,
+    generators::Generators,
     identity::{Identities, IdentityFault},
-    live::{Live, Progress, REDRAW},
+    interrupt::Watch,
     machine::{CpuClock, CpuUse},
-    open_loop,
     operator::{Operator, Samples},
     preflight::{self, CampaignYear, PreflightFault},
+    process::{Process, ProcessUse},
     profile::{Offer, Profile},
     receipts::Receipts,
     tally::Tally,
     wire::{client::Client, connection::Dialer, target::Target},
 };
 
-/// Between the last preparation and the first start, so that the first sessions do not lag.
-const LEAD: Duration = Duration::from_millis(200);
 /// How long the server may take to decide what it accepted before its books are read.
 const AT_REST_WAIT_MAX: Duration = Duration::from_secs(30);
 const AT_REST_POLL: Duration = Duration::from_millis(500);
-/// A closed loop without `--duration` ends when its sessions have submitted, at the latest then.
-const CLOSED_DURATION_DEFAULT: Duration = Duration::from_hours(1);
 
 /// What a run is to do.
 #[derive(Clone, Debug)]
 pub struct Orders {
     /// The server.
     pub target: Arc<Target>,
-    /// How it is trusted and which HTTP is spoken.
+    /// How it is trusted.
     pub tls: ClientConfig,
-    /// HTTP/2 instead of HTTP/1.1.
-    pub http2: bool,
     /// The profile, with rate, duration and speed already applied.
     pub profile: Profile,
     /// A bound on the closed loop's time.
@@ -66,7 +54,12 @@ pub struct Orders {
 #[derive(Clone, Debug)]
 pub enum IdentitySource {
     /// A file of `code<TAB>token` lines.
-    File(PathBuf),
+    File {
+        /// Citizens.
+        citizens: PathBuf,
+        /// People at an intermediary's office, for a profile that has some.
+        offices: Option<PathBuf>,
+    },
     /// Made by the `sportello` program with the demo key in a data directory.
     Mint {
         /// The program.
@@ -76,6 +69,9 @@ pub enum IdentitySource {
     },
 }
 
+/// The office whose people surge mints.
+const OFFICE: &str = "surge";
+
 /// What a run brought.
 #[derive(Debug)]
 pub struct Outcome {
@@ -83,14 +79,22 @@ pub struct Outcome {
     pub tally: Tally,
     /// From the first intended start to the last ending.
     pub elapsed: Duration,
-    /// CPU time meanwhile.
+    /// CPU time while the generators played, and how long that was: a little more than `elapsed`.
     pub cpu: CpuUse,
+    /// The time that the CPU figures are of.
+    pub played: Duration,
     /// Receipt numbers that two citizens got.
     pub receipts_doubled: u64,
     /// The server's figures before and after, if it was asked.
     pub server: Option<(Samples, Samples)>,
+    /// The server's process, if it runs on this machine.
+    pub server_process: Option<ProcessUse>,
     /// The campaign applied for.
     pub year: CampaignYear,
+    /// How many citizens' identities were used, for a next run to skip.
+    pub citizens_used: u64,
+    /// Whether the run was stopped before its end.
+    pub interrupted: bool,
 }
 
 /// Why a run did not come about or its figures are not whole.
@@ -99,6 +103,12 @@ pub enum RunFault {
     /// The server is not ready for it.
     #[error(transparent)]
     Preflight(#[from] PreflightFault),
+    /// Intermediaries are wanted and there is nobody to play them.
+    #[error(
+        "the profile plays intermediaries: make their identities with \
+         `sportello mint --office ID --count N > offices.tsv` and give `--office-tokens offices.tsv`"
+    )]
+    NoOffices,
     /// There are not enough identities.
     #[error(transparent)]
     Identities(#[from] IdentityFault),
@@ -118,43 +128,43 @@ pub enum RunFault {
     Runtime(io::Error),
 }
 
-/// Carries out `orders`.
+/// Carries out `orders`; `watch` sees it go on and may stop it.
 ///
 /// # Errors
 ///
 /// Before anything was offered, but for a receipts file or an operator that fails at the end.
-pub fn run(orders: &Orders) -> Result<Outcome, RunFault> {
-    let dialer = Dialer::new(Arc::clone(&orders.target), orders.tls.clone());
+pub fn run(orders: &Orders, watch: &Watch) -> Result<Outcome, RunFault> {
+    let dialer = Dialer::new(Arc::clone(&orders.target), &orders.tls);
     let office = one_thread()?;
-    let reply_wait_max = orders.profile.citizen.reply_wait_max;
+    let profile = &orders.profile;
     let year = office.block_on(async {
-        let client = Client::new(dialer.clone(), 1, orders.http2, reply_wait_max);
-        preflight::open_campaign(&client).await
+        let http2 = profile.mix.http2_share >= 1.0;
+        let client = Client::new(dialer.clone(), 1, http2, profile.citizen.reply_wait_max);
+        preflight::open_campaign(&client, profile.mix.slice, profile.length()).await
     })?;
-    let starts = match &orders.profile.offer {
-        Offer::Open { curve, spacing } => curve.starts(*spacing, orders.profile.seed),
+    let starts = match &profile.offer {
+        Offer::Open { curve, spacing } => curve.starts(*spacing, profile.seed),
         Offer::Closed { .. } => Vec::new(),
     };
-    let needed = match orders.profile.offer {
+    let sessions = match profile.offer {
         Offer::Open { .. } => starts.len() as u64,
         Offer::Closed { sessions } => u64::from(sessions),
     };
-    let skip = orders.skip;
-    let identities = Arc::new(match &orders.identities {
-        IdentitySource::File(path) => Identities::in_file(path, skip, needed)?,
-        IdentitySource::Mint { program, data } => Identities::minted(program, data, skip, needed)?,
-    });
+    let (people, citizens_used) = people(orders, sessions)?;
     let receipts = Arc::new(open_receipts(orders)?);
     let before = match &orders.operator {
         Some(operator) => Some(office.block_on(operator.samples()).map_err(RunFault::Operator)?),
         None => None,
     };
 
-    let cpu_before = CpuClock::read();
-    let run = clock::stamp();
-    let generators = Generators { orders, dialer, year, run, starts, identities, receipts };
-    let (tally, elapsed) = generators.play(needed)?;
+    let process = Process::listening_at(orders.target.addr);
+    let (cpu_before, process_before) = (CpuClock::read(), process.map(Process::read));
+    let (run, begun) = (clock::stamp(), clock::now());
+    let generators = Generators { orders, watch, dialer, year, run, starts, people, receipts };
+    let (tally, elapsed) = generators.play(sessions)?;
     let cpu = CpuClock::read().since(cpu_before);
+    let played = clock::now().saturating_duration_since(begun);
+    let server_process = process.zip(process_before).map(|(one, before)| one.used_since(before));
 
     let receipts_doubled = generators.receipts.close().map_err(|source| {
         let path = orders.receipts.clone().unwrap_or_default();
@@ -167,10 +177,49 @@ pub fn run(orders: &Orders) -> Result<Outcome, RunFault> {
         }
         _ => None,
     };
-    Ok(Outcome { tally, elapsed, cpu, receipts_doubled, server, year })
+    let interrupted = watch.stop.is_given();
+    Ok(Outcome {
+        tally,
+        elapsed,
+        cpu,
+        played,
+        receipts_doubled,
+        server,
+        server_process,
+        year,
+        citizens_used,
+        interrupted,
+    })
 }
 
-fn one_thread() -> Result<runtime::Runtime, RunFault> {
+/// Whoever the sessions need: citizens, clients for every line of a batch, people at offices.
+fn people(orders: &Orders, sessions: u64) -> Result<(People, u64), RunFault> {
+    let Profile { mix, seed, .. } = &orders.profile;
+    let by_offices = (0..sessions).filter(|&number| mix.role(*seed, number).intermediary).count();
+    let by_offices = by_offices as u64;
+    let needed = sessions - by_offices + by_offices * u64::from(mix.batch_lines);
+    let skip = orders.skip;
+    let (citizens, offices) = match &orders.identities {
+        IdentitySource::File { citizens, offices } => {
+            let offices = match (by_offices, offices) {
+                (0, _) => None,
+                (_, None) => return Err(RunFault::NoOffices),
+                (_, Some(path)) => Some(Identities::in_file(path, 0, by_offices)?),
+            };
+            (Identities::in_file(citizens, skip, needed)?, offices)
+        }
+        IdentitySource::Mint { program, data } => {
+            let mint =
+                |office, skip, needed| Identities::minted(program, data, office, skip, needed);
+            let offices = (by_offices > 0).then(|| mint(Some(OFFICE), 0, by_offices));
+            (mint(None, skip, needed)?, offices.transpose()?)
+        }
+    };
+    let people = People { citizens: Arc::new(citizens), offices: offices.map(Arc::new) };
+    Ok((people, needed))
+}
+
+pub(crate) fn one_thread() -> Result<runtime::Runtime, RunFault> {
     runtime::Builder::new_current_thread().enable_all().build().map_err(RunFault::Runtime)
 }
 
@@ -197,116 +246,6 @@ async fn at_rest(operator: &Operator) -> io::Result<Samples> {
         }
         before = Some(balance);
         tokio::time::sleep(AT_REST_POLL).await;
-    }
-}
-
-/// The threads that play the citizens.
-struct Generators<'o> {
-    orders: &'o Orders,
-    dialer: Dialer,
-    year: CampaignYear,
-    run: i64,
-    starts: Vec<Duration>,
-    identities: Arc<Identities>,
-    receipts: Arc<Receipts>,
-}
-
-impl Generators<'_> {
-    /// Plays the whole offer; gives the merged counts and the time to the last ending.
-    fn play(&self, sessions: u64) -> Result<(Tally, Duration), RunFault> {
-        let threads = self.orders.threads;
-        let live = Arc::new(Live::default());
-        let all_entered = Arc::new(Barrier::new(threads));
-        let begin = clock::now() + LEAD;
-        let runtimes: Vec<_> = (0..threads).map(|_| one_thread()).collect::<Result<_, _>>()?;
-        let tallies: Vec<Tally> = thread::scope(|scope| {
-            let play_one = |(number, office): (usize, runtime::Runtime)| {
-                let counter = Arc::new(self.counter(begin, Arc::clone(&live)));
-                let all_entered = Arc::clone(&all_entered);
-                scope.spawn(move || {
-                    office.block_on(self.play_part(number, &counter, begin, all_entered));
-                    // What is still under way after the drain ends here and counts no more.
-                    drop(office);
-                    let mut tally = counter.tally().clone();
-                    tally.connection_waits = counter.client.connection_waits();
-                    tally
-                })
-            };
-            let players: Vec<_> = runtimes.into_iter().enumerate().map(play_one).collect();
-            let progress = Progress::of(sessions);
-            while players.iter().any(|player| !player.is_finished()) {
-                progress.draw(&live);
-                thread::sleep(REDRAW);
-            }
-            progress.finish();
-            let panicked = "a generator thread panicked, which is a bug of surge";
-            players.into_iter().map(|player| player.join().expect(panicked)).collect()
-        });
-        let mut whole = Tally::new(begin, self.length());
-        let mut first = None::<Instant>;
-        let mut last = begin;
-        for tally in tallies {
-            let tally_begin = tally.timeline.begin();
-            first = Some(first.map_or(tally_begin, |known| known.min(tally_begin)));
-            last = last.max(tally.last_ending);
-            whole.merge(tally);
-        }
-        Ok((whole, last.saturating_duration_since(first.unwrap_or(begin))))
-    }
-
-    fn length(&self) -> Duration {
-        match &self.orders.profile.offer {
-            Offer::Open { curve, .. } => Duration::from_secs_f64(curve.duration_s()),
-            Offer::Closed { .. } => Duration::from_secs(1),
-        }
-    }
-
-    fn counter(&self, begin: Instant, live: Arc<Live>) -> Counter {
-        let Orders { profile, http2, threads, connections, .. } = self.orders;
-        let connections = connections.div_ceil(*threads);
-        let reply_wait_max = profile.citizen.reply_wait_max;
-        let client = Client::new(self.dialer.clone(), connections, *http2, reply_wait_max);
-        let conduct = Conduct {
-            form: Form::for_year(self.year),
-            plan: profile.citizen.clone(),
-            timely: Duration::from_millis(profile.thresholds.timely_ms),
-            seed: profile.seed,
-            run: self.run,
-        };
-        let tally = Tally::new(begin, self.length());
-        Counter::new(client, conduct, Arc::clone(&self.receipts), live, tally)
-    }
-
-    async fn play_part(
-        &self,
-        thread: usize,
-        counter: &Arc<Counter>,
-        begin: Instant,
-        all_entered: Arc<Barrier>,
-    ) {
-        let threads = self.orders.threads;
-        match self.orders.profile.offer {
-            Offer::Open { .. } => {
-                let share = open_loop::Share { starts: &self.starts, thread, threads };
-                let drain_max = self.orders.profile.drain_max;
-                open_loop::play(counter, &self.identities, share, begin, drain_max).await;
-            }
-            Offer::Closed { sessions } => {
-                let sessions = (sessions as usize).div_ceil(threads);
-                let connections = self.orders.connections.div_ceil(threads);
-                let share = closed_loop::Share {
-                    sessions,
-                    first_number: (thread * sessions) as u64,
-                    workers: counter.client.exchanges_max(connections),
-                    duration_max: self
-                        .orders
-                        .closed_duration_max
-                        .unwrap_or(CLOSED_DURATION_DEFAULT),
-                    all_entered,
-                };
-                closed_loop::play(counter, &self.identities, share).await;
-            }
-        }
     }
 }
 

@@ -149,6 +149,15 @@ impl Chance {
         Self { state: seed }
     }
 
+    /// Chance that follows from `seed` and the number of a session, for draws that belong to that session alone.
+    #[must_use]
+    pub fn of_session(seed: u64, number: u64) -> Self {
+        let mut chance = Self::new(seed ^ number.wrapping_mul(0xD6E8_FEB8_6659_FD93));
+        // The first output of neighbouring seeds is mixed well enough; the second costs nothing.
+        chance.uniform();
+        chance
+    }
+
     /// Uniform in (0, 1]: never 0, so that its logarithm exists.
     pub fn uniform(&mut self) -> f64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -160,7 +169,8 @@ impl Chance {
         (f64::from(bits) + 1.0) / (f64::from(u32::MAX) + 1.0)
     }
 
-    fn exponential(&mut self) -> f64 {
+    /// Exponential with a mean of 1.
+    pub fn exponential(&mut self) -> f64 {
         -self.uniform().ln()
     }
 }

@@ -7,15 +7,14 @@ use serde::Serialize;
 use crate::{
     figures,
     machine::{CpuUse, Machine},
-    operator::Balance,
+    operator::{Balance, CommitFigures},
     owner::Crossover,
-    profile::{Offer, Profile, Thresholds},
-    run::Outcome,
+    process::ProcessUse,
+    profile::{Offer, Profile},
+    run::{Orders, Outcome},
     tally::{Latencies, Step, Stretch, Tally},
+    verdict::Verdict,
 };
-
-/// The generator may lag this much at the 99th percentile; beyond it, it measured itself.
-pub const LAG_P99_MS_MAX: f64 = 50.0;
 
 /// Shares at which the latency curve is drawn, ever closer to 1.
 const CURVE_SHARES: [f64; 16] = [
@@ -34,6 +33,8 @@ pub struct Summary {
     pub sessions: Sessions,
     /// Receipts and how soon they came.
     pub receipts: ReceiptFigures,
+    /// What some citizens did that a well-behaved one does not.
+    pub conducts: Conducts,
     /// Latencies by what took them.
     pub latencies: Vec<LatencyRow>,
     /// From intended to actual start, the generator's own fault.
@@ -48,6 +49,8 @@ pub struct Summary {
     pub connection_waits: u64,
     /// CPU time during the run.
     pub cpu: CpuUse,
+    /// What the server's process used, if it ran on this machine.
+    pub server_process: Option<ProcessUse>,
     /// Length of a stretch of the timeline in seconds.
     pub stretch_s: f64,
     /// What happened when.
@@ -74,37 +77,15 @@ pub struct About {
     /// `open` or `closed`.
     pub r#loop: &'static str,
     /// The HTTP spoken.
-    pub protocol: &'static str,
+    pub protocol: String,
     /// Connections at most.
     pub connections: usize,
     /// The campaign applied for.
     pub campaign_year: u16,
     /// Time to the last ending in seconds.
     pub elapsed_s: f64,
-}
-
-/// The verdict and its grounds.
-#[derive(Clone, Debug, Serialize)]
-pub struct Verdict {
-    /// Whether all held: exit code 0.
-    pub passed: bool,
-    /// Why the figures may not be believed; empty if they may.
-    pub invalid: Vec<String>,
-    /// The profile's thresholds.
-    pub checks: Vec<Check>,
-}
-
-/// One threshold.
-#[derive(Clone, Debug, Serialize)]
-pub struct Check {
-    /// Its name in the profile.
-    pub name: &'static str,
-    /// What is allowed.
-    pub allowed: f64,
-    /// What was measured.
-    pub measured: f64,
-    /// Whether it holds.
-    pub holds: bool,
+    /// Whether the run was stopped before its end.
+    pub partial: bool,
 }
 
 /// Sessions by how they ended; `offered` is the sum of all others.
@@ -120,6 +101,8 @@ pub struct Sessions {
     pub failed: BTreeMap<String, u64>,
     /// Ended with a reply that was somebody else's.
     pub crossed: u64,
+    /// Given up by their citizens, as the profile wants of some.
+    pub abandoned: u64,
     /// Not started: too many were under way.
     pub overflowed: u64,
     /// Still under way at the end of the drain.
@@ -131,18 +114,33 @@ pub struct Sessions {
 pub struct ReceiptFigures {
     /// All that came.
     pub count: u64,
+    /// Wanted by the sessions offered: one each, a batch's lines, none of those who gave up.
+    pub wanted: u64,
     /// A second, over the run.
     pub per_s: f64,
     /// Within `timely_ms`.
     pub timely: u64,
     /// What is in time.
     pub timely_ms: u64,
-    /// Timely ones by sessions offered.
+    /// Timely ones by those wanted.
     pub goodput: f64,
     /// Sessions that read their decision.
     pub decided: u64,
     /// Numbers given to two citizens.
     pub doubled: u64,
+    /// Lines of batches with a problem instead, by reason.
+    pub lines_refused: BTreeMap<String, u64>,
+}
+
+/// What some citizens did that a well-behaved one does not.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Conducts {
+    /// Closed their connection in the middle of an application, then came back.
+    pub cut_short: u64,
+    /// Came back before `Retry-After` was over.
+    pub impatient: u64,
+    /// Entered again because their session was gone.
+    pub entered_again: u64,
 }
 
 /// The owner check.
@@ -193,6 +191,10 @@ pub struct StatusRow {
 pub struct ServerFigures {
     /// Its books at the end.
     pub balance: Balance,
+    /// Its commits during the run.
+    pub commits: CommitFigures,
+    /// Requests that it shed, by class and reason.
+    pub shed: BTreeMap<String, f64>,
     /// What changed during the run, by sample.
     pub changed: BTreeMap<String, f64>,
 }
@@ -213,25 +215,64 @@ impl LatencyRow {
     }
 }
 
+impl About {
+    /// The facts of a run that began at `started_at`.
+    #[must_use]
+    pub fn of(orders: &Orders, started_at: String, outcome: &Outcome) -> Self {
+        let profile = &orders.profile;
+        Self {
+            started_at,
+            command: std::env::args().collect::<Vec<_>>().join(" "),
+            build: build(),
+            machine: Machine::read(),
+            profile: profile.name.clone(),
+            profile_about: profile.about.clone(),
+            r#loop: match profile.offer {
+                Offer::Open { .. } => "open",
+                Offer::Closed { .. } => "closed",
+            },
+            protocol: protocol(profile.mix.http2_share),
+            connections: orders.connections,
+            campaign_year: outcome.year,
+            elapsed_s: outcome.elapsed.as_secs_f64(),
+            partial: outcome.interrupted,
+        }
+    }
+}
+
+/// Version and kind of this build.
+#[must_use]
+pub fn build() -> String {
+    let kind = if cfg!(debug_assertions) { "debug (slow: figures mean little)" } else { "release" };
+    format!("surge {} {kind}, {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)
+}
+
+fn protocol(http2_share: f64) -> String {
+    match http2_share {
+        share if share <= 0.0 => "HTTP/1.1".to_owned(),
+        share if share >= 1.0 => "HTTP/2".to_owned(),
+        share => format!("HTTP/1.1, and HTTP/2 for {:.0} % of the sessions", 100.0 * share),
+    }
+}
+
 impl Summary {
     /// The figures of `outcome` under `profile`.
     #[must_use]
     pub fn of(outcome: &Outcome, profile: &Profile, about: About) -> Self {
         let tally = &outcome.tally;
-        let rows = [
-            ("enter", &tally.enter),
-            ("submit", &tally.submit),
-            ("read", &tally.read),
-            ("whole session", &tally.session),
-            ("refusal", &tally.refusal),
-        ];
-        let measured = rows.into_iter().filter(|(_, latencies)| latencies.count() > 0);
+        let steps = tally.steps.iter().map(|(step, latencies)| (step.name(), latencies));
+        let rows = [("enter", &tally.enter), ("submit", &tally.submit), ("read", &tally.read)];
+        let sums = [("whole session", &tally.session), ("refusal", &tally.refusal)];
+        let rows = rows.into_iter().chain(steps).chain(sums);
+        let measured = rows.filter(|(_, latencies)| latencies.count() > 0);
         let receipts = receipt_figures(outcome, profile);
         let server = outcome.server.as_ref().map(|(before, after)| ServerFigures {
             balance: after.balance(),
+            commits: after.commits_since(before),
+            shed: after.shed_since(before),
             changed: after.changed_since(before),
         });
-        let verdict = Verdict::on(tally, &receipts, server.as_ref(), profile);
+        let verdict = Verdict::on(outcome, &receipts, server.as_ref(), profile);
         Self {
             about,
             verdict,
@@ -241,10 +282,16 @@ impl Summary {
                 refused: tally.refused.by_reason().clone(),
                 failed: tally.failed.by_reason().clone(),
                 crossed: tally.crossed,
+                abandoned: tally.abandoned,
                 overflowed: tally.overflowed,
                 unfinished: tally.unfinished,
             },
             receipts,
+            conducts: Conducts {
+                cut_short: tally.cut_short,
+                impatient: tally.impatient,
+                entered_again: tally.entered_again,
+            },
             latencies: measured.map(|(what, of)| LatencyRow::of(what, of)).collect(),
             lag: LatencyRow::of("lag of the generator", &tally.lag),
             owners: Owners {
@@ -256,8 +303,9 @@ impl Summary {
             retried: tally.retried.by_reason().clone(),
             connection_waits: tally.connection_waits,
             cpu: outcome.cpu,
+            server_process: outcome.server_process,
             stretch_s: tally.timeline.stretch.as_secs_f64(),
-            timeline: tally.timeline.stretches.clone(),
+            timeline: tally.timeline.stretches(),
             server,
         }
     }
@@ -267,12 +315,14 @@ fn receipt_figures(outcome: &Outcome, profile: &Profile) -> ReceiptFigures {
     let tally = &outcome.tally;
     ReceiptFigures {
         count: tally.receipts,
+        wanted: tally.wanted,
         per_s: outcome.receipts_per_s(),
         timely: tally.timely,
         timely_ms: profile.thresholds.timely_ms,
-        goodput: figures::share(tally.timely, tally.offered),
+        goodput: figures::share(tally.timely, tally.wanted),
         decided: tally.decided,
         doubled: outcome.receipts_doubled,
+        lines_refused: tally.lines_refused.by_reason().clone(),
     }
 }
 
@@ -284,75 +334,4 @@ fn status_rows(tally: &Tally) -> Vec<StatusRow> {
         count,
     })
     .collect()
-}
-
-impl Verdict {
-    fn on(
-        tally: &Tally,
-        receipts: &ReceiptFigures,
-        server: Option<&ServerFigures>,
-        profile: &Profile,
-    ) -> Self {
-        let invalid = invalid_because(tally, profile);
-        let checks = checks(tally, receipts, &profile.thresholds);
-        let owned = tally.crossed == 0 && receipts.doubled == 0;
-        let balanced = server.is_none_or(|server| server.balance.holds);
-        let held = checks.iter().all(|check| check.holds);
-        Self { passed: owned && balanced && held && invalid.is_empty(), invalid, checks }
-    }
-}
-
-fn invalid_because(tally: &Tally, profile: &Profile) -> Vec<String> {
-    let mut grounds = Vec::new();
-    let lag_ms = tally.lag.quantile_ms(0.99);
-    if matches!(profile.offer, Offer::Open { .. }) && lag_ms > LAG_P99_MS_MAX {
-        grounds.push(format!(
-            "the generator itself lagged: p99 {} ms, allowed {LAG_P99_MS_MAX} ms; \
-             lower the rate, add --threads, or give it cores of its own",
-            figures::millis_text(lag_ms)
-        ));
-    }
-    if tally.overflowed > 0 {
-        grounds.push(format!(
-            "{} sessions were not started because too many were under way",
-            figures::grouped(tally.overflowed)
-        ));
-    }
-    let accounted = tally.served
-        + tally.refused.total()
-        + tally.failed.total()
-        + tally.crossed
-        + tally.overflowed
-        + tally.unfinished;
-    if accounted != tally.offered {
-        grounds.push(format!(
-            "{} sessions were offered and {} accounted for, which is a bug of surge",
-            figures::grouped(tally.offered),
-            figures::grouped(accounted)
-        ));
-    }
-    if tally.offered == 0 {
-        grounds.push("nothing was offered".to_owned());
-    }
-    grounds
-}
-
-fn checks(tally: &Tally, receipts: &ReceiptFigures, thresholds: &Thresholds) -> Vec<Check> {
-    let most = |name, allowed: Option<f64>, measured| {
-        allowed.map(|allowed| Check { name, allowed, measured, holds: measured <= allowed })
-    };
-    let least = |name, allowed: Option<f64>, measured| {
-        allowed.map(|allowed| Check { name, allowed, measured, holds: measured >= allowed })
-    };
-    // A session that never came back has failed its citizen as much as one that broke.
-    let failures = figures::real(tally.failed.total() + tally.unfinished);
-    let (submit, session) = (tally.submit.quantile_ms(0.99), tally.session.quantile_ms(0.99));
-    let checks = [
-        most("p99_submit_ms_max", thresholds.p99_submit_ms_max, submit),
-        most("p99_session_ms_max", thresholds.p99_session_ms_max, session),
-        most("failures_max", thresholds.failures_max.map(figures::real), failures),
-        least("goodput_min", thresholds.goodput_min, receipts.goodput),
-        least("receipts_per_s_min", thresholds.receipts_per_s_min, receipts.per_s),
-    ];
-    checks.into_iter().flatten().collect()
 }

@@ -8,8 +8,9 @@ use std::{
 
 use super::{CLOSED_LOOP_NOTE, plots};
 use crate::{
-    figures::{grouped, millis_text},
-    summary::{LatencyRow, ServerFigures, Summary, Verdict},
+    figures::{grouped, millis_text, real},
+    summary::{LatencyRow, ServerFigures, Summary},
+    verdict::Verdict,
 };
 
 const STYLE: &str = include_str!("report.css");
@@ -20,27 +21,44 @@ const STYLE: &str = include_str!("report.css");
 ///
 /// When a plot cannot be drawn.
 pub fn page(summary: &Summary) -> io::Result<String> {
-    let over_time = plots::over_time(summary)?;
-    let curves = plots::latency_curves(summary)?;
+    let plots = Plots {
+        over_time: plots::over_time(summary)?,
+        latency_over_time: plots::latency_over_time(summary)?,
+        curves: plots::latency_curves(summary)?,
+    };
     let mut page = String::with_capacity(64 * 1024);
-    write_page(&mut page, summary, &over_time, &curves).map_err(io::Error::other)?;
+    write_page(&mut page, summary, &plots).map_err(io::Error::other)?;
     Ok(page)
 }
 
-fn write_page(page: &mut String, summary: &Summary, over_time: &str, curves: &str) -> fmt::Result {
-    let about = &summary.about;
-    let title = format!("surge: {}, {}", escaped(&about.profile), about.started_at);
+struct Plots {
+    over_time: String,
+    latency_over_time: String,
+    curves: String,
+}
+
+/// The head of a page and its first paragraph; `title` and `about` are told as text.
+pub(crate) fn begin_page(page: &mut String, title: &str, about: &str) -> fmt::Result {
+    let title = escaped(title);
     write!(
         page,
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\">\
          <title>{title}</title>\n<style>\n{STYLE}</style></head>\n<body>\n<h1>{title}</h1>\n\
          <p>{}</p>\n",
-        escaped(&about.profile_about)
-    )?;
+        escaped(about)
+    )
+}
+
+fn write_page(page: &mut String, summary: &Summary, plots: &Plots) -> fmt::Result {
+    let about = &summary.about;
+    let title = format!("surge: {}, {}", about.profile, about.started_at);
+    begin_page(page, &title, &about.profile_about)?;
     verdict(page, summary)?;
     sessions(page, summary)?;
+    let Plots { over_time, latency_over_time, curves } = plots;
     write!(page, "<h2>Over time</h2>\n<figure>{over_time}</figure>\n")?;
+    writeln!(page, "<figure>{latency_over_time}</figure>")?;
     latencies(page, summary, curves)?;
     if let Some(server) = &summary.server {
         server_figures(page, server)?;
@@ -51,6 +69,9 @@ fn write_page(page: &mut String, summary: &Summary, over_time: &str, curves: &st
 
 fn verdict(page: &mut String, summary: &Summary) -> fmt::Result {
     let Verdict { passed, invalid, checks } = &summary.verdict;
+    if summary.about.partial {
+        page.write_str("<p class=\"bad\">Partial: stopped before its end.</p>\n")?;
+    }
     let (class, word) = if *passed { ("verdict", "Passed") } else { ("verdict bad", "Not passed") };
     write!(page, "<div class=\"{class}\"><strong>{word}.</strong> ")?;
     let owners = &summary.owners;
@@ -91,15 +112,28 @@ fn sessions(page: &mut String, summary: &Summary) -> fmt::Result {
     row(page, "refused", &[&total(&sessions.refused), &reasons(&sessions.refused)])?;
     row(page, "failed", &[&total(&sessions.failed), &reasons(&sessions.failed)])?;
     row(page, "crossed", &[&grouped(sessions.crossed), ""])?;
+    row(page, "gave up by their own will", &[&grouped(sessions.abandoned), ""])?;
     row(page, "unfinished", &[&grouped(sessions.unfinished), ""])?;
     row(page, "not started", &[&grouped(sessions.overflowed), ""])?;
     row(page, "requests retried", &[&total(&summary.retried), &reasons(&summary.retried)])?;
     row(page, "requests that waited for a connection", &[&grouped(summary.connection_waits), ""])?;
+    let conducts = &summary.conducts;
+    for (name, count) in [
+        ("hung up in the middle of an application, then came back", conducts.cut_short),
+        ("came back before Retry-After was over", conducts.impatient),
+        ("entered again because the session was gone", conducts.entered_again),
+    ] {
+        row(page, name, &[&grouped(count), ""])?;
+    }
     page.write_str("</tbody></table>\n")?;
     let receipts = &summary.receipts;
+    if !receipts.lines_refused.is_empty() {
+        let lines = &receipts.lines_refused;
+        writeln!(page, "<p>Lines of batches refused: {}.</p>", escaped(&reasons(lines)))?;
+    }
     writeln!(
         page,
-        "<p>{} receipts, {:.1} a second; {:.2} % of the offered sessions had theirs within {} ms \
+        "<p>{} receipts, {:.1} a second; {:.2} % of those wanted came within {} ms \
          of asking. {} read their decision.</p>",
         grouped(receipts.count),
         receipts.per_s,
@@ -150,6 +184,19 @@ fn server_figures(page: &mut String, server: &ServerFigures) -> fmt::Result {
         balance.undecided,
         balance.withdrawn_before_decision
     )?;
+    let commits = &server.commits;
+    writeln!(
+        page,
+        "<p>{} commits, {:.2} ms and {:.1} records each on average.</p>",
+        commits.count,
+        commits.mean_ms(),
+        commits.mean_records()
+    )?;
+    table(page, "Requests shed by the server", &["class and reason", "count"])?;
+    for (what, count) in &server.shed {
+        row(page, what, &[&format!("{count}")])?;
+    }
+    page.write_str("</tbody></table>\n")?;
     page.write_str("<details><summary>What changed during the run</summary>\n")?;
     table(page, "Metrics", &["sample", "change"])?;
     for (sample, change) in &server.changed {
@@ -184,7 +231,18 @@ fn ground(page: &mut String, summary: &Summary) -> fmt::Result {
             ),
         ),
     ];
-    for (name, fact) in &facts {
+    let process = summary.server_process.map(|server| {
+        let receipts = real(summary.receipts.count.max(1));
+        let fact = format!(
+            "CPU {:.1} s ({:.0} us a receipt), wrote {:.1} MB, holds {:.0} MB",
+            server.cpu_s,
+            1e6 * server.cpu_s / receipts,
+            real(server.written_bytes) / 1e6,
+            real(server.resident_bytes) / 1e6
+        );
+        ("server's process", fact)
+    });
+    for (name, fact) in facts.iter().chain(&process) {
         writeln!(
             page,
             "<tr><td>{name}</td><td class=\"words\"><code>{}</code></td></tr>",
@@ -194,7 +252,7 @@ fn ground(page: &mut String, summary: &Summary) -> fmt::Result {
     page.write_str("</tbody></table>\n")
 }
 
-fn table(page: &mut String, caption: &str, head: &[&str]) -> fmt::Result {
+pub(crate) fn table(page: &mut String, caption: &str, head: &[&str]) -> fmt::Result {
     write!(page, "<table><caption>{caption}</caption><thead><tr>")?;
     for name in head {
         write!(page, "<th scope=\"col\">{name}</th>")?;
@@ -202,7 +260,7 @@ fn table(page: &mut String, caption: &str, head: &[&str]) -> fmt::Result {
     page.write_str("</tr></thead><tbody>\n")
 }
 
-fn row(page: &mut String, name: &str, cells: &[&str]) -> fmt::Result {
+pub(crate) fn row(page: &mut String, name: &str, cells: &[&str]) -> fmt::Result {
     write!(page, "<tr><td>{}</td>", escaped(name))?;
     for cell in cells {
         write!(page, "<td>{}</td>", escaped(cell))?;
@@ -217,7 +275,7 @@ fn reasons(by_reason: &BTreeMap<String, u64>) -> String {
 }
 
 /// Text that came from outside, such as a server's problem slug, as harmless HTML.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -12,19 +12,25 @@ use plotters::{
 };
 
 use crate::{
-    figures::{millis_text, real_len},
+    capacity::step::StepFigures,
+    figures::{self, millis_text, real_len},
     summary::Summary,
+    tally::Stretch,
 };
 
 const SIZE: (u32, u32) = (880, 320);
 
 /// Middle tones, to be told apart on white and on black, also by most colour-blind eyes.
-const TONES: [RGBColor; 5] = [
+const TONES: [RGBColor; 9] = [
     RGBColor(0x3b, 0x82, 0xc4),
     RGBColor(0xd9, 0x82, 0x2b),
     RGBColor(0x2e, 0x9e, 0x7a),
     RGBColor(0xc2, 0x4f, 0x8b),
     RGBColor(0x8a, 0x8a, 0x8a),
+    RGBColor(0xb0, 0x6a, 0x3a),
+    RGBColor(0x7a, 0x6f, 0xc9),
+    RGBColor(0xa8, 0x9a, 0x2a),
+    RGBColor(0x2f, 0x9a, 0xa8),
 ];
 const GREY: RGBColor = RGBColor(0x80, 0x80, 0x80);
 
@@ -52,7 +58,7 @@ struct Axis<'f> {
 ///
 /// When it cannot be drawn.
 pub fn over_time(summary: &Summary) -> io::Result<String> {
-    let per_s = |count: u64| crate::figures::real(count) / summary.stretch_s;
+    let per_s = |count: u64| figures::real(count) / summary.stretch_s;
     let over_time = |value: &dyn Fn(usize) -> u64| -> Vec<(f64, f64)> {
         let places = 0..summary.timeline.len();
         places
@@ -63,6 +69,7 @@ pub fn over_time(summary: &Summary) -> io::Result<String> {
         Line { name: "offered", points: over_time(&|place| summary.timeline[place].offered) },
         Line { name: "receipts", points: over_time(&|place| summary.timeline[place].receipts) },
         Line { name: "unserved", points: over_time(&|place| summary.timeline[place].unserved) },
+        Line { name: "refusals", points: over_time(&|place| summary.timeline[place].refusals) },
     ];
     let end = real_len(summary.timeline.len()).max(1.0) * summary.stretch_s;
     let x = Axis {
@@ -71,7 +78,8 @@ pub fn over_time(summary: &Summary) -> io::Result<String> {
         labels_max: 11,
         label: &|value| format!("{value:.0}"),
     };
-    let top = highest(&lines).max(1.0) * 1.1;
+    // Room above for the names of the lines.
+    let top = highest(&lines).max(1.0) * 1.4;
     let y = Axis {
         name: "a second",
         range: 0.0..top,
@@ -81,20 +89,94 @@ pub fn over_time(summary: &Summary) -> io::Result<String> {
     draw("Sessions a second over time", &lines, &x, &y)
 }
 
+/// The latency of submissions over the run, its axis logarithmic.
+///
+/// # Errors
+///
+/// When it cannot be drawn.
+pub fn latency_over_time(summary: &Summary) -> io::Result<String> {
+    let over_time = |value: &dyn Fn(&Stretch) -> u64| -> Vec<(f64, f64)> {
+        let with_any = summary.timeline.iter().enumerate().filter(|(_, one)| one.receipts > 0);
+        with_any
+            .map(|(place, one)| {
+                let seconds = (real_len(place) + 0.5) * summary.stretch_s;
+                (seconds, figures::millis(value(one)).max(0.01).log10())
+            })
+            .collect()
+    };
+    let lines = [
+        Line { name: "submit p50", points: over_time(&|one| one.submit_p50_us) },
+        Line { name: "submit p99", points: over_time(&|one| one.submit_p99_us) },
+    ];
+    let end = real_len(summary.timeline.len()).max(1.0) * summary.stretch_s;
+    let seconds = |value: &f64| format!("{value:.0}");
+    let x = Axis { name: "seconds", range: 0.0..end, labels_max: 11, label: &seconds };
+    let y = milliseconds(&lines);
+    draw("Latency of submissions over time", &lines, &x, &y)
+}
+
+/// Latency and service by offered rate, one point a step of the search for the capacity.
+///
+/// # Errors
+///
+/// When it cannot be drawn.
+pub fn capacity_steps(steps: &[StepFigures]) -> io::Result<String> {
+    let mut sorted: Vec<&StepFigures> = steps.iter().collect();
+    sorted.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+    let points = |value: &dyn Fn(&StepFigures) -> f64| -> Vec<(f64, f64)> {
+        sorted.iter().map(|step| (step.rate, value(step).max(0.01).log10())).collect()
+    };
+    let lines = [
+        Line { name: "submit p50", points: points(&|step| step.p50_submit_ms) },
+        Line { name: "submit p99", points: points(&|step| step.p99_submit_ms) },
+        Line { name: "generator's lag p99", points: points(&|step| step.lag_p99_ms) },
+    ];
+    let end = sorted.last().map_or(1.0, |step| step.rate) * 1.05;
+    let label = |rate: &f64| format!("{rate:.0}");
+    let x = Axis { name: "sessions a second", range: 0.0..end, labels_max: 11, label: &label };
+    let y = milliseconds(&lines);
+    draw("Latency by offered rate", &lines, &x, &y)
+}
+
+/// A logarithmic axis of milliseconds that holds all of `lines`, whose values are exponents of ten.
+fn milliseconds(lines: &[Line]) -> Axis<'static> {
+    let lowest =
+        lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(0.0, f64::min);
+    let range = lowest.floor()..highest(lines).max(0.5).ceil();
+    let label = &|exponent: &f64| millis_text(10_f64.powf(*exponent));
+    Axis { name: "ms", range, labels_max: 8, label }
+}
+
 /// Latency by the share of all that did not wait longer; both axes logarithmic.
 ///
 /// # Errors
 ///
 /// When it cannot be drawn.
 pub fn latency_curves(summary: &Summary) -> io::Result<String> {
-    let lines: Vec<Line> = summary
-        .latencies
-        .iter()
-        .map(|row| {
-            let points = row.curve.iter().map(|&(share, ms)| (nines(share), ms.max(0.01).log10()));
-            Line { name: row.what, points: points.collect() }
-        })
-        .collect();
+    let rows = summary.latencies.iter();
+    let lines = rows.map(|row| Line { name: row.what, points: by_nines(&row.curve) });
+    curves("Latency by share of all", &lines.collect::<Vec<_>>())
+}
+
+/// The submissions of two runs, by the share of all that did not wait longer.
+///
+/// # Errors
+///
+/// When it cannot be drawn.
+pub fn two_curves(first: &[(f64, f64)], second: &[(f64, f64)]) -> io::Result<String> {
+    let lines = [
+        Line { name: "first", points: by_nines(first) },
+        Line { name: "second", points: by_nines(second) },
+    ];
+    curves("Latency of submissions by share of all, both runs", &lines)
+}
+
+/// Shares and milliseconds on logarithmic axes.
+fn by_nines(curve: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    curve.iter().map(|&(share, ms)| (nines(share), ms.max(0.01).log10())).collect()
+}
+
+fn curves(name: &str, lines: &[Line]) -> io::Result<String> {
     let label = |nines: &f64| {
         let decimals = if *nines < 2.5 { 0 } else { 3 };
         let text = format!("{:.decimals$}", 100.0 * (1.0 - 10_f64.powf(-nines)));
@@ -106,16 +188,8 @@ pub fn latency_curves(summary: &Summary) -> io::Result<String> {
         format!("{text} %")
     };
     let x = Axis { name: "share of all", range: 0.0..NINES_MAX, labels_max: 6, label: &label };
-    let lowest =
-        lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(0.0, f64::min);
-    let range = lowest.floor()..highest(&lines).max(0.5).ceil();
-    let y = Axis {
-        name: "ms",
-        range,
-        labels_max: 8,
-        label: &|exponent| millis_text(10_f64.powf(*exponent)),
-    };
-    draw("Latency by share of all", &lines, &x, &y)
+    let y = milliseconds(lines);
+    draw(name, lines, &x, &y)
 }
 
 fn nines(share: f64) -> f64 {

@@ -7,7 +7,7 @@ use std::{
 
 use super::CLOSED_LOOP_NOTE;
 use crate::{
-    figures::{grouped, millis_text},
+    figures::{grouped, millis_text, real},
     summary::{LatencyRow, Summary},
 };
 
@@ -75,6 +75,9 @@ fn sessions(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
         grouped(total(&sessions.failed)),
         reasons(&sessions.failed)
     )?;
+    if sessions.abandoned > 0 {
+        writeln!(out, "  gave up    {:>12}  by their own will", grouped(sessions.abandoned))?;
+    }
     if sessions.unfinished + sessions.overflowed > 0 {
         writeln!(out, "  unfinished {:>12}", grouped(sessions.unfinished))?;
         writeln!(out, "  overflowed {:>12}", grouped(sessions.overflowed))?;
@@ -95,10 +98,11 @@ fn sessions(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
             about.connections
         )?;
     }
+    conducts(summary, out)?;
     let receipts = &summary.receipts;
     writeln!(
         out,
-        "  receipts   {:>12}  {:.1} a second; within {} ms: {:.2} % of the offered",
+        "  receipts   {:>12}  {:.1} a second; within {} ms: {:.2} % of the wanted",
         grouped(receipts.count),
         receipts.per_s,
         receipts.timely_ms,
@@ -110,6 +114,25 @@ fn sessions(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
         grouped(summary.owners.checked),
         grouped(summary.owners.crossovers)
     )
+}
+
+/// What only some profiles have: misbehaved citizens and refused lines.
+fn conducts(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
+    let conducts = &summary.conducts;
+    let told = [
+        (conducts.cut_short, "hung up in the middle of an application, then came back"),
+        (conducts.impatient, "came back before Retry-After was over"),
+        (conducts.entered_again, "entered again because their session was gone"),
+    ];
+    for (count, what) in told.into_iter().filter(|(count, _)| *count > 0) {
+        writeln!(out, "  {:<10} {:>12}  {what}", "people", grouped(count))?;
+    }
+    let lines = &summary.receipts.lines_refused;
+    if !lines.is_empty() {
+        let count = lines.values().sum::<u64>();
+        writeln!(out, "  lines refused {:>9}{}", grouped(count), reasons(lines))?;
+    }
+    Ok(())
 }
 
 fn reasons(by_reason: &BTreeMap<String, u64>) -> String {
@@ -135,6 +158,16 @@ fn latencies(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
         out,
         "\n  CPU: generator {:.1} s, all others {:.1} s, steal {:.1} s on {} cores",
         cpu.generator_s, cpu.others_s, cpu.steal_s, summary.about.machine.cores
+    )?;
+    let Some(server) = &summary.server_process else { return Ok(()) };
+    writeln!(
+        out,
+        "  server process {}: CPU {:.1} s ({:.0} us a receipt), wrote {:.1} MB, holds {:.0} MB",
+        server.pid,
+        server.cpu_s,
+        1e6 * server.cpu_s / real(summary.receipts.count.max(1)),
+        real(server.written_bytes) / 1e6,
+        real(server.resident_bytes) / 1e6,
     )
 }
 
@@ -154,7 +187,19 @@ fn server(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
         out,
         "  server: accepted {} {sign} decided {} + undecided {} + withdrawn before a decision {}",
         balance.accepted, balance.decided, balance.undecided, balance.withdrawn_before_decision
-    )
+    )?;
+    let commits = &server.commits;
+    writeln!(
+        out,
+        "  server: {} commits, {:.2} ms and {:.1} records each on average",
+        commits.count,
+        commits.mean_ms(),
+        commits.mean_records()
+    )?;
+    for (what, count) in &server.shed {
+        writeln!(out, "  server: shed {count} requests, {what}")?;
+    }
+    Ok(())
 }
 
 fn verdict(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {

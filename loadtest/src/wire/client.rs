@@ -24,8 +24,8 @@ use super::{
     target::Target,
 };
 
-/// The longest reply body that is read; the contract's largest is far below.
-const REPLY_BYTES_MAX: usize = 1024 * 1024;
+/// The longest reply body that is read: the receipts of the longest batch, 2 KiB each.
+const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Tries on kept connections that turn out closed before a new one is the last.
 const STALE_MAX: u32 = 3;
@@ -193,6 +193,33 @@ impl Client {
                 self.in_time(reply).await
             }
         }
+    }
+
+    /// Sends the head of `request` and half of its `body` over a connection of its own, then closes it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such connection; what the server made of it is not known either way.
+    pub async fn cut_short(
+        &self,
+        request: &Request<Full<Bytes>>,
+        body: &[u8],
+    ) -> Result<(), ExchangeFault> {
+        let path = request.uri().path();
+        let mut bytes = format!("{} {path} HTTP/1.1\r\n", request.method()).into_bytes();
+        let length = HeaderValue::from(body.len());
+        let own = [("host", &self.target().host), ("content-length", &length)];
+        let given = request.headers().iter().map(|(name, value)| (name.as_str(), value));
+        for (name, value) in own.into_iter().chain(given) {
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(&body[..body.len() / 2]);
+        let sent = self.dialer.hang_up_after(&bytes);
+        self.in_time(async { sent.await.map_err(ExchangeFault::Dial) }).await
     }
 
     async fn over_http1(

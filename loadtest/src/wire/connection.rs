@@ -7,7 +7,7 @@ use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
-use tokio::{net::TcpStream, task::AbortHandle};
+use tokio::{io::AsyncWriteExt, net::TcpStream, task::AbortHandle};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::target::Target;
@@ -19,7 +19,8 @@ const STREAMS_BEFORE_SETTINGS_MAX: usize = 8;
 #[derive(Clone)]
 pub struct Dialer {
     target: Arc<Target>,
-    tls: TlsConnector,
+    http1_tls: TlsConnector,
+    http2_tls: TlsConnector,
 }
 
 /// Why a connection did not come about; at its limit a server may refuse here, before TLS.
@@ -44,9 +45,14 @@ impl Drop for Driver {
 }
 
 impl Dialer {
-    /// A dialer for `target` under the TLS settings of `config`.
-    pub fn new(target: Arc<Target>, config: ClientConfig) -> Self {
-        Self { target, tls: TlsConnector::from(Arc::new(config)) }
+    /// A dialer for `target` under the TLS settings of `config`, for either version of HTTP.
+    pub fn new(target: Arc<Target>, config: &ClientConfig) -> Self {
+        let speaking = |protocol: &[u8]| {
+            let mut config = config.clone();
+            config.alpn_protocols = vec![protocol.to_vec()];
+            TlsConnector::from(Arc::new(config))
+        };
+        Self { target, http1_tls: speaking(b"http/1.1"), http2_tls: speaking(b"h2") }
     }
 
     /// The server that this dialer calls.
@@ -55,11 +61,11 @@ impl Dialer {
         &self.target
     }
 
-    async fn stream(&self) -> Result<TlsStream<TcpStream>, DialFault> {
+    async fn stream(&self, tls: &TlsConnector) -> Result<TlsStream<TcpStream>, DialFault> {
         let tcp = TcpStream::connect(self.target.addr).await.map_err(|_| DialFault::Tcp)?;
         // Without this a request's last segment waits for the server's delayed acknowledgement.
         tcp.set_nodelay(true).map_err(|_| DialFault::Tcp)?;
-        let stream = self.tls.connect(self.target.server_name.clone(), tcp).await;
+        let stream = tls.connect(self.target.server_name.clone(), tcp).await;
         stream.map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => DialFault::Tls,
             _ => DialFault::HungUp,
@@ -69,7 +75,7 @@ impl Dialer {
     pub(super) async fn http1(
         &self,
     ) -> Result<(http1::SendRequest<Full<Bytes>>, Driver), DialFault> {
-        let stream = TokioIo::new(self.stream().await?);
+        let stream = TokioIo::new(self.stream(&self.http1_tls).await?);
         let (sender, connection) = http1::handshake(stream).await.map_err(|_| DialFault::HungUp)?;
         let driver = tokio::spawn(async move {
             // What breaks a connection also breaks the exchange on it, which tells.
@@ -78,10 +84,17 @@ impl Dialer {
         Ok((sender, Driver(driver.abort_handle())))
     }
 
+    /// Writes `bytes` over a new HTTP/1.1 connection and closes it without waiting for an answer.
+    pub(super) async fn hang_up_after(&self, bytes: &[u8]) -> Result<(), DialFault> {
+        let mut stream = self.stream(&self.http1_tls).await?;
+        stream.write_all(bytes).await.map_err(|_| DialFault::HungUp)?;
+        stream.flush().await.map_err(|_| DialFault::HungUp)
+    }
+
     pub(super) async fn http2(
         &self,
     ) -> Result<(http2::SendRequest<Full<Bytes>>, Driver), DialFault> {
-        let stream = TokioIo::new(self.stream().await?);
+        let stream = TokioIo::new(self.stream(&self.http2_tls).await?);
         // Until the server has told its own limit, more streams than it allows would be refused.
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .initial_max_send_streams(STREAMS_BEFORE_SETTINGS_MAX)

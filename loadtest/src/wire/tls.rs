@@ -23,13 +23,15 @@ pub enum Trust<'a> {
 
 /// The TLS settings of every connection.
 ///
+/// The HTTP is left open: the dialer asks for it.
+///
 /// With `resume`, later connections take up the TLS session of earlier ones, as one browser's do;
 /// those of different citizens cannot.
 ///
 /// # Errors
 ///
 /// A sentence for the user when the certificates cannot be read.
-pub fn client_config(trust: Trust<'_>, http2: bool, resume: bool) -> Result<ClientConfig, String> {
+pub fn client_config(trust: Trust<'_>, resume: bool) -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -44,7 +46,6 @@ pub fn client_config(trust: Trust<'_>, http2: bool, resume: bool) -> Result<Clie
     if !resume {
         config.resumption = Resumption::disabled();
     }
-    config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
     Ok(config)
 }
 

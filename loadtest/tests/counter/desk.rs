@@ -42,6 +42,8 @@ pub(crate) enum Fault {
     OneReceiptForAll,
     /// Every second login is refused once with `Retry-After: 0`.
     Busy,
+    /// As `Busy`, but with `Retry-After: 3`.
+    BusyForLong,
     /// The reply to the first submission comes after a second and a half.
     OneLateReply,
 }
@@ -154,9 +156,10 @@ fn reply(path: &str, own: &str, fault: Fault, books: &mut Books) -> Response<Ful
     let code_before = books.code_before.clone();
     let now_and_then = books.requests.is_multiple_of(7) && !code_before.is_empty();
     let owner_if = |wrong| if fault == wrong && now_and_then { &code_before } else { own };
+    let busy = matches!(fault, Fault::Busy | Fault::BusyForLong);
     let (status, body, tagged) = match path {
         "/v1/status" => (StatusCode::OK, STATUS.to_owned(), false),
-        "/v1/sessions" if fault == Fault::Busy && first_refused(books, own) => {
+        "/v1/sessions" if busy && first_refused(books, own) => {
             let body = r#"{"type":"urn:sportello:problem:busy"}"#.to_owned();
             (StatusCode::SERVICE_UNAVAILABLE, body, false)
         }
@@ -189,7 +192,8 @@ fn reply(path: &str, own: &str, fault: Fault, books: &mut Books) -> Response<Ful
         let tag = HeaderValue::try_from(tag(owner_if(Fault::TagsMixedUp)));
         headers.insert("subject-tag", tag.expect("a tag"));
     }
-    headers.insert("retry-after", HeaderValue::from_static("0"));
+    let seconds = if fault == Fault::BusyForLong { "3" } else { "0" };
+    headers.insert("retry-after", HeaderValue::from_static(seconds));
     headers.insert("location", HeaderValue::from_static("/v1/applications/R-1"));
     response
 }

@@ -12,6 +12,7 @@ use clap::Parser;
 use desk::{Desk, Fault};
 use surge::{
     args::Args,
+    interrupt::Watch,
     machine::Machine,
     profile::{Offer, Profile},
     report::{html, text::Text},
@@ -63,7 +64,7 @@ fn visited(fault: Fault, profile: &str, more: &[&str]) -> (Outcome, Summary) {
     let args =
         Args::try_parse_from(line.into_iter().chain(files).chain(more)).expect("right usage");
     let orders = args.orders().expect("right usage");
-    let outcome = run(&orders).expect("the desk is open");
+    let outcome = run(&orders, &Watch::default()).expect("the desk is open");
     let summary = Summary::of(&outcome, &orders.profile, about(&orders.profile));
     (outcome, summary)
 }
@@ -77,10 +78,11 @@ fn about(profile: &Profile) -> About {
         profile: profile.name.clone(),
         profile_about: profile.about.clone(),
         r#loop: if matches!(profile.offer, Offer::Open { .. }) { "open" } else { "closed" },
-        protocol: "HTTP/1.1",
+        protocol: "HTTP/1.1".to_owned(),
         connections: 8,
         campaign_year: 2024,
         elapsed_s: 1.0,
+        partial: false,
     }
 }
 
@@ -147,6 +149,33 @@ fn a_refusal_is_obeyed_counted_and_no_failure() {
     assert!(refusals > 0, "no refusal was counted");
     assert_eq!(outcome.tally.refusal.count(), refusals);
     assert_eq!(outcome.tally.served, 60);
+}
+
+#[test]
+fn those_who_do_not_listen_come_back_before_their_time() {
+    let visited_by = |share: &str| {
+        let mix = format!("[mix]\nimpatient_share = {share}\nimpatient_wait_ms = 50\n[citizen]");
+        visited(Fault::BusyForLong, &HALF_A_SECOND.replace("[citizen]", &mix), &[]).0
+    };
+    let (patient, impatient) = (visited_by("0.0"), visited_by("1.0"));
+    assert_eq!((patient.tally.served, impatient.tally.served), (60, 60));
+    assert_eq!(patient.tally.impatient, 0);
+    assert_eq!(impatient.tally.impatient, impatient.tally.refusal.count());
+    assert!(impatient.tally.impatient > 0);
+    // Nobody is held up for the three seconds that the others keep.
+    let longest = |outcome: &Outcome| outcome.tally.session.longest_ms();
+    assert!(longest(&patient) >= 3000.0 && longest(&impatient) < 3000.0);
+}
+
+#[test]
+fn those_who_give_up_are_no_failure_and_want_no_receipt() {
+    let mix = "[mix]\nabandoners_share = 0.5\n[citizen]";
+    let (outcome, summary) = visited(Fault::None, &HALF_A_SECOND.replace("[citizen]", mix), &[]);
+    assert!(summary.verdict.passed, "{}", Text(&summary));
+    let tally = &outcome.tally;
+    assert!((10..50).contains(&tally.abandoned), "{}", tally.abandoned);
+    assert_eq!((tally.served + tally.abandoned, tally.wanted), (60, tally.served));
+    assert!((summary.receipts.goodput - 1.0).abs() < f64::EPSILON);
 }
 
 #[test]

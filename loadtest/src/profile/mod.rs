@@ -1,21 +1,31 @@
 //! A profile: what a run offers, how its citizens behave and which figures it must reach.
 
+mod mix;
+
 use std::{ops::Range, time::Duration};
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::schedule::{Curve, Phase, Spacing};
+use self::mix::RawMix;
+pub use self::mix::{BATCH_LINES_MAX, Mix, Role, Slice, Spread, Think};
+use crate::{
+    figures::whole,
+    schedule::{Curve, Phase, Spacing},
+};
 
 /// The most sessions one run may hold; the schedule's starts alone take 16 bytes each.
 pub const SESSIONS_MAX: u32 = 10_000_000;
 
 /// The built-in profiles: name and text.
-pub const BUILT_IN: [(&str, &str); 4] = [
-    ("steady", include_str!("../profiles/steady.toml")),
-    ("opening", include_str!("../profiles/opening.toml")),
-    ("inps-2020", include_str!("../profiles/inps-2020.toml")),
-    ("saturate", include_str!("../profiles/saturate.toml")),
+pub const BUILT_IN: [(&str, &str); 7] = [
+    ("steady", include_str!("../../profiles/steady.toml")),
+    ("opening", include_str!("../../profiles/opening.toml")),
+    ("inps-2020", include_str!("../../profiles/inps-2020.toml")),
+    ("saturate", include_str!("../../profiles/saturate.toml")),
+    ("evening", include_str!("../../profiles/evening.toml")),
+    ("drill", include_str!("../../profiles/drill.toml")),
+    ("morning", include_str!("../../profiles/morning.toml")),
 ];
 
 /// A checked profile.
@@ -29,6 +39,8 @@ pub struct Profile {
     pub seed: u64,
     /// What is offered.
     pub offer: Offer,
+    /// Who comes.
+    pub mix: Mix,
     /// How each citizen behaves.
     pub citizen: CitizenPlan,
     /// How long sessions under way may go on after the last start.
@@ -54,10 +66,10 @@ pub enum Offer {
     },
 }
 
-/// Over which connection a citizen comes.
+/// Over which connection a citizen comes; a `new_connections_share` in `[mix]` stands between the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ConnectionUse {
+enum ConnectionUse {
     /// Whichever is free: no handshake, as little work for the generator as can be.
     Shared,
     /// One of its own with a full handshake, as in life.
@@ -67,8 +79,6 @@ pub enum ConnectionUse {
 /// How a citizen behaves at the counter; every wait and every repetition has its bound here.
 #[derive(Clone, Debug)]
 pub struct CitizenPlan {
-    /// Over which connection it comes.
-    pub connection: ConnectionUse,
     /// How often the receipt is read until it is decided; 0 does not read at all.
     pub polls_max: u32,
     /// The wait between two reads.
@@ -79,6 +89,8 @@ pub struct CitizenPlan {
     pub retries_max: u32,
     /// The longest `Retry-After` that is obeyed; a longer one ends the session as refused.
     pub retry_wait_max: Duration,
+    /// Whether a citizen whose session is gone (401) enters again and goes on, as people do after a restart.
+    pub enter_again: bool,
     /// How long a reply may take before the request is cancelled with its connection.
     pub reply_wait_max: Duration,
 }
@@ -112,6 +124,15 @@ fn timely_ms_default() -> u64 {
 pub struct ProfileFaults(Vec<String>);
 
 impl Profile {
+    /// How long its schedule is; a closed loop has none.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        match &self.offer {
+            Offer::Open { curve, .. } => Duration::from_secs_f64(curve.duration_s()),
+            Offer::Closed { .. } => Duration::ZERO,
+        }
+    }
+
     /// The built-in profile of that name.
     #[must_use]
     pub fn built_in(name: &str) -> Option<Result<Self, ProfileFaults>> {
@@ -131,6 +152,7 @@ impl Profile {
         })?;
         let mut faults = Vec::new();
         let offer = raw.offer(&page, &mut faults);
+        let mix = raw.mix(&page, &mut faults);
         let citizen = raw.citizen.checked(&page, &mut faults);
         let drain_s = page.within(&raw.drain_s_max, 0.0..86_401.0, "seconds", &mut faults);
         match offer {
@@ -139,6 +161,7 @@ impl Profile {
                 about: raw.about,
                 seed: raw.seed,
                 offer,
+                mix,
                 citizen,
                 drain_max: Duration::try_from_secs_f64(drain_s).unwrap_or_default(),
                 thresholds: raw.thresholds,
@@ -149,6 +172,7 @@ impl Profile {
 }
 
 /// The text that faults point into.
+#[derive(Clone, Copy)]
 struct Page<'a> {
     name: &'a str,
     text: &'a str,
@@ -162,6 +186,19 @@ impl Page<'_> {
         let key = line.split('=').next().unwrap_or_default().trim();
         let what = what.trim_end().replace('\n', "; ");
         format!("{}, line {number}, `{key}`: {what}", self.name)
+    }
+
+    fn at_top(&self, what: &str) -> String {
+        format!("{}, [mix]: {what}", self.name)
+    }
+
+    fn share(&self, value: &Spanned<f64>, faults: &mut Vec<String>) -> f64 {
+        let given = *value.get_ref();
+        if !(0.0..=1.0).contains(&given) {
+            let what = format!("{given} is not allowed; a share from 0 to 1 is");
+            faults.push(self.fault(value.span(), &what));
+        }
+        given
     }
 
     fn within(
@@ -199,6 +236,8 @@ struct RawProfile {
     drain_s_max: Spanned<f64>,
     #[serde(default)]
     phase: Vec<Spanned<RawPhase>>,
+    #[serde(default)]
+    mix: RawMix,
     citizen: RawCitizen,
     thresholds: Thresholds,
 }
@@ -216,6 +255,8 @@ struct RawPhase {
 #[serde(deny_unknown_fields)]
 struct RawCitizen {
     connection: Spanned<ConnectionUse>,
+    #[serde(default)]
+    enter_again: bool,
     polls_max: u32,
     poll_wait_ms: Spanned<f64>,
     leave: bool,
@@ -225,6 +266,22 @@ struct RawCitizen {
 }
 
 impl RawProfile {
+    /// Who comes; `connection = "own"` is the same as a `new_connections_share` of 1.
+    fn mix(&self, page: &Page<'_>, faults: &mut Vec<String>) -> Mix {
+        let mut mix = self.mix.checked(page, faults);
+        if matches!(self.r#loop.get_ref(), Loop::Closed) && mix != Mix::default() {
+            faults.push(page.at_top("a closed loop times plain submissions: no [mix] is allowed"));
+        }
+        if *self.citizen.connection.get_ref() == ConnectionUse::Own {
+            if mix.new_connections_share > 0.0 {
+                let what = "either \"own\" or a `new_connections_share`, not both";
+                faults.push(page.fault(self.citizen.connection.span(), what));
+            }
+            mix.new_connections_share = 1.0;
+        }
+        mix
+    }
+
     fn offer(&self, page: &Page<'_>, faults: &mut Vec<String>) -> Option<Offer> {
         let at = self.r#loop.span();
         match (self.r#loop.get_ref(), &self.sessions) {
@@ -297,25 +354,15 @@ impl RawCitizen {
             Duration::try_from_secs_f64(given * scale).unwrap_or_default()
         };
         CitizenPlan {
-            connection: *self.connection.get_ref(),
             polls_max: self.polls_max,
             poll_wait: wait(&self.poll_wait_ms, 0.001, 1.0..60_001.0, "milliseconds"),
             leave: self.leave,
+            enter_again: self.enter_again,
             retries_max: self.retries_max,
             retry_wait_max: wait(&self.retry_wait_s_max, 1.0, 0.0..86_401.0, "seconds"),
             reply_wait_max: wait(&self.reply_wait_s_max, 1.0, 0.001..3601.0, "seconds"),
         }
     }
-}
-
-/// A checked number of sessions without its fraction.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a float to integer cast saturates, and the range was checked before"
-)]
-fn whole(count: f64) -> u32 {
-    count as u32
 }
 
 #[cfg(test)]
@@ -365,6 +412,22 @@ mod tests {
     fn a_word_for_a_number_is_a_fault_with_its_key() {
         let fault = fault_of(&STEADY.replace("rate = 100", "rate = \"many\""));
         assert!(fault.starts_with("own.toml, line 12, `rate`: invalid type"), "{fault}");
+    }
+
+    #[test]
+    fn a_mix_says_for_whom_the_window_must_be_open_and_shares_are_shares() {
+        let mixed = |mix: &str| STEADY.replace("[citizen]", &format!("[mix]\n{mix}\n[citizen]"));
+        let right = mixed("drafts_share = 0.2\nthink = \"lognormal\"\nthink_ms = 500");
+        let profile = Profile::parse("own.toml", &right).expect("right");
+        assert!((profile.mix.drafts_share - 0.2).abs() < f64::EPSILON);
+        let fault = fault_of(&mixed("drafts_share = 1.2"));
+        assert!(fault.contains("`drafts_share`: 1.2 is not allowed; a share from 0"), "{fault}");
+        let fault = fault_of(&mixed("intermediaries_share = 0.5"));
+        assert!(fault.contains("needs the slice \"both\""), "{fault}");
+        let fault = fault_of(&mixed("think = \"fixed\""));
+        assert!(fault.contains("needs its mean"), "{fault}");
+        let fault = fault_of(&mixed("drafts = 0.1"));
+        assert!(fault.contains("unknown field"), "{fault}");
     }
 
     #[test]

@@ -1,33 +1,39 @@
 //! What a run counts: latencies, statuses, endings, and what happened when.
 
+mod latencies;
+mod reasons;
+mod timeline;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-use hdrhistogram::Histogram;
 use hyper::StatusCode;
 
-use crate::{figures, owner::Crossover};
+pub use self::{
+    latencies::Latencies,
+    reasons::Reasons,
+    timeline::{Stretch, Timeline},
+};
+use crate::owner::Crossover;
 
-/// The longest latency told apart; longer ones count as this.
-const LATENCY_MAX: Duration = Duration::from_hours(1);
-/// Three significant digits: an error of at most 0.1 %.
-const DIGITS: u8 = 3;
-/// Different reasons told apart; a server that invents more gets them counted as one.
-const REASONS_MAX: usize = 64;
 /// Crossovers kept in full; all are counted.
 const CROSSOVERS_KEPT_MAX: usize = 20;
-/// Stretches of the timeline; a plot shows no more.
-const STRETCHES_MAX: u32 = 600;
 
 /// What a citizen does at the counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// Opens a session.
     Enter,
+    /// Saves a draft.
+    Draft,
+    /// Asks what would be decided.
+    Estimate,
     /// Hands in the application.
     Submit,
+    /// Hands in many, one a line, for an intermediary's clients.
+    Batch,
     /// Reads it until it is decided.
     Read,
     /// Ends the session.
@@ -40,93 +46,12 @@ impl Step {
     pub fn name(self) -> &'static str {
         match self {
             Self::Enter => "enter",
+            Self::Draft => "draft",
+            Self::Estimate => "estimate",
             Self::Submit => "submit",
+            Self::Batch => "batch",
             Self::Read => "read",
             Self::Leave => "leave",
-        }
-    }
-}
-
-/// A histogram of latencies in microseconds.
-#[derive(Clone, Debug)]
-pub struct Latencies(Histogram<u64>);
-
-impl Default for Latencies {
-    fn default() -> Self {
-        let highest = figures::micros(LATENCY_MAX);
-        let histogram = Histogram::new_with_bounds(1, highest, DIGITS);
-        Self(histogram.expect("the bounds are constants that hdrhistogram takes"))
-    }
-}
-
-impl Latencies {
-    /// Counts one latency.
-    pub fn record(&mut self, latency: Duration) {
-        self.0.saturating_record(figures::micros(latency));
-    }
-
-    /// Adds another thread's.
-    ///
-    /// # Panics
-    ///
-    /// Never: all histograms here have the same bounds.
-    pub fn merge(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("both have the same bounds");
-    }
-
-    /// How many were counted.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.0.len()
-    }
-
-    /// The latency in milliseconds that a `share` of all does not exceed.
-    #[must_use]
-    pub fn quantile_ms(&self, share: f64) -> f64 {
-        figures::millis(self.0.value_at_quantile(share))
-    }
-
-    /// The longest in milliseconds.
-    #[must_use]
-    pub fn longest_ms(&self) -> f64 {
-        figures::millis(self.0.max())
-    }
-}
-
-/// Counts by reason, of which there are only so many.
-#[derive(Clone, Debug, Default)]
-pub struct Reasons(BTreeMap<String, u64>);
-
-impl Reasons {
-    /// Counts one more for `reason`.
-    pub fn count(&mut self, reason: &str) {
-        self.add(reason, 1);
-    }
-
-    fn add(&mut self, reason: &str, count: u64) {
-        if let Some(known) = self.0.get_mut(reason) {
-            *known += count;
-        } else {
-            let reason = if self.0.len() < REASONS_MAX { reason } else { "another reason" };
-            *self.0.entry(reason.to_owned()).or_default() += count;
-        }
-    }
-
-    /// All reasons together.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.0.values().sum()
-    }
-
-    /// The counts by reason.
-    #[must_use]
-    pub fn by_reason(&self) -> &BTreeMap<String, u64> {
-        &self.0
-    }
-
-    fn merge(&mut self, other: &Self) {
-        for (reason, count) in &other.0 {
-            self.add(reason, *count);
         }
     }
 }
@@ -142,61 +67,8 @@ pub enum Ending {
     Failed(String),
     /// With a reply that was not its own.
     Crossed,
-}
-
-/// What happened in one stretch of the run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Stretch {
-    /// Sessions meant to start.
-    pub offered: u64,
-    /// Receipts that came.
-    pub receipts: u64,
-    /// Sessions that ended refused, failed or crossed.
-    pub unserved: u64,
-}
-
-/// The run in stretches of equal length.
-#[derive(Clone, Debug)]
-pub struct Timeline {
-    begin: Instant,
-    /// The length of a stretch: a second, or more in a long run.
-    pub stretch: Duration,
-    /// The stretches from the beginning on.
-    pub stretches: Vec<Stretch>,
-}
-
-impl Timeline {
-    fn new(begin: Instant, length: Duration) -> Self {
-        let stretch = (length / STRETCHES_MAX).max(Duration::from_secs(1));
-        Self { begin, stretch, stretches: Vec::new() }
-    }
-
-    /// When the first stretch begins.
-    #[must_use]
-    pub fn begin(&self) -> Instant {
-        self.begin
-    }
-
-    fn at(&mut self, when: Instant) -> &mut Stretch {
-        let elapsed = when.saturating_duration_since(self.begin).as_micros();
-        let number = usize::try_from(elapsed / self.stretch.as_micros()).unwrap_or(usize::MAX);
-        // Twice the plan: room for the drain at the end. What comes even later joins the last.
-        let number = number.min(2 * STRETCHES_MAX as usize);
-        if number >= self.stretches.len() {
-            self.stretches.resize(number + 1, Stretch::default());
-        }
-        &mut self.stretches[number]
-    }
-
-    fn merge(&mut self, other: &Self) {
-        let length = self.stretches.len().max(other.stretches.len());
-        self.stretches.resize(length, Stretch::default());
-        for (mine, theirs) in self.stretches.iter_mut().zip(&other.stretches) {
-            mine.offered += theirs.offered;
-            mine.receipts += theirs.receipts;
-            mine.unserved += theirs.unserved;
-        }
-    }
+    /// By the citizen's own will, before a receipt.
+    Abandoned,
 }
 
 /// All that one generator thread counts; threads are merged at the end.
@@ -212,6 +84,8 @@ pub struct Tally {
     pub session: Latencies,
     /// One refused request.
     pub refusal: Latencies,
+    /// The other steps, each from asking to its answer, waits and retries included.
+    pub steps: BTreeMap<Step, Latencies>,
     /// The generator's own: from the intended to the actual start.
     pub lag: Latencies,
     /// Replies by step and status.
@@ -230,12 +104,24 @@ pub struct Tally {
     pub crossed: u64,
     /// Sessions not started because too many were under way.
     pub overflowed: u64,
+    /// Sessions that their citizens gave up, as the profile wants of some.
+    pub abandoned: u64,
+    /// Connections that were closed in the middle of a body, as the profile wants of some.
+    pub cut_short: u64,
+    /// Times a citizen came back before its `Retry-After` was over, as the profile wants of some.
+    pub impatient: u64,
+    /// Times a session was gone and its citizen entered again.
+    pub entered_again: u64,
     /// Sessions still under way when the run was over.
     pub unfinished: u64,
     /// Requests that had to wait for a free connection.
     pub connection_waits: u64,
+    /// Receipts wanted by the sessions offered: one each, a batch's lines, none of those who give up.
+    pub wanted: u64,
     /// Receipts that came.
     pub receipts: u64,
+    /// Lines of batches that got a problem instead of a receipt, by reason.
+    pub lines_refused: Reasons,
     /// Receipts within the profile's `timely_ms`.
     pub timely: u64,
     /// Sessions that read their decision.
@@ -260,6 +146,7 @@ impl Tally {
             read: Latencies::default(),
             session: Latencies::default(),
             refusal: Latencies::default(),
+            steps: BTreeMap::new(),
             lag: Latencies::default(),
             statuses: BTreeMap::new(),
             retried: Reasons::default(),
@@ -269,9 +156,15 @@ impl Tally {
             served: 0,
             crossed: 0,
             overflowed: 0,
+            abandoned: 0,
+            cut_short: 0,
+            impatient: 0,
+            entered_again: 0,
             unfinished: 0,
             connection_waits: 0,
+            wanted: 0,
             receipts: 0,
+            lines_refused: Reasons::default(),
             timely: 0,
             decided: 0,
             owners_checked: 0,
@@ -287,9 +180,10 @@ impl Tally {
         self.last_ending = begin;
     }
 
-    /// A session meant to start at `due`.
-    pub fn offer(&mut self, due: Instant) {
+    /// A session meant to start at `due`, which wants so many receipts.
+    pub fn offer(&mut self, due: Instant, wanted: u64) {
         self.offered += 1;
+        self.wanted += wanted;
         self.timeline.at(due).offered += 1;
     }
 
@@ -303,7 +197,18 @@ impl Tally {
         self.receipts += 1;
         self.timely += u64::from(latency <= timely);
         self.submit.record(latency);
-        self.timeline.at(now).receipts += 1;
+        self.timeline.receipt(now, latency);
+    }
+
+    /// A request that was turned away at `now` after `latency`.
+    pub fn refused_request(&mut self, now: Instant, latency: Duration) {
+        self.refusal.record(latency);
+        self.timeline.at(now).refusals += 1;
+    }
+
+    /// A step other than entering, submitting and reading that took `latency`.
+    pub fn step(&mut self, step: Step, latency: Duration) {
+        self.steps.entry(step).or_default().record(latency);
     }
 
     /// An application read after `latency`.
@@ -331,6 +236,10 @@ impl Tally {
             Ending::Refused(reason) => self.refused.count(reason),
             Ending::Failed(reason) => self.failed.count(reason),
             Ending::Crossed => self.crossed += 1,
+            Ending::Abandoned => {
+                self.abandoned += 1;
+                return;
+            }
         }
         self.timeline.at(now).unserved += 1;
     }
@@ -343,6 +252,9 @@ impl Tally {
         self.session.merge(&other.session);
         self.refusal.merge(&other.refusal);
         self.lag.merge(&other.lag);
+        for (step, latencies) in &other.steps {
+            self.steps.entry(*step).or_default().merge(latencies);
+        }
         for (key, count) in other.statuses {
             *self.statuses.entry(key).or_default() += count;
         }
@@ -353,9 +265,15 @@ impl Tally {
         self.served += other.served;
         self.crossed += other.crossed;
         self.overflowed += other.overflowed;
+        self.abandoned += other.abandoned;
+        self.cut_short += other.cut_short;
+        self.impatient += other.impatient;
+        self.entered_again += other.entered_again;
         self.unfinished += other.unfinished;
         self.connection_waits += other.connection_waits;
+        self.wanted += other.wanted;
         self.receipts += other.receipts;
+        self.lines_refused.merge(&other.lines_refused);
         self.timely += other.timely;
         self.decided += other.decided;
         self.owners_checked += other.owners_checked;
@@ -369,7 +287,7 @@ impl Tally {
 mod tests {
     use std::time::Duration;
 
-    use super::{Ending, Latencies, REASONS_MAX, Reasons, Tally};
+    use super::{Ending, Latencies, Reasons, Tally, reasons::REASONS_MAX};
     use crate::clock;
 
     #[test]
@@ -395,14 +313,15 @@ mod tests {
         let second = Duration::from_secs(1);
         let mut mine = Tally::new(begin, second * 10);
         let mut theirs = mine.clone();
-        mine.offer(begin);
+        mine.offer(begin, 1);
         mine.end(&Ending::Served, begin, begin + second);
-        theirs.offer(begin + second * 3);
+        theirs.offer(begin + second * 3, 5);
         theirs.end(&Ending::Refused("503 busy".to_owned()), begin, begin + second * 4);
         mine.merge(theirs);
         assert_eq!((mine.offered, mine.served, mine.refused.total()), (2, 1, 1));
-        assert_eq!(mine.timeline.stretches.len(), 5);
-        assert_eq!(mine.timeline.stretches[3].offered, 1);
+        assert_eq!(mine.wanted, 6);
+        let stretches = mine.timeline.stretches();
+        assert_eq!((stretches.len(), stretches[3].offered), (5, 1));
         assert_eq!(mine.last_ending, begin + second * 4);
     }
 }

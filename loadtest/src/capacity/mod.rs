@@ -1,0 +1,184 @@
+//! `surge capacity`: the highest rate that holds, found by itself in short open-loop runs.
+
+pub mod finding;
+pub mod report;
+pub mod search;
+pub mod step;
+
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use serde::Serialize;
+
+use self::{
+    finding::Finding,
+    search::Search,
+    step::{Limits, StepFigures},
+};
+use crate::{
+    args::Args,
+    clock,
+    command::{Fault, stop, written},
+    figures::real_len,
+    interrupt::Watch,
+    machine::Machine,
+    profile::Offer,
+    run::{self, Orders},
+    summary,
+};
+
+const RATE_FIRST: f64 = 100.0;
+const STEP_LENGTH: Duration = Duration::from_secs(10);
+/// Sessions under way at the end of a step may go on for so long; the next step must not meet them.
+const STEP_DRAIN_MAX: Duration = Duration::from_secs(10);
+/// Between two steps: what the server still writes and checkpoints belongs to neither.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Finds the highest rate that holds, and what limits it
+#[derive(Clone, Debug, ClapArgs)]
+#[command(after_help = "\
+Example, beside a running `sportello serve --demo`:
+  surge capacity --target https://127.0.0.1:8443 --operator http://127.0.0.1:9464 --report capacity.html
+
+--rate is the first rate (100 if left out), --duration the length of a step (10 s).")]
+pub struct CapacityArgs {
+    #[command(flatten)]
+    run: Args,
+    /// Longest 99th percentile of a submission at a rate that holds, milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 500.0)]
+    p99_ms_max: f64,
+    /// Least share of the receipts wanted that come within the profile's `timely_ms`
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    goodput_min: f64,
+    /// Most requests turned away, by sessions offered
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    refusals_max: f64,
+    /// Ends when the rate that held and the one that broke are within this of each other
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    precision: f64,
+    /// Steps at most
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=100))]
+    steps_max: u32,
+    /// A rate breaks when it breaks so many times in a row: more for a machine that others use too
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=5))]
+    tries: u32,
+}
+
+/// A search in figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct Capacity {
+    /// Start, RFC 3339 in UTC.
+    pub started_at: String,
+    /// The command line.
+    pub command: String,
+    /// Version and kind of this build.
+    pub build: String,
+    /// The machine.
+    pub machine: Machine,
+    /// What each session did.
+    pub profile: String,
+    /// What a rate had to keep.
+    pub limits: Limits,
+    /// What was found.
+    pub finding: Finding,
+    /// The steps in their order.
+    pub steps: Vec<StepFigures>,
+}
+
+/// Carries out the search; true when it found a capacity.
+///
+/// # Errors
+///
+/// Wrong usage, or a step that did not come about.
+pub fn carry_out(args: &CapacityArgs) -> Result<bool, Fault> {
+    let mut orders = orders(args)?;
+    let limits = Limits {
+        p99_submit_ms_max: args.p99_ms_max,
+        goodput_min: args.goodput_min,
+        refusals_share_max: args.refusals_max,
+    };
+    let (started_at, machine) = (clock::date_time(), Machine::read());
+    let watch = Watch { stop: stop(false)?, ..Watch::default() };
+    let first = args.run.rate.unwrap_or(RATE_FIRST);
+    let mut search = Search::new(first, args.precision, args.steps_max);
+    let mut steps = Vec::new();
+    println!("{}", report::HEAD);
+    while let Some(rate) = search.next_rate() {
+        let mut held = false;
+        for _ in 0..args.tries {
+            if held || watch.stop.is_given() {
+                break;
+            }
+            let step = one_step(&mut orders, rate, &limits, &watch)?;
+            if !watch.stop.is_given() {
+                println!("{}", report::line(&step));
+                held = step.held();
+                steps.push(step);
+            }
+        }
+        if watch.stop.is_given() {
+            break;
+        }
+        search.tell(rate, held);
+    }
+    let partial = watch.stop.is_given();
+    let capacity = Capacity {
+        started_at,
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+        build: summary::build(),
+        finding: Finding::of(&steps, real_len(machine.cores), partial),
+        machine,
+        profile: format!("{}: {}", orders.profile.name, orders.profile.about),
+        limits,
+        steps,
+    };
+    print!("{}", report::text(&capacity));
+    if let Some(path) = &args.run.json {
+        written(path, report::write_json(&capacity, path))?;
+    }
+    if let Some(path) = &args.run.report {
+        written(path, report::write_html(&capacity, path))?;
+    }
+    Ok(capacity.finding.applications_per_s.is_some() && !partial)
+}
+
+fn orders(args: &CapacityArgs) -> Result<Orders, Fault> {
+    let shares = [args.goodput_min, args.refusals_max];
+    let sound = args.p99_ms_max > 0.0 && (0.001..1.0).contains(&args.precision);
+    if !sound || shares.iter().any(|share| !(0.0..=1.0).contains(share)) {
+        return Err(Fault::Usage(
+            "allowed are --p99-ms-max above 0, --precision from 0.001 to below 1, shares from 0 to 1"
+                .to_owned(),
+        ));
+    }
+    let mut run = args.run.clone();
+    run.duration.get_or_insert(STEP_LENGTH);
+    run.rate.get_or_insert(RATE_FIRST);
+    if run.receipts.is_some() {
+        let what = "--receipts keeps those of one run: a search makes many; use it with a run";
+        return Err(Fault::Usage(what.to_owned()));
+    }
+    let mut orders = run.orders().map_err(Fault::Usage)?;
+    if !matches!(orders.profile.offer, Offer::Open { .. }) {
+        let what = "a capacity is searched with an open loop: give another --profile";
+        return Err(Fault::Usage(what.to_owned()));
+    }
+    orders.profile.drain_max = orders.profile.drain_max.min(STEP_DRAIN_MAX);
+    Ok(orders)
+}
+
+fn one_step(
+    orders: &mut Orders,
+    rate: f64,
+    limits: &Limits,
+    watch: &Watch,
+) -> Result<StepFigures, Fault> {
+    if let Offer::Open { curve, .. } = &mut orders.profile.offer {
+        *curve = curve.clone().with_peak(rate);
+    }
+    let outcome = run::run(orders, watch)?;
+    // Nobody may apply twice: the next step plays other people.
+    orders.skip += outcome.citizens_used;
+    std::thread::sleep(SETTLE);
+    Ok(StepFigures::of(&outcome, rate, orders.profile.length().as_secs_f64(), limits))
+}

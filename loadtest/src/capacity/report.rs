@@ -1,0 +1,145 @@
+//! A search as text, JSON and HTML.
+
+use std::{
+    fmt::{self, Formatter, Write},
+    io,
+    path::Path,
+};
+
+use super::{Capacity, step::StepFigures};
+use crate::{
+    figures::{grouped, millis_text},
+    report::{html, plots},
+};
+
+/// Above the lines of the steps.
+pub const HEAD: &str =
+    "    rate  receipts/s  p50 ms  p99 ms  goodput  refused  lag ms  server  generator  commit ms";
+
+/// A step as a line of the terminal.
+#[must_use]
+pub fn line(step: &StepFigures) -> String {
+    let [rate, receipts, p50, p99, goodput, refused, lag, server, generator, commit] = cells(step);
+    format!(
+        "{rate:>8}{receipts:>12}{p50:>8}{p99:>8}{goodput:>9}{refused:>9}{lag:>8}{server:>8}{generator:>11}{commit:>11}  {}",
+        step.broken_text()
+    )
+}
+
+fn cells(step: &StepFigures) -> [String; 10] {
+    [
+        format!("{:.1}", step.rate),
+        format!("{:.1}", step.receipts_per_s),
+        millis_text(step.p50_submit_ms),
+        millis_text(step.p99_submit_ms),
+        format!("{:.3}", step.goodput),
+        format!("{:.3}", step.refusals_share),
+        millis_text(step.lag_p99_ms),
+        step.server_cpu_s.map_or("-".to_owned(), |cpu_s| format!("{:.2}", step.cores(cpu_s))),
+        format!("{:.2}", step.cores(step.generator_cpu_s)),
+        step.commits.map_or("-".to_owned(), |commits| millis_text(commits.mean_ms())),
+    ]
+}
+
+/// What was found, for the terminal.
+#[must_use]
+pub fn text(capacity: &Capacity) -> String {
+    fmt::from_fn(|out| write_text(capacity, out)).to_string()
+}
+
+fn write_text(capacity: &Capacity, out: &mut Formatter<'_>) -> fmt::Result {
+    let finding = &capacity.finding;
+    if finding.partial {
+        writeln!(out, "PARTIAL: stopped before its end")?;
+    }
+    let rate = |rate: Option<f64>| rate.map_or("none".to_owned(), |rate| format!("{rate:.1}"));
+    let (held, broke) = (rate(finding.held_rate), rate(finding.broke_rate));
+    writeln!(out, "held {held} sessions a second, broke at {broke}")?;
+    match finding.applications_per_s {
+        Some(per_s) => writeln!(out, "capacity: {per_s:.1} applications a second")?,
+        None => writeln!(out, "capacity: NONE CLAIMED")?,
+    }
+    writeln!(out, "limit: {}", finding.because)?;
+    if !finding.day.is_empty() {
+        writeln!(out, "day: {}", finding.day)?;
+    }
+    Ok(())
+}
+
+/// Writes the search as JSON.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn write_json(capacity: &Capacity, path: &Path) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(capacity).map_err(io::Error::other)?;
+    text.push('\n');
+    std::fs::write(path, text)
+}
+
+/// Writes the search as one HTML file.
+///
+/// # Errors
+///
+/// When the plot cannot be drawn or the file not be written.
+pub fn write_html(capacity: &Capacity, path: &Path) -> io::Result<()> {
+    let plot = plots::capacity_steps(&capacity.steps)?;
+    let mut page = String::with_capacity(32 * 1024);
+    write_page(&mut page, capacity, &plot).map_err(io::Error::other)?;
+    std::fs::write(path, page)
+}
+
+fn write_page(page: &mut String, capacity: &Capacity, plot: &str) -> fmt::Result {
+    let title = format!("surge: capacity, {}", capacity.started_at);
+    html::begin_page(page, &title, &capacity.profile)?;
+    let class =
+        if capacity.finding.applications_per_s.is_some() { "verdict" } else { "verdict bad" };
+    write!(page, "<div class=\"{class}\">")?;
+    for line in text(capacity).lines() {
+        write!(page, "{}<br>", html::escaped(line))?;
+    }
+    page.write_str("</div>\n")?;
+    write!(page, "<h2>Steps</h2>\n<figure>{plot}</figure>\n")?;
+    let head = [
+        "rate",
+        "receipts a second",
+        "p50 ms",
+        "p99 ms",
+        "goodput",
+        "refused by offered",
+        "lag p99 ms",
+        "server cores",
+        "generator cores",
+        "commit ms",
+        "",
+    ];
+    html::table(page, "Each a short open-loop run, in their order", &head)?;
+    for step in &capacity.steps {
+        let [rate, rest @ ..] = cells(step);
+        let broken = step.broken_text();
+        let mut cells: Vec<&str> = rest.iter().map(String::as_str).collect();
+        cells.push(&broken);
+        html::row(page, &rate, &cells)?;
+    }
+    page.write_str("</tbody></table>\n<h2>Held means</h2>\n")?;
+    let limits = &capacity.limits;
+    writeln!(
+        page,
+        "<p>p99 of submissions at most {} ms, timely receipts by those wanted at least {}, requests \
+         turned away by sessions offered at most {}, no session broken, and a generator that keeps \
+         its schedule.</p>",
+        limits.p99_submit_ms_max, limits.goodput_min, limits.refusals_share_max
+    )?;
+    let machine = &capacity.machine;
+    writeln!(
+        page,
+        "<h2>Measured on</h2>\n<p><code>{}</code><br>{}<br>{} x {}, {}; {} sessions in all.</p>",
+        html::escaped(&capacity.command),
+        html::escaped(&capacity.build),
+        machine.cores,
+        html::escaped(&machine.cpu),
+        html::escaped(&machine.kernel),
+        grouped(capacity.steps.iter().map(|step| step.offered).sum()),
+    )?;
+    page.write_str("</body></html>\n")
+}

@@ -1,0 +1,206 @@
+//! A request until it is answered: retries, waits, and what each reply counts as.
+
+use std::{
+    borrow::Cow,
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Method, Request, StatusCode, Uri, header::AUTHORIZATION};
+use serde::Deserialize;
+
+use super::{Session, Visit};
+use crate::{
+    clock,
+    tally::{Ending, Step},
+    wire::{
+        client::{ExchangeFault, Reply},
+        connection::DialFault,
+    },
+};
+
+/// The wait after a refusal that names none, and after a broken connection.
+const RETRY_WAIT_DEFAULT: Duration = Duration::from_secs(1);
+
+/// What a request under way came to.
+enum Turn {
+    Answered(Reply),
+    Again { reason: String, wait: Duration, last: Ending },
+}
+
+/// Why a request was not answered.
+pub(super) enum Unanswered {
+    /// The session is gone, and its citizen may enter again.
+    SessionGone,
+    /// The visit is over.
+    Ended(Ending),
+}
+
+impl From<Ending> for Unanswered {
+    fn from(ending: Ending) -> Self {
+        Self::Ended(ending)
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Problem<'b> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'b, str>,
+}
+
+impl Problem<'_> {
+    /// The last part of the problem's type, as in `busy`.
+    pub(super) fn slug(&self) -> &str {
+        self.kind.rsplit(':').next().unwrap_or_default()
+    }
+}
+
+impl Visit<'_> {
+    /// Sends what `request` makes under the session until it is answered; enters again when the session
+    /// is gone and the profile's citizens do that.
+    pub(super) async fn ask_within(
+        &self,
+        step: Step,
+        session: &mut Session,
+        request: impl Fn(&Session) -> Request<Full<Bytes>>,
+    ) -> Result<Reply, Ending> {
+        for _ in 0..=self.counter.conduct.plan.retries_max {
+            match self.ask(step, Some(session), || request(session)).await {
+                Ok(reply) => return Ok(reply),
+                Err(Unanswered::Ended(ending)) => return Err(ending),
+                Err(Unanswered::SessionGone) => {}
+            }
+            let Some(identity) = session.identity.clone() else { break };
+            self.counter.tally().entered_again += 1;
+            *session = self.enter(identity, clock::now()).await?;
+        }
+        Err(Ending::Failed(format!("{} 401 unauthenticated", step.name())))
+    }
+
+    /// Sends what `request` makes until it is answered, within the profile's retries and waits.
+    pub(super) async fn ask(
+        &self,
+        step: Step,
+        session: Option<&Session>,
+        request: impl Fn() -> Request<Full<Bytes>>,
+    ) -> Result<Reply, Unanswered> {
+        let plan = &self.counter.conduct.plan;
+        let mut retries = 0;
+        loop {
+            let sent = clock::now();
+            let outcome = self.client.exchange(request()).await;
+            match self.turn(step, session, sent, outcome)? {
+                Turn::Answered(reply) => return Ok(reply),
+                Turn::Again { reason, wait, last } => {
+                    if retries == plan.retries_max || wait > plan.retry_wait_max {
+                        return Err(last.into());
+                    }
+                    retries += 1;
+                    self.counter.tally().retried.count(&reason);
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    fn turn(
+        &self,
+        step: Step,
+        session: Option<&Session>,
+        sent: Instant,
+        outcome: Result<Reply, ExchangeFault>,
+    ) -> Result<Turn, Unanswered> {
+        let reply = match outcome {
+            Ok(reply) => reply,
+            Err(fault) => return Ok(self.broken(fault)?),
+        };
+        self.counter.tally().reply(step, reply.status);
+        if let Some(session) = session {
+            let tag = reply.subject_tag.as_ref();
+            self.counter.own(session.owner.check_tag(step.name(), reply.status, tag))?;
+        }
+        let reason = match reply.status {
+            StatusCode::ACCEPTED => "202 waiting".to_owned(),
+            status if status.is_success() => return Ok(Turn::Answered(reply)),
+            _ => problem(&reply),
+        };
+        let refused = Ending::Refused(reason.clone());
+        match reply.status {
+            StatusCode::ACCEPTED
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::SERVICE_UNAVAILABLE => {
+                let now = clock::now();
+                let latency = now.saturating_duration_since(sent);
+                self.counter.tally().refused_request(now, latency);
+                let wait = self.wait_told(reply.retry_after);
+                Ok(Turn::Again { reason, wait, last: refused })
+            }
+            StatusCode::UNAUTHORIZED if session.is_some_and(|own| own.identity.is_some()) => {
+                Err(Unanswered::SessionGone)
+            }
+            // A closed window and an earlier application are answers, not faults of the server.
+            StatusCode::FORBIDDEN | StatusCode::CONFLICT => Err(refused.into()),
+            _ => Err(Ending::Failed(format!("{} {reason}", step.name())).into()),
+        }
+    }
+
+    /// A broken exchange is tried again as a citizen would: the idempotency key makes that safe.
+    fn broken(&self, fault: ExchangeFault) -> Result<Turn, Ending> {
+        let reason = fault.name().to_owned();
+        let last = match fault {
+            ExchangeFault::Dial(DialFault::Tls) => return Err(Ending::Failed(reason)),
+            // At its limit a server refuses before TLS, where it costs it least.
+            ExchangeFault::Dial(_) => Ending::Refused(reason.clone()),
+            ExchangeFault::Broken | ExchangeFault::Late => Ending::Failed(reason.clone()),
+        };
+        Ok(Turn::Again { reason, wait: self.own_wait(), last })
+    }
+
+    /// The wait that a refusal asks for, or the impatient one of those who do not listen.
+    fn wait_told(&self, told: Option<Duration>) -> Duration {
+        let impatient_wait = self.counter.conduct.mix.impatient_wait;
+        match told {
+            Some(told) if self.role.impatient && told > impatient_wait => {
+                self.counter.tally().impatient += 1;
+                impatient_wait
+            }
+            Some(told) => told,
+            None => self.own_wait(),
+        }
+    }
+
+    /// The wait when the server named none; spread, so that those turned away together do not return together.
+    fn own_wait(&self) -> Duration {
+        let mut chance = self.counter.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        RETRY_WAIT_DEFAULT.mul_f64(0.5 + chance.uniform())
+    }
+}
+
+pub(super) fn under(
+    session: &Session,
+    method: Method,
+    uri: Uri,
+    body: Bytes,
+) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    request.headers_mut().insert(AUTHORIZATION, session.bearer.clone());
+    request
+}
+
+pub(super) fn understood<'b, T: Deserialize<'b>>(reply: &'b Reply) -> Result<T, Ending> {
+    serde_json::from_slice(&reply.body)
+        .map_err(|_| Ending::Failed("a reply that is not the contract's JSON".to_owned()))
+}
+
+/// Status and problem slug, as in `503 busy`.
+fn problem(reply: &Reply) -> String {
+    let problem: Option<Problem<'_>> = serde_json::from_slice(&reply.body).ok();
+    match problem {
+        Some(problem) => format!("{} {}", reply.status.as_u16(), problem.slug()),
+        None => reply.status.as_u16().to_string(),
+    }
+}

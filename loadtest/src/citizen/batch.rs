@@ -1,0 +1,151 @@
+//! An intermediary's batch: many applications in one file, each with its own receipt or problem.
+
+use std::{borrow::Cow, time::Instant};
+
+use bytes::{Bytes, BytesMut};
+use hyper::{
+    Method,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use serde::Deserialize;
+
+use super::{
+    Session, Visit,
+    ask::{Problem, under},
+};
+use crate::{
+    clock,
+    tally::{Ending, Step},
+};
+
+/// One line of the answer: a receipt or a problem.
+#[derive(Deserialize)]
+struct Line<'b> {
+    #[serde(borrow)]
+    receipt: Option<Cow<'b, str>>,
+    status: Option<u16>,
+}
+
+/// The clients of one batch, and which of them have their receipt.
+struct Batch {
+    clients: Vec<String>,
+    receipts: Vec<Option<String>>,
+    body: Bytes,
+}
+
+impl Visit<'_> {
+    /// Hands in one batch for new clients and keeps the receipt of every line.
+    ///
+    /// A file with lines that were turned away for now is sent again whole, as an office would: what
+    /// is in it already gets the same receipt.
+    pub(super) async fn hand_in_batch(&self, session: &mut Session) -> Result<(), Ending> {
+        let mut batch = self.batch()?;
+        let asked = clock::now();
+        for _ in 0..=self.counter.conduct.plan.retries_max {
+            let busy = self.send_batch(session, &mut batch, asked).await?;
+            if busy == 0 {
+                break;
+            }
+            self.counter.tally().retried.count("batch with lines turned away");
+            tokio::time::sleep(self.counter.conduct.plan.poll_wait).await;
+        }
+        let taken = batch.clients.iter().zip(&batch.receipts);
+        let last = taken.filter_map(|(code, receipt)| Some((code, receipt.as_ref()?))).next_back();
+        match last {
+            None => Err(Ending::Refused("a batch without one receipt".to_owned())),
+            Some((code, receipt)) if self.counter.conduct.plan.polls_max > 0 => {
+                let path = format!("/v1/applications/{receipt}");
+                self.read_decision_for(code, session, &path).await
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn batch(&self) -> Result<Batch, Ending> {
+        let conduct = &self.counter.conduct;
+        let mandate = format!("surge-{:x}-{:x}", conduct.run, self.number);
+        let mut clients = Vec::with_capacity(conduct.mix.batch_lines as usize);
+        let mut body = BytesMut::new();
+        for _ in 0..conduct.mix.batch_lines {
+            let client = self.counter.people.citizens.draw();
+            let client = client.ok_or_else(|| Ending::Failed("no clients left".to_owned()))?;
+            body.extend_from_slice(&conduct.form.under_mandate(&mandate, &client.code));
+            body.extend_from_slice(b"\n");
+            clients.push(client.code);
+        }
+        let receipts = vec![None; clients.len()];
+        Ok(Batch { clients, receipts, body: body.freeze() })
+    }
+
+    /// Sends the file once; tells how many of its lines were turned away for now.
+    async fn send_batch(
+        &self,
+        session: &mut Session,
+        batch: &mut Batch,
+        asked: Instant,
+    ) -> Result<u64, Ending> {
+        let (uri, body) = (&self.counter.paths.batches, &batch.body);
+        let reply = self.timed(Step::Batch, session, |session| {
+            let mut request = under(session, Method::POST, uri.clone(), body.clone());
+            let kind = HeaderValue::from_static("application/x-ndjson");
+            request.headers_mut().insert(CONTENT_TYPE, kind);
+            request
+        });
+        let reply = reply.await?;
+        let now = clock::now();
+        let lines = reply.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let (mut answered, mut busy) = (0, 0);
+        for line in lines {
+            let place = batch.receipts.get_mut(answered);
+            let place =
+                place.ok_or_else(|| Ending::Failed("more answers than lines".to_owned()))?;
+            answered += 1;
+            busy += u64::from(self.take_line(line, place, asked, now)?);
+        }
+        if answered == batch.clients.len() {
+            Ok(busy)
+        } else {
+            Err(Ending::Failed("a batch with fewer answers than lines".to_owned()))
+        }
+    }
+
+    /// Keeps the receipt of a line; tells whether the line was turned away for now.
+    fn take_line(
+        &self,
+        line: &[u8],
+        place: &mut Option<String>,
+        asked: Instant,
+        now: Instant,
+    ) -> Result<bool, Ending> {
+        let no_line = |_| Ending::Failed("a batch line that is not the contract's JSON".to_owned());
+        let answer: Line<'_> = serde_json::from_slice(line).map_err(no_line)?;
+        match (answer.status, answer.receipt, place) {
+            // A 409 names the earlier receipt, which is not this line's.
+            (None, Some(receipt), empty @ None) => {
+                self.counter.keep(Step::Batch, &receipt, line)?;
+                self.receipt_came(now, now.saturating_duration_since(asked));
+                *empty = Some(receipt.into_owned());
+                Ok(false)
+            }
+            (None, Some(again), Some(before)) if again == *before => Ok(false),
+            (None, Some(_), Some(_)) => {
+                Err(Ending::Failed("another receipt for the same line".to_owned()))
+            }
+            (Some(status @ (429 | 503)), _, _) => {
+                self.refuse_line(status, line);
+                Ok(true)
+            }
+            (Some(status), _, _) => {
+                self.refuse_line(status, line);
+                Ok(false)
+            }
+            (None, None, _) => Err(Ending::Failed("a line without a receipt".to_owned())),
+        }
+    }
+
+    fn refuse_line(&self, status: u16, line: &[u8]) {
+        let problem: Option<Problem<'_>> = serde_json::from_slice(line).ok();
+        let slug = problem.as_ref().map_or("without a problem", Problem::slug);
+        self.counter.tally().lines_refused.count(&format!("{status} {slug}"));
+    }
+}

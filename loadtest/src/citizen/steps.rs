@@ -1,0 +1,213 @@
+//! The steps of one citizen, each counted from asking to its answer.
+
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Method, Request,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    Session, Visit,
+    ask::{Unanswered, under, understood},
+};
+use crate::{
+    clock,
+    identity::{self, Identity},
+    owner::{Owner, check_login},
+    tally::{Ending, Step},
+    wire::client::Reply,
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Login<'b> {
+    #[serde(borrow)]
+    token: Cow<'b, str>,
+    #[serde(borrow)]
+    subject: Cow<'b, str>,
+    #[serde(borrow)]
+    subject_tag: Cow<'b, str>,
+}
+
+#[derive(Deserialize)]
+struct Receipt<'b> {
+    #[serde(borrow)]
+    receipt: Cow<'b, str>,
+}
+
+impl Visit<'_> {
+    /// Opens a session, counted from `due`.
+    ///
+    /// # Errors
+    ///
+    /// How the session ended instead.
+    pub async fn enter(&self, identity: Identity, due: Instant) -> Result<Session, Ending> {
+        let reply = self.ask(Step::Enter, None, || {
+            let mut request = Request::new(Full::new(Bytes::new()));
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = self.counter.paths.login.clone();
+            request.headers_mut().insert(AUTHORIZATION, identity.bearer.clone());
+            request
+        });
+        let reply = reply.await.map_err(|unanswered| match unanswered {
+            Unanswered::Ended(ending) => ending,
+            Unanswered::SessionGone => Ending::Failed("enter 401 unauthenticated".to_owned()),
+        })?;
+        let login: Login<'_> = understood(&reply)?;
+        let bearer = identity::bearer(&login.token);
+        let subject_tag = HeaderValue::from_str(&login.subject_tag).ok();
+        let (Some(bearer), Some(subject_tag)) = (bearer, subject_tag) else {
+            return Err(Ending::Failed("a session token or tag that fits no header".to_owned()));
+        };
+        let owner = Owner { code: identity.code.clone(), subject_tag };
+        self.counter.own(check_login(&owner.code, &login.subject))?;
+        if reply.subject_tag.is_some() {
+            let tag = reply.subject_tag.as_ref();
+            self.counter.own(owner.check_tag("enter", reply.status, tag))?;
+        }
+        self.counter.tally().enter.record(clock::now().saturating_duration_since(due));
+        self.counter.live.enter();
+        let identity = self.counter.conduct.plan.enter_again.then_some(identity);
+        Ok(Session { owner, bearer, identity })
+    }
+
+    /// Saves a draft: the whole form, as a citizen who stops before the last button leaves it.
+    pub(super) async fn save_draft(&self, session: &mut Session) -> Result<(), Ending> {
+        let body = self.counter.conduct.form.filled_for(&session.owner.code);
+        let uri = &self.counter.paths.draft;
+        self.timed(Step::Draft, session, |session| {
+            json(under(session, Method::PUT, uri.clone(), body.clone()))
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Asks what would be decided.
+    pub(super) async fn ask_estimate(&self, session: &mut Session) -> Result<(), Ending> {
+        let body = self.counter.conduct.form.filled_for(&session.owner.code);
+        let uri = &self.counter.paths.estimates;
+        let reply = self.timed(Step::Estimate, session, |session| {
+            json(under(session, Method::POST, uri.clone(), body.clone()))
+        });
+        let decision: Value = understood(&reply.await?)?;
+        if decision.get("outcome").is_some() {
+            Ok(())
+        } else {
+            Err(Ending::Failed("an estimate without an outcome".to_owned()))
+        }
+    }
+
+    /// Hands in the application, counted from `asked`, and keeps the receipt; gives its address.
+    ///
+    /// # Errors
+    ///
+    /// How the session ended instead.
+    pub async fn submit(
+        &self,
+        session: &mut Session,
+        asked: Instant,
+    ) -> Result<Option<String>, Ending> {
+        let conduct = &self.counter.conduct;
+        let body = conduct.form.filled_for(&session.owner.code);
+        let key = format!("surge-{:x}-{:x}", conduct.run, self.number);
+        let key = HeaderValue::try_from(key);
+        let key = key.map_err(|_| Ending::Failed("an idempotency key of no form".to_owned()))?;
+        let request = |session: &Session| {
+            let uri = self.counter.paths.applications.clone();
+            let mut request = json(under(session, Method::POST, uri, body.clone()));
+            request.headers_mut().insert("idempotency-key", key.clone());
+            request
+        };
+        if self.role.breaks_body {
+            let sent = self.client.cut_short(&request(session), &body).await.is_ok();
+            self.counter.tally().cut_short += u64::from(sent);
+        }
+        let reply = self.ask_within(Step::Submit, session, request).await?;
+        let now = clock::now();
+        let receipt: Receipt<'_> = understood(&reply)?;
+        self.counter.keep(Step::Submit, &receipt.receipt, &reply.body)?;
+        self.receipt_came(now, now.saturating_duration_since(asked));
+        Ok(reply.location)
+    }
+
+    /// Counts a receipt that came at `now` after `latency`.
+    pub(super) fn receipt_came(&self, now: Instant, latency: Duration) {
+        self.counter.tally().receipt(now, latency, self.counter.conduct.timely);
+        self.counter.live.receipt();
+    }
+
+    pub(super) async fn read_until_decided(
+        &self,
+        session: &mut Session,
+        location: Option<&str>,
+    ) -> Result<(), Ending> {
+        let location =
+            location.ok_or_else(|| Ending::Failed("a receipt without a Location".to_owned()))?;
+        let code = session.owner.code.clone();
+        self.read_decision_for(&code, session, location).await
+    }
+
+    /// Reads the application at `path`, which must be the one for `code`, until it is decided.
+    pub(super) async fn read_decision_for(
+        &self,
+        code: &str,
+        session: &mut Session,
+        path: &str,
+    ) -> Result<(), Ending> {
+        let plan = &self.counter.conduct.plan;
+        let uri = self.client.target().uri(path);
+        let uri = uri.ok_or_else(|| Ending::Failed("a Location that is no path".to_owned()))?;
+        for _ in 0..plan.polls_max {
+            let asked = clock::now();
+            let reply = self.ask_within(Step::Read, session, |session| {
+                under(session, Method::GET, uri.clone(), Bytes::new())
+            });
+            let reply = reply.await?;
+            let application: Value = understood(&reply)?;
+            let owner = Owner { code: code.to_owned(), ..session.owner.clone() };
+            self.counter.own(owner.check_application(&application))?;
+            let decided = application.get("state").and_then(Value::as_str) == Some("decided");
+            self.counter.tally().read(clock::now().saturating_duration_since(asked), decided);
+            if decided {
+                return Ok(());
+            }
+            tokio::time::sleep(plan.poll_wait).await;
+        }
+        Err(Ending::Failed("not decided within the polls of the profile".to_owned()))
+    }
+
+    pub(super) async fn leave(&self, session: &mut Session) -> Result<(), Ending> {
+        let uri = &self.counter.paths.session;
+        self.timed(Step::Leave, session, |session| {
+            under(session, Method::DELETE, uri.clone(), Bytes::new())
+        })
+        .await
+        .map(drop)
+    }
+
+    /// A step whose latency counts from asking to its answer, waits and retries included.
+    pub(super) async fn timed(
+        &self,
+        step: Step,
+        session: &mut Session,
+        request: impl Fn(&Session) -> Request<Full<Bytes>>,
+    ) -> Result<Reply, Ending> {
+        let asked = clock::now();
+        let reply = self.ask_within(step, session, request).await?;
+        self.counter.tally().step(step, clock::now().saturating_duration_since(asked));
+        Ok(reply)
+    }
+}
+
+fn json(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    request
+}

@@ -1,0 +1,269 @@
+//! `surge drill`: breaks a server that it starts itself, under load, and proves afterwards that no
+//! receipt is lost or doubled.
+
+pub mod disk;
+pub mod outcome;
+pub mod sabotage;
+pub mod server;
+pub mod silence;
+pub mod slow;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use clap::{Args as ClapArgs, ValueEnum};
+use tempfile::TempDir;
+
+use self::{
+    disk::SmallDisk,
+    outcome::{Drilled, Found},
+    sabotage::{Incident, Scene},
+    server::{Recipe, Server},
+    silence::Silence,
+};
+use crate::{
+    args::{duration, sportello_beside},
+    clock,
+    command::{Fault, stop, written},
+    interrupt::Watch,
+    machine::Machine,
+    profile::{Offer, Profile},
+    run::{self, IdentitySource, Orders, Outcome},
+    summary::{self, About, Summary},
+    wire::{target::Target, tls},
+};
+
+const RATE_MAX: u32 = 2000;
+const CONNECTIONS: usize = 128;
+/// After the last act of sabotage people go on for so long, so that a server that came back is seen to serve.
+const AFTERMATH: Duration = Duration::from_secs(5);
+/// Before the first.
+const LEAD: Duration = Duration::from_secs(3);
+
+/// Breaks a server that it starts itself, under load, and proves that no receipt is lost or doubled
+#[derive(Clone, Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  surge drill kill9 --times 5 --report drill.html
+  surge drill full-disk            (as root, or with --disk DIR on a small file system)
+  surge drill slow-disk --delay-ms 300
+
+Exit code 1 when a receipt is lost or doubled, an answer reached another person, or the server did not come back.")]
+pub struct DrillArgs {
+    /// What happens to the server
+    kind: Kind,
+    /// The `sportello` program, in place of the one beside surge
+    #[arg(long, value_name = "PATH")]
+    server: Option<PathBuf>,
+    /// Sessions a second
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(20..=i64::from(RATE_MAX)))]
+    rate: u32,
+    /// How often it happens
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    times: u32,
+    /// How long a full or slow disk stays so, and how long people are served between two times
+    #[arg(long, value_name = "T", default_value = "4s", value_parser = duration)]
+    every: Duration,
+    /// slow-disk: how much longer each sync takes, milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    delay_ms: u64,
+    /// full-disk: what is mounted
+    #[arg(long, value_enum, default_value = "tmpfs", conflicts_with = "disk")]
+    on: disk::Kind,
+    /// full-disk: its size, MiB
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(32..=1024))]
+    disk_mib: u32,
+    /// full-disk: a directory on a small file system of its own, in place of mounting one
+    #[arg(long, value_name = "DIR")]
+    disk: Option<PathBuf>,
+    /// Write the report as one HTML file
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+    /// Write the report as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What happens to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// It is killed with SIGKILL and started again, several times.
+    Kill9,
+    /// Its disk is filled to the last byte, then freed.
+    FullDisk,
+    /// Each of its syncs takes longer for a while.
+    SlowDisk,
+}
+
+impl Kind {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kill9 => "kill9",
+            Self::FullDisk => "full-disk",
+            Self::SlowDisk => "slow-disk",
+        }
+    }
+}
+
+/// What a drill stands on, in the order in which it must go: the server, then its disk, then the directory.
+struct Stage {
+    server: Server,
+    disk: Option<SmallDisk>,
+    recipe: Recipe,
+    work: TempDir,
+}
+
+/// Carries out the drill; true when nothing was lost.
+///
+/// # Errors
+///
+/// When it cannot be carried out; says what it needs.
+pub fn carry_out(args: &DrillArgs) -> Result<bool, Fault> {
+    let watch = Watch { stop: stop(true)?, ..Watch::default() };
+    let started_at = clock::date_time();
+    let mut stage = Stage::set(args)?;
+    let orders = stage.orders(args)?;
+    let (outcome, incidents, silences) = play(args, &mut stage, &orders, &watch)?;
+    let back = !stage.server.has_ended();
+    stage
+        .server
+        .stop()
+        .map_err(|error| Fault::Needs(format!("cannot stop the server: {error}")))?;
+    let receipts = stage.receipts();
+    let verified = server::verify(&stage.recipe.program, &stage.recipe.data, &receipts)?;
+    let about = About::of(&orders, started_at.clone(), &outcome);
+    let summary = Summary::of(&outcome, &orders.profile, about);
+    let drilled = Drilled {
+        kind: args.kind.name(),
+        started_at,
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+        build: summary::build(),
+        machine: Machine::read(),
+        found: Found::of(&outcome, &verified, back),
+        incidents,
+        silences,
+        silence_s_min: silence::shortest(args.rate.into()).as_secs_f64(),
+        summary,
+        verify: verified.words,
+    };
+    print!("{}", outcome::text(&drilled));
+    if let Some(path) = &args.json {
+        written(path, outcome::write_json(&drilled, path))?;
+    }
+    if let Some(path) = &args.report {
+        written(path, outcome::write_html(&drilled, path))?;
+    }
+    Ok(drilled.found.passed && !outcome.interrupted)
+}
+
+/// The load in one thread, the silences in another, the sabotage in this one.
+fn play(
+    args: &DrillArgs,
+    stage: &mut Stage,
+    orders: &Orders,
+    watch: &Watch,
+) -> Result<(Outcome, Vec<Incident>, Vec<Silence>), Fault> {
+    let over = AtomicBool::new(false);
+    let begin = clock::now();
+    let shortest = silence::shortest(args.rate.into());
+    thread::scope(|scope| {
+        let load = scope.spawn(|| run::run(orders, watch));
+        let silences = scope.spawn(|| silence::listen(&watch.live, begin, shortest, &over));
+        let mut scene = Scene {
+            server: &mut stage.server,
+            disk: stage.disk.as_ref(),
+            watch,
+            begin,
+            every: args.every,
+            incidents: Vec::new(),
+        };
+        let sabotage = scene.play(args.kind, args.times, Duration::from_millis(args.delay_ms));
+        let incidents = scene.incidents;
+        if sabotage.is_err() {
+            watch.stop.give();
+        }
+        let panicked = "a thread of the drill panicked, which is a bug of surge";
+        let outcome = load.join().expect(panicked);
+        over.store(true, Ordering::Relaxed);
+        let silences = silences.join().expect(panicked);
+        sabotage?;
+        Ok((outcome?, incidents, silences))
+    })
+}
+
+impl Stage {
+    fn set(args: &DrillArgs) -> Result<Self, Fault> {
+        let cannot =
+            |error: std::io::Error| Fault::Needs(format!("no temporary directory: {error}"));
+        let program = match &args.server {
+            Some(program) => program.clone(),
+            None => sportello_beside().map_err(cannot)?,
+        };
+        let work = TempDir::with_prefix("surge-drill-").map_err(cannot)?;
+        let disk = match (args.kind, &args.disk) {
+            (Kind::FullDisk, Some(at)) => Some(SmallDisk::given(at)?),
+            (Kind::FullDisk, None) => {
+                Some(SmallDisk::mount(args.on, &work.path().join("disk"), args.disk_mib)?)
+            }
+            _ => None,
+        };
+        let house = disk.as_ref().map_or(work.path(), SmallDisk::path);
+        let recipe =
+            Recipe { program, data: house.join("data"), log: work.path().join("server.log") };
+        let server = recipe.start().map_err(|fault| with_log(fault, &recipe.log))?;
+        Ok(Self { server, disk, recipe, work })
+    }
+
+    fn receipts(&self) -> PathBuf {
+        self.work.path().join("receipts.ndjson")
+    }
+
+    fn orders(&self, args: &DrillArgs) -> Result<Orders, Fault> {
+        let profile = Profile::built_in("drill");
+        let profile = profile.ok_or_else(|| Fault::Usage("no drill profile".to_owned()))?;
+        let mut profile = profile.map_err(|faults| Fault::Usage(faults.to_string()))?;
+        // Killing restarts quickly; a full or slow disk stays so for `every`, and then is well for as long.
+        let acts = if args.kind == Kind::Kill9 { 1 } else { 2 };
+        let length = LEAD + args.every * (acts * args.times) + AFTERMATH;
+        if let Offer::Open { curve, .. } = &mut profile.offer {
+            *curve = curve.clone().lasting(length).with_peak(f64::from(args.rate));
+        }
+        let certificate = self.recipe.data.join("demo-cert.pem");
+        let target = Target::parse(&format!("https://{}", self.server.public));
+        Ok(Orders {
+            target: Arc::new(target.map_err(Fault::Needs)?),
+            tls: tls::client_config(tls::Trust::Roots(&certificate), true).map_err(Fault::Needs)?,
+            profile,
+            closed_duration_max: None,
+            connections: CONNECTIONS,
+            threads: 1,
+            identities: IdentitySource::Mint {
+                program: self.recipe.program.clone(),
+                data: self.recipe.data.clone(),
+            },
+            skip: 0,
+            receipts: Some(self.receipts()),
+            // It is gone now and then; the books are read from the ledger itself at the end.
+            operator: None,
+        })
+    }
+}
+
+/// A fault of starting with the last lines of the server's log: the directory that holds it goes away.
+fn with_log(fault: Fault, log: &Path) -> Fault {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let last: Vec<_> = text.lines().rev().take(3).collect();
+    match last.as_slice() {
+        [] => fault,
+        lines => Fault::Needs(format!("{fault}\n  {}", lines.join("\n  "))),
+    }
+}

@@ -1,0 +1,133 @@
+//! What is done to the server while people are served, and how long each act lasted.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Kind, LEAD, disk::SmallDisk, server::Server, slow::SlowSyncs};
+use crate::{clock, command::Fault, interrupt::Watch};
+
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// A server that serves nobody for so long after its disk has room again is started anew.
+const RECOVERY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// The first receipt of a load, minting included.
+const LOAD_WAIT_MAX: Duration = Duration::from_mins(2);
+
+/// One thing that was done.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Incident {
+    /// From the beginning of the load.
+    pub at_s: f64,
+    /// What.
+    pub what: String,
+    /// How long it lasted, up to a server that is ready again.
+    pub lasted_s: f64,
+}
+
+/// Where it happens.
+pub struct Scene<'s> {
+    /// The server.
+    pub server: &'s mut Server,
+    /// Its disk, if it is one to fill.
+    pub disk: Option<&'s SmallDisk>,
+    /// The load.
+    pub watch: &'s Watch,
+    /// Since when.
+    pub begin: Instant,
+    /// How long an act lasts, and how long the pause after it.
+    pub every: Duration,
+    /// What was done so far.
+    pub incidents: Vec<Incident>,
+}
+
+impl Scene<'_> {
+    /// Does it so many times; ends early when the run is stopped.
+    ///
+    /// # Errors
+    ///
+    /// When an act does not come about, or a server does not start again.
+    pub fn play(&mut self, kind: Kind, times: u32, delay: Duration) -> Result<(), Fault> {
+        let before = self.watch.live.receipts();
+        self.wait_for(LOAD_WAIT_MAX, |scene| scene.watch.live.receipts() > before);
+        self.wait(LEAD);
+        for _ in 0..times {
+            if self.watch.stop.is_given() {
+                break;
+            }
+            match kind {
+                Kind::Kill9 => self.kill()?,
+                Kind::FullDisk => self.fill()?,
+                Kind::SlowDisk => self.slow(delay)?,
+            }
+            self.wait(self.every);
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self) -> Result<(), Fault> {
+        let begun = clock::now();
+        self.server.kill().map_err(|error| broke("kill the server", &error))?;
+        let before = self.watch.live.receipts();
+        self.server.start_again()?;
+        let ready_ms = clock::now().saturating_duration_since(begun).as_millis();
+        self.wait_for(LOAD_WAIT_MAX, |scene| scene.watch.live.receipts() > before);
+        self.note(begun, format!("killed; ready again after {ready_ms} ms; to the first receipt"));
+        Ok(())
+    }
+
+    fn fill(&mut self) -> Result<(), Fault> {
+        let disk = self.disk.ok_or_else(|| Fault::Needs("no disk to fill".to_owned()))?;
+        let begun = clock::now();
+        let bytes = disk.fill().map_err(|error| broke("fill the disk", &error))?;
+        self.wait(self.every);
+        disk.free().map_err(|error| broke("free the disk", &error))?;
+        self.note(begun, format!("the disk was full, by {} KiB of ballast", bytes / 1024));
+        let (begun, before) = (clock::now(), self.watch.live.receipts());
+        let served = |scene: &mut Self| scene.watch.live.receipts() > before;
+        if self.wait_for(RECOVERY_WAIT_MAX, served) {
+            self.note(begun, "room again; it served by itself".to_owned());
+        } else if !self.watch.stop.is_given() {
+            self.server.stop().map_err(|error| broke("stop the server", &error))?;
+            self.server.start_again()?;
+            self.note(begun, "room again; it served only after a restart".to_owned());
+        }
+        Ok(())
+    }
+
+    fn slow(&mut self, delay: Duration) -> Result<(), Fault> {
+        let begun = clock::now();
+        let slow = SlowSyncs::of(self.server.pid(), delay)?;
+        self.wait(self.every);
+        drop(slow);
+        self.note(begun, format!("each sync took {} ms longer", delay.as_millis()));
+        Ok(())
+    }
+
+    fn note(&mut self, begun: Instant, what: String) {
+        let at_s = begun.saturating_duration_since(self.begin).as_secs_f64();
+        let lasted_s = clock::now().saturating_duration_since(begun).as_secs_f64();
+        eprintln!("  {at_s:>6.1} s  {what} ({lasted_s:.2} s)");
+        self.incidents.push(Incident { at_s, what, lasted_s });
+    }
+
+    fn wait(&mut self, how_long: Duration) {
+        self.wait_for(how_long, |_| false);
+    }
+
+    /// Waits until `done`, at most `how_long` or until the run is stopped; tells whether it was done.
+    fn wait_for(&mut self, how_long: Duration, done: impl Fn(&mut Self) -> bool) -> bool {
+        let give_up = clock::now() + how_long;
+        while clock::now() < give_up && !self.watch.stop.is_given() {
+            if done(self) {
+                return true;
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        done(self)
+    }
+}
+
+fn broke(what: &str, error: &std::io::Error) -> Fault {
+    Fault::Needs(format!("cannot {what}: {error}"))
+}

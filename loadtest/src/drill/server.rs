@@ -1,0 +1,246 @@
+//! A server that the drill starts itself, ends as it likes, and never leaves behind.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, BufRead, BufReader},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{RecvTimeoutError, sync_channel},
+    thread,
+    time::Duration,
+};
+
+use crate::{clock, command::Fault};
+
+/// From the start of the process to its `ready` line, recovery included.
+const READY_WAIT_MAX: Duration = Duration::from_mins(1);
+/// From the word to stop to the end of the process; the server's own bound on its drain is 20 s.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(40);
+const STOP_POLL: Duration = Duration::from_millis(20);
+
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// The `sportello` program.
+    pub program: PathBuf,
+    /// Its data directory.
+    pub data: PathBuf,
+    /// Where its log goes.
+    pub log: PathBuf,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    recipe: Recipe,
+    child: Child,
+    /// Its public address, `127.0.0.1:PORT`.
+    pub public: String,
+    /// Its operator's.
+    pub operator: String,
+}
+
+impl Recipe {
+    /// Starts a server on free ports.
+    ///
+    /// # Errors
+    ///
+    /// When it does not get ready in time.
+    pub fn start(&self) -> Result<Server, Fault> {
+        self.start_at("127.0.0.1:0", "127.0.0.1:0")
+    }
+
+    fn start_at(&self, public: &str, operator: &str) -> Result<Server, Fault> {
+        let needs = |what: &dyn std::fmt::Display| {
+            Fault::Needs(format!(
+                "cannot start `{} serve --demo`: {what}; its log is {}. \
+                 Build it with `cargo build --release`, or give --server PATH",
+                self.program.display(),
+                self.log.display()
+            ))
+        };
+        let log = OpenOptions::new().create(true).append(true).open(&self.log);
+        let child = Command::new(&self.program)
+            .args(["serve", "--demo", "--listen", public, "--operator", operator, "--data"])
+            .arg(&self.data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log.map_err(|error| needs(&error))?)
+            // Ctrl-C is for surge, which ends the server itself.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| needs(&error))?;
+        let (public, operator) = (String::new(), String::new());
+        let mut server = Server { recipe: self.clone(), child, public, operator };
+        let (public, operator) = server.ready_line().map_err(|error| needs(&error))?;
+        server.public = public;
+        server.operator = operator;
+        Ok(server)
+    }
+}
+
+impl Server {
+    fn ready_line(&mut self) -> Result<(String, String), String> {
+        let output = self.child.stdout.take().ok_or("no standard output")?;
+        let (tell, told) = sync_channel(1);
+        // The thread ends with the server's output; it reads on so that the server never waits for a reader.
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if let Some(addresses) = parse_ready(&line) {
+                    drop(tell.try_send(addresses));
+                }
+            }
+        });
+        told.recv_timeout(READY_WAIT_MAX).map_err(|error| match error {
+            RecvTimeoutError::Timeout => format!("not ready within {READY_WAIT_MAX:?}"),
+            RecvTimeoutError::Disconnected => "it ended before it was ready".to_owned(),
+        })
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
+    /// Ends it with SIGKILL: no farewell, nothing flushed.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
+    /// Starts it again on the same data and addresses.
+    ///
+    /// # Errors
+    ///
+    /// When it does not get ready in time.
+    pub fn start_again(&mut self) -> Result<(), Fault> {
+        *self = self.recipe.clone().start_at(&self.public, &self.operator)?;
+        Ok(())
+    }
+
+    /// Asks it to stop and waits; kills it when it does not.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses.
+    pub fn stop(&mut self) -> io::Result<()> {
+        if signal("TERM", self.pid())? {
+            let give_up = clock::now() + STOP_WAIT_MAX;
+            while clock::now() < give_up {
+                if self.child.try_wait()?.is_some() {
+                    return Ok(());
+                }
+                thread::sleep(STOP_POLL);
+            }
+        }
+        self.kill()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // An ended child cannot be killed, and that is what is wanted.
+        if self.child.kill().is_ok() {
+            drop(self.child.wait());
+        }
+    }
+}
+
+/// Sends `signal` to the process `pid`, which must be one that this drill started.
+pub(super) fn signal(signal: &str, pid: u32) -> io::Result<bool> {
+    let status: ExitStatus = Command::new("kill")
+        .args([format!("-{signal}"), pid.to_string()])
+        .stderr(Stdio::null())
+        .status()?;
+    Ok(status.success())
+}
+
+/// What `sportello verify` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Whether the ledger is whole and holds all.
+    pub whole: bool,
+    /// Applications that it holds.
+    pub accepted: u64,
+    /// Different receipts that were looked for.
+    pub receipts: u64,
+    /// Receipts that it does not hold.
+    pub lost: u64,
+    /// Its words, as they came.
+    pub words: String,
+}
+
+/// Verifies the ledger in `data` against the receipts in `receipts`.
+///
+/// # Errors
+///
+/// When `sportello verify` does not run.
+pub fn verify(program: &Path, data: &Path, receipts: &Path) -> Result<Verified, Fault> {
+    let output = Command::new(program)
+        .args(["verify", "--data"])
+        .arg(data)
+        .arg("--receipts")
+        .arg(receipts)
+        .stdin(Stdio::null())
+        .output();
+    let output = output.map_err(|error| {
+        Fault::Needs(format!("cannot run `{} verify`: {error}", program.display()))
+    })?;
+    let mut words = String::from_utf8_lossy(&output.stdout).into_owned();
+    words.push_str(&String::from_utf8_lossy(&output.stderr));
+    Ok(parse_verified(output.status.success(), words))
+}
+
+fn parse_verified(whole: bool, words: String) -> Verified {
+    let number_after = |line: &str, word: &str| -> Option<u64> {
+        let rest = line.split_once(word)?.1.trim_start();
+        rest.split(|byte: char| !byte.is_ascii_digit()).next()?.parse().ok()
+    };
+    let accepted = words.lines().filter_map(|line| number_after(line, ": accepted")).sum();
+    let receipts = words
+        .lines()
+        .filter(|line| line.starts_with("receipts:"))
+        .find_map(|line| number_after(line, " read,"))
+        .unwrap_or(0);
+    let lost = words.lines().filter(|line| line.contains("LOST")).count() as u64;
+    Verified { whole, accepted, receipts, lost, words }
+}
+
+/// The addresses of `ready https://ADDR operator http://ADDR`.
+fn parse_ready(line: &str) -> Option<(String, String)> {
+    let (public, operator) =
+        line.strip_prefix("ready https://")?.split_once(" operator http://")?;
+    Some((public.to_owned(), operator.trim_end().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parse_ready, parse_verified};
+
+    #[test]
+    fn the_ready_line_names_both_addresses() {
+        let line = "ready https://127.0.0.1:8443 operator http://127.0.0.1:9464";
+        let addresses = ("127.0.0.1:8443".to_owned(), "127.0.0.1:9464".to_owned());
+        assert_eq!(parse_ready(line), Some(addresses));
+        assert_eq!(parse_ready("the counter is open"), None);
+    }
+
+    #[test]
+    fn verify_s_words_are_counted() {
+        let words = "iscro-2024: accepted 2100 = decided 2099 + undecided 1 + withdrawn before a decision 0; withdrawn later 0\n\
+                     receipts: 2105 read, 2101 different\nr.ndjson:7: LOST: the ledger does not hold ISCRO-2024-X\n";
+        let found = parse_verified(false, words.to_owned());
+        assert_eq!((found.accepted, found.receipts, found.lost), (2100, 2101, 1));
+    }
+}

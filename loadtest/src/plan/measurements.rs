@@ -1,0 +1,221 @@
+//! What a plan is computed from: measured costs, each with where it comes from.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{observed::Observed, queue::CommitCosts};
+use crate::command::Fault;
+
+/// Measured costs of one deployment.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measurements {
+    /// Where they come from, for the reader.
+    pub source: String,
+    /// CPU of opening a session over a kept connection, microseconds.
+    pub cpu_login_us: f64,
+    /// CPU of a new connection with a full TLS handshake, microseconds.
+    pub cpu_handshake_us: f64,
+    /// CPU of a submission: checked, sealed, committed, decided, microseconds.
+    pub cpu_submit_us: f64,
+    /// Share of the cores that goes into waking threads up and into commits of few, once the server is never idle for long.
+    ///
+    /// At low rates each request pays for several wake-ups, at high ones they are shared: c s (1 − exp(−λ / (c r)))
+    /// cores of c, with this share s and `waking_requests_per_s` r a core.
+    pub cpu_waking_share: f64,
+    /// Requests a second and core at which that share has risen to 63 %.
+    pub waking_requests_per_s: f64,
+    /// CPU of a read, microseconds; an estimate and a leave count as one.
+    pub cpu_read_us: f64,
+    /// CPU of a server that serves nobody, in cores.
+    pub cpu_idle_cores: f64,
+    /// Squared coefficient of variation of a request's service time.
+    pub service_cv2: f64,
+    /// Fixed time of a commit: the sync, milliseconds.
+    pub commit_fixed_ms: f64,
+    /// Time of a commit for each record, microseconds.
+    pub commit_record_us: f64,
+    /// How long a batch waits for company under load, milliseconds (`ledger.batch_wait_ms`).
+    pub commit_wait_ms: f64,
+    /// How long decisions wait for applications to be written with, milliseconds (`ledger.ruling_wait_ms`).
+    pub ruling_wait_ms: f64,
+    /// Records of one commit at most (`ledger.batch_records_max`).
+    pub commit_records_max: f64,
+    /// Bytes that an application keeps on disk.
+    pub record_bytes: f64,
+    /// Bytes written to disk for one application, journal and moving into place included.
+    pub written_bytes: f64,
+    /// Memory of a record in the index, bytes.
+    pub index_bytes: f64,
+    /// Memory of an open session, bytes.
+    pub session_bytes: f64,
+    /// Memory of an open connection, bytes.
+    pub connection_bytes: f64,
+    /// Memory of a server that holds nothing, bytes.
+    pub base_bytes: f64,
+    /// People inside one server at most (`gate.leases_max`).
+    pub leases_max: f64,
+}
+
+const BUILT_IN: &str = include_str!("measurements.toml");
+
+impl Measurements {
+    /// The built-in ones, whose `source` says where they come from.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test reads them.
+    #[must_use]
+    pub fn built_in() -> Self {
+        toml::from_str(BUILT_IN).expect("the built-in measurements are right")
+    }
+
+    /// Those in the file at `path`: measurements in TOML or JSON, or the JSON report of a run or of a search for the
+    /// capacity, which scales the built-in CPU costs to what it measured and replaces the commit's.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file, and what is allowed.
+    pub fn read(path: &Path) -> Result<Self, Fault> {
+        let unusable = |what: &dyn std::fmt::Display| {
+            Fault::Usage(format!(
+                "{}: {what}; allowed are measurements as `surge plan --print-measurements` prints them, and the \
+                 JSON reports of a run and of `surge capacity`",
+                path.display()
+            ))
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| unusable(&error))?;
+        let measurements = if text.trim_start().starts_with('{') {
+            match serde_json::from_str::<Self>(&text) {
+                Ok(measurements) => measurements,
+                Err(own) => match Observed::parse(&text) {
+                    Some(observed) => Self::built_in().replaced_by(&observed, &path.display()),
+                    None => return Err(unusable(&own)),
+                },
+            }
+        } else {
+            toml::from_str(&text).map_err(|error| unusable(&error.to_string().trim()))?
+        };
+        measurements.checked().map_err(|what| unusable(&what))
+    }
+
+    fn checked(self) -> Result<Self, String> {
+        let above_0 = [
+            ("cpu_login_us", self.cpu_login_us),
+            ("cpu_submit_us", self.cpu_submit_us),
+            ("cpu_read_us", self.cpu_read_us),
+            ("commit_fixed_ms", self.commit_fixed_ms),
+            ("commit_records_max", self.commit_records_max),
+            ("waking_requests_per_s", self.waking_requests_per_s),
+            ("leases_max", self.leases_max),
+            ("record_bytes", self.record_bytes),
+            ("written_bytes", self.written_bytes),
+        ];
+        let at_least_0 = [
+            ("cpu_handshake_us", self.cpu_handshake_us),
+            ("cpu_idle_cores", self.cpu_idle_cores),
+            ("service_cv2", self.service_cv2),
+            ("commit_record_us", self.commit_record_us),
+            ("cpu_waking_share", self.cpu_waking_share),
+            ("commit_wait_ms", self.commit_wait_ms),
+            ("ruling_wait_ms", self.ruling_wait_ms),
+            ("index_bytes", self.index_bytes),
+            ("session_bytes", self.session_bytes),
+            ("connection_bytes", self.connection_bytes),
+            ("base_bytes", self.base_bytes),
+        ];
+        let wrong = above_0.into_iter().find(|(_, value)| !(value.is_finite() && *value > 0.0));
+        let wrong = wrong.map(|one| (one, "above 0"));
+        let below = at_least_0.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0));
+        match wrong.or(below.map(|one| (one, "of 0 or more"))) {
+            Some(((name, value), allowed)) => {
+                Err(format!("`{name}` is {value}, allowed is a number {allowed}"))
+            }
+            None => Ok(self),
+        }
+    }
+
+    /// These, with what `observed` measured in their place.
+    #[must_use]
+    pub fn replaced_by(self, observed: &Observed, from: &dyn std::fmt::Display) -> Self {
+        let mut told = Vec::new();
+        let mut new = self;
+        let (measured, predicted) = observed.runs.iter().fold((0.0, 0.0), |sum, run| {
+            let Some(cpu_s) = run.server_cpu_s else { return sum };
+            (sum.0 + cpu_s, sum.1 + new.cpu_s_of(run))
+        });
+        if measured > 0.0 && predicted > 0.0 {
+            let factor = measured / predicted;
+            new.cpu_login_us *= factor;
+            new.cpu_handshake_us *= factor;
+            new.cpu_submit_us *= factor;
+            new.cpu_waking_share = (new.cpu_waking_share * factor).min(0.9);
+            new.cpu_read_us *= factor;
+            told.push(format!("CPU costs scaled by {factor:.2}"));
+        }
+        if let Some((fixed_ms, record_us)) = observed.commit_line() {
+            (new.commit_fixed_ms, new.commit_record_us) = (fixed_ms, record_us);
+            told.push("commit costs by least squares over its steps".to_owned());
+        } else if let Some(mean_ms) = observed.commit_mean_ms(new.commit_record_us) {
+            new.commit_fixed_ms = mean_ms;
+            told.push("commit's fixed cost from its mean".to_owned());
+        }
+        if let Some(bytes) = observed.written_bytes() {
+            new.written_bytes = bytes;
+            told.push("bytes written".to_owned());
+        }
+        if !told.is_empty() {
+            new.source = format!("{} from {from}; the rest: {}", told.join(", "), new.source);
+        }
+        new
+    }
+
+    /// CPU seconds that the server should have used for what `run` did.
+    #[must_use]
+    pub fn cpu_s_of(&self, run: &super::observed::ObservedRun) -> f64 {
+        let requests = run.logins * self.cpu_login_us
+            + run.submissions * self.cpu_submit_us
+            + run.reads * self.cpu_read_us
+            + run.handshakes * self.cpu_handshake_us;
+        let per_s = (run.logins + run.submissions + run.reads) / run.elapsed_s;
+        requests / 1e6 + (self.cpu_idle_cores + self.waking_cores(per_s, run.cores)) * run.elapsed_s
+    }
+
+    /// Cores that wake-ups keep busy at `requests_per_s` on a machine with `cores`.
+    #[must_use]
+    pub fn waking_cores(&self, requests_per_s: f64, cores: f64) -> f64 {
+        let risen = 1.0 - (-requests_per_s / (cores * self.waking_requests_per_s)).exp();
+        cores * self.cpu_waking_share * risen
+    }
+
+    /// What commits cost.
+    #[must_use]
+    pub fn commit_costs(&self) -> CommitCosts {
+        CommitCosts {
+            fixed_ms: self.commit_fixed_ms,
+            record_ms: self.commit_record_us / 1000.0,
+            wait_ms: self.commit_wait_ms,
+            ruling_wait_ms: self.ruling_wait_ms,
+            records_max: self.commit_records_max,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Measurements;
+
+    #[test]
+    fn the_built_in_ones_are_right_and_say_where_they_come_from() {
+        let measurements = Measurements::built_in().checked().expect("right");
+        assert!(measurements.source.contains("cores"), "{}", measurements.source);
+    }
+
+    #[test]
+    fn a_wrong_measurement_is_named_with_what_is_allowed() {
+        let wrong = Measurements { cpu_read_us: -1.0, ..Measurements::built_in() };
+        let fault = wrong.checked().expect_err("below 0");
+        assert!(fault.contains("`cpu_read_us` is -1, allowed is a number above 0"), "{fault}");
+    }
+}

@@ -1,0 +1,210 @@
+//! A plan, and the model beside measured runs, for the terminal; every assumption is printed.
+
+use std::fmt::{self, Formatter};
+
+use super::{
+    Plan,
+    measurements::Measurements,
+    model::{Checked, application_cpu_us},
+};
+use crate::figures::{grouped, millis_text, whole};
+
+/// The measurements as TOML, to be changed and given back.
+#[must_use]
+pub fn measurements(costs: &Measurements) -> String {
+    let value = serde_json::to_value(costs).unwrap_or_default();
+    fmt::from_fn(|out| {
+        // A JSON string is a TOML basic string, and a JSON number a TOML number.
+        let mut members = value.as_object().into_iter().flatten();
+        members.try_for_each(|(name, value)| writeln!(out, "{name} = {value}"))
+    })
+    .to_string()
+}
+
+/// The plan.
+#[must_use]
+pub fn plan(plan: &Plan) -> String {
+    fmt::from_fn(|out| write_plan(plan, out)).to_string()
+}
+
+fn write_plan(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
+    let (demand, machine) = (&plan.demand, &plan.machine);
+    writeln!(
+        out,
+        "{:>12}{:>10}{:>10}{:>8}{:>10}{:>9}{:>10}{:>12}{:>9}{:>10}{:>10}  machines by",
+        "applications",
+        "busy",
+        "machines",
+        "CPU",
+        "commits",
+        "records",
+        "disk MB/s",
+        "sessions",
+        "memory",
+        "core wait",
+        "submit",
+    )?;
+    writeln!(
+        out,
+        "{:>12}{:>10}{:>10}{:>8}{:>10}{:>9}{:>10}{:>12}{:>9}{:>10}{:>10}",
+        "a second",
+        "cores",
+        "",
+        "each",
+        "busy each",
+        "a commit",
+        "each",
+        "in all",
+        "GiB each",
+        "ms",
+        "ms",
+    )?;
+    for need in &plan.needs {
+        writeln!(
+            out,
+            "{:>12}{:>10.2}{:>10}{:>7.0}%{:>9.0}%{:>9.1}{:>10.2}{:>12}{:>9.2}{:>10}{:>10}  {}",
+            format!("{:.1}", need.per_s),
+            need.cores_busy,
+            grouped(need.machines),
+            100.0 * need.cpu_utilisation,
+            100.0 * need.commits.busy,
+            need.commits.records,
+            need.disk_mb_per_s,
+            grouped(whole(need.sessions).into()),
+            need.memory_gib,
+            millis_text(need.core_wait_ms),
+            millis_text(need.submit_ms),
+            need.decided_by,
+        )?;
+    }
+    writeln!(
+        out,
+        "\na day of {} applications takes {:.1} hours at the peak rate and leaves {:.1} GB on disk; \
+         {} days at {} a second keep {:.1} GB\n",
+        grouped(whole(demand.day).into()),
+        plan.day_at_peak_h,
+        plan.day_gb,
+        demand.days_kept,
+        demand.rate,
+        plan.kept_gb
+    )?;
+    writeln!(out, "assumed:")?;
+    for line in assumptions(plan) {
+        writeln!(out, "  - {line}")?;
+    }
+    writeln!(
+        out,
+        "machine: {} cores, {} GiB, disk {} MB a second",
+        machine.cores, machine.memory_gib, machine.disk_mb_per_s
+    )?;
+    Ok(())
+}
+
+fn assumptions(plan: &Plan) -> Vec<String> {
+    let (demand, machine, costs) = (&plan.demand, &plan.machine, &plan.measurements);
+    vec![
+        format!("costs: {}", costs.source),
+        format!(
+            "one application is a login, a submission, {} reads and {} new connections: {:.0} us of CPU; wake-ups and small \
+             commits take up to {:.0} % of the cores besides, shared ever better as the rate grows",
+            demand.reads,
+            demand.connections,
+            application_cpu_us(demand, costs),
+            100.0 * costs.cpu_waking_share
+        ),
+        format!("at the peak {:.0} % of a machine may be in use", 100.0 * machine.utilisation_max),
+        format!(
+            "a session stays open for {} s and a connection for {} s (Little's law gives those inside, each with a \
+             lease, of which a server gives {} at most, `gate.leases_max`)",
+            demand.session_s, demand.connection_s, costs.leases_max
+        ),
+        "cores: M/G/c, the approximation of Allen and Cunneen, on the submission's service time and one \
+         queue for all cores"
+            .to_owned(),
+        format!(
+            "commits: one at a time, {} ms and {} us an application, up to {} of them; whoever comes gathers for the \
+             next, which waits {} ms for company under load; decisions wait {} ms to ride along",
+            costs.commit_fixed_ms,
+            costs.commit_record_us,
+            costs.commit_records_max,
+            costs.commit_wait_ms,
+            costs.ruling_wait_ms
+        ),
+        format!(
+            "disk: {:.0} bytes written and {:.0} kept for one application; {} bytes of memory for its index entry",
+            costs.written_bytes, costs.record_bytes, costs.index_bytes
+        ),
+        "machines share nothing: people are spread by their fiscal code, each machine has its own ledger, and \
+         nothing is counted for the spreading itself, for copies, or for a machine that is down"
+            .to_owned(),
+        "the rows beyond the peak keep ten times, and as many times, the records".to_owned(),
+    ]
+}
+
+/// The model beside measured runs.
+#[must_use]
+pub fn check(checked: &[Checked], costs: &Measurements) -> String {
+    fmt::from_fn(|out| write_check(checked, costs, out)).to_string()
+}
+
+fn write_check(checked: &[Checked], costs: &Measurements, out: &mut Formatter<'_>) -> fmt::Result {
+    writeln!(out, "costs: {}\n", costs.source)?;
+    writeln!(
+        out,
+        "{:>12}  {:<26}{:<26}{:<26}{:<24}{:>10}",
+        "applications",
+        "server cores",
+        "commits busy",
+        "ms a commit",
+        "ms a submission",
+        "neighbours"
+    )?;
+    writeln!(
+        out,
+        "{:>12}  {:<26}{:<26}{:<26}{:<24}{:>10}",
+        "a second",
+        "predicted measured ratio",
+        "predicted measured ratio",
+        "predicted measured ratio",
+        "predicted measured p50",
+        "cores"
+    )?;
+    for run in checked {
+        let pair = |(predicted, measured): (f64, Option<f64>)| match measured {
+            Some(measured) if measured > 0.0 => {
+                format!("{predicted:>9.3} {measured:>8.3} {:>5.2}", predicted / measured)
+            }
+            _ => format!("{predicted:>9.3} {:>8} {:>5}", "-", "-"),
+        };
+        writeln!(
+            out,
+            "{:>12.1}  {:<26}{:<26}{:<26}{:>9.2} {:>8.2}{:>16.2}  {}",
+            run.per_s,
+            pair(run.server_cores),
+            pair(run.commits_busy),
+            pair(run.commit_ms),
+            run.submit_ms.0,
+            run.submit_ms.1,
+            run.neighbours_cores,
+            run.name
+        )?;
+    }
+    writeln!(
+        out,
+        "\na predicted submission is the mean within the server, a measured one the median at the generator"
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::measurements;
+    use crate::plan::measurements::Measurements;
+
+    #[test]
+    fn printed_measurements_can_be_given_back() {
+        let costs = Measurements::built_in();
+        let again: Measurements = toml::from_str(&measurements(&costs)).expect("TOML");
+        assert_eq!(again, costs);
+    }
+}

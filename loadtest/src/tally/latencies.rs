@@ -1,0 +1,58 @@
+//! Distributions of latencies, right to a thousandth.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::figures;
+
+/// The longest latency told apart; longer ones count as this.
+pub(super) const LATENCY_MAX: Duration = Duration::from_hours(1);
+/// Three significant digits: an error of at most 0.1 %.
+const DIGITS: u8 = 3;
+
+/// A histogram of latencies in microseconds.
+#[derive(Clone, Debug)]
+pub struct Latencies(Histogram<u64>);
+
+impl Default for Latencies {
+    fn default() -> Self {
+        let highest = figures::micros(LATENCY_MAX);
+        let histogram = Histogram::new_with_bounds(1, highest, DIGITS);
+        Self(histogram.expect("the bounds are constants that hdrhistogram takes"))
+    }
+}
+
+impl Latencies {
+    /// Counts one latency.
+    pub fn record(&mut self, latency: Duration) {
+        self.0.saturating_record(figures::micros(latency));
+    }
+
+    /// Adds another thread's.
+    ///
+    /// # Panics
+    ///
+    /// Never: all histograms here have the same bounds.
+    pub fn merge(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("both have the same bounds");
+    }
+
+    /// How many were counted.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The latency in milliseconds that a `share` of all does not exceed.
+    #[must_use]
+    pub fn quantile_ms(&self, share: f64) -> f64 {
+        figures::millis(self.0.value_at_quantile(share))
+    }
+
+    /// The longest in milliseconds.
+    #[must_use]
+    pub fn longest_ms(&self) -> f64 {
+        figures::millis(self.0.max())
+    }
+}
