@@ -1,13 +1,17 @@
 //! Erasing what must not be kept any longer. Offline: the directory must have been taken before.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use jiff::Timestamp;
 
 use super::{
     engine::{Batch, Engine as _, OpenFault, StorageFault},
-    engines::sqlite::{self, Bounds, file_of},
-    keys::{HouseKeys, sync_directory},
+    engines::{
+        files,
+        log::log_of,
+        sqlite::{self, Bounds, file_of},
+    },
+    keys::HouseKeys,
     receipt::ReceiptCode,
 };
 use crate::schemes::Campaign;
@@ -68,16 +72,9 @@ pub fn erase(
 /// [`ErasureFault`].
 pub fn erase_campaign(directory: &Path, campaign: Campaign) -> Result<Erased, ErasureFault> {
     let path = file_of(directory, campaign);
-    if !path.exists() {
+    if !path.exists() && !log_of(&path).exists() {
         return Ok(Erased::Not(format!("{campaign}: there is no ledger of it")));
     }
-    let fault = |source: io::Error| OpenFault::Directory { path: path.clone(), source };
-    for end in ["-wal", "-shm", ""] {
-        match fs::remove_file(format!("{}{end}", path.display())) {
-            Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
-            removed => removed.map_err(fault)?,
-        }
-    }
-    sync_directory(directory).map_err(fault)?;
+    files::remove(&path).map_err(|source| OpenFault::Directory { path, source })?;
     Ok(Erased::Done(format!("campaign {campaign}")))
 }

@@ -283,7 +283,7 @@ fn draft_private(path: &Path, contents: &[u8]) -> io::Result<PathBuf> {
 }
 
 /// The directory that a path stands in.
-fn parent_of(path: &Path) -> &Path {
+pub(super) fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 

@@ -6,12 +6,12 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{
     engine::OpenFault,
-    engines::files::{Form, reading},
-    keys::{HouseKeys, sync_directory},
+    engines::files::{self, Form, reading},
+    keys::HouseKeys,
     proof::{Digest, trail_root},
 };
 use crate::civic::local_time;
@@ -123,14 +123,7 @@ impl Month {
 
     pub(super) fn remove(&self, directory: &Path) -> Result<(), OpenFault> {
         let path = self.file(directory);
-        let fault = |source| OpenFault::Directory { path: path.clone(), source };
-        for end in ["-wal", "-shm", ""] {
-            let file = PathBuf::from(format!("{}{end}", path.display()));
-            if file.exists() {
-                fs::remove_file(&file).map_err(fault)?;
-            }
-        }
-        sync_directory(directory).map_err(fault)
+        files::remove(&path).map_err(|source| OpenFault::Directory { path, source })
     }
 }
 
@@ -197,12 +190,14 @@ pub fn note_command(
     now: Timestamp,
     what: &str,
 ) -> Result<(), OpenFault> {
+    // Opening writes its log over itself, which no two may do at a time, nor one while another appends.
+    let turn = files::take_turn(directory);
+    let _turn =
+        turn.map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
     let commands = Month(COMMANDS.to_owned());
     let (connection, ..) = commands.open(directory, keys, Digest::default(), now)?;
     let store = |source| OpenFault::Store { path: commands.file(directory), source };
-    // From here on no other command writes, so the last row stays the last.
-    let transaction =
-        Transaction::new_unchecked(&connection, TransactionBehavior::Immediate).map_err(store)?;
+    let transaction = connection.unchecked_transaction().map_err(store)?;
     let (number, previous, _) = last(&transaction).map_err(store)?.unwrap_or_default();
     let mut row = Stored { number: number + 1, control: what.to_owned(), ..Stored::at(now) };
     row.root = row.root_after(&previous);

@@ -16,7 +16,7 @@ use super::{
         engines::sqlite::{Bounds, SqliteReader, file_of},
         keys::HouseKeys,
         proof::Digest,
-        record::{Header, RecordFault},
+        record::Header,
         seal::Subject,
     },
     event::{Event, Named, StoredActor},
@@ -152,14 +152,10 @@ impl Search {
             for (position, entry) in (first.0..).map(Position).zip(&entries) {
                 if entry.claim == claim {
                     theirs.insert(position);
+                    // What was erased, or is damaged, no longer says who handed it in.
                     let header = reader.record(position)?.map(|stored| Header::decode(&stored));
-                    let by = match header {
-                        Some(Ok(header)) => Some((header.actor, header.principal)),
-                        Some(Err(
-                            RecordFault::Form | RecordFault::Erased | RecordFault::Seal(_),
-                        ))
-                        | None => None,
-                    };
+                    let by =
+                        header.and_then(Result::ok).map(|header| (header.actor, header.principal));
                     let what = "application-received".to_owned();
                     found.push(Found { at, what, object: Some((campaign, position)), by });
                 }

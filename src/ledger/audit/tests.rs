@@ -171,3 +171,20 @@ async fn a_trail_that_cannot_be_written_rings_and_holds_nobody_up() {
     look(&house, &trail, citizen(1), 1).await;
     trail.control("operator: tested");
 }
+
+#[test]
+fn commands_that_run_at_once_are_all_noted_in_one_chain() {
+    let house = house("2024-09-16T15:30:00Z");
+    let now = house.clock.now();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..25 {
+                    note_command(house.directory.path(), &house.keys, now, "tested").unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(controls(house.directory.path()).unwrap().len(), 200);
+    assert_eq!(house.findings(), Vec::<String>::new());
+}

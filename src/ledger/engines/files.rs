@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{
     super::{
         engine::OpenFault,
-        keys::{private_directory, sync_directory},
+        keys::{parent_of, private_directory, sync_directory},
     },
     log,
 };
@@ -135,6 +135,31 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 /// Opens a file, made if it is missing, that its owner alone may read.
 fn private_file(path: &Path) -> io::Result<fs::File> {
     fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Removes a file with its log and the log's index. The file goes first: cut short, this leaves a log alone, which nobody takes
+/// for a ledger, and not a ledger that lacks its end.
+///
+/// # Errors
+/// What the system says; files that are gone already are no fault.
+pub(in crate::ledger) fn remove(path: &Path) -> io::Result<()> {
+    for end in ["", "-wal", "-shm"] {
+        match fs::remove_file(format!("{}{end}", path.display())) {
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+    }
+    sync_directory(parent_of(path))
+}
+
+/// Waits for its turn among the commands that write beside a server; the turn ends when the file is dropped.
+///
+/// # Errors
+/// What the system says.
+pub(in crate::ledger) fn take_turn(directory: &Path) -> io::Result<fs::File> {
+    let turn = private_file(&directory.join("commands.lock"))?;
+    turn.lock()?;
+    Ok(turn)
 }
 
 /// Makes the ledgers' directory and takes it for this process alone, until the file is dropped.

@@ -15,7 +15,7 @@ use std::{
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// The log that belongs to a file.
-pub(super) fn log_of(path: &Path) -> PathBuf {
+pub(in crate::ledger) fn log_of(path: &Path) -> PathBuf {
     PathBuf::from(format!("{}-wal", path.display()))
 }
 

@@ -1,5 +1,5 @@
 //! The engines that the ledger can stand on.
 
 pub mod files;
-mod log;
+pub(super) mod log;
 pub mod sqlite;
