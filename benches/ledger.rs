@@ -23,7 +23,7 @@ use sportello::{
     application::{self, Application},
     civic::FiscalCode,
     ledger::{
-        Channel, Position,
+        Position,
         engine::{Batch, Engine as _, FIRST, Reader as _, Ruling, Submission, Verdict},
         engines::sqlite::{self, Bounds, Opened},
         keys::HouseKeys,
@@ -214,20 +214,9 @@ impl Stage {
 
 fn submission(keys: &HouseKeys, n: u64, bytes: &[u8], application: &Application) -> Submission {
     let subject = keys.subject(&FiscalCode::made_up(n));
-    let received_on = date(2024, 9, 16);
-    let channel = Channel::Citizen;
-    let header = Header { channel, received_on, subject, principal: subject, actor: subject };
-    Submission {
-        claim: keys.claim(subject, CAMPAIGN),
-        key: keys.key_hash(subject, b"chosen", b"key"),
-        digest: sha256(bytes),
-        channel,
-        received_on,
-        subject,
-        principal: subject,
-        record: keys.seal_record(CAMPAIGN, &header, bytes),
-        application: Box::new(application.clone()),
-    }
+    let header = Header::of_citizen(subject, date(2024, 9, 16));
+    let key = keys.key_hash(subject, b"chosen", b"key");
+    Submission::sealed(keys, &header, key, sha256(bytes), bytes, application.clone())
 }
 
 /// Time on a processor of this thread.

@@ -29,7 +29,7 @@ use sportello::{
     },
     identity::{Assurance, Audience, Identity, demo::Minter},
     ledger::{
-        Channel, Position,
+        Position,
         engine::{Batch, Engine as _, FIRST, Submission, Verdict},
         engines::sqlite::{self, Bounds},
         keys::HouseKeys,
@@ -276,17 +276,8 @@ fn accepted(keys: &Arc<HouseKeys>) -> (Position, Subject) {
     let application = application::parse(&bytes, Rules::builtin()).expect("the example is valid");
     let subject = keys.subject(&application.applicant.fiscal_code);
     let header = header_of(subject);
-    let submission = Submission {
-        claim: keys.claim(subject, CAMPAIGN),
-        key: keys.key_hash(subject, b"chosen", b"key"),
-        digest: sha256(&bytes),
-        channel: header.channel,
-        received_on: header.received_on,
-        subject,
-        principal: subject,
-        record: keys.seal_record(CAMPAIGN, &header, &bytes),
-        application: Box::new(application),
-    };
+    let key = keys.key_hash(subject, b"chosen", b"key");
+    let submission = Submission::sealed(keys, &header, key, sha256(&bytes), &bytes, application);
     let batch = Batch { at: EVENING, submissions: vec![submission], ..Batch::default() };
     let written = opened.expect("a new ledger").engine.write(&batch).expect("a commit");
     let [Verdict::Accepted(position, ..)] = written.verdicts[..] else { panic!("applied once") };
@@ -294,13 +285,7 @@ fn accepted(keys: &Arc<HouseKeys>) -> (Position, Subject) {
 }
 
 fn header_of(subject: Subject) -> Header {
-    Header {
-        channel: Channel::Citizen,
-        received_on: date(2024, 9, 16),
-        subject,
-        principal: subject,
-        actor: subject,
-    }
+    Header::of_citizen(subject, date(2024, 9, 16))
 }
 
 fn seal(criterion: &mut Criterion) {

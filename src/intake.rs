@@ -406,21 +406,11 @@ impl Intake {
         };
         let actor = scope.session().person;
         let header = Header { channel, received_on, subject, principal, actor };
-        let campaign = application.campaign();
-        Submission {
-            claim: self.keys.claim(subject, campaign),
-            key: match key {
-                Key::Chosen(key) => self.keys.key_hash(principal, b"chosen", key.as_bytes()),
-                Key::OfContent => self.keys.key_hash(principal, b"content", &digest),
-            },
-            digest,
-            channel,
-            received_on,
-            subject,
-            principal,
-            record: self.keys.seal_record(campaign, &header, body),
-            application: Box::new(application),
-        }
+        let key = match key {
+            Key::Chosen(key) => self.keys.key_hash(principal, b"chosen", key.as_bytes()),
+            Key::OfContent => self.keys.key_hash(principal, b"content", &digest),
+        };
+        Submission::sealed(&self.keys, &header, key, digest, body, application)
     }
 }
 

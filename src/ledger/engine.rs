@@ -6,8 +6,9 @@ use jiff::{Timestamp, civil::Date};
 
 use super::{
     Position,
+    keys::HouseKeys,
     proof::{Digest, Tree},
-    record::Channel,
+    record::{Channel, Header},
     seal::{Claim, KeyHash, Subject},
 };
 use crate::{application::Application, schemes::Outcome};
@@ -32,6 +33,34 @@ pub struct Submission {
     pub record: Vec<u8>,
     /// The application itself, for the judges, once it is durable.
     pub application: Box<Application>,
+}
+
+impl Submission {
+    /// Seals `body`, whose digest and meaning are given, for the subject of `header`; the claim is theirs, in the
+    /// application's campaign.
+    #[must_use]
+    pub fn sealed(
+        keys: &HouseKeys,
+        header: &Header,
+        key: KeyHash,
+        digest: Digest,
+        body: &[u8],
+        application: Application,
+    ) -> Self {
+        let Header { channel, received_on, subject, principal, .. } = *header;
+        let campaign = application.campaign();
+        Self {
+            claim: keys.claim(subject, campaign),
+            key,
+            digest,
+            channel,
+            received_on,
+            subject,
+            principal,
+            record: keys.seal_record(campaign, header, body),
+            application: Box::new(application),
+        }
+    }
 }
 
 /// A decision on its way into the ledger.

@@ -147,24 +147,11 @@ fn body(person: u64, body: u8) -> String {
 fn submission(keys: &HouseKeys, person: u64, key: u8, version: u8) -> Submission {
     let subject = keys.subject(&FiscalCode::made_up(person));
     let bytes = body(person, version);
-    let header = Header {
-        channel: Channel::Citizen,
-        received_on: DAY,
-        subject,
-        principal: subject,
-        actor: subject,
-    };
-    Submission {
-        claim: keys.claim(subject, CAMPAIGN),
-        key: keys.key_hash(subject, b"chosen", &[key]),
-        digest: sha256(bytes.as_bytes()),
-        channel: Channel::Citizen,
-        received_on: DAY,
-        subject,
-        principal: subject,
-        record: keys.seal_record(CAMPAIGN, &header, bytes.as_bytes()),
-        application: Box::new(application::parse(bytes.as_bytes(), Rules::builtin()).unwrap()),
-    }
+    let header = Header::of_citizen(subject, DAY);
+    let key = keys.key_hash(subject, b"chosen", &[key]);
+    let application = application::parse(bytes.as_bytes(), Rules::builtin()).unwrap();
+    let digest = sha256(bytes.as_bytes());
+    Submission::sealed(keys, &header, key, digest, bytes.as_bytes(), application)
 }
 
 /// What a batch is made of is gathered in this order: submissions, rulings, withdrawals; erasures come in one of their own.

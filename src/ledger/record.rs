@@ -83,6 +83,13 @@ pub enum RecordFault {
 }
 
 impl Header {
+    /// The header of what a citizen hands in for themselves.
+    #[must_use]
+    pub fn of_citizen(citizen: Subject, received_on: Date) -> Self {
+        let (subject, principal, actor) = (citizen, citizen, citizen);
+        Self { channel: Channel::Citizen, received_on, subject, principal, actor }
+    }
+
     fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[0] = VERSION;

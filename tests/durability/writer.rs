@@ -18,7 +18,7 @@ use sportello::{
     clock::Clock,
     config::{Flags, Settings},
     ledger::{
-        Case, Channel, Ledger, Position, Receipt,
+        Case, Ledger, Position, Receipt,
         engine::{FIRST, Ruling, Submission, Verdict},
         handover::Handover,
         keys::HouseKeys,
@@ -109,24 +109,11 @@ impl House {
 
     pub(crate) fn submission(&self, visit: Visit) -> Submission {
         let (keys, subject, bytes) = (&self.keys, self.subject(visit), body(visit));
-        let header = Header {
-            channel: Channel::Citizen,
-            received_on: DAY,
-            subject,
-            principal: subject,
-            actor: subject,
-        };
-        Submission {
-            claim: keys.claim(subject, CAMPAIGN),
-            key: keys.key_hash(subject, b"chosen", &visit.key.to_be_bytes()),
-            digest: sha256(bytes.as_bytes()),
-            channel: Channel::Citizen,
-            received_on: DAY,
-            subject,
-            principal: subject,
-            record: keys.seal_record(CAMPAIGN, &header, bytes.as_bytes()),
-            application: Box::new(application::parse(bytes.as_bytes(), Rules::builtin()).unwrap()),
-        }
+        let header = Header::of_citizen(subject, DAY);
+        let key = keys.key_hash(subject, b"chosen", &visit.key.to_be_bytes());
+        let application = application::parse(bytes.as_bytes(), Rules::builtin()).unwrap();
+        let digest = sha256(bytes.as_bytes());
+        Submission::sealed(keys, &header, key, digest, bytes.as_bytes(), application)
     }
 
     pub(crate) fn receipt(&self, verdict: &Verdict, visit: Visit) -> Option<Receipt> {
