@@ -325,6 +325,12 @@ pub const SETTINGS: &[Setting] = &[
         "Events that wait to be written to the audit trail.",
     ),
     setting(
+        "audit.entered_wait_ms",
+        "100",
+        Allowed::Number(0, 10_000),
+        "How long an entering, for which nobody waits, is held to be written together with others, milliseconds.",
+    ),
+    setting(
         "judges.threads",
         "0",
         Allowed::Number(0, 1024),

@@ -177,6 +177,7 @@ impl Settings {
         audit::Config {
             months_kept: self.number("audit.months_kept"),
             queue_events_max: self.count("audit.queue_events_max"),
+            entered_wait_ms: self.number("audit.entered_wait_ms"),
         }
     }
 

@@ -21,14 +21,17 @@ mod writer;
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
 };
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    runtime::Builder,
+    sync::{mpsc, oneshot},
+};
 
 pub use self::month::note_command;
 pub(super) use self::month::{FORM, copy};
@@ -47,6 +50,8 @@ pub struct Config {
     pub months_kept: u64,
     /// Events that wait for the writer; whoever brings one more waits with it.
     pub queue_events_max: usize,
+    /// How long an entering waits to be written together with others, milliseconds; nobody waits for it.
+    pub entered_wait_ms: u64,
 }
 
 /// Somebody who looks or changes.
@@ -63,15 +68,48 @@ pub struct Trail {
     keys: Arc<HouseKeys>,
     clock: Clock,
     notes: mpsc::Sender<Note>,
+    entered: Arc<Entered>,
     failed: Arc<AtomicBool>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 enum Note {
-    /// Whoever waits for it, if anybody does.
-    Event(Event, Box<Actor>, Option<oneshot::Sender<()>>),
+    /// And whoever waits for it.
+    Event(Event, Actor, oneshot::Sender<()>),
     Control(Timestamp, String),
+    /// Somebody entered, the first since the writer took those who had.
+    Entered,
     Close,
+}
+
+/// Who entered and is not written yet. Beside the queue, so that a thousand of them wake the writer once.
+struct Entered {
+    waiting: Mutex<Vec<(Event, Actor)>>,
+    events_max: usize,
+}
+
+impl Entered {
+    /// Whether it is the first; the event comes back when there is no room.
+    fn put(&self, event: Event, actor: Actor) -> Result<bool, Event> {
+        let mut waiting = self.lock();
+        if waiting.len() >= self.events_max {
+            return Err(event);
+        }
+        waiting.push((event, actor));
+        Ok(waiting.len() == 1)
+    }
+
+    fn take(&self) -> Vec<(Event, Actor)> {
+        std::mem::take(&mut self.lock())
+    }
+
+    fn lose(&self) {
+        self.take().iter().for_each(|(event, _)| lost(event));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Event, Actor)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Trail {
@@ -87,34 +125,50 @@ impl Trail {
     ) -> Result<Self, OpenFault> {
         let writer = Writer::open(directory, Arc::clone(&keys), clock.now(), config)?;
         let (notes, waiting) = mpsc::channel(config.queue_events_max);
+        let entered = Entered { waiting: Mutex::default(), events_max: config.queue_events_max };
+        let entered = Arc::new(entered);
+        // For its timer alone.
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
         let failed = Arc::new(AtomicBool::new(false));
         list::AUDIT_FAILED.gauge(&[]).set(0.0);
         let thread = thread::Builder::new()
             .name("audit".to_owned())
             .spawn({
-                let failed = Arc::clone(&failed);
-                move || writer.run(waiting, &failed)
+                let (entered, failed) = (Arc::clone(&entered), Arc::clone(&failed));
+                move || runtime.block_on(writer.run(waiting, &entered, &failed))
             })
             .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
-        Ok(Self { keys, clock, notes, failed, thread: Mutex::new(Some(thread)) })
+        Ok(Self { keys, clock, notes, entered, failed, thread: Mutex::new(Some(thread)) })
     }
 
     /// Notes that `who` does `action` to the data of `subject`; it is on disk when this returns, so call it before the data
     /// leaves. Should the trail have failed, it is told in the log instead, and this returns all the same.
     pub async fn note(&self, action: Action, subject: Subject, who: Who<'_>, object: Object) {
         let (written, answer) = oneshot::channel();
-        let (event, note) = self.event(action, subject, who, object, Some(written));
+        let (event, actor) = self.event(action, subject, who, object);
+        let note = Note::Event(event, actor, written);
         if self.notes.send(note).await.is_err() || answer.await.is_err() {
             lost(&event);
         }
     }
 
-    /// Notes that `who` was let in, without waiting for the disk.
+    /// Notes that `who` was let in, without waiting for the disk: written within [`Config::entered_wait_ms`].
     pub fn entered(&self, who: Who<'_>) {
         let subject = self.keys.subject(&who.fiscal_code);
-        let (event, note) = self.event(Action::Entered, subject, who, None, None);
-        if self.notes.try_send(note).is_err() {
-            lost(&event);
+        let (event, actor) = self.event(Action::Entered, subject, who, None);
+        match self.entered.put(event, actor) {
+            // A queue without room holds what wakes the writer as well.
+            Ok(true) => {
+                let _full = self.notes.try_send(Note::Entered);
+            }
+            Ok(false) => {}
+            Err(event) => lost(&event),
+        }
+        if self.failed() {
+            self.entered.lose();
         }
     }
 
@@ -124,12 +178,11 @@ impl Trail {
         subject: Subject,
         who: Who<'_>,
         object: Object,
-        written: Option<oneshot::Sender<()>>,
-    ) -> (Event, Note) {
+    ) -> (Event, Actor) {
         let actor = Actor::of(&self.keys, who);
         let (at, principal) = (self.clock.now(), actor.principal);
         let event = Event { at, action, subject, actor: actor.person, principal, object };
-        (event, Note::Event(event, Box::new(actor), written))
+        (event, actor)
     }
 
     /// Notes what an operator, or the server itself, did.

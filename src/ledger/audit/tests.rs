@@ -8,7 +8,7 @@ use crate::{
     schemes::{Campaign, Scheme},
 };
 
-const CONFIG: Config = Config { months_kept: 24, queue_events_max: 16 };
+const CONFIG: Config = Config { months_kept: 24, queue_events_max: 16, entered_wait_ms: 5 };
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 
 struct House {
@@ -30,8 +30,16 @@ fn at(text: &str) -> Timestamp {
 
 impl House {
     fn trail(&self) -> Trail {
+        self.trail_with(CONFIG)
+    }
+
+    fn trail_with(&self, config: Config) -> Trail {
         let (keys, clock) = (Arc::clone(&self.keys), self.clock.clone());
-        Trail::open(self.directory.path(), keys, clock, CONFIG).unwrap()
+        Trail::open(self.directory.path(), keys, clock, config).unwrap()
+    }
+
+    fn did(&self, n: u64) -> Vec<String> {
+        self.search(n).done_by().unwrap().into_iter().map(|line| line.what).collect()
     }
 
     fn search(&self, n: u64) -> Search {
@@ -187,4 +195,30 @@ fn commands_that_run_at_once_are_all_noted_in_one_chain() {
     });
     assert_eq!(controls(house.directory.path()).unwrap().len(), 200);
     assert_eq!(house.findings(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn who_enters_waits_for_company_and_no_longer_than_whoever_cannot_wait() {
+    let house = house("2024-09-16T15:30:00Z");
+    let trail = house.trail_with(Config { entered_wait_ms: 3_600_000, ..CONFIG });
+    trail.entered(citizen(1));
+    trail.entered(citizen(2));
+    assert!(house.did(1).is_empty());
+    look(&house, &trail, citizen(2), 2).await;
+    assert_eq!(house.did(1), ["entered"]);
+    assert_eq!(house.did(2), ["entered", "application-shown"]);
+    trail.entered(citizen(3));
+    trail.close();
+    assert_eq!(house.did(3), ["entered"]);
+}
+
+#[tokio::test]
+async fn who_enters_alone_is_written_after_the_wait() {
+    let house = house("2024-09-16T15:30:00Z");
+    let trail = house.trail();
+    trail.entered(citizen(1));
+    while house.did(1).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(house.did(1), ["entered"]);
 }

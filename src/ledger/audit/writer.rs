@@ -7,23 +7,28 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use jiff::Timestamp;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
 
 use super::{
     super::{engine::OpenFault, keys::HouseKeys, proof::Digest, seal::Subject},
-    Config, Note,
+    Config, Entered, Note,
     event::{Actor, Event},
+    lost,
     month::{Month, Stored},
 };
 use crate::metrics as list;
 
 /// People remembered as named; past it some are named again, which costs bytes and nothing else.
 const NAMED_MAX: usize = 100_000;
-/// Events written with one sync.
+/// Events written with one sync, besides those who entered.
 const ROW_EVENTS_MAX: usize = 1024;
 
 pub(super) struct Writer {
@@ -41,7 +46,8 @@ pub(super) struct Writer {
 /// What is written together.
 #[derive(Default)]
 struct Gathered {
-    events: Vec<(Event, Box<Actor>)>,
+    events: Vec<(Event, Actor)>,
+    entered: Vec<(Event, Actor)>,
     waiters: Vec<oneshot::Sender<()>>,
     controls: Vec<(Timestamp, String)>,
     close: bool,
@@ -52,16 +58,26 @@ impl Gathered {
         match note {
             Note::Event(event, actor, written) => {
                 self.events.push((event, actor));
-                self.waiters.extend(written);
+                self.waiters.push(written);
             }
             Note::Control(at, what) => self.controls.push((at, what)),
+            Note::Entered => {}
             Note::Close => self.close = true,
         }
     }
 
+    /// Whether there is more to write than who entered.
+    fn urgent(&self) -> bool {
+        !self.events.is_empty() || !self.controls.is_empty() || self.close
+    }
+
     fn at(&self) -> Option<Timestamp> {
         let controls = self.controls.iter().map(|(at, _)| *at);
-        self.events.iter().map(|(event, _)| event.at).chain(controls).max()
+        self.all().map(|(event, _)| event.at).chain(controls).max()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &(Event, Actor)> {
+        self.entered.iter().chain(&self.events)
     }
 }
 
@@ -83,19 +99,28 @@ impl Writer {
     }
 
     /// Works until it is told to close or something fails, which is final.
-    pub(super) fn run(mut self, mut notes: mpsc::Receiver<Note>, failed: &AtomicBool) {
-        while let Some(first) = notes.blocking_recv() {
+    pub(super) async fn run(
+        mut self,
+        mut notes: mpsc::Receiver<Note>,
+        entered: &Entered,
+        failed: &AtomicBool,
+    ) {
+        while let Some(first) = notes.recv().await {
             let mut gathered = Gathered::default();
             gathered.add(first);
+            self.wait_for_company(&mut gathered, &mut notes).await;
             while gathered.events.len() < ROW_EVENTS_MAX
                 && let Ok(note) = notes.try_recv()
             {
                 gathered.add(note);
             }
+            gathered.entered = entered.take();
             if let Err(fault) = self.write(&gathered) {
                 failed.store(true, Ordering::Release);
                 list::AUDIT_FAILED.gauge(&[]).set(1.0);
                 tracing::error!(%fault, "the audit trail has failed: mend the storage and restart");
+                gathered.entered.iter().for_each(|(event, _)| lost(event));
+                entered.lose();
                 // Closing would sync again, and what a failed sync left is known only after a restart.
                 std::mem::forget(self);
                 return;
@@ -106,6 +131,16 @@ impl Writer {
             if gathered.close {
                 return;
             }
+        }
+    }
+
+    /// Nobody waits for those who entered: more of them may come, until somebody brings what is urgent.
+    async fn wait_for_company(&self, gathered: &mut Gathered, notes: &mut mpsc::Receiver<Note>) {
+        let deadline = Instant::now() + Duration::from_millis(self.config.entered_wait_ms);
+        while !gathered.urgent()
+            && let Ok(Some(note)) = timeout_at(deadline, notes.recv()).await
+        {
+            gathered.add(note);
         }
     }
 
@@ -125,9 +160,9 @@ impl Writer {
             (row.number, row.root, row.signature) = (number, root, self.keys.sign_root(&root));
             row.insert(&transaction)
         };
-        if !gathered.events.is_empty() {
+        if gathered.all().next().is_some() {
             let mut row = Stored::at(now);
-            for (event, actor) in &gathered.events {
+            for (event, actor) in gathered.all() {
                 event.encode(&mut row.events);
                 let who = (actor.person, actor.principal);
                 if !self.named.contains(&who) && !named.contains(&who) {
