@@ -25,7 +25,7 @@ use sportello::{
         leases::Leases,
         limits::{self, Limits, Rate},
         pressure::{Class, Pressure},
-        schedule::Window,
+        schedule::{Schedule, Window},
     },
     identity::{Assurance, Audience, Identity, demo::Minter},
     ledger::{
@@ -73,7 +73,7 @@ fn gate(criterion: &mut Criterion) {
     let _exporter = Exporter::install().expect("nobody else records");
     let settings =
         Settings::gather(None, std::iter::empty(), &Flags::default()).expect("defaults are valid");
-    let (schedule, now) = (settings.schedule(), EVENING);
+    let (schedule, now) = (Schedule::new(settings.schedule()), EVENING);
     let leases = Leases::new(settings.leases_max());
     let pressure = Pressure::new(settings.requests_max());
 

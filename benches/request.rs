@@ -26,8 +26,8 @@ use sportello::{
     civic::FiscalCode,
     clock::Clock,
     config::{Flags, Settings},
-    gate::{leases::Leases, limits::Limits, pressure::Pressure},
-    http::{meters::Meters, request::Public},
+    gate::{leases::Leases, limits::Limits, pressure::Pressure, schedule::Schedule},
+    http::{api::status::LastStatus, meters::Meters, request::Public},
     identity::{Assurance, Identity, demo::Minter},
     intake::{Desk, Intake},
     judges::{Bench, Judges},
@@ -134,7 +134,7 @@ impl House {
                 clock: clock.clone(),
                 keys: Arc::clone(&keys),
                 rules: Rules::builtin(),
-                schedule: settings.schedule(),
+                schedule: Schedule::new(settings.schedule()),
                 verifier: minter.verifier(),
                 leases: Leases::new(settings.leases_max()),
                 limits: Limits::new(&settings.limits()),
@@ -169,6 +169,7 @@ impl House {
             body: self.settings.body(),
             draining: CancellationToken::new(),
             meters: Meters::default(),
+            status: LastStatus::default(),
         })
     }
 

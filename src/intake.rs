@@ -16,7 +16,7 @@ use crate::{
     gate::{
         leases::Leases,
         limits::{Limits, TooOften},
-        schedule::{self, Window},
+        schedule::{Schedule, Window},
     },
     identity::{
         Audience, Identity,
@@ -55,7 +55,7 @@ pub struct Intake {
     /// The law.
     pub rules: &'static Rules,
     /// Who may enter when.
-    pub schedule: schedule::Config,
+    pub schedule: Schedule,
     /// Whose identity tokens are trusted.
     pub verifier: Verifier,
     /// Reserved finishes.

@@ -25,8 +25,8 @@ use crate::{
     civic::local_time,
     clock::Clock,
     config::{KeySource, Settings},
-    gate::{leases::Leases, limits::Limits, pressure::Pressure},
-    http::{listener, meters::Meters, request::Public, tls},
+    gate::{leases::Leases, limits::Limits, pressure::Pressure, schedule::Schedule},
+    http::{api::status::LastStatus, listener, meters::Meters, request::Public, tls},
     identity::token::Verifier,
     intake::{Desk, Intake},
     judges::{Bench, Judges},
@@ -225,7 +225,7 @@ fn intake(settings: &Settings, start: Start) -> Result<(Arc<Intake>, Arc<Urn<Cas
         clock: start.clock,
         keys,
         rules,
-        schedule: settings.schedule(),
+        schedule: Schedule::new(settings.schedule()),
         verifier: start.verifier,
         leases: Leases::new(settings.leases_max()),
         limits: Limits::new(&settings.limits()),
@@ -369,6 +369,7 @@ fn spawn_public(
                     body,
                     draining: draining.clone(),
                     meters: Meters::default(),
+                    status: LastStatus::default(),
                 };
                 tokio::select! {
                     served = listener::serve(listener, shared, Rc::new(public)) => served,

@@ -3,8 +3,10 @@
 //! A slice holds its first instant and not its last. It is built from wall-clock times, so a citizens' night lasts 15 or 17
 //! hours when the clocks change.
 
+use std::sync::{Mutex, PoisonError};
+
 use jiff::{
-    Timestamp, ToSpan as _,
+    SignedDuration, Timestamp, ToSpan as _,
     civil::{Date, Time, Weekday},
     tz::TimeZone,
 };
@@ -14,6 +16,9 @@ use crate::{civic::local_time, identity::Audience};
 /// Days around now in which slices are looked for: every audience enters once in a week at least, or never.
 const LOOK_BACK_DAYS: i32 = 4;
 const LOOK_AHEAD_DAYS: i32 = 9;
+
+/// How long an answer without an end is remembered.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// A daily slice of wall-clock time. One that ends before it starts runs through midnight; one that ends when it starts
 /// holds the whole day.
@@ -102,6 +107,45 @@ impl Config {
     fn weekend_on(&self, day: Date) -> Option<(Timestamp, Timestamp)> {
         let weekend = matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
         (self.weekends_open && weekend).then(|| span(day, Time::midnight(), Time::midnight()))?
+    }
+}
+
+/// The schedule at work. It remembers an answer for as long as it holds: finding it means a fortnight of wall-clock times.
+#[derive(Debug)]
+pub struct Schedule {
+    config: Config,
+    known: Mutex<[Option<Known>; Audience::ALL.len()]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    from: Timestamp,
+    until: Timestamp,
+    window: Window,
+}
+
+impl Schedule {
+    /// By these slices.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self { config, known: Mutex::default() }
+    }
+
+    /// Whether `audience` may enter at `now`.
+    #[must_use]
+    pub fn window(&self, audience: Audience, now: Timestamp) -> Window {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = &mut known[audience as usize];
+        if let Some(known) = known.filter(|known| (known.from..known.until).contains(&now)) {
+            return known.window;
+        }
+        let window = self.config.window(audience, now);
+        let until = match window {
+            Window::Open { until } => until.unwrap_or(now + AGAIN_AFTER),
+            Window::Closed { opens_at } => opens_at,
+        };
+        *known = Some(Known { from: now, until, window });
+        window
     }
 }
 
@@ -209,6 +253,24 @@ mod tests {
             "2024-09-21T20:00:00",
             "2024-09-22T08:00:00",
         );
+    }
+
+    #[test]
+    fn a_remembered_answer_holds_until_the_slice_ends_and_not_before_it_was_given() {
+        let schedule = Schedule::new(config(true));
+        let instants =
+            (0..14 * 24 * 4).map(|quarter| rome("2024-09-16T00:10:00") + (quarter * 15).minutes());
+        // Back and forth: a clock may be set back.
+        let zigzag = instants.clone().flat_map(|now| [now, now - 9.hours(), now + 30.hours()]);
+        for now in instants.chain(zigzag) {
+            for audience in Audience::ALL {
+                assert_eq!(
+                    schedule.window(audience, now),
+                    schedule.config.window(audience, now),
+                    "{now}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{net::IpAddr, rc::Rc, sync::Arc};
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use tokio_util::sync::CancellationToken;
 
-use super::{body, meters::Meters, problem::Language};
+use super::{api::status::LastStatus, body, meters::Meters, problem::Language};
 use crate::{gate::pressure::Pressure, intake::Desk, session::Session};
 
 /// One runtime's public side.
@@ -20,6 +20,8 @@ pub struct Public {
     pub draining: CancellationToken,
     /// This runtime's meters.
     pub meters: Meters,
+    /// What this runtime told last at `/v1/status`.
+    pub status: LastStatus,
 }
 
 /// What a use case is given of its request.

@@ -8,6 +8,7 @@ use super::{
     Position,
     keys::HouseKeys,
     proof::{Digest, Tree},
+    receipt::ReceiptCode,
     record::{Channel, Header},
     seal::{Claim, KeyHash, Subject},
 };
@@ -148,6 +149,9 @@ pub struct Written {
 
 /// The signed tree over a batch, from which its receipts take their proofs.
 pub struct SignedBatch {
+    pub(super) first: Position,
+    /// Of its receipts, in the order of their positions.
+    pub(super) codes: Vec<ReceiptCode>,
     pub(super) tree: Tree,
     pub(super) signature: String,
 }

@@ -9,6 +9,7 @@ use super::{
     engine::{Change, Entry, SignedBatch, StoredBatch, Submission},
     keys::{Generation, HouseKeys},
     proof::{Digest, Proof, Tree, house_leaf, receipt_leaf},
+    receipt::ReceiptCode,
     record::{Channel, day_number, day_of},
     seal::{Claim, KeyHash},
 };
@@ -52,6 +53,11 @@ impl Entry {
     pub(super) fn decode_all(bytes: &[u8]) -> Option<Vec<Self>> {
         let (rows, rest) = bytes.as_chunks::<ENTRY_BYTES>();
         rest.is_empty().then(|| rows.iter().map(Self::decode).collect())?
+    }
+
+    /// The leaf of its receipt.
+    pub(super) fn leaf(&self, code: ReceiptCode) -> Digest {
+        receipt_leaf(&code.to_string(), &self.received_on.to_string(), &self.digest)
     }
 
     fn decode(row: &[u8; ENTRY_BYTES]) -> Option<Self> {
@@ -107,14 +113,14 @@ impl Change {
 }
 
 impl HouseKeys {
-    /// The leaf of the entry at `position`.
-    pub(super) fn leaf(&self, campaign: Campaign, position: Position, entry: &Entry) -> Digest {
-        let code = self.receipt(campaign, position).to_string();
-        receipt_leaf(&code, &entry.received_on.to_string(), &entry.digest)
-    }
-
-    /// The tree over a batch: its receipts, and what the house adds.
-    pub(super) fn tree(&self, campaign: Campaign, batch: &Contents<'_>) -> Tree {
+    /// The tree over a batch, its receipts and what the house adds, and the receipts' codes in the order of their positions.
+    pub(super) fn tree(
+        &self,
+        campaign: Campaign,
+        batch: &Contents<'_>,
+    ) -> (Tree, Vec<ReceiptCode>) {
+        let code = |offset| self.receipt(campaign, Position(batch.first.0 + offset));
+        let codes: Vec<_> = (0..).map(code).take(batch.entries.len()).collect();
         let mut leaves = Vec::with_capacity(batch.entries.len() + 1);
         leaves.push(house_leaf(
             batch.previous_root,
@@ -122,10 +128,8 @@ impl HouseKeys {
             batch.encoded,
             batch.changes,
         ));
-        for (offset, entry) in (0..).zip(batch.entries) {
-            leaves.push(self.leaf(campaign, Position(batch.first.0 + offset), entry));
-        }
-        Tree::of(leaves)
+        leaves.extend(codes.iter().zip(batch.entries).map(|(code, entry)| entry.leaf(*code)));
+        (Tree::of(leaves), codes)
     }
 
     /// The house's signature over a root, by its newest key.
@@ -162,7 +166,7 @@ pub(super) struct Contents<'b> {
 
 impl StoredBatch {
     /// Its tree, made again.
-    pub(super) fn tree(&self, keys: &HouseKeys, campaign: Campaign) -> Tree {
+    pub(super) fn tree(&self, keys: &HouseKeys, campaign: Campaign) -> (Tree, Vec<ReceiptCode>) {
         let Self { first, written_at, ref entries, ref previous_root, .. } = *self;
         let changes = Change::encode_all(&self.changes);
         let encoded = Entry::encode_all(entries);
@@ -181,7 +185,13 @@ impl StoredBatch {
 impl SignedBatch {
     /// The tree of a stored batch, made again.
     pub(super) fn restored(keys: &HouseKeys, campaign: Campaign, stored: StoredBatch) -> Arc<Self> {
-        Arc::new(Self { tree: stored.tree(keys, campaign), signature: stored.signature })
+        let (tree, codes) = stored.tree(keys, campaign);
+        Arc::new(Self { first: stored.first, codes, tree, signature: stored.signature })
+    }
+
+    /// The code of the receipt at a position.
+    pub(super) fn code(&self, position: Position) -> Option<ReceiptCode> {
+        self.codes.get(position.0.checked_sub(self.first.0)? as usize).copied()
     }
 
     pub(super) fn proof(&self, leaf: &Digest) -> Option<Proof> {

@@ -247,7 +247,7 @@ impl Ledger {
         digest: &Digest,
         batch: &SignedBatch,
     ) -> Option<Receipt> {
-        let receipt = self.code(position).to_string();
+        let receipt = batch.code(position)?.to_string();
         let received_on = received_on.to_string();
         let leaf = proof::receipt_leaf(&receipt, &received_on, digest);
         let proof = batch.proof(&leaf)?;

@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
 
+/// `right:` and a digest in base 64.
+const STEP_CHARACTERS_MAX: usize = 6 + 44;
+
 /// The path from a receipt's leaf to a signed root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,8 +110,11 @@ impl Tree {
         let mut path = Vec::with_capacity(self.levels.len());
         for level in &self.levels {
             if let Some(neighbour) = level.get(place ^ 1) {
-                let side = if place % 2 == 1 { "left" } else { "right" };
-                path.push(format!("{side}:{}", STANDARD.encode(neighbour)));
+                let side = if place % 2 == 1 { "left:" } else { "right:" };
+                let mut step = String::with_capacity(STEP_CHARACTERS_MAX);
+                step.push_str(side);
+                STANDARD.encode_string(neighbour, &mut step);
+                path.push(step);
             }
             place /= 2;
         }

@@ -4,7 +4,7 @@
 //! the house's key turns into 16 letters. Turned back, the 48 bits are zero again only for a code that this house gave:
 //! whoever guesses hits one in 2.8 · 10^14. Source of the construction: Luby and Rackoff, 1988.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::{Position, keys::HouseKeys};
 use crate::schemes::{Campaign, Scheme};
@@ -56,13 +56,11 @@ impl ReceiptCode {
 impl fmt::Display for ReceiptCode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}-{}", self.campaign.scheme.receipt_prefix(), self.campaign.year)?;
-        for index in 0..CODE_LETTERS {
-            if index % 4 == 0 {
-                formatter.write_str("-")?;
-            }
-            let shift = 5 * (CODE_LETTERS - 1 - index);
-            let letter = ALPHABET[(self.block >> shift & 31) as usize];
-            write!(formatter, "{}", letter as char)?;
+        for group in (0..CODE_LETTERS / 4).rev() {
+            let letters = (self.block >> (20 * group)) as usize;
+            let letter = |place: usize| ALPHABET[letters >> (5 * place) & 31] as char;
+            formatter.write_char('-')?;
+            (0..4).rev().try_for_each(|place| formatter.write_char(letter(place)))?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The second wall of promise 3: what is stored about a person opens for that person's key alone.
 
+use std::cell::RefCell;
+
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     hmac,
@@ -101,8 +103,7 @@ impl HouseKeys {
         let ring = self.ring();
         let newest = ring.len() - 1;
         sealed.push(u8::try_from(newest).expect("a ring holds 256 keys at most"));
-        let mut nonce = [0; NONCE_LEN];
-        fill_random(&mut nonce);
+        let nonce = fresh_nonce();
         sealed.extend_from_slice(&nonce);
         let start = sealed.len();
         sealed.extend_from_slice(plaintext);
@@ -147,6 +148,24 @@ impl HouseKeys {
         body.truncate(length);
         Ok(body)
     }
+}
+
+/// Nonces that a thread takes from the system's generator at once: they are no secrets, and asking costs as much as sealing.
+const NONCES_AHEAD: usize = 64;
+
+fn fresh_nonce() -> [u8; NONCE_LEN] {
+    thread_local! {
+        static AHEAD: RefCell<Vec<[u8; NONCE_LEN]>> = const { RefCell::new(Vec::new()) };
+    }
+    AHEAD.with_borrow_mut(|ahead| {
+        ahead.pop().unwrap_or_else(|| {
+            let mut fresh = [[0; NONCE_LEN]; NONCES_AHEAD];
+            fill_random(fresh.as_flattened_mut());
+            let (first, rest) = fresh.split_first().expect("some are taken");
+            ahead.extend_from_slice(rest);
+            *first
+        })
+    })
 }
 
 impl Generation {

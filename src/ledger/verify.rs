@@ -145,7 +145,7 @@ impl Inspection {
 
     /// A batch under its signed root, and everything in it.
     fn examine_all(&self, number: u32, batch: &StoredBatch) -> Vec<Finding> {
-        let unsigned = batch.tree(&self.keys, self.campaign).root() != batch.root
+        let unsigned = batch.tree(&self.keys, self.campaign).0.root() != batch.root
             || !self.keys.signed_root(&batch.root, &batch.signature);
         let mut findings = Vec::new();
         if unsigned {
@@ -230,9 +230,9 @@ impl Inspection {
     /// # Errors
     /// [`StorageFault`] when the disk does not answer.
     pub fn holds(&self, receipt: &Receipt) -> Result<bool, StorageFault> {
-        let Some(position) = ReceiptCode::parse(&receipt.receipt)
-            .and_then(|code| self.keys.position(code))
-            .filter(|position| lock(&self.index).durable_state(*position).is_some())
+        let Some((code, position)) = ReceiptCode::parse(&receipt.receipt)
+            .and_then(|code| Some((code, self.keys.position(code)?)))
+            .filter(|(_, position)| lock(&self.index).durable_state(*position).is_some())
         else {
             return Ok(false);
         };
@@ -240,7 +240,7 @@ impl Inspection {
         let Some(entry) = batch.entries.get((position.0 - batch.first.0) as usize) else {
             return Ok(false);
         };
-        let leaf = self.keys.leaf(self.campaign, position, entry);
+        let leaf = entry.leaf(code);
         let proof = &receipt.proof;
         Ok(receipt.digest == content_digest(&entry.digest)
             && receipt.received_on == entry.received_on.to_string()

@@ -54,6 +54,7 @@ async fn an_officer_learns_who_was_shown_or_changed_whose_data_and_when() {
     let receipt = place.rsplit('/').next().unwrap();
     let about: Vec<_> = lines.iter().filter(|line| line["receipt"] == receipt).collect();
     assert_eq!(about.len(), 5);
+    counter.stop();
     let neighbours = ask(&counter, &["--fiscal-code", other.as_str()]);
     assert_eq!(
         told(&neighbours),
@@ -62,7 +63,6 @@ async fn an_officer_learns_who_was_shown_or_changed_whose_data_and_when() {
     );
 
     // An intermediary's clerk is named with the office, on the client's side and on the clerk's own.
-    counter.stop();
     let counter = counter.reopen(MORNING);
     let clerk = counter.intermediary(9).await;
     let client = FiscalCode::made_up(3);

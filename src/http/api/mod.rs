@@ -5,7 +5,7 @@ mod batches;
 mod description;
 mod drafts;
 mod sessions;
-mod status;
+pub mod status;
 
 use std::rc::Rc;
 
@@ -25,7 +25,7 @@ pub(super) fn without_session(
     asked: &Asked<'_>,
 ) -> Result<Reply, Problem> {
     match action {
-        Action::Status => Ok(status::show(&public.desk.intake)),
+        Action::Status => Ok(status::show(public)),
         Action::Description => Ok(description::show()),
         Action::Enter => sessions::enter(public, asked),
         _ => Err(Problem::internal()),

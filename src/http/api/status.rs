@@ -1,19 +1,36 @@
 //! `GET /v1/status`: who may enter now, and which campaigns are open. The same for everybody.
 
+use std::cell::RefCell;
+
+use bytes::Bytes;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::super::guard::Reply;
+use super::super::{guard::Reply, request::Public};
 use crate::{civic::local_time, gate::schedule::Window, identity::Audience, intake::Intake};
 
 /// How long a cache may keep the status, seconds.
 const CACHE_SECONDS: u32 = 1;
 
-pub(super) fn show(intake: &Intake) -> Reply {
+/// What was told last, and in which second: it is the same for everybody, and tells the time to the second.
+#[derive(Debug, Default)]
+pub struct LastStatus(RefCell<(i64, Bytes)>);
+
+pub(super) fn show(public: &Public) -> Reply {
+    let intake = &public.desk.intake;
     let now = intake.clock.now();
+    let mut last = public.status.0.borrow_mut();
+    if last.1.is_empty() || last.0 != now.as_second() {
+        *last = (now.as_second(), told(intake, now).into());
+    }
+    Reply::public("application/json", last.1.clone(), CACHE_SECONDS)
+}
+
+fn told(intake: &Intake, now: Timestamp) -> String {
     let today = local_time::date_at(now);
     let audiences: Map<String, Value> = Audience::ALL
         .map(|audience| {
-            let told = match intake.window(audience) {
+            let told = match intake.schedule.window(audience, now) {
                 Window::Open { until } => {
                     json!({ "open": true, "until": until.map(local_time::rfc3339) })
                 }
@@ -38,11 +55,11 @@ pub(super) fn show(intake: &Intake) -> Reply {
             })
         })
         .collect();
-    let told = json!({
+    json!({
         "now": local_time::rfc3339(now),
         "audiences": audiences,
         "campaigns": campaigns,
         "draw": null,
-    });
-    Reply::public("application/json", told.to_string(), CACHE_SECONDS)
+    })
+    .to_string()
 }

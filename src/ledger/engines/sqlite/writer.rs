@@ -113,7 +113,7 @@ impl SqliteEngine {
             written_at,
             previous_root: &self.previous_root,
         };
-        let tree = self.keys.tree(self.campaign, &contents);
+        let (tree, codes) = self.keys.tree(self.campaign, &contents);
         let root = tree.root();
         let signature = self.keys.sign_root(&root);
 
@@ -134,7 +134,7 @@ impl SqliteEngine {
         transaction.commit()?;
         self.batches = number;
         self.previous_root = root;
-        Ok(Some(SignedBatch { tree, signature }))
+        Ok(Some(SignedBatch { first: plan.first, codes, tree, signature }))
     }
 }
 
