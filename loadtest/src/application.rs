@@ -1,8 +1,48 @@
 //! The application each citizen submits: the contract's example with the citizen's own fiscal code.
 
+use std::fmt;
+
 use bytes::{Bytes, BytesMut};
 
-/// A valid `iscro` application for one campaign year, cut where the fiscal code goes.
+/// A scheme that surge has a form for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// The income support for freelancers.
+    Iscro,
+    /// The 600 euros of March 2020.
+    Allowance600,
+}
+
+impl Scheme {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Iscro, Self::Allowance600];
+
+    /// Its name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Iscro => "iscro",
+            Self::Allowance600 => "allowance600",
+        }
+    }
+}
+
+/// What all citizens of a run apply for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Campaign {
+    /// The benefit.
+    pub scheme: Scheme,
+    /// The year in which it is applied for.
+    pub year: u16,
+}
+
+impl fmt::Display for Campaign {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.scheme.name(), self.year)
+    }
+}
+
+/// A valid application for one campaign, cut where the fiscal code goes.
 ///
 /// A body is two copies and one allocation: the generator shares its cores with the server.
 #[derive(Clone, Debug)]
@@ -12,10 +52,23 @@ pub struct Form {
 }
 
 impl Form {
-    /// The form for campaign `year`; up to 2023 the law also asks for a certified income.
+    /// The form for a campaign.
     #[must_use]
-    pub fn for_year(year: u16) -> Self {
-        let certified = if year <= 2023 { "\"6000.00\"" } else { "null" };
+    pub fn of(campaign: Campaign) -> Self {
+        match campaign.scheme {
+            Scheme::Iscro => Self::of_iscro(campaign.year),
+            Scheme::Allowance600 => Self::of_allowance600(),
+        }
+    }
+
+    /// Up to 2023 the law also asks for a certified income and one more year.
+    fn of_iscro(year: u16) -> Self {
+        let (certified, fourth) = if year <= 2023 {
+            let fourth = format!(r#",{{"year":{},"line":"RE","amount":"9000.00"}}"#, year - 4);
+            ("\"6000.00\"", fourth)
+        } else {
+            ("null", String::new())
+        };
         let before_code =
             format!(r#"{{"scheme":"iscro","year":{year},"applicant":{{"fiscalCode":""#);
         let after_code = format!(
@@ -24,7 +77,7 @@ impl Form {
                 r#""activity":{{"vatNumber":"00743110157","vatOpenedOn":"2015-03-01","kind":"individual"}},"#,
                 r#""incomes":[{{"year":{y1},"line":"LM","amount":"3000.00"}},"#,
                 r#"{{"year":{y2},"line":"RE","amount":"5000.00"}},"#,
-                r#"{{"year":{y3},"line":"RE","amount":"6000.00"}}],"#,
+                r#"{{"year":{y3},"line":"RE","amount":"6000.00"}}{fourth}],"#,
                 r#""certifiedIncome":{certified},"#,
                 r#""standing":{{"separateManagement":true,"directPension":false,"invalidityAllowance":false,"#,
                 r#""otherCompulsoryInsurance":false,"inclusionAllowance":false,"unemploymentBenefit":"none","#,
@@ -36,9 +89,25 @@ impl Form {
             y1 = year - 1,
             y2 = year - 2,
             y3 = year - 3,
+            fourth = fourth,
             certified = certified,
         );
         Self { before_code, after_code }
+    }
+
+    /// A professional's.
+    fn of_allowance600() -> Self {
+        let before_code = r#"{"scheme":"allowance600","applicant":{"fiscalCode":""#;
+        let after_code = concat!(
+            r#"","email":"cittadino@example.it","phone":"+390612345678"},"#,
+            r#""category":"professional","#,
+            r#""facts":{"vatNumber":"00743110157","vatOpenedOn":"2015-03-01","vatClosedOn":null,"#,
+            r#""separateManagement":true,"otherCompulsoryInsurance":false,"#,
+            r#""directPension":false,"citizensIncome":false},"#,
+            r#""payment":{"iban":"IT60X0542811101000000123456"},"#,
+            r#""consents":{"truthOfStatements":true}}"#,
+        );
+        Self { before_code: before_code.to_owned(), after_code: after_code.to_owned() }
     }
 
     /// The body for the person with `code`, which must need no escape in JSON.
@@ -69,11 +138,26 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
-    use super::Form;
+    use super::{Campaign, Form, Scheme};
+
+    fn form() -> Form {
+        Form::of(Campaign { scheme: Scheme::Iscro, year: 2024 })
+    }
+
+    #[test]
+    fn every_form_is_json_with_the_citizen_s_own_code() {
+        for (scheme, year) in
+            [(Scheme::Iscro, 2021), (Scheme::Iscro, 2025), (Scheme::Allowance600, 2020)]
+        {
+            let body = Form::of(Campaign { scheme, year }).filled_for("RSSMRA80A01H501U");
+            let body: serde_json::Value = serde_json::from_slice(&body).expect("the form is JSON");
+            assert_eq!(body["applicant"]["fiscalCode"], "RSSMRA80A01H501U");
+        }
+    }
 
     #[test]
     fn a_filled_form_is_the_citizen_s_own() {
-        let body = Form::for_year(2024).filled_for("RSSMRA80A01H501U");
+        let body = form().filled_for("RSSMRA80A01H501U");
         let body: serde_json::Value = serde_json::from_slice(&body).expect("the form is JSON");
         assert_eq!(body["applicant"]["fiscalCode"], "RSSMRA80A01H501U");
         assert_eq!(body["incomes"][2]["year"], 2021);
@@ -82,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_batch_s_line_is_the_client_s_under_a_mandate() {
-        let line = Form::for_year(2024).under_mandate("M-1", "RSSMRA80A01H501U");
+        let line = form().under_mandate("M-1", "RSSMRA80A01H501U");
         let line: serde_json::Value = serde_json::from_slice(&line).expect("the line is JSON");
         assert_eq!(line["mandate"], "M-1");
         assert_eq!(line["applicant"]["fiscalCode"], "RSSMRA80A01H501U");

@@ -9,13 +9,12 @@ use std::{
 use tokio::{runtime, sync::Barrier};
 
 use crate::{
-    application::Form,
+    application::{Campaign, Form},
     citizen::{Clients, Conduct, Counter, People},
     clock, closed_loop,
     interrupt::Watch,
     live::{Progress, REDRAW},
     open_loop,
-    preflight::CampaignYear,
     profile::Offer,
     receipts::Receipts,
     run::{Orders, RunFault, one_thread},
@@ -33,7 +32,7 @@ pub(crate) struct Generators<'o> {
     pub(crate) orders: &'o Orders,
     pub(crate) watch: &'o Watch,
     pub(crate) dialer: Dialer,
-    pub(crate) year: CampaignYear,
+    pub(crate) campaign: Campaign,
     pub(crate) run: i64,
     pub(crate) starts: Vec<Duration>,
     pub(crate) people: People,
@@ -100,7 +99,7 @@ impl Generators<'_> {
         };
         let clients = Clients { http1: client(http1, false), http2: client(http2, true) };
         let conduct = Conduct {
-            form: Form::for_year(self.year),
+            form: Form::of(self.campaign),
             mix: profile.mix.clone(),
             plan: profile.citizen.clone(),
             timely: Duration::from_millis(profile.thresholds.timely_ms),

@@ -8,10 +8,11 @@ use hyper::Request;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::{profile::Slice, wire::client::Client};
-
-/// The campaign year to apply for.
-pub type CampaignYear = u16;
+use crate::{
+    application::{Campaign, Scheme},
+    profile::Slice,
+    wire::client::Client,
+};
 
 /// Why a run would be pointless.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +34,9 @@ pub enum PreflightFault {
         source: serde_json::Error,
     },
     /// Nobody may apply now.
-    #[error("no iscro campaign is open at {target}: start it with `sportello serve --demo`")]
+    #[error(
+        "no campaign that surge has a form for is open at {target}: start it with `sportello serve --demo`"
+    )]
     NoCampaign {
         /// The server.
         target: String,
@@ -90,7 +93,7 @@ fn how_to_open(slice: Slice) -> &'static str {
 struct Status {
     now: String,
     audiences: Audiences,
-    campaigns: Vec<Campaign>,
+    campaigns: Vec<ToldCampaign>,
 }
 
 #[derive(Deserialize)]
@@ -108,10 +111,19 @@ struct Audience {
 }
 
 #[derive(Deserialize)]
-struct Campaign {
+struct ToldCampaign {
     scheme: String,
-    year: CampaignYear,
+    year: u16,
     open: bool,
+}
+
+impl ToldCampaign {
+    /// The campaign, if it is open and surge has a form for it.
+    fn usable(&self) -> Option<Campaign> {
+        let known = |scheme: &Scheme| self.open && scheme.name() == self.scheme;
+        let scheme = Scheme::ALL.into_iter().find(known)?;
+        Some(Campaign { scheme, year: self.year })
+    }
 }
 
 /// Asks the server for its open campaign and for the windows of `slice`, which must last for `length`.
@@ -123,7 +135,7 @@ pub async fn open_campaign(
     client: &Client,
     slice: Slice,
     length: Duration,
-) -> Result<CampaignYear, PreflightFault> {
+) -> Result<Campaign, PreflightFault> {
     let target = client.target().host.to_str().unwrap_or_default().to_owned();
     let no_answer =
         |what: &str| PreflightFault::NoAnswer { target: target.clone(), what: what.to_owned() };
@@ -137,8 +149,8 @@ pub async fn open_campaign(
     let status: Status = serde_json::from_slice(&reply.body)
         .map_err(|source| PreflightFault::NotTheContract { target: target.clone(), source })?;
     check_windows(&status, &target, slice, length)?;
-    let open = status.campaigns.iter().filter(|one| one.open && one.scheme == "iscro");
-    open.map(|one| one.year).max().ok_or(PreflightFault::NoCampaign { target })
+    let usable = status.campaigns.iter().filter_map(ToldCampaign::usable);
+    usable.max_by_key(|one| one.year).ok_or(PreflightFault::NoCampaign { target })
 }
 
 fn check_windows(

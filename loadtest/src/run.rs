@@ -6,6 +6,7 @@ use rustls::ClientConfig;
 use tokio::runtime;
 
 use crate::{
+    application::Campaign,
     citizen::People,
     clock, figures,
     generators::Generators,
@@ -13,7 +14,7 @@ use crate::{
     interrupt::Watch,
     machine::{CpuClock, CpuUse},
     operator::{Operator, Samples},
-    preflight::{self, CampaignYear, PreflightFault},
+    preflight::{self, PreflightFault},
     process::{Process, ProcessUse},
     profile::{Offer, Profile},
     receipts::Receipts,
@@ -90,7 +91,7 @@ pub struct Outcome {
     /// The server's process, if it runs on this machine.
     pub server_process: Option<ProcessUse>,
     /// The campaign applied for.
-    pub year: CampaignYear,
+    pub campaign: Campaign,
     /// How many citizens' identities were used, for a next run to skip.
     pub citizens_used: u64,
     /// Whether the run was stopped before its end.
@@ -137,7 +138,7 @@ pub fn run(orders: &Orders, watch: &Watch) -> Result<Outcome, RunFault> {
     let dialer = Dialer::new(Arc::clone(&orders.target), &orders.tls);
     let office = one_thread()?;
     let profile = &orders.profile;
-    let year = office.block_on(async {
+    let campaign = office.block_on(async {
         let http2 = profile.mix.http2_share >= 1.0;
         let client = Client::new(dialer.clone(), 1, http2, profile.citizen.reply_wait_max);
         preflight::open_campaign(&client, profile.mix.slice, profile.length()).await
@@ -160,7 +161,7 @@ pub fn run(orders: &Orders, watch: &Watch) -> Result<Outcome, RunFault> {
     let process = Process::listening_at(orders.target.addr);
     let (cpu_before, process_before) = (CpuClock::read(), process.map(Process::read));
     let (run, begun) = (clock::stamp(), clock::now());
-    let generators = Generators { orders, watch, dialer, year, run, starts, people, receipts };
+    let generators = Generators { orders, watch, dialer, campaign, run, starts, people, receipts };
     let (tally, elapsed) = generators.play(sessions)?;
     let cpu = CpuClock::read().since(cpu_before);
     let played = clock::now().saturating_duration_since(begun);
@@ -186,7 +187,7 @@ pub fn run(orders: &Orders, watch: &Watch) -> Result<Outcome, RunFault> {
         receipts_doubled,
         server,
         server_process,
-        year,
+        campaign,
         citizens_used,
         interrupted,
     })

@@ -81,7 +81,7 @@ pub struct About {
     /// Connections at most.
     pub connections: usize,
     /// The campaign applied for.
-    pub campaign_year: u16,
+    pub campaign: String,
     /// Time to the last ending in seconds.
     pub elapsed_s: f64,
     /// Whether the run was stopped before its end.
@@ -233,7 +233,7 @@ impl About {
             },
             protocol: protocol(profile.mix.http2_share),
             connections: orders.connections,
-            campaign_year: outcome.year,
+            campaign: outcome.campaign.to_string(),
             elapsed_s: outcome.elapsed.as_secs_f64(),
             partial: outcome.interrupted,
         }

@@ -219,7 +219,7 @@ fn ground(page: &mut String, summary: &Summary) -> fmt::Result {
                 about.r#loop, about.protocol, about.connections
             ),
         ),
-        ("campaign", format!("iscro {}", about.campaign_year)),
+        ("campaign", about.campaign.clone()),
         ("took", format!("{:.1} s", about.elapsed_s)),
         ("processor", format!("{} x {}", about.machine.cores, about.machine.cpu)),
         ("kernel", about.machine.kernel.clone()),

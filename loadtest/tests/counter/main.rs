@@ -80,7 +80,7 @@ fn about(profile: &Profile) -> About {
         r#loop: if matches!(profile.offer, Offer::Open { .. }) { "open" } else { "closed" },
         protocol: "HTTP/1.1".to_owned(),
         connections: 8,
-        campaign_year: 2024,
+        campaign: "iscro 2024".into(),
         elapsed_s: 1.0,
         partial: false,
     }
