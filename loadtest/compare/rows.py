@@ -1,0 +1,126 @@
+"""What is compared: a function a row. Each prints its pairs and their medians, and sees Sportello's ledger verified."""
+
+import functools
+import sys
+
+from clients import People, Volley, wrk
+from pairs import Table, run_pair
+from servers import Nginx, Sportello
+
+MICRO, KIBI = 1e6, 1024
+
+
+def submissions(place, asked):
+    """CPU of a submission at saturation, HTTP/1.1, by wrk."""
+
+    def measure(server, sessions, template):
+        before = server.cpu_seconds()
+        count, size, seconds = wrk(server, asked.connections, ["/v1/applications", sessions, template])
+        used = server.settled_cpu_seconds() - before
+        return {"cpu": used / count, "reply_bytes": size, "per_second": count / seconds}
+
+    medians = beside_nginx(place, asked, measure, COSTS + RATES)
+    print(f"median ratio {medians['ratio']:.2f} at {asked.connections} connections, {asked.pairs - 1} pairs")
+
+
+def steady(place, asked):
+    """CPU of a submission and its 99th percentile at a steady rate, open loop, HTTP/1.1."""
+
+    def measure(server, sessions, template):
+        return volley(server, place, "--sessions", sessions, "--template", template,
+                      "--connections", asked.connections, "--rate", asked.rate)
+
+    medians = beside_nginx(place, asked, measure, COSTS + LATENCIES)
+    print(f"median ratios at a steady {asked.rate:g} a second over {asked.connections} connections, {asked.pairs - 1} pairs: "
+          f"{medians['ratio']:.2f} of CPU, {medians['p99 ratio']:.2f} of the 99th percentile")
+    if medians["lag ms"] > LAG_MS_MAX:
+        print(f"not to be believed: the generator itself was {medians['lag ms']:.1f} ms late")
+
+
+def http2(place, asked):
+    """CPU of a submission at saturation over HTTP/2."""
+
+    def measure(server, sessions, template):
+        return volley(server, place, "--sessions", sessions, "--template", template,
+                      "--http2", "--connections", asked.connections, "--streams", asked.streams)
+
+    medians = beside_nginx(place, asked, measure, COSTS + RATES)
+    print(f"median ratio {medians['ratio']:.2f} over HTTP/2 at {asked.connections} connections with {asked.streams} streams "
+          f"each, {asked.pairs - 1} pairs")
+
+
+def handshakes(place, asked):
+    """CPU of a full handshake: ECDSA P-256, TLS 1.3, nothing resumed, the connection closed at once."""
+    with Sportello(place / "data") as sportello, Nginx(place, sportello.data, 1) as nginx:
+        servers = {"sportello": sportello, "nginx": nginx}
+        for manner, flags in {"X25519 alone": ["--classical"], "by each one's own choice": []}.items():
+
+            def measure(name):
+                return volley(servers[name], place, "--handshakes", "--count", asked.requests,
+                              "--connections", asked.connections, *flags)
+
+            agreed = " and ".join(f"{measure(name)['key_exchange']} at {name}" for name in servers)
+            print(f"keys {manner}: {agreed}")
+            table = Table(COSTS + TIMES + RATES)
+            for number in range(1, asked.pairs):
+                table.add(run_pair(number, list(servers), measure, servers.values()))
+            medians = table.medians()
+            print(f"{medians['times']:.2f} times as many handshakes for the same CPU, keys {manner}, {asked.pairs - 1} pairs")
+        sportello.verified(0)
+
+
+def beside_nginx(place, asked, measure, columns):
+    """Pairs of Sportello and nginx; the first part warms up, and tells how long a reply is."""
+    with Sportello(place / "data") as sportello:
+        people = People(place, sportello, asked.pairs * asked.requests)
+        template = sportello.template(place)
+        sessions = people.open_sessions(asked.requests)
+        reply_bytes = measure(sportello, sessions, template)["reply_bytes"]
+        with Nginx(place, sportello.data, reply_bytes) as nginx:
+            measure(nginx, sessions, template)
+            servers = {"sportello": sportello, "nginx": nginx}
+            table = Table(columns)
+            for number in range(1, asked.pairs):
+                sessions = people.open_sessions(asked.requests)
+                table.add(run_pair(number, list(servers), lambda name: measure(servers[name], sessions, template),
+                                   servers.values()))
+        medians = table.medians()
+        sportello.verified(asked.pairs * asked.requests)
+    return medians
+
+
+def volley(server, place, *arguments):
+    """What a volley measured, and the server's CPU for each of its requests; opening kept connections is not in it."""
+    sent = Volley(server, place / "data" / "demo-cert.pem", arguments)
+    sent.until("connected")
+    before = server.settled_cpu_seconds()
+    sent.go_on()
+    sent.until("answered")
+    used = server.settled_cpu_seconds() - before
+    figures = sent.figures()
+    return {**figures, "cpu": used / figures["count"]}
+
+
+def of(name, key, scale=1):
+    return lambda pair: pair[name][key] * scale
+
+
+def ratio(above, below):
+    return lambda pair: above(pair) / below(pair)
+
+
+LAG_MS_MAX = 1
+OURS, NGINX = of("sportello", "cpu", MICRO), of("nginx", "cpu", MICRO)
+COSTS = [("us ours", 1, OURS), ("us nginx", 1, NGINX), ("ratio", 2, ratio(OURS, NGINX))]
+TIMES = [("times", 2, ratio(NGINX, OURS))]
+RATES = [("a second", 0, of("sportello", "per_second")), ("nginx", 0, of("nginx", "per_second"))]
+P99 = of("sportello", "p99_ms"), of("nginx", "p99_ms")
+LATENCIES = [
+    ("p50 ms", 2, of("sportello", "p50_ms")),
+    ("nginx p50", 2, of("nginx", "p50_ms")),
+    ("p99 ms", 2, P99[0]),
+    ("nginx p99", 2, P99[1]),
+    ("p99 ratio", 2, ratio(*P99)),
+    ("lag ms", 2, lambda pair: max(pair["sportello"]["lag_p99_ms"], pair["nginx"]["lag_p99_ms"])),
+    ("waited", 0, lambda pair: pair["sportello"]["waited"] + pair["nginx"]["waited"]),
+]
