@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+MICRO = 1e6
 
 
 class Machine:
@@ -58,3 +59,13 @@ def run_pair(number, names, measure, servers=()):
     pair = {name: measure(name) for name in names[first:] + names[:first]}
     steal, others = machine.percent()
     return {**pair, "steal": steal, "others": others}
+
+
+def of(name, key, scale=1):
+    """A column of what one server's `key` was."""
+    return lambda pair: pair[name][key] * scale
+
+
+def ratio(above, below):
+    """A column of one column by another."""
+    return lambda pair: above(pair) / below(pair)

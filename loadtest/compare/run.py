@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sportello beside nginx, which answers the same requests from memory.
+"""Sportello beside nginx, which answers the same requests from memory, and beside two small services.
 
     loadtest/compare/run.py [ROW] [--pairs 8] [--requests N] [--connections N] [--rate N] [--streams N]
 
@@ -14,14 +14,18 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import rows
+import beside_nginx
+import idle
+import services
 
 # Requests of a pair, and connections.
 ROWS = {
-    "submissions": (rows.submissions, 15000, 256),
-    "steady": (rows.steady, None, 256),
-    "http2": (rows.http2, 15000, 64),
-    "handshakes": (rows.handshakes, 4000, 32),
+    "submissions": (beside_nginx.submissions, 15000, 256),
+    "steady": (beside_nginx.steady, None, 256),
+    "http2": (beside_nginx.http2, 15000, 64),
+    "handshakes": (beside_nginx.handshakes, 4000, 32),
+    "idle": (idle.idle, 1, 19500),
+    "peers": (services.peers, 6000, 64),
 }
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,11 +22,13 @@ IDLE_SECONDS_MAX = 0.003
 
 
 class Server:
-    def __init__(self, name, arguments, environment=None, output=subprocess.DEVNULL):
-        self.name = name
+    def __init__(self, name, data, arguments, environment=None, output=subprocess.DEVNULL):
+        self.name, self.data = name, data
+        self.certificate, self.key = data / "demo-cert.pem", data / "demo-key.pem"
         pinned = ["taskset", "-c", SERVER_CORE, *map(str, arguments)]
+        self.said = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            pinned, env={**os.environ, **(environment or {})}, stdout=output, stderr=subprocess.DEVNULL, text=True
+            pinned, env={**os.environ, **(environment or {})}, stdout=output, stderr=self.said, text=True
         )
 
     def __enter__(self):
@@ -64,16 +67,21 @@ class Server:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     return
             time.sleep(0.1)
-        sys.exit(f"{self.name} does not start: {' '.join(map(str, self.process.args))}")
+        self.starts_not()
+
+    def starts_not(self):
+        self.process.kill()
+        self.process.wait()
+        self.said.seek(0)
+        sys.exit(f"{self.name} does not start: {' '.join(self.process.args)}\n{self.said.read()}")
 
 
 class Sportello(Server):
     """One thread that serves, one that decides, and limits that a single client does not meet."""
 
     def __init__(self, data, settings=None):
-        self.data = data
         super().__init__(
-            "sportello",
+            "sportello", data,
             [SPORTELLO, "serve", "--demo", "--data", data, "--listen", "127.0.0.1:0", "--operator", "127.0.0.1:0"],
             {
                 "SPORTELLO_SERVER_RUNTIMES": "1",
@@ -86,7 +94,7 @@ class Sportello(Server):
         )
         words = self.process.stdout.readline().split()
         if len(words) != 4:
-            sys.exit("sportello does not start: is it built (cargo build --release --workspace)?")
+            self.starts_not()
         self.address = words[1]
 
     def template(self, place):
@@ -118,7 +126,7 @@ class Nginx(Server):
             text = text.replace(name, str(value))
         config = place / f"nginx-{port}.conf"
         config.write_text(text)
-        super().__init__("nginx", ["nginx", "-p", place, "-c", config])
+        super().__init__("nginx", data, ["nginx", "-p", place, "-c", config])
         self.listens_at(port)
 
 

@@ -1,13 +1,26 @@
-"""What is compared: a function a row. Each prints its pairs and their medians, and sees Sportello's ledger verified."""
+"""Rows beside nginx, a function each: prints the pairs and their medians, and sees Sportello's ledger verified."""
 
-import functools
-import sys
-
-from clients import People, Volley, wrk
-from pairs import Table, run_pair
+from clients import People, volley, wrk
+from pairs import MICRO, Table, of, ratio, run_pair
 from servers import Nginx, Sportello
 
-MICRO, KIBI = 1e6, 1024
+# Of the generator, beyond which latencies are not the servers'.
+LAG_MS_MAX = 1
+
+OURS, NGINX = of("sportello", "cpu", MICRO), of("nginx", "cpu", MICRO)
+COSTS = [("us ours", 1, OURS), ("us nginx", 1, NGINX), ("ratio", 2, ratio(OURS, NGINX))]
+TIMES = [("times", 2, ratio(NGINX, OURS))]
+RATES = [("a second", 0, of("sportello", "per_second")), ("nginx", 0, of("nginx", "per_second"))]
+P99 = of("sportello", "p99_ms"), of("nginx", "p99_ms")
+LATENCIES = [
+    ("p50 ms", 2, of("sportello", "p50_ms")),
+    ("nginx p50", 2, of("nginx", "p50_ms")),
+    ("p99 ms", 2, P99[0]),
+    ("nginx p99", 2, P99[1]),
+    ("p99 ratio", 2, ratio(*P99)),
+    ("lag ms", 2, lambda pair: max(pair["sportello"]["lag_p99_ms"], pair["nginx"]["lag_p99_ms"])),
+    ("waited", 0, lambda pair: pair["sportello"]["waited"] + pair["nginx"]["waited"]),
+]
 
 
 def submissions(place, asked):
@@ -27,7 +40,7 @@ def steady(place, asked):
     """CPU of a submission and its 99th percentile at a steady rate, open loop, HTTP/1.1."""
 
     def measure(server, sessions, template):
-        return volley(server, place, "--sessions", sessions, "--template", template,
+        return volley(server, "--sessions", sessions, "--template", template,
                       "--connections", asked.connections, "--rate", asked.rate)
 
     medians = beside_nginx(place, asked, measure, COSTS + LATENCIES)
@@ -41,7 +54,7 @@ def http2(place, asked):
     """CPU of a submission at saturation over HTTP/2."""
 
     def measure(server, sessions, template):
-        return volley(server, place, "--sessions", sessions, "--template", template,
+        return volley(server, "--sessions", sessions, "--template", template,
                       "--http2", "--connections", asked.connections, "--streams", asked.streams)
 
     medians = beside_nginx(place, asked, measure, COSTS + RATES)
@@ -56,7 +69,7 @@ def handshakes(place, asked):
         for manner, flags in {"X25519 alone": ["--classical"], "by each one's own choice": []}.items():
 
             def measure(name):
-                return volley(servers[name], place, "--handshakes", "--count", asked.requests,
+                return volley(servers[name], "--handshakes", "--count", asked.requests,
                               "--connections", asked.connections, *flags)
 
             agreed = " and ".join(f"{measure(name)['key_exchange']} at {name}" for name in servers)
@@ -87,40 +100,3 @@ def beside_nginx(place, asked, measure, columns):
         medians = table.medians()
         sportello.verified(asked.pairs * asked.requests)
     return medians
-
-
-def volley(server, place, *arguments):
-    """What a volley measured, and the server's CPU for each of its requests; opening kept connections is not in it."""
-    sent = Volley(server, place / "data" / "demo-cert.pem", arguments)
-    sent.until("connected")
-    before = server.settled_cpu_seconds()
-    sent.go_on()
-    sent.until("answered")
-    used = server.settled_cpu_seconds() - before
-    figures = sent.figures()
-    return {**figures, "cpu": used / figures["count"]}
-
-
-def of(name, key, scale=1):
-    return lambda pair: pair[name][key] * scale
-
-
-def ratio(above, below):
-    return lambda pair: above(pair) / below(pair)
-
-
-LAG_MS_MAX = 1
-OURS, NGINX = of("sportello", "cpu", MICRO), of("nginx", "cpu", MICRO)
-COSTS = [("us ours", 1, OURS), ("us nginx", 1, NGINX), ("ratio", 2, ratio(OURS, NGINX))]
-TIMES = [("times", 2, ratio(NGINX, OURS))]
-RATES = [("a second", 0, of("sportello", "per_second")), ("nginx", 0, of("nginx", "per_second"))]
-P99 = of("sportello", "p99_ms"), of("nginx", "p99_ms")
-LATENCIES = [
-    ("p50 ms", 2, of("sportello", "p50_ms")),
-    ("nginx p50", 2, of("nginx", "p50_ms")),
-    ("p99 ms", 2, P99[0]),
-    ("nginx p99", 2, P99[1]),
-    ("p99 ratio", 2, ratio(*P99)),
-    ("lag ms", 2, lambda pair: max(pair["sportello"]["lag_p99_ms"], pair["nginx"]["lag_p99_ms"])),
-    ("waited", 0, lambda pair: pair["sportello"]["waited"] + pair["nginx"]["waited"]),
-]
