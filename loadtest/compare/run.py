@@ -21,6 +21,7 @@ import services
 # Requests of a pair, and connections.
 ROWS = {
     "submissions": (beside_nginx.submissions, 15000, 256),
+    "kept": (beside_nginx.kept, 15000, 256),
     "steady": (beside_nginx.steady, None, 256),
     "http2": (beside_nginx.http2, 15000, 64),
     "handshakes": (beside_nginx.handshakes, 4000, 32),
