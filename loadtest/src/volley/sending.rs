@@ -25,6 +25,8 @@ use crate::{
 
 /// A reply that takes longer is a fault.
 const REPLY_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Before the first start of a schedule, so that all lines are in the queue by then.
+const LEAD: Duration = Duration::from_millis(50);
 /// Connections opened at once before the first request; a server bounds its handshakes too.
 const DIALS_MAX: usize = 64;
 /// Bytes of a bad reply that are shown.
@@ -56,7 +58,8 @@ impl Sending {
         let sending = Arc::new(self);
         let lines = sending.lines().await?;
         steps.done("connected").await?;
-        let begin = clock::now();
+        let lead = if sending.rate.is_some() { LEAD } else { Duration::ZERO };
+        let begin = clock::now() + lead;
         let turns = Arc::new(Turns::new(begin, sending.requests.count(), sending.rate));
         let tally = Arc::new(Mutex::new(Tally::new(begin)));
         let mut workers = JoinSet::new();
