@@ -103,7 +103,7 @@ impl Args {
         let target = self.target.as_deref().unwrap_or_default();
         Ok(Orders {
             target: Arc::new(Target::parse(target)?),
-            tls: tls::client_config(trust, resume)?,
+            tls: tls::client_config(trust, resume, tls::KeyExchange::PostQuantum)?,
             profile,
             closed_duration_max: self.duration,
             connections: self.connections as usize,

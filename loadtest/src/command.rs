@@ -15,6 +15,7 @@ use crate::{
     report::{self, text::Text},
     run::{self, RunFault},
     summary::{About, Summary},
+    volley::{self, VolleyArgs},
 };
 
 /// The load tester of Sportello: plays citizens on a fixed schedule and checks that every reply is their own.
@@ -35,6 +36,7 @@ enum Other {
     Drill(DrillArgs),
     Compare(CompareArgs),
     Plan(PlanArgs),
+    Volley(VolleyArgs),
 }
 
 /// Why a command came to nothing.
@@ -79,6 +81,7 @@ pub fn carry_out(cli: &Cli) -> Result<bool, Fault> {
         Some(Other::Drill(args)) => drill::carry_out(args),
         Some(Other::Compare(args)) => compare::carry_out(args),
         Some(Other::Plan(args)) => plan::carry_out(args),
+        Some(Other::Volley(args)) => volley::carry_out(args),
     }
 }
 

@@ -92,6 +92,20 @@ pub enum IdentityFault {
     },
 }
 
+impl Identity {
+    /// The identity of a line `code<TAB>token`, or `None` for any other line.
+    #[must_use]
+    pub fn of_line(line: &str) -> Option<Self> {
+        let (code, token) = line.trim_end().split_once('\t')?;
+        let plain = code.len() == 16 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !plain || token.is_empty() {
+            return None;
+        }
+        let bearer = bearer(token)?;
+        Some(Self { code: code.to_owned(), bearer })
+    }
+}
+
 impl Identities {
     /// `needed` identities of a file that `sportello mint --count` wrote, after the first `skip`.
     ///
@@ -153,7 +167,7 @@ impl Identities {
         let mut found = 0;
         while found < needed && read_line(&mut lines, &mut text).map_err(unreadable)? {
             found += 1;
-            if parse(&text).is_none() {
+            if Identity::of_line(&text).is_none() {
                 return Err(IdentityFault::Malformed { path: path.to_owned(), line: found });
             }
         }
@@ -176,23 +190,13 @@ impl Identities {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let more = read_line(&mut lines, &mut text).unwrap_or(false);
         drop(lines);
-        if more { parse(&text) } else { None }
+        if more { Identity::of_line(&text) } else { None }
     }
 }
 
 fn read_line(lines: &mut BufReader<File>, text: &mut String) -> io::Result<bool> {
     text.clear();
     Ok(lines.read_line(text)? > 0)
-}
-
-fn parse(line: &str) -> Option<Identity> {
-    let (code, token) = line.trim_end().split_once('\t')?;
-    let plain = code.len() == 16 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if !plain || token.is_empty() {
-        return None;
-    }
-    let bearer = bearer(token)?;
-    Some(Identity { code: code.to_owned(), bearer })
 }
 
 /// The `Authorization` value for `token`, or `None` if it cannot stand in a header.

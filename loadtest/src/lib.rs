@@ -9,7 +9,8 @@
 //! ```
 //!
 //! [`run`] is one run. [`capacity`] makes many, at rising rates; [`drill`] makes one while it breaks a server of
-//! its own; [`compare`] and [`plan`] read the reports of earlier ones. [`command`] says which.
+//! its own; [`compare`] and [`plan`] read the reports of earlier ones;
+//! [`volley`] sends requests to any server and only times them. [`command`] says which.
 //!
 //! What never happens here: the server's code is not linked, so that the owner check cannot share
 //! its mistakes; a start never waits for a reply; a connection never carries a second exchange
@@ -44,4 +45,5 @@ pub mod schedule;
 pub mod summary;
 pub mod tally;
 pub mod verdict;
+pub mod volley;
 pub mod wire;

@@ -241,7 +241,12 @@ impl Stage {
         let target = Target::parse(&format!("https://{}", self.server.public));
         Ok(Orders {
             target: Arc::new(target.map_err(Fault::Needs)?),
-            tls: tls::client_config(tls::Trust::Roots(&certificate), true).map_err(Fault::Needs)?,
+            tls: tls::client_config(
+                tls::Trust::Roots(&certificate),
+                true,
+                tls::KeyExchange::PostQuantum,
+            )
+            .map_err(Fault::Needs)?,
             profile,
             closed_duration_max: None,
             connections: CONNECTIONS,

@@ -41,6 +41,8 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// Where the receipt can be read.
     pub location: Option<String>,
+    /// The head's bytes, as HTTP/1.1 writes it.
+    pub head_bytes: usize,
     /// The body as it was sent.
     pub body: Bytes,
 }
@@ -265,18 +267,27 @@ impl Client {
     }
 }
 
-async fn whole(response: Response<Incoming>) -> Result<Reply, ExchangeFault> {
+/// Reads a reply to its end.
+pub(super) async fn whole(response: Response<Incoming>) -> Result<Reply, ExchangeFault> {
     let (mut head, body) = response.into_parts();
     let body = Limited::new(body, REPLY_BYTES_MAX).collect().await;
     let body = body.map_err(|_| ExchangeFault::Broken)?.to_bytes();
     let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok());
     Ok(Reply {
         status: head.status,
+        head_bytes: head_bytes(head.status, &head.headers),
         retry_after: retry_after(&head.headers),
         location: location.map(str::to_owned),
         subject_tag: head.headers.remove("subject-tag"),
         body,
     })
+}
+
+fn head_bytes(status: StatusCode, headers: &HeaderMap) -> usize {
+    let fields =
+        headers.iter().map(|(name, value)| name.as_str().len() + ": \r\n".len() + value.len());
+    let reason = status.canonical_reason().unwrap_or_default();
+    "HTTP/1.1 200 \r\n\r\n".len() + reason.len() + fields.sum::<usize>()
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -6,8 +6,12 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::ClientConfig;
-use tokio::{io::AsyncWriteExt, net::TcpStream, task::AbortHandle};
+use rustls::{ClientConfig, NamedGroup, crypto::SupportedKxGroup};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::AbortHandle,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::target::Target;
@@ -70,6 +74,22 @@ impl Dialer {
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => DialFault::Tls,
             _ => DialFault::HungUp,
         })
+    }
+
+    /// A handshake and nothing else; gives what the keys were agreed with.
+    ///
+    /// Says goodbye at once and waits until the server has closed too: then the server has done all its part.
+    ///
+    /// # Errors
+    ///
+    /// When the handshake does not come about.
+    pub async fn handshake(&self) -> Result<Option<NamedGroup>, DialFault> {
+        let mut stream = self.stream(&self.http1_tls).await?;
+        let group = stream.get_ref().1.negotiated_key_exchange_group().map(SupportedKxGroup::name);
+        stream.shutdown().await.map_err(|_| DialFault::HungUp)?;
+        // The server has nothing to say, and may close without a word: either way it is over.
+        drop(stream.read_u8().await);
+        Ok(group)
     }
 
     pub(super) async fn http1(

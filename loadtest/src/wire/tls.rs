@@ -8,7 +8,11 @@ use rustls::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+    crypto::{
+        CryptoProvider,
+        aws_lc_rs::{self, kx_group},
+        verify_tls12_signature, verify_tls13_signature,
+    },
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 
@@ -21,6 +25,15 @@ pub enum Trust<'a> {
     Anyone,
 }
 
+/// What is offered for agreeing on a connection's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyExchange {
+    /// What browsers offer: X25519MLKEM768 before X25519 and the NIST curves.
+    PostQuantum,
+    /// X25519 alone, for beside a server that knows no other.
+    Classical,
+}
+
 /// The TLS settings of every connection.
 ///
 /// The HTTP is left open: the dialer asks for it.
@@ -31,8 +44,16 @@ pub enum Trust<'a> {
 /// # Errors
 ///
 /// A sentence for the user when the certificates cannot be read.
-pub fn client_config(trust: Trust<'_>, resume: bool) -> Result<ClientConfig, String> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+pub fn client_config(
+    trust: Trust<'_>,
+    resume: bool,
+    key_exchange: KeyExchange,
+) -> Result<ClientConfig, String> {
+    let mut provider = aws_lc_rs::default_provider();
+    if key_exchange == KeyExchange::Classical {
+        provider.kx_groups = vec![kx_group::X25519];
+    }
+    let provider = Arc::new(provider);
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("no usable TLS version: {error}"))?;

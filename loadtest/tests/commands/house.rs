@@ -64,6 +64,11 @@ impl House {
         Self { server, public: words[1].to_owned(), operator: words[3].to_owned(), directory }
     }
 
+    /// The public listener's URL.
+    pub(crate) fn target(&self) -> &str {
+        &self.public
+    }
+
     /// A path in this house's directory.
     pub(crate) fn path(&self, name: &str) -> String {
         self.directory.path().join(name).to_str().expect("a path of text").to_owned()

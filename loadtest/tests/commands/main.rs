@@ -168,6 +168,42 @@ fn slow_syncs_lose_nothing() {
 }
 
 #[test]
+fn a_volley_is_answered_in_every_manner() {
+    let house = House::open_at(EVENING);
+    let certificate = house.path("data/demo-cert.pem");
+    let volley = |words: &[&str]| {
+        let mut volley = surge();
+        volley.arg("volley").args(["--target", house.target(), "--ca", &certificate]);
+        volley.args(["--count", "40", "--connections", "4"]).args(words);
+        volley.stdin(Stdio::null()).output().expect("it runs")
+    };
+    let read = ["--get", "/v1/status"];
+    let manners: [&[&str]; 5] = [
+        &read,
+        &[&read[..], &["--http2", "--streams", "3"]].concat(),
+        &[&read[..], &["--rate", "200"]].concat(),
+        &[&read[..], &["--new-connections"]].concat(),
+        &["--handshakes", "--classical"],
+    ];
+    for manner in manners {
+        let output = volley(manner);
+        assert!(output.status.success(), "{manner:?}: {}", told(&output));
+        let figures: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(figures["count"], 40, "{manner:?}");
+        let agreed = if manner.contains(&"--classical") { "X25519" } else { "X25519MLKEM768" };
+        assert_eq!(figures["key_exchange"], agreed, "{manner:?}");
+    }
+    let refused = volley(&["--get", "/v1/nothing"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(told(&refused).contains("404 Not Found"), "{}", told(&refused));
+    // Nobody listens to the steps.
+    let alone = volley(&["--get", "/v1/status", "--stepwise"]);
+    assert_eq!(alone.status.code(), Some(1));
+    assert!(told(&alone).starts_with("connected\n"), "{}", told(&alone));
+    assert_eq!(volley(&["--get", "status"]).status.code(), Some(2));
+}
+
+#[test]
 fn a_plan_prints_its_assumptions() {
     let words = ["plan", "--rate", "100", "--peak", "300", "--day", "2400000"];
     let output = surge().args(words).output().expect("it runs");

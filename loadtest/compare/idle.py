@@ -1,0 +1,82 @@
+"""Memory of an idle TLS connection, beside nginx."""
+
+import resource
+import sys
+
+from clients import Volley, volley
+from pairs import Table, of, ratio, run_pair
+from servers import Nginx, Sportello
+
+KIBI = 1 / 1024
+# Connections before the first measure, so that what a server keeps from its first ones is not counted.
+WARMING = 64
+# Files that a server has open besides its connections, at most.
+FILES_BESIDE = 200
+# Of a reply to the request on each connection.
+STATUS_BYTES = 1024
+
+GREETED = of("sportello", "greeted", KIBI), of("nginx", "greeted", KIBI)
+ASKED = of("sportello", "asked", KIBI), of("nginx", "asked", KIBI)
+COLUMNS = [
+    ("KiB ours", 2, GREETED[0]), ("KiB nginx", 2, GREETED[1]), ("ratio", 2, ratio(*GREETED)),
+    ("after a request", 2, ASKED[0]), ("nginx", 2, ASKED[1]), ("ratio then", 2, ratio(*ASKED)),
+]
+
+
+def idle(place, asked):
+    """Memory of an idle TLS connection, after its handshake and after a request on each."""
+    allow_files(asked.connections + FILES_BESIDE)
+    data = place / "data"
+    with Sportello(data) as sportello:
+        # It has made the certificate.
+        sportello.stop()
+    # nginx closes idle connections when fewer than a sixteenth of its places are left.
+    start = {
+        "sportello": lambda: Sportello(data, {"SPORTELLO_HTTP_HEAD_MS_MAX": "600000"}),
+        "nginx": lambda: Nginx(place, data, STATUS_BYTES, asked.connections * 5 // 4),
+    }
+
+    def measure(name):
+        # A new one each time: what a server has freed it may keep.
+        with start[name]() as server:
+            measured = resident(server, asked.connections)
+            server.stop()
+        return measured
+
+    table = Table(COLUMNS)
+    for number in range(1, asked.pairs):
+        table.add(run_pair(number, list(start), measure))
+    medians = table.medians()
+    print(f"median ratios of {asked.connections} idle connections, {asked.pairs - 1} pairs: {medians['ratio']:.2f} after the "
+          f"handshake, {medians['ratio then']:.2f} after a request on each")
+
+
+def resident(server, connections):
+    """Bytes of resident memory that each connection adds. What the kernel holds for it is not in it."""
+    def reads(count):
+        return "--get", "/v1/status", "--count", count, "--connections", count
+
+    def added():
+        server.settled_cpu_seconds()
+        return (server.resident_bytes() - before) / connections
+
+    volley(server, *reads(WARMING))
+    before = server.resident_bytes()
+    sent = Volley(server, *reads(connections))
+    sent.until("connected")
+    greeted = added()
+    sent.go_on()
+    sent.until("answered")
+    measured = {"greeted": greeted, "asked": added()}
+    sent.figures()
+    return measured
+
+
+def allow_files(count):
+    """Raises the bound on open files for this program and all that it starts."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        hard = max(count, 2**16)
+    if hard < count:
+        sys.exit(f"{count} open files are needed and {hard} allowed: raise `ulimit -n`, or lower --connections")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,160 @@
+//! What a volley sends: all of it read and checked beforehand, so that a request is a few copies.
+
+use std::{fs, path::Path};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Uri,
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue},
+};
+
+use crate::{identity::Identity, wire::target::Target};
+
+/// Where a template wants the person's code.
+const PERSON: &str = "PERSON";
+const APPLICATIONS: &str = "/v1/applications";
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// A person applies once: the first key will do.
+const FIRST_KEY: HeaderValue = HeaderValue::from_static("1");
+
+/// Requests in their order.
+pub(super) struct Requests {
+    uri: Uri,
+    headers: HeaderMap,
+    kind: Kind,
+}
+
+enum Kind {
+    Submissions { people: Vec<Identity>, template: String },
+    Reads(usize),
+    Handshakes(usize),
+}
+
+impl Requests {
+    /// An application from each of the `sessions`, made from `template`.
+    pub(super) fn submissions(
+        target: &Target,
+        http2: bool,
+        sessions: &Path,
+        template: &Path,
+    ) -> Result<Self, String> {
+        let read = |path: &Path| {
+            fs::read_to_string(path)
+                .map_err(|error| format!("cannot read {}: {error}", path.display()))
+        };
+        let (lines, body) = (read(sessions)?, read(template)?);
+        if !body.contains(PERSON) {
+            let template = template.display();
+            return Err(format!("{template} holds no {PERSON}: write it for the fiscal code"));
+        }
+        let people = lines.lines().zip(1..).map(|(line, number)| {
+            Identity::of_line(line).ok_or_else(|| {
+                format!(
+                    "{}, line {number}: allowed is a fiscal code, a TAB and a session token",
+                    sessions.display()
+                )
+            })
+        });
+        let people = people.collect::<Result<Vec<_>, _>>()?;
+        Self::new(target, http2, APPLICATIONS, Kind::Submissions { people, template: body })
+    }
+
+    /// `count` reads of `path`.
+    pub(super) fn reads(
+        target: &Target,
+        http2: bool,
+        path: &str,
+        count: usize,
+    ) -> Result<Self, String> {
+        Self::new(target, http2, path, Kind::Reads(count))
+    }
+
+    /// No request on any of `count` connections.
+    pub(super) fn handshakes(count: usize) -> Self {
+        Self { uri: Uri::default(), headers: HeaderMap::new(), kind: Kind::Handshakes(count) }
+    }
+
+    fn new(target: &Target, http2: bool, path: &str, kind: Kind) -> Result<Self, String> {
+        let uri = target.uri(path);
+        let uri = uri.ok_or_else(|| format!("`{path}` is no path; allowed is /PATH"))?;
+        let mut headers = HeaderMap::new();
+        if http2 {
+            return Ok(Self { uri, headers, kind });
+        }
+        headers.insert(HOST, target.host.clone());
+        let path = uri.path_and_query().cloned().map(Uri::from);
+        Ok(Self { uri: path.unwrap_or_default(), headers, kind })
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        match &self.kind {
+            Kind::Submissions { people, .. } => people.len(),
+            Kind::Reads(count) | Kind::Handshakes(count) => *count,
+        }
+    }
+
+    /// The request with that number, from 0; `None` for a handshake alone.
+    pub(super) fn get(&self, number: usize) -> Option<Request<Full<Bytes>>> {
+        let mut request = Request::new(Full::default());
+        match &self.kind {
+            Kind::Submissions { people, template } => {
+                let person = people.get(number)?;
+                *request.method_mut() = Method::POST;
+                *request.body_mut() = Full::from(template.replace(PERSON, &person.code));
+                *request.headers_mut() = self.headers.clone();
+                let headers = request.headers_mut();
+                headers.insert(AUTHORIZATION, person.bearer.clone());
+                headers.insert(CONTENT_TYPE, JSON);
+                headers.insert(IDEMPOTENCY_KEY, FIRST_KEY);
+            }
+            Kind::Reads(_) => *request.headers_mut() = self.headers.clone(),
+            Kind::Handshakes(_) => return None,
+        }
+        *request.uri_mut() = self.uri.clone();
+        Some(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use http_body_util::BodyExt;
+
+    use super::Requests;
+    use crate::wire::target::Target;
+
+    #[tokio::test]
+    async fn a_submission_is_its_person_s_own() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (sessions, template) = (directory.path().join("s"), directory.path().join("t"));
+        fs::write(&sessions, "RSSMRA80A01H501U\taaa\nRSSMRA80A41H501Y\tbbb\n").expect("text");
+        fs::write(&template, r#"{"of":"PERSON"}"#).expect("text");
+        let target = Target::parse("https://127.0.0.1:8443").expect("an origin");
+        let made = |http2| Requests::submissions(&target, http2, &sessions, &template);
+        let requests = made(false).expect("they are right");
+        assert_eq!(requests.count(), 2);
+        let second = requests.get(1).expect("there are two");
+        assert_eq!(
+            (second.uri().to_string().as_str(), &second.headers()["host"]),
+            ("/v1/applications", &target.host)
+        );
+        assert_eq!(second.headers()["authorization"], "Bearer bbb");
+        let body = second.into_body().collect().await.expect("it is whole").to_bytes();
+        assert_eq!(body.as_ref(), br#"{"of":"RSSMRA80A41H501Y"}"#);
+        assert!(requests.get(2).is_none());
+
+        let first = made(true).expect("they are right").get(0).expect("there are two");
+        assert_eq!(first.uri().to_string(), "https://127.0.0.1:8443/v1/applications");
+        assert!(!first.headers().contains_key("host"));
+
+        fs::write(&template, "{}").expect("text");
+        assert!(made(false).is_err_and(|fault| fault.contains("holds no PERSON")));
+        fs::write(&template, "PERSON").expect("text");
+        fs::write(&sessions, "RSSMRA80A01H501U aaa\n").expect("text");
+        assert!(made(false).is_err_and(|fault| fault.contains("line 1: allowed is")));
+    }
+}
