@@ -41,7 +41,7 @@ use sportello::{
     metrics::Exporter,
     schemes::{Campaign, Rules, Scheme},
     session::{Whose, registry::Registry},
-    urn::Urn,
+    urn::{self, Urn},
 };
 
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
@@ -52,7 +52,7 @@ const STRIDE: u64 = 60_013;
 /// Sessions opened between two looks at the stopwatch.
 const OPENED_TOGETHER: usize = 1_000;
 /// As the judges draw.
-const DRAWN_TOGETHER: usize = 64;
+const DRAWN_TOGETHER: usize = urn::DRAW_MAX;
 /// Of a session's token.
 const TOKEN_LETTERS: usize = 43;
 const RECORD_BYTES: usize = 850;
@@ -359,6 +359,10 @@ fn time_urn(urn: &Urn<Case>, count: u64) -> Duration {
             while let Err(back) = urn.put(case) {
                 case = back;
                 thread::yield_now();
+            }
+            // As the committer does, once a batch.
+            if n % DRAWN_TOGETHER as u64 == 0 {
+                urn.ring(DRAWN_TOGETHER);
             }
         }
     });

@@ -22,11 +22,11 @@ use crate::{
     },
     registry::Registry,
     schemes::{Campaign, Outcome, Rules},
-    urn::Urn,
+    urn::{self, Urn},
 };
 
 /// Cases that a judge takes at a time, and decisions that it hands over at a time.
-const CASES_MAX: usize = 64;
+const CASES_MAX: usize = urn::DRAW_MAX;
 /// How long a judge without work sleeps before it looks into the ledger again.
 const NAP: Duration = Duration::from_millis(100);
 

@@ -14,6 +14,8 @@ use crossbeam::{
     queue::ArrayQueue,
 };
 
+/// Items that are drawn at a time.
+pub const DRAW_MAX: usize = 64;
 /// Queues inside the urn; the more, the less of an order is left.
 const SHARDS: usize = 64;
 
@@ -37,7 +39,7 @@ impl<T> Urn<T> {
         }
     }
 
-    /// Puts an item in.
+    /// Puts an item in; those who wait hear of it by [`ring`](Self::ring).
     ///
     /// # Errors
     /// The item itself when there is no room: keep it.
@@ -46,15 +48,19 @@ impl<T> Urn<T> {
         let mut item = item;
         for offset in 0..SHARDS {
             match self.shards[(start + offset) % SHARDS].push(item) {
-                Ok(()) => {
-                    // A full bell rope means that somebody is being woken already.
-                    let _rung = self.bell.0.try_send(());
-                    return Ok(());
-                }
+                Ok(()) => return Ok(()),
                 Err(back) => item = back,
             }
         }
         Err(item)
+    }
+
+    /// Wakes as many of those who wait as so many items give work to.
+    pub fn ring(&self, items: usize) {
+        for _ in 0..items.div_ceil(DRAW_MAX) {
+            // A full bell rope means that enough are being woken already.
+            let _rung = self.bell.0.try_send(());
+        }
     }
 
     /// Draws up to `most` items, each from a queue picked at random. None at all if the urn is empty.
@@ -72,7 +78,7 @@ impl<T> Urn<T> {
         drawn
     }
 
-    /// Waits until something is put in, but no longer than `at_most`.
+    /// Waits for the bell, but no longer than `at_most`.
     pub fn wait(&self, at_most: Duration) {
         let _rung = self.bell.1.recv_timeout(at_most);
     }

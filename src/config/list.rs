@@ -277,13 +277,13 @@ pub const SETTINGS: &[Setting] = &[
     setting("ledger.batch_bytes_max", "4194304", BYTES, "Bytes written with one sync, about."),
     setting(
         "ledger.batch_wait_ms",
-        "1",
+        "2",
         Allowed::Number(0, 1000),
         "How long a batch waits for company under load, milliseconds.",
     ),
     setting(
         "ledger.ruling_wait_ms",
-        "5",
+        "20",
         Allowed::Number(0, 1000),
         "How long decisions wait for applications to be written with, milliseconds.",
     ),
@@ -292,7 +292,7 @@ pub const SETTINGS: &[Setting] = &[
         "ledger.wal_bytes_max",
         "33554432",
         BYTES,
-        "Bytes of the write-ahead log before the committer moves it into place itself.",
+        "Bytes of the write-ahead log before it begins again; four times that where the disk does not keep up.",
     ),
     setting(
         "ledger.checkpoint_ms",

@@ -9,10 +9,11 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    thread,
+    time::Duration,
 };
 
-use crossbeam::channel::{Receiver, RecvTimeoutError};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use metrics::{Counter, Histogram};
 
 use super::{
@@ -67,6 +68,12 @@ pub(super) enum Work {
     Close,
 }
 
+/// What the thread that checkpoints is told.
+pub(super) enum Call {
+    Checkpoint,
+    Stop,
+}
+
 /// What the committer's thread owns.
 pub(super) struct Committer {
     pub(super) campaign: Campaign,
@@ -76,6 +83,7 @@ pub(super) struct Committer {
     pub(super) urn: Arc<Urn<Case>>,
     pub(super) work: Receiver<Work>,
     pub(super) poisoned: Arc<AtomicBool>,
+    pub(super) checkpointer: Sender<Call>,
     pub(super) clock: Clock,
     pub(super) meters: Meters,
 }
@@ -132,24 +140,29 @@ impl Committer {
                 Err(RecvTimeoutError::Timeout) => return gathered,
                 Err(RecvTimeoutError::Disconnected) => gathered.close = true,
             }
-            while !gathered.full(&self.config)
-                && let Ok(work) = self.work.try_recv()
-            {
-                gathered.add(work);
-            }
+            self.take_waiting(&mut gathered);
             if gathered.full(&self.config) || gathered.urgent() && !busy {
                 return gathered;
             }
-            deadline = Some(self.deadline(&gathered, deadline));
+            if gathered.urgent() {
+                // Asleep, so that those who come meanwhile need not wake this thread one by one.
+                thread::sleep(Duration::from_millis(self.config.batch_wait_ms));
+                self.take_waiting(&mut gathered);
+                return gathered;
+            }
+            deadline = deadline.or_else(|| {
+                let wait = Duration::from_millis(self.config.ruling_wait_ms);
+                Some(Stopwatch::start().deadline(wait))
+            });
         }
     }
 
-    /// The first deadline holds, except that a submission in hand shortens the wait of decisions.
-    fn deadline(&self, gathered: &Gathered, before: Option<Instant>) -> Instant {
-        let wait =
-            if gathered.urgent() { self.config.batch_wait_ms } else { self.config.ruling_wait_ms };
-        let deadline = Stopwatch::start().deadline(Duration::from_millis(wait));
-        before.map_or(deadline, |before| before.min(deadline))
+    fn take_waiting(&self, gathered: &mut Gathered) {
+        while !gathered.full(&self.config)
+            && let Ok(work) = self.work.try_recv()
+        {
+            gathered.add(work);
+        }
     }
 
     fn settle(&mut self, gathered: Gathered) {
@@ -160,7 +173,7 @@ impl Committer {
             Ok(written) => {
                 self.meters.count(&batch, &written);
                 let Written { verdicts, withdrawals, .. } = written;
-                self.hand_on(batch.submissions, &verdicts);
+                let handed_on = self.hand_on(batch.submissions, &verdicts);
                 let mut verdicts = verdicts.into_iter();
                 for (count, reply) in submitters {
                     reply(Ok(verdicts.by_ref().take(count).collect()));
@@ -168,6 +181,7 @@ impl Committer {
                 for (reply, change) in withdrawers.into_iter().zip(withdrawals) {
                     reply(Ok(change));
                 }
+                self.urn.ring(handed_on);
             }
             Err(fault) => {
                 for (_, reply) in submitters {
@@ -201,10 +215,18 @@ impl Committer {
 
     /// After everybody was answered: what is durable stays accepted, whatever happens here.
     fn tidy(&mut self) {
-        if !self.poisoned.load(Ordering::Acquire)
-            && let Err(fault) = self.engine.tidy()
-        {
-            self.poison(&fault);
+        if self.poisoned.load(Ordering::Acquire) {
+            return;
+        }
+        match self.engine.tidy() {
+            Ok(false) => {}
+            Ok(true) => {
+                // One that is asked for already will do.
+                let _asked = self.checkpointer.try_send(Call::Checkpoint);
+            }
+            Err(fault) => {
+                self.poison(&fault);
+            }
         }
     }
 
@@ -214,8 +236,9 @@ impl Committer {
         CommitFault::Storage
     }
 
-    /// Gives what is durable now to the judges; what the urn has no room for waits in the ledger.
-    fn hand_on(&self, submissions: Vec<Submission>, verdicts: &[Verdict]) {
+    /// Gives what is durable now to the judges and tells how much that was; what the urn has no room for waits in the ledger.
+    fn hand_on(&self, submissions: Vec<Submission>, verdicts: &[Verdict]) -> usize {
+        let mut handed_on = 0;
         for (submission, verdict) in submissions.into_iter().zip(verdicts) {
             if let Verdict::Accepted(position, ..) = *verdict {
                 let Submission { application, subject, received_on, .. } = submission;
@@ -227,8 +250,10 @@ impl Committer {
                         .unwrap_or_else(PoisonError::into_inner)
                         .put_back(case.position);
                 }
+                handed_on += 1;
             }
         }
+        handed_on
     }
 }
 
@@ -362,8 +387,8 @@ mod tests {
             Ok(Written { withdrawals, ..Written::default() })
         }
 
-        fn tidy(&mut self) -> Result<(), StorageFault> {
-            Ok(())
+        fn tidy(&mut self) -> Result<bool, StorageFault> {
+            Ok(false)
         }
     }
 
@@ -376,8 +401,8 @@ mod tests {
             Failing(Arc::default()).write(batch)
         }
 
-        fn tidy(&mut self) -> Result<(), StorageFault> {
-            Ok(())
+        fn tidy(&mut self) -> Result<bool, StorageFault> {
+            Ok(false)
         }
     }
 
@@ -413,6 +438,7 @@ mod tests {
             urn: Arc::new(Urn::new(1, 1)),
             work,
             poisoned: Arc::default(),
+            checkpointer: bounded(1).0,
             clock: Clock::standing_at(jiff::Timestamp::UNIX_EPOCH),
             meters: Meters::resumed(campaign, &Index::default()),
         };

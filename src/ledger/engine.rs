@@ -264,11 +264,11 @@ pub trait Engine: Send {
     /// Any error is final: the caller must not write again, for what is on disk is known only after a restart.
     fn write(&mut self, batch: &Batch) -> Result<Written, StorageFault>;
 
-    /// Bounds what a restart has to replay; called between batches.
+    /// Bounds what a restart has to replay; called between batches. Whether [`Reader::checkpoint`] is wanted now.
     ///
     /// # Errors
     /// As for [`write`](Self::write).
-    fn tidy(&mut self) -> Result<(), StorageFault>;
+    fn tidy(&mut self) -> Result<bool, StorageFault>;
 }
 
 /// The reading side; sees durable data only. Calls may wait for the disk: keep them off the event loops.

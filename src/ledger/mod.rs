@@ -38,12 +38,12 @@ use std::{
     time::Duration,
 };
 
-use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use self::{
-    committer::{CommitFault, Committer, Meters, Reply, Work},
+    committer::{Call, CommitFault, Committer, Meters, Reply, Work},
     engine::{Change, OpenFault, Reader, Ruling, SignedBatch, StorageFault, Submission, Verdict},
     engines::sqlite,
     index::Index,
@@ -138,8 +138,7 @@ pub struct Ledger {
 struct Threads {
     committer: Option<thread::JoinHandle<()>>,
     checkpointer: Option<thread::JoinHandle<()>>,
-    /// Dropped to stop the checkpoints.
-    stop: Option<Sender<()>>,
+    calls: Sender<Call>,
 }
 
 impl Ledger {
@@ -159,6 +158,7 @@ impl Ledger {
             sqlite::open(directory, campaign, Arc::clone(&keys), config.files)?;
         let (sender, work) = bounded(config.commit.queue_messages_max);
         let poisoned = Arc::new(AtomicBool::new(false));
+        let (calls, called) = bounded(1);
         let meters = Meters::resumed(campaign, &lock(&index));
         let committer = Committer {
             campaign,
@@ -168,24 +168,24 @@ impl Ledger {
             urn,
             work,
             poisoned: Arc::clone(&poisoned),
+            checkpointer: calls.clone(),
             clock,
             meters,
         };
         let reader: Arc<dyn Reader> = Arc::new(reader);
-        let (stop, stopped) = bounded(0);
         let thread_fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
         let checkpointer = spawn("checkpoint", {
             let reader = Arc::clone(&reader);
             let every = Duration::from_millis(config.checkpoint_ms);
             let poisoned = Arc::clone(&poisoned);
-            move || checkpoint_until(&stopped, every, reader.as_ref(), &poisoned)
+            move || checkpoint_until(&called, every, reader.as_ref(), &poisoned)
         })
         .map_err(thread_fault)?;
         let committer = spawn("commit", move || committer.run_guarded()).map_err(thread_fault)?;
         let threads = Mutex::new(Threads {
             committer: Some(committer),
             checkpointer: Some(checkpointer),
-            stop: Some(stop),
+            calls,
         });
         Ok(Self { campaign, keys, index, reader, work: sender, poisoned, threads })
     }
@@ -380,7 +380,8 @@ impl Ledger {
     /// Writes what was handed in, stops the threads and leaves the files tidy.
     pub fn close(&self) {
         let Ok(mut threads) = self.threads.lock() else { return };
-        drop(threads.stop.take());
+        // Gone already where the ledger is poisoned.
+        let _gone = threads.calls.send(Call::Stop);
         if let Some(checkpointer) = threads.checkpointer.take()
             && checkpointer.join().is_err()
         {
@@ -425,12 +426,12 @@ fn spawn(
 
 /// A checkpoint syncs, too: what holds for a commit holds for it, and on a poisoned ledger nothing is synced any more.
 fn checkpoint_until(
-    stopped: &Receiver<()>,
+    calls: &Receiver<Call>,
     every: Duration,
     reader: &dyn Reader,
     poisoned: &AtomicBool,
 ) {
-    while stopped.recv_timeout(every) == Err(crossbeam::channel::RecvTimeoutError::Timeout)
+    while matches!(calls.recv_timeout(every), Ok(Call::Checkpoint) | Err(RecvTimeoutError::Timeout))
         && !poisoned.load(Ordering::Acquire)
     {
         match reader.checkpoint() {

@@ -13,6 +13,8 @@ use std::{
 use crate::dice::Dice;
 
 const SECTOR_BYTES: usize = 512;
+/// What a write-ahead log begins with, each time that it begins.
+const LOG_HEAD_BYTES: usize = 32;
 /// Memory that processes share through a file; a cut leaves nothing of it.
 const SHARED_MEMORY: &str = "-shm";
 
@@ -173,7 +175,7 @@ impl History {
         syncs.map(|step| step.begin).collect()
     }
 
-    /// How often the ledger's file was synced, and how often its log was cut short.
+    /// How often the ledger's file was synced, and how often its log began, new or over itself.
     pub(crate) fn checkpoints(&self) -> (usize, usize) {
         let (ledgers, logs) = (self.files_named(".sqlite"), self.files_named("-wal"));
         let count = |wanted: &dyn Fn(&What) -> bool| {
@@ -181,7 +183,9 @@ impl History {
         };
         (
             count(&|what| matches!(what, What::SyncFile(file) if ledgers.contains(file))),
-            count(&|what| matches!(what, What::Size(file, 0) if logs.contains(file))),
+            count(
+                &|what| matches!(what, What::Write(file, 0, head) if head.len() == LOG_HEAD_BYTES && logs.contains(file)),
+            ),
         )
     }
 

@@ -12,6 +12,9 @@ use super::{
     log,
 };
 
+/// A page of a file: a handful of records.
+pub(in crate::ledger) const PAGE_BYTES: u32 = 8192;
+
 /// How long a connection waits for another of this process.
 pub(in crate::ledger) const BUSY_WAIT: Duration = Duration::from_secs(5);
 
@@ -118,7 +121,7 @@ pub(in crate::ledger) fn reading(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "page_size", 8192)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {

@@ -3,8 +3,8 @@
 //! Three tables, all written in the order of their row ids and none with a secondary index: `records` (the sealed
 //! applications), `decisions` (sealed; a later turn stands behind the first), and the narrow `batches`, one row a commit,
 //! from which the index is rebuilt at start. Write-ahead log with `synchronous=FULL`: a commit returns after the log is
-//! synced. The writer never checkpoints by itself until the log passes [`Bounds::wal_bytes_max`]; a thread of its own does
-//! that before, from a second connection.
+//! synced. A checkpoint takes as long as there is to move, so a thread of its own does that from a second connection, beside
+//! the writer; past [`Bounds::wal_bytes_max`] the writer moves the little that is left, and the log begins again over itself.
 
 mod copy;
 mod reader;
@@ -12,10 +12,13 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
 };
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, DEFAULT_NAME, ErrorCode, Row, hooks::Wal, wal::CheckpointMode};
 
 pub(in crate::ledger) use self::copy::copy;
 pub use self::{reader::SqliteReader, writer::SqliteEngine};
@@ -51,10 +54,21 @@ const TURNS: i64 = 256;
 /// The bounds of one campaign's files.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Past this size of the write-ahead log the writer checkpoints itself, bytes.
+    /// Past this size the write-ahead log begins again once it was moved into place, bytes. It grows to four times that
+    /// where the disk does not keep up.
     pub wal_bytes_max: u64,
     /// Connections kept for reading.
     pub readers_max: usize,
+}
+
+/// How far the write-ahead log has come, in frames: told by the writer to whoever checkpoints, and back. Only a hint: a frame
+/// more or less makes a checkpoint longer, not wrong.
+#[derive(Default)]
+struct Log {
+    written: AtomicU32,
+    moved: AtomicU32,
+    /// Whether a checkpoint was asked for and is not over.
+    asked: AtomicBool,
 }
 
 /// A campaign's ledger, opened: the writing side, the reading side, and what it knows by heart.
@@ -84,15 +98,26 @@ pub fn open(
     bounds: Bounds,
 ) -> Result<Opened, OpenFault> {
     let path = file_of(directory, campaign);
-    let connection = FORM.open(directory, &path)?;
+    let mut connection = FORM.open(directory, &path)?;
+    let limit = i64::try_from(bounds.wal_bytes_max).unwrap_or(i64::MAX);
     // Checkpoints have a thread of their own, and past a named size the writer's own time.
     connection
         .pragma_update(None, "wal_autocheckpoint", 0)
+        .and_then(|()| connection.pragma_update(None, "journal_size_limit", limit))
+        .map_err(|source| OpenFault::Store { path: path.clone(), source })?;
+    let log = Arc::new(Log::default());
+    connection
+        .wal_hook({
+            let log = Arc::clone(&log);
+            Some(move |_: &mut Wal, frames| {
+                log.written.store(u32::try_from(frames).unwrap_or_default(), Ordering::Release);
+                Ok(())
+            })
+        })
         .map_err(|source| OpenFault::Store { path: path.clone(), source })?;
     let Rebuilt { index, batches, root } = rebuild(&connection, &path, &keys)?;
     let index = Arc::new(Mutex::new(index));
-    let wal = PathBuf::from(format!("{}-wal", path.display()));
-    let reader = SqliteReader::new(path, bounds);
+    let reader = SqliteReader::beside(path, bounds, Arc::clone(&log));
     let engine = SqliteEngine {
         connection,
         campaign,
@@ -100,7 +125,7 @@ pub fn open(
         index: Arc::clone(&index),
         batches,
         previous_root: root,
-        wal,
+        log,
         bounds,
     };
     Ok(Opened { engine, reader, index })
@@ -211,7 +236,12 @@ fn decision_id(position: Position, turn: u8) -> i64 {
     i64::from(position.0) * TURNS + i64::from(turn)
 }
 
-/// A busy reader makes a checkpoint stop early, which is no fault: the next one goes on from there.
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
+/// Moves the log into place and tells how many of its frames are there now; nothing if another connection is about it. A busy
+/// reader makes a checkpoint stop early, which is no fault: the next one goes on from there.
+fn checkpoint(connection: &Connection, mode: CheckpointMode) -> rusqlite::Result<Option<u32>> {
+    match connection.wal_checkpoint_v2(DEFAULT_NAME, mode) {
+        Ok((_, moved)) => Ok(u32::try_from(moved).ok()),
+        Err(fault) if fault.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(None),
+        Err(fault) => Err(fault),
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::{
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, wal::CheckpointMode};
 
-use super::{BATCH_COLUMNS, Bounds, TURNS, batch_from, checkpoint, decision_id};
+use super::{BATCH_COLUMNS, Bounds, Log, TURNS, batch_from, checkpoint, decision_id};
 use crate::ledger::{
     Position,
     engine::{Reader, StorageFault, StoredBatch},
@@ -20,13 +20,19 @@ pub struct SqliteReader {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     bounds: Bounds,
+    log: Arc<Log>,
 }
 
 impl SqliteReader {
     /// Reads a campaign's file, beside whoever writes it; nothing is opened before the first read.
     #[must_use]
     pub fn new(path: PathBuf, bounds: Bounds) -> Self {
-        Self { path, idle: Mutex::default(), bounds }
+        Self::beside(path, bounds, Arc::default())
+    }
+
+    /// The same, whose checkpoints the writer hears of.
+    pub(super) fn beside(path: PathBuf, bounds: Bounds, log: Arc<Log>) -> Self {
+        Self { path, idle: Mutex::default(), bounds, log }
     }
 
     fn with<T>(
@@ -112,7 +118,12 @@ impl Reader for SqliteReader {
     }
 
     fn checkpoint(&self) -> Result<(), StorageFault> {
-        self.with(|connection| checkpoint(connection, "PASSIVE"))
+        let moved = self.with(|connection| checkpoint(connection, CheckpointMode::PASSIVE))?;
+        if let Some(moved) = moved {
+            self.log.moved.store(moved, Ordering::Release);
+        }
+        self.log.asked.store(false, Ordering::Release);
+        Ok(())
     }
 }
 

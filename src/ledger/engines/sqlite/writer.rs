@@ -2,22 +2,19 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Transaction, params, wal::CheckpointMode};
 
-use super::{Bounds, checkpoint, decision_id};
+use super::{Bounds, Log, checkpoint, decision_id};
 use crate::{
     ledger::{
         Position,
         engine::{
             Batch, Change, Engine, Entry, SignedBatch, StorageFault, Submission, Verdict, Written,
         },
-        engines::files::BUSY_WAIT,
+        engines::files::PAGE_BYTES,
         entry::Contents,
         index::{Index, Standing},
         keys::HouseKeys,
@@ -25,6 +22,13 @@ use crate::{
     },
     schemes::Campaign,
 };
+
+/// A page of the log with its head.
+const FRAME_BYTES: u64 = PAGE_BYTES as u64 + 24;
+/// More than such a part of a long log is moved beside the writer; of a long one, the writer moves what is left itself.
+const LEFT_PART: u64 = 8;
+/// Past so many times the longest log the writer moves it whatever is left: the disk does not keep up.
+const LOGS_MAX: u64 = 4;
 
 /// The writer of one campaign's files.
 pub struct SqliteEngine {
@@ -35,7 +39,7 @@ pub struct SqliteEngine {
     /// Batches written so far.
     pub(super) batches: u32,
     pub(super) previous_root: Digest,
-    pub(super) wal: PathBuf,
+    pub(super) log: Arc<Log>,
     pub(super) bounds: Bounds,
 }
 
@@ -223,22 +227,32 @@ impl Engine for SqliteEngine {
         Ok(Written { verdicts, rulings, withdrawals, erasures })
     }
 
-    fn tidy(&mut self) -> Result<(), StorageFault> {
-        let size = fs::metadata(&self.wal).map_or(0, |file| file.len());
-        if size > self.bounds.wal_bytes_max {
-            // A reader that is in the way is not waited for: the next batch tries again.
-            self.connection.busy_timeout(Duration::ZERO)?;
-            checkpoint(&self.connection, "TRUNCATE")?;
-            self.connection.busy_timeout(BUSY_WAIT)?;
+    fn tidy(&mut self) -> Result<bool, StorageFault> {
+        let bytes = |frames| u64::from(frames) * FRAME_BYTES;
+        let (written, moved) =
+            (self.log.written.load(Ordering::Acquire), self.log.moved.load(Ordering::Acquire));
+        let most = self.bounds.wal_bytes_max;
+        let left = bytes(written.saturating_sub(moved));
+        if left > most / LEFT_PART && bytes(written) <= most.saturating_mul(LOGS_MAX) {
+            return Ok(!self.log.asked.swap(true, Ordering::AcqRel));
         }
-        Ok(())
+        if bytes(written) <= most {
+            return Ok(false);
+        }
+        // A reader that is in the way is not waited for: the next batch tries again. With nobody in the way that batch begins
+        // the log again.
+        let moved = checkpoint(&self.connection, CheckpointMode::PASSIVE)?;
+        self.log
+            .moved
+            .store(moved.filter(|moved| *moved < written).unwrap_or_default(), Ordering::Release);
+        Ok(false)
     }
 }
 
 impl Drop for SqliteEngine {
     /// Leaves no log behind where that is possible; where not, the next start replays it.
     fn drop(&mut self) {
-        if let Err(fault) = checkpoint(&self.connection, "TRUNCATE") {
+        if let Err(fault) = checkpoint(&self.connection, CheckpointMode::TRUNCATE) {
             tracing::warn!(%fault, "the write-ahead log stays for the next start");
         }
     }
