@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
     task,
@@ -163,13 +164,21 @@ async fn connection(
     if prepared.is_err() {
         return;
     }
-    if let Some(stream) = handshake(stream, &shared).await {
+    // Boxed, each: otherwise every connection keeps the room of the largest of handshake, HTTP/1.1 and HTTP/2.
+    if let Some(mut stream) = Box::pin(handshake(stream, &shared)).await {
+        // Nothing is laid out for a connection that says nothing.
+        let within = Duration::from_millis(shared.config.head_ms_max);
+        let first = shared.draining.run_until_cancelled(timeout(within, stream.fill_buf())).await;
+        if !matches!(first, Some(Ok(Ok(_)))) {
+            let _closed = timeout(within, stream.shutdown()).await;
+            return;
+        }
         let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let draining = shared.draining.clone();
         if two {
-            serve_http2(stream, from, &shared.config, draining, public).await;
+            Box::pin(serve_http2(stream, from, &shared.config, draining, public)).await;
         } else {
-            serve_http1(stream, from, &shared.config, draining, public).await;
+            Box::pin(serve_http1(stream, from, &shared.config, draining, public)).await;
         }
     }
 }
