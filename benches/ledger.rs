@@ -14,7 +14,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
+    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
@@ -66,13 +66,13 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let memory_before = memory_bytes()?;
     println!("records        ledger/s    log/s    ratio   ledger us CPU   worst ms");
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let checkpoints = scope.spawn(|| {
             while !over.load(Ordering::Acquire) {
-                thread::sleep(CHECKPOINT_EVERY);
+                thread::park_timeout(CHECKPOINT_EVERY);
                 opened.reader.checkpoint().expect("a checkpoint goes well");
             }
         });
-        let grown = grow(&mut opened.engine, &keys, place.path(), &options);
+        let grown = grow(&mut opened.engine, checkpoints.thread(), &keys, place.path(), &options);
         over.store(true, Ordering::Release);
         grown
     })?;
@@ -126,6 +126,7 @@ struct Stage {
 
 fn grow(
     engine: &mut sqlite::SqliteEngine,
+    checkpoints: &Thread,
     keys: &HouseKeys,
     directory: &Path,
     options: &Options,
@@ -159,7 +160,7 @@ fn grow(
             if (next / BATCH).is_multiple_of(2) {
                 took.write_log(&mut log, &bytes)?;
             }
-            let verdicts = took.write_ledger(engine, &batch)?;
+            let verdicts = took.write_ledger(engine, checkpoints, &batch)?;
             if !(next / BATCH).is_multiple_of(2) {
                 took.write_log(&mut log, &bytes)?;
             }
@@ -179,11 +180,14 @@ impl Stage {
     fn write_ledger(
         &mut self,
         engine: &mut sqlite::SqliteEngine,
+        checkpoints: &Thread,
         batch: &Batch,
     ) -> Result<Vec<Verdict>, Box<dyn std::error::Error + Send + Sync>> {
         let (started, cpu) = (Instant::now(), thread_cpu()?);
         let written = engine.write(batch)?;
-        engine.tidy()?;
+        if engine.tidy()? {
+            checkpoints.unpark();
+        }
         let took = started.elapsed();
         self.ledger_cpu += thread_cpu()?.saturating_sub(cpu);
         self.ledger += took;

@@ -210,7 +210,12 @@ pub const SETTINGS: &[Setting] = &[
         COUNT,
         "Addresses, and people, that each limit remembers; also the questions that it answers in two seconds.",
     ),
-    setting("sessions.sessions_max", "200000", COUNT, "Sessions open at a time."),
+    setting(
+        "sessions.sessions_max",
+        "1000000",
+        COUNT,
+        "Sessions open at a time; each takes half a kilobyte.",
+    ),
     setting(
         "sessions.person_sessions_max",
         "4",

@@ -171,6 +171,8 @@ async fn a_body_that_comes_too_slowly_or_breaks_off_returns_what_it_held() {
     let mut endless = counter.raw().await;
     endless.write_all(b"GET /v1/status HTTP/1.1\r\nhost: ").await.unwrap();
     read_all(&mut endless).await;
+    // And after the handshake nothing.
+    assert_eq!(read_all(&mut counter.raw().await).await, "");
     let address = counter.public.strip_prefix("https://").unwrap();
     let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
     let mut nothing = Vec::new();
