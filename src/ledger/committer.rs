@@ -1,8 +1,8 @@
 //! The committer: one thread that owns the ledger's writer, gathers what is waiting, writes it with one sync, answers all.
 //!
-//! Group commit adapts to the load. At rest a lone submission is written at once. While batches hold two submissions or
-//! more, the next one waits up to [`Config::batch_wait_ms`] for company, for the fixed part of a commit rules at partial
-//! load. Decisions are in no hurry: they ride along with submissions and go alone only after [`Config::ruling_wait_ms`].
+//! Group commit adapts to the load. At rest a submission is written at once. While batches hold [`COMPANY`] submissions or
+//! more, the next one waits [`Config::batch_wait_ms`] for company, for the fixed part of a commit rules at partial load.
+//! Decisions are in no hurry: they ride along with submissions and go alone only after [`Config::ruling_wait_ms`].
 
 use std::{
     sync::{
@@ -28,6 +28,9 @@ use crate::{
     schemes::{Campaign, Outcome},
     urn::Urn,
 };
+
+/// A batch of so many says that more are coming; two may meet by chance on a quiet day.
+const COMPANY: usize = 3;
 
 /// The bounds of a commit.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +120,7 @@ impl Committer {
         let mut busy = false;
         loop {
             let gathered = self.gather(busy);
-            busy = gathered.batch.submissions.len() > 1;
+            busy = gathered.batch.submissions.len() >= COMPANY;
             let close = gathered.close;
             self.settle(gathered);
             self.tidy();
