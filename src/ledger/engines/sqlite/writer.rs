@@ -241,10 +241,10 @@ impl Engine for SqliteEngine {
         }
         // A reader that is in the way is not waited for: the next batch tries again. With nobody in the way that batch begins
         // the log again.
-        let moved = checkpoint(&self.connection, CheckpointMode::PASSIVE)?;
-        self.log
-            .moved
-            .store(moved.filter(|moved| *moved < written).unwrap_or_default(), Ordering::Release);
+        if let Some(moved) = checkpoint(&self.connection, CheckpointMode::PASSIVE)? {
+            let moved = if moved < written { moved } else { 0 };
+            self.log.moved.store(moved, Ordering::Release);
+        }
         Ok(false)
     }
 }
