@@ -7,7 +7,10 @@ use proptest::prelude::*;
 use super::{
     Channel, Position, State, Tally,
     engine::{AGAIN, Batch, Change, Engine as _, FIRST, Reader as _, Ruling, Submission, Verdict},
-    engines::sqlite::{self, Bounds, Opened},
+    engines::{
+        log,
+        sqlite::{self, Bounds, Opened},
+    },
     keys::HouseKeys,
     lock,
     proof::sha256,
@@ -280,4 +283,30 @@ proptest! {
         let inspection = Inspection::open(directory.path(), CAMPAIGN, Arc::new(keys)).unwrap();
         prop_assert_eq!(inspection.walk(|_| {}), Vec::<String>::new());
     }
+}
+
+/// The longest log, in times of its bound, while every batch takes eight people.
+fn longest_log(helped: bool) -> u64 {
+    const BOUND: u64 = 1 << 20;
+    let directory = tempfile::tempdir().unwrap();
+    let keys = HouseKeys::from_master(&[7; 32]);
+    let mut opened = open(directory.path());
+    let log = log::log_of(&sqlite::file_of(directory.path(), CAMPAIGN));
+    let mut longest = 0;
+    for people in (0..4096).step_by(8) {
+        let submissions = (people..people + 8).map(|person| submission(&keys, person, 0, 0));
+        let batch = Batch { submissions: submissions.collect(), ..Batch::default() };
+        opened.engine.write(&batch).unwrap();
+        if opened.engine.tidy().unwrap() && helped {
+            opened.reader.checkpoint().unwrap();
+        }
+        longest = longest.max(std::fs::metadata(&log).unwrap().len());
+    }
+    longest.div_ceil(BOUND)
+}
+
+#[test]
+fn a_log_begins_again_near_its_bound_and_at_four_times_that_if_nobody_helps() {
+    assert_eq!(longest_log(true), 2);
+    assert_eq!(longest_log(false), 5);
 }
