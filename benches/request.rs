@@ -27,7 +27,7 @@ use sportello::{
     clock::Clock,
     config::{Flags, Settings},
     gate::{leases::Leases, limits::Limits, pressure::Pressure, schedule::Schedule},
-    http::{api::status::LastStatus, meters::Meters, request::Public},
+    http::{activity::Activity, api::status::LastStatus, meters::Meters, request::Public},
     identity::{Assurance, Identity, demo::Minter},
     intake::{Desk, Intake},
     judges::{Bench, Judges},
@@ -205,8 +205,10 @@ impl House {
         let (public, bounds) = (Rc::clone(door), self.settings.listener());
         spawn_local(async move {
             let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let activity = Rc::new(Activity::default());
             let service = service_fn(async |request| {
-                Ok::<_, std::convert::Infallible>(public.answer(request, from).await)
+                let answer = public.answer(request, from, activity.begin()).await;
+                Ok::<_, std::convert::Infallible>(answer)
             });
             let serving = http1::Builder::new()
                 .timer(TokioTimer::new())

@@ -2,6 +2,7 @@
 
 import resource
 import sys
+import time
 
 from clients import Volley, volley
 from pairs import Table, of, ratio, run_pair
@@ -10,6 +11,8 @@ from servers import Nginx, Sportello
 KIBI = 1 / 1024
 # Connections before the first measure, so that what a server keeps from its first ones is not counted.
 WARMING = 64
+# By then a connection without requests rests: its server has given back what it gives back.
+REST_SECONDS = 5
 # Files that a server has open besides its connections, at most.
 FILES_BESIDE = 200
 # Of a reply to the request on each connection.
@@ -67,6 +70,9 @@ def resident(server, connections):
     greeted = added()
     sent.go_on()
     sent.until("answered")
+    time.sleep(REST_SECONDS)
+    # As on any day, others come and go: an allocator gives memory back while it is asked for some.
+    volley(server, *reads(WARMING))
     measured = {"greeted": greeted, "asked": added()}
     sent.figures()
     return measured

@@ -248,6 +248,12 @@ pub const SETTINGS: &[Setting] = &[
         "Time for a request's head; an unused connection stays open as long, milliseconds.",
     ),
     setting(
+        "http.rest_ms",
+        "2000",
+        MILLISECONDS,
+        "After how long without a request an HTTP/1.1 connection gives its buffers back, milliseconds.",
+    ),
+    setting(
         "http.head_bytes_max",
         "16384",
         Allowed::Number(8192, 1 << 20),

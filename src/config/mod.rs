@@ -260,6 +260,7 @@ impl Settings {
             handshakes_max: self.count("http.handshakes_max"),
             handshake_ms_max: self.number("http.handshake_ms_max"),
             head_ms_max: self.number("http.head_ms_max"),
+            rest_ms: self.number("http.rest_ms"),
             head_bytes_max: self.count("http.head_bytes_max"),
             streams_max: self.positive("http.streams_max").get(),
             unsent_ms_max: self.number("http.unsent_ms_max"),

@@ -10,7 +10,7 @@ use hyper::{
 };
 use tokio::time::timeout;
 
-use super::problem::Kind;
+use super::{activity::UnderWay, problem::Kind};
 
 /// The bounds of a body.
 #[derive(Clone, Copy, Debug)]
@@ -30,25 +30,28 @@ const DISCARD_MAX: Duration = Duration::from_secs(2);
 ///
 /// A connection that is closed while its client still sends loses the answer on the way. So what is left of a body when this
 /// is dropped is thrown away beside the answer, within [`DISCARD_BYTES_MAX`] and [`DISCARD_MAX`].
-pub struct Unread(Option<Incoming>);
+pub struct Unread(Option<(Incoming, UnderWay)>);
 
 impl Unread {
-    /// The body of a request.
+    /// The body of a request, which is under way until the body is read or thrown away.
     #[must_use]
-    pub fn new(body: Incoming) -> Self {
-        Self(Some(body).filter(|body| !body.is_end_stream()))
+    pub fn new(body: Incoming, under_way: &UnderWay) -> Self {
+        Self((!body.is_end_stream()).then(|| (body, under_way.clone())))
     }
 
     /// The body, for one who reads it to its end; nothing if it is empty.
     pub fn take(&mut self) -> Option<Incoming> {
-        self.0.take()
+        Some(self.0.take()?.0)
     }
 }
 
 impl Drop for Unread {
     fn drop(&mut self) {
-        if let Some(body) = self.0.take().filter(|body| !body.is_end_stream()) {
-            tokio::task::spawn_local(timeout(DISCARD_MAX, discard(body)));
+        if let Some((body, under_way)) = self.0.take().filter(|(body, _)| !body.is_end_stream()) {
+            tokio::task::spawn_local(async move {
+                let _thrown_away = timeout(DISCARD_MAX, discard(body)).await;
+                drop(under_way);
+            });
         }
     }
 }
@@ -76,7 +79,7 @@ pub async fn read_json(
     if !is_json(headers) {
         return Err(Kind::MediaType);
     }
-    let Some(body) = &mut body.0 else { return Ok(Bytes::new()) };
+    let Some((body, _)) = &mut body.0 else { return Ok(Bytes::new()) };
     if body.size_hint().lower() > config.body_bytes_max as u64 {
         return Err(Kind::BodyTooLarge);
     }

@@ -12,6 +12,7 @@ use hyper::{
 };
 
 use super::{
+    activity::UnderWay,
     api,
     body::Unread,
     guard::{self, Body, Reply},
@@ -32,13 +33,14 @@ impl Public {
         self: &Rc<Self>,
         request: Request<Incoming>,
         from: IpAddr,
+        under_way: UnderWay,
     ) -> Response<Body> {
         let watch = Stopwatch::start();
         let method = method_label(request.method());
         let path = request.uri().path().to_owned();
         let found = find(request.method(), &path);
         let label = if let Found::Route(route, _) = &found { route.path } else { "unknown" };
-        let pass = std::pin::pin!(self.pass(found, request, from));
+        let pass = std::pin::pin!(self.pass(found, request, from, &under_way));
         let response = unwinding(pass).await.unwrap_or_else(|| {
             tracing::error!(route = label, "a request panicked");
             guard::release(Reply::problem(&Problem::internal(), Language::default()), None)
@@ -52,9 +54,10 @@ impl Public {
         found: Found<'_>,
         request: Request<Incoming>,
         from: IpAddr,
+        under_way: &UnderWay,
     ) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let body = Unread::new(body);
+        let body = Unread::new(body, under_way);
         let accepted = head.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let language = Language::from_accept_language(accepted);
         let (route, segment) = match found {

@@ -14,6 +14,7 @@ mod keys;
 mod life;
 mod protocols;
 mod registry;
+mod resting;
 mod second_scheme;
 mod space;
 mod stopping;

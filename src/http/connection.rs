@@ -1,0 +1,196 @@
+//! One connection, from its handshake to its close.
+//!
+//! HTTP/1.1 keeps buffers for a connection, some tens of kilobytes; people who fill in a form say nothing for minutes. So nothing
+//! is laid out before the first byte, and what was laid out is given back when a connection rests: what stays is its TLS.
+
+use std::{
+    convert::Infallible,
+    future::ready,
+    net::IpAddr,
+    pin::{Pin, pin},
+    rc::Rc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::{
+    body::Body as _,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task,
+    time::timeout,
+};
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    activity::{Activity, Lent},
+    listener::{Config, Shared},
+    request::Public,
+};
+
+/// HTTP/2 streams of one connection that a client may open and reset before we answer (CVE-2023-44487).
+const RESET_STREAMS_MAX: usize = 20;
+
+/// A connection and what it is answered by.
+pub(super) struct Connection {
+    pub(super) from: IpAddr,
+    pub(super) shared: Shared,
+    pub(super) public: Rc<Public>,
+}
+
+impl Connection {
+    /// Serves it to its end. What goes wrong on it is its client's affair and no line in the log.
+    pub(super) async fn serve(self, stream: TcpStream) {
+        let unsent = Duration::from_millis(self.config().unsent_ms_max);
+        let prepared = stream
+            .set_nodelay(true)
+            .and_then(|()| socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(unsent)));
+        if prepared.is_err() {
+            return;
+        }
+        // Boxed, each: otherwise every connection keeps the room of the largest of handshake, HTTP/1.1 and HTTP/2.
+        let Some(mut stream) = Box::pin(self.handshake(stream)).await else { return };
+        let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let mut ahead = Bytes::new();
+        while !ahead.is_empty() || self.hears(&mut stream).await {
+            if two {
+                return Box::pin(self.serve_http2(stream)).await;
+            }
+            let rests;
+            (stream, ahead, rests) = Box::pin(self.serve_http1(stream, ahead)).await;
+            if !rests {
+                break;
+            }
+        }
+        let _closed = timeout(self.patience(), stream.shutdown()).await;
+    }
+
+    fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    fn draining(&self) -> &CancellationToken {
+        &self.shared.draining
+    }
+
+    /// For whoever says nothing, or reads nothing.
+    fn patience(&self) -> Duration {
+        Duration::from_millis(self.config().head_ms_max)
+    }
+
+    async fn handshake(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+        let within = Duration::from_millis(self.config().handshake_ms_max);
+        let shaking = async {
+            // Whoever says nothing takes no turn from those who do.
+            stream.readable().await.ok()?;
+            let _turn = self.shared.handshakes.acquire().await.ok()?;
+            self.shared.tls.accept(stream).await.ok()
+        };
+        timeout(within, shaking).await.ok()?
+    }
+
+    /// Waits for something to read; whether there is. At its end, too, there is: hyper will find that out.
+    async fn hears(&self, stream: &mut TlsStream<TcpStream>) -> bool {
+        let heard = timeout(self.patience(), stream.fill_buf());
+        let heard = self.draining().run_until_cancelled(heard).await;
+        matches!(heard, Some(Ok(Ok(_))))
+    }
+
+    /// Serves until the connection is to be closed, or rests. Gives its stream back, what was read ahead of it, and whether it
+    /// rests: then all was answered, sent and read, and a next request may come as if it were the first.
+    async fn serve_http1(
+        &self,
+        stream: TlsStream<TcpStream>,
+        ahead: Bytes,
+    ) -> (TlsStream<TcpStream>, Bytes, bool) {
+        let activity = Rc::new(Activity::default());
+        let service = service_fn(|request| {
+            let (activity, under_way) = (&activity, activity.begin());
+            async move {
+                let answer = self.public.answer(request, self.from, under_way).await;
+                if answer.body().size_hint().exact().is_none() {
+                    activity.goes_on();
+                }
+                Ok::<_, Infallible>(answer)
+            }
+        });
+        let lent = Lent::new(stream, ahead, Rc::clone(&activity));
+        let mut serving = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.patience())
+            .max_buf_size(self.config().head_bytes_max)
+            .serve_connection(TokioIo::new(lent), service);
+        let rest = Duration::from_millis(self.config().rest_ms);
+        // hyper first: if nothing is under way after it did all it could, it waits for a request and for nothing else.
+        let ended = tokio::select! {
+            biased;
+            _closed = &mut serving => None,
+            () = self.draining().cancelled() => Some(false),
+            () = activity.rest_for(rest) => Some(true),
+        };
+        let mut rests = false;
+        if let Some(may_rest) = ended {
+            Pin::new(&mut serving).graceful_shutdown();
+            match at_once(&mut serving).await {
+                Some(done) => rests = may_rest && done.is_ok(),
+                // A request is under way, be it one that was not seen here: closed after it.
+                None => _ = (&mut serving).await,
+            }
+        }
+        let parts = serving.into_parts();
+        let (stream, unread) = parts.io.into_inner().back();
+        (stream, [parts.read_buf, unread].concat().into(), rests)
+    }
+
+    async fn serve_http2(&self, stream: TlsStream<TcpStream>) {
+        let activity = Rc::new(Activity::default());
+        let service = service_fn(|request| {
+            let (public, from, under_way) = (Rc::clone(&self.public), self.from, activity.begin());
+            async move { Ok::<_, Infallible>(public.answer(request, from, under_way).await) }
+        });
+        let config = self.config();
+        let head_bytes_max = u32::try_from(config.head_bytes_max).unwrap_or(u32::MAX);
+        let serving = http2::Builder::new(Local)
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(config.streams_max)
+            .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
+            .max_header_list_size(head_bytes_max)
+            .keep_alive_interval(self.patience())
+            .keep_alive_timeout(self.patience())
+            .serve_connection(TokioIo::new(stream), service);
+        let mut serving = pin!(serving);
+        tokio::select! {
+            _closed = serving.as_mut() => return,
+            () = self.draining().cancelled() => {}
+            () = activity.quiet_for(self.patience()) => {}
+        }
+        serving.as_mut().graceful_shutdown();
+        // A client that leaves answers unread does not keep the connection for ever.
+        let _closed = timeout(self.patience(), serving).await;
+    }
+}
+
+/// What a future gives without being waited for.
+async fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = ready(()) => None,
+    }
+}
+
+/// Runs what hyper spawns on the runtime of its connection.
+#[derive(Clone, Copy)]
+struct Local;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, work: F) {
+        task::spawn_local(work);
+    }
+}

@@ -1,0 +1,168 @@
+//! Connections that rest between two requests: what was laid out for them is given back, and nothing of a request is lost,
+//! answered twice or taken for another.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sportello::{application, civic::FiscalCode};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufStream},
+    net::TcpStream,
+    time::sleep,
+};
+use tokio_rustls::client::TlsStream;
+
+use crate::harness::{Counter, MORNING};
+
+/// After how long a connection rests here, at the earliest; it does at twice that.
+const REST: Duration = Duration::from_millis(60);
+const REST_SETTING: [(&str, &str); 1] = [("SPORTELLO_HTTP_REST_MS", "60")];
+/// By then it rests.
+const LONG: Duration = Duration::from_millis(200);
+/// A request's body is thrown away that long after its refusal.
+const DISCARD_MAX: Duration = Duration::from_secs(2);
+
+fn open() -> Counter {
+    Counter::open_with(&REST_SETTING)
+}
+
+/// A connection written and read by hand.
+struct Line(BufStream<TlsStream<TcpStream>>);
+
+impl Line {
+    async fn to(counter: &Counter) -> Self {
+        Self(BufStream::new(counter.raw().await))
+    }
+
+    async fn send(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.unwrap();
+        self.0.flush().await.unwrap();
+    }
+
+    /// One line, without its end; nothing once the connection is closed.
+    async fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let reading = tokio::time::timeout(Duration::from_secs(5), self.0.read_line(&mut line));
+        let read = reading.await.expect("an answer, or a close").unwrap_or(0);
+        (read > 0).then(|| line.trim_end().to_owned())
+    }
+
+    /// Status and content of the next answer; nothing once the connection is closed.
+    async fn answer(&mut self) -> Option<(u16, Vec<u8>)> {
+        let status = self.line().await?.split(' ').nth(1)?.parse().unwrap();
+        let mut length = 0;
+        while let Some(field) = self.line().await.filter(|field| !field.is_empty()) {
+            if let Some(value) = field.strip_prefix("content-length: ") {
+                length = value.parse().unwrap();
+            }
+        }
+        let mut content = vec![0; length];
+        self.0.read_exact(&mut content).await.unwrap();
+        Some((status, content))
+    }
+}
+
+fn get(path: &str, token: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: l\r\nauthorization: Bearer {token}\r\n\r\n")
+}
+
+#[tokio::test]
+async fn a_request_in_pieces_is_answered_whenever_its_connection_rests() {
+    let counter = open();
+    let citizen = counter.citizen(1).await;
+    let mut line = Line::to(&counter).await;
+    let request = get("/v1/session", &citizen.token);
+    let masked = citizen.code.masked().to_string();
+    for at in (0..=request.len()).step_by(7) {
+        for pause in [REST / 4, LONG] {
+            let (first, second) = request.split_at(at);
+            line.send(first).await;
+            sleep(pause).await;
+            line.send(second).await;
+            let (status, content) = line.answer().await.expect("it stays open");
+            let session: Value = serde_json::from_slice(&content).unwrap();
+            assert_eq!((status, session["subject"].as_str()), (200, Some(&*masked)), "{at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_one_behind_the_other_are_answered_in_their_order_across_rests() {
+    let counter = open();
+    let citizen = counter.citizen(1).await;
+    let mut line = Line::to(&counter).await;
+    let status = get("/v1/status", "");
+    let (begun, end) = status.split_at(status.len() / 2);
+    for _ in 0..5 {
+        // The third begins with these two, and goes on when the connection rests.
+        line.send(&(get("/v1/session", &citizen.token) + &get("/nowhere", "") + begun)).await;
+        assert_eq!(line.answer().await.expect("open").0, 200);
+        assert_eq!(line.answer().await.expect("open").0, 404);
+        sleep(LONG).await;
+        line.send(end).await;
+        let (code, content) = line.answer().await.expect("open");
+        assert_eq!(code, 200);
+        assert!(serde_json::from_slice::<Value>(&content).unwrap()["now"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_refused_body_is_never_taken_for_a_request() {
+    let counter = open();
+    let inner = get("/v1/status", "");
+    let head = |length: usize| {
+        format!(
+            "POST /v1/applications HTTP/1.1\r\nhost: l\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        )
+    };
+    // A body that comes to its end within the time: then a request of its own follows.
+    let mut whole = Line::to(&counter).await;
+    whole.send(&head(inner.len() * 3)).await;
+    assert_eq!(whole.answer().await.expect("open").0, 401);
+    for _ in 0..3 {
+        sleep(LONG).await;
+        whole.send(&inner).await;
+    }
+    whole.send(&get("/nowhere", "")).await;
+    assert_eq!(whole.answer().await.expect("open").0, 404);
+
+    // One that does not: then the connection is closed.
+    let mut broken = Line::to(&counter).await;
+    broken.send(&head(inner.len() * 100)).await;
+    assert_eq!(broken.answer().await.expect("open").0, 401);
+    for _ in 0..8 {
+        sleep(DISCARD_MAX / 6).await;
+        if broken.0.write_all(inner.as_bytes()).await.is_err() || broken.0.flush().await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(broken.answer().await, None);
+}
+
+#[tokio::test]
+async fn a_batch_that_pauses_is_answered_to_its_end() {
+    let counter = Counter::open_with(&REST_SETTING).reopen_with(MORNING, &REST_SETTING);
+    let office = counter.intermediary(100).await;
+    let mut line = Line::to(&counter).await;
+    line.send(&format!(
+        "POST /v1/batches HTTP/1.1\r\nhost: l\r\nauthorization: Bearer {}\r\ntransfer-encoding: chunked\r\n\
+         content-type: application/x-ndjson\r\n\r\n",
+        office.token
+    ))
+    .await;
+    for n in 0..4 {
+        let application = application::example(&FiscalCode::made_up(n), 2024).replace('\n', " ");
+        let row = application.trim().replacen('{', "{\"mandate\":\"M-1\",", 1) + "\n";
+        line.send(&format!("{:x}\r\n{row}\r\n", row.len())).await;
+        sleep(LONG).await;
+    }
+    line.send("0\r\n\r\n").await;
+    let mut receipts = 0;
+    while let Some(told) = line.line().await.filter(|told| told != "0") {
+        receipts += usize::from(told.contains("\"receipt\""));
+    }
+    assert_eq!(receipts, 4);
+    assert_eq!(line.line().await.as_deref(), Some(""));
+    line.send(&get("/nowhere", "")).await;
+    assert_eq!(line.answer().await.expect("open").0, 404);
+}
