@@ -1,12 +1,13 @@
-"""Memory of an idle TLS connection, beside nginx."""
+"""Memory of an idle TLS connection, beside a measure."""
 
 import resource
 import sys
 import time
 
 from clients import Volley, volley
+from measures import Measure
 from pairs import Table, of, ratio, run_pair
-from servers import Nginx, Sportello
+from servers import Sportello
 
 KIBI = 1 / 1024
 # Connections before the first measure, so that what a server keeps from its first ones is not counted.
@@ -17,13 +18,6 @@ REST_SECONDS = 5
 FILES_BESIDE = 200
 # Of a reply to the request on each connection.
 STATUS_BYTES = 1024
-
-GREETED = of("sportello", "greeted", KIBI), of("nginx", "greeted", KIBI)
-ASKED = of("sportello", "asked", KIBI), of("nginx", "asked", KIBI)
-COLUMNS = [
-    ("KiB ours", 2, GREETED[0]), ("KiB nginx", 2, GREETED[1]), ("ratio", 2, ratio(*GREETED)),
-    ("after a request", 2, ASKED[0]), ("nginx", 2, ASKED[1]), ("ratio then", 2, ratio(*ASKED)),
-]
 
 
 def idle(place, asked):
@@ -36,7 +30,7 @@ def idle(place, asked):
     # nginx closes idle connections when fewer than a sixteenth of its places are left.
     start = {
         "sportello": lambda: Sportello(data, {"SPORTELLO_HTTP_HEAD_MS_MAX": "600000"}),
-        "nginx": lambda: Nginx(place, data, STATUS_BYTES, asked.connections * 5 // 4),
+        asked.beside: lambda: Measure(asked.beside, place, data, STATUS_BYTES, asked.connections * 5 // 4),
     }
 
     def measure(name):
@@ -46,12 +40,20 @@ def idle(place, asked):
             server.stop()
         return measured
 
-    table = Table(COLUMNS)
+    table = Table(columns(asked.beside))
     for number in range(1, asked.pairs):
         table.add(run_pair(number, list(start), measure))
     medians = table.medians()
-    print(f"median ratios of {asked.connections} idle connections, {asked.pairs - 1} pairs: {medians['ratio']:.2f} after the "
-          f"handshake, {medians['ratio then']:.2f} after a request on each")
+    print(f"median ratios to {asked.beside} of {asked.connections} idle connections, {asked.pairs - 1} pairs: "
+          f"{medians['ratio']:.2f} after the handshake, {medians['ratio then']:.2f} after a request on each")
+
+
+def columns(other):
+    greeted, asked = ([of(name, key, KIBI) for name in ("sportello", other)] for key in ("greeted", "asked"))
+    return [
+        ("KiB ours", 2, greeted[0]), (f"KiB {other}", 2, greeted[1]), ("ratio", 2, ratio(*greeted)),
+        ("after a request", 2, asked[0]), (other, 2, asked[1]), ("ratio then", 2, ratio(*asked)),
+    ]
 
 
 def resident(server, connections):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Sportello beside nginx, which answers the same requests from memory, and beside two small services.
+"""Sportello beside nginx or axum, which answer the same requests from memory, and beside two small services.
 
-    loadtest/compare/run.py [ROW] [--pairs 8] [--requests N] [--connections N] [--rate N] [--streams N]
+    loadtest/compare/run.py [ROW] [--beside nginx] [--pairs 8] [--requests N] [--connections N] [--rate N] [--streams N]
 
 Each server runs on one core and the generator on another; the same requests go to each in turn, and what is compared is the CPU
 time that the server's process used, by the requests it answered. Sportello decides, commits and syncs every submission;
@@ -14,17 +14,18 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import beside_nginx
+import beside
 import idle
+import measures
 import services
 
 # Requests of a pair, and connections.
 ROWS = {
-    "submissions": (beside_nginx.submissions, 15000, 256),
-    "kept": (beside_nginx.kept, 15000, 256),
-    "steady": (beside_nginx.steady, None, 256),
-    "http2": (beside_nginx.http2, 15000, 64),
-    "handshakes": (beside_nginx.handshakes, 4000, 32),
+    "submissions": (beside.submissions, 15000, 256),
+    "kept": (beside.kept, 15000, 256),
+    "steady": (beside.steady, None, 256),
+    "http2": (beside.http2, 15000, 64),
+    "handshakes": (beside.handshakes, 4000, 32),
     "idle": (idle.idle, 1, 19500),
     "peers": (services.peers, 6000, 64),
 }
@@ -34,6 +35,7 @@ def main():
     about = __doc__ + "\n".join(f"  {name:<12} {row.__doc__}" for name, (row, _, _) in ROWS.items())
     asked = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("row", nargs="?", choices=ROWS, default="submissions")
+    asked.add_argument("--beside", choices=measures.MEASURES, default="nginx", help="all rows but peers")
     asked.add_argument("--pairs", type=int, default=8, help="the first warms up")
     asked.add_argument("--requests", type=int, help="a pair")
     asked.add_argument("--connections", type=int)
@@ -44,6 +46,7 @@ def main():
     # Steady: ten seconds, less at a high rate.
     asked.requests = asked.requests or requests or min(int(asked.rate * 10), 30000)
     asked.connections = asked.connections or connections
+    measures.built(asked.beside)
     with tempfile.TemporaryDirectory() as place:
         row(Path(place), asked)
 

@@ -14,8 +14,6 @@ HERE = Path(__file__).resolve().parent
 HOUSE = HERE.parent.parent
 SPORTELLO = HOUSE / "target" / "release" / "sportello"
 SERVER_CORE = "0"
-# What nginx says before its answer.
-HEAD_BYTES = 160
 READY_SECONDS_MAX = 30
 # CPU in three tenths of a second of a server that has nothing to do.
 IDLE_SECONDS_MAX = 0.003
@@ -113,21 +111,6 @@ class Sportello(Server):
         accepted = int(found.group(1)) if found else 0
         if told.returncode != 0 or accepted < wanted:
             sys.exit(f"{accepted} submissions of {wanted} are in the ledger\n{told.stderr}")
-
-
-class Nginx(Server):
-    def __init__(self, place, data, answer_bytes, connections_max=8192):
-        port = free_port()
-        text = (HERE / "nginx.conf").read_text()
-        for name, value in {
-            "PLACE": place, "PORT": port, "CERTIFICATE": data / "demo-cert.pem", "KEY": data / "demo-key.pem",
-            "CONNECTIONS_MAX": connections_max, "ANSWER": "x" * max(int(answer_bytes) - HEAD_BYTES, 1),
-        }.items():
-            text = text.replace(name, str(value))
-        config = place / f"nginx-{port}.conf"
-        config.write_text(text)
-        super().__init__("nginx", data, ["nginx", "-p", place, "-c", config])
-        self.listens_at(port)
 
 
 def free_port():

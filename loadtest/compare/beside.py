@@ -1,30 +1,14 @@
-"""Rows beside nginx, a function each: prints the pairs and their medians, and sees Sportello's ledger verified."""
+"""Rows beside a measure, a function each: prints the pairs and their medians, and sees Sportello's ledger verified."""
 
 from collections import Counter
 
 from clients import People, volley, wrk
+from measures import Measure
 from pairs import MICRO, Table, of, ratio, run_pair
-from servers import Nginx, Sportello
+from servers import Sportello
 
 # Of a 99th percentile: when the generator's own lag is more, the percentile is not the server's.
 LAG_SHARE_MAX = 0.25
-
-OURS, NGINX = of("sportello", "cpu", MICRO), of("nginx", "cpu", MICRO)
-COSTS = [("us ours", 1, OURS), ("us nginx", 1, NGINX), ("ratio", 2, ratio(OURS, NGINX))]
-TIMES = [("times", 2, ratio(NGINX, OURS))]
-RATES = [("a second", 0, of("sportello", "per_second")), ("nginx", 0, of("nginx", "per_second"))]
-P99 = of("sportello", "p99_ms"), of("nginx", "p99_ms")
-LATENCIES = [
-    ("p50 ms", 2, of("sportello", "p50_ms")),
-    ("nginx p50", 2, of("nginx", "p50_ms")),
-    ("p99 ms", 2, P99[0]),
-    ("nginx p99", 2, P99[1]),
-    ("p99 ratio", 2, ratio(*P99)),
-    ("lag ms", 2, of("sportello", "lag_p99_ms")),
-    ("nginx lag", 2, of("nginx", "lag_p99_ms")),
-    ("waited", 0, of("sportello", "waited")),
-    ("nginx waited", 0, of("nginx", "waited")),
-]
 
 
 def submissions(place, asked):
@@ -36,8 +20,8 @@ def submissions(place, asked):
         used = server.settled_cpu_seconds() - before
         return {"count": count, "cpu": used / count, "reply_bytes": size, "per_second": count / seconds}
 
-    medians = beside_nginx(place, asked, measure, COSTS + RATES)
-    print(f"median ratio {medians['ratio']:.2f} at {asked.connections} connections, {asked.pairs - 1} pairs")
+    medians = beside(place, asked, measure, costs, rates)
+    print(f"median ratio {medians['ratio']:.2f} to {asked.beside} at {asked.connections} connections, {asked.pairs - 1} pairs")
 
 
 def kept(place, asked):
@@ -46,8 +30,9 @@ def kept(place, asked):
     def measure(server, sessions, template):
         return volley(server, "--sessions", sessions, "--template", template, "--connections", asked.connections)
 
-    medians = beside_nginx(place, asked, measure, COSTS + RATES)
-    print(f"median ratio {medians['ratio']:.2f} at {asked.connections} kept connections, {asked.pairs - 1} pairs")
+    medians = beside(place, asked, measure, costs, rates)
+    print(f"median ratio {medians['ratio']:.2f} to {asked.beside} at {asked.connections} kept connections, "
+          f"{asked.pairs - 1} pairs")
 
 
 def steady(place, asked):
@@ -57,10 +42,10 @@ def steady(place, asked):
         return volley(server, "--sessions", sessions, "--template", template,
                       "--connections", asked.connections, "--rate", asked.rate)
 
-    medians = beside_nginx(place, asked, measure, COSTS + LATENCIES)
-    print(f"median ratios at a steady {asked.rate:g} a second over {asked.connections} connections, {asked.pairs - 1} pairs: "
-          f"{medians['ratio']:.2f} of CPU, {medians['p99 ratio']:.2f} of the 99th percentile")
-    for lag, p99 in (("lag ms", "p99 ms"), ("nginx lag", "nginx p99")):
+    medians = beside(place, asked, measure, costs, latencies)
+    print(f"median ratios to {asked.beside} at a steady {asked.rate:g} a second over {asked.connections} connections, "
+          f"{asked.pairs - 1} pairs: {medians['ratio']:.2f} of CPU, {medians['p99 ratio']:.2f} of the 99th percentile")
+    for lag, p99 in (("lag ms", "p99 ms"), (f"{asked.beside} lag", f"{asked.beside} p99")):
         if medians[lag] > LAG_SHARE_MAX * medians[p99]:
             print(f"not to be believed: of a 99th percentile of {medians[p99]:.2f} ms the generator itself was late "
                   f"{medians[lag]:.2f} ms")
@@ -73,15 +58,15 @@ def http2(place, asked):
         return volley(server, "--sessions", sessions, "--template", template,
                       "--http2", "--connections", asked.connections, "--streams", asked.streams)
 
-    medians = beside_nginx(place, asked, measure, COSTS + RATES)
-    print(f"median ratio {medians['ratio']:.2f} over HTTP/2 at {asked.connections} connections with {asked.streams} streams "
-          f"each, {asked.pairs - 1} pairs")
+    medians = beside(place, asked, measure, costs, rates)
+    print(f"median ratio {medians['ratio']:.2f} to {asked.beside} over HTTP/2 at {asked.connections} connections with "
+          f"{asked.streams} streams each, {asked.pairs - 1} pairs")
 
 
 def handshakes(place, asked):
     """CPU of a full handshake: ECDSA P-256, TLS 1.3, nothing resumed, the connection closed at once."""
-    with Sportello(place / "data") as sportello, Nginx(place, sportello.data, 1) as nginx:
-        servers = {"sportello": sportello, "nginx": nginx}
+    with Sportello(place / "data") as sportello, Measure(asked.beside, place, sportello.data, 1) as other:
+        servers = {"sportello": sportello, asked.beside: other}
         for manner, flags in {"X25519 alone": ["--classical"], "by each one's own choice": []}.items():
 
             def measure(name):
@@ -90,16 +75,17 @@ def handshakes(place, asked):
 
             agreed = " and ".join(f"{measure(name)['key_exchange']} at {name}" for name in servers)
             print(f"keys {manner}: {agreed}")
-            table = Table(COSTS + TIMES + RATES)
+            table = table_of(asked.beside, costs, times, rates)
             for number in range(1, asked.pairs):
                 table.add(run_pair(number, list(servers), measure, servers.values()))
             medians = table.medians()
-            print(f"{medians['times']:.2f} times as many handshakes for the same CPU, keys {manner}, {asked.pairs - 1} pairs")
+            print(f"{medians['times']:.2f} times as many handshakes as {asked.beside} for the same CPU, keys {manner}, "
+                  f"{asked.pairs - 1} pairs")
         sportello.verified(0)
 
 
-def beside_nginx(place, asked, measure_one, columns):
-    """Pairs of Sportello and nginx; the first part warms up, and tells how long a reply is."""
+def beside(place, asked, measure_one, *kinds):
+    """Pairs of Sportello and the measure; the first part warms up, and tells how long a reply is."""
     answered = Counter()
 
     def measure(server, *requests):
@@ -112,10 +98,10 @@ def beside_nginx(place, asked, measure_one, columns):
         template = sportello.template(place)
         sessions = people.open_sessions(asked.requests)
         reply_bytes = measure(sportello, sessions, template)["reply_bytes"]
-        with Nginx(place, sportello.data, reply_bytes) as nginx:
-            measure(nginx, sessions, template)
-            servers = {"sportello": sportello, "nginx": nginx}
-            table = Table(columns)
+        with Measure(asked.beside, place, sportello.data, reply_bytes) as other:
+            measure(other, sessions, template)
+            servers = {"sportello": sportello, asked.beside: other}
+            table = table_of(asked.beside, *kinds)
             for number in range(1, asked.pairs):
                 sessions = people.open_sessions(asked.requests)
                 table.add(run_pair(number, list(servers), lambda name: measure(servers[name], sessions, template),
@@ -124,3 +110,35 @@ def beside_nginx(place, asked, measure_one, columns):
         # wrk ends when it has sent the last request: some are not answered then, nor counted.
         sportello.verified(answered[sportello])
     return medians
+
+
+def table_of(other, *kinds):
+    return Table([column for kind in kinds for column in kind(other)])
+
+
+def costs(other):
+    ours, theirs = (of(name, "cpu", MICRO) for name in ("sportello", other))
+    return [("us ours", 1, ours), (f"us {other}", 1, theirs), ("ratio", 2, ratio(ours, theirs))]
+
+
+def times(other):
+    return [("times", 2, ratio(of(other, "cpu"), of("sportello", "cpu")))]
+
+
+def rates(other):
+    return [("a second", 0, of("sportello", "per_second")), (other, 0, of(other, "per_second"))]
+
+
+def latencies(other):
+    ours, theirs = (of(name, "p99_ms") for name in ("sportello", other))
+    return [
+        ("p50 ms", 2, of("sportello", "p50_ms")),
+        (f"{other} p50", 2, of(other, "p50_ms")),
+        ("p99 ms", 2, ours),
+        (f"{other} p99", 2, theirs),
+        ("p99 ratio", 2, ratio(ours, theirs)),
+        ("lag ms", 2, of("sportello", "lag_p99_ms")),
+        (f"{other} lag", 2, of(other, "lag_p99_ms")),
+        ("waited", 0, of("sportello", "waited")),
+        (f"{other} waited", 0, of(other, "waited")),
+    ]

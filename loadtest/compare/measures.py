@@ -1,0 +1,46 @@
+"""The measures: servers that answer the same requests from memory; they parse and store nothing."""
+
+import sys
+
+from servers import HERE, HOUSE, Server, free_port
+
+AXUM = HOUSE / "target" / "peers" / "axum" / "release" / "sportello-measure"
+
+
+class Measure(Server):
+    """nginx or axum; a reply is as many bytes as it is told, head and answer."""
+
+    def __init__(self, name, place, data, reply_bytes, connections_max=8192):
+        command, head_bytes = MEASURES[name]
+        port = free_port()
+        answer_bytes = max(int(reply_bytes) - head_bytes, 1)
+        super().__init__(name, data, command(place, data, port, answer_bytes, connections_max))
+        self.listens_at(port)
+
+
+def nginx(place, data, port, answer_bytes, connections_max):
+    text = (HERE / "nginx.conf").read_text()
+    for name, value in {
+        "PLACE": place, "PORT": port, "CERTIFICATE": data / "demo-cert.pem", "KEY": data / "demo-key.pem",
+        "CONNECTIONS_MAX": connections_max, "ANSWER": "x" * answer_bytes,
+    }.items():
+        text = text.replace(name, str(value))
+    config = place / f"nginx-{port}.conf"
+    config.write_text(text)
+    return ["nginx", "-p", place, "-c", config]
+
+
+def axum(_place, data, port, answer_bytes, _connections_max):
+    return [AXUM, port, data / "demo-cert.pem", data / "demo-key.pem", answer_bytes]
+
+
+# What starts each, and the bytes that it says before its answer.
+MEASURES = {"nginx": (nginx, 160), "axum": (axum, 114)}
+
+
+def built(name):
+    """Says how to build it when it is not."""
+    if name == "axum" and not AXUM.exists():
+        manifest, target = HERE / "peers" / "axum" / "Cargo.toml", AXUM.parent.parent
+        sys.exit("axum is not built:\n  cargo build --release --manifest-path "
+                 f"{manifest.relative_to(HOUSE)} --target-dir {target.relative_to(HOUSE)}")
