@@ -11,6 +11,10 @@ use std::{
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sportello::{application::example, civic::FiscalCode};
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Enough that starting the program hardly counts.
 const APPLICATIONS: u64 = 20_000;
 

@@ -23,6 +23,10 @@ use rustls::{
 };
 use sportello::http::tls;
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Flights of a handshake and of the tickets after it, with room to spare.
 const FLIGHTS_MAX: usize = 8;
 

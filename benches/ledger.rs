@@ -35,6 +35,10 @@ use sportello::{
     schemes::{Campaign, Rules, Scheme},
 };
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 const BATCH: u64 = 256;
 const RECORDS: u64 = 300_000;

@@ -44,6 +44,10 @@ use sportello::{
     urn::{self, Urn},
 };
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 /// People inside, and keys that a limit knows.
 const PEOPLE: u64 = 100_000;

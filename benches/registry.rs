@@ -17,6 +17,10 @@ use sportello::{
     registry::{FileRegistry, Registry as _},
 };
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PEOPLE: u64 = 5_000_000;
 const PEOPLE_OF_A_TEST: u64 = 10_000;
 const QUESTIONS: u64 = 1_000_000;

@@ -52,6 +52,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 /// 2024-09-16T15:30:00Z, an evening of the citizens' slice with ISCRO 2024 open.
 const EVENING: Timestamp = Timestamp::constant(1_726_500_600, 0);

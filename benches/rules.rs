@@ -8,6 +8,10 @@ use sportello::application::{example, parse};
 use sportello::civic::{FiscalCode, Iban, VatNumber};
 use sportello::schemes::Rules;
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn rules(criterion: &mut Criterion) {
     let rules = Rules::builtin();
     let body = example(&FiscalCode::made_up(1), 2024).into_bytes();
