@@ -5,6 +5,10 @@ use std::{panic::catch_unwind, process::ExitCode};
 use clap::Parser;
 use surge::command::{self, Cli};
 
+/// A session takes a few dozen pieces of memory, and what the generator takes the server has not.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const FAULTS_FOUND: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 const OWN_BUG: u8 = 70;
