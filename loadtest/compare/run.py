@@ -17,6 +17,7 @@ from pathlib import Path
 import beside
 import idle
 import measures
+import refused
 import services
 
 # Requests of a pair, and connections.
@@ -27,6 +28,7 @@ ROWS = {
     "http2": (beside.http2, 15000, 64),
     "handshakes": (beside.handshakes, 4000, 32),
     "idle": (idle.idle, 1, 19500),
+    "refused": (refused.refused, 6400, 64),
     "peers": (services.peers, 6000, 64),
 }
 
@@ -35,7 +37,7 @@ def main():
     about = __doc__ + "\n".join(f"  {name:<12} {row.__doc__}" for name, (row, _, _) in ROWS.items())
     asked = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("row", nargs="?", choices=ROWS, default="submissions")
-    asked.add_argument("--beside", choices=measures.MEASURES, default="nginx", help="all rows but peers")
+    asked.add_argument("--beside", choices=measures.MEASURES, default="nginx", help="all rows but refused and peers")
     asked.add_argument("--pairs", type=int, default=8, help="the first warms up")
     asked.add_argument("--requests", type=int, help="a pair")
     asked.add_argument("--connections", type=int)

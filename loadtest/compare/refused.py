@@ -1,0 +1,52 @@
+"""CPU of a connection that is refused, by that of somebody who is let in."""
+
+import socket
+import sys
+
+from clients import People, volley
+from pairs import MICRO, Table, of, ratio, run_pair
+from servers import Sportello
+
+REFUSED, ACCEPTED = of("refused", "cpu", MICRO), of("accepted", "cpu", MICRO)
+COLUMNS = [("us refused", 1, REFUSED), ("us accepted", 1, ACCEPTED), ("ratio", 3, ratio(REFUSED, ACCEPTED))]
+# Connections that are opened together, so that the server finds several waiting as in a crowd.
+TOGETHER = 64
+
+
+def refused(place, asked):
+    """CPU of a connection past the bound, closed before TLS, by that of handshake, entering and submission."""
+    # Whoever holds the only place says nothing, and keeps it.
+    bounds = {"SPORTELLO_HTTP_CONNECTIONS_MAX": "1", "SPORTELLO_HTTP_HANDSHAKE_MS_MAX": "600000"}
+    with Sportello(place / "open") as server, Sportello(place / "full", bounds) as full:
+        people, template = People(place, server, asked.pairs * asked.requests), server.template(place)
+        address = "127.0.0.1", int(full.address.rsplit(":", 1)[1])
+
+        def accepted():
+            shaken = volley(server, "--handshakes", "--count", asked.requests, "--connections", asked.connections)
+            before = server.settled_cpu_seconds()
+            sessions = people.open_sessions(asked.requests)
+            entered = (server.settled_cpu_seconds() - before) / asked.requests
+            sent = volley(server, "--sessions", sessions, "--template", template, "--connections", asked.connections)
+            return {"cpu": shaken["cpu"] + entered + sent["cpu"]}
+
+        def turned_away():
+            before = full.settled_cpu_seconds()
+            for _ in range(0, asked.requests, TOGETHER):
+                crowd = [socket.create_connection(address) for _ in range(TOGETHER)]
+                for connection in crowd:
+                    with connection:
+                        if connection.recv(1):
+                            sys.exit("the server answered where it has no place")
+            return {"cpu": (full.settled_cpu_seconds() - before) / asked.requests}
+
+        measures = {"refused": turned_away, "accepted": accepted}
+        with socket.create_connection(address):
+            table = Table(COLUMNS)
+            for number in range(asked.pairs):
+                pair = run_pair(number, list(measures), lambda name: measures[name](), (server, full))
+                # The first warms up.
+                if number:
+                    table.add(pair)
+            medians = table.medians()
+        server.verified(asked.pairs * asked.requests)
+    print(f"a refused connection takes {medians['ratio']:.3f} of the CPU of an accepted one, {asked.pairs - 1} pairs")
