@@ -85,11 +85,15 @@ pub(super) enum Standing {
     AlreadyApplied(Position),
 }
 
+/// What is kept of a body's digest: a key that comes again comes with the same body, or not.
+type Fingerprint = [u8; 7];
+
+/// Forty bytes, with nothing between them.
 #[derive(Clone, Copy)]
 struct Entry {
     claim: [u8; 16],
     key: [u8; 16],
-    fingerprint: [u8; 8],
+    fingerprint: Fingerprint,
     state: u8,
 }
 
@@ -250,7 +254,7 @@ impl Index {
         self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK_ENTRIES + last.len())
     }
 
-    fn push(&mut self, claim: Claim, key: KeyHash, fingerprint: [u8; 8]) -> Position {
+    fn push(&mut self, claim: Claim, key: KeyHash, fingerprint: Fingerprint) -> Position {
         let position = position_of(self.len());
         if self.chunks.last().is_none_or(|last| last.len() == CHUNK_ENTRIES) {
             self.chunks.push(Vec::with_capacity(CHUNK_ENTRIES));
@@ -306,9 +310,9 @@ fn position_of(at: usize) -> Position {
     Position(u32::try_from(at).unwrap_or(u32::MAX))
 }
 
-fn fingerprint(digest: &Digest) -> [u8; 8] {
-    let mut short = [0; 8];
-    short.copy_from_slice(&digest[..8]);
+fn fingerprint(digest: &Digest) -> Fingerprint {
+    let mut short = Fingerprint::default();
+    short.copy_from_slice(&digest[..size_of::<Fingerprint>()]);
     short
 }
 
