@@ -15,7 +15,7 @@ const EXAMPLE: &str = "\
 Example, beside a running `sportello serve --demo`:
   surge --target https://127.0.0.1:8443 --profile steady --rate 200 --duration 60s --report report.html
 
-Built-in profiles: steady, evening (the whole mix), opening, inps-2020 (55 hours: use --speed-up), morning
+Built-in profiles: steady, evening (the whole mix), opening, inps-2020 (55 hours: use --speed-up), even-day, morning
 (intermediaries' batches), saturate (closed loop).
 Exit codes: 0 done and all thresholds hold; 1 a threshold, an owner check or the server's balance is broken, or
 the run is invalid or did not come about; 2 wrong usage; 70 a bug of surge.";

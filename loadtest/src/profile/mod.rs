@@ -18,10 +18,11 @@ use crate::{
 pub const SESSIONS_MAX: u32 = 10_000_000;
 
 /// The built-in profiles: name and text.
-pub const BUILT_IN: [(&str, &str); 7] = [
+pub const BUILT_IN: [(&str, &str); 8] = [
     ("steady", include_str!("../../profiles/steady.toml")),
     ("opening", include_str!("../../profiles/opening.toml")),
     ("inps-2020", include_str!("../../profiles/inps-2020.toml")),
+    ("even-day", include_str!("../../profiles/even-day.toml")),
     ("saturate", include_str!("../../profiles/saturate.toml")),
     ("evening", include_str!("../../profiles/evening.toml")),
     ("drill", include_str!("../../profiles/drill.toml")),
