@@ -52,10 +52,12 @@ impl Activity {
 
     /// Waits until a request was answered, the answer is sent, and nothing came for that long, or a little longer.
     pub(super) async fn rest_for(&self, long: Duration) {
-        while {
+        loop {
             self.quiet_for(long).await;
-            self.begun.get() == 0 || self.unsent.get() || self.goes_on.get()
-        } {}
+            if self.begun.get() > 0 && !self.unsent.get() && !self.goes_on.get() {
+                return;
+            }
+        }
     }
 }
 
