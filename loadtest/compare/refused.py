@@ -30,14 +30,15 @@ def refused(place, asked):
             return {"cpu": shaken["cpu"] + entered + sent["cpu"]}
 
         def turned_away():
+            crowds = -(-asked.requests // TOGETHER)
             before = full.settled_cpu_seconds()
-            for _ in range(0, asked.requests, TOGETHER):
+            for _ in range(crowds):
                 crowd = [socket.create_connection(address) for _ in range(TOGETHER)]
                 for connection in crowd:
                     with connection:
                         if connection.recv(1):
                             sys.exit("the server answered where it has no place")
-            return {"cpu": (full.settled_cpu_seconds() - before) / asked.requests}
+            return {"cpu": (full.settled_cpu_seconds() - before) / (crowds * TOGETHER)}
 
         measures = {"refused": turned_away, "accepted": accepted}
         with socket.create_connection(address):

@@ -87,6 +87,17 @@ async fn a_request_in_pieces_is_answered_whenever_its_connection_rests() {
 }
 
 #[tokio::test]
+async fn a_head_that_never_ends_and_a_silence_are_waited_for_no_longer_because_of_rests() {
+    let counter = Counter::open_with(&[REST_SETTING[0], ("SPORTELLO_HTTP_HEAD_MS_MAX", "500")]);
+    for begun in ["GET /v1/status HT", ""] {
+        let mut line = Line::to(&counter).await;
+        line.send(&(get("/nowhere", "") + begun)).await;
+        assert_eq!(line.answer().await.expect("open").0, 404);
+        assert_eq!(line.answer().await, None, "{begun:?}");
+    }
+}
+
+#[tokio::test]
 async fn requests_one_behind_the_other_are_answered_in_their_order_across_rests() {
     let counter = open();
     let citizen = counter.citizen(1).await;
