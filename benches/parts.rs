@@ -182,7 +182,11 @@ impl Inside {
     }
 
     fn identity(&self, n: u64) -> (Identity, Whose) {
-        let identity = Identity { fiscal_code: FiscalCode::made_up(n), office: None };
+        let identity = Identity {
+            fiscal_code: FiscalCode::made_up(n),
+            office: None,
+            valid_until: Timestamp::MAX,
+        };
         let person = self.keys.subject(&identity.fiscal_code);
         (identity, Whose { subject: person, person })
     }

@@ -230,7 +230,7 @@ impl House {
         let fiscal_code = FiscalCode::made_up(self.people);
         let person = intake.keys.subject(&fiscal_code);
         let whose = Whose { subject: person, person };
-        let identity = Identity { fiscal_code, office: None };
+        let identity = Identity { fiscal_code, office: None, valid_until: Timestamp::MAX };
         let lease = intake.leases.take().expect("leases are free");
         let opened = intake.sessions.open(&identity, whose, lease, intake.clock.now());
         (fiscal_code, opened.expect("there is room for this session").0)

@@ -17,6 +17,7 @@ use crate::{
         leases::Leases,
         limits::{Limits, TooOften},
         schedule::{Schedule, Window},
+        waiting::{Asking, Place, Room},
     },
     identity::{
         Audience, Identity,
@@ -60,6 +61,8 @@ pub struct Intake {
     pub verifier: Verifier,
     /// Reserved finishes.
     pub leases: Leases,
+    /// Where people wait for one.
+    pub waiting: Room,
     /// How often somebody may ask.
     pub limits: Limits,
     /// Open sessions.
@@ -92,6 +95,14 @@ pub enum Key<'k> {
     OfContent,
 }
 
+/// What becomes of somebody who may enter.
+pub enum Entered {
+    /// They are inside, with this token and session.
+    In(String, Arc<Session>),
+    /// The counter is full: they wait.
+    Waiting(Place),
+}
+
 /// Why somebody may not enter now.
 #[derive(Debug)]
 pub enum EnterFault {
@@ -104,8 +115,8 @@ pub enum EnterFault {
     },
     /// They asked too often.
     TooOften(TooOften),
-    /// Everybody who can finish is inside already, or no session is free; which of the two, for the operator.
-    Full(&'static str),
+    /// The counter is full, and so is the waiting room.
+    Full,
 }
 
 /// Why an application was not accepted.
@@ -161,34 +172,81 @@ impl Intake {
         self.schedule.window(audience, self.clock.now())
     }
 
-    /// Lets somebody in: their identity, their turn, how often they asked, and a lease, in this order.
+    /// Lets somebody in, or has them wait: their identity, their time slice, how often they asked, and their turn, in this
+    /// order.
     ///
     /// # Errors
     /// [`EnterFault`].
-    pub fn enter(&self, token: &str, from: IpAddr) -> Result<(String, Arc<Session>), EnterFault> {
+    pub fn enter(&self, token: &str, from: IpAddr) -> Result<Entered, EnterFault> {
         self.limits.enter_from(from).map_err(EnterFault::TooOften)?;
-        let identity = self.verifier.verify(token, self.clock.real()).map_err(EnterFault::Token)?;
         let now = self.clock.now();
-        if let Window::Closed { opens_at } = self.schedule.window(identity.audience(), now) {
-            return Err(EnterFault::WindowClosed { opens_at });
+        if let Some((audience, place)) = self.waiting.known(token, self.free(), now) {
+            self.in_slice(audience, now)?;
+            return Ok(Entered::Waiting(place));
         }
-        self.seat(&identity, now)
+        let real_now = self.clock.real();
+        let identity = self.verifier.verify(token, real_now).map_err(EnterFault::Token)?;
+        self.in_slice(identity.audience(), now)?;
+        let person = self.keys.subject(&identity.fiscal_code);
+        self.limits.enter_as(person).map_err(EnterFault::TooOften)?;
+        let valid_for = identity.valid_until.duration_since(real_now);
+        let asking = Asking {
+            person,
+            fiscal_code: identity.fiscal_code,
+            audience: identity.audience(),
+            token,
+            valid_until: now.saturating_add(valid_for).unwrap_or(Timestamp::MAX),
+        };
+        if let Some((token, session)) = self.seat(&identity, &asking, now) {
+            self.trail.entered(session.who());
+            return Ok(Entered::In(token, session));
+        }
+        match self.waiting.wait(&asking, now) {
+            Some(place) => Ok(Entered::Waiting(place)),
+            None => Err(EnterFault::Full),
+        }
     }
 
+    /// How many may go in now.
+    fn free(&self) -> usize {
+        self.leases.free().min(self.sessions.free())
+    }
+
+    fn in_slice(&self, audience: Audience, now: Timestamp) -> Result<(), EnterFault> {
+        match self.schedule.window(audience, now) {
+            Window::Open { .. } => Ok(()),
+            Window::Closed { opens_at } => Err(EnterFault::WindowClosed { opens_at }),
+        }
+    }
+
+    /// Opens a session for somebody whose turn it is.
     fn seat(
         &self,
         identity: &Identity,
+        asking: &Asking<'_>,
         now: Timestamp,
-    ) -> Result<(String, Arc<Session>), EnterFault> {
-        let person = self.keys.subject(&identity.fiscal_code);
-        self.limits.enter_as(person).map_err(EnterFault::TooOften)?;
-        let lease = self.leases.take().ok_or(EnterFault::Full("leases"))?;
+    ) -> Option<(String, Arc<Session>)> {
+        let person = asking.person;
+        let lease = if self.waiting.turn_of(person, asking.audience, self.free(), now) {
+            self.leases.take()
+        } else {
+            None
+        };
+        let lease = lease.or_else(|| self.sessions.hand_over(person))?;
         let subject = identity.office.as_deref().map_or(person, |office| self.keys.office(office));
-        let whose = Whose { subject, person };
-        let opened = self.sessions.open(identity, whose, lease, now);
-        let (token, session) = opened.map_err(|_| EnterFault::Full("sessions"))?;
-        self.trail.entered(session.who());
-        Ok((token, session))
+        let opened = self.sessions.open(identity, Whose { subject, person }, lease, now).ok()?;
+        self.waiting.entered(person, asking.audience);
+        Some(opened)
+    }
+
+    /// What is done every second or two: sessions that are over end, limits forget, the waiting room goes on.
+    pub fn tidy(&self) {
+        let now = self.clock.now();
+        self.limits.tidy();
+        self.sessions.sweep(now);
+        for drawn in self.waiting.tidy(self.free(), now) {
+            self.trail.control(&format!("waiting room: {drawn}"));
+        }
     }
 
     /// The decision that the engine would take today; stores nothing.

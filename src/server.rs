@@ -25,7 +25,7 @@ use crate::{
     civic::local_time,
     clock::Clock,
     config::{KeySource, Settings},
-    gate::{leases::Leases, limits::Limits, pressure::Pressure, schedule::Schedule},
+    gate::{leases::Leases, limits::Limits, pressure::Pressure, schedule::Schedule, waiting::Room},
     http::{api::status::LastStatus, listener, meters::Meters, request::Public, tls},
     identity::token::Verifier,
     intake::{Desk, Intake},
@@ -222,6 +222,7 @@ fn intake(settings: &Settings, start: Start) -> Result<(Arc<Intake>, Arc<Urn<Cas
     publish(&keys, settings);
     let drafts = Drafts::open(&ledgers(settings), Arc::clone(&keys))?;
     let intake = Intake {
+        waiting: Room::new(settings.waiting(), Arc::clone(&keys), start.clock.now()),
         clock: start.clock,
         keys,
         rules,

@@ -11,6 +11,7 @@ mod mint;
 mod rotate_key;
 mod serve;
 mod verify;
+mod verify_draw;
 mod verify_receipt;
 
 use std::{io::Write as _, process::ExitCode};
@@ -37,6 +38,8 @@ enum Command {
     Verify(verify::Verify),
     /// Proves offline that a receipt is genuine, by the published key alone.
     VerifyReceipt(verify_receipt::VerifyReceipt),
+    /// Recomputes a person's number in a round of the waiting room.
+    VerifyDraw(verify_draw::VerifyDraw),
     /// Tells who was shown or changed one person's data, and when.
     Audit(audit::Audit),
     /// Writes applications and decisions for downstream offices, in the order of receipts.
@@ -81,6 +84,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Mint(mint) => mint.run(),
         Command::Verify(verify) => verify.run(),
         Command::VerifyReceipt(verify) => verify.run(),
+        Command::VerifyDraw(verify) => verify.run(),
         Command::Audit(audit) => audit.run(),
         Command::Export(export) => export.run(),
         Command::Backup(backup) => backup.run(),

@@ -174,6 +174,36 @@ pub const SETTINGS: &[Setting] = &[
         "Requests under way before the least promised are turned away.",
     ),
     setting(
+        "waiting.people_max",
+        "1000000",
+        COUNT,
+        "People in the waiting room; each takes 60 bytes.",
+    ),
+    setting(
+        "waiting.gather_seconds",
+        "5",
+        Allowed::Number(1, 3_600),
+        "A round of the waiting room gathers at least this long before it is drawn, seconds.",
+    ),
+    setting(
+        "waiting.absent_seconds",
+        "120",
+        Allowed::Number(5, 86_400),
+        "Who is overdue in the waiting room by so many seconds has given up.",
+    ),
+    setting(
+        "waiting.poll_seconds_min",
+        "2",
+        Allowed::Number(1, 60),
+        "Who waits is told to ask again after this many seconds at least.",
+    ),
+    setting(
+        "waiting.polls_per_second_max",
+        "2000",
+        RATE,
+        "Who waits is told to ask again so that at most so many do in a second.",
+    ),
+    setting(
         "limits.enter_by_address_per_second",
         "100",
         RATE,

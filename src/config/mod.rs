@@ -20,6 +20,7 @@ use crate::{
     gate::{
         limits::{self, Rate},
         schedule::{self, Slice},
+        waiting,
     },
     http::{body, listener},
     ledger::{self, audit, committer, engines::sqlite},
@@ -227,6 +228,18 @@ impl Settings {
         }
     }
 
+    /// Bounds of the waiting room.
+    #[must_use]
+    pub fn waiting(&self) -> waiting::Config {
+        waiting::Config {
+            people_max: self.count("waiting.people_max"),
+            gather_seconds: self.positive("waiting.gather_seconds").get(),
+            absent_seconds: self.positive("waiting.absent_seconds").get(),
+            poll_seconds_min: self.positive("waiting.poll_seconds_min").get(),
+            polls_per_second_max: self.positive("waiting.polls_per_second_max").get(),
+        }
+    }
+
     /// Rate limits.
     #[must_use]
     pub fn limits(&self) -> limits::Config {
@@ -345,6 +358,7 @@ mod tests {
         assert!(settings.leases_max() < settings.ledger().commit.queue_messages_max);
         let _configs =
             (settings.schedule(), settings.limits(), settings.sessions(), settings.listener());
+        assert!(settings.waiting().people_max > 0);
         assert!(!settings.log_as_json() && !settings.log_filter().is_empty());
         assert_eq!(settings.body().body_bytes_max, 65_536);
         assert!(settings.ledger_key() == KeySource::File(PathBuf::from("./data/ledger.key")));

@@ -49,6 +49,12 @@ impl Leases {
         Some(Lease(Arc::clone(&self.0)))
     }
 
+    /// Leases that are free now.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.0.most.saturating_sub(self.held())
+    }
+
     /// Leases held now.
     #[must_use]
     pub fn held(&self) -> usize {

@@ -2,5 +2,7 @@
 
 pub mod leases;
 pub mod limits;
+pub mod lottery;
 pub mod pressure;
 pub mod schedule;
+pub mod waiting;

@@ -102,6 +102,15 @@ impl Reply {
             .with(SUBJECT_TAG, &session.tag)
     }
 
+    /// The answer to somebody who has to wait, and for how many seconds.
+    #[must_use]
+    pub fn waiting(json: String, seconds: u32) -> Self {
+        let (status, body) = (StatusCode::ACCEPTED, Content::Whole(json.into()));
+        let mut reply = Self::new(status, "application/json", body, MeantFor::Requester);
+        reply.headers.push((RETRY_AFTER, seconds.into()));
+        reply
+    }
+
     /// Done, and nothing to say.
     #[must_use]
     pub fn empty() -> Self {
@@ -241,7 +250,11 @@ mod tests {
     };
 
     fn session(n: u64) -> std::sync::Arc<Session> {
-        let identity = Identity { fiscal_code: FiscalCode::made_up(n), office: None };
+        let identity = Identity {
+            fiscal_code: FiscalCode::made_up(n),
+            office: None,
+            valid_until: Timestamp::MAX,
+        };
         let person = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
         let whose = Whose { subject: person, person };
         let registry =

@@ -9,6 +9,8 @@ use crate::gate::pressure::Class;
 pub enum Action {
     /// Who may enter now.
     Status,
+    /// Which rounds of the waiting room were drawn.
+    Draws,
     /// The description of this API.
     Description,
     /// Log in.
@@ -72,6 +74,7 @@ const fn route(
 /// Every route of the public listener.
 pub const ROUTES: &[Route] = &[
     route("GET", "/v1/status", Action::Status, Class::Read, Access::Public),
+    route("GET", "/v1/draws", Action::Draws, Class::Read, Access::Public),
     route("GET", "/openapi.json", Action::Description, Class::Read, Access::Public),
     route("POST", "/v1/sessions", Action::Enter, Class::Enter, Access::Identity),
     route("GET", "/v1/session", Action::ShowSession, Class::Read, Access::Session),

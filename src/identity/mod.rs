@@ -3,6 +3,8 @@
 pub mod demo;
 pub mod token;
 
+use jiff::Timestamp;
+
 use crate::civic::FiscalCode;
 
 /// Who comes to the counter.
@@ -72,6 +74,8 @@ pub struct Identity {
     pub fiscal_code: FiscalCode,
     /// The office of an intermediary that they work for; none for a citizen.
     pub office: Option<String>,
+    /// From when on it has to be proved anew, by the world's time.
+    pub valid_until: Timestamp,
 }
 
 impl Identity {

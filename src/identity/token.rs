@@ -94,9 +94,8 @@ impl Verifier {
             .claims;
         let now = real_now.as_second();
         let starts = claims.nbf.unwrap_or(claims.iat).max(claims.iat);
-        if now >= claims.exp.saturating_add(LEEWAY_SECONDS)
-            || now < starts.saturating_sub(LEEWAY_SECONDS)
-        {
+        let ends = claims.exp.saturating_add(LEEWAY_SECONDS);
+        if now >= ends || now < starts.saturating_sub(LEEWAY_SECONDS) {
             return Err(TokenFault::Expired);
         }
         let code = claims.fiscal_number.strip_prefix("TINIT-").ok_or(TokenFault::Untrusted)?;
@@ -108,6 +107,7 @@ impl Verifier {
         if claims.office.as_ref().is_some_and(|office| office.trim().is_empty()) {
             return Err(TokenFault::Untrusted);
         }
-        Ok(Identity { fiscal_code, office: claims.office })
+        let valid_until = Timestamp::from_second(ends).unwrap_or(Timestamp::MAX);
+        Ok(Identity { fiscal_code, office: claims.office, valid_until })
     }
 }

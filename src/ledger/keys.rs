@@ -78,6 +78,7 @@ pub struct HouseKeys {
     pub(super) claim: [u8; 32],
     pub(super) idempotency: [u8; 32],
     pub(super) receipt: [u8; 32],
+    draw: [u8; 32],
     /// Oldest first. The lock guards the pointer alone.
     ring: RwLock<Arc<[Generation]>>,
 }
@@ -108,6 +109,7 @@ impl HouseKeys {
             claim: derive("claim", first),
             idempotency: derive("idempotency", first),
             receipt: derive("receipt", first),
+            draw: derive("draw", first),
             ring: RwLock::new(ring.collect()),
         }
     }
@@ -145,6 +147,12 @@ impl HouseKeys {
         }
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = renewed.ring();
         Ok(given.len() - known.len())
+    }
+
+    /// The seed of a round of the waiting room. It follows from the round's name, so that nobody chose it.
+    #[must_use]
+    pub fn draw_seed(&self, round: u64) -> [u8; 32] {
+        *blake3::keyed_hash(&self.draw, &round.to_be_bytes()).as_bytes()
     }
 
     pub(super) fn ring(&self) -> Arc<[Generation]> {

@@ -32,7 +32,7 @@ const HEAD_MAX: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections of operators at a time; one past it waits for its turn.
 const CONNECTIONS_MAX: usize = 64;
-/// How often histograms are folded, sessions swept and limits tidied.
+/// How often histograms are folded and the intake is tidied.
 const TIDY_EVERY: Duration = Duration::from_secs(2);
 
 /// What the operator's side shows.
@@ -92,8 +92,7 @@ async fn tidy(operator: Rc<Operator>) {
     loop {
         ticks.tick().await;
         operator.exporter.tidy();
-        operator.intake.limits.tidy();
-        operator.intake.sessions.sweep(operator.intake.clock.now());
+        operator.intake.tidy();
     }
 }
 
@@ -143,10 +142,11 @@ impl Operator {
         list::LEDGER_POISONED.gauge(&[]).set(f64::from(u8::from(poisoned)));
         list::DISK_FREE.gauge(&[]).set(self.intake.space.free_bytes() as f64);
         list::DISK_RESERVE.gauge(&[]).set(self.intake.space.reserve_bytes() as f64);
-        for audience in Audience::ALL {
+        let waiting = self.intake.waiting.waiting();
+        for (audience, waiting) in Audience::ALL.into_iter().zip(waiting) {
             let open = matches!(self.intake.window(audience), Window::Open { .. });
             list::WINDOW_OPEN.gauge(&[audience.as_str()]).set(f64::from(u8::from(open)));
-            list::WAITING.gauge(&[audience.as_str()]).set(0.0);
+            list::WAITING.gauge(&[audience.as_str()]).set(waiting as f64);
         }
         self.exporter.render()
     }

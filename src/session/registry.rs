@@ -145,6 +145,20 @@ impl Registry {
         (now < seat.expires_at).then(|| Arc::clone(&seat.session))
     }
 
+    /// The lease of a session that the person has open already: who was let in may come in again, from another device, and
+    /// finish there.
+    #[must_use]
+    pub fn hand_over(&self, person: Subject) -> Option<Lease> {
+        let theirs = self.by_person.get(&person)?.clone();
+        theirs.iter().find_map(|token| self.by_token.get(token)?.session.take_lease())
+    }
+
+    /// Sessions that may still be opened.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.config.sessions_max.saturating_sub(self.len())
+    }
+
     /// Ends the session of a token.
     pub fn close(&self, token: &str) {
         self.end(&hash_of(token));
@@ -221,7 +235,11 @@ mod tests {
     use crate::{civic::FiscalCode, gate::leases::Leases, ledger::keys::HouseKeys};
 
     fn open(registry: &Registry, leases: &Leases, n: u64) -> Result<(String, Arc<Session>), Full> {
-        let identity = Identity { fiscal_code: FiscalCode::made_up(n), office: None };
+        let identity = Identity {
+            fiscal_code: FiscalCode::made_up(n),
+            office: None,
+            valid_until: Timestamp::MAX,
+        };
         let person = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
         let whose = Whose { subject: person, person };
         registry.open(&identity, whose, leases.take().unwrap(), Timestamp::UNIX_EPOCH)

@@ -4,6 +4,7 @@ mod applications;
 mod batches;
 mod description;
 mod drafts;
+mod draws;
 mod sessions;
 pub mod status;
 
@@ -26,6 +27,7 @@ pub(super) fn without_session(
 ) -> Result<Reply, Problem> {
     match action {
         Action::Status => Ok(status::show(public)),
+        Action::Draws => Ok(draws::show(public)),
         Action::Description => Ok(description::show()),
         Action::Enter => sessions::enter(public, asked),
         _ => Err(Problem::internal()),

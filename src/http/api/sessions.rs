@@ -10,17 +10,38 @@ use super::super::{
 };
 use crate::{
     civic::local_time,
+    gate::waiting::Place,
+    intake::Entered,
     session::{Session, scope::Scope},
 };
 
 pub(super) fn enter(public: &Public, asked: &Asked<'_>) -> Result<Reply, Problem> {
     let token = bearer(asked.headers).ok_or(Kind::Unauthenticated)?;
-    let (token, session) = public.desk.intake.enter(token, asked.from)?;
+    let (token, session) = match public.desk.intake.enter(token, asked.from)? {
+        Entered::In(token, session) => (token, session),
+        Entered::Waiting(place) => return Ok(wait(&place)),
+    };
     // The one moment at which the session's token is told. The session exists since just now and belongs to whoever
     // proved to be its person, so the answer is theirs.
     let mut told = describe(&session);
     told["token"] = token.into();
     Ok(Reply::entered(&session, told.to_string()))
+}
+
+/// What somebody who waits is told, and nothing of who they are.
+fn wait(place: &Place) -> Reply {
+    let mut draw = json!({ "round": place.round, "commitment": place.commitment.to_string() });
+    if let Some((seed, number)) = place.drawn {
+        draw["seed"] = seed.to_string().into();
+        draw["number"] = number.to_string().into();
+    }
+    let told = json!({
+        "state": "waiting",
+        "draw": draw,
+        "pollAfterSeconds": place.poll_seconds,
+        "estimate": place.estimate_seconds,
+    });
+    Reply::waiting(told.to_string(), place.poll_seconds)
 }
 
 pub(super) fn show(scope: Scope<'_>) -> Reply {

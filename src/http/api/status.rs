@@ -55,11 +55,12 @@ fn told(intake: &Intake, now: Timestamp) -> String {
             })
         })
         .collect();
+    let (round, commitment) = intake.waiting.next_round();
     json!({
         "now": local_time::rfc3339(now),
         "audiences": audiences,
         "campaigns": campaigns,
-        "draw": null,
+        "draw": { "round": round, "commitment": commitment.to_string() },
     })
     .to_string()
 }

@@ -1,0 +1,26 @@
+//! `GET /v1/draws`: the rounds of the waiting room that were drawn, with their seeds, for anybody to recompute numbers.
+
+use serde_json::{Value, json};
+
+use super::super::{guard::Reply, request::Public};
+use crate::civic::local_time;
+
+/// How long a cache may keep the list, seconds.
+const CACHE_SECONDS: u32 = 1;
+
+pub(super) fn show(public: &Public) -> Reply {
+    let drawn = public.desk.intake.waiting.drawn();
+    let told: Vec<Value> = drawn
+        .iter()
+        .map(|round| {
+            json!({
+                "round": round.round,
+                "commitment": round.commitment.to_string(),
+                "seed": round.seed.to_string(),
+                "people": round.people,
+                "drawnAt": local_time::rfc3339(round.drawn_at),
+            })
+        })
+        .collect();
+    Reply::public("application/json", json!({ "draws": told }).to_string(), CACHE_SECONDS)
+}
