@@ -294,7 +294,7 @@ mod tests {
             "2: server.listen: \"nowhere\" is not allowed; it must be an address and port such as \"127.0.0.1:8443\"",
             "3: server.listne: is not known; [server] has listen, operator, data, runtimes, drain_ms_max",
             "4: server.runtimes: must be a whole number from 0 to 1024",
-            "6: gates: is not known; sections are server, tls, identity, schedule, gate, limits, sessions, http, ledger, audit, judges, registry, log",
+            "6: gates: is not known; sections are server, tls, identity, schedule, gate, waiting, limits, sessions, http, ledger, audit, judges, registry, log",
             "10: schedule.citizens: \"8-16\" is not allowed; it must be a slice of the day such as \"08:00-16:00\"",
             "11: schedule.weekends_open: \"1\" is not allowed; it must be true or false",
         ];

@@ -18,3 +18,4 @@ mod resting;
 mod second_scheme;
 mod space;
 mod stopping;
+mod waiting;

@@ -6,6 +6,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
+mod kinds;
+
 use std::{
     cell::RefCell,
     collections::BTreeMap,
@@ -16,19 +18,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+use self::kinds::Kind;
 use criterion::{Criterion, SamplingMode, Throughput};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use sportello::{
-    application::example,
     civic::FiscalCode,
     clock::Clock,
     config::{Flags, Settings},
-    gate::{leases::Leases, limits::Limits, pressure::Pressure, schedule::Schedule},
+    gate::{
+        leases::{Lease, Leases},
+        limits::Limits,
+        pressure::Pressure,
+        schedule::Schedule,
+        waiting::Room,
+    },
     http::{activity::Activity, api::status::LastStatus, meters::Meters, request::Public},
-    identity::{Assurance, Identity, demo::Minter},
+    identity::{Identity, demo::Minter},
     intake::{Desk, Intake},
     judges::{Bench, Judges},
     ledger::{
@@ -69,6 +77,8 @@ const ROUNDS: usize = 9;
 /// The goal for the processor time of a refusal, by that of an accepted submission.
 const REFUSAL_MAX: f64 = 0.5;
 const PIPE_BYTES: usize = 64 * 1024;
+/// A house with room for one.
+const FULL: [(&str, &str); 1] = [("SPORTELLO_GATE_LEASES_MAX", "1")];
 /// A house that runs out of each thing at once.
 const TIGHT: [(&str, &str); 3] = [
     ("SPORTELLO_LEDGER_DISK_RESERVE_BYTES", "1125899906842624"),
@@ -95,6 +105,9 @@ struct House {
     /// As the settings come, and one that runs out of room and patience.
     intake: Arc<Intake>,
     tight: Arc<Intake>,
+    /// One that is full, and what fills it.
+    full: Arc<Intake>,
+    _lease: Lease,
     minter: Minter,
     judges: Judges,
     exporter: Exporter,
@@ -141,6 +154,7 @@ impl House {
                 schedule: Schedule::new(settings.schedule()),
                 verifier: minter.verifier(),
                 leases: Leases::new(settings.leases_max()),
+                waiting: Room::new(settings.waiting(), Arc::clone(&keys), clock.now()),
                 limits: Limits::new(&settings.limits()),
                 sessions: Registry::new(settings.sessions()),
                 shelf: Arc::clone(&shelf),
@@ -150,7 +164,9 @@ impl House {
                 registry: Arc::new(Silence),
             })
         };
-        let (tight, intake) = (intake(&self::settings(&TIGHT)), intake(&settings));
+        let (tight, full) = (intake(&self::settings(&TIGHT)), intake(&self::settings(&FULL)));
+        let intake = intake(&settings);
+        let lease = full.leases.take().expect("nobody is inside");
         let bench = Bench {
             urn,
             shelf,
@@ -163,7 +179,19 @@ impl House {
             .enable_all()
             .build_local(LocalOptions::default())
             .expect("a runtime");
-        Self { runtime, settings, intake, tight, minter, judges, exporter, people: 0, directory }
+        Self {
+            runtime,
+            settings,
+            intake,
+            tight,
+            full,
+            _lease: lease,
+            minter,
+            judges,
+            exporter,
+            people: 0,
+            directory,
+        }
     }
 
     fn door(&self, intake: &Arc<Intake>, requests_max: usize) -> Rc<Public> {
@@ -289,102 +317,6 @@ async fn read_answer(connection: &mut DuplexStream, answer: &mut Vec<u8>) -> u16
     }
     let status = answer.get(9..12).and_then(|status| str::from_utf8(status).ok());
     status.and_then(|status| status.parse().ok()).expect("a status")
-}
-
-/// What is asked, and what has to be answered.
-#[derive(Clone, Copy)]
-enum Kind {
-    Submission,
-    Entering,
-    Status,
-    Shed,
-    NoSession,
-    TooOften,
-    NoRoom,
-}
-
-impl Kind {
-    const ALL: [Self; 7] = [
-        Self::Submission,
-        Self::Entering,
-        Self::Status,
-        Self::Shed,
-        Self::NoSession,
-        Self::TooOften,
-        Self::NoRoom,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Submission => "201 POST /v1/applications",
-            Self::Entering => "201 POST /v1/sessions",
-            Self::Status => "200 GET /v1/status",
-            Self::Shed => "503 POST /v1/sessions, too much is under way",
-            Self::NoSession => "401 POST /v1/applications, no session",
-            Self::TooOften => "429 POST /v1/applications, asked too often",
-            Self::NoRoom => "503 POST /v1/applications, no room on the disk",
-        }
-    }
-
-    fn status(self) -> u16 {
-        self.name()[..3].parse().expect("a name begins with its status")
-    }
-
-    /// Through which door, and with how many requests let through at a time.
-    fn door(self, house: &House) -> Rc<Public> {
-        let requests_max = house.settings.requests_max();
-        match self {
-            Self::Shed => house.door(&house.intake, 1),
-            Self::TooOften | Self::NoRoom => house.door(&house.tight, requests_max),
-            _ => house.door(&house.intake, requests_max),
-        }
-    }
-
-    fn requests(self, house: &mut House, count: u64) -> Vec<Vec<u8>> {
-        let (intake, tight) = (Arc::clone(&house.intake), Arc::clone(&house.tight));
-        let someone = house.newcomer(&tight);
-        let one = |_| match self {
-            Self::Submission => submission(&house.newcomer(&intake)),
-            Self::NoRoom => submission(&house.newcomer(&tight)),
-            Self::TooOften => submission(&someone),
-            Self::NoSession => submission(&(someone.0, "x".repeat(43))),
-            Self::Status => b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
-            Self::Entering | Self::Shed => {
-                house.people += 1;
-                let code = FiscalCode::made_up(house.people);
-                let token = house.minter.mint(&code, None, Assurance::Level2, intake.clock.real());
-                format!(
-                    "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
-                     Content-Length: 0\r\n\r\n"
-                )
-                .into_bytes()
-            }
-        };
-        (0..count).map(one).collect()
-    }
-
-    /// Asks as often, and asserts what was answered.
-    fn run(self, house: &mut House, door: &Rc<Public>, count: u64) -> Took {
-        let requests = self.requests(house, count);
-        let (took, answered) = house.answer(door, requests);
-        let so_many = answered.get(&self.status()).copied().unwrap_or_default();
-        // Asking too often begins with asking, and is allowed once a second.
-        let others_max = if matches!(self, Self::TooOften) { 1 + took.wall.as_secs() } else { 0 };
-        assert!(count - so_many <= others_max, "{}: {answered:?}", self.name());
-        house.tidy();
-        took
-    }
-}
-
-fn submission((person, token): &(FiscalCode, String)) -> Vec<u8> {
-    let body = example(person, CAMPAIGN.year);
-    format!(
-        "POST /v1/applications HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
-         Idempotency-Key: 7a8f1c52-3f0e-4b5c-9c0a-1d2e3f405162\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
 }
 
 /// Time as clients see it.

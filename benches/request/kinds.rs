@@ -1,0 +1,118 @@
+//! The kinds of requests, and how they come about.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    rc::Rc,
+    sync::Arc,
+};
+
+use sportello::{
+    application::example, civic::FiscalCode, http::request::Public, identity::Assurance,
+    intake::Entered,
+};
+
+use super::{CAMPAIGN, House, Took};
+
+/// What is asked, and what has to be answered.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Submission,
+    Entering,
+    Status,
+    Waiting,
+    Shed,
+    NoSession,
+    TooOften,
+    NoRoom,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 8] = [
+        Self::Submission,
+        Self::Entering,
+        Self::Status,
+        Self::Waiting,
+        Self::Shed,
+        Self::NoSession,
+        Self::TooOften,
+        Self::NoRoom,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Submission => "201 POST /v1/applications",
+            Self::Entering => "201 POST /v1/sessions",
+            Self::Status => "200 GET /v1/status",
+            Self::Waiting => "202 POST /v1/sessions, in the waiting room already",
+            Self::Shed => "503 POST /v1/sessions, too much is under way",
+            Self::NoSession => "401 POST /v1/applications, no session",
+            Self::TooOften => "429 POST /v1/applications, asked too often",
+            Self::NoRoom => "503 POST /v1/applications, no room on the disk",
+        }
+    }
+
+    pub(super) fn status(self) -> u16 {
+        self.name()[..3].parse().expect("a name begins with its status")
+    }
+
+    /// Through which door, and with how many requests let through at a time.
+    pub(super) fn door(self, house: &House) -> Rc<Public> {
+        let requests_max = house.settings.requests_max();
+        match self {
+            Self::Waiting => house.door(&house.full, requests_max),
+            Self::Shed => house.door(&house.intake, 1),
+            Self::TooOften | Self::NoRoom => house.door(&house.tight, requests_max),
+            _ => house.door(&house.intake, requests_max),
+        }
+    }
+
+    pub(super) fn requests(self, house: &mut House, count: u64) -> Vec<Vec<u8>> {
+        let (intake, tight) = (Arc::clone(&house.intake), Arc::clone(&house.tight));
+        let someone = house.newcomer(&tight);
+        let one = |_| match self {
+            Self::Submission => submission(&house.newcomer(&intake)),
+            Self::NoRoom => submission(&house.newcomer(&tight)),
+            Self::TooOften => submission(&someone),
+            Self::NoSession => submission(&(someone.0, "x".repeat(43))),
+            Self::Status => b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
+            Self::Entering | Self::Waiting | Self::Shed => {
+                house.people += 1;
+                let code = FiscalCode::made_up(house.people);
+                let token = house.minter.mint(&code, None, Assurance::Level2, intake.clock.real());
+                if matches!(self, Self::Waiting) {
+                    let entered = house.full.enter(&token, IpAddr::V4(Ipv4Addr::LOCALHOST));
+                    assert!(matches!(entered, Ok(Entered::Waiting(_))), "the counter is full");
+                }
+                format!(
+                    "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+                     Content-Length: 0\r\n\r\n"
+                )
+                .into_bytes()
+            }
+        };
+        (0..count).map(one).collect()
+    }
+
+    /// Asks as often, and asserts what was answered.
+    pub(super) fn run(self, house: &mut House, door: &Rc<Public>, count: u64) -> Took {
+        let requests = self.requests(house, count);
+        let (took, answered) = house.answer(door, requests);
+        let so_many = answered.get(&self.status()).copied().unwrap_or_default();
+        // Asking too often begins with asking, and is allowed once a second.
+        let others_max = if matches!(self, Self::TooOften) { 1 + took.wall.as_secs() } else { 0 };
+        assert!(count - so_many <= others_max, "{}: {answered:?}", self.name());
+        house.tidy();
+        took
+    }
+}
+
+fn submission((person, token): &(FiscalCode, String)) -> Vec<u8> {
+    let body = example(person, CAMPAIGN.year);
+    format!(
+        "POST /v1/applications HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+         Idempotency-Key: 7a8f1c52-3f0e-4b5c-9c0a-1d2e3f405162\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}

@@ -1,0 +1,219 @@
+//! Rounds: one gathers, the one before is called.
+
+use std::{collections::VecDeque, fmt};
+
+use jiff::Timestamp;
+
+use super::{
+    Config, ROUNDS_TOLD_MAX,
+    seats::{Seat, Seats, Stage},
+    seconds,
+};
+use crate::{
+    gate::lottery::{Commitment, Number, Seed},
+    ledger::keys::HouseKeys,
+};
+
+/// A round that was drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// Its name: a number that only rises.
+    pub round: u64,
+    /// What was published before it.
+    pub commitment: Commitment,
+    /// What everybody's number in it was made from.
+    pub seed: Seed,
+    /// How many people were in it.
+    pub people: u32,
+    /// When it was drawn.
+    pub drawn_at: Timestamp,
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { round, commitment, seed, people, .. } = self;
+        write!(
+            formatter,
+            "round {round} drawn, {people} people, commitment {commitment}, seed {seed}"
+        )
+    }
+}
+
+/// The round that people come into now.
+pub(super) struct Gathering {
+    pub(super) round: u64,
+    pub(super) seed: Seed,
+    pub(super) commitment: Commitment,
+    pub(super) people: u32,
+    /// When the first of them came.
+    since: u32,
+}
+
+/// The round that gathers, the one that is called, and those that were.
+pub(super) struct Rounds {
+    pub(super) gathering: Gathering,
+    /// Drawn rounds, the latest last; how many there were at all, and how many of them [`untold`](Self::untold) has told.
+    drawn: VecDeque<Round>,
+    drawn_ever: u64,
+    told: u64,
+    /// Seats of the round that is called, the lowest number first, and how many of them were called or are gone.
+    order: Vec<u32>,
+    head: usize,
+    /// The number that was called last.
+    called_to: Option<Number>,
+    /// People who were called and have not come yet.
+    called: usize,
+}
+
+impl Rounds {
+    pub(super) fn new(keys: &HouseKeys, now: Timestamp) -> Self {
+        Self {
+            gathering: Gathering::after(0, keys, now),
+            drawn: VecDeque::new(),
+            drawn_ever: 0,
+            told: 0,
+            order: Vec::new(),
+            head: 0,
+            called_to: None,
+            called: 0,
+        }
+    }
+
+    /// Somebody came.
+    pub(super) fn joined(&mut self, now: u32) {
+        if self.gathering.people == 0 {
+            self.gathering.since = now;
+        }
+        self.gathering.people += 1;
+    }
+
+    /// Somebody from this seat went in, or has given up.
+    pub(super) fn left(&mut self, seat: &Seat) {
+        match seat.stage {
+            Stage::Gathering => self.gathering.people -= 1,
+            Stage::Called(_) => self.called -= 1,
+            Stage::Drawn(_) | Stage::Vacant => {}
+        }
+    }
+
+    /// Calls as long as fewer than `called_max` are called and not inside, and draws the next round once everybody of the last
+    /// one was called.
+    pub(super) fn go_on(
+        &mut self,
+        seats: &mut Seats,
+        config: &Config,
+        keys: &HouseKeys,
+        called_max: usize,
+        now: Timestamp,
+    ) {
+        let now_s = seconds(now);
+        while self.called < called_max {
+            if self.head == self.order.len() {
+                let drawn_from = self.gathering.since.saturating_add(config.gather_seconds);
+                if self.gathering.people == 0 || now_s < drawn_from {
+                    return;
+                }
+                self.draw(seats, keys, now);
+            }
+            self.call(seats, now_s.saturating_sub(config.absent_seconds));
+        }
+    }
+
+    /// Calls the next of the round; whoever was due before `gone_before` has given up.
+    fn call(&mut self, seats: &mut Seats, gone_before: u32) {
+        let Some(index) = self.order.get(self.head).copied() else { return };
+        self.head += 1;
+        let seat = seats.get_mut(index);
+        // Whoever sat here may have left, and somebody else may have come since.
+        let Stage::Drawn(name) = seat.stage else { return };
+        self.called_to = Some(seat.number);
+        if seat.due < gone_before {
+            seats.leave(index);
+        } else {
+            seat.stage = Stage::Called(name);
+            self.called += 1;
+        }
+    }
+
+    /// Draws the round that gathered, and begins the next.
+    fn draw(&mut self, seats: &mut Seats, keys: &HouseKeys, now: Timestamp) {
+        let name = last_byte(self.drawn_ever);
+        self.order.clear();
+        self.head = 0;
+        self.called_to = None;
+        for (index, seat) in seats.iter_mut() {
+            if seat.stage == Stage::Gathering {
+                seat.stage = Stage::Drawn(name);
+                self.order.push(index);
+            }
+        }
+        self.order.sort_unstable_by_key(|index| seats.get(*index).number);
+        let next = Gathering::after(self.gathering.round, keys, now);
+        let Gathering { round, seed, commitment, people, .. } =
+            std::mem::replace(&mut self.gathering, next);
+        if self.drawn.len() == ROUNDS_TOLD_MAX {
+            self.drawn.pop_front();
+        }
+        self.drawn.push_back(Round { round, commitment, seed, people, drawn_at: now });
+        self.drawn_ever += 1;
+    }
+
+    /// The drawn round of somebody in this stage, if they are in one and it is among the latest.
+    pub(super) fn drawn_round(&self, stage: Stage) -> Option<&Round> {
+        let (Stage::Drawn(name) | Stage::Called(name)) = stage else { return None };
+        let ago = last_byte(self.drawn_ever).wrapping_sub(name);
+        self.drawn.len().checked_sub(ago.into()).and_then(|at| self.drawn.get(at))
+    }
+
+    /// Drawn rounds, the newest first.
+    pub(super) fn drawn(&self) -> impl Iterator<Item = &Round> {
+        self.drawn.iter().rev()
+    }
+
+    /// Rounds that were drawn since this was asked before.
+    pub(super) fn untold(&mut self) -> Vec<Round> {
+        let untold = usize::try_from(self.drawn_ever - self.told).unwrap_or(usize::MAX);
+        self.told = self.drawn_ever;
+        self.drawn().take(untold).copied().collect()
+    }
+
+    /// About how many go in before the one on this seat. Numbers are spread evenly, so nobody has to be counted; whoever is in
+    /// the round that gathers is told as if all of it went before them, for their number is not known before the draw.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate of people"
+    )]
+    pub(super) fn ahead_of(&self, seat: &Seat) -> usize {
+        let left = self.order.len() - self.head;
+        match seat.stage {
+            Stage::Called(_) | Stage::Vacant => 0,
+            Stage::Gathering => self.called + left + self.gathering.people as usize,
+            Stage::Drawn(_) => {
+                let called_to = self.called_to.map_or(0.0, Number::share_below);
+                let before = (seat.number.share_below() - called_to) / (1.0 - called_to).max(1e-9);
+                self.called + (left as f64 * before.clamp(0.0, 1.0)) as usize
+            }
+        }
+    }
+
+    /// People who were called and have not come yet.
+    #[cfg(test)]
+    pub(super) fn called(&self) -> usize {
+        self.called
+    }
+}
+
+impl Gathering {
+    /// The round after the one of that name. Rounds are named by the second in which they became ready, or one later.
+    fn after(last: u64, keys: &HouseKeys, now: Timestamp) -> Self {
+        let round = u64::try_from(now.as_second()).unwrap_or(0).max(last + 1);
+        let seed = Seed::new(keys.draw_seed(round));
+        Self { round, seed, commitment: seed.commitment(), people: 0, since: seconds(now) }
+    }
+}
+
+fn last_byte(number: u64) -> u8 {
+    number.to_le_bytes()[0]
+}

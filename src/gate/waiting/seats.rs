@@ -1,0 +1,195 @@
+//! Who sits in the waiting room. A million people are what the sizes are for.
+
+use hashbrown::HashTable;
+
+use super::Asking;
+use crate::{gate::lottery::Number, identity::Audience, ledger::seal::Subject};
+
+/// Where somebody stands in the order of things.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Nobody sits here.
+    Vacant,
+    /// In the round that gathers.
+    Gathering,
+    /// In a round that was drawn: the last byte of how many were drawn before it.
+    Drawn(u8),
+    /// May go in; from which round.
+    Called(u8),
+}
+
+/// One person in the room.
+#[derive(Clone, Copy)]
+pub(super) struct Seat {
+    /// Half of a keyed hash: two of a million people share one once in 40 million rooms, and would share a place.
+    pub(super) person: [u8; 8],
+    /// Half of the hash of a verified token. Whoever guessed one would be told to wait.
+    token: [u8; 8],
+    pub(super) number: Number,
+    /// When they are expected to ask again, and until when their token is valid, in seconds.
+    pub(super) due: u32,
+    pub(super) valid_until: u32,
+    pub(super) stage: Stage,
+    pub(super) audience: Audience,
+}
+
+/// Seats, found by person and by the token that was verified last. Room for all of them is set aside, not used, at once: a
+/// table that grows would have everybody wait while it is copied.
+pub(super) struct Seats {
+    all: Vec<Seat>,
+    vacant: Vec<u32>,
+    by_person: HashTable<u32>,
+    by_token: HashTable<u32>,
+    taken: [usize; Audience::ALL.len()],
+    people_max: usize,
+}
+
+impl Seats {
+    pub(super) fn new(people_max: usize) -> Self {
+        Self {
+            all: Vec::with_capacity(people_max),
+            vacant: Vec::new(),
+            by_person: HashTable::with_capacity(people_max),
+            by_token: HashTable::with_capacity(people_max),
+            taken: [0; Audience::ALL.len()],
+            people_max,
+        }
+    }
+
+    /// People in the room, by audience.
+    pub(super) fn taken(&self) -> [usize; Audience::ALL.len()] {
+        self.taken
+    }
+
+    /// People in the room.
+    pub(super) fn people(&self) -> usize {
+        self.taken.iter().sum()
+    }
+
+    pub(super) fn get(&self, index: u32) -> &Seat {
+        &self.all[index as usize]
+    }
+
+    pub(super) fn get_mut(&mut self, index: u32) -> &mut Seat {
+        &mut self.all[index as usize]
+    }
+
+    /// Every seat with its index, those that nobody sits on included.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut Seat)> {
+        (0..).zip(&mut self.all)
+    }
+
+    /// How many seats there are, those that nobody sits on included.
+    pub(super) fn len(&self) -> u32 {
+        u32::try_from(self.all.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn of_token(&self, token: &str) -> Option<u32> {
+        let token = token_hash(token);
+        let same = |index: &u32| self.get(*index).token == token;
+        self.by_token.find(u64::from_be_bytes(token), same).copied()
+    }
+
+    pub(super) fn of_person(&self, person: Subject, audience: Audience) -> Option<u32> {
+        let person = half(person);
+        let same = |index: &u32| {
+            let seat = self.get(*index);
+            seat.person == person && seat.audience == audience
+        };
+        self.by_person.find(u64::from_be_bytes(person), same).copied()
+    }
+
+    /// Gives a newcomer a seat in the round that gathers; none when all are taken.
+    pub(super) fn take(
+        &mut self,
+        asking: &Asking<'_>,
+        number: Number,
+        valid_until: u32,
+        now: u32,
+    ) -> Option<u32> {
+        if self.people() >= self.people_max {
+            return None;
+        }
+        let seat = Seat {
+            person: half(asking.person),
+            token: token_hash(asking.token),
+            number,
+            due: now,
+            valid_until,
+            stage: Stage::Gathering,
+            audience: asking.audience,
+        };
+        let index = if let Some(index) = self.vacant.pop() {
+            *self.get_mut(index) = seat;
+            index
+        } else {
+            self.all.push(seat);
+            self.len() - 1
+        };
+        let all = &self.all;
+        let person_of = |index: &u32| u64::from_be_bytes(all[*index as usize].person);
+        self.by_person.insert_unique(person_of(&index), index, person_of);
+        self.note_token(index);
+        self.taken[asking.audience as usize] += 1;
+        Some(index)
+    }
+
+    /// Somebody who waits showed a token that may be another than before.
+    pub(super) fn show_token(&mut self, index: u32, token: &str, valid_until: u32) {
+        let token = token_hash(token);
+        if self.get(index).token != token {
+            self.forget_token(index);
+            self.get_mut(index).token = token;
+            self.note_token(index);
+        }
+        self.get_mut(index).valid_until = valid_until;
+    }
+
+    /// Somebody leaves the room; what their seat was.
+    pub(super) fn leave(&mut self, index: u32) -> Seat {
+        let seat = *self.get(index);
+        self.forget_token(index);
+        let person = u64::from_be_bytes(seat.person);
+        if let Ok(known) = self.by_person.find_entry(person, |known| *known == index) {
+            known.remove();
+        }
+        self.taken[seat.audience as usize] -= 1;
+        self.get_mut(index).stage = Stage::Vacant;
+        self.vacant.push(index);
+        seat
+    }
+
+    fn note_token(&mut self, index: u32) {
+        let all = &self.all;
+        let token_of = |index: &u32| u64::from_be_bytes(all[*index as usize].token);
+        self.by_token.insert_unique(token_of(&index), index, token_of);
+    }
+
+    fn forget_token(&mut self, index: u32) {
+        let token = u64::from_be_bytes(self.get(index).token);
+        if let Ok(known) = self.by_token.find_entry(token, |known| *known == index) {
+            known.remove();
+        }
+    }
+
+    /// Whether nothing is left of anybody.
+    #[cfg(test)]
+    pub(super) fn forgot_everybody(&self) -> bool {
+        self.by_person.is_empty()
+            && self.by_token.is_empty()
+            && self.vacant.len() == self.all.len()
+            && self.people() == 0
+    }
+}
+
+fn half(person: Subject) -> [u8; 8] {
+    let mut half = [0; 8];
+    half.copy_from_slice(&person.key()[..8]);
+    half
+}
+
+fn token_hash(token: &str) -> [u8; 8] {
+    let mut half = [0; 8];
+    half.copy_from_slice(&blake3::hash(token.as_bytes()).as_bytes()[..8]);
+    half
+}

@@ -1,0 +1,226 @@
+//! The room by itself: who waits, who is next, and what is left of those who went.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+const START: i64 = 1_726_500_600;
+const CONFIG: Config = Config {
+    people_max: 1000,
+    gather_seconds: 5,
+    absent_seconds: 120,
+    poll_seconds_min: 2,
+    polls_per_second_max: 2000,
+};
+
+/// A room and people who ask, at times in seconds from its opening.
+struct Hall {
+    room: Room,
+    keys: Arc<HouseKeys>,
+}
+
+impl Hall {
+    fn new(config: Config) -> Self {
+        let keys = Arc::new(HouseKeys::from_master(&[7; 32]));
+        Self { room: Room::new(config, Arc::clone(&keys), at(0)), keys }
+    }
+
+    fn person(&self, n: u64) -> Subject {
+        self.keys.subject(&FiscalCode::made_up(n))
+    }
+
+    /// As the intake asks: whether it is their turn, else for a place. None of both is a full room.
+    fn ask(&self, n: u64, token: &str, free: usize, second: i64) -> Result<(), Option<Place>> {
+        let asking = Asking {
+            person: self.person(n),
+            fiscal_code: FiscalCode::made_up(n),
+            audience: Audience::Citizens,
+            token,
+            valid_until: at(100_000),
+        };
+        if self.room.turn_of(asking.person, asking.audience, free, at(second)) {
+            self.room.entered(asking.person, asking.audience);
+            return Ok(());
+        }
+        Err(self.room.wait(&asking, at(second)))
+    }
+
+    fn waits(&self, n: u64, second: i64) -> Place {
+        self.ask(n, &n.to_string(), 0, second).unwrap_err().expect("a place")
+    }
+
+    /// Lets the room go on, and returns those of `people` whose turn it is; one place inside is free.
+    fn turn_of_one(&self, people: impl Iterator<Item = u64>, second: i64) -> Vec<u64> {
+        people.filter(|n| self.ask(*n, &n.to_string(), 1, second).is_ok()).collect()
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(START + second).unwrap()
+}
+
+#[test]
+fn nobody_waits_while_there_is_room() {
+    let hall = Hall::new(CONFIG);
+    assert_eq!(hall.ask(1, "a", 1, 0), Ok(()));
+    assert!(hall.room.is_empty());
+    assert!(hall.room.drawn().is_empty());
+}
+
+#[test]
+fn lots_decide_and_not_who_came_first_or_asks_most() {
+    let hall = Hall::new(CONFIG);
+    for n in 0..100 {
+        hall.waits(n, 0);
+    }
+    // The last to come asks once, the first every second and from several devices.
+    for second in 1..5 {
+        assert_eq!(hall.ask(0, &format!("device {second}"), 1, second).ok(), None);
+        assert!(hall.room.drawn().is_empty(), "a round gathers for five seconds");
+    }
+    let mut order = Vec::new();
+    for second in 5..105 {
+        let gone = hall.turn_of_one(0..100, second);
+        order.extend(gone.iter().filter(|n| !order.contains(*n)).copied().collect::<Vec<_>>());
+        if order.len() == 100 {
+            break;
+        }
+    }
+    let drawn = hall.room.drawn();
+    let seed = drawn.last().expect("a round was drawn").seed;
+    let mut by_lot: Vec<u64> = (0..100).collect();
+    by_lot.sort_by_key(|n| seed.number(&FiscalCode::made_up(*n)));
+    assert_eq!(drawn.last().unwrap().people, 100);
+    assert_eq!(order[..50], by_lot[..50]);
+}
+
+#[test]
+fn the_commitment_is_known_before_and_the_seed_only_afterwards() {
+    let hall = Hall::new(CONFIG);
+    let (round, commitment) = hall.room.next_round();
+    let waits = hall.waits(1, 0);
+    assert_eq!((waits.round, waits.commitment, waits.drawn), (round, commitment, None));
+    hall.waits(2, 1);
+    assert_eq!(hall.room.tidy(1, at(4)), []);
+    let told = hall.room.tidy(1, at(6));
+    assert_eq!((told.len(), hall.room.drawn()), (1, told.clone()));
+    assert_eq!((told[0].round, told[0].commitment, told[0].people), (round, commitment, 2));
+    assert_eq!(told[0].seed.commitment(), commitment);
+    assert!(told[0].to_string().contains(&told[0].seed.to_string()));
+    assert_eq!(hall.room.tidy(1, at(7)), [], "a round is told once");
+
+    // Whoever is not called yet is told the seed and their number, and that they are in the round still.
+    let numbers = [1, 2].map(|n| (told[0].seed.number(&FiscalCode::made_up(n)), n));
+    let (number, last) = numbers.into_iter().max().unwrap();
+    let place = hall.waits(last, 7);
+    assert_eq!((place.round, place.drawn), (round, Some((told[0].seed, number))));
+    let (next, other) = hall.room.next_round();
+    assert!(next > round && other != commitment);
+}
+
+#[test]
+fn who_comes_while_a_round_is_called_is_in_the_next_one() {
+    let hall = Hall::new(CONFIG);
+    for n in 0..20 {
+        hall.waits(n, 0);
+    }
+    hall.room.tidy(1, at(5));
+    for n in 20..40 {
+        assert_eq!(hall.waits(n, 6).drawn, None);
+    }
+    let mut order = Vec::new();
+    for second in 7..200 {
+        let inside: BTreeSet<u64> = order.iter().copied().collect();
+        order.extend(hall.turn_of_one((0..40).filter(|n| !inside.contains(n)), second));
+    }
+    let (first, second): (Vec<u64>, Vec<u64>) = (order[..20].to_vec(), order[20..].to_vec());
+    assert!(first.iter().all(|n| *n < 20) && second.iter().all(|n| *n >= 20), "{order:?}");
+    assert_eq!(order.len(), 40);
+    assert!(hall.room.is_empty());
+}
+
+#[test]
+fn a_verified_token_is_known_until_it_ends_or_the_turn_comes() {
+    let hall = Hall::new(CONFIG);
+    assert_eq!(hall.room.known("1", 0, at(0)), None);
+    hall.waits(1, 0);
+    hall.waits(2, 0);
+    let (audience, place) = hall.room.known("1", 0, at(1)).unwrap();
+    assert_eq!((audience, place.drawn), (Audience::Citizens, None));
+    assert_eq!(hall.room.known("made up", 0, at(1)), None);
+    assert_eq!(hall.room.known("1", 0, at(100_000)), None, "the token has expired");
+    // A newer token of the same person takes the place of the older.
+    assert!(hall.ask(1, "newer", 0, 2).is_err());
+    assert_eq!(hall.room.known("1", 0, at(2)), None);
+    assert!(hall.room.known("newer", 0, at(2)).is_some());
+    let calm = ["newer", "2"].map(|token| hall.room.known(token, 1, at(6)).is_some());
+    assert_eq!(calm.iter().filter(|calm| **calm).count(), 1, "one was called: {calm:?}");
+}
+
+#[test]
+fn who_stays_away_gives_up_and_nothing_is_left_of_them() {
+    let hall = Hall::new(CONFIG);
+    for n in 0..50 {
+        hall.waits(n, 0);
+    }
+    hall.room.tidy(10, at(5));
+    for n in 50..100 {
+        hall.waits(n, 6);
+    }
+    assert_eq!(hall.room.waiting(), [100, 0]);
+    for second in 300..=300 + i64::from(TIDY_PARTS) {
+        hall.room.tidy(10, at(second));
+    }
+    assert_eq!(hall.room.waiting(), [0, 0]);
+    let inner = hall.room.lock();
+    assert!(inner.seats.forgot_everybody());
+    assert_eq!((inner.rounds.called(), inner.rounds.gathering.people), (0, 0));
+}
+
+#[test]
+fn a_full_room_takes_nobody_but_keeps_who_is_in_it() {
+    let hall = Hall::new(Config { people_max: 2, ..CONFIG });
+    hall.waits(1, 0);
+    hall.waits(2, 0);
+    assert_eq!(hall.ask(3, "3", 0, 1), Err(None));
+    assert!(hall.ask(2, "2", 0, 1).unwrap_err().is_some());
+}
+
+#[test]
+fn people_are_told_to_ask_no_more_often_than_may_be_answered() {
+    let hall = Hall::new(Config { polls_per_second_max: 10, ..CONFIG });
+    let mut due = Vec::new();
+    for n in 0..1000 {
+        due.push(hall.waits(n, 0).poll_seconds);
+    }
+    let last = &due[900..];
+    assert!(last.iter().all(|seconds| (90..=150).contains(seconds)), "{last:?}");
+    assert!(last.iter().collect::<BTreeSet<_>>().len() > 20, "each at another moment: {last:?}");
+}
+
+#[test]
+fn the_estimate_follows_the_pace_and_the_number() {
+    let hall = Hall::new(CONFIG);
+    for n in 0..1000 {
+        assert_eq!(hall.waits(n, 0).estimate_seconds, None, "nobody has gone in yet");
+    }
+    // Ten a second go in for half a minute.
+    let mut inside = BTreeSet::new();
+    for second in 5..35 {
+        hall.room.tidy(10, at(second));
+        let mut free = 10;
+        for n in 0..1000 {
+            if free > 0 && !inside.contains(&n) && hall.ask(n, &n.to_string(), free, second).is_ok()
+            {
+                inside.insert(n);
+                free -= 1;
+            }
+        }
+    }
+    let left: Vec<u64> = (0..1000).filter(|n| !inside.contains(n)).collect();
+    let seed = hall.room.drawn()[0].seed;
+    let last = left.iter().max_by_key(|n| seed.number(&FiscalCode::made_up(**n))).unwrap();
+    let estimate = hall.waits(*last, 35).estimate_seconds.unwrap();
+    let expected = u32::try_from(left.len()).unwrap() / 10;
+    assert!((expected * 2 / 3..=expected * 2).contains(&estimate), "{estimate}, {expected}");
+}

@@ -1,0 +1,119 @@
+//! Entering: who may go in now, and who waits.
+
+use std::{net::IpAddr, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::Intake;
+use crate::{
+    gate::{
+        limits::TooOften,
+        schedule::Window,
+        waiting::{Asking, Place},
+    },
+    identity::{Audience, Identity, token::TokenFault},
+    session::{Session, Whose},
+};
+
+/// What becomes of somebody who may enter.
+pub enum Entered {
+    /// They are inside, with this token and session.
+    In(String, Arc<Session>),
+    /// The counter is full: they wait.
+    Waiting(Place),
+}
+
+/// Why somebody may not enter now.
+#[derive(Debug)]
+pub enum EnterFault {
+    /// The token does not prove who they are.
+    Token(TokenFault),
+    /// It is the other audience's turn.
+    WindowClosed {
+        /// Next time for this audience.
+        opens_at: Timestamp,
+    },
+    /// They asked too often.
+    TooOften(TooOften),
+    /// The counter is full, and so is the waiting room.
+    Full,
+}
+
+impl Intake {
+    /// Lets somebody in, or has them wait: their identity, their time slice, how often they asked, and their turn, in this
+    /// order.
+    ///
+    /// # Errors
+    /// [`EnterFault`].
+    pub fn enter(&self, token: &str, from: IpAddr) -> Result<Entered, EnterFault> {
+        self.limits.enter_from(from).map_err(EnterFault::TooOften)?;
+        let now = self.clock.now();
+        if let Some((audience, place)) = self.waiting.known(token, self.free(), now) {
+            self.in_slice(audience, now)?;
+            return Ok(Entered::Waiting(place));
+        }
+        let real_now = self.clock.real();
+        let identity = self.verifier.verify(token, real_now).map_err(EnterFault::Token)?;
+        self.in_slice(identity.audience(), now)?;
+        let person = self.keys.subject(&identity.fiscal_code);
+        self.limits.enter_as(person).map_err(EnterFault::TooOften)?;
+        let valid_for = identity.valid_until.duration_since(real_now);
+        let asking = Asking {
+            person,
+            fiscal_code: identity.fiscal_code,
+            audience: identity.audience(),
+            token,
+            valid_until: now.saturating_add(valid_for).unwrap_or(Timestamp::MAX),
+        };
+        if let Some((token, session)) = self.seat(&identity, &asking, now) {
+            self.trail.entered(session.who());
+            return Ok(Entered::In(token, session));
+        }
+        match self.waiting.wait(&asking, now) {
+            Some(place) => Ok(Entered::Waiting(place)),
+            None => Err(EnterFault::Full),
+        }
+    }
+
+    /// How many may go in now.
+    fn free(&self) -> usize {
+        self.leases.free().min(self.sessions.free())
+    }
+
+    fn in_slice(&self, audience: Audience, now: Timestamp) -> Result<(), EnterFault> {
+        match self.schedule.window(audience, now) {
+            Window::Open { .. } => Ok(()),
+            Window::Closed { opens_at } => Err(EnterFault::WindowClosed { opens_at }),
+        }
+    }
+
+    /// Opens a session for somebody whose turn it is.
+    fn seat(
+        &self,
+        identity: &Identity,
+        asking: &Asking<'_>,
+        now: Timestamp,
+    ) -> Option<(String, Arc<Session>)> {
+        let person = asking.person;
+        let lease = if self.waiting.turn_of(person, asking.audience, self.free(), now) {
+            self.leases.take()
+        } else {
+            None
+        };
+        let lease = lease.or_else(|| self.sessions.hand_over(person))?;
+        let subject = identity.office.as_deref().map_or(person, |office| self.keys.office(office));
+        let opened = self.sessions.open(identity, Whose { subject, person }, lease, now).ok()?;
+        self.waiting.entered(person, asking.audience);
+        Some(opened)
+    }
+
+    /// What is done every second or two: sessions that are over end, limits forget, the waiting room goes on.
+    pub fn tidy(&self) {
+        let now = self.clock.now();
+        self.limits.tidy();
+        self.sessions.sweep(now);
+        for drawn in self.waiting.tidy(self.free(), now) {
+            self.trail.control(&format!("waiting room: {drawn}"));
+        }
+    }
+}

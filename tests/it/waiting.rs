@@ -1,0 +1,149 @@
+//! The waiting room: who finds the counter full waits, and lots decide.
+
+use std::{process::Output, time::Duration};
+
+use hyper::StatusCode;
+use serde_json::Value;
+use sportello::civic::FiscalCode;
+use tokio::time::{Instant, sleep_until};
+
+use crate::harness::{Answer, Counter, PATIENCE, program};
+
+const SETTINGS: [(&str, &str); 4] = [
+    ("SPORTELLO_GATE_LEASES_MAX", "1"),
+    ("SPORTELLO_WAITING_GATHER_SECONDS", "1"),
+    ("SPORTELLO_WAITING_POLL_SECONDS_MIN", "1"),
+    ("SPORTELLO_LIMITS_ENTER_BY_PERSON_PER_SECOND", "100"),
+];
+
+/// The n-th made-up citizen asks to be let in, each time with a token of their own, as from another device.
+async fn ask(counter: &Counter, n: u64) -> Answer {
+    let identity = counter.mint(&FiscalCode::made_up(n), &[]);
+    counter.ask("POST", "/v1/sessions", &identity, "").await
+}
+
+fn verify_draw(seed: &str, commitment: &str, code: &FiscalCode) -> Output {
+    let arguments = ["--seed", seed, "--commitment", commitment, "--fiscal-code", code.as_str()];
+    program().arg("verify-draw").args(arguments).output().unwrap()
+}
+
+#[tokio::test]
+async fn a_full_counter_has_people_wait_and_lots_decide_who_is_next() {
+    let counter = Counter::open_with(&SETTINGS);
+    let before = counter.ask("GET", "/v1/status", "", "").await.json()["draw"].clone();
+    let inside = counter.citizen(0).await;
+
+    let answer = ask(&counter, 1).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let told = answer.json();
+    assert_eq!((&told["state"], &told["draw"]), (&Value::from("waiting"), &before));
+    assert_eq!(answer.header("retry-after"), told["pollAfterSeconds"].to_string());
+    assert!(told["estimate"].is_null(), "nobody has gone in yet");
+    for n in [2, 3, 4, 1] {
+        assert_eq!(ask(&counter, n).await.json()["draw"], before);
+    }
+    assert_eq!(counter.metric("sportello_waiting", &["citizens"]).await, 4);
+    assert_eq!(counter.ask("GET", "/v1/draws", "", "").await.json()["draws"], Value::Array(vec![]));
+
+    // One after the other goes in, and leaves without having applied.
+    assert_eq!(inside.delete("/v1/session").await.status, StatusCode::NO_CONTENT);
+    let mut order = Vec::new();
+    let patience = Instant::now() + PATIENCE;
+    let mut numbers = std::collections::BTreeMap::new();
+    while order.len() < 4 && Instant::now() < patience {
+        for n in 1..=4 {
+            if order.contains(&n) {
+                continue;
+            }
+            let answer = ask(&counter, n).await;
+            let told = answer.json();
+            if answer.status == StatusCode::CREATED {
+                order.push(n);
+                let token = told["token"].as_str().unwrap();
+                counter.ask("DELETE", "/v1/session", token, "").await;
+            } else if let Some(number) = told["draw"]["number"].as_str() {
+                numbers.insert(n, number.to_owned());
+            }
+        }
+        sleep_until(Instant::now() + Duration::from_millis(100)).await;
+    }
+    assert_eq!(order.len(), 4, "all go in in the end");
+    assert_eq!(counter.metric("sportello_waiting", &["citizens"]).await, 0);
+
+    let told = counter.ask("GET", "/v1/draws", "", "").await.json()["draws"].clone();
+    let [drawn] = told.as_array().unwrap().as_slice() else { panic!("one round: {told}") };
+    assert_eq!((&drawn["round"], &drawn["commitment"]), (&before["round"], &before["commitment"]));
+    assert_eq!(drawn["people"], 4);
+    let (seed, commitment) =
+        (drawn["seed"].as_str().unwrap(), drawn["commitment"].as_str().unwrap());
+    let mut by_lot = Vec::new();
+    for n in 1..=4 {
+        let output = verify_draw(seed, commitment, &FiscalCode::made_up(n));
+        assert_eq!(output.status.code(), Some(0));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let number = text.split([' ', ':']).nth(1).unwrap().to_owned();
+        assert!(numbers.get(&n).is_none_or(|told| *told == number), "{numbers:?}, {n}: {text}");
+        by_lot.push((number, n));
+    }
+    by_lot.sort();
+    assert_eq!(order, by_lot.into_iter().map(|(_, n)| n).collect::<Vec<_>>());
+    assert!(!numbers.is_empty(), "whoever was not the first was told their number");
+
+    let other = "0".repeat(64);
+    assert_eq!(verify_draw(&other, commitment, &FiscalCode::made_up(1)).status.code(), Some(1));
+    assert_eq!(verify_draw("0", commitment, &FiscalCode::made_up(1)).status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn who_is_inside_may_come_in_again_from_another_device_and_finish_there() {
+    let counter = Counter::open_with(&SETTINGS);
+    let _first = counter.citizen(1).await;
+    assert_eq!(ask(&counter, 2).await.status, StatusCode::ACCEPTED);
+    let second = counter.citizen(1).await;
+    second.apply("key").await;
+    assert_eq!(counter.metric("sportello_leases", &["held"]).await, 0);
+    // Having finished they are as anybody else.
+    assert_eq!(ask(&counter, 1).await.status, StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn a_full_waiting_room_tells_people_to_come_back() {
+    let settings = [SETTINGS.as_slice(), &[("SPORTELLO_WAITING_PEOPLE_MAX", "1")]].concat();
+    let counter = Counter::open_with(&settings);
+    let _inside = counter.citizen(0).await;
+    assert_eq!(ask(&counter, 1).await.status, StatusCode::ACCEPTED);
+    let refused = ask(&counter, 2).await;
+    assert_eq!(
+        (refused.status, refused.problem()),
+        (StatusCode::SERVICE_UNAVAILABLE, "busy".into())
+    );
+    assert!(refused.header("retry-after").parse::<u32>().unwrap() > 0);
+    assert_eq!(counter.metric("sportello_shed_total", &["enter", "waiting"]).await, 1);
+    assert_eq!(ask(&counter, 1).await.status, StatusCode::ACCEPTED, "who waits keeps the place");
+}
+
+#[tokio::test]
+async fn a_draw_is_in_the_audit_trail_and_nobody_is_named_in_it() {
+    let mut counter = Counter::open_with(&SETTINGS);
+    let inside = counter.citizen(0).await;
+    ask(&counter, 1).await;
+    inside.delete("/v1/session").await;
+    let patience = Instant::now() + PATIENCE;
+    while ask(&counter, 1).await.status != StatusCode::CREATED {
+        assert!(Instant::now() < patience, "nobody else waits");
+        sleep_until(Instant::now() + Duration::from_millis(100)).await;
+    }
+    let drawn = counter.ask("GET", "/v1/draws", "", "").await.json()["draws"][0].clone();
+    // The trail is told when the counter tidies up.
+    sleep_until(Instant::now() + Duration::from_secs(3)).await;
+    assert!(counter.stop().success());
+    let output = program().args(["audit", "--controls", "--data"]).arg(counter.data()).output();
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    let line = text.lines().find(|line| line.contains("waiting room")).expect("it was told");
+    for told in ["round", "seed", "commitment", "people"] {
+        let word = drawn[told].as_str().map_or_else(|| drawn[told].to_string(), str::to_owned);
+        assert!(line.contains(&word), "{told}: {line}");
+    }
+    assert!(!line.contains(FiscalCode::made_up(1).as_str()));
+}
