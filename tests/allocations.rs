@@ -1,15 +1,25 @@
-//! What reading and deciding may allocate: little more than the result.
+//! What reading and deciding may allocate, little more than the result, and what a crowd that waits may hold.
 //!
 //! A test program of its own, since it counts what the whole process allocates.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
-use std::{alloc::System, hint::black_box};
+use std::{
+    alloc::System,
+    hint::black_box,
+    sync::{Arc, Mutex},
+};
 
-use jiff::civil::{Date, date};
+use jiff::{
+    Timestamp,
+    civil::{Date, date},
+};
 use sportello::{
     application::{Application, example, example_allowance600, parse},
     civic::FiscalCode,
+    gate::waiting::{Asking, Config, Room},
+    identity::Audience,
+    ledger::keys::HouseKeys,
     schemes::Rules,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -56,9 +66,12 @@ fn applications() -> Vec<(Application, Date)> {
     .into()
 }
 
-/// One test: a second would be counted, too.
+/// Tests take turns: another's memory would be counted, too.
+static TURN: Mutex<()> = Mutex::new(());
+
 #[test]
 fn reading_allocates_a_handful_and_deciding_nothing_but_the_result() {
+    let _turn = TURN.lock();
     let rules = Rules::builtin();
     let allocated = allocations(|| vec![0_u8; 100]);
     assert_eq!(allocated, 1, "the counter counts");
@@ -76,4 +89,40 @@ fn reading_allocates_a_handful_and_deciding_nothing_but_the_result() {
         let writing = allocations(|| rules.decide(black_box(&application), day).to_json());
         assert_eq!(writing, 1, "{outcome:?}: the text, once, at its full size");
     }
+}
+
+/// People in the waiting room, and the most memory that they may take, in bytes.
+const PEOPLE: usize = 1_000_000;
+const WAITING_BYTES_MAX: usize = 64_000_000;
+
+#[test]
+fn a_million_people_wait_in_64_megabytes_and_are_drawn_in_them() {
+    let _turn = TURN.lock();
+    let keys = Arc::new(HouseKeys::from_master(&[7; 32]));
+    let config = Config {
+        people_max: PEOPLE,
+        gather_seconds: 5,
+        absent_seconds: 3_600,
+        poll_seconds_min: 2,
+        polls_per_second_max: 2_000,
+    };
+    let at = |second: i64| Timestamp::from_second(1_726_500_600 + second).unwrap();
+    let region = Region::new(ALLOCATOR);
+    let room = Room::new(config, Arc::clone(&keys), at(0));
+    for n in 0..PEOPLE as u64 {
+        let fiscal_code = FiscalCode::made_up(n);
+        let asking = Asking {
+            person: keys.subject(&fiscal_code),
+            fiscal_code,
+            audience: Audience::Citizens,
+            token: fiscal_code.as_str(),
+            valid_until: at(3_600),
+        };
+        assert!(room.wait(&asking, at(0)).is_some());
+    }
+    assert_eq!(room.tidy(1, at(5))[0].people as usize, PEOPLE);
+    assert_eq!(room.waiting(), [PEOPLE, 0]);
+    let change = region.change();
+    let held = change.bytes_allocated - change.bytes_deallocated;
+    assert!(held <= WAITING_BYTES_MAX, "{held}");
 }

@@ -141,6 +141,7 @@ impl Rounds {
         self.order.clear();
         self.head = 0;
         self.called_to = None;
+        self.order.reserve_exact(self.gathering.people as usize);
         for (index, seat) in seats.iter_mut() {
             if seat.stage == Stage::Gathering {
                 seat.stage = Stage::Drawn(name);
