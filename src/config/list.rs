@@ -199,7 +199,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "waiting.polls_per_second_max",
-        "2000",
+        "10000",
         RATE,
         "Who waits is told to ask again so that at most so many do in a second.",
     ),

@@ -27,7 +27,13 @@ const RETRY_WAIT_DEFAULT: Duration = Duration::from_secs(1);
 /// What a request under way came to.
 enum Turn {
     Answered(Reply),
-    Again { reason: String, wait: Duration, last: Ending },
+    /// In the waiting room, for so long until the next look: no refusal, and no try that failed.
+    Waits(Duration),
+    Again {
+        reason: String,
+        wait: Duration,
+        last: Ending,
+    },
 }
 
 /// Why a request was not answered.
@@ -79,7 +85,8 @@ impl Visit<'_> {
         Err(Ending::Failed(format!("{} 401 unauthenticated", step.name())))
     }
 
-    /// Sends what `request` makes until it is answered, within the profile's retries and waits.
+    /// Sends what `request` makes until it is answered, within the profile's retries and waits; whoever is told to wait in the
+    /// waiting room waits.
     pub(super) async fn ask(
         &self,
         step: Step,
@@ -93,6 +100,7 @@ impl Visit<'_> {
             let outcome = self.client.exchange(request()).await;
             match self.turn(step, session, sent, outcome)? {
                 Turn::Answered(reply) => return Ok(reply),
+                Turn::Waits(wait) => tokio::time::sleep(wait).await,
                 Turn::Again { reason, wait, last } => {
                     if retries == plan.retries_max || wait > plan.retry_wait_max {
                         return Err(last.into());
@@ -121,16 +129,16 @@ impl Visit<'_> {
             let tag = reply.subject_tag.as_ref();
             self.counter.own(session.owner.check_tag(step.name(), reply.status, tag))?;
         }
-        let reason = match reply.status {
-            StatusCode::ACCEPTED => "202 waiting".to_owned(),
-            status if status.is_success() => return Ok(Turn::Answered(reply)),
-            _ => problem(&reply),
-        };
+        if reply.status == StatusCode::ACCEPTED {
+            return Ok(Turn::Waits(self.wait_told(reply.retry_after)));
+        }
+        if reply.status.is_success() {
+            return Ok(Turn::Answered(reply));
+        }
+        let reason = problem(&reply);
         let refused = Ending::Refused(reason.clone());
         match reply.status {
-            StatusCode::ACCEPTED
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 let now = clock::now();
                 let latency = now.saturating_duration_since(sent);
                 self.counter.tally().refused_request(now, latency);

@@ -15,7 +15,7 @@ mod seats;
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU32, AtomicUsize, Ordering},
 };
 
 use jiff::Timestamp;
@@ -41,9 +41,6 @@ const POLL_SECONDS_MAX: u32 = 60;
 const POLLS_IN_WAIT: u32 = 4;
 /// Parts of the room that are looked through for absent people, one each time.
 const TIDY_PARTS: u32 = 8;
-/// People are called ahead for so much of the time in which they come, by the pace: jitter and growth are in it.
-const CALL_AHEAD: f64 = 1.5;
-
 /// The bounds of the waiting room.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -96,6 +93,8 @@ pub struct Room {
     keys: Arc<HouseKeys>,
     /// People in the room: entering asks this before anything else.
     people: AtomicUsize,
+    /// People who went in since the pace was measured.
+    entered: AtomicU32,
     inner: Mutex<Inner>,
 }
 
@@ -117,7 +116,13 @@ impl Room {
             pace: Pace::from(seconds(now)),
             tidied: 0,
         };
-        Self { config, keys, people: AtomicUsize::new(0), inner: Mutex::new(inner) }
+        Self {
+            config,
+            keys,
+            people: AtomicUsize::new(0),
+            entered: AtomicU32::new(0),
+            inner: Mutex::new(inner),
+        }
     }
 
     /// Whether nobody waits.
@@ -133,7 +138,7 @@ impl Room {
         if self.is_empty() {
             return None;
         }
-        self.with(free, now, |inner| {
+        self.with(Some(free), now, |inner| {
             let index = inner.seats.of_token(token)?;
             let seat = inner.seats.get(index);
             let (audience, called) = (seat.audience, matches!(seat.stage, Stage::Called(_)));
@@ -154,7 +159,7 @@ impl Room {
         if self.is_empty() {
             return free > 0;
         }
-        self.with(free, now, |inner| {
+        self.with(Some(free), now, |inner| {
             let index = inner.seats.of_person(person, audience);
             inner.seats.people() == 0
                 || index
@@ -166,7 +171,7 @@ impl Room {
     #[must_use]
     pub fn wait(&self, asking: &Asking<'_>, now: Timestamp) -> Option<Place> {
         let (now_s, valid_until) = (seconds(now), seconds(asking.valid_until));
-        self.with(0, now, |inner| {
+        self.with(None, now, |inner| {
             let known = inner.seats.of_person(asking.person, asking.audience);
             let index = if let Some(index) = known {
                 inner.seats.show_token(index, asking.token, valid_until);
@@ -183,11 +188,11 @@ impl Room {
 
     /// Somebody went in: their place is free, should they have had one.
     pub fn entered(&self, person: Subject, audience: Audience) {
+        self.entered.fetch_add(1, Ordering::Relaxed);
         if self.is_empty() {
             return;
         }
         let mut inner = self.lock();
-        inner.pace.entered();
         if let Some(index) = inner.seats.of_person(person, audience) {
             inner.leave(index);
         }
@@ -199,8 +204,9 @@ impl Room {
     pub fn tidy(&self, free: usize, now: Timestamp) -> Vec<Round> {
         let now_s = seconds(now);
         let gone_before = now_s.saturating_sub(self.config.absent_seconds);
-        self.with(free, now, |inner| {
-            inner.pace.measure(now_s);
+        self.with(Some(free), now, |inner| {
+            let (waits, called) = (inner.seats.people() > 0, inner.rounds.called() > 0);
+            inner.pace.measure(now_s, &self.entered, waits, called);
             let from = if inner.tidied < inner.seats.len() { inner.tidied } else { 0 };
             inner.tidied = inner.seats.len().min(from + inner.seats.len() / TIDY_PARTS + 1);
             for index in from..inner.tidied {
@@ -232,15 +238,20 @@ impl Room {
         self.lock().rounds.drawn().copied().collect()
     }
 
-    /// Calls and draws what is due, and then does what is asked for.
-    fn with<T>(&self, free: usize, now: Timestamp, work: impl FnOnce(&mut Inner) -> T) -> T {
+    /// Calls and draws what is due, if it is told how many may go in, and then does what is asked for.
+    fn with<T>(
+        &self,
+        free: Option<usize>,
+        now: Timestamp,
+        work: impl FnOnce(&mut Inner) -> T,
+    ) -> T {
         let mut inner = self.lock();
-        if free > 0 {
-            // Those who are called come within so many seconds: meanwhile further places become free.
-            let soon = f64::from(self.config.poll_seconds_min) * CALL_AHEAD;
-            let called_max = free + inner.pace.people_in(soon);
-            let Inner { seats, rounds, .. } = &mut *inner;
-            rounds.go_on(seats, &self.config, &self.keys, called_max, now);
+        if let Some(free) = free {
+            inner.pace.saw(free);
+        }
+        if let Some(free @ 1..) = free {
+            let Inner { seats, rounds, pace, .. } = &mut *inner;
+            rounds.go_on(seats, &self.config, &self.keys, (free, pace), now);
         }
         let done = work(&mut inner);
         self.people.store(inner.seats.people(), Ordering::Release);
@@ -262,10 +273,18 @@ impl Inner {
     /// What somebody on this seat is told, who is expected back at the time that they are told.
     fn place(&mut self, index: u32, config: &Config, now: u32) -> Place {
         let seat = *self.seats.get(index);
-        let estimate_seconds = self.pace.seconds_for(self.rounds.ahead_of(&seat));
+        let ahead = self.rounds.ahead_of(&seat);
+        let estimate_seconds = self.pace.seconds_for(ahead);
+        // Before the draw nobody goes in: what is worth asking for is what came of it.
+        let news_after = if seat.stage == Stage::Gathering { self.rounds.to_call() } else { ahead };
         let spread = u64::from_be_bytes(seat.person) ^ u64::from(now);
-        let poll_seconds = self.poll_seconds(estimate_seconds, config, spread);
-        self.seats.get_mut(index).due = now.saturating_add(poll_seconds);
+        let poll_seconds = self.poll_seconds(news_after, config, spread);
+        let due = now.saturating_add(poll_seconds);
+        if matches!(seat.stage, Stage::Called(_)) {
+            self.rounds.expected_no_more(seat.due);
+            self.rounds.expected(due);
+        }
+        self.seats.get_mut(index).due = due;
         let gathering = &self.rounds.gathering;
         let drawn = self.rounds.drawn_round(seat.stage);
         Place {
@@ -277,11 +296,12 @@ impl Inner {
         }
     }
 
-    /// When to ask again: several times in the expected wait, no more people in a second than may, each at another moment.
-    fn poll_seconds(&self, estimate: Option<u32>, config: &Config, spread: u64) -> u32 {
+    /// When to ask again: several times until so many people went in, no more people in a second than may, each at another
+    /// moment.
+    fn poll_seconds(&self, news_after: usize, config: &Config, spread: u64) -> u32 {
         let people = u32::try_from(self.seats.people()).unwrap_or(u32::MAX);
         let longest = POLL_SECONDS_MAX.max(config.poll_seconds_min);
-        let wanted = estimate.unwrap_or(0) / POLLS_IN_WAIT;
+        let wanted = self.pace.seconds_at_most(news_after) / POLLS_IN_WAIT;
         let base = wanted
             .clamp(config.poll_seconds_min, longest)
             .max(people / config.polls_per_second_max);

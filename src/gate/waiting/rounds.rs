@@ -1,11 +1,15 @@
 //! Rounds: one gathers, the one before is called.
 
-use std::{collections::VecDeque, fmt};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+};
 
 use jiff::Timestamp;
 
 use super::{
     Config, ROUNDS_TOLD_MAX,
+    pace::Pace,
     seats::{Seat, Seats, Stage},
     seconds,
 };
@@ -13,6 +17,10 @@ use crate::{
     gate::lottery::{Commitment, Number, Seed},
     ledger::keys::HouseKeys,
 };
+
+/// The place of somebody who was called is kept free for so long after they were expected, seconds. They may still come later,
+/// and go in if another is free.
+const LATE_SECONDS_MAX: u32 = 10;
 
 /// A round that was drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +69,8 @@ pub(super) struct Rounds {
     head: usize,
     /// The number that was called last.
     called_to: Option<Number>,
-    /// People who were called and have not come yet.
-    called: usize,
+    /// People who were called and have not come yet, by the second in which they are expected.
+    called: BTreeMap<u32, usize>,
 }
 
 impl Rounds {
@@ -75,7 +83,7 @@ impl Rounds {
             order: Vec::new(),
             head: 0,
             called_to: None,
-            called: 0,
+            called: BTreeMap::new(),
         }
     }
 
@@ -91,47 +99,63 @@ impl Rounds {
     pub(super) fn left(&mut self, seat: &Seat) {
         match seat.stage {
             Stage::Gathering => self.gathering.people -= 1,
-            Stage::Called(_) => self.called -= 1,
+            Stage::Called(_) => self.expected_no_more(seat.due),
             Stage::Drawn(_) | Stage::Vacant => {}
         }
     }
 
-    /// Calls as long as fewer than `called_max` are called and not inside, and draws the next round once everybody of the last
-    /// one was called.
+    /// Calls people as long as places will be free when they come: the `free` ones of now and those that become free until
+    /// then at this pace. Draws the next round once everybody of the last one was called.
     pub(super) fn go_on(
         &mut self,
         seats: &mut Seats,
         config: &Config,
         keys: &HouseKeys,
-        called_max: usize,
+        (free, pace): (usize, &Pace),
         now: Timestamp,
     ) {
         let now_s = seconds(now);
-        while self.called < called_max {
-            if self.head == self.order.len() {
+        let gone_before = now_s.saturating_sub(config.absent_seconds);
+        loop {
+            let Some(index) = self.order.get(self.head).copied() else {
                 let drawn_from = self.gathering.since.saturating_add(config.gather_seconds);
                 if self.gathering.people == 0 || now_s < drawn_from {
                     return;
                 }
                 self.draw(seats, keys, now);
+                continue;
+            };
+            let seat = seats.get_mut(index);
+            // Whoever sat here may have left, and somebody else may have come since.
+            if let Stage::Drawn(name) = seat.stage {
+                if seat.due < gone_before {
+                    seats.leave(index);
+                } else {
+                    let comes = seat.due.max(now_s);
+                    if !has_room(&self.called, comes, now_s, |until| free + pace.people_in(until)) {
+                        return;
+                    }
+                    self.called_to = Some(seat.number);
+                    (seat.stage, seat.due) = (Stage::Called(name), comes);
+                    self.expected(comes);
+                }
             }
-            self.call(seats, now_s.saturating_sub(config.absent_seconds));
+            self.head += 1;
         }
     }
 
-    /// Calls the next of the round; whoever was due before `gone_before` has given up.
-    fn call(&mut self, seats: &mut Seats, gone_before: u32) {
-        let Some(index) = self.order.get(self.head).copied() else { return };
-        self.head += 1;
-        let seat = seats.get_mut(index);
-        // Whoever sat here may have left, and somebody else may have come since.
-        let Stage::Drawn(name) = seat.stage else { return };
-        self.called_to = Some(seat.number);
-        if seat.due < gone_before {
-            seats.leave(index);
-        } else {
-            seat.stage = Stage::Called(name);
-            self.called += 1;
+    /// Somebody who was called is expected in this second.
+    pub(super) fn expected(&mut self, due: u32) {
+        *self.called.entry(due).or_default() += 1;
+    }
+
+    /// They came or left, or were told another time.
+    pub(super) fn expected_no_more(&mut self, due: u32) {
+        if let Some(count) = self.called.get_mut(&due) {
+            *count -= 1;
+            if *count == 0 {
+                self.called.remove(&due);
+            }
         }
     }
 
@@ -187,22 +211,25 @@ impl Rounds {
         reason = "an estimate of people"
     )]
     pub(super) fn ahead_of(&self, seat: &Seat) -> usize {
-        let left = self.order.len() - self.head;
         match seat.stage {
             Stage::Called(_) | Stage::Vacant => 0,
-            Stage::Gathering => self.called + left + self.gathering.people as usize,
+            Stage::Gathering => self.called() + self.to_call() + self.gathering.people as usize,
             Stage::Drawn(_) => {
                 let called_to = self.called_to.map_or(0.0, Number::share_below);
                 let before = (seat.number.share_below() - called_to) / (1.0 - called_to).max(1e-9);
-                self.called + (left as f64 * before.clamp(0.0, 1.0)) as usize
+                self.called() + (self.to_call() as f64 * before.clamp(0.0, 1.0)) as usize
             }
         }
     }
 
+    /// People of the round that is called whose turn is still to come.
+    pub(super) fn to_call(&self) -> usize {
+        self.order.len() - self.head
+    }
+
     /// People who were called and have not come yet.
-    #[cfg(test)]
     pub(super) fn called(&self) -> usize {
-        self.called
+        self.called.values().sum()
     }
 }
 
@@ -213,6 +240,23 @@ impl Gathering {
         let seed = Seed::new(keys.draw_seed(round));
         Self { round, seed, commitment: seed.commitment(), people: 0, since: seconds(now) }
     }
+}
+
+/// Whether somebody who comes in the second `comes` finds a place, and all who are called already do so, too, when so many
+/// become free until a number of seconds from now.
+fn has_room(
+    called: &BTreeMap<u32, usize>,
+    comes: u32,
+    now: u32,
+    free_until: impl Fn(u32) -> usize,
+) -> bool {
+    let late = now.saturating_sub(LATE_SECONDS_MAX);
+    let mut inside = 1 + called.range(late..=comes).map(|(_, count)| count).sum::<usize>();
+    inside <= free_until(comes - now)
+        && called.range(comes.saturating_add(1)..).all(|(due, count)| {
+            inside += count;
+            inside <= free_until(due - now)
+        })
 }
 
 fn last_byte(number: u64) -> u8 {
