@@ -25,7 +25,13 @@ use crate::{
     civic::local_time,
     clock::Clock,
     config::{KeySource, Settings},
-    gate::{leases::Leases, limits::Limits, pressure::Pressure, schedule::Schedule, waiting::Room},
+    gate::{
+        leases::Leases,
+        limits::Limits,
+        pressure::{Pressure, Pulse},
+        schedule::Schedule,
+        waiting::Room,
+    },
     http::{api::status::LastStatus, listener, meters::Meters, request::Public, tls},
     identity::token::Verifier,
     intake::{Desk, Intake},
@@ -358,7 +364,7 @@ fn spawn_public(
     pressure: &Pressure,
 ) -> io::Result<thread::JoinHandle<()>> {
     let (intake, shared, pressure) = (Arc::clone(intake), shared.clone(), pressure.clone());
-    let body = settings.body();
+    let (body, lag) = (settings.body(), Duration::from_millis(settings.lag_ms_max()));
     let drain = Duration::from_millis(settings.drain_ms_max());
     thread::Builder::new().name("public".to_owned()).spawn(move || {
         let served = single_threaded().and_then(|runtime| {
@@ -367,6 +373,7 @@ fn spawn_public(
                 let public = Public {
                     desk: Desk::new(intake),
                     pressure,
+                    pulse: Pulse::new(lag),
                     body,
                     draining: draining.clone(),
                     meters: Meters::default(),

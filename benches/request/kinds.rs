@@ -80,7 +80,7 @@ impl Kind {
                 let code = FiscalCode::made_up(house.people);
                 let token = house.minter.mint(&code, None, Assurance::Level2, intake.clock.real());
                 if matches!(self, Self::Waiting) {
-                    let entered = house.full.enter(&token, IpAddr::V4(Ipv4Addr::LOCALHOST));
+                    let entered = house.full.enter(&token, IpAddr::V4(Ipv4Addr::LOCALHOST), false);
                     assert!(matches!(entered, Ok(Entered::Waiting(_))), "the counter is full");
                 }
                 format!(

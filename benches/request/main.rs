@@ -31,7 +31,7 @@ use sportello::{
     gate::{
         leases::{Lease, Leases},
         limits::Limits,
-        pressure::Pressure,
+        pressure::{Pressure, Pulse},
         schedule::Schedule,
         waiting::Room,
     },
@@ -198,6 +198,7 @@ impl House {
         Rc::new(Public {
             desk: Desk::new(Arc::clone(intake)),
             pressure: Pressure::new(requests_max),
+            pulse: Pulse::new(Duration::MAX / 2),
             body: self.settings.body(),
             draining: CancellationToken::new(),
             meters: Meters::default(),

@@ -174,6 +174,12 @@ pub const SETTINGS: &[Setting] = &[
         "Requests under way before the least promised are turned away.",
     ),
     setting(
+        "gate.lag_ms_max",
+        "25",
+        Allowed::Number(1, 60_000),
+        "A runtime that stays behind by so many milliseconds lets nobody in before who is inside has been served.",
+    ),
+    setting(
         "waiting.people_max",
         "1000000",
         COUNT,

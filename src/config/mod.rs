@@ -218,6 +218,12 @@ impl Settings {
         self.count("gate.requests_max")
     }
 
+    /// How far a runtime may be behind and let people in, milliseconds.
+    #[must_use]
+    pub fn lag_ms_max(&self) -> u64 {
+        self.number("gate.lag_ms_max")
+    }
+
     /// The audiences' time slices.
     #[must_use]
     pub fn schedule(&self) -> schedule::Config {

@@ -13,12 +13,16 @@ use std::{
 
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::{
+    sync::Semaphore,
+    task::spawn_local,
+    time::{MissedTickBehavior, interval, sleep},
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{connection::Connection, request::Public};
-use crate::metrics as list;
+use crate::{gate::pressure::BEAT, metrics as list};
 
 /// Connections that the kernel may hold for us.
 const BACKLOG: i32 = 4096;
@@ -108,6 +112,7 @@ fn bind_one(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
 pub async fn serve(listener: TcpListener, shared: Shared, public: Rc<Public>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let connections = TaskTracker::new();
+    let beating = spawn_local(beat(Rc::clone(&public)));
     loop {
         let accepted = tokio::select! {
             biased;
@@ -137,7 +142,18 @@ pub async fn serve(listener: TcpListener, shared: Shared, public: Rc<Public>) ->
     drop(listener);
     connections.close();
     connections.wait().await;
+    beating.abort();
     Ok(())
+}
+
+/// Tells that the runtime goes round.
+async fn beat(public: Rc<Public>) {
+    let mut beats = interval(BEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beats.tick().await;
+        public.pulse.beat();
+    }
 }
 
 /// Counts a connection while it lasts.

@@ -27,8 +27,8 @@ const STORAGE_RETRY_SECONDS: u32 = 60;
 
 /// Why requests are turned away to protect those who were let in: values of the label `reason` of
 /// `sportello_shed_total`. A rate limit is none of them: it answers one person's own haste.
-pub const SHED_REASONS: [&str; 6] =
-    ["connections", "draining", "leases", "queue", "requests", "waiting"];
+pub const SHED_REASONS: [&str; 7] =
+    ["connections", "draining", "lag", "leases", "queue", "requests", "waiting"];
 
 macro_rules! problems {
     ($($kind:ident $slug:literal $status:ident
@@ -363,6 +363,7 @@ impl From<EnterFault> for Problem {
             EnterFault::Token(TokenFault::AssuranceTooLow) => Kind::AssuranceTooLow.into(),
             EnterFault::WindowClosed { opens_at } => window_closed(opens_at),
             EnterFault::TooOften(too_often) => too_often.into(),
+            EnterFault::Behind => Self::shedding(Kind::Busy, "lag"),
             EnterFault::Full => Self::shedding(Kind::Busy, "waiting"),
         }
     }

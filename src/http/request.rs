@@ -6,7 +6,11 @@ use hyper::header::{AUTHORIZATION, HeaderMap};
 use tokio_util::sync::CancellationToken;
 
 use super::{api::status::LastStatus, body, meters::Meters, problem::Language};
-use crate::{gate::pressure::Pressure, intake::Desk, session::Session};
+use crate::{
+    gate::pressure::{Pressure, Pulse},
+    intake::Desk,
+    session::Session,
+};
 
 /// One runtime's public side.
 pub struct Public {
@@ -14,6 +18,8 @@ pub struct Public {
     pub desk: Rc<Desk>,
     /// How much is under way on all runtimes.
     pub pressure: Pressure,
+    /// How far this runtime is behind.
+    pub pulse: Pulse,
     /// Bounds of bodies.
     pub body: body::Config,
     /// Cancelled when the server is to stop.

@@ -37,20 +37,26 @@ pub enum EnterFault {
     TooOften(TooOften),
     /// The counter is full, and so is the waiting room.
     Full,
+    /// The counter is behind with those who are inside.
+    Behind,
 }
 
 impl Intake {
     /// Lets somebody in, or has them wait: their identity, their time slice, how often they asked, and their turn, in this
-    /// order.
+    /// order. When the counter `is_behind`, whoever is not waiting yet is told to come back before their identity is looked at,
+    /// for that costs most.
     ///
     /// # Errors
     /// [`EnterFault`].
-    pub fn enter(&self, token: &str, from: IpAddr) -> Result<Entered, EnterFault> {
+    pub fn enter(&self, token: &str, from: IpAddr, is_behind: bool) -> Result<Entered, EnterFault> {
         self.limits.enter_from(from).map_err(EnterFault::TooOften)?;
         let now = self.clock.now();
         if let Some((audience, place)) = self.waiting.known(token, self.free(), now) {
             self.in_slice(audience, now)?;
             return Ok(Entered::Waiting(place));
+        }
+        if is_behind {
+            return Err(EnterFault::Behind);
         }
         let real_now = self.clock.real();
         let identity = self.verifier.verify(token, real_now).map_err(EnterFault::Token)?;

@@ -380,6 +380,27 @@ impl Answer {
 }
 
 /// The real program.
+/// Polls all of them in turn until each is done.
+pub(crate) async fn at_once<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut running: Vec<_> = work.map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(move |context| {
+        let mut pending = false;
+        for (one, done) in &mut running {
+            if done.is_none() {
+                match one.as_mut().poll(context) {
+                    std::task::Poll::Ready(result) => *done = Some(result),
+                    std::task::Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending {
+            return std::task::Poll::Pending;
+        }
+        std::task::Poll::Ready(running.drain(..).filter_map(|(_, done)| done).collect())
+    })
+    .await
+}
+
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sportello"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPORTELLO_")) {

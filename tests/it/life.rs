@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 
-use crate::harness::{Counter, EVENING};
+use crate::harness::{Counter, EVENING, at_once};
 
 #[tokio::test]
 async fn an_application_gets_a_receipt_and_a_decision_with_all_its_grounds() {
@@ -138,7 +138,7 @@ async fn many_tries_at_once_make_one_application() {
         async move { citizen.submit(&key, body).await.status }
     });
     let mut statuses = Vec::new();
-    for each in futures_at_once(tries).await {
+    for each in at_once(tries).await {
         statuses.push(each);
     }
     statuses.sort_unstable();
@@ -146,25 +146,4 @@ async fn many_tries_at_once_make_one_application() {
     assert_eq!((created, statuses.len()), (1, 20), "{statuses:?}");
     assert!(statuses.iter().all(|status| [201, 409].contains(&status.as_u16())));
     assert_eq!(counter.metric("sportello_applications_accepted_total", &[]).await, 1);
-}
-
-/// Polls all of them in turn until each is done.
-async fn futures_at_once<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    let mut running: Vec<_> = work.map(|one| (Box::pin(one), None)).collect();
-    std::future::poll_fn(move |context| {
-        let mut pending = false;
-        for (one, done) in &mut running {
-            if done.is_none() {
-                match one.as_mut().poll(context) {
-                    std::task::Poll::Ready(result) => *done = Some(result),
-                    std::task::Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending {
-            return std::task::Poll::Pending;
-        }
-        std::task::Poll::Ready(running.drain(..).filter_map(|(_, done)| done).collect())
-    })
-    .await
 }

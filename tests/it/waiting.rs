@@ -7,7 +7,7 @@ use serde_json::Value;
 use sportello::civic::FiscalCode;
 use tokio::time::{Instant, sleep_until};
 
-use crate::harness::{Answer, Counter, PATIENCE, program};
+use crate::harness::{Answer, Counter, PATIENCE, at_once, program};
 
 const SETTINGS: [(&str, &str); 4] = [
     ("SPORTELLO_GATE_LEASES_MAX", "1"),
@@ -146,4 +146,37 @@ async fn a_draw_is_in_the_audit_trail_and_nobody_is_named_in_it() {
         assert!(line.contains(&word), "{told}: {line}");
     }
     assert!(!line.contains(FiscalCode::made_up(1).as_str()));
+}
+
+#[tokio::test]
+async fn a_counter_that_is_behind_lets_nobody_in_until_those_inside_are_served() {
+    let counter = Counter::open_with(&[
+        ("SPORTELLO_GATE_LAG_MS_MAX", "1"),
+        ("SPORTELLO_SERVER_RUNTIMES", "1"),
+    ]);
+    let inside = counter.citizen(0).await;
+    let people: Vec<String> =
+        (1..=200).map(|n| counter.mint(&FiscalCode::made_up(n), &[])).collect();
+    let patience = Instant::now() + PATIENCE;
+    let mut refused = 0;
+    while refused == 0 && Instant::now() < patience {
+        let arrivals = people.iter().map(|token| counter.ask("POST", "/v1/sessions", token, ""));
+        for arrival in at_once(arrivals).await {
+            match arrival.status {
+                StatusCode::CREATED | StatusCode::TOO_MANY_REQUESTS => {}
+                _ => {
+                    assert_eq!(
+                        (arrival.status.as_u16(), arrival.problem().as_str()),
+                        (503, "busy")
+                    );
+                    assert!(arrival.header("retry-after").parse::<u32>().unwrap() > 0);
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 0, "hundreds at a time are more than it takes within a millisecond");
+    assert_eq!(counter.metric("sportello_shed_total", &["enter", "lag"]).await, refused);
+    inside.apply("who is inside finishes").await;
+    assert_eq!(counter.metric("sportello_shed_total", &["finish"]).await, 0);
 }

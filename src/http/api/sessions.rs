@@ -17,10 +17,11 @@ use crate::{
 
 pub(super) fn enter(public: &Public, asked: &Asked<'_>) -> Result<Reply, Problem> {
     let token = bearer(asked.headers).ok_or(Kind::Unauthenticated)?;
-    let (token, session) = match public.desk.intake.enter(token, asked.from)? {
-        Entered::In(token, session) => (token, session),
-        Entered::Waiting(place) => return Ok(wait(&place)),
-    };
+    let (token, session) =
+        match public.desk.intake.enter(token, asked.from, public.pulse.is_behind())? {
+            Entered::In(token, session) => (token, session),
+            Entered::Waiting(place) => return Ok(wait(&place)),
+        };
     // The one moment at which the session's token is told. The session exists since just now and belongs to whoever
     // proved to be its person, so the answer is theirs.
     let mut told = describe(&session);
