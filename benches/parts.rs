@@ -15,8 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use jiff::{Timestamp, civil::date};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use jiff::{SignedDuration, Timestamp, civil::date};
 use sportello::{
     application::{self, example},
     civic::FiscalCode,
@@ -26,6 +26,7 @@ use sportello::{
         limits::{self, Limits, Rate},
         pressure::{Class, Pressure},
         schedule::{Schedule, Window},
+        waiting::{self, Asking, Room},
     },
     identity::{Assurance, Audience, Identity, demo::Minter},
     ledger::{
@@ -51,6 +52,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 /// People inside, and keys that a limit knows.
 const PEOPLE: u64 = 100_000;
+/// People in the waiting room.
+const WAITING: u64 = 1_000_000;
 /// Steps through the people in no order that a cache could profit from.
 const STRIDE: u64 = 60_013;
 /// Sessions opened between two looks at the stopwatch.
@@ -97,6 +100,60 @@ fn gate(criterion: &mut Criterion) {
     });
     group.finish();
     assert_eq!(leases.held(), 0);
+}
+
+/// A crowd that waits, everybody with a token as long as an identity token.
+fn crowd(people: u64) -> Room {
+    let keys = Arc::new(keys());
+    let config = waiting::Config {
+        people_max: usize::try_from(WAITING).expect("it fits"),
+        gather_seconds: 1,
+        absent_seconds: 3_600,
+        poll_seconds_min: 2,
+        polls_per_second_max: 10_000,
+    };
+    let room = Room::new(config, Arc::clone(&keys), EVENING, EVENING);
+    for n in 0..people {
+        let fiscal_code = FiscalCode::made_up(n);
+        let asking = Asking {
+            person: keys.subject(&fiscal_code),
+            fiscal_code,
+            audience: Audience::Citizens,
+            token: &identity_token(n),
+            valid_until: Timestamp::MAX,
+        };
+        assert!(room.wait(&asking, EVENING).is_some());
+    }
+    room
+}
+
+fn identity_token(n: u64) -> String {
+    format!("{n:0>400}")
+}
+
+fn waiting_room(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("waiting room");
+    group.throughput(Throughput::Elements(1));
+    let (room, mut n) = (crowd(WAITING), 0);
+    let tokens: Vec<String> = (0..PEOPLE).map(|n| identity_token(n * WAITING / PEOPLE)).collect();
+    group.bench_function("ask again, a million wait", |bencher| {
+        bencher.iter(|| {
+            n = (n + STRIDE) % PEOPLE;
+            let token = &tokens[usize::try_from(n).expect("few")];
+            assert!(room.known(black_box(token), 0, EVENING).is_some());
+        });
+    });
+    drop(room);
+    group.throughput(Throughput::Elements(PEOPLE)).sample_size(10);
+    let later = EVENING + SignedDuration::from_secs(1);
+    group.bench_function("draw 100,000", |bencher| {
+        bencher.iter_batched(
+            || crowd(PEOPLE),
+            |room| assert_eq!(room.tidy(1, later).len(), 1),
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
 }
 
 /// A limit that lets through whatever a loop asks of it, or one that lets through one request.
@@ -397,5 +454,5 @@ fn urn(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, gate, rate_limits, sessions, identity, seal, urn);
+criterion_group!(benches, gate, waiting_room, rate_limits, sessions, identity, seal, urn);
 criterion_main!(benches);

@@ -228,7 +228,12 @@ fn intake(settings: &Settings, start: Start) -> Result<(Arc<Intake>, Arc<Urn<Cas
     publish(&keys, settings);
     let drafts = Drafts::open(&ledgers(settings), Arc::clone(&keys))?;
     let intake = Intake {
-        waiting: Room::new(settings.waiting(), Arc::clone(&keys), start.clock.now()),
+        waiting: Room::new(
+            settings.waiting(),
+            Arc::clone(&keys),
+            start.clock.now(),
+            start.clock.real(),
+        ),
         clock: start.clock,
         keys,
         rules,

@@ -108,7 +108,7 @@ fn a_million_people_wait_in_64_megabytes_and_are_drawn_in_them() {
     };
     let at = |second: i64| Timestamp::from_second(1_726_500_600 + second).unwrap();
     let region = Region::new(ALLOCATOR);
-    let room = Room::new(config, Arc::clone(&keys), at(0));
+    let room = Room::new(config, Arc::clone(&keys), at(0), at(0));
     for n in 0..PEOPLE as u64 {
         let fiscal_code = FiscalCode::made_up(n);
         let asking = Asking {

@@ -121,6 +121,10 @@ fn settings(environment: &[(&str, &str)]) -> Settings {
     Settings::gather(None, environment, &Flags::default()).expect("good settings")
 }
 
+fn room(settings: &Settings, keys: &Arc<HouseKeys>, clock: &Clock) -> Room {
+    Room::new(settings.waiting(), Arc::clone(keys), clock.now(), clock.real())
+}
+
 impl House {
     fn open() -> Self {
         let exporter = Exporter::install().expect("nobody else records");
@@ -154,7 +158,7 @@ impl House {
                 schedule: Schedule::new(settings.schedule()),
                 verifier: minter.verifier(),
                 leases: Leases::new(settings.leases_max()),
-                waiting: Room::new(settings.waiting(), Arc::clone(&keys), clock.now()),
+                waiting: room(settings, &keys, &clock),
                 limits: Limits::new(&settings.limits()),
                 sessions: Registry::new(settings.sessions()),
                 shelf: Arc::clone(&shelf),

@@ -84,6 +84,8 @@ class Sportello(Server):
             {
                 "SPORTELLO_SERVER_RUNTIMES": "1",
                 "SPORTELLO_JUDGES_THREADS": "1",
+                # A closed loop keeps it behind, and is there to see how much it does all the same.
+                "SPORTELLO_GATE_LAG_MS_MAX": "60000",
                 "SPORTELLO_LIMITS_ENTER_BY_ADDRESS_PER_SECOND": "1000000",
                 "SPORTELLO_LIMITS_ENTER_BY_ADDRESS_BURST": "1000000",
                 **(settings or {}),

@@ -183,7 +183,7 @@ pub const SETTINGS: &[Setting] = &[
         "waiting.people_max",
         "1000000",
         COUNT,
-        "People in the waiting room; each takes 60 bytes.",
+        "People in the waiting room; each takes 61 bytes.",
     ),
     setting(
         "waiting.gather_seconds",

@@ -107,12 +107,13 @@ struct Inner {
 }
 
 impl Room {
-    /// An empty room, with its first round ready.
+    /// An empty room, with its first round ready; rounds are named after the world's time, `real_now`, for a demo's time comes
+    /// again.
     #[must_use]
-    pub fn new(config: Config, keys: Arc<HouseKeys>, now: Timestamp) -> Self {
+    pub fn new(config: Config, keys: Arc<HouseKeys>, now: Timestamp, real_now: Timestamp) -> Self {
         let inner = Inner {
             seats: Seats::new(config.people_max),
-            rounds: Rounds::new(&keys, now),
+            rounds: Rounds::new(&keys, real_now),
             pace: Pace::from(seconds(now)),
             tidied: 0,
         };

@@ -74,9 +74,9 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    pub(super) fn new(keys: &HouseKeys, now: Timestamp) -> Self {
+    pub(super) fn new(keys: &HouseKeys, real_now: Timestamp) -> Self {
         Self {
-            gathering: Gathering::after(0, keys, now),
+            gathering: Gathering::after(0, keys, real_now),
             drawn: VecDeque::new(),
             drawn_ever: 0,
             told: 0,
@@ -234,7 +234,7 @@ impl Rounds {
 }
 
 impl Gathering {
-    /// The round after the one of that name. Rounds are named by the second in which they became ready, or one later.
+    /// The round after the one of that name. Rounds are named after the second in which they became ready, or one later.
     fn after(last: u64, keys: &HouseKeys, now: Timestamp) -> Self {
         let round = u64::try_from(now.as_second()).unwrap_or(0).max(last + 1);
         let seed = Seed::new(keys.draw_seed(round));

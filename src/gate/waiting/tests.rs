@@ -25,7 +25,7 @@ struct Hall {
 impl Hall {
     fn new(config: Config) -> Self {
         let keys = Arc::new(HouseKeys::from_master(&[7; 32]));
-        Self { room: Room::new(config, Arc::clone(&keys), at(0)), keys }
+        Self { room: Room::new(config, Arc::clone(&keys), at(0), at(0)), keys }
     }
 
     fn person(&self, n: u64) -> Subject {
