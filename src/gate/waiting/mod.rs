@@ -41,6 +41,7 @@ const POLL_SECONDS_MAX: u32 = 60;
 const POLLS_IN_WAIT: u32 = 4;
 /// Parts of the room that are looked through for absent people, one each time.
 const TIDY_PARTS: u32 = 8;
+
 /// The bounds of the waiting room.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {

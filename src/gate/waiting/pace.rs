@@ -10,8 +10,9 @@ const RISES: f64 = 2.0;
 const BRISK: f64 = 25.0;
 /// How far ahead the pace of now says anything, seconds.
 const FORESEES_SECONDS: u32 = 10;
-/// From where it rises, people a second.
+/// From where it rises, and no further than what no machine does, people a second.
 const LEAST: f64 = 1.0;
+const MOST: f64 = 100_000.0;
 
 /// How many may go in a second, as far as is known.
 pub(super) struct Pace {
@@ -40,7 +41,7 @@ impl Pace {
         }
         let latest = f64::from(entered.swap(0, Ordering::Relaxed)) / f64::from(elapsed);
         if waits && self.idle {
-            self.per_second = latest.max(LEAST).max(self.per_second * RISES);
+            self.per_second = latest.max(self.per_second * RISES).clamp(LEAST, MOST);
         } else {
             self.per_second += FOLLOWS * (latest - self.per_second);
         }

@@ -182,6 +182,27 @@ fn who_stays_away_gives_up_and_nothing_is_left_of_them() {
 }
 
 #[test]
+fn a_crowd_that_was_called_and_does_not_come_is_waited_for_and_forgotten() {
+    let hall = Hall::new(CONFIG);
+    for n in 0..1000 {
+        hall.waits(n, 0);
+    }
+    for second in 5..400 {
+        hall.room.tidy(100, at(second));
+    }
+    assert!(hall.room.is_empty());
+    assert_eq!(hall.ask(1, "1", 100, 400), Ok(()), "places are free");
+    // What was learnt from them misleads nobody for long.
+    for n in 0..100 {
+        hall.waits(n, 401);
+    }
+    for second in 402..420 {
+        hall.room.tidy(0, at(second));
+    }
+    assert!(hall.waits(1, 420).estimate_seconds.is_none_or(|seconds| seconds > 10));
+}
+
+#[test]
 fn a_full_room_takes_nobody_but_keeps_who_is_in_it() {
     let hall = Hall::new(Config { people_max: 2, ..CONFIG });
     hall.waits(1, 0);
