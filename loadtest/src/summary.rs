@@ -47,6 +47,8 @@ pub struct Summary {
     pub retried: BTreeMap<String, u64>,
     /// Requests that waited for a free connection: what the server was spared at that moment.
     pub connection_waits: u64,
+    /// Times that people were told to wait in the waiting room.
+    pub told_to_wait: u64,
     /// CPU time during the run.
     pub cpu: CpuUse,
     /// What the server's process used, if it ran on this machine.
@@ -302,6 +304,7 @@ impl Summary {
             statuses: status_rows(tally),
             retried: tally.retried.by_reason().clone(),
             connection_waits: tally.connection_waits,
+            told_to_wait: tally.told_to_wait(),
             cpu: outcome.cpu,
             server_process: outcome.server_process,
             stretch_s: tally.timeline.stretch.as_secs_f64(),

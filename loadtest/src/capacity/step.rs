@@ -13,7 +13,7 @@ pub struct Limits {
     pub p99_submit_ms_max: f64,
     /// Least share of the receipts wanted that come within the profile's `timely_ms`.
     pub goodput_min: f64,
-    /// Most requests turned away, by sessions offered.
+    /// Most requests turned away or told to wait, by sessions offered.
     pub refusals_share_max: f64,
 }
 
@@ -25,7 +25,7 @@ pub enum Broken {
     Latency,
     /// Too few receipts came in time.
     Goodput,
-    /// Too many were turned away.
+    /// Too many were turned away or told to wait.
     Refusals,
     /// Sessions broke or never ended.
     Failures,
@@ -68,7 +68,7 @@ pub struct StepFigures {
     pub p99_submit_ms: f64,
     /// Timely receipts by those wanted.
     pub goodput: f64,
-    /// Requests turned away by sessions offered.
+    /// Requests turned away or told to wait, by sessions offered.
     pub refusals_share: f64,
     /// Sessions that broke or never ended.
     pub failures: u64,
@@ -124,7 +124,10 @@ impl StepFigures {
             p50_submit_ms: tally.submit.quantile_ms(0.5),
             p99_submit_ms: tally.submit.quantile_ms(0.99),
             goodput: figures::share(tally.timely, tally.wanted),
-            refusals_share: figures::share(tally.refusal.count(), tally.offered),
+            refusals_share: figures::share(
+                tally.refusal.count() + tally.told_to_wait(),
+                tally.offered,
+            ),
             failures: tally.failed.total() + tally.unfinished + tally.crossed,
             lag_p99_ms: tally.lag.quantile_ms(0.99),
             connection_waits_share: figures::share(tally.connection_waits, tally.offered),

@@ -116,6 +116,7 @@ fn sessions(page: &mut String, summary: &Summary) -> fmt::Result {
     row(page, "unfinished", &[&grouped(sessions.unfinished), ""])?;
     row(page, "not started", &[&grouped(sessions.overflowed), ""])?;
     row(page, "requests retried", &[&total(&summary.retried), &reasons(&summary.retried)])?;
+    row(page, "told to wait in the waiting room", &[&grouped(summary.told_to_wait), ""])?;
     row(page, "requests that waited for a connection", &[&grouped(summary.connection_waits), ""])?;
     let conducts = &summary.conducts;
     for (name, count) in [

@@ -90,14 +90,7 @@ fn sessions(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
             reasons(&summary.retried)
         )?;
     }
-    if summary.connection_waits > 0 {
-        writeln!(
-            out,
-            "  waited     {:>12}  requests for one of the {} connections: --connections for more at once",
-            grouped(summary.connection_waits),
-            about.connections
-        )?;
-    }
+    waits(summary, out)?;
     conducts(summary, out)?;
     let receipts = &summary.receipts;
     writeln!(
@@ -114,6 +107,26 @@ fn sessions(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
         grouped(summary.owners.checked),
         grouped(summary.owners.crossovers)
     )
+}
+
+/// Who waited: in the waiting room, and for a connection.
+fn waits(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
+    if summary.told_to_wait > 0 {
+        writeln!(
+            out,
+            "  waiting    {:>12}  times told to wait in the waiting room",
+            grouped(summary.told_to_wait)
+        )?;
+    }
+    if summary.connection_waits > 0 {
+        writeln!(
+            out,
+            "  waited     {:>12}  requests for one of the {} connections: --connections for more at once",
+            grouped(summary.connection_waits),
+            summary.about.connections
+        )?;
+    }
+    Ok(())
 }
 
 /// What only some profiles have: misbehaved citizens and refused lines.

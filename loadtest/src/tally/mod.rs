@@ -192,6 +192,13 @@ impl Tally {
         *self.statuses.entry((step, status.as_u16())).or_default() += 1;
     }
 
+    /// How often people were told to wait in the waiting room.
+    #[must_use]
+    pub fn told_to_wait(&self) -> u64 {
+        let told = (Step::Enter, StatusCode::ACCEPTED.as_u16());
+        self.statuses.get(&told).copied().unwrap_or_default()
+    }
+
     /// A receipt that came at `now` after `latency`.
     pub fn receipt(&mut self, now: Instant, latency: Duration, timely: Duration) {
         self.receipts += 1;
@@ -287,7 +294,9 @@ impl Tally {
 mod tests {
     use std::time::Duration;
 
-    use super::{Ending, Latencies, Reasons, Tally, reasons::REASONS_MAX};
+    use hyper::StatusCode;
+
+    use super::{Ending, Latencies, Reasons, Step, Tally, reasons::REASONS_MAX};
     use crate::clock;
 
     #[test]
@@ -305,6 +314,15 @@ mod tests {
         (0..1000).for_each(|number| reasons.count(&format!("reason {number}")));
         assert_eq!(reasons.total(), 1000);
         assert_eq!(reasons.by_reason().len(), REASONS_MAX + 1);
+    }
+
+    #[test]
+    fn who_waits_is_told_apart_from_who_is_refused() {
+        let mut tally = Tally::new(clock::now(), Duration::from_secs(1));
+        tally.reply(Step::Enter, StatusCode::ACCEPTED);
+        tally.reply(Step::Enter, StatusCode::SERVICE_UNAVAILABLE);
+        tally.reply(Step::Enter, StatusCode::ACCEPTED);
+        assert_eq!((tally.told_to_wait(), tally.refusal.count()), (2, 0));
     }
 
     #[test]
