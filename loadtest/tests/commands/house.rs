@@ -45,12 +45,18 @@ pub(crate) fn sportello() -> &'static Path {
 impl House {
     /// Opens a server whose clock starts at `now`.
     pub(crate) fn open_at(now: &str) -> Self {
+        Self::open_with(now, &[])
+    }
+
+    /// The same with settings, given as environment variables.
+    pub(crate) fn open_with(now: &str, settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut server = Command::new(sportello())
             .args(["serve", "--demo", "--listen", "127.0.0.1:0", "--operator", "127.0.0.1:0"])
             .args(["--now", now, "--data"])
             .arg(directory.path().join("data"))
             .env("SPORTELLO_SCHEDULE_WEEKENDS_OPEN", "true")
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -88,6 +88,28 @@ fn the_whole_mix_is_served_checked_and_in_the_ledger() {
 }
 
 #[test]
+fn those_who_find_it_full_wait_and_are_served_and_that_is_no_capacity() {
+    let full = [
+        ("SPORTELLO_GATE_LEASES_MAX", "2"),
+        ("SPORTELLO_WAITING_GATHER_SECONDS", "1"),
+        ("SPORTELLO_WAITING_POLL_SECONDS_MIN", "1"),
+    ];
+    let house = House::open_with(EVENING, &full);
+    let report = house.path("report.json");
+    let words = ["--rate", "100", "--duration", "1s", "--json", &report];
+    let output = house.surge(&words).output().expect("it runs");
+    assert!(output.status.success(), "{}", told(&output));
+    let run = json(&report);
+    assert!(run["told_to_wait"].as_u64() > Some(0), "{}", told(&output));
+    assert_eq!(run["receipts"]["count"], run["receipts"]["wanted"]);
+    assert_eq!(run["sessions"]["refused"], serde_json::json!({}));
+
+    let words = ["capacity", "--rate", "100", "--duration", "1s", "--steps-max", "1"];
+    let output = house.surge(&words).args(["--skip", "500"]).output().expect("it runs");
+    assert!(told(&output).contains("BROKE: refusals"), "{}", told(&output));
+}
+
+#[test]
 fn a_closed_window_is_told_before_anything_is_offered() {
     let house = House::open_at(EVENING);
     let output = house.surge(&["--profile", "morning"]).output().expect("it runs");
