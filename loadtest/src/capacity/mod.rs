@@ -50,7 +50,7 @@ pub struct CapacityArgs {
     /// Least share of the receipts wanted that come within the profile's `timely_ms`
     #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
     goodput_min: f64,
-    /// Most requests turned away, by sessions offered
+    /// Most requests turned away or told to wait, by sessions offered
     #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
     refusals_max: f64,
     /// Ends when the rate that held and the one that broke are within this of each other

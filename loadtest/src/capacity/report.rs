@@ -126,7 +126,7 @@ fn write_page(page: &mut String, capacity: &Capacity, plot: &str) -> fmt::Result
     writeln!(
         page,
         "<p>p99 of submissions at most {} ms, timely receipts by those wanted at least {}, requests \
-         turned away by sessions offered at most {}, no session broken, and a generator that keeps \
+         turned away or told to wait by sessions offered at most {}, no session broken, and a generator that keeps \
          its schedule.</p>",
         limits.p99_submit_ms_max, limits.goodput_min, limits.refusals_share_max
     )?;
