@@ -44,7 +44,7 @@ pub enum EnterFault {
 impl Intake {
     /// Lets somebody in, or has them wait: their identity, their time slice, how often they asked, and their turn, in this
     /// order. When the counter `is_behind`, whoever is not waiting yet is told to come back before their identity is looked at,
-    /// for that costs most.
+    /// for that costs most; who was called goes in.
     ///
     /// # Errors
     /// [`EnterFault`].
@@ -55,7 +55,7 @@ impl Intake {
             self.in_slice(audience, now)?;
             return Ok(Entered::Waiting(place));
         }
-        if is_behind {
+        if is_behind && !self.waiting.has_called(token) {
             return Err(EnterFault::Behind);
         }
         let real_now = self.clock.real();

@@ -149,6 +149,17 @@ impl Room {
         })
     }
 
+    /// Whether whoever shows this token, verified before, was called.
+    #[must_use]
+    pub fn has_called(&self, token: &str) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        let seats = &self.lock().seats;
+        let called = |index| matches!(seats.get(index).stage, Stage::Called(_));
+        seats.of_token(token).is_some_and(called)
+    }
+
     /// Whether it is a person's turn, when `free` may go in: they were called, or nobody waits.
     #[must_use]
     pub fn turn_of(

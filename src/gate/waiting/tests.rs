@@ -157,8 +157,10 @@ fn a_verified_token_is_known_until_it_ends_or_the_turn_comes() {
     assert!(hall.ask(1, "newer", 0, 2).is_err());
     assert_eq!(hall.room.known("1", 0, at(2)), None);
     assert!(hall.room.known("newer", 0, at(2)).is_some());
+    assert!(!hall.room.has_called("newer") && !hall.room.has_called("2"));
     let calm = ["newer", "2"].map(|token| hall.room.known(token, 1, at(6)).is_some());
     assert_eq!(calm.iter().filter(|calm| **calm).count(), 1, "one was called: {calm:?}");
+    assert_eq!(["newer", "2"].map(|token| !hall.room.has_called(token)), calm);
 }
 
 #[test]
