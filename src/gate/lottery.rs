@@ -12,7 +12,7 @@ use aws_lc_rs::{
 };
 use thiserror::Error;
 
-use crate::civic::FiscalCode;
+use crate::{civic::FiscalCode, ledger::keys::parse_hex};
 
 /// Bytes of a seed, and of its commitment.
 pub const SEED_BYTES: usize = 32;
@@ -89,26 +89,13 @@ macro_rules! read_hexadecimal {
             type Err = NotHex;
 
             fn from_str(text: &str) -> Result<Self, NotHex> {
-                parse(text).map(Self)
+                parse_hex(text).map(Self).ok_or(NotHex)
             }
         }
     )*};
 }
 
 read_hexadecimal!(Seed, Commitment);
-
-fn parse(text: &str) -> Result<[u8; SEED_BYTES], NotHex> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let digits: Vec<u8> = text.bytes().map(digit).collect::<Option<_>>().ok_or(NotHex)?;
-    if digits.len() != 2 * SEED_BYTES {
-        return Err(NotHex);
-    }
-    let mut bytes = [0; SEED_BYTES];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        *byte = pair[0] << 4 | pair[1];
-    }
-    Ok(bytes)
-}
 
 /// Unrevealed seeds stay out of logs.
 impl fmt::Debug for Seed {

@@ -346,7 +346,9 @@ pub fn fill_random(bytes: &mut [u8]) {
     aws_lc_rs::rand::SystemRandom::new().fill(bytes).expect("the system gives random bytes");
 }
 
-fn parse_hex(text: &str) -> Option<Secret> {
+/// The bytes that 64 hexadecimal digits stand for; nothing if it is anything else.
+#[must_use]
+pub fn parse_hex(text: &str) -> Option<Secret> {
     let digits = text.as_bytes();
     if digits.len() != 2 * SECRET_BYTES || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
