@@ -143,7 +143,7 @@ impl Room {
         self.with(Some(free), now, |inner| {
             let index = inner.seats.of_token(token)?;
             let seat = inner.seats.get(index);
-            let (audience, called) = (seat.audience, matches!(seat.stage, Stage::Called(_)));
+            let (audience, called) = (seat.audience, seat.is_called());
             let calm = !called && seconds(now) < seat.valid_until;
             calm.then(|| (audience, inner.place(index, &self.config, seconds(now))))
         })
@@ -156,7 +156,7 @@ impl Room {
             return false;
         }
         let seats = &self.lock().seats;
-        let called = |index| matches!(seats.get(index).stage, Stage::Called(_));
+        let called = |index| seats.get(index).is_called();
         seats.of_token(token).is_some_and(called)
     }
 
@@ -175,8 +175,7 @@ impl Room {
         self.with(Some(free), now, |inner| {
             let index = inner.seats.of_person(person, audience);
             inner.seats.people() == 0
-                || index
-                    .is_some_and(|index| matches!(inner.seats.get(index).stage, Stage::Called(_)))
+                || index.is_some_and(|index| inner.seats.get(index).is_called())
         })
     }
 
@@ -293,7 +292,7 @@ impl Inner {
         let spread = u64::from_be_bytes(seat.person) ^ u64::from(now);
         let poll_seconds = self.poll_seconds(news_after, config, spread);
         let due = now.saturating_add(poll_seconds);
-        if matches!(seat.stage, Stage::Called(_)) {
+        if seat.is_called() {
             self.rounds.expected_no_more(seat.due);
             self.rounds.expected(due);
         }

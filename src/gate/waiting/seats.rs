@@ -33,6 +33,13 @@ pub(super) struct Seat {
     pub(super) audience: Audience,
 }
 
+impl Seat {
+    /// Whether it is their turn.
+    pub(super) fn is_called(&self) -> bool {
+        matches!(self.stage, Stage::Called(_))
+    }
+}
+
 /// Seats, found by person and by the token that was verified last. Room for all of them is set aside, not used, at once: a
 /// table that grows would have everybody wait while it is copied.
 pub(super) struct Seats {
