@@ -24,15 +24,18 @@ use sportello::{
     civic::FiscalCode,
     ledger::{
         Position,
-        engine::{Batch, Engine as _, FIRST, Reader as _, Ruling, Submission, Verdict},
-        engines::sqlite::{self, Bounds, Opened},
-        keys::HouseKeys,
+        book::{batch::Batch, record::Header},
+        change::{Ruling, Turn},
+        local::{
+            Bookkeeper,
+            sqlite::{self, Bounds, Opened},
+        },
         proof::sha256,
-        record::Header,
-        seal::Subject,
+        submission::{Disposition, Submission},
         verify::Inspection,
     },
     schemes::{Campaign, Rules, Scheme},
+    vault::{HouseKeys, Subject},
 };
 
 /// As the server has it.
@@ -65,24 +68,25 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         None => tempfile::tempdir()?,
     };
     let keys = Arc::new(HouseKeys::from_master(&[7; 32]));
-    let mut opened = sqlite::open(place.path(), CAMPAIGN, Arc::clone(&keys), BOUNDS)?;
+    let Opened { mut bookkeeper, mut checkpointer, .. } =
+        sqlite::open(place.path(), CAMPAIGN, Arc::clone(&keys), BOUNDS)?;
     let over = AtomicBool::new(false);
     println!("records        ledger/s    log/s    ratio   ledger us CPU   worst ms");
     let memory_before = thread::scope(|scope| {
         let checkpoints = scope.spawn(|| {
             while !over.load(Ordering::Acquire) {
                 thread::park_timeout(CHECKPOINT_EVERY);
-                opened.reader.checkpoint().expect("a checkpoint goes well");
+                checkpointer.checkpoint().expect("a checkpoint goes well");
             }
         });
-        let grown = grow(&mut opened.engine, checkpoints.thread(), &keys, place.path(), &options);
+        let grown = grow(&mut bookkeeper, checkpoints.thread(), &keys, place.path(), &options);
         over.store(true, Ordering::Release);
         grown
     })?;
     // From the first stage to the last the tables of the index grow by as much as the records do, and nothing else grows.
     let grown = options.records - options.records / STAGES;
     let memory = memory_bytes()?.saturating_sub(memory_before) / grown;
-    drop(opened);
+    drop(bookkeeper);
     let bytes = fs::metadata(sqlite::file_of(place.path(), CAMPAIGN))?.len() / options.records;
     println!("disk: {bytes} bytes a record; memory: {memory} bytes a record");
     // Below that, what does not grow with the records weighs too much.
@@ -90,9 +94,9 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         assert!(memory <= MEMORY_BYTES_MAX, "a record takes {memory} bytes of memory");
     }
     let started = Instant::now();
-    let Opened { engine, .. } = sqlite::open(place.path(), CAMPAIGN, Arc::clone(&keys), BOUNDS)?;
+    let opened = sqlite::open(place.path(), CAMPAIGN, Arc::clone(&keys), BOUNDS)?;
     println!("opened again in {:.2} s", started.elapsed().as_secs_f64());
-    drop(engine);
+    drop(opened);
     let started = Instant::now();
     let inspection = Inspection::open(place.path(), CAMPAIGN, keys)?;
     assert_eq!(inspection.walk(|_| {}), Vec::<String>::new());
@@ -131,7 +135,7 @@ struct Stage {
 
 /// Writes all records; gives the memory that was in use after the first stage.
 fn grow(
-    engine: &mut sqlite::SqliteEngine,
+    bookkeeper: &mut Bookkeeper,
     checkpoints: &Thread,
     keys: &HouseKeys,
     directory: &Path,
@@ -155,9 +159,10 @@ fn grow(
             batch.submissions =
                 people.map(|n| submission(keys, n, text.as_bytes(), &application)).collect();
             for (position, subject) in before.drain(..).filter(|_| options.decided) {
-                let decision = keys.seal_decision(CAMPAIGN, subject, (position, FIRST), &json);
+                let decision =
+                    keys.seal_decision(CAMPAIGN, subject, (position, Turn::First), &json);
                 let outcome = sportello::schemes::Outcome::Granted;
-                batch.rulings.push(Ruling { position, turn: FIRST, outcome, decision });
+                batch.rulings.push(Ruling { position, turn: Turn::First, outcome, decision });
             }
             let bytes: Vec<u8> =
                 batch.submissions.iter().flat_map(|submission| submission.record.clone()).collect();
@@ -166,12 +171,12 @@ fn grow(
             if (next / BATCH).is_multiple_of(2) {
                 took.write_log(&mut log, &bytes)?;
             }
-            let verdicts = took.write_ledger(engine, checkpoints, &batch)?;
+            let dispositions = took.write_ledger(bookkeeper, checkpoints, &batch)?;
             if !(next / BATCH).is_multiple_of(2) {
                 took.write_log(&mut log, &bytes)?;
             }
-            before.extend(verdicts.iter().map(|verdict| match verdict {
-                Verdict::Accepted(position, _, subject) => (*position, *subject),
+            before.extend(dispositions.iter().map(|disposition| match disposition {
+                Disposition::Accepted(position, _, subject) => (*position, *subject),
                 _ => panic!("everybody applies once"),
             }));
             took.records += BATCH;
@@ -188,20 +193,20 @@ fn grow(
 impl Stage {
     fn write_ledger(
         &mut self,
-        engine: &mut sqlite::SqliteEngine,
+        bookkeeper: &mut Bookkeeper,
         checkpoints: &Thread,
         batch: &Batch,
-    ) -> Result<Vec<Verdict>, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<Vec<Disposition>, Box<dyn std::error::Error + Send + Sync>> {
         let (started, cpu) = (Instant::now(), thread_cpu()?);
-        let written = engine.write(batch)?;
-        if engine.tidy()? {
+        let written = bookkeeper.write(batch)?;
+        if bookkeeper.tidy()? {
             checkpoints.unpark();
         }
         let took = started.elapsed();
         self.ledger_cpu += thread_cpu()?.saturating_sub(cpu);
         self.ledger += took;
         self.worst = self.worst.max(took);
-        Ok(written.verdicts)
+        Ok(written.dispositions)
     }
 
     fn write_log(&mut self, log: &mut File, bytes: &[u8]) -> io::Result<()> {

@@ -30,19 +30,18 @@ use sportello::{
     },
     identity::{Assurance, Audience, Identity, demo::Minter},
     ledger::{
-        Position,
-        engine::{Batch, Engine as _, FIRST, Submission, Verdict},
-        engines::sqlite::{self, Bounds},
-        keys::HouseKeys,
+        Position, ReceiptCode,
+        book::{batch::Batch, record::Header},
+        change::Turn,
+        local::sqlite::{self, Bounds},
         proof::sha256,
-        receipt::ReceiptCode,
-        record::Header,
-        seal::Subject,
+        submission::{Disposition, Submission},
     },
     metrics::Exporter,
     schemes::{Campaign, Rules, Scheme},
     session::{Whose, registry::Registry},
     urn::{self, Urn},
+    vault::{HouseKeys, Subject},
 };
 
 /// As the server has it.
@@ -344,8 +343,10 @@ fn accepted(keys: &Arc<HouseKeys>) -> (Position, Subject) {
     let key = keys.key_hash(subject, b"chosen", b"key");
     let submission = Submission::sealed(keys, &header, key, sha256(&bytes), &bytes, application);
     let batch = Batch { at: EVENING, submissions: vec![submission], ..Batch::default() };
-    let written = opened.expect("a new ledger").engine.write(&batch).expect("a commit");
-    let [Verdict::Accepted(position, ..)] = written.verdicts[..] else { panic!("applied once") };
+    let written = opened.expect("a new ledger").bookkeeper.write(&batch).expect("a commit");
+    let [Disposition::Accepted(position, ..)] = written.dispositions[..] else {
+        panic!("applied once")
+    };
     (position, subject)
 }
 
@@ -360,7 +361,7 @@ fn seal(criterion: &mut Criterion) {
     let body = example(&FiscalCode::made_up(1), CAMPAIGN.year);
     let application = application::parse(body.as_bytes(), Rules::builtin()).expect("valid");
     let decision = Rules::builtin().decide(&application, header.received_on).to_json();
-    let place = (position, FIRST);
+    let place = (position, Turn::First);
     let mut record = body.into_bytes();
     record.resize(RECORD_BYTES, b' ');
     let sealed = keys.seal_record(CAMPAIGN, &header, &record);

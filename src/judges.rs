@@ -15,14 +15,16 @@ use std::{
 use crate::{
     application,
     ledger::{
-        Case, Drawn, Ledger, Position,
-        engine::{AGAIN, FIRST, Ruling},
-        keys::HouseKeys,
+        Ledger,
+        case::{Case, PendingCases, StoredCase},
+        change::{Ruling, Turn},
+        position::Position,
         shelf::Shelf,
     },
     registry::Registry,
     schemes::{Campaign, Outcome, Rules},
     urn::{self, Urn},
+    vault::HouseKeys,
 };
 
 /// Cases that a judge takes at a time, and decisions that it hands over at a time.
@@ -36,7 +38,7 @@ struct Walk {
     /// The edition of the registry that it asks, once it has begun.
     edition: Option<u64>,
     /// Ledgers still to be walked, the current one last.
-    ledgers: Vec<Arc<Ledger>>,
+    ledgers: Vec<Arc<dyn Ledger>>,
     /// Where it stands in the current one.
     place: Option<Position>,
 }
@@ -113,26 +115,27 @@ impl Bench {
         for ledger in self.shelf.all() {
             cases.extend(
                 ledger
-                    .draw_waiting(CASES_MAX)
+                    .cases(CASES_MAX)
                     .into_iter()
-                    .filter_map(|drawn| self.case(&ledger, &drawn)),
+                    .filter_map(|stored| self.case(ledger.campaign(), &stored)),
             );
         }
         cases
     }
 
-    fn case(&self, ledger: &Ledger, drawn: &Drawn) -> Option<Case> {
-        let Drawn { position, header, ref application } = *drawn;
+    fn case(&self, campaign: Campaign, stored: &StoredCase) -> Option<Case> {
+        let StoredCase { position, header, ref application } = *stored;
         if let Ok(application) = application::parse(application, self.rules) {
             return Some(Case {
-                campaign: ledger.campaign(),
+                campaign,
                 position,
                 subject: header.subject,
                 received_on: header.received_on,
                 application: Box::new(application),
             });
         }
-        tracing::error!(receipt = %ledger.code(position), "a durable application no longer parses: it stays as it is");
+        let receipt = self.keys.receipt(campaign, position);
+        tracing::error!(%receipt, "a durable application no longer parses: it stays as it is");
         None
     }
 
@@ -145,14 +148,14 @@ impl Bench {
             *walk = Walk { edition: Some(edition), ledgers: self.shelf.all(), place: None };
         }
         let Some(ledger) = walk.ledgers.last().map(Arc::clone) else { return false };
-        let (drawn, next) = ledger.pending_from(walk.place, CASES_MAX);
+        let PendingCases { cases, next } = ledger.pending(walk.place, CASES_MAX);
         walk.place = next;
         if next.is_none() {
             walk.ledgers.pop();
         }
-        let cases = drawn.iter().filter_map(|drawn| self.case(&ledger, drawn));
+        let cases = cases.iter().filter_map(|stored| self.case(ledger.campaign(), stored));
         let rulings: Vec<_> = cases
-            .filter_map(|case| self.guarded(&case, AGAIN))
+            .filter_map(|case| self.guarded(&case, Turn::Again))
             .filter(|ruling| ruling.outcome != Outcome::Pending)
             .collect();
         if !rulings.is_empty() {
@@ -164,7 +167,7 @@ impl Bench {
     fn decide(&self, cases: Vec<Case>) {
         let mut rulings: HashMap<Campaign, Vec<Ruling>> = HashMap::new();
         for case in cases {
-            if let Some(ruling) = self.guarded(&case, FIRST) {
+            if let Some(ruling) = self.guarded(&case, Turn::First) {
                 rulings.entry(case.campaign).or_default().push(ruling);
             }
         }
@@ -176,7 +179,7 @@ impl Bench {
     }
 
     /// A panic of a rule is a bug of ours; it must cost this one case its decision and nobody else theirs.
-    fn guarded(&self, case: &Case, turn: u8) -> Option<Ruling> {
+    fn guarded(&self, case: &Case, turn: Turn) -> Option<Ruling> {
         let ruling = catch_unwind(AssertUnwindSafe(|| self.ruling(case, turn)));
         if ruling.is_err() {
             tracing::error!(campaign = %case.campaign, "a rule panicked: one application stays as it is until a restart");
@@ -184,7 +187,7 @@ impl Bench {
         ruling.ok()
     }
 
-    fn ruling(&self, case: &Case, turn: u8) -> Ruling {
+    fn ruling(&self, case: &Case, turn: Turn) -> Ruling {
         let answers = self.registry.answers(&case.application.applicant.fiscal_code);
         let decision = self.rules.decide_with(&case.application, case.received_on, &answers);
         let sealed = self.keys.seal_decision(

@@ -35,8 +35,10 @@ pub mod schemes;
 pub mod clock;
 pub mod ledger;
 pub mod metrics;
+pub mod private_files;
 pub mod registry;
 pub mod urn;
+pub mod vault;
 
 // Floor 2: who may come in.
 pub mod gate;

@@ -22,35 +22,20 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    civic::local_time,
     clock::Clock,
     config::{KeySource, Settings},
-    gate::{
-        leases::Leases,
-        limits::Limits,
-        pressure::{Pressure, Pulse},
-        schedule::Schedule,
-        waiting::Room,
-    },
+    gate::pressure::{Pressure, Pulse},
     http::{api::status::LastStatus, listener, meters::Meters, request::Public, tls},
     identity::token::Verifier,
-    intake::{Desk, Intake},
-    judges::{Bench, Judges},
-    ledger::{
-        Case,
-        audit::Trail,
-        drafts::Drafts,
-        engine::OpenFault,
-        keys::{HouseKeys, KeysFault, fill_random, private_directory, sync_name},
-        shelf::Shelf,
-        space::Space,
-    },
+    intake::{Counter, Intake, Parts},
+    judges::Judges,
+    ledger::OpenFault,
     metrics::{Exporter, MetricsFault},
     operator::{self, Operator},
+    private_files::{private_directory, sync_name},
     registry::{self, FileRegistry, LoadFault, Silence},
-    schemes::{CampaignWindow, Rules},
-    session::registry::Registry,
-    urn::Urn,
+    schemes::Rules,
+    vault::{HouseKeys, KeysFault, fill_random},
 };
 
 /// How often a campaign that opens, or a newer registry, is looked for.
@@ -153,9 +138,8 @@ pub fn run(
 ) -> Result<(), StartFault> {
     let exporter = Exporter::install()?;
     let tls = start.tls.server()?;
-    let (intake, urn) = intake(settings, start)?;
-    let shelf = &intake.shelf;
-    let _watch = intake.space.watch()?;
+    let intake = open_intake(settings, start)?;
+    let _watch = intake.watch_space()?;
 
     raise_descriptors(settings);
     let (operator_listener, public_listeners) = bind(settings)?;
@@ -166,19 +150,10 @@ pub fn run(
 
     let draining = CancellationToken::new();
     let stopped = CancellationToken::new();
-    let judges = Judges::start(
-        settings.judges(),
-        &Bench {
-            urn: Arc::clone(&urn),
-            shelf: Arc::clone(shelf),
-            keys: Arc::clone(&intake.keys),
-            rules: intake.rules,
-            registry: Arc::clone(&intake.registry),
-        },
-    )?;
+    let judges = Judges::start(settings.judges(), &intake.bench())?;
     let operator = spawn_operator(operator_listener, {
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
-        Operator { exporter, intake, urn, draining, stopped }
+        Operator { exporter, intake, draining, stopped }
     })?;
     let shared = listener::Shared::new(settings.listener(), tls, draining.clone());
     let pressure = Pressure::new(settings.requests_max());
@@ -186,7 +161,7 @@ pub fn run(
         .into_iter()
         .map(|listener| spawn_public(listener, settings, &intake, &shared, &pressure))
         .collect::<io::Result<Vec<_>>>()?;
-    intake.trail.control("server: opened");
+    intake.note_control("server: opened");
     ready(addresses);
 
     wait_for_stop(&intake, settings)?;
@@ -196,9 +171,7 @@ pub fn run(
         join(thread, "a public runtime");
     }
     judges.stop();
-    shelf.close();
-    intake.trail.control("server: drained and closed");
-    intake.trail.close();
+    intake.close("server: drained and closed");
     stopped.cancel();
     join(operator, "the operator's runtime");
     tracing::info!("stopped: everything that was accepted is on disk");
@@ -206,49 +179,18 @@ pub fn run(
 }
 
 /// Opens the data and everything that works on it, from the keys upwards.
-fn intake(settings: &Settings, start: Start) -> Result<(Arc<Intake>, Arc<Urn<Case>>), StartFault> {
+fn open_intake(settings: &Settings, start: Start) -> Result<Arc<Intake>, StartFault> {
     let keys = Arc::new(house_keys(settings)?);
-    let mut seed = [0; 8];
-    fill_random(&mut seed);
-    let urn = Arc::new(Urn::new(settings.urn_applications_max(), u64::from_le_bytes(seed)));
-    let shelf = Arc::new(Shelf::take(
-        &ledgers(settings),
-        Arc::clone(&keys),
-        Arc::clone(&urn),
-        start.clock.clone(),
-        settings.ledger(),
-    )?);
-    let space = Arc::new(Space::of(&ledgers(settings), settings.disk_reserve_bytes())?);
-    let trail =
-        Trail::open(&ledgers(settings), Arc::clone(&keys), start.clock.clone(), settings.audit())?;
-    let trail = Arc::new(trail);
-    let rules = Rules::builtin();
-    let registry = registry(settings)?;
-    open_campaigns(&shelf, rules, &start.clock)?;
-    publish(&keys, settings);
-    let drafts = Drafts::open(&ledgers(settings), Arc::clone(&keys))?;
-    let intake = Intake {
-        waiting: Room::new(
-            settings.waiting(),
-            Arc::clone(&keys),
-            start.clock.now(),
-            start.clock.real(),
-        ),
+    let parts = Parts {
         clock: start.clock,
-        keys,
-        rules,
-        schedule: Schedule::new(settings.schedule()),
+        keys: Arc::clone(&keys),
+        rules: Rules::builtin(),
         verifier: start.verifier,
-        leases: Leases::new(settings.leases_max()),
-        limits: Limits::new(&settings.limits()),
-        sessions: Registry::new(settings.sessions()),
-        shelf,
-        space,
-        drafts: Arc::new(drafts),
-        trail,
-        registry,
+        registry: registry(settings)?,
     };
-    Ok((Arc::new(intake), urn))
+    let intake = Intake::open(&ledgers(settings), parts, &settings.intake())?;
+    publish(&keys, settings);
+    Ok(Arc::new(intake))
 }
 
 /// Listens for the operator, and for the public once a runtime.
@@ -315,12 +257,13 @@ fn publish(keys: &HouseKeys, settings: &Settings) {
 }
 
 /// Takes up secrets that were added to the key file.
-fn renew_keys(keys: &HouseKeys, trail: &Trail, settings: &Settings) {
+fn renew_keys(intake: &Intake, settings: &Settings) {
+    let keys = intake.keys();
     let KeySource::File(path) = settings.ledger_key() else { return };
     match keys.renew(&path) {
         Ok(0) => {}
         Ok(added) => {
-            trail.control("server: a newer secret seals and signs");
+            intake.note_control("server: a newer secret seals and signs");
             tracing::info!(added, "a newer secret seals and signs from now on");
             publish(keys, settings);
         }
@@ -341,16 +284,6 @@ fn registry(settings: &Settings) -> Result<Arc<dyn registry::Registry>, StartFau
         }
         Err(source) => Err(StartFault::Registry { path, source }),
     }
-}
-
-/// Opens the ledgers of campaigns that are open today or tomorrow, and of those that have one.
-fn open_campaigns(shelf: &Shelf, rules: &Rules, clock: &Clock) -> Result<(), OpenFault> {
-    let today = local_time::date_at(clock.now());
-    let tomorrow = today.tomorrow().unwrap_or(today);
-    let wanted = |window: &CampaignWindow| {
-        window.contains(today) || window.contains(tomorrow) || shelf.holds(window.campaign)
-    };
-    rules.campaigns().filter(wanted).try_for_each(|window| shelf.open(window.campaign))
 }
 
 fn spawn_operator(listener: TcpListener, operator: Operator) -> io::Result<thread::JoinHandle<()>> {
@@ -376,7 +309,7 @@ fn spawn_public(
             runtime.block_on(async {
                 let draining = shared.draining();
                 let public = Public {
-                    desk: Desk::new(intake),
+                    desk: Counter::new(intake),
                     pressure,
                     pulse: Pulse::new(lag),
                     body,
@@ -406,7 +339,7 @@ fn single_threaded() -> io::Result<LocalRuntime> {
 
 /// Waits for a signal to stop. Meanwhile looks, now and then and at once on SIGHUP, for campaigns that open, newer secrets and
 /// a newer registry.
-fn wait_for_stop(intake: &Intake, settings: &Settings) -> io::Result<()> {
+fn wait_for_stop(intake: &Arc<Intake>, settings: &Settings) -> io::Result<()> {
     single_threaded()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -418,13 +351,13 @@ fn wait_for_stop(intake: &Intake, settings: &Settings) -> io::Result<()> {
                 _ = hang_up.recv() => {}
                 () = sleep(LOOK_EVERY) => {}
             }
-            if let Err(fault) = open_campaigns(&intake.shelf, intake.rules, &intake.clock) {
+            if let Err(fault) = intake.open_campaigns() {
                 tracing::error!(%fault, "a campaign's ledger cannot be opened");
             }
-            renew_keys(&intake.keys, &intake.trail, settings);
-            let registry = Arc::clone(&intake.registry);
-            // Off this thread, so that a signal to stop is heard; whether it went well it logs itself.
-            drop(spawn_blocking(move || registry.refresh()));
+            renew_keys(intake, settings);
+            let intake = Arc::clone(intake);
+            // Off this thread, so that a signal to stop is heard; the result is logged there.
+            drop(spawn_blocking(move || intake.refresh_registry()));
         }
     })
 }

@@ -19,8 +19,8 @@ use sportello::{
     civic::FiscalCode,
     gate::waiting::{Asking, Config, Room},
     identity::Audience,
-    ledger::keys::HouseKeys,
     schemes::Rules,
+    vault::HouseKeys,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 

@@ -22,35 +22,21 @@ use self::kinds::Kind;
 use criterion::{Criterion, SamplingMode, Throughput};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use sportello::{
     civic::FiscalCode,
     clock::Clock,
     config::{Flags, Settings},
-    gate::{
-        leases::{Lease, Leases},
-        limits::Limits,
-        pressure::{Pressure, Pulse},
-        schedule::Schedule,
-        waiting::Room,
-    },
+    gate::pressure::{Pressure, Pulse},
     http::{activity::Activity, api::status::LastStatus, meters::Meters, request::Public},
-    identity::{Identity, demo::Minter},
-    intake::{Desk, Intake},
-    judges::{Bench, Judges},
-    ledger::{
-        audit::Trail,
-        drafts::Drafts,
-        keys::{HouseKeys, private_directory},
-        shelf::Shelf,
-        space::Space,
-    },
+    identity::{Assurance, demo::Minter},
+    intake::{Counter, Entered, Intake, Parts},
+    judges::Judges,
     metrics::Exporter,
     registry::Silence,
     schemes::{Campaign, Rules, Scheme},
-    session::{Whose, registry::Registry},
-    urn::Urn,
+    vault::HouseKeys,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
@@ -67,6 +53,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 /// 2024-09-16T15:30:00Z, an evening of the citizens' slice with ISCRO 2024 open.
 const EVENING: Timestamp = Timestamp::constant(1_726_500_600, 0);
+/// Longer than a session lasts.
+const LATER: SignedDuration = SignedDuration::from_hours(1);
 /// Clients at once, each with a connection of its own.
 const CLIENTS: usize = 64;
 /// Requests of one iteration.
@@ -102,12 +90,12 @@ fn main() {
 struct House {
     runtime: LocalRuntime,
     settings: Settings,
+    clock: Clock,
     /// As the settings come, and one that runs out of room and patience.
     intake: Arc<Intake>,
     tight: Arc<Intake>,
-    /// One that is full, and what fills it.
+    /// One that a single person fills.
     full: Arc<Intake>,
-    _lease: Lease,
     minter: Minter,
     judges: Judges,
     exporter: Exporter,
@@ -121,10 +109,6 @@ fn settings(environment: &[(&str, &str)]) -> Settings {
     Settings::gather(None, environment, &Flags::default()).expect("good settings")
 }
 
-fn room(settings: &Settings, keys: &Arc<HouseKeys>, clock: &Clock) -> Room {
-    Room::new(settings.waiting(), Arc::clone(keys), clock.now(), clock.real())
-}
-
 impl House {
     fn open() -> Self {
         let exporter = Exporter::install().expect("nobody else records");
@@ -132,75 +116,46 @@ impl House {
         let data = directory.path();
         let minter = Minter::load_or_create(data).expect("a key");
         let settings = settings(&[]);
-        let keys = Arc::new(HouseKeys::from_master(&[7; 32]));
-        let clock = Clock::running_from(EVENING);
-        let urn = Arc::new(Urn::new(settings.urn_applications_max(), 42));
-        let ledgers = data.join("ledger");
-        private_directory(&ledgers).expect("a directory");
-        let shelf = Shelf::take(
-            &ledgers,
-            Arc::clone(&keys),
-            Arc::clone(&urn),
-            clock.clone(),
-            settings.ledger(),
-        );
-        let shelf = Arc::new(shelf.expect("nobody else is here"));
-        shelf.open(CAMPAIGN).expect("a new ledger");
-        let trail = Trail::open(&ledgers, Arc::clone(&keys), clock.clone(), settings.audit());
-        let trail = Arc::new(trail.expect("a new trail"));
-        let drafts = Arc::new(Drafts::open(&ledgers, Arc::clone(&keys)).expect("no drafts"));
-        let intake = |settings: &Settings| {
-            let space = Space::of(&ledgers, settings.disk_reserve_bytes());
-            Arc::new(Intake {
+        let clock = Clock::standing_at(EVENING);
+        let open = |name, settings: &Settings| {
+            let parts = Parts {
                 clock: clock.clone(),
-                keys: Arc::clone(&keys),
+                keys: Arc::new(HouseKeys::from_master(&[7; 32])),
                 rules: Rules::builtin(),
-                schedule: Schedule::new(settings.schedule()),
                 verifier: minter.verifier(),
-                leases: Leases::new(settings.leases_max()),
-                waiting: room(settings, &keys, &clock),
-                limits: Limits::new(&settings.limits()),
-                sessions: Registry::new(settings.sessions()),
-                shelf: Arc::clone(&shelf),
-                space: Arc::new(space.expect("a file system that tells")),
-                drafts: Arc::clone(&drafts),
-                trail: Arc::clone(&trail),
                 registry: Arc::new(Silence),
-            })
+            };
+            let intake = Intake::open(&data.join(name), parts, &settings.intake());
+            Arc::new(intake.expect("a new intake"))
         };
-        let (tight, full) = (intake(&self::settings(&TIGHT)), intake(&self::settings(&FULL)));
-        let intake = intake(&settings);
-        let lease = full.leases.take().expect("nobody is inside");
-        let bench = Bench {
-            urn,
-            shelf,
-            keys,
-            rules: Rules::builtin(),
-            registry: Arc::clone(&intake.registry),
-        };
-        let judges = Judges::start(settings.judges(), &bench).expect("threads");
+        let intake = open("ledger", &settings);
+        let tight = open("tight", &self::settings(&TIGHT));
+        let full = open("full", &self::settings(&FULL));
+        let judges = Judges::start(settings.judges(), &intake.bench()).expect("threads");
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())
             .expect("a runtime");
-        Self {
+        let mut house = Self {
             runtime,
             settings,
+            clock,
             intake,
             tight,
             full,
-            _lease: lease,
             minter,
             judges,
             exporter,
             people: 0,
             directory,
-        }
+        };
+        house.newcomer(&Arc::clone(&house.full));
+        house
     }
 
     fn door(&self, intake: &Arc<Intake>, requests_max: usize) -> Rc<Public> {
         Rc::new(Public {
-            desk: Desk::new(Arc::clone(intake)),
+            desk: Counter::new(Arc::clone(intake)),
             pressure: Pressure::new(requests_max),
             pulse: Pulse::new(Duration::MAX / 2),
             body: self.settings.body(),
@@ -228,8 +183,7 @@ impl House {
                 }
             }
             let wall = watch.took().wall;
-            let ledger = door.desk.intake.shelf.get(CAMPAIGN).expect("it is open");
-            while ledger.tally().undecided() > 0 {
+            while door.desk.intake.counts().undecided > 0 {
                 sleep(Duration::from_millis(1)).await;
             }
             (Took { wall, ..watch.took() }, answered)
@@ -257,36 +211,34 @@ impl House {
         client
     }
 
-    /// Lets a newcomer in without a token; their session's token.
+    /// Lets a newcomer in; their session's token.
     fn newcomer(&mut self, intake: &Intake) -> (FiscalCode, String) {
         self.people += 1;
         let fiscal_code = FiscalCode::made_up(self.people);
-        let person = intake.keys.subject(&fiscal_code);
-        let whose = Whose { subject: person, person };
-        let identity = Identity { fiscal_code, office: None, valid_until: Timestamp::MAX };
-        let lease = intake.leases.take().expect("leases are free");
-        let opened = intake.sessions.open(&identity, whose, lease, intake.clock.now());
-        (fiscal_code, opened.expect("there is room for this session").0)
+        let identity = self.minter.mint(&fiscal_code, None, Assurance::Level2, EVENING);
+        match intake.enter(&identity, IpAddr::V4(Ipv4Addr::LOCALHOST), false) {
+            Ok(Entered::In(token, _)) => (fiscal_code, token),
+            _ => panic!("there is room for a newcomer"),
+        }
     }
 
-    /// Everybody leaves; what the server does every few seconds.
+    /// Ends every session, as the server does when they expire.
     fn tidy(&self) {
+        self.clock.set(EVENING + LATER);
         for intake in [&self.intake, &self.tight] {
-            intake.sessions.sweep(Timestamp::MAX);
-            intake.limits.tidy();
-            assert_eq!((intake.sessions.len(), intake.leases.held()), (0, 0));
+            intake.tidy();
         }
+        self.clock.set(EVENING);
         self.exporter.tidy();
     }
 
     fn close(self) {
-        let tally = self.intake.shelf.get(CAMPAIGN).expect("it is open").tally();
-        let accepted: u64 = tally.accepted.iter().sum();
-        assert_eq!(tally.decided.iter().sum::<u64>(), accepted);
-        println!("{accepted} applications were accepted and decided");
+        assert_eq!(self.intake.counts().undecided, 0);
+        println!("every accepted application was decided");
         self.judges.stop();
-        self.intake.shelf.close();
-        self.intake.trail.close();
+        for intake in [&self.intake, &self.tight, &self.full] {
+            intake.close("server: closed");
+        }
         drop(self.directory);
     }
 }

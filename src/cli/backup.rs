@@ -16,7 +16,7 @@ use super::{
 };
 use crate::ledger::{
     backup::{Copied, copy},
-    engines::files::take_directory,
+    local::take_directory,
 };
 
 #[derive(Debug, Args)]

@@ -8,10 +8,9 @@ use super::{Exit, complain, export::campaign, house::House, say};
 use crate::{
     clock::Clock,
     ledger::{
-        drafts::Drafts,
-        engines::files::take_directory,
+        ReceiptCode,
         erasure::{Erased, erase, erase_campaign},
-        receipt::ReceiptCode,
+        local::{drafts::DraftsFile, take_directory},
     },
     schemes::Campaign,
 };
@@ -75,7 +74,7 @@ impl Erase {
                 .ok_or_else(|| format!("--receipt: {code} cannot be a receipt: is it whole?"))?;
             return Ok(erase(&directory, code, keys, Clock::system().now())?);
         }
-        let drafts = Drafts::open(&directory, keys)?;
+        let drafts = DraftsFile::open(&directory, keys)?;
         let count = drafts.remove_all()?;
         Ok(Erased::Done(format!("{count} drafts")))
     }

@@ -13,10 +13,8 @@ use clap::Args;
 
 use crate::{
     clock::Clock,
-    ledger::{
-        audit::note_command,
-        keys::{HouseKeys, KeysFault},
-    },
+    ledger::audit::note_command,
+    vault::{HouseKeys, KeysFault},
 };
 
 /// Where the ledgers are, below the data directory.

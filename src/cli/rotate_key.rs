@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Exit, complain, house::House, say};
-use crate::ledger::keys::rotate;
+use crate::vault::rotate;
 
 #[derive(Debug, Args)]
 #[command(

@@ -15,11 +15,11 @@ use super::{Exit, complain, house::House, say};
 use crate::{
     ledger::{
         Receipt, Tally, audit,
-        engines::{files::take_directory, sqlite::file_of},
-        keys::HouseKeys,
+        local::{sqlite::file_of, take_directory},
         verify::{Inspection, Prover, holds_receipt},
     },
     schemes::{Campaign, Rules},
+    vault::HouseKeys,
 };
 
 /// The ledgers that were inspected.

@@ -23,7 +23,11 @@ use crate::{
         waiting,
     },
     http::{body, listener},
-    ledger::{self, audit, committer, engines::sqlite},
+    intake,
+    ledger::{
+        audit,
+        local::{self, committer, sqlite},
+    },
     session::registry,
 };
 
@@ -295,10 +299,26 @@ impl Settings {
         }
     }
 
+    /// Bounds of the intake.
+    #[must_use]
+    pub fn intake(&self) -> intake::Config {
+        intake::Config {
+            schedule: self.schedule(),
+            leases_max: self.leases_max(),
+            waiting: self.waiting(),
+            limits: self.limits(),
+            sessions: self.sessions(),
+            urn_applications_max: self.urn_applications_max(),
+            ledger: self.ledger(),
+            audit: self.audit(),
+            disk_reserve_bytes: self.disk_reserve_bytes(),
+        }
+    }
+
     /// Bounds of a ledger.
     #[must_use]
-    pub fn ledger(&self) -> ledger::Config {
-        ledger::Config {
+    pub fn ledger(&self) -> local::Config {
+        local::Config {
             commit: committer::Config {
                 batch_records_max: self.count("ledger.batch_records_max"),
                 batch_bytes_max: self.count("ledger.batch_bytes_max"),

@@ -14,7 +14,7 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 
-use crate::ledger::seal::Subject;
+use crate::vault::Subject;
 
 /// How often one key may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use aws_lc_rs::{
 };
 use thiserror::Error;
 
-use crate::{civic::FiscalCode, ledger::keys::parse_hex};
+use crate::{civic::FiscalCode, vault::parse_hex};
 
 /// Bytes of a seed, and of its commitment.
 pub const SEED_BYTES: usize = 32;

@@ -19,9 +19,9 @@ use hyper::{
 
 use super::problem::{Language, Problem};
 use crate::{
-    ledger::seal::Subject,
     metrics as list,
     session::{Session, scope::Shown},
+    vault::Subject,
 };
 
 const SUBJECT_TAG: HeaderName = HeaderName::from_static("subject-tag");
@@ -241,12 +241,12 @@ mod tests {
         civic::FiscalCode,
         gate::leases::Leases,
         identity::Identity,
-        ledger::keys::HouseKeys,
         session::{
             Whose,
             registry::{Config, Registry},
             scope::within,
         },
+        vault::HouseKeys,
     };
 
     fn session(n: u64) -> std::sync::Arc<Session> {

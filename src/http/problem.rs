@@ -12,12 +12,10 @@ use crate::{
     civic::local_time,
     gate::{limits::TooOften, pressure::Shed},
     identity::token::TokenFault,
-    intake::{EnterFault, LookupFault, SubmitFault},
-    ledger::{
-        ReadFault, Receipt, committer::CommitFault, engine::StorageFault, keys::fill_random,
-        seal::Subject,
-    },
+    intake::{BatchFault, EnterFault, LookupFault, SubmitFault},
+    ledger::{CommitFault, ReadFault, Receipt, StorageFault},
     schemes::CampaignWindow,
+    vault::{Subject, fill_random},
 };
 
 /// Refused people come back after this many seconds and up to as many again, each at another moment.
@@ -369,6 +367,15 @@ impl From<EnterFault> for Problem {
     }
 }
 
+impl From<BatchFault> for Problem {
+    fn from(fault: BatchFault) -> Self {
+        match fault {
+            BatchFault::IntermediariesOnly => Kind::IntermediariesOnly.into(),
+            BatchFault::Commit(fault) => fault.into(),
+        }
+    }
+}
+
 impl From<LookupFault> for Problem {
     fn from(fault: LookupFault) -> Self {
         match fault {
@@ -400,6 +407,7 @@ impl From<CommitFault> for Problem {
     fn from(fault: CommitFault) -> Self {
         match fault {
             CommitFault::Busy => Self::shedding(Kind::Busy, "queue"),
+            CommitFault::Away => Self::shedding(Kind::Busy, "ledger"),
             CommitFault::Storage | CommitFault::NoRoom => Kind::StorageUnavailable.into(),
         }
     }

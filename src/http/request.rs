@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 use super::{api::status::LastStatus, body, meters::Meters, problem::Language};
 use crate::{
     gate::pressure::{Pressure, Pulse},
-    intake::Desk,
+    intake::Counter,
     session::Session,
 };
 
 /// One runtime's public side.
 pub struct Public {
     /// The use cases.
-    pub desk: Rc<Desk>,
+    pub desk: Rc<Counter>,
     /// How much is under way on all runtimes.
     pub pressure: Pressure,
     /// How far this runtime is behind.

@@ -88,10 +88,10 @@ impl Public {
         }
         let intake = &self.desk.intake;
         let token = bearer(&head.headers).unwrap_or_default();
-        let Some(session) = intake.sessions.find(token, intake.clock.now()) else {
+        let Some(session) = intake.recognise(token) else {
             return refuse(Kind::Unauthenticated.into());
         };
-        if let Err(too_often) = intake.limits.session_of(session.person) {
+        if let Err(too_often) = intake.limit(&session) {
             return self.finish(route, Err(too_often.into()), language, Some(&session));
         }
         let action = route.action;

@@ -13,7 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 
-use crate::ledger::keys::write_private;
+use crate::private_files::write_private;
 
 /// Where the certificate comes from.
 #[derive(Clone, Debug)]

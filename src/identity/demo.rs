@@ -12,7 +12,7 @@ use super::{
     Assurance,
     token::{Claims, Verifier},
 };
-use crate::{civic::FiscalCode, ledger::keys::write_private};
+use crate::{civic::FiscalCode, private_files::write_private};
 
 const ISSUER: &str = "urn:sportello:demo";
 const AUDIENCE: &str = "sportello";

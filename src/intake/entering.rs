@@ -1,10 +1,10 @@
-//! Entering: who may go in now, and who waits.
+//! Entering and leaving: who may go in now, who waits, whose session it is.
 
 use std::{net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::Intake;
+use super::opening::Intake;
 use crate::{
     gate::{
         limits::TooOften,
@@ -15,7 +15,7 @@ use crate::{
     session::{Session, Whose},
 };
 
-/// What becomes of somebody who may enter.
+/// What becomes of a person who may enter.
 pub enum Entered {
     /// They are inside, with this token and session.
     In(String, Arc<Session>),
@@ -23,28 +23,28 @@ pub enum Entered {
     Waiting(Place),
 }
 
-/// Why somebody may not enter now.
+/// Why a person may not enter now.
 #[derive(Debug)]
 pub enum EnterFault {
     /// The token does not prove who they are.
     Token(TokenFault),
-    /// It is the other audience's turn.
+    /// The time slice of their audience is closed.
     WindowClosed {
-        /// Next time for this audience.
+        /// When it opens next.
         opens_at: Timestamp,
     },
     /// They asked too often.
     TooOften(TooOften),
-    /// The counter is full, and so is the waiting room.
+    /// The counter and the waiting room are full.
     Full,
-    /// The counter is behind with those who are inside.
+    /// The runtime is overloaded; people inside go first.
     Behind,
 }
 
 impl Intake {
-    /// Lets somebody in, or has them wait: their identity, their time slice, how often they asked, and their turn, in this
-    /// order. When the counter `is_behind`, whoever is not waiting yet is told to come back before their identity is looked at,
-    /// for that costs most; who was called goes in.
+    /// Lets a person in, or puts them into the waiting room. Checks their identity, their time slice, their rate and their turn, in
+    /// this order. If the runtime `is_behind`, people who are not yet waiting are refused before their identity is verified, because
+    /// that is the most expensive step; a person who was called goes in.
     ///
     /// # Errors
     /// [`EnterFault`].
@@ -81,7 +81,7 @@ impl Intake {
         }
     }
 
-    /// How many may go in now.
+    /// How many people may go in now.
     fn free(&self) -> usize {
         self.leases.free().min(self.sessions.free())
     }
@@ -93,7 +93,7 @@ impl Intake {
         }
     }
 
-    /// Opens a session for somebody whose turn it is.
+    /// Opens a session for a person whose turn it is.
     fn seat(
         &self,
         identity: &Identity,
@@ -113,7 +113,26 @@ impl Intake {
         Some(opened)
     }
 
-    /// What is done every second or two: sessions that are over end, limits forget, the waiting room goes on.
+    /// The session that a token opens; `None` if it is unknown or over.
+    #[must_use]
+    pub fn recognise(&self, token: &str) -> Option<Arc<Session>> {
+        self.sessions.find(token, self.clock.now())
+    }
+
+    /// Counts a request of a session against its person's rate limit.
+    ///
+    /// # Errors
+    /// [`TooOften`]: refuse the request.
+    pub fn limit(&self, session: &Session) -> Result<(), TooOften> {
+        self.limits.session_of(session.person)
+    }
+
+    /// Ends the session that a token opens, if there is one.
+    pub fn leave(&self, token: &str) {
+        self.sessions.close(token);
+    }
+
+    /// Ends expired sessions, evicts unused rate limits, and advances the waiting room. Call it every second or two.
     pub fn tidy(&self) {
         let now = self.clock.now();
         self.limits.tidy();

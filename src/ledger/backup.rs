@@ -1,7 +1,7 @@
-//! A copy of the ledgers, taken beside a server that writes them, and brought up to date by taking it again.
+//! A copy of the ledgers, taken while a server writes them; a second run adds what has been written since.
 //!
-//! Ledgers and trail only grow, so a copy is a prefix: what stood in them at one moment, row by row, in short reads that hold
-//! up nobody. Drafts are replaced and removed, so they are copied whole. Secrets are not copied: they belong elsewhere.
+//! Ledgers and trail only grow, so the copy is a prefix of them, read in short transactions that delay nobody. Drafts are replaced
+//! and removed, so they are copied as a whole. Secrets are not copied: keep them elsewhere.
 
 use std::{
     fs, io,
@@ -11,9 +11,10 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    audit, drafts,
-    engine::OpenFault,
-    engines::{
+    audit,
+    fault::{OpenFault, StoreError},
+    local::{
+        drafts,
         files::{Form, take_directory},
         sqlite,
     },
@@ -24,11 +25,11 @@ use super::{
 pub struct Copied {
     /// The file's name.
     pub file: String,
-    /// Rows that the copy lacked.
+    /// Rows that were added to the copy.
     pub rows: u64,
 }
 
-/// Why there is no copy, or none that is up to date. What was copied before stays whole.
+/// Why the copy is missing or not up to date. What was copied before remains complete.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupFault {
     /// A file of the copy cannot be opened.
@@ -39,36 +40,37 @@ pub enum BackupFault {
     Directory {
         /// Which directory.
         path: PathBuf,
-        /// What the system said.
+        /// The I/O error.
         source: io::Error,
     },
-    /// The store refused.
+    /// The store reported an error.
     #[error("{file}: {source}")]
     Store {
         /// Which file.
         file: String,
-        /// What the store said.
-        source: rusqlite::Error,
+        /// What it reported.
+        source: StoreError,
     },
-    /// The copy is of something else.
-    #[error("{file}: the copy is not an earlier state of it: choose an empty directory")]
+    /// The copy belongs to another ledger.
+    #[error(
+        "{file}: the existing copy is not an earlier state of this file: choose an empty directory"
+    )]
     Diverged {
         /// Which file.
         file: String,
     },
 }
 
-/// Copies from the attached schema `source` what the file lacks, tells the rows as they come, and returns how many they were;
-/// nothing if the file is no earlier state of the source.
+/// Copies what the file lacks from the attached schema `source`, reports progress in rows, and returns the number of rows; `None`
+/// if the file is not an earlier state of the source.
 pub(super) type Copy = fn(&Connection, &mut dyn FnMut(u64)) -> rusqlite::Result<Option<u64>>;
 
-/// What is copied, in this order: a draft that becomes an application meanwhile is in both rather than in neither, and the trail
-/// covers what was copied before it.
+/// What is copied, in this order: a draft that becomes an application meanwhile is in both copies rather than in neither, and the
+/// trail covers everything copied before it.
 const KINDS: [(&Form, Copy); 3] =
     [(&drafts::FORM, drafts::copy), (&sqlite::FORM, sqlite::copy), (&audit::FORM, audit::copy)];
 
-/// Copies what `to` lacks of the ledgers, trail and drafts in `from`. `progress` is told each file's name and the rows copied
-/// so far.
+/// Copies what `to` lacks of the ledgers, trail and drafts in `from`. Calls `progress` with a file's name and its rows so far.
 ///
 /// # Errors
 /// [`BackupFault`].
@@ -82,7 +84,10 @@ pub fn copy(
     let files = files(from)?;
     for (form, copy) in KINDS {
         for file in &files {
-            let store = |source| BackupFault::Store { file: file.clone(), source };
+            let store = |source: rusqlite::Error| BackupFault::Store {
+                file: file.clone(),
+                source: source.into(),
+            };
             let source = from.join(file);
             if !form.is_of(&source).map_err(store)? {
                 continue;

@@ -1,33 +1,33 @@
-//! Erasing what must not be kept any longer. Offline: the directory must have been taken before.
+//! Erasing what must not be kept any longer. Offline: the directory must be locked for this process.
 
 use std::{path::Path, sync::Arc};
 
 use jiff::Timestamp;
 
 use super::{
-    engine::{Batch, Engine as _, OpenFault, StorageFault},
-    engines::{
-        files,
-        log::log_of,
+    book::batch::Batch,
+    fault::{OpenFault, StorageFault},
+    local::{
+        files, index,
         sqlite::{self, Bounds, file_of},
+        wal::wal_of,
     },
-    keys::HouseKeys,
     receipt::ReceiptCode,
 };
-use crate::schemes::Campaign;
+use crate::{schemes::Campaign, vault::HouseKeys};
 
 const BOUNDS: Bounds = Bounds { wal_bytes_max: u64::MAX, readers_max: 1 };
 
-/// What became of it, in words for the operator and the audit trail.
+/// The result, in words for the operator and the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Erased {
-    /// It is gone.
+    /// It was erased.
     Done(String),
-    /// It stands, and why.
+    /// It was not erased, and why.
     Not(String),
 }
 
-/// Why something could not be erased, or not whole.
+/// Why something could not be erased, or not completely.
 #[derive(Debug, thiserror::Error)]
 pub enum ErasureFault {
     /// The ledger cannot be opened.
@@ -38,7 +38,7 @@ pub enum ErasureFault {
     Storage(#[from] StorageFault),
 }
 
-/// Erases what one application says and what was decided on it, and writes into the chain that it was erased.
+/// Erases the contents of one application and its decisions, and records the erasure in the chain.
 ///
 /// # Errors
 /// [`ErasureFault`].
@@ -53,15 +53,15 @@ pub fn erase(
     let position = keys.position(code).filter(|_| file_of(directory, campaign).exists());
     let Some(position) = position else { return Ok(unknown()) };
     let mut opened = sqlite::open(directory, campaign, keys, BOUNDS)?;
-    if super::lock(&opened.index).durable_state(position).is_none() {
+    if index::lock(&opened.index).durable_state(position).is_none() {
         return Ok(unknown());
     }
     let batch = Batch { erasures: vec![position], at: now, ..Batch::default() };
-    let written = opened.engine.write(&batch)?;
+    let written = opened.bookkeeper.write(&batch)?;
     Ok(match written.erasures.first() {
         Some(Some(_)) => Erased::Done(code.to_string()),
         _ => Erased::Not(format!(
-            "{code}: it is undecided, or was erased before; an undecided one is withdrawn first"
+            "{code}: it was erased before, or it is undecided; withdraw an undecided application first"
         )),
     })
 }
@@ -72,8 +72,8 @@ pub fn erase(
 /// [`ErasureFault`].
 pub fn erase_campaign(directory: &Path, campaign: Campaign) -> Result<Erased, ErasureFault> {
     let path = file_of(directory, campaign);
-    if !path.exists() && !log_of(&path).exists() {
-        return Ok(Erased::Not(format!("{campaign}: there is no ledger of it")));
+    if !path.exists() && !wal_of(&path).exists() {
+        return Ok(Erased::Not(format!("{campaign}: there is no such ledger")));
     }
     files::remove(&path).map_err(|source| OpenFault::Directory { path, source })?;
     Ok(Erased::Done(format!("campaign {campaign}")))

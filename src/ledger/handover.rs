@@ -1,140 +1,114 @@
-//! How submissions get from a runtime to the committer and back: gathered by the tick, handed over as one batch.
+//! Batching the submissions of one runtime on their way to a ledger.
 //!
-//! A channel per request would wake the committer for every one and be woken by every answer. Instead each runtime keeps
-//! its waiting submissions in a list of its own; when the first arrives, a task yields once, so that everything that became
-//! ready in the same turn of the event loop joins it, and hands over one batch. One message comes back and wakes this
-//! runtime once; the waiters are then woken from inside.
+//! A message per submission would wake the committer for each one, and each answer would wake this runtime. Instead each runtime
+//! collects its submissions in a list of its own. When the first arrives, a task yields once, so that everything that became ready
+//! in the same turn of the event loop joins it, and submits one batch. One answer comes back for the batch, and the task wakes the
+//! waiters.
 
 use std::{
     cell::RefCell,
-    rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
+    rc::{Rc, Weak},
+    sync::Arc,
 };
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, oneshot},
     task,
 };
 
 use super::{
     Ledger,
-    committer::CommitFault,
-    engine::{Submission, Verdict},
+    fault::CommitFault,
+    submission::{Disposition, Submission},
 };
 
-/// Submissions handed over in one message, so that a commit passes its own bound by less than this.
-const MESSAGE_RECORDS_MAX: usize = 256;
-/// Answers that may be under way to one runtime; one past it is dropped, and its waiters see a storage fault.
-const ANSWERS_MAX: usize = 8192;
+/// Submissions in one batch. A commit exceeds its own bound by less than this.
+const BATCH_SUBMISSIONS_MAX: usize = 256;
 
-type Waiter = oneshot::Sender<Result<Verdict, CommitFault>>;
+type Waiter = oneshot::Sender<Result<Disposition, CommitFault>>;
 
-struct Answer {
-    waiters: Vec<Waiter>,
-    verdicts: Result<Vec<Verdict>, CommitFault>,
-}
-
-/// One runtime's counter to one ledger. Made inside that runtime; its tasks end with the last handle.
+/// One runtime's way to one ledger. Make it inside that runtime; its task ends with the last handle.
 #[derive(Clone)]
-pub struct Handover(Rc<Desk>);
+pub struct Handover(Rc<Shared>);
 
-struct Desk {
+struct Shared {
     waiting: RefCell<Vec<(Submission, Waiter)>>,
-    tick: Rc<Notify>,
-    gatherer: task::JoinHandle<()>,
+    arrived: Rc<Notify>,
+    task: task::JoinHandle<()>,
 }
 
-impl Drop for Desk {
+impl Drop for Shared {
     fn drop(&mut self) {
-        self.gatherer.abort();
+        self.task.abort();
     }
 }
 
 impl Handover {
-    /// Starts the tasks that hand over to `ledger`.
+    /// Starts the task that submits to `ledger`.
     ///
     /// # Panics
     /// Outside a runtime that runs local tasks.
     #[must_use]
-    pub fn to(ledger: &Arc<Ledger>) -> Self {
-        let (answers, arriving) = mpsc::channel(ANSWERS_MAX);
-        task::spawn_local(deliver(arriving));
-        let tick = Rc::new(Notify::new());
-        Self(Rc::new_cyclic(|desk| Desk {
+    pub fn to(ledger: &Arc<dyn Ledger>) -> Self {
+        let arrived = Rc::new(Notify::new());
+        Self(Rc::new_cyclic(|shared| Shared {
             waiting: RefCell::default(),
-            tick: Rc::clone(&tick),
-            gatherer: task::spawn_local(gather(desk.clone(), tick, Arc::clone(ledger), answers)),
+            arrived: Rc::clone(&arrived),
+            task: task::spawn_local(run(shared.clone(), arrived, Arc::clone(ledger))),
         }))
     }
 
-    /// Hands a submission over and waits until it is durable or refused. Giving up the wait takes nothing back.
+    /// Submits, and waits until the submission is durable or refused. Dropping the future does not undo the submission.
     ///
     /// # Errors
     /// [`CommitFault`].
-    pub async fn submit(&self, submission: Submission) -> Result<Verdict, CommitFault> {
-        let (waiter, verdict) = oneshot::channel();
+    pub async fn submit(&self, submission: Submission) -> Result<Disposition, CommitFault> {
+        let (waiter, answer) = oneshot::channel();
         self.0.waiting.borrow_mut().push((submission, waiter));
-        self.0.tick.notify_one();
-        verdict.await.unwrap_or(Err(CommitFault::Storage))
+        self.0.arrived.notify_one();
+        answer.await.unwrap_or(Err(CommitFault::Storage))
     }
 }
 
-async fn gather(
-    desk: std::rc::Weak<Desk>,
-    tick: Rc<Notify>,
-    ledger: Arc<Ledger>,
-    answers: mpsc::Sender<Answer>,
-) {
+/// Submits batches and distributes their answers.
+async fn run(shared: Weak<Shared>, arrived: Rc<Notify>, ledger: Arc<dyn Ledger>) {
+    let mut committing = FuturesUnordered::new();
     loop {
-        tick.notified().await;
-        task::yield_now().await;
-        let Some(desk) = desk.upgrade() else { return };
-        let mut waiting = desk.waiting.take().into_iter().peekable();
-        while waiting.peek().is_some() {
-            hand_over(&ledger, waiting.by_ref().take(MESSAGE_RECORDS_MAX), &answers);
-        }
-    }
-}
-
-fn hand_over(
-    ledger: &Ledger,
-    waiting: impl Iterator<Item = (Submission, Waiter)>,
-    answers: &mpsc::Sender<Answer>,
-) {
-    let (submissions, waiters): (Vec<_>, Vec<_>) = waiting.unzip();
-    // Shared, for a full queue drops the reply and the waiters must be told all the same.
-    let waiters = Arc::new(Mutex::new(waiters));
-    let reply = {
-        let (waiters, answers) = (Arc::clone(&waiters), answers.clone());
-        Box::new(move |verdicts| {
-            let waiters = take(&waiters);
-            // Full or closed: the waiters are dropped, which they see as a fault and not as a receipt.
-            let _dropped = answers.try_send(Answer { waiters, verdicts });
-        })
-    };
-    if let Err(fault) = ledger.submit(submissions, reply) {
-        for waiter in take(&waiters) {
-            let _gone = waiter.send(Err(fault));
-        }
-    }
-}
-
-fn take(waiters: &Mutex<Vec<Waiter>>) -> Vec<Waiter> {
-    std::mem::take(&mut *waiters.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-async fn deliver(mut arriving: mpsc::Receiver<Answer>) {
-    while let Some(Answer { waiters, verdicts }) = arriving.recv().await {
-        match verdicts {
-            Ok(verdicts) => {
-                for (waiter, verdict) in waiters.into_iter().zip(verdicts) {
-                    let _gone = waiter.send(Ok(verdict));
+        tokio::select! {
+            () = arrived.notified() => {
+                task::yield_now().await;
+                let Some(shared) = shared.upgrade() else { return };
+                let mut waiting = shared.waiting.take().into_iter().peekable();
+                while waiting.peek().is_some() {
+                    let batch = waiting.by_ref().take(BATCH_SUBMISSIONS_MAX);
+                    committing.push(commit(ledger.as_ref(), batch.unzip()));
                 }
             }
-            Err(fault) => {
-                for waiter in waiters {
-                    let _gone = waiter.send(Err(fault));
-                }
+            Some((waiters, dispositions)) = committing.next(), if !committing.is_empty() => {
+                answer(waiters, dispositions);
+            }
+        }
+    }
+}
+
+async fn commit(
+    ledger: &dyn Ledger,
+    (submissions, waiters): (Vec<Submission>, Vec<Waiter>),
+) -> (Vec<Waiter>, Result<Vec<Disposition>, CommitFault>) {
+    (waiters, ledger.submit(submissions).await)
+}
+
+fn answer(waiters: Vec<Waiter>, dispositions: Result<Vec<Disposition>, CommitFault>) {
+    match dispositions {
+        Ok(dispositions) => {
+            for (waiter, disposition) in waiters.into_iter().zip(dispositions) {
+                let _gone = waiter.send(Ok(disposition));
+            }
+        }
+        Err(fault) => {
+            for waiter in waiters {
+                let _gone = waiter.send(Err(fault));
             }
         }
     }

@@ -182,7 +182,7 @@ fn as_digest(bytes: &[u8]) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::keys::HouseKeys;
+    use crate::vault::HouseKeys;
 
     fn leaves(count: u32) -> Vec<Digest> {
         (0..count).map(|n| receipt_leaf(&format!("R-{n}"), "2024-09-16", &sha256(b"x"))).collect()

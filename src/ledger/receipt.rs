@@ -1,20 +1,59 @@
-//! Receipt codes: a keyed permutation of the record's position, so that they show no order and cannot be guessed.
+//! Receipts and their codes. A code is a keyed permutation of the record's position, so it shows no order and cannot be guessed.
 //!
-//! A position of 32 bits and 48 zero bits together make an 80-bit block, which a Feistel network of eight rounds under
-//! the house's key turns into 16 letters. Turned back, the 48 bits are zero again only for a code that this house gave:
-//! whoever guesses hits one in 2.8 · 10^14. Source of the construction: Luby and Rackoff, 1988.
+//! A position of 32 bits and 48 zero bits make an 80-bit block, which a Feistel network of eight rounds under the house key turns
+//! into 16 letters. Inverted, the 48 bits are zero again only for a code that this house issued: a guess hits one in 2.8 · 10^14.
+//! Source of the construction: Luby and Rackoff, 1988.
+//!
+//! The code follows from the position alone, so every engine reserves positions *before* it writes: the committer of one machine
+//! takes the next number, a node of a replicated ledger takes numbers from a block that it has reserved. The code can then be
+//! signed in the same transaction as the record. Reserved positions that are never written leave gaps, which nobody sees.
 
 use std::fmt::{self, Write as _};
 
-use super::{Position, keys::HouseKeys};
-use crate::schemes::{Campaign, Scheme};
+use serde::{Deserialize, Serialize};
 
-/// The letters of Crockford's base 32: no I, L, O or U.
+use super::{position::Position, proof::Proof};
+use crate::{
+    schemes::{Campaign, Scheme},
+    vault::HouseKeys,
+};
+
+/// Crockford's base 32: no I, L, O or U.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const ROUNDS: u8 = 8;
 const HALF_MASK: u64 = (1 << 40) - 1;
 const CHECK_BITS: u32 = 48;
 const CODE_LETTERS: usize = 16;
+
+/// The state that every receipt names: a receipt says what happened, not what follows.
+const RECEIVED: &str = "received";
+
+/// What the person holds. It exists only if the record is on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Receipt {
+    /// The code, as [`ReceiptCode`] prints it.
+    pub receipt: String,
+    /// Always `received`.
+    pub state: String,
+    /// The filing date, Europe/Rome.
+    pub received_on: String,
+    /// SHA-256 of the application's bytes as they were sent, in the form of RFC 9530.
+    pub digest: String,
+    /// The path to the signed root of its batch.
+    pub proof: Proof,
+}
+
+impl Receipt {
+    pub(super) fn new(receipt: String, received_on: String, digest: String, proof: Proof) -> Self {
+        Self { receipt, state: RECEIVED.to_owned(), received_on, digest, proof }
+    }
+
+    /// Whether it names the state that every receipt names.
+    pub(super) fn is_received(&self) -> bool {
+        self.state == RECEIVED
+    }
+}
 
 /// The public name of an application: `ISCRO-2024-7K3M-9QXT-B2FD-0YHR`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,9 +63,9 @@ pub struct ReceiptCode {
 }
 
 impl ReceiptCode {
-    /// Reads a code as a person might type it: small letters, `O` for `0`, `I` and `L` for `1` are understood.
+    /// Parses a code. Lower case is accepted, and `O` for `0`, `I` and `L` for `1`.
     ///
-    /// Only the form is checked; whether such a receipt exists, [`HouseKeys::position`] tells.
+    /// Checks only the form; use [`HouseKeys::position`] to see whether this house issued it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.to_ascii_uppercase();
@@ -84,7 +123,7 @@ impl HouseKeys {
         ReceiptCode { campaign, block: u128::from(left) << 40 | u128::from(right) }
     }
 
-    /// The position that a receipt code stands for, or nothing if this house never gave such a code.
+    /// The position behind a receipt code; `None` if this house never issued it.
     #[must_use]
     pub fn position(&self, code: ReceiptCode) -> Option<Position> {
         let (mut left, mut right) = split(code.block);
@@ -104,7 +143,7 @@ impl HouseKeys {
         input[1] = campaign.scheme as u8;
         input[2..4].copy_from_slice(&campaign.year.to_be_bytes());
         input[4..].copy_from_slice(&half.to_be_bytes());
-        let hash = blake3::keyed_hash(&self.receipt, &input);
+        let hash = blake3::keyed_hash(self.receipt_key(), &input);
         let mut word = [0; 8];
         word.copy_from_slice(&hash.as_bytes()[..8]);
         u64::from_be_bytes(word) & HALF_MASK

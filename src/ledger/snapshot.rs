@@ -1,19 +1,21 @@
-//! A campaign's ledger as it stood at one moment, read beside whoever writes it.
+//! A campaign's ledger at one moment; a server may be writing it.
 
 use std::{path::Path, sync::Arc};
 
 use super::{
-    Position, ReadFault, State,
-    engine::{OpenFault, Reader as _},
-    engines::sqlite::{self, SqliteReader},
-    index::Index,
-    keys::HouseKeys,
+    book::record::{Header, RecordFault},
+    change::State,
+    fault::{OpenFault, ReadFault},
+    local::{
+        index::Index,
+        sqlite::{self, SqliteReader},
+    },
+    position::Position,
     receipt::ReceiptCode,
-    record::{Header, RecordFault},
 };
-use crate::schemes::Campaign;
+use crate::{schemes::Campaign, vault::HouseKeys};
 
-/// What the ledger knew when it was looked at.
+/// A consistent view of a ledger.
 pub struct Snapshot {
     campaign: Campaign,
     keys: Arc<HouseKeys>,
@@ -21,22 +23,22 @@ pub struct Snapshot {
     index: Index,
 }
 
-/// One application with what became of it.
+/// An application, its state and its decision.
 pub struct Filed {
     /// Its receipt.
     pub code: ReceiptCode,
-    /// Who handed it in for whom, and the day it counts from.
+    /// Who submitted it for whom, and the filing date.
     pub header: Header,
-    /// Where it stood.
+    /// Its state.
     pub state: State,
     /// Its bytes as they were sent.
     pub application: Vec<u8>,
-    /// The decision that holds, as JSON.
+    /// The latest decision, as JSON.
     pub decision: Option<Vec<u8>>,
 }
 
 impl Snapshot {
-    /// Looks at the ledger of `campaign` in `directory`; nothing if there is none.
+    /// Reads the ledger of `campaign` in `directory`; `None` if there is none.
     ///
     /// # Errors
     /// [`OpenFault`].
@@ -49,19 +51,19 @@ impl Snapshot {
         Ok(looked.map(|(reader, index)| Self { campaign, keys, reader, index }))
     }
 
-    /// Applications, erased ones included.
+    /// The number of applications, including erased ones.
     #[must_use]
     pub fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no applications.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Every application that was not erased, in the order of receipts, which is nobody's order of arrival.
+    /// Every application that was not erased, in the order of receipt codes, which reveals no order of arrival.
     pub fn filed(&self) -> impl Iterator<Item = Result<Filed, ReadFault>> {
         let positions = (0..u32::try_from(self.len()).unwrap_or(u32::MAX)).map(Position);
         let mut standing: Vec<_> = positions

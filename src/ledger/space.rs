@@ -17,7 +17,7 @@ use std::{
 
 use crossbeam::channel::{RecvTimeoutError, Sender, bounded};
 
-use super::{committer::CommitFault, engine::OpenFault};
+use super::fault::{CommitFault, OpenFault};
 
 /// How often the file system is asked. A minute's worth of applications at full speed fits into the reserve many times.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! Offline proof that a ledger is whole, and that it holds every receipt of a list.
+//! Verifying offline that a ledger is complete, and that it holds every receipt of a list.
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -11,57 +11,58 @@ use std::{
 use crossbeam::channel::{Sender, bounded};
 
 use super::{
-    Position, RECEIVED, Receipt, State, Tally,
-    engine::{Entry, OpenFault, Reader as _, StorageFault, StoredBatch},
-    engines::sqlite::{self, Bounds},
-    index::Index,
-    keys::HouseKeys,
-    lock,
+    book::{entry::Entry, record::Header, sign::StoredBatch},
+    change::{State, Tally},
+    fault::{OpenFault, StorageFault},
+    local::{
+        index::{Index, lock},
+        sqlite::{self, Bounds},
+    },
+    position::Position,
     proof::{Digest, content_digest, receipt_leaf, sha256},
-    receipt::ReceiptCode,
-    record::Header,
+    receipt::{Receipt, ReceiptCode},
 };
-use crate::schemes::Campaign;
+use crate::{schemes::Campaign, vault::HouseKeys};
 
-/// A connection for each thread that opens records.
+/// One connection for each thread that opens records.
 const BOUNDS: Bounds = Bounds { wal_bytes_max: u64::MAX, readers_max: 64 };
-/// Batches on their way to those who open records.
+/// Batches that wait for the threads that open records.
 const BATCHES_AHEAD_MAX: usize = 64;
-/// Batches remembered while receipts are looked up: those of a list often stand near each other.
+/// Batches cached while receipts are looked up: receipts of a list are often in the same batches.
 const BATCHES_REMEMBERED_MAX: usize = 64;
 
-/// What is said of such a batch, and of everybody in it.
+/// The finding on an unsigned batch, and on every record in it.
 const UNSIGNED: &str = "does not match its signed root";
 
-/// What is said when the work itself broke off: then nothing is proven.
-const PANICKED: &str = "verifying broke off: this is a bug of ours";
+/// The finding if a thread panicked: then nothing is proven.
+const PANICKED: &str =
+    "verification stopped unexpectedly: this is a bug in sportello, please report it";
 
-/// One campaign's ledger, opened to be verified; the directory must have been taken before.
+/// One campaign's ledger, opened for verification; its directory must be locked for this process.
 pub struct Inspection {
     campaign: Campaign,
     keys: Arc<HouseKeys>,
     reader: sqlite::SqliteReader,
     index: Arc<Mutex<Index>>,
-    /// Batches that receipts were found in last.
+    /// The batches in which receipts were found last.
     remembered: Mutex<VecDeque<Arc<StoredBatch>>>,
 }
 
-/// What is wrong with a ledger, in words for the operator. No personal data.
+/// What is wrong with a ledger, in words for the operator, without personal data.
 pub type Finding = String;
 
 impl Inspection {
     /// Opens the ledger of `campaign` in `directory`.
     ///
     /// # Errors
-    /// [`OpenFault`], also when the narrow tables contradict each other.
+    /// [`OpenFault`], also if its narrow table contradicts itself.
     pub fn open(
         directory: &Path,
         campaign: Campaign,
         keys: Arc<HouseKeys>,
     ) -> Result<Self, OpenFault> {
-        let sqlite::Opened { engine, reader, index } =
+        let sqlite::Opened { reader, index, .. } =
             sqlite::open(directory, campaign, Arc::clone(&keys), BOUNDS)?;
-        drop(engine);
         Ok(Self { campaign, keys, reader, index, remembered: Mutex::default() })
     }
 
@@ -71,9 +72,9 @@ impl Inspection {
         lock(&self.index).tally()
     }
 
-    /// Reads every record and decision: each opens for its subject, has the digest that was signed, stands under its batch's
-    /// root, and each batch under the next one's. What cannot be read is found too, and does not keep the rest from being
-    /// read. `progress` is told how many records were read.
+    /// Checks every record and decision: it opens for its subject and has the signed digest; every batch matches its root, and the
+    /// roots form a chain. What cannot be read is a finding too, and does not end the check. Calls `progress` with the number of
+    /// records read.
     pub fn walk(&self, progress: impl FnMut(u64)) -> Vec<Finding> {
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
         let (batches, waiting) = bounded::<(u32, StoredBatch)>(BATCHES_AHEAD_MAX);
@@ -99,7 +100,7 @@ impl Inspection {
         })
     }
 
-    /// Each root under the next, every batch there, nobody twice; what is in the batches is the examiners' work.
+    /// Checks the chain of roots, that no batch is missing, and that nobody is there twice. The examiners check the contents.
     fn walk_chain(
         &self,
         examiners: &Sender<(u32, StoredBatch)>,
@@ -135,7 +136,7 @@ impl Inspection {
             }
             previous_root = Some(batch.root);
             next = batch.first.0.saturating_add(u32::try_from(batch.entries.len()).unwrap_or(0));
-            // Those who are to examine it are there for as long as this is.
+            // The examiners run as long as this function.
             let _sent = examiners.send((number, batch));
             progress(next.into());
         }
@@ -143,7 +144,7 @@ impl Inspection {
         findings
     }
 
-    /// A batch under its signed root, and everything in it.
+    /// Checks a batch against its signed root, and everything in it.
     fn examine_all(&self, number: u32, batch: &StoredBatch) -> Vec<Finding> {
         let unsigned = batch.tree(&self.keys, self.campaign).0.root() != batch.root
             || !self.keys.signed_root(&batch.root, &batch.signature);
@@ -173,7 +174,7 @@ impl Inspection {
         None
     }
 
-    /// Everybody whose batch could not be read.
+    /// One finding for each position whose batch could not be read.
     fn unread(&self, positions: std::ops::Range<u32>) -> impl Iterator<Item = Finding> {
         positions.map(|position| {
             let code = self.keys.receipt(self.campaign, Position(position));
@@ -199,7 +200,7 @@ impl Inspection {
         let state = lock(&self.index).durable_state(position);
         if matches!(state, Some(State::Erased { .. })) {
             let erased = stored.is_empty() && self.reader.decision(position)?.is_none();
-            return Ok((!erased).then_some("it was erased, but something of it is there"));
+            return Ok((!erased).then_some("it was erased, but some of its data is still there"));
         }
         let Ok(header) = Header::decode(&stored) else {
             return Ok(Some("the record cannot be read"));
@@ -216,7 +217,7 @@ impl Inspection {
         let decided = matches!(state, Some(State::Decided(_) | State::Withdrawn(Some(_))));
         Ok(match self.reader.decision(position)? {
             None => decided.then_some("the decision is missing"),
-            Some(_) if !decided => Some("there is a decision that nobody recorded"),
+            Some(_) if !decided => Some("there is a decision that the chain does not record"),
             Some((turn, sealed)) => {
                 let at = (position, turn);
                 let opened = self.keys.open_decision(self.campaign, header.subject, at, &sealed);
@@ -225,10 +226,10 @@ impl Inspection {
         })
     }
 
-    /// Whether the ledger holds this receipt, to the letter.
+    /// Whether the ledger holds exactly this receipt.
     ///
     /// # Errors
-    /// [`StorageFault`] when the disk does not answer.
+    /// [`StorageFault`] if the disk does not answer.
     pub fn holds(&self, receipt: &Receipt) -> Result<bool, StorageFault> {
         let Some((code, position)) = ReceiptCode::parse(&receipt.receipt)
             .and_then(|code| Some((code, self.keys.position(code)?)))
@@ -273,10 +274,10 @@ impl StoredBatch {
     }
 }
 
-/// Verifies receipts against their campaign's ledgers.
+/// Whether the ledger of its campaign holds a receipt.
 ///
 /// # Errors
-/// [`StorageFault`] when the disk does not answer.
+/// [`StorageFault`] if the disk does not answer.
 pub fn holds_receipt(
     inspections: &BTreeMap<Campaign, Inspection>,
     receipt: &Receipt,
@@ -287,26 +288,26 @@ pub fn holds_receipt(
     }
 }
 
-/// Proves many receipts under the house's published keys: a signature that many share is verified once.
+/// Verifies many receipts with the published keys. A signature that many receipts share is verified once.
 pub struct Prover<'k> {
     public_keys: &'k [Vec<u8>],
     genuine: HashSet<(Digest, String)>,
 }
 
 impl<'k> Prover<'k> {
-    /// With these keys.
+    /// A prover with these public keys.
     #[must_use]
     pub fn with(public_keys: &'k [Vec<u8>]) -> Self {
         Self { public_keys, genuine: HashSet::new() }
     }
 
-    /// Whether a receipt proves itself; no ledger is needed.
+    /// Whether a receipt is genuine; needs no ledger.
     pub fn proves(&mut self, receipt: &Receipt) -> bool {
         self.checked(receipt).unwrap_or(false)
     }
 
     fn checked(&mut self, receipt: &Receipt) -> Option<bool> {
-        if receipt.state != RECEIVED {
+        if !receipt.is_received() {
             return None;
         }
         let digest = parse_content_digest(&receipt.digest)?;
@@ -323,7 +324,7 @@ impl<'k> Prover<'k> {
     }
 }
 
-/// Whether one receipt proves itself under one of the house's published keys.
+/// Whether one receipt is genuine according to one of the published keys.
 #[must_use]
 pub fn proves_itself(receipt: &Receipt, public_keys: &[Vec<u8>]) -> bool {
     Prover::with(public_keys).proves(receipt)

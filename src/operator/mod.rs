@@ -18,12 +18,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    gate::schedule::Window,
-    identity::Audience,
-    intake::Intake,
-    ledger::{Case, Tally},
+    intake::{AudienceStatus, Intake, Obstacle},
     metrics::{self as list, Exporter},
-    urn::Urn,
 };
 
 /// Time for a request's head.
@@ -41,8 +37,6 @@ pub struct Operator {
     pub exporter: Exporter,
     /// The use cases, for their counts.
     pub intake: Arc<Intake>,
-    /// The urn, for its count.
-    pub urn: Arc<Urn<Case>>,
     /// Cancelled when the server is to stop.
     pub draining: CancellationToken,
     /// Cancelled when it has stopped.
@@ -117,34 +111,26 @@ impl Operator {
         if self.draining.is_cancelled() {
             return Some("draining\n");
         }
-        let poisoned = self.intake.shelf.all().iter().any(|ledger| ledger.poisoned());
-        if poisoned {
-            return Some("storage failed: mend it and restart\n");
-        }
-        if self.intake.trail.failed() {
-            return Some("the audit trail failed: mend the storage and restart\n");
-        }
-        let short = self.intake.space.short();
-        short.then_some("the disk is nearly full: make room, then intake resumes by itself\n")
+        self.intake.health().map(|obstacle| match obstacle {
+            Obstacle::LedgerPoisoned => "storage failed: repair it and restart\n",
+            Obstacle::TrailFailed => "the audit trail failed: repair the storage and restart\n",
+            Obstacle::DiskNearlyFull => {
+                "the disk is nearly full: free some space, then intake resumes by itself\n"
+            }
+        })
     }
 
     /// Gauges that follow from what is there are set when they are asked for, so they agree with each other.
     #[expect(clippy::cast_precision_loss, reason = "people and bytes are far below 2^52")]
     fn metrics(&self) -> String {
-        let ledgers = self.intake.shelf.all();
-        let tallies: Vec<_> = ledgers.iter().map(|ledger| ledger.tally()).collect();
-        let undecided: u64 = tallies.iter().map(Tally::undecided).sum();
-        list::UNDECIDED.gauge(&[]).set(undecided as f64);
-        let pending: u64 = tallies.iter().map(|tally| tally.pending).sum();
-        list::PENDING.gauge(&[]).set(pending as f64);
-        list::URN.gauge(&[]).set(self.urn.len() as f64);
-        let poisoned = ledgers.iter().any(|ledger| ledger.poisoned());
-        list::LEDGER_POISONED.gauge(&[]).set(f64::from(u8::from(poisoned)));
-        list::DISK_FREE.gauge(&[]).set(self.intake.space.free_bytes() as f64);
-        list::DISK_RESERVE.gauge(&[]).set(self.intake.space.reserve_bytes() as f64);
-        let waiting = self.intake.waiting.waiting();
-        for (audience, waiting) in Audience::ALL.into_iter().zip(waiting) {
-            let open = matches!(self.intake.window(audience), Window::Open { .. });
+        let counts = self.intake.counts();
+        list::UNDECIDED.gauge(&[]).set(counts.undecided as f64);
+        list::PENDING.gauge(&[]).set(counts.pending as f64);
+        list::URN.gauge(&[]).set(counts.in_urn as f64);
+        list::LEDGER_POISONED.gauge(&[]).set(f64::from(u8::from(counts.poisoned)));
+        list::DISK_FREE.gauge(&[]).set(counts.disk_free_bytes as f64);
+        list::DISK_RESERVE.gauge(&[]).set(counts.disk_reserve_bytes as f64);
+        for AudienceStatus { audience, open, waiting } in counts.audiences {
             list::WINDOW_OPEN.gauge(&[audience.as_str()]).set(f64::from(u8::from(open)));
             list::WAITING.gauge(&[audience.as_str()]).set(waiting as f64);
         }

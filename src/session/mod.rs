@@ -11,10 +11,8 @@ use crate::{
     civic::FiscalCode,
     gate::leases::{Lease, Leases},
     identity::Audience,
-    ledger::{
-        audit::{Action, Object, Who},
-        seal::Subject,
-    },
+    ledger::audit::{Action, Object, Who},
+    vault::Subject,
 };
 
 /// How long a session's looking at the same thing is noted once.

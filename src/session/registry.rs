@@ -20,8 +20,8 @@ use super::{Session, Whose};
 use crate::{
     gate::leases::Lease,
     identity::{Audience, Identity},
-    ledger::{keys::fill_random, seal::Subject},
     metrics as list,
+    vault::{Subject, fill_random},
 };
 
 const TOKEN_BYTES: usize = 32;
@@ -232,7 +232,7 @@ fn fresh_texts() -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{civic::FiscalCode, gate::leases::Leases, ledger::keys::HouseKeys};
+    use crate::{civic::FiscalCode, gate::leases::Leases, vault::HouseKeys};
 
     fn open(registry: &Registry, leases: &Leases, n: u64) -> Result<(String, Arc<Session>), Full> {
         let identity = Identity {

@@ -20,7 +20,7 @@
 use std::marker::PhantomData;
 
 use super::Session;
-use crate::{civic::FiscalCode, identity::Audience, ledger::seal::Subject};
+use crate::{civic::FiscalCode, identity::Audience, vault::Subject};
 
 /// The brand: invariant in `'s`, so that no brand can be stretched or shrunk into another.
 type Brand<'s> = PhantomData<fn(&'s ()) -> &'s ()>;

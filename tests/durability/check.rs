@@ -7,10 +7,9 @@ use std::{
 };
 
 use sportello::ledger::{
-    Receipt, State,
-    engine::Verdict,
+    Receipt, ReceiptCode, State,
     handover::Handover,
-    receipt::ReceiptCode,
+    submission::Disposition,
     verify::{Inspection, proves_itself},
 };
 use tokio::task::LocalSet;
@@ -88,14 +87,16 @@ fn stands(
 ) -> Result<(), String> {
     let code = ReceiptCode::parse(&receipt.receipt).unwrap();
     let ledger = &house.ledger;
-    let (position, state) = ledger.find(code).ok_or("LOST")?;
-    let subject = house.subject(visit);
     let told = |fault: &dyn std::fmt::Display| fault.to_string();
-    let stored = ledger.application(position, subject).map_err(|fault| told(&fault))?;
-    if stored != body(visit).as_bytes() {
+    let found = house.wait(ledger.find(code)).map_err(|fault| told(&fault))?;
+    let (position, state) = found.ok_or("LOST")?;
+    let subject = house.subject(visit);
+    let stored = house.wait(ledger.read(position, subject)).map_err(|fault| told(&fault))?;
+    if stored.application != body(visit).as_bytes() {
         return Err("another application".to_owned());
     }
-    if ledger.stored_receipt(position).map_err(|fault| told(&fault))?.as_ref() != Some(receipt) {
+    let given = house.wait(ledger.receipt(position)).map_err(|fault| told(&fault))?;
+    if given.as_ref() != Some(receipt) {
         return Err("another receipt".to_owned());
     }
     let gone = matches!(state, State::Withdrawn(_));
@@ -113,7 +114,7 @@ fn stands(
         }
         _ => None,
     };
-    if ledger.decision(position, subject).map_err(|fault| told(&fault))? != expected {
+    if stored.decision != expected {
         return Err("another decision".to_owned());
     }
     Ok(())
@@ -135,11 +136,12 @@ fn repeated(house: &Arc<House>, promised: &Promised) -> Vec<String> {
             sending.spawn_local(async move { (visit, receipt, again.submit(submission).await) });
         }
         while let Some(answer) = sending.join_next().await {
-            let (visit, receipt, verdict) = answer.unwrap();
-            let told = verdict.as_ref().ok().and_then(|verdict| house.receipt(verdict, visit));
-            let fine = match (&receipt, &verdict) {
-                (Some(_), Ok(Verdict::Replayed(_))) => told == receipt,
-                (None, Ok(Verdict::Accepted(..))) => true,
+            let (visit, receipt, answer) = answer.unwrap();
+            let fine = match (&receipt, &answer) {
+                (Some(_), Ok(again @ Disposition::Replayed(_))) => {
+                    house.receipt(again, visit).await == receipt
+                }
+                (None, Ok(Disposition::Accepted(..))) => true,
                 _ => false,
             };
             if !fine {
@@ -151,8 +153,8 @@ fn repeated(house: &Arc<House>, promised: &Promised) -> Vec<String> {
             promised.received.iter().filter(|(code, _)| !promised.withdrawing.contains(*code));
         for (code, (visit, _)) in standing.take(20) {
             let other = Visit { key: visit.key + 5000, ..*visit };
-            let verdict = handover.submit(house.submission(other)).await;
-            if !matches!(verdict, Ok(Verdict::AlreadyApplied(_))) {
+            let answer = handover.submit(house.submission(other)).await;
+            if !matches!(answer, Ok(Disposition::AlreadyApplied(_))) {
                 findings.push(format!("{code}: its person could apply twice"));
             }
         }

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use sportello::ledger::{ReadFault, State, receipt::ReceiptCode, verify::Inspection};
+use sportello::ledger::{Contents, Position, ReadFault, ReceiptCode, State, verify::Inspection};
 
 use crate::{
     check::Promised,
@@ -86,23 +86,24 @@ fn met(data: &Path, promised: &Promised, how: &str, before: &[Option<State>]) ->
     let keys = Arc::clone(&house.keys);
     let mut lost = Vec::new();
     for (code, (visit, receipt)) in &promised.received {
-        let Some((position, _)) = house.ledger.find(ReceiptCode::parse(code).unwrap()) else {
+        let Some((position, _)) = find(&house, code) else {
             lost.push(code);
             continue;
         };
         let subject = house.subject(*visit);
-        match house.ledger.application(position, subject) {
-            Ok(bytes) if bytes == body(*visit).as_bytes() => {}
-            Ok(_) => wrong.push(format!("{code}: another application is shown")),
-            Err(ReadFault::Storage(_) | ReadFault::Record(_)) => lost.push(code),
-        }
-        match house.ledger.decision(position, subject) {
-            Ok(Some(decision)) if decision != outcome_of(code).as_str().as_bytes() => {
+        match house.wait(house.ledger.read(position, subject)) {
+            Ok(Contents { application, .. }) if application != body(*visit).as_bytes() => {
+                wrong.push(format!("{code}: another application is shown"));
+            }
+            Ok(Contents { decision: Some(decision), .. })
+                if decision != outcome_of(code).as_str().as_bytes() =>
+            {
                 wrong.push(format!("{code}: another decision is shown"));
             }
-            _ => {}
+            Ok(_) => {}
+            Err(ReadFault::Storage(_) | ReadFault::Record(_)) => lost.push(code),
         }
-        match house.ledger.stored_receipt(position) {
+        match house.wait(house.ledger.receipt(position)) {
             Ok(Some(stored)) if stored != *receipt => {
                 wrong.push(format!("{code}: another receipt is shown"));
             }
@@ -130,8 +131,11 @@ fn met(data: &Path, promised: &Promised, how: &str, before: &[Option<State>]) ->
 
 /// Where every application stands.
 fn states(house: &House, promised: &Promised) -> Vec<Option<State>> {
-    let codes = promised.received.keys().map(|code| ReceiptCode::parse(code).unwrap());
-    codes.map(|code| house.ledger.find(code).map(|(_, state)| state)).collect()
+    promised.received.keys().map(|code| find(house, code).map(|(_, state)| state)).collect()
+}
+
+fn find(house: &House, code: &str) -> Option<(Position, State)> {
+    house.wait(house.ledger.find(ReceiptCode::parse(code).unwrap())).ok().flatten()
 }
 
 fn verified(inspection: &Inspection, promised: &Promised) -> String {
@@ -151,7 +155,7 @@ fn a_ledger_whose_file_is_gone_is_not_begun_anew_over_its_log() {
     let place = place();
     write_image(&image, place.path());
     let fault = House::open(place.path()).err().unwrap().to_string();
-    assert!(fault.contains("it is missing, and its log is there"), "{fault}");
+    assert!(fault.contains("the file is missing, but its write-ahead log is there"), "{fault}");
     let log = file("iscro-2024.sqlite-wal");
     assert_eq!(read_image(place.path())[&log], image[&log], "the log is as it was");
 }

@@ -44,7 +44,7 @@ pub(crate) fn setting(name: &str) -> Option<u64> {
 pub(crate) fn seed() -> u64 {
     let seed = setting("SPORTELLO_TEST_SEED").unwrap_or_else(|| {
         let mut seed = [0; 4];
-        sportello::ledger::keys::fill_random(&mut seed);
+        sportello::vault::fill_random(&mut seed);
         u32::from_le_bytes(seed).into()
     });
     println!("SPORTELLO_TEST_SEED={seed}");

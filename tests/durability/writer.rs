@@ -18,18 +18,19 @@ use sportello::{
     clock::Clock,
     config::{Flags, Settings},
     ledger::{
-        Case, Ledger, Position, Receipt,
-        engine::{FIRST, Ruling, Submission, Verdict},
+        Answer, Case, Ledger, Position, Receipt,
+        book::record::Header,
+        change::{Ruling, Turn},
         handover::Handover,
-        keys::HouseKeys,
+        local::LocalEngine,
         proof::sha256,
-        record::Header,
-        seal::Subject,
         shelf::Shelf,
+        submission::{Disposition, Submission},
     },
     schemes::{Campaign, Outcome, Rules, Scheme},
     server,
     urn::Urn,
+    vault::{HouseKeys, Subject},
 };
 use tokio::task::{JoinSet, LocalSet};
 
@@ -85,7 +86,8 @@ pub(crate) fn settings(data: &Path) -> Settings {
 pub(crate) struct House {
     pub(crate) keys: Arc<HouseKeys>,
     pub(crate) shelf: Shelf,
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl House {
@@ -96,11 +98,18 @@ impl House {
         let urn: Arc<Urn<Case>> = Arc::new(Urn::new(URN_APPLICATIONS, 1));
         let clock =
             Clock::standing_at(DAY.at(12, 0, 0, 0).in_tz("Europe/Rome").unwrap().timestamp());
-        let shelf =
-            Shelf::take(&data.join("ledger"), Arc::clone(&keys), urn, clock, settings.ledger())?;
+        let engine = LocalEngine::take(
+            &data.join("ledger"),
+            Arc::clone(&keys),
+            urn,
+            clock,
+            settings.ledger(),
+        )?;
+        let shelf = Shelf::new(engine);
         shelf.open(CAMPAIGN)?;
         let ledger = shelf.get(CAMPAIGN).unwrap();
-        Ok(Self { keys, shelf, ledger })
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        Ok(Self { keys, shelf, ledger, runtime })
     }
 
     pub(crate) fn subject(&self, visit: Visit) -> Subject {
@@ -116,15 +125,24 @@ impl House {
         Submission::sealed(keys, &header, key, digest, bytes.as_bytes(), application)
     }
 
-    pub(crate) fn receipt(&self, verdict: &Verdict, visit: Visit) -> Option<Receipt> {
-        match verdict {
-            Verdict::Accepted(position, batch, _) => {
+    /// Waits for an answer of the ledger, outside a runtime.
+    pub(crate) fn wait<T>(&self, answer: Answer<'_, T>) -> T {
+        self.runtime.block_on(answer)
+    }
+
+    pub(crate) async fn receipt(&self, disposition: &Disposition, visit: Visit) -> Option<Receipt> {
+        match disposition {
+            Disposition::Accepted(position, batch, _) => {
                 let digest = sha256(body(visit).as_bytes());
-                Some(self.ledger.receipt(*position, DAY, &digest, batch).unwrap())
+                Some(batch.receipt(*position, DAY, &digest).unwrap())
             }
-            Verdict::Replayed(position) => self.ledger.stored_receipt(*position).ok().flatten(),
-            Verdict::KeyReused | Verdict::AlreadyApplied(_) => None,
+            Disposition::Replayed(position) => self.ledger.receipt(*position).await.ok().flatten(),
+            Disposition::KeyReused | Disposition::AlreadyApplied(_) => None,
         }
+    }
+
+    fn code(&self, position: Position) -> String {
+        self.keys.receipt(CAMPAIGN, position).to_string()
     }
 }
 
@@ -215,7 +233,7 @@ impl People {
         if self.dice.chance(40)
             && let Some((visit, position)) = self.dice.pick(&standing).copied()
         {
-            let receipt = house.ledger.code(position).to_string();
+            let receipt = house.code(position);
             say(marks, &Mark::Withdrawing { receipt: receipt.clone() });
             house.ledger.withdraw(position).await.unwrap();
             say(marks, &Mark::Withdrawn { receipt });
@@ -246,11 +264,11 @@ impl People {
 }
 
 fn ruling(house: &House, (visit, position): (Visit, Position)) -> Ruling {
-    let outcome = outcome_of(&house.ledger.code(position).to_string());
+    let outcome = outcome_of(&house.code(position));
     let subject = house.subject(visit);
     let decision = outcome.as_str().as_bytes();
-    let decision = house.keys.seal_decision(CAMPAIGN, subject, (position, FIRST), decision);
-    Ruling { position, turn: FIRST, outcome, decision }
+    let decision = house.keys.seal_decision(CAMPAIGN, subject, (position, Turn::First), decision);
+    Ruling { position, turn: Turn::First, outcome, decision }
 }
 
 async fn send(
@@ -259,11 +277,11 @@ async fn send(
     marks: Arc<Mutex<fs::File>>,
     visit: Visit,
 ) -> Option<(Visit, Position)> {
-    let verdict = handover.submit(house.submission(visit)).await.unwrap();
-    let receipt = house.receipt(&verdict, visit)?;
+    let disposition = handover.submit(house.submission(visit)).await.unwrap();
+    let receipt = house.receipt(&disposition, visit).await?;
     say(&marks, &Mark::Received { visit, receipt });
-    match verdict {
-        Verdict::Accepted(position, ..) => Some((visit, position)),
+    match disposition {
+        Disposition::Accepted(position, ..) => Some((visit, position)),
         _ => None,
     }
 }

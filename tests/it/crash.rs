@@ -236,7 +236,7 @@ fn setting(name: &str) -> Option<u64> {
 
 fn fresh_seed() -> u64 {
     let mut seed = [0; 8];
-    sportello::ledger::keys::fill_random(&mut seed);
+    sportello::vault::fill_random(&mut seed);
     u64::from_le_bytes(seed)
 }
 

@@ -30,7 +30,7 @@ use super::lottery::{Commitment, Number, Seed};
 use crate::{
     civic::FiscalCode,
     identity::Audience,
-    ledger::{keys::HouseKeys, seal::Subject},
+    vault::{HouseKeys, Subject},
 };
 
 /// Rounds whose seeds are told, the latest ones.

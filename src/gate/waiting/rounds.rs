@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     gate::lottery::{Commitment, Number, Seed},
-    ledger::keys::HouseKeys,
+    vault::HouseKeys,
 };
 
 /// The place of somebody who was called is kept free for so long after they were expected, seconds. They may still come later,

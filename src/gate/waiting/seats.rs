@@ -3,7 +3,7 @@
 use hashbrown::HashTable;
 
 use super::Asking;
-use crate::{gate::lottery::Number, identity::Audience, ledger::seal::Subject};
+use crate::{gate::lottery::Number, identity::Audience, vault::Subject};
 
 /// Where somebody stands in the order of things.
 #[derive(Clone, Copy, PartialEq, Eq)]

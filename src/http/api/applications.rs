@@ -11,8 +11,8 @@ use super::super::{
     request::{Asked, Public, one},
 };
 use crate::{
-    intake::{Key, Standing},
-    ledger::{State, receipt::ReceiptCode},
+    intake::SubmittedApplication,
+    ledger::{ReceiptCode, State},
     session::scope::Scope,
 };
 
@@ -43,11 +43,11 @@ pub(super) async fn submit(
 ) -> Result<Reply, Problem> {
     let key = idempotency_key(asked.headers)?;
     // Before the body is read: a refusal is cheap.
-    public.desk.intake.space.admits()?;
+    public.desk.intake.admits()?;
     let body: Bytes = read_json(asked.headers, body, public.body).await?;
     let receipt = public
         .desk
-        .submit(scope, Key::Chosen(key), &body)
+        .submit(scope, key, &body)
         .await
         .map_err(|fault| Problem::of_submission(fault, scope.subject()))?;
     let mut location = String::new();
@@ -63,7 +63,7 @@ pub(super) async fn show(
     scope: Scope<'_>,
     asked: &Asked<'_>,
 ) -> Result<Reply, Problem> {
-    let standing = public.desk.read(scope, code(asked)?).await?;
+    let standing = public.desk.intake.read(scope, code(asked)?).await?;
     Ok(Reply::personal(StatusCode::OK, scope.show(standing.map(|standing| told(&standing)))))
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn withdraw(
     scope: Scope<'_>,
     asked: &Asked<'_>,
 ) -> Result<Reply, Problem> {
-    public.desk.withdraw(scope, code(asked)?).await?;
+    public.desk.intake.withdraw(scope, code(asked)?).await?;
     Ok(Reply::empty())
 }
 
@@ -91,7 +91,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<&str, Kind> {
 }
 
 /// The application and the decision are JSON already, the former to the letter as it was sent.
-fn told(standing: &Standing) -> Vec<u8> {
+fn told(standing: &SubmittedApplication) -> Vec<u8> {
     let state = match standing.state {
         State::Waiting | State::Drawn => "received",
         State::Decided(_) => "decided",
@@ -105,9 +105,9 @@ fn told(standing: &Standing) -> Vec<u8> {
     let mut told = head.to_string().into_bytes();
     told.pop();
     told.extend_from_slice(b",\"application\":");
-    told.extend_from_slice(&standing.application);
+    told.extend_from_slice(&standing.contents.application);
     told.extend_from_slice(b",\"decision\":");
-    told.extend_from_slice(standing.decision.as_deref().unwrap_or(b"null"));
+    told.extend_from_slice(standing.contents.decision.as_deref().unwrap_or(b"null"));
     told.push(b'}');
     told
 }

@@ -18,13 +18,9 @@ use super::super::{
     problem::{Kind, Language, Problem},
     request::{Asked, Public},
 };
-use crate::{
-    identity::Audience,
-    intake::Key,
-    session::{
-        Session,
-        scope::{Scope, within},
-    },
+use crate::session::{
+    Session,
+    scope::{Scope, within},
 };
 
 /// Lines of one batch on their way to the ledger; a client that does not read its answers stops the reading here.
@@ -39,13 +35,10 @@ pub(super) fn take(
     asked: &Asked<'_>,
     mut content: Unread,
 ) -> Result<Reply, Problem> {
-    if scope.audience() != Audience::Intermediaries {
-        return Err(Kind::IntermediariesOnly.into());
-    }
+    public.desk.intake.admits_batch(scope)?;
     if !is_ndjson(asked.headers) {
         return Err(Kind::MediaType.into());
     }
-    public.desk.intake.space.admits()?;
     let (answers, reply) = Reply::lines(ANSWERS_AHEAD_MAX);
     let batch = Batch {
         public: Rc::clone(public),
@@ -102,18 +95,15 @@ impl Batch {
         let (public, session, language) =
             (Rc::clone(&self.public), Arc::clone(&self.session), self.language);
         self.under_way.push_back(tokio::task::spawn_local(async move {
-            within(&session, async |scope| {
-                match public.desk.submit(scope, Key::OfContent, &line).await {
-                    Ok(receipt) => {
-                        let told =
-                            receipt.map(|receipt| serde_json::to_vec(&receipt).unwrap_or_default());
-                        guard::release_line(Reply::line(scope.show(told)), &session)
-                    }
-                    Err(fault) => {
-                        let problem =
-                            Problem::of_submission(fault, scope.subject()).at_line(number);
-                        guard::release_line(Reply::problem(&problem, language), &session)
-                    }
+            within(&session, async |scope| match public.desk.submit_line(scope, &line).await {
+                Ok(receipt) => {
+                    let told =
+                        receipt.map(|receipt| serde_json::to_vec(&receipt).unwrap_or_default());
+                    guard::release_line(Reply::line(scope.show(told)), &session)
+                }
+                Err(fault) => {
+                    let problem = Problem::of_submission(fault, scope.subject()).at_line(number);
+                    guard::release_line(Reply::problem(&problem, language), &session)
                 }
             })
             .await

@@ -12,7 +12,7 @@ use super::super::{
 use crate::session::scope::Scope;
 
 pub(super) async fn show(public: &Public, scope: Scope<'_>) -> Result<Reply, Problem> {
-    let draft = public.desk.draft(scope).await?.ok_or(Kind::NotFound)?;
+    let draft = public.desk.intake.draft(scope).await?.ok_or(Kind::NotFound)?;
     Ok(Reply::personal(StatusCode::OK, scope.show(draft)))
 }
 
@@ -23,10 +23,10 @@ pub(super) async fn save(
     asked: &Asked<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    public.desk.intake.space.admits()?;
+    public.desk.intake.admits()?;
     let draft = read_json(asked.headers, body, public.body).await?;
     is_object(&draft)?;
-    public.desk.save_draft(scope, draft).await?;
+    public.desk.intake.save_draft(scope, draft).await?;
     Ok(Reply::empty())
 }
 

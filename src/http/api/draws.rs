@@ -9,7 +9,7 @@ use crate::civic::local_time;
 const CACHE_SECONDS: u32 = 1;
 
 pub(super) fn show(public: &Public) -> Reply {
-    let drawn = public.desk.intake.waiting.drawn();
+    let drawn = public.desk.intake.draws();
     let told: Vec<Value> = drawn
         .iter()
         .map(|round| {

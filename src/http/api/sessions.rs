@@ -51,7 +51,7 @@ pub(super) fn show(scope: Scope<'_>) -> Reply {
 }
 
 pub(super) fn leave(public: &Public, token: &str) -> Reply {
-    public.desk.intake.sessions.close(token);
+    public.desk.intake.leave(token);
     Reply::empty()
 }
 

@@ -3,11 +3,10 @@
 use std::cell::RefCell;
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::super::{guard::Reply, request::Public};
-use crate::{civic::local_time, gate::schedule::Window, identity::Audience, intake::Intake};
+use crate::{civic::local_time, gate::schedule::Window, intake::Status};
 
 /// How long a cache may keep the status, seconds.
 const CACHE_SECONDS: u32 = 1;
@@ -18,19 +17,20 @@ pub struct LastStatus(RefCell<(i64, Bytes)>);
 
 pub(super) fn show(public: &Public) -> Reply {
     let intake = &public.desk.intake;
-    let now = intake.clock.now();
+    let now = intake.now();
     let mut last = public.status.0.borrow_mut();
     if last.1.is_empty() || last.0 != now.as_second() {
-        *last = (now.as_second(), told(intake, now).into());
+        *last = (now.as_second(), told(&intake.status(now)).into());
     }
     Reply::public("application/json", last.1.clone(), CACHE_SECONDS)
 }
 
-fn told(intake: &Intake, now: Timestamp) -> String {
-    let today = local_time::date_at(now);
-    let audiences: Map<String, Value> = Audience::ALL
-        .map(|audience| {
-            let told = match intake.schedule.window(audience, now) {
+fn told(status: &Status) -> String {
+    let audiences: Map<String, Value> = status
+        .windows
+        .iter()
+        .map(|(audience, window)| {
+            let told = match *window {
                 Window::Open { until } => {
                     json!({ "open": true, "until": until.map(local_time::rfc3339) })
                 }
@@ -40,27 +40,25 @@ fn told(intake: &Intake, now: Timestamp) -> String {
             };
             (audience.as_str().to_owned(), told)
         })
-        .into_iter()
         .collect();
-    let campaigns: Vec<Value> = intake
-        .rules
-        .campaigns()
-        .map(|window| {
+    let campaigns: Vec<Value> = status
+        .campaigns
+        .iter()
+        .map(|(window, open)| {
             json!({
                 "scheme": window.campaign.scheme.as_str(),
                 "year": window.campaign.year,
                 "opensOn": window.opens_on.to_string(),
                 "closesOn": window.closes_on.to_string(),
-                "open": window.contains(today),
+                "open": open,
             })
         })
         .collect();
-    let (round, commitment) = intake.waiting.next_round();
     json!({
-        "now": local_time::rfc3339(now),
+        "now": local_time::rfc3339(status.now),
         "audiences": audiences,
         "campaigns": campaigns,
-        "draw": { "round": round, "commitment": commitment.to_string() },
+        "draw": { "round": status.round, "commitment": status.commitment.to_string() },
     })
     .to_string()
 }

@@ -1,40 +1,37 @@
-//! One event of the trail, and who stands behind it.
+//! An event of the trail, and the person behind it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::{
-        Position,
-        keys::HouseKeys,
-        seal::{Place, SealBroken, Subject},
-    },
-    Who,
+use super::super::position::Position;
+use crate::{
+    civic::FiscalCode,
+    schemes::{Campaign, Scheme},
+    vault::{HouseKeys, Place, SealBroken, Subject},
 };
-use crate::schemes::{Campaign, Scheme};
 
 /// Bytes of a stored event: time, action, subject, actor, principal, scheme, year, position.
 pub(super) const EVENT_BYTES: usize = 8 + 1 + 3 * 16 + 1 + 2 + 4;
-/// Stands where an object has its scheme when there is none.
+/// The scheme's byte of an event without an object.
 const NO_SCHEME: u8 = 0xff;
-/// Version of a sealed actor, its whole header.
+/// The header of a sealed actor: its version.
 const HEADER: [u8; 1] = [1];
 
-/// What was done to somebody's data. What becomes of an application stands in its ledger; here stands who looked, and who asked.
+/// What was done to a person's data. Changes of an application are in its ledger; here are showings and requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Action {
     /// An application, and its decision if there was one, was shown.
     ApplicationShown = 1,
-    /// Its withdrawal was asked for; the ledger tells whether it was withdrawn.
+    /// Its withdrawal was requested; the ledger says whether it was withdrawn.
     WithdrawalAsked = 2,
     /// A draft was shown.
     DraftShown = 3,
-    /// A draft was kept.
+    /// A draft was stored.
     DraftSaved = 4,
-    /// Somebody was let in.
+    /// A person was let in.
     Entered = 6,
-    /// An estimate was shown that rests on what the institute knows itself.
+    /// An estimate was shown that uses the institute's own figures.
     EstimateShown = 5,
 }
 
@@ -62,17 +59,26 @@ impl Action {
     }
 }
 
-/// Which application it was about, if it was about one.
+/// A person who looks at data or changes them.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'w> {
+    /// The person.
+    pub fiscal_code: FiscalCode,
+    /// The office they act for.
+    pub office: Option<&'w str>,
+}
+
+/// The application concerned, if any.
 pub type Object = Option<(Campaign, Position)>;
 
-/// Somebody did something to somebody's data.
+/// A person did something to a person's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// When.
     pub at: Timestamp,
     /// What.
     pub action: Action,
-    /// To whose data.
+    /// Whose data it concerns.
     pub subject: Subject,
     /// Who, as a person.
     pub actor: Subject,
@@ -98,7 +104,7 @@ impl Event {
         into.extend_from_slice(&position.to_be_bytes());
     }
 
-    /// The events of a row, or nothing if the row is damaged.
+    /// Decodes the events of a row; `None` if the row is damaged.
     pub(super) fn decode_all(bytes: &[u8]) -> Option<Vec<Self>> {
         let (rows, rest) = bytes.as_chunks::<EVENT_BYTES>();
         rest.is_empty().then(|| rows.iter().map(Self::decode).collect())?
@@ -131,15 +137,15 @@ impl Event {
     }
 }
 
-/// Somebody who appears in the trail: keyed hashes for the events, and who it is, sealed.
+/// A person who appears in the trail: keyed hashes for the events, and the sealed name.
 pub(super) struct Actor {
     pub(super) person: Subject,
     pub(super) principal: Subject,
-    /// Made only when it is written.
+    /// Sealed only when it is written.
     named: Named,
 }
 
-/// Who it is, as it is sealed.
+/// The name of an actor, as it is sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Named {
@@ -168,7 +174,7 @@ impl Actor {
         }
     }
 
-    /// Two keyed hashes, a length, and who it is, sealed for the person.
+    /// Appends two keyed hashes, a length, and the name, sealed for the person.
     pub(super) fn encode(&self, keys: &HouseKeys, into: &mut Vec<u8>) {
         let named = serde_json::to_vec(&self.named).unwrap_or_default();
         let sealed = keys.seal(Place::Trail, self.person, &HEADER, &named);
@@ -180,7 +186,7 @@ impl Actor {
 }
 
 impl<'a> StoredActor<'a> {
-    /// The actors of a row, or nothing if the row is damaged.
+    /// Decodes the actors of a row; `None` if the row is damaged.
     pub(super) fn decode_all(mut bytes: &'a [u8]) -> Option<Vec<Self>> {
         let mut actors = Vec::new();
         while !bytes.is_empty() {

@@ -1,4 +1,4 @@
-//! One month's file of the trail.
+//! The file of one month of the trail.
 
 use std::{
     fs,
@@ -9,12 +9,14 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{
-    engine::OpenFault,
-    engines::files::{self, Form, reading},
-    keys::HouseKeys,
+    fault::OpenFault,
+    local::{
+        files::{self, Form, reading},
+        sqlite_fault::store_error,
+    },
     proof::{Digest, trail_root},
 };
-use crate::civic::local_time;
+use crate::{civic::local_time, vault::HouseKeys};
 
 pub(in crate::ledger) const FORM: Form = Form {
     application_id: 0x5370_7461,
@@ -23,14 +25,14 @@ pub(in crate::ledger) const FORM: Form = Form {
     CREATE TABLE trail (number INTEGER PRIMARY KEY, written_at INTEGER NOT NULL, events BLOB NOT NULL,
                         actors BLOB NOT NULL, control TEXT NOT NULL, root BLOB NOT NULL, signature TEXT NOT NULL) STRICT",
 };
-/// Rows copied with one commit.
+/// Rows copied in one transaction.
 const ROWS_AT_A_TIME: i64 = 4096;
-/// The chain of what commands did, which write beside a server and have a file of their own.
+/// The chain of what commands did. Commands write while a server runs, so they have a file of their own.
 const COMMANDS: &str = "commands";
 const PREFIX: &str = "audit-";
 const SUFFIX: &str = ".sqlite";
 
-/// A month of the trail, by its name `YYYY-MM`, which sorts in time.
+/// A month of the trail, by its name `YYYY-MM`, which sorts by time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Month(String);
 
@@ -50,7 +52,7 @@ impl Month {
         Self(local_time::date_at(at).strftime("%Y-%m").to_string())
     }
 
-    /// The month so many before this one.
+    /// The month that is `months` before the one of `at`.
     pub(super) fn before(at: Timestamp, months: u64) -> Self {
         let first = local_time::date_at(at).first_of_month();
         let earlier =
@@ -58,7 +60,7 @@ impl Month {
         Self(earlier.strftime("%Y-%m").to_string())
     }
 
-    /// Whether it goes on from the month before it, as all do but the chain of commands.
+    /// Whether it continues the chain of the month before, as all but the chain of commands do.
     pub(super) fn is_chained(&self) -> bool {
         self.0 != COMMANDS
     }
@@ -67,7 +69,7 @@ impl Month {
         directory.join(format!("{PREFIX}{}{SUFFIX}", self.0))
     }
 
-    /// The months that the directory holds, oldest first.
+    /// The months in the directory, oldest first.
     pub(super) fn all(directory: &Path) -> Result<Vec<Self>, OpenFault> {
         let fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
         let mut months = Vec::new();
@@ -83,20 +85,20 @@ impl Month {
         Ok(months)
     }
 
-    /// Opens the month for its one writer; a new file begins with a row that holds the root it goes on from.
+    /// Opens the month for its only writer. A new file begins with a row that holds the root it continues from.
     pub(super) fn open(
         &self,
         directory: &Path,
         keys: &HouseKeys,
-        goes_on_from: Digest,
+        previous_root: Digest,
         now: Timestamp,
     ) -> Result<(Connection, i64, Digest), OpenFault> {
         let path = self.file(directory);
         let connection = FORM.open(directory, &path)?;
-        let store = |source| OpenFault::Store { path: path.clone(), source };
+        let store = |source| store_error(&path, source);
         if last(&connection).map_err(store)?.is_none() {
-            let signature = keys.sign_root(&goes_on_from);
-            let row = Stored { root: goes_on_from, signature, ..Stored::at(now) };
+            let signature = keys.sign_root(&previous_root);
+            let row = Stored { root: previous_root, signature, ..Stored::at(now) };
             row.insert(&connection).map_err(store)?;
         }
         let (number, root, signature) = last(&connection).map_err(store)?.unwrap_or_default();
@@ -106,17 +108,17 @@ impl Month {
         Ok((connection, number, root))
     }
 
-    /// The last root of the month, for the next one to go on from.
+    /// The last root of the month, from which the next one continues.
     pub(super) fn last_root(&self, directory: &Path) -> Result<Digest, OpenFault> {
         let path = self.file(directory);
         let last = self.read(directory).and_then(|connection| last(&connection));
         Ok(last
-            .map_err(|source| OpenFault::Store { path, source })?
+            .map_err(|source| store_error(&path, source))?
             .map(|(_, root, _)| root)
             .unwrap_or_default())
     }
 
-    /// Opens the month for reading, beside a server that writes it.
+    /// Opens the month for reading; a server may be writing it.
     pub(super) fn read(&self, directory: &Path) -> rusqlite::Result<Connection> {
         reading(&self.file(directory))
     }
@@ -127,7 +129,7 @@ impl Month {
     }
 }
 
-/// Months that retention may be set to, so that dates stay within the calendar.
+/// Upper bound of the retention, months, so that dates stay within the calendar.
 const MONTHS_MAX: u64 = 1200;
 
 impl std::fmt::Display for Month {
@@ -137,7 +139,7 @@ impl std::fmt::Display for Month {
 }
 
 impl Stored {
-    /// A row without anything in it yet.
+    /// An empty row.
     pub(super) fn at(at: Timestamp) -> Self {
         Self {
             number: 0,
@@ -180,7 +182,7 @@ impl Stored {
     }
 }
 
-/// Notes what an operator's command did, beside a server that may be running.
+/// Records what an operator's command did; a server may be running.
 ///
 /// # Errors
 /// [`OpenFault`].
@@ -190,13 +192,13 @@ pub fn note_command(
     now: Timestamp,
     what: &str,
 ) -> Result<(), OpenFault> {
-    // Opening writes its log over itself, which no two may do at a time, nor one while another appends.
+    // Opening rewrites the log, so only one process at a time may open or append.
     let turn = files::take_turn(directory);
     let _turn =
         turn.map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
     let commands = Month(COMMANDS.to_owned());
     let (connection, ..) = commands.open(directory, keys, Digest::default(), now)?;
-    let store = |source| OpenFault::Store { path: commands.file(directory), source };
+    let store = |source| store_error(&commands.file(directory), source);
     let transaction = connection.unchecked_transaction().map_err(store)?;
     let (number, previous, _) = last(&transaction).map_err(store)?.unwrap_or_default();
     let mut row = Stored { number: number + 1, control: what.to_owned(), ..Stored::at(now) };
@@ -206,7 +208,7 @@ pub fn note_command(
     transaction.commit().map_err(store)
 }
 
-/// The rows that a copy lacks, as [`backup`](crate::ledger::backup) asks for them.
+/// Copies the rows that `main` lacks of the attached schema `source`; see [`backup`](crate::ledger::backup).
 pub(in crate::ledger) fn copy(
     connection: &Connection,
     progress: &mut dyn FnMut(u64),

@@ -1,4 +1,4 @@
-//! Reading the trail and the ledgers together: what happened to one person's data, in the order of time.
+//! Searching the trail and the ledgers together: what happened to one person's data, ordered by time.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,13 +11,12 @@ use rusqlite::params;
 
 use super::{
     super::{
-        Position,
-        engine::{Change, OpenFault, Reader as _, StorageFault, StoredBatch},
-        engines::sqlite::{Bounds, SqliteReader, file_of},
-        keys::HouseKeys,
+        book::{record::Header, sign::StoredBatch},
+        change::Change,
+        fault::{OpenFault, StorageFault, StoreError},
+        local::sqlite::{SqliteReader, file_of},
+        position::Position,
         proof::Digest,
-        record::Header,
-        seal::Subject,
     },
     event::{Event, Named, StoredActor},
     month::{Month, Stored},
@@ -25,22 +24,22 @@ use super::{
 use crate::{
     civic::FiscalCode,
     schemes::{Campaign, Outcome},
+    vault::{HouseKeys, Subject},
 };
 
-/// Rows read at a time, so that nobody who writes waits for a reader.
+/// Rows read in one transaction, so that a search never delays the writer's checkpoints for long.
 const ROWS_AT_A_TIME: i64 = 1024;
-const BOUNDS: Bounds = Bounds { wal_bytes_max: u64::MAX, readers_max: 1 };
 
-/// One line of an answer.
+/// One line of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// When.
     pub at: Timestamp,
-    /// What was done, one word.
+    /// What was done, in one word.
     pub what: String,
-    /// The receipt code of the application it was done to.
+    /// The receipt code of the application concerned.
     pub receipt: Option<String>,
-    /// The fiscal code of whoever did it; nothing for the counter itself.
+    /// The fiscal code of the person who did it; `None` for the server itself.
     pub by: Option<String>,
     /// The office they acted for.
     pub office: Option<String>,
@@ -60,8 +59,8 @@ pub enum SearchFault {
     Month {
         /// Which month.
         month: String,
-        /// What the store said.
-        source: rusqlite::Error,
+        /// What the store reported.
+        source: StoreError,
     },
     /// A month of the trail is damaged.
     #[error("audit trail of {month}: row {row} cannot be read; run sportello verify")]
@@ -73,7 +72,7 @@ pub enum SearchFault {
     },
 }
 
-/// A search, beside a server that may be running.
+/// A search; a server may be running.
 pub struct Search {
     directory: PathBuf,
     keys: Arc<HouseKeys>,
@@ -81,7 +80,7 @@ pub struct Search {
     code: FiscalCode,
 }
 
-/// Something that happened, before it is known who is behind the hashes.
+/// Something that happened, before its hashes are resolved to names.
 struct Found {
     at: Timestamp,
     what: String,
@@ -90,7 +89,7 @@ struct Found {
 }
 
 impl Search {
-    /// A search for what happened to the data of `code`.
+    /// A search for the person with `code`.
     #[must_use]
     pub fn of(directory: &Path, keys: Arc<HouseKeys>, code: &FiscalCode) -> Self {
         let subject = keys.subject(code);
@@ -109,16 +108,16 @@ impl Search {
         for campaign in campaigns.filter(|campaign| file_of(&self.directory, *campaign).exists()) {
             self.ledger(campaign, &mut found)?;
         }
-        self.told(found)
+        self.resolve(found)
     }
 
-    /// What the person did, to their own data and to others', as far as the trail has it, oldest first.
+    /// What the person did to their own data and to others', according to the trail, oldest first.
     ///
     /// # Errors
     /// [`SearchFault`].
     pub fn done_by(&self) -> Result<Vec<Line>, SearchFault> {
         let found = self.events(|event| event.actor == self.subject)?;
-        self.told(found)
+        self.resolve(found)
     }
 
     fn events(&self, wanted: impl Fn(&Event) -> bool) -> Result<Vec<Found>, SearchFault> {
@@ -140,10 +139,10 @@ impl Search {
         Ok(found)
     }
 
-    /// What a ledger has of the person: every batch is looked through for their claim.
+    /// What a ledger holds of the person: looks for their claim in every batch.
     fn ledger(&self, campaign: Campaign, found: &mut Vec<Found>) -> Result<(), SearchFault> {
         let claim = self.keys.claim(self.subject, campaign);
-        let reader = SqliteReader::new(file_of(&self.directory, campaign), BOUNDS);
+        let reader = SqliteReader::new(file_of(&self.directory, campaign), 1);
         let mut theirs = HashSet::new();
         for number in 1..=reader.batches()? {
             let Some(batch) = reader.batch(number)? else { continue };
@@ -152,7 +151,7 @@ impl Search {
             for (position, entry) in (first.0..).map(Position).zip(&entries) {
                 if entry.claim == claim {
                     theirs.insert(position);
-                    // What was erased, or is damaged, no longer says who handed it in.
+                    // A record that was erased or is damaged no longer says who submitted it.
                     let header = reader.record(position)?.map(|stored| Header::decode(&stored));
                     let by =
                         header.and_then(Result::ok).map(|header| (header.actor, header.principal));
@@ -165,7 +164,7 @@ impl Search {
             {
                 found.push(Found {
                     at,
-                    what: told_change(change),
+                    what: name_of(change),
                     object: Some((campaign, position)),
                     by: None,
                 });
@@ -174,8 +173,8 @@ impl Search {
         Ok(())
     }
 
-    /// Puts names to the hashes and everything in order.
-    fn told(&self, mut found: Vec<Found>) -> Result<Vec<Line>, SearchFault> {
+    /// Resolves the hashes to names, and sorts.
+    fn resolve(&self, mut found: Vec<Found>) -> Result<Vec<Line>, SearchFault> {
         found.sort_by_key(|found| found.at);
         let itself = (self.subject, self.subject);
         let strangers: HashSet<_> =
@@ -240,8 +239,8 @@ pub fn controls(directory: &Path) -> Result<Vec<(Timestamp, String)>, SearchFaul
     Ok(controls)
 }
 
-/// Walks the whole trail: every row is under its root, every root signed, every month goes on from one before it. Returns
-/// what is wrong, in words for the operator.
+/// Verifies the whole trail: every row matches its root, every root is signed, every month continues an earlier one. Returns what
+/// is wrong, in words for the operator.
 ///
 /// # Errors
 /// [`SearchFault`].
@@ -267,7 +266,7 @@ pub fn inspect(directory: &Path, keys: &HouseKeys) -> Result<Vec<String>, Search
             };
             if !chained || !keys.signed_root(&row.root, &row.signature) {
                 findings.push(format!(
-                    "audit trail of {month}: row {} was changed, or one before it",
+                    "audit trail of {month}: row {} was changed, or the one before it",
                     row.number
                 ));
             }
@@ -279,7 +278,7 @@ pub fn inspect(directory: &Path, keys: &HouseKeys) -> Result<Vec<String>, Search
     Ok(findings)
 }
 
-fn told_change(change: Change) -> String {
+fn name_of(change: Change) -> String {
     let decided = |word: &str, outcome: Outcome| format!("{word}-{}", outcome.as_str());
     match change {
         Change::Decided(outcome) => decided("decided", outcome),
@@ -299,13 +298,16 @@ fn each_row(
     Ok(())
 }
 
-/// The rows of a month, some at a time: a long read would keep the writer's log from being moved into place.
+/// Reads the rows of a month in short transactions: a long one would prevent checkpoints.
 fn each_row_of(
     directory: &Path,
     month: &Month,
     mut look: impl FnMut(&Stored) -> Result<(), SearchFault>,
 ) -> Result<(), SearchFault> {
-    let fault = |source| SearchFault::Month { month: month.to_string(), source };
+    let fault = |source: rusqlite::Error| SearchFault::Month {
+        month: month.to_string(),
+        source: source.into(),
+    };
     let connection = month.read(directory).map_err(fault)?;
     let mut from = i64::MIN;
     loop {

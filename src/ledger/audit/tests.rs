@@ -4,8 +4,11 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::{
-    ledger::{Position, engines::files::take_directory, keys::HouseKeys},
+    civic::FiscalCode,
+    clock::Clock,
+    ledger::{local::files::take_directory, position::Position},
     schemes::{Campaign, Scheme},
+    vault::HouseKeys,
 };
 
 const CONFIG: Config = Config { months_kept: 24, queue_events_max: 16, entered_wait_ms: 5 };
@@ -29,13 +32,13 @@ fn at(text: &str) -> Timestamp {
 }
 
 impl House {
-    fn trail(&self) -> Trail {
+    fn trail(&self) -> LocalTrail {
         self.trail_with(CONFIG)
     }
 
-    fn trail_with(&self, config: Config) -> Trail {
+    fn trail_with(&self, config: Config) -> LocalTrail {
         let (keys, clock) = (Arc::clone(&self.keys), self.clock.clone());
-        Trail::open(self.directory.path(), keys, clock, config).unwrap()
+        LocalTrail::open(self.directory.path(), keys, clock, config).unwrap()
     }
 
     fn did(&self, n: u64) -> Vec<String> {
@@ -64,7 +67,7 @@ fn clerk(n: u64) -> Who<'static> {
     Who { fiscal_code: FiscalCode::made_up(n), office: Some("patronato-1") }
 }
 
-async fn look(house: &House, trail: &Trail, who: Who<'_>, whose: u64) {
+async fn look(house: &House, trail: &LocalTrail, who: Who<'_>, whose: u64) {
     let subject = house.keys.subject(&FiscalCode::made_up(whose));
     trail.note(Action::ApplicationShown, subject, who, Some((CAMPAIGN, Position(7)))).await;
 }

@@ -1,4 +1,4 @@
-//! The thread that writes the trail: what waits is written with one sync, a new month gets a new file.
+//! The thread that writes the trail: one sync for everything that waits, a new file for each month.
 
 use std::{
     collections::HashSet,
@@ -18,17 +18,20 @@ use tokio::{
 };
 
 use super::{
-    super::{engine::OpenFault, keys::HouseKeys, proof::Digest, seal::Subject},
-    Config, Entered, Note,
+    super::{fault::OpenFault, local::sqlite_fault::store_error, proof::Digest},
+    config::Config,
     event::{Actor, Event},
-    lost,
     month::{Month, Stored},
+    pending::{Entered, Note, lost},
 };
-use crate::metrics as list;
+use crate::{
+    metrics as list,
+    vault::{HouseKeys, Subject},
+};
 
-/// People remembered as named; past it some are named again, which costs bytes and nothing else.
+/// People remembered as named in this month's file. Beyond it names are written again, which only costs bytes.
 const NAMED_MAX: usize = 100_000;
-/// Events written with one sync, besides those who entered.
+/// Events written with one sync, besides enterings.
 const ROW_EVENTS_MAX: usize = 1024;
 
 pub(super) struct Writer {
@@ -39,11 +42,11 @@ pub(super) struct Writer {
     connection: Connection,
     number: i64,
     root: Digest,
-    /// Whom this month's file names already.
+    /// The people whom this month's file names already.
     named: HashSet<(Subject, Subject)>,
 }
 
-/// What is written together.
+/// What is written with one sync.
 #[derive(Default)]
 struct Gathered {
     events: Vec<(Event, Actor)>,
@@ -66,7 +69,7 @@ impl Gathered {
         }
     }
 
-    /// Whether there is more to write than who entered.
+    /// Whether there is more to write than enterings.
     fn urgent(&self) -> bool {
         !self.events.is_empty() || !self.controls.is_empty() || self.close
     }
@@ -98,7 +101,7 @@ impl Writer {
         Ok(Self { directory, keys, config, month, connection, number, root, named: HashSet::new() })
     }
 
-    /// Works until it is told to close or something fails, which is final.
+    /// Works until it is closed, or until a write fails, which is final.
     pub(super) async fn run(
         mut self,
         mut notes: mpsc::Receiver<Note>,
@@ -108,7 +111,7 @@ impl Writer {
         while let Some(first) = notes.recv().await {
             let mut gathered = Gathered::default();
             gathered.add(first);
-            self.wait_for_company(&mut gathered, &mut notes).await;
+            self.gather_enterings(&mut gathered, &mut notes).await;
             while gathered.events.len() < ROW_EVENTS_MAX
                 && let Ok(note) = notes.try_recv()
             {
@@ -118,10 +121,10 @@ impl Writer {
             if let Err(fault) = self.write(&gathered) {
                 failed.store(true, Ordering::Release);
                 list::AUDIT_FAILED.gauge(&[]).set(1.0);
-                tracing::error!(%fault, "the audit trail has failed: mend the storage and restart");
+                tracing::error!(%fault, "the audit trail has failed: repair the storage and restart");
                 gathered.entered.iter().for_each(|(event, _)| lost(event));
                 entered.lose();
-                // Closing would sync again, and what a failed sync left is known only after a restart.
+                // Closing would sync again; what is on disk after a failed sync is known only after a restart.
                 std::mem::forget(self);
                 return;
             }
@@ -134,8 +137,8 @@ impl Writer {
         }
     }
 
-    /// Nobody waits for those who entered: more of them may come, until somebody brings what is urgent.
-    async fn wait_for_company(&self, gathered: &mut Gathered, notes: &mut mpsc::Receiver<Note>) {
+    /// No client waits for an entering, so more of them may gather until something urgent arrives.
+    async fn gather_enterings(&self, gathered: &mut Gathered, notes: &mut mpsc::Receiver<Note>) {
         let deadline = Instant::now() + Duration::from_millis(self.config.entered_wait_ms);
         while !gathered.urgent()
             && let Ok(Some(note)) = timeout_at(deadline, notes.recv()).await
@@ -149,8 +152,7 @@ impl Writer {
         if Month::of(now) != self.month {
             self.turn_to(now)?;
         }
-        let store =
-            |source| OpenFault::Store { path: self.directory.join(self.month.to_string()), source };
+        let store = |source| store_error(&self.directory.join(self.month.to_string()), source);
         let transaction = self.connection.unchecked_transaction().map_err(store)?;
         let (mut number, mut root) = (self.number, self.root);
         let mut named = Vec::new();
@@ -193,12 +195,12 @@ impl Writer {
     }
 }
 
-/// Removes the months that are older than is to be kept.
+/// Removes the months that are older than the retention.
 fn retire(directory: &Path, now: Timestamp, config: Config) -> Result<(), OpenFault> {
     let oldest = Month::before(now, config.months_kept);
     for month in Month::all(directory)?.into_iter().filter(|month| *month < oldest) {
         month.remove(directory)?;
-        tracing::info!(%month, "a month of the audit trail was kept as long as it had to be, and is removed");
+        tracing::info!(%month, "a month of the audit trail is older than the retention: removed");
     }
     Ok(())
 }

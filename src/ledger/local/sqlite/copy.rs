@@ -1,18 +1,22 @@
-//! Copying a ledger: batch by batch, each with its records and decisions, as it was written.
+//! Copying a ledger for a backup: batch by batch, each with its records and decisions.
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{BATCH_COLUMNS, batch_from, decision_id};
+use super::{
+    reader::{BATCH_COLUMNS, batch_from, decision_id},
+    writer::erase,
+};
 use crate::ledger::{
-    engine::{AGAIN, Change, FIRST, StoredBatch},
+    book::sign::StoredBatch,
+    change::{Change, Turn},
     proof::Digest,
 };
 
-/// Batches copied with one commit.
+/// Batches copied in one transaction.
 const BATCHES_AT_A_TIME: u32 = 256;
 
-/// The batches that a copy lacks of the attached schema `source`, up to the last one that is there now, as
-/// [`backup`](crate::ledger::backup) asks for them.
+/// Copies the batches that `main` lacks of the attached schema `source`, up to the last one at the time of the call; see
+/// [`backup`](crate::ledger::backup).
 pub(in crate::ledger) fn copy(
     connection: &Connection,
     progress: &mut dyn FnMut(u64),
@@ -45,7 +49,7 @@ pub(in crate::ledger) fn copy(
     Ok(Some(rows))
 }
 
-/// One batch with everything in it; returns its records, or nothing if the source is damaged.
+/// Copies one batch with its records and decisions, and returns the number of records; `None` if the source is damaged.
 fn copy_batch(connection: &Connection, number: u32) -> rusqlite::Result<Option<u64>> {
     let sql = format!("SELECT {BATCH_COLUMNS} FROM source.batches WHERE number = ?1");
     let stored = connection.prepare_cached(&sql)?.query_row([number], batch_from).optional()?;
@@ -65,11 +69,11 @@ fn copy_batch(connection: &Connection, number: u32) -> rusqlite::Result<Option<u
     }
     for (position, change) in changes {
         let turn = match change {
-            Change::Decided(_) => FIRST,
-            Change::Revised(_) => AGAIN,
+            Change::Decided(_) => Turn::First,
+            Change::Revised(_) => Turn::Again,
             Change::Withdrawn(_) => continue,
             Change::Erased => {
-                super::writer::erase(connection, position)?;
+                erase(connection, position)?;
                 continue;
             }
         };

@@ -1,37 +1,38 @@
-//! What is kept of an application: a readable header that says whose it is, and the application itself, sealed.
+//! The stored record of an application: a readable header that names its subject, and the sealed application.
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 1 | version of this layout, 2 |
-//! | 1 | channel it came by |
-//! | 4 | day it was received on, in days since 1970-01-01, big-endian |
+//! | 1 | channel |
+//! | 4 | filing date, in days since 1970-01-01, big-endian |
 //! | 16 | subject: whose data it is |
-//! | 16 | principal: who handed it in, a person for themselves or an intermediary's office |
-//! | 16 | actor: the person who did so |
+//! | 16 | principal: who submitted it, the person or an intermediary's office |
+//! | 16 | actor: the person who acted |
 //! | 1 + 12 + n + 16 | number of the house's secret, nonce, sealed application, tag (AES-256-GCM; campaign and header are its associated data) |
 
 use jiff::civil::Date;
 
 use super::{
-    Position,
-    keys::HouseKeys,
+    super::{change::Turn, position::Position},
     packing,
-    seal::{SealBroken, Subject},
 };
-use crate::schemes::Campaign;
+use crate::{
+    schemes::Campaign,
+    vault::{HouseKeys, SealBroken, Subject},
+};
 
 const VERSION: u8 = 2;
-/// Stands where a record has its channel, so that neither can be taken for the other.
+/// Takes the place of the channel in a decision's header, so that the two cannot be confused.
 const DECISION: u8 = 0xd0;
-pub(super) const HEADER_BYTES: usize = 54;
+const HEADER_BYTES: usize = 54;
 
-/// The way by which an application came in.
+/// The channel through which an application was submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Channel {
-    /// One person's own application over the API.
+    /// A citizen's own application.
     Citizen = 0,
-    /// Handed in by an authorised intermediary.
+    /// Submitted by an authorised intermediary.
     Intermediary = 1,
 }
 
@@ -56,23 +57,23 @@ impl Channel {
 /// The readable part of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// By which way it came.
+    /// The channel through which it was submitted.
     pub channel: Channel,
-    /// On which day, Europe/Rome. The hour is not kept: it would be an order.
+    /// The filing date, Europe/Rome. The time of day is not stored: it would be an order.
     pub received_on: Date,
     /// Whose data it is.
     pub subject: Subject,
-    /// Who handed it in; the subject for a citizen, the office for an intermediary.
+    /// Who submitted it: the subject for a citizen, the office for an intermediary.
     pub principal: Subject,
-    /// The person who did so; the subject for a citizen.
+    /// The person who acted; the subject for a citizen.
     pub actor: Subject,
 }
 
 /// Why a record cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordFault {
-    /// Too short, or of an unknown version: damaged, or written by a later release.
-    #[error("a record has an unknown form")]
+    /// It is too short or has an unknown version: damaged, or written by a later release.
+    #[error("a record has an unknown format")]
     Form,
     /// It was erased, by law or order.
     #[error("a record was erased")]
@@ -83,7 +84,7 @@ pub enum RecordFault {
 }
 
 impl Header {
-    /// The header of what a citizen hands in for themselves.
+    /// The header of a citizen's own application.
     #[must_use]
     pub fn of_citizen(citizen: Subject, received_on: Date) -> Self {
         let (subject, principal, actor) = (citizen, citizen, citizen);
@@ -101,11 +102,11 @@ impl Header {
         bytes
     }
 
-    /// Reads the header in front of a stored record, without opening the record.
+    /// Reads the header of a stored record without opening the record.
     ///
     /// # Errors
     /// [`RecordFault::Form`].
-    pub(super) fn decode(stored: &[u8]) -> Result<Self, RecordFault> {
+    pub(in crate::ledger) fn decode(stored: &[u8]) -> Result<Self, RecordFault> {
         let header = stored.get(..HEADER_BYTES).ok_or(RecordFault::Form)?;
         let array = |range: std::ops::Range<usize>| {
             let mut bytes = [0; 16];
@@ -127,13 +128,13 @@ impl Header {
 }
 
 impl HouseKeys {
-    /// Makes the record of an application, sealed for its subject.
+    /// Seals the record of an application for its subject.
     #[must_use]
     pub fn seal_record(&self, campaign: Campaign, header: &Header, application: &[u8]) -> Vec<u8> {
         self.seal(campaign, header.subject, &header.encode(), application)
     }
 
-    /// Opens a record for `subject`: the bytes of the application as they were sent.
+    /// Opens a record for `subject`, and returns the application's bytes as they were sent.
     ///
     /// # Errors
     /// [`RecordFault::Seal`] if the record is another subject's: raise the alarm and show nothing.
@@ -146,14 +147,13 @@ impl HouseKeys {
         Ok(self.open(campaign, subject, HEADER_BYTES, stored)?)
     }
 
-    /// Seals a decision for its subject, bound to the position that it belongs to and to its turn there: the first decision
-    /// is 0, one that took the place of a pending one comes after it.
+    /// Seals a decision for its subject, bound to its position and turn.
     #[must_use]
     pub fn seal_decision(
         &self,
         campaign: Campaign,
         subject: Subject,
-        (position, turn): (Position, u8),
+        (position, turn): (Position, Turn),
         decision: &[u8],
     ) -> Vec<u8> {
         self.seal(campaign, subject, &decision_header(position, turn), &packing::pack(decision))
@@ -167,7 +167,7 @@ impl HouseKeys {
         &self,
         campaign: Campaign,
         subject: Subject,
-        (position, turn): (Position, u8),
+        (position, turn): (Position, Turn),
         stored: &[u8],
     ) -> Result<Vec<u8>, RecordFault> {
         let header = decision_header(position, turn);
@@ -179,17 +179,17 @@ impl HouseKeys {
     }
 }
 
-fn decision_header(position: Position, turn: u8) -> [u8; 7] {
+fn decision_header(position: Position, turn: Turn) -> [u8; 7] {
     let [a, b, c, d] = position.0.to_be_bytes();
-    [VERSION, DECISION, turn, a, b, c, d]
+    [VERSION, DECISION, turn as u8, a, b, c, d]
 }
 
 /// Days since 1970-01-01.
-pub(super) fn day_number(date: Date) -> i32 {
+pub(in crate::ledger) fn day_number(date: Date) -> i32 {
     EPOCH.until(date).map_or(0, |span| span.get_days())
 }
 
-pub(super) fn day_of(number: i32) -> Option<Date> {
+pub(in crate::ledger) fn day_of(number: i32) -> Option<Date> {
     EPOCH.checked_add(jiff::Span::new().try_days(number).ok()?).ok()
 }
 

@@ -1,35 +1,30 @@
-//! Files of ours, kept by `SQLite`: private, marked as ours, synced on every commit.
+//! Our `SQLite` files: readable by their owner only, marked as ours, synced on every commit.
 
 use std::{fs, io, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{
-    super::{
-        engine::OpenFault,
-        keys::{parent_of, private_directory, sync_directory},
-    },
-    log,
-};
+use super::{super::fault::OpenFault, sqlite_fault::store_error, wal};
+use crate::private_files::{parent_of, private_directory, sync_directory};
 
-/// A page of a file: a handful of records.
+/// Bytes of a page; it holds about six records.
 pub(in crate::ledger) const PAGE_BYTES: u32 = 8192;
 
-/// How long a connection waits for another of this process.
+/// How long a connection waits for a lock that another connection holds.
 pub(in crate::ledger) const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// What a kind of file is known by, and its tables.
+/// A kind of file: its marks and its tables.
 pub(in crate::ledger) struct Form {
-    /// `PRAGMA application_id`: whose file it is.
+    /// `PRAGMA application_id`: marks the file as ours.
     pub(in crate::ledger) application_id: i32,
-    /// `PRAGMA user_version`: the form of its tables.
+    /// `PRAGMA user_version`: the version of its tables.
     pub(in crate::ledger) version: i32,
-    /// Makes the tables.
+    /// Creates the tables.
     pub(in crate::ledger) schema: &'static str,
 }
 
 impl Form {
-    /// Opens a file for its one writer, made if there is none. One that is not of this form is left as it is.
+    /// Opens a file for its only writer, and creates it if it is missing. A file of another kind or version is not changed.
     ///
     /// # Errors
     /// [`OpenFault`].
@@ -38,16 +33,16 @@ impl Form {
         directory: &Path,
         path: &Path,
     ) -> Result<Connection, OpenFault> {
-        let store = |source| OpenFault::Store { path: path.to_owned(), source };
+        let store = |source| store_error(path, source);
         let directory_fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
-        let log = log::log_of(path);
+        let log = wal::wal_of(path);
         if !path.exists() && fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
-            // SQLite would begin anew and throw the log away.
-            let what = "it is missing, and its log is there".to_owned();
+            // SQLite would create an empty file and discard the log.
+            let what = "the file is missing, but its write-ahead log is there".to_owned();
             return Err(OpenFault::Damaged { path: path.to_owned(), what });
         }
-        log::write_again(&log).map_err(directory_fault)?;
-        // SQLite gives its log the permissions of the file that it belongs to.
+        wal::rewrite(&log).map_err(directory_fault)?;
+        // SQLite gives the log the permissions of its file.
         private_file(path).map_err(directory_fault)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(store)?;
@@ -57,19 +52,19 @@ impl Form {
         if fresh {
             self.make(&connection).map_err(store)?;
         }
-        // The file and its log have their names now; they must survive a power cut, too.
+        // The file and its log exist now; sync their names, so that they survive a power cut.
         sync_directory(directory).map_err(directory_fault)?;
         Ok(connection)
     }
 
-    /// Whether a file is of this kind, whatever its form.
+    /// Whether a file is of this kind, in any version.
     pub(in crate::ledger) fn is_of(&self, path: &Path) -> rusqlite::Result<bool> {
         let id: i32 =
             reading(path)?.pragma_query_value(None, "application_id", |row| row.get(0))?;
         Ok(id == self.application_id)
     }
 
-    /// Opens a file for reading beside its writer; nothing if there is none.
+    /// Opens a file for reading while its writer may be running; `None` if there is none.
     ///
     /// # Errors
     /// [`OpenFault`].
@@ -77,15 +72,14 @@ impl Form {
         if !path.exists() {
             return Ok(None);
         }
-        let connection =
-            reading(path).map_err(|source| OpenFault::Store { path: path.to_owned(), source })?;
+        let connection = reading(path).map_err(|source| store_error(path, source))?;
         self.examine(&connection, path)?;
         Ok(Some(connection))
     }
 
-    /// Whether the file is new; a fault if it is somebody else's or of another form.
+    /// Whether the file is new; an error if it is of another kind or version.
     fn examine(&self, connection: &Connection, path: &Path) -> Result<bool, OpenFault> {
-        let store = |source| OpenFault::Store { path: path.to_owned(), source };
+        let store = |source| store_error(path, source);
         let foreign = |what| OpenFault::Foreign { path: path.to_owned(), what };
         let pragma = |name: &str| {
             connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(store)
@@ -95,10 +89,13 @@ impl Form {
             .map_err(store)?;
         match (tables, pragma("application_id")?, pragma("user_version")?) {
             (0, 0, 0) => Ok(true),
-            (_, id, _) if id != self.application_id => Err(foreign("it is not ours".to_owned())),
-            (_, _, version) if version != self.version => {
-                Err(foreign(format!("its form is {version}, this release knows {}", self.version)))
+            (_, id, _) if id != self.application_id => {
+                Err(foreign("it is not a file of this program".to_owned()))
             }
+            (_, _, version) if version != self.version => Err(foreign(format!(
+                "its version is {version}, this release reads {}",
+                self.version
+            ))),
             _ => Ok(false),
         }
     }
@@ -111,12 +108,13 @@ impl Form {
     }
 }
 
-/// A connection that writes nothing. Opened read-write all the same: readers share the log's index with the writer.
+/// A connection that writes nothing. It is opened read-write, because readers share the log's index with the writer.
 pub(in crate::ledger) fn reading(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_WAIT)?;
     connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -1024)?;
     Ok(connection)
 }
 
@@ -128,23 +126,23 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
         return Err(rusqlite::Error::InvalidParameterName(format!("journal_mode is {mode}")));
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // Rows are appended, so a small cache serves; a large one was measured to cost CPU.
+    // Rows are appended, so a small cache suffices; a large one was measured to cost CPU time.
     connection.pragma_update(None, "cache_size", -4096)?;
     connection.pragma_update(None, "cache_spill", "OFF")?;
     connection.set_prepared_statement_cache_capacity(16);
     Ok(())
 }
 
-/// Opens a file, made if it is missing, that its owner alone may read.
+/// Opens a file with mode 0600, and creates it if it is missing.
 fn private_file(path: &Path) -> io::Result<fs::File> {
     fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-/// Removes a file with its log and the log's index. The file goes first: cut short, this leaves a log alone, which nobody takes
-/// for a ledger, and not a ledger that lacks its end.
+/// Removes a file, its log and the log's index. The file goes first: an interruption leaves a log alone, which is never opened as
+/// a ledger, instead of a ledger without its end.
 ///
 /// # Errors
-/// What the system says; files that are gone already are no fault.
+/// The I/O error; a missing file is no error.
 pub(in crate::ledger) fn remove(path: &Path) -> io::Result<()> {
     for end in ["", "-wal", "-shm"] {
         match fs::remove_file(format!("{}{end}", path.display())) {
@@ -155,20 +153,20 @@ pub(in crate::ledger) fn remove(path: &Path) -> io::Result<()> {
     sync_directory(parent_of(path))
 }
 
-/// Waits for its turn among the commands that write beside a server; the turn ends when the file is dropped.
+/// Waits for the lock of commands that write while a server runs; dropping the file releases it.
 ///
 /// # Errors
-/// What the system says.
+/// The I/O error.
 pub(in crate::ledger) fn take_turn(directory: &Path) -> io::Result<fs::File> {
     let turn = private_file(&directory.join("commands.lock"))?;
     turn.lock()?;
     Ok(turn)
 }
 
-/// Makes the ledgers' directory and takes it for this process alone, until the file is dropped.
+/// Creates the ledgers' directory and locks it for this process; dropping the file releases it.
 ///
 /// # Errors
-/// [`OpenFault::InUse`] when another process holds it, [`OpenFault::Directory`] when it cannot be made.
+/// [`OpenFault::InUse`] if another process has locked it, [`OpenFault::Directory`] if it cannot be created.
 pub fn take_directory(directory: &Path) -> Result<fs::File, OpenFault> {
     let fault = |source: io::Error| OpenFault::Directory { path: directory.to_owned(), source };
     private_directory(directory).map_err(fault)?;

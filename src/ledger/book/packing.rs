@@ -1,27 +1,27 @@
-//! Decisions packed for the disk: most of a decision's text is the same in every other one.
+//! Compression of decisions with LZ4 and a dictionary: most of a decision's text is the same in every decision.
 //!
-//! A packed decision is the number of the phrase book it was packed with, then an LZ4 block. A phrase book is never
-//! changed, for what was packed with it must come back to the letter; a better one gets the next number.
+//! A packed decision is the number of its dictionary, then an LZ4 block. A dictionary never changes, because stored decisions need
+//! it; a better one gets the next number.
 
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 
-/// The phrase books, oldest first; the newest packs.
-const BOOKS: [&[u8]; 1] = [include_bytes!("packing/phrases-1.ndjson")];
+/// The dictionaries, oldest first. New decisions use the newest.
+const DICTIONARIES: [&[u8]; 1] = [include_bytes!("packing/phrases-1.ndjson")];
 
-/// Packs the text of a decision.
+/// Compresses the text of a decision.
 pub(super) fn pack(text: &[u8]) -> Vec<u8> {
-    let newest = BOOKS.len() - 1;
-    let packed = compress_prepend_size_with_dict(text, BOOKS[newest]);
+    let newest = DICTIONARIES.len() - 1;
+    let packed = compress_prepend_size_with_dict(text, DICTIONARIES[newest]);
     let mut bytes = Vec::with_capacity(1 + packed.len());
     bytes.push(u8::try_from(newest).unwrap_or(u8::MAX));
     bytes.extend_from_slice(&packed);
     bytes
 }
 
-/// The text that was packed, or nothing if it was packed by a later release.
+/// Decompresses a decision; `None` if it is damaged, or if a later release packed it.
 pub(super) fn unpack(bytes: &[u8]) -> Option<Vec<u8>> {
     let (number, packed) = bytes.split_first()?;
-    decompress_size_prepended_with_dict(packed, BOOKS.get(usize::from(*number))?).ok()
+    decompress_size_prepended_with_dict(packed, DICTIONARIES.get(usize::from(*number))?).ok()
 }
 
 #[cfg(test)]
@@ -52,14 +52,14 @@ mod tests {
     #[test]
     fn what_a_later_release_packed_is_not_guessed_at() {
         let mut packed = pack(b"{}");
-        packed[0] = u8::try_from(BOOKS.len()).unwrap();
+        packed[0] = u8::try_from(DICTIONARIES.len()).unwrap();
         assert_eq!(unpack(&packed), None);
         assert_eq!(unpack(&[]), None);
     }
 
     #[test]
     fn a_phrase_book_is_never_changed() {
-        let digests = BOOKS.map(|book| sha256(book)[..4].to_vec());
+        let digests = DICTIONARIES.map(|book| sha256(book)[..4].to_vec());
         assert_eq!(digests, [[242, 127, 155, 218]]);
     }
 }

@@ -1,32 +1,36 @@
-//! The ledger against a model: random people, keys, bodies, decisions, withdrawals and restarts.
+//! Compares the ledger with a model: random people, keys, bodies, decisions, withdrawals and restarts.
 
 use std::{collections::HashSet, path::Path, sync::Arc};
 
 use proptest::prelude::*;
 
 use super::{
-    Channel, Position, State, Tally,
-    engine::{AGAIN, Batch, Change, Engine as _, FIRST, Reader as _, Ruling, Submission, Verdict},
-    engines::{
-        log,
-        sqlite::{self, Bounds, Opened},
+    super::{
+        book::{
+            batch::Batch,
+            record::{Channel, Header},
+        },
+        change::{Change, Ruling, State, Tally, Turn},
+        position::Position,
+        proof::sha256,
+        submission::{Disposition, Submission},
+        verify::Inspection,
     },
-    keys::HouseKeys,
-    lock,
-    proof::sha256,
-    record::Header,
-    verify::Inspection,
+    index::lock,
+    sqlite::{self, Bounds, Opened},
+    wal::wal_of,
 };
 use crate::{
     application,
     civic::FiscalCode,
     schemes::{Campaign, Outcome, Rules, Scheme},
+    vault::HouseKeys,
 };
 
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 const DAY: jiff::civil::Date = jiff::civil::date(2024, 9, 16);
 
-/// One thing that happens; several may happen in one batch.
+/// An event; a batch holds several.
 #[derive(Clone, Debug)]
 enum Event {
     Submit { person: u64, key: u8, body: u8 },
@@ -52,10 +56,10 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What the ledger should hold, written as simply as it can be said.
+/// What the ledger should hold, in the simplest form.
 #[derive(Default)]
 struct Model {
-    /// Person, key and body of each application, in the order of positions, and where it stands.
+    /// Person, key, body and state of each application, in the order of positions.
     records: Vec<(u64, u8, u8, State)>,
     tally: Tally,
 }
@@ -147,7 +151,7 @@ fn body(person: u64, body: u8) -> String {
         .replace("mario", &format!("mail{body}"))
 }
 
-fn submission(keys: &HouseKeys, person: u64, key: u8, version: u8) -> Submission {
+pub(super) fn submission(keys: &HouseKeys, person: u64, key: u8, version: u8) -> Submission {
     let subject = keys.subject(&FiscalCode::made_up(person));
     let bytes = body(person, version);
     let header = Header::of_citizen(subject, DAY);
@@ -157,23 +161,23 @@ fn submission(keys: &HouseKeys, person: u64, key: u8, version: u8) -> Submission
     Submission::sealed(keys, &header, key, digest, bytes.as_bytes(), application)
 }
 
-/// What a batch is made of is gathered in this order: submissions, rulings, withdrawals; erasures come in one of their own.
+/// Applies events in the order of a batch: submissions, rulings, withdrawals; erasures come in a batch of their own.
 fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Event]) {
     let mut batch = Batch::default();
-    let (mut verdicts, mut rulings, mut withdrawals) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut dispositions, mut rulings, mut withdrawals) = (Vec::new(), Vec::new(), Vec::new());
     let durable = model.records.len();
     let at = |nth: usize| Position(u32::try_from(nth % durable.max(1)).unwrap());
     for event in events {
         if let Event::Submit { person, key, body } = *event {
             batch.submissions.push(submission(keys, person, key, body));
-            verdicts.push(model.submit(person, key, body));
+            dispositions.push(model.submit(person, key, body));
         }
     }
     let mut ruled = HashSet::new();
     for event in events.iter().filter(|_| durable > 0) {
         let (nth, outcome, turn) = match *event {
-            Event::Decide { nth, outcome } => (nth, outcome, FIRST),
-            Event::DecideAgain { nth, outcome } => (nth, outcome, AGAIN),
+            Event::Decide { nth, outcome } => (nth, outcome, Turn::First),
+            Event::DecideAgain { nth, outcome } => (nth, outcome, Turn::Again),
             _ => continue,
         };
         let (position, outcome) = (at(nth), Outcome::ALL[outcome]);
@@ -182,8 +186,8 @@ fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Eve
         let decision = keys.seal_decision(CAMPAIGN, subject, (position, turn), text);
         batch.rulings.push(Ruling { position, turn, outcome, decision });
         // Within one batch an application is ruled on once.
-        let counts =
-            !ruled.contains(&position) && model.decide(position.0 as usize, outcome, turn == AGAIN);
+        let counts = !ruled.contains(&position)
+            && model.decide(position.0 as usize, outcome, turn == Turn::Again);
         if counts {
             ruled.insert(position);
         }
@@ -195,7 +199,7 @@ fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Eve
             withdrawals.push(model.withdraw(at(nth).0 as usize));
         }
     }
-    let written = opened.engine.write(&batch).unwrap();
+    let written = opened.bookkeeper.write(&batch).unwrap();
     let erasing = Batch {
         erasures: events
             .iter()
@@ -208,16 +212,16 @@ fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Eve
     };
     let erasures: Vec<_> =
         erasing.erasures.iter().map(|position| model.erase(position.0 as usize)).collect();
-    let erased = opened.engine.write(&erasing).unwrap();
-    let told = |verdict: &Verdict| match verdict {
-        Verdict::Accepted(position, ..) => Expected::Accepted(position.0 as usize),
-        Verdict::Replayed(position) => Expected::Replayed(position.0 as usize),
-        Verdict::KeyReused => Expected::KeyReused,
-        Verdict::AlreadyApplied(position) => Expected::AlreadyApplied(position.0 as usize),
+    let erased = opened.bookkeeper.write(&erasing).unwrap();
+    let told = |disposition: &Disposition| match disposition {
+        Disposition::Accepted(position, ..) => Expected::Accepted(position.0 as usize),
+        Disposition::Replayed(position) => Expected::Replayed(position.0 as usize),
+        Disposition::KeyReused => Expected::KeyReused,
+        Disposition::AlreadyApplied(position) => Expected::AlreadyApplied(position.0 as usize),
     };
     let changed =
         |changes: &[Option<Change>]| changes.iter().map(Option::is_some).collect::<Vec<_>>();
-    assert_eq!(written.verdicts.iter().map(told).collect::<Vec<_>>(), verdicts);
+    assert_eq!(written.dispositions.iter().map(told).collect::<Vec<_>>(), dispositions);
     assert_eq!(changed(&written.rulings), rulings);
     assert_eq!(changed(&written.withdrawals), withdrawals);
     assert_eq!(changed(&erased.erasures), erasures);
@@ -285,20 +289,20 @@ proptest! {
     }
 }
 
-/// The longest log, in times of its bound, while every batch takes eight people.
+/// The largest size of the log, in multiples of its bound, while each batch holds eight submissions.
 fn longest_log(helped: bool) -> u64 {
     const BOUND: u64 = 1 << 20;
     let directory = tempfile::tempdir().unwrap();
     let keys = HouseKeys::from_master(&[7; 32]);
     let mut opened = open(directory.path());
-    let log = log::log_of(&sqlite::file_of(directory.path(), CAMPAIGN));
+    let log = wal_of(&sqlite::file_of(directory.path(), CAMPAIGN));
     let mut longest = 0;
     for people in (0..4096).step_by(8) {
         let submissions = (people..people + 8).map(|person| submission(&keys, person, 0, 0));
         let batch = Batch { submissions: submissions.collect(), ..Batch::default() };
-        opened.engine.write(&batch).unwrap();
-        if opened.engine.tidy().unwrap() && helped {
-            opened.reader.checkpoint().unwrap();
+        opened.bookkeeper.write(&batch).unwrap();
+        if opened.bookkeeper.tidy().unwrap() && helped {
+            opened.checkpointer.checkpoint().unwrap();
         }
         longest = longest.max(std::fs::metadata(&log).unwrap().len());
     }

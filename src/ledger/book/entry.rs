@@ -1,19 +1,21 @@
-//! The narrow table's entries and the signed tree over them.
+//! The narrow table: what the index and the proofs need of each record, and the changes of each batch.
 
-use std::sync::Arc;
-
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::civil::Date;
 
 use super::{
-    Position,
-    engine::{Change, Entry, SignedBatch, StoredBatch, Submission},
-    keys::{Generation, HouseKeys},
-    proof::{Digest, Proof, Tree, house_leaf, receipt_leaf},
-    receipt::ReceiptCode,
+    super::{
+        change::Change,
+        position::Position,
+        proof::{Digest, receipt_leaf},
+        receipt::ReceiptCode,
+        submission::Submission,
+    },
     record::{Channel, day_number, day_of},
-    seal::{Claim, KeyHash},
 };
-use crate::schemes::{Campaign, Outcome};
+use crate::{
+    schemes::Outcome,
+    vault::{Claim, KeyHash},
+};
 
 /// Bytes of a stored entry: claim, key, digest, day, channel.
 const ENTRY_BYTES: usize = 16 + 16 + 32 + 4 + 1;
@@ -23,6 +25,21 @@ const WITHDRAWN_UNDECIDED: u8 = 0x10;
 const WITHDRAWN_DECIDED: u8 = 0x20;
 const REVISED: u8 = 0x30;
 const ERASED: u8 = 0x40;
+
+/// One row of the narrow table: what the index and the proofs need of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What may exist once.
+    pub claim: Claim,
+    /// The hash of the idempotency key.
+    pub key: KeyHash,
+    /// SHA-256 of the application's bytes.
+    pub digest: Digest,
+    /// The channel through which it was submitted.
+    pub channel: Channel,
+    /// The filing date, Europe/Rome.
+    pub received_on: Date,
+}
 
 impl From<&Submission> for Entry {
     fn from(submission: &Submission) -> Self {
@@ -37,7 +54,7 @@ impl From<&Submission> for Entry {
 }
 
 impl Entry {
-    pub(super) fn encode_all(entries: &[Self]) -> Vec<u8> {
+    pub(in crate::ledger) fn encode_all(entries: &[Self]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(entries.len() * ENTRY_BYTES);
         for entry in entries {
             bytes.extend_from_slice(&entry.claim.0);
@@ -49,14 +66,14 @@ impl Entry {
         bytes
     }
 
-    /// The entries of a stored row, or nothing if the row is damaged.
-    pub(super) fn decode_all(bytes: &[u8]) -> Option<Vec<Self>> {
+    /// Decodes a stored row; `None` if it is damaged.
+    pub(in crate::ledger) fn decode_all(bytes: &[u8]) -> Option<Vec<Self>> {
         let (rows, rest) = bytes.as_chunks::<ENTRY_BYTES>();
         rest.is_empty().then(|| rows.iter().map(Self::decode).collect())?
     }
 
-    /// The leaf of its receipt.
-    pub(super) fn leaf(&self, code: ReceiptCode) -> Digest {
+    /// The leaf of its receipt in the batch's tree.
+    pub(in crate::ledger) fn leaf(&self, code: ReceiptCode) -> Digest {
         receipt_leaf(&code.to_string(), &self.received_on.to_string(), &self.digest)
     }
 
@@ -76,7 +93,7 @@ impl Entry {
 }
 
 impl Change {
-    pub(super) fn encode_all(changes: &[(Position, Self)]) -> Vec<u8> {
+    pub(in crate::ledger) fn encode_all(changes: &[(Position, Self)]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(changes.len() * CHANGE_BYTES);
         for (position, change) in changes {
             bytes.extend_from_slice(&position.0.to_be_bytes());
@@ -91,8 +108,8 @@ impl Change {
         bytes
     }
 
-    /// The changes of a stored row, or nothing if the row is damaged.
-    pub(super) fn decode_all(bytes: &[u8]) -> Option<Vec<(Position, Self)>> {
+    /// Decodes a stored row; `None` if it is damaged.
+    pub(in crate::ledger) fn decode_all(bytes: &[u8]) -> Option<Vec<(Position, Self)>> {
         let (rows, rest) = bytes.as_chunks::<CHANGE_BYTES>();
         rest.is_empty().then(|| rows.iter().copied().map(Self::decode).collect())?
     }
@@ -109,97 +126,6 @@ impl Change {
             _ => return None,
         };
         Some((Position(u32::from_be_bytes(*position)), change))
-    }
-}
-
-impl HouseKeys {
-    /// The tree over a batch, its receipts and what the house adds, and the receipts' codes in the order of their positions.
-    pub(super) fn tree(
-        &self,
-        campaign: Campaign,
-        batch: &Contents<'_>,
-    ) -> (Tree, Vec<ReceiptCode>) {
-        let code = |offset| self.receipt(campaign, Position(batch.first.0 + offset));
-        let codes: Vec<_> = (0..).map(code).take(batch.entries.len()).collect();
-        let mut leaves = Vec::with_capacity(batch.entries.len() + 1);
-        leaves.push(house_leaf(
-            batch.previous_root,
-            batch.written_at,
-            batch.encoded,
-            batch.changes,
-        ));
-        leaves.extend(codes.iter().zip(batch.entries).map(|(code, entry)| entry.leaf(*code)));
-        (Tree::of(leaves), codes)
-    }
-
-    /// The house's signature over a root, by its newest key.
-    pub(super) fn sign_root(&self, root: &Digest) -> String {
-        let ring = self.ring();
-        ring.last().map(|newest| newest.sign_root(root)).unwrap_or_default()
-    }
-
-    /// Whether a signature over a root is the house's, by any of its keys. Ed25519 gives the same signature every time, so
-    /// signing again tells, at a third of the cost of verifying.
-    pub(super) fn signed_root(&self, root: &Digest, signature: &str) -> bool {
-        self.ring().iter().rev().any(|generation| generation.sign_root(root) == signature)
-    }
-}
-
-impl Generation {
-    fn sign_root(&self, root: &Digest) -> String {
-        format!("ed25519=:{}:", STANDARD.encode(self.signing.sign(root).as_ref()))
-    }
-}
-
-/// What a batch's tree stands over.
-pub(super) struct Contents<'b> {
-    pub(super) first: Position,
-    pub(super) entries: &'b [Entry],
-    /// The same, encoded.
-    pub(super) encoded: &'b [u8],
-    /// Encoded.
-    pub(super) changes: &'b [u8],
-    /// Seconds since 1970.
-    pub(super) written_at: i64,
-    pub(super) previous_root: &'b Digest,
-}
-
-impl StoredBatch {
-    /// Its tree, made again.
-    pub(super) fn tree(&self, keys: &HouseKeys, campaign: Campaign) -> (Tree, Vec<ReceiptCode>) {
-        let Self { first, written_at, ref entries, ref previous_root, .. } = *self;
-        let changes = Change::encode_all(&self.changes);
-        let encoded = Entry::encode_all(entries);
-        let contents = Contents {
-            first,
-            entries,
-            encoded: &encoded,
-            changes: &changes,
-            written_at,
-            previous_root,
-        };
-        keys.tree(campaign, &contents)
-    }
-}
-
-impl SignedBatch {
-    /// The tree of a stored batch, made again.
-    pub(super) fn restored(keys: &HouseKeys, campaign: Campaign, stored: StoredBatch) -> Arc<Self> {
-        let (tree, codes) = stored.tree(keys, campaign);
-        Arc::new(Self { first: stored.first, codes, tree, signature: stored.signature })
-    }
-
-    /// The code of the receipt at a position.
-    pub(super) fn code(&self, position: Position) -> Option<ReceiptCode> {
-        self.codes.get(position.0.checked_sub(self.first.0)? as usize).copied()
-    }
-
-    pub(super) fn proof(&self, leaf: &Digest) -> Option<Proof> {
-        Some(Proof {
-            path: self.tree.path(leaf)?,
-            root: STANDARD.encode(self.tree.root()),
-            signature: self.signature.clone(),
-        })
     }
 }
 

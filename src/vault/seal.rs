@@ -1,4 +1,6 @@
-//! The second wall of promise 3: what is stored about a person opens for that person's key alone.
+//! Sealing: every stored value is encrypted with a key derived for its subject. It is the second wall of promise 3.
+//!
+//! AES-256-GCM. The place and the readable header are associated data, so a value cannot be moved elsewhere unnoticed.
 
 use std::cell::RefCell;
 
@@ -7,91 +9,27 @@ use aws_lc_rs::{
     hmac,
 };
 
-use super::keys::{Generation, HouseKeys, fill_random};
-use crate::{civic::FiscalCode, schemes::Campaign};
+use super::{
+    house_keys::{Generation, HouseKeys},
+    random::fill_random,
+    subject::Subject,
+};
+use crate::schemes::Campaign;
 
-/// Whose data it is: a keyed hash of the fiscal code, 128 bits, that means nothing without the house's key.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Subject(pub(super) [u8; 16]);
-
-/// What may exist once: a keyed hash of person, scheme and campaign.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Claim(pub(super) [u8; 16]);
-
-/// A keyed hash of an idempotency key within its scope, the principal who chose it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct KeyHash(pub(super) [u8; 16]);
-
-impl std::fmt::Debug for Claim {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Claim(..)")
-    }
-}
-
-impl std::fmt::Debug for KeyHash {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("KeyHash(..)")
-    }
-}
-
-impl Subject {
-    /// The keyed hash itself, for use as a key in memory.
-    #[must_use]
-    pub fn key(&self) -> [u8; 16] {
-        self.0
-    }
-}
-
-impl std::fmt::Debug for Subject {
-    /// Four bytes of the keyed hash: enough to tell two apart in a log, too little to be of use elsewhere.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            formatter,
-            "Subject({:02x}{:02x}{:02x}{:02x})",
-            self.0[0], self.0[1], self.0[2], self.0[3]
-        )
-    }
-}
-
-/// What was sealed does not open: it was sealed for somebody else, or it was changed. Never show it; raise the alarm.
+/// A sealed value does not open: it was sealed for another subject, or it was changed. Never show it; raise the alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a sealed value does not open for this subject")]
 pub struct SealBroken;
 
-/// Length that sealing adds: the key's number and the nonce in front, the tag behind.
-pub(super) const SEAL_BYTES: usize = 1 + NONCE_LEN + 16;
+/// Bytes that sealing adds: the number of the secret (1), the nonce (12) and the tag (16).
+const SEAL_BYTES: usize = 1 + NONCE_LEN + 16;
 
 impl HouseKeys {
-    /// The subject of a fiscal code. An omocode is a different person and gets a different subject.
-    #[must_use]
-    pub fn subject(&self, code: &FiscalCode) -> Subject {
-        Subject(short_hash(&self.subject, &[code.as_str().as_bytes()]))
-    }
-
-    /// The subject of an intermediary's office: what its people hand in belongs to the office's view, not to one of them.
-    #[must_use]
-    pub fn office(&self, office: &str) -> Subject {
-        Subject(short_hash(&self.subject, &[b"office", office.as_bytes()]))
-    }
-
-    /// What `subject` may hold once in `campaign`.
-    #[must_use]
-    pub fn claim(&self, subject: Subject, campaign: Campaign) -> Claim {
-        let year = campaign.year.to_be_bytes();
-        Claim(short_hash(&self.claim, &[&subject.0, campaign.scheme.as_str().as_bytes(), &year]))
-    }
-
-    /// The keyed hash of an idempotency key of `principal`; `kind` keeps keys of different origin apart.
-    #[must_use]
-    pub fn key_hash(&self, principal: Subject, kind: &[u8], key: &[u8]) -> KeyHash {
-        KeyHash(short_hash(&self.idempotency, &[&principal.0, kind, key]))
-    }
-
-    /// Seals `plaintext` for `subject` in `place`, behind `header`, which stays readable and is bound to it.
+    /// Encrypts `plaintext` for `subject` in `place`. `header` stays readable in front of it and is authenticated.
     ///
     /// # Panics
-    /// If the crypto library cannot seal some kilobytes, which would be a bug of ours.
-    pub(super) fn seal(
+    /// If the cryptographic library cannot encrypt a few kilobytes, which would be a bug of ours.
+    pub(crate) fn seal(
         &self,
         place: impl Into<Place>,
         subject: Subject,
@@ -119,11 +57,11 @@ impl HouseKeys {
         sealed
     }
 
-    /// Opens what [`seal`](Self::seal) made, with the first `header_bytes` as its header.
+    /// Decrypts a value that [`seal`](Self::seal) made with a header of `header_bytes`.
     ///
     /// # Errors
-    /// [`SealBroken`] if it was sealed for another subject or a single bit of it changed.
-    pub(super) fn open(
+    /// [`SealBroken`] if it was sealed for another subject or place, or if a bit of it changed.
+    pub(crate) fn open(
         &self,
         place: impl Into<Place>,
         subject: Subject,
@@ -150,7 +88,7 @@ impl HouseKeys {
     }
 }
 
-/// Nonces that a thread takes from the system's generator at once: they are no secrets, and asking costs as much as sealing.
+/// Nonces that a thread reads from the operating system at once. They are not secret, and one system call costs as much as sealing.
 const NONCES_AHEAD: usize = 64;
 
 fn fresh_nonce() -> [u8; NONCE_LEN] {
@@ -175,9 +113,9 @@ impl Generation {
     }
 }
 
-/// Where a sealed value belongs: it opens nowhere else.
+/// Where a sealed value belongs. It does not open anywhere else.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Campaign(Campaign),
     Drafts,
     Trail,
@@ -189,7 +127,7 @@ impl From<Campaign> for Place {
     }
 }
 
-/// What a seal is bound to besides its key: nothing can be moved to another place or under another header.
+/// The associated data: binds a value to its place and header.
 fn bound_to(place: Place, header: &[u8]) -> Vec<u8> {
     match place {
         Place::Campaign(Campaign { scheme, year }) => {
@@ -200,20 +138,10 @@ fn bound_to(place: Place, header: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The first 128 bits of a keyed hash over length-prefixed parts, so that no two lists of parts run together.
-fn short_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new_keyed(key);
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
-    }
-    let mut short = [0; 16];
-    short.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    short
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{super::keys::rotate, *};
+    use super::{super::house_keys::rotate, *};
+    use crate::civic::FiscalCode;
 
     const CAMPAIGN: Campaign = Campaign { scheme: crate::schemes::Scheme::Iscro, year: 2024 };
 
@@ -270,13 +198,5 @@ mod tests {
         for length in 0..sealed.len() {
             assert_eq!(keys().open(CAMPAIGN, person(1), 6, &sealed[..length]), Err(SealBroken));
         }
-    }
-
-    #[test]
-    fn an_omocode_is_another_person() {
-        let parse = |code| FiscalCode::parse(code).unwrap();
-        let plain = keys().subject(&parse("RSSMRA80A01H501U"));
-        let omocode = keys().subject(&parse("RSSMRA80A01H50MM"));
-        assert_ne!(plain, omocode);
     }
 }

@@ -1,0 +1,180 @@
+//! Opening and closing the intake.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    civic::local_time,
+    clock::Clock,
+    gate::{
+        leases::Leases,
+        limits::{self, Limits},
+        schedule::{self, Schedule},
+        waiting::{self, Room},
+    },
+    identity::token::Verifier,
+    judges::Bench,
+    ledger::{
+        audit::{self, LocalTrail, Trail},
+        case::Case,
+        drafts::Drafts,
+        fault::OpenFault,
+        local::{self, LocalEngine, drafts::LocalDrafts},
+        shelf::Shelf,
+        space::{Space, Watch},
+    },
+    registry::Registry,
+    schemes::{CampaignWindow, Rules},
+    session::registry::{self as sessions, Registry as Sessions},
+    urn::Urn,
+    vault::{HouseKeys, fill_random},
+};
+
+/// The bounds of the intake and of everything it opens.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Time slices.
+    pub schedule: schedule::Config,
+    /// Leases at most.
+    pub leases_max: usize,
+    /// Bounds of the waiting room.
+    pub waiting: waiting::Config,
+    /// Rate limits.
+    pub limits: limits::Config,
+    /// Bounds of sessions.
+    pub sessions: sessions::Config,
+    /// Applications in the urn at most.
+    pub urn_applications_max: usize,
+    /// Bounds of each ledger.
+    pub ledger: local::Config,
+    /// Bounds of the audit trail.
+    pub audit: audit::Config,
+    /// Free disk space, bytes, below which nothing new is accepted.
+    pub disk_reserve_bytes: u64,
+}
+
+/// What the intake is given.
+pub struct Parts {
+    /// What time it is.
+    pub clock: Clock,
+    /// Keys of subjects, claims and seals.
+    pub keys: Arc<HouseKeys>,
+    /// The law.
+    pub rules: &'static Rules,
+    /// Verifies identity tokens.
+    pub verifier: Verifier,
+    /// What the institute knows itself.
+    pub registry: Arc<dyn Registry>,
+}
+
+/// What the use cases work with, shared by all runtimes.
+pub struct Intake {
+    pub(super) clock: Clock,
+    pub(super) keys: Arc<HouseKeys>,
+    pub(super) rules: &'static Rules,
+    pub(super) verifier: Verifier,
+    pub(super) registry: Arc<dyn Registry>,
+    pub(super) schedule: Schedule,
+    pub(super) leases: Leases,
+    pub(super) waiting: Room,
+    pub(super) limits: Limits,
+    pub(super) sessions: Sessions,
+    pub(super) urn: Arc<Urn<Case>>,
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) space: Arc<Space>,
+    pub(super) drafts: Box<dyn Drafts>,
+    pub(super) trail: Box<dyn Trail>,
+}
+
+impl Intake {
+    /// Opens the ledgers, drafts and trail in `directory`, and everything that works on them.
+    ///
+    /// # Errors
+    /// [`OpenFault`]; nothing was accepted.
+    pub fn open(directory: &Path, parts: Parts, config: &Config) -> Result<Self, OpenFault> {
+        let Parts { clock, keys, rules, verifier, registry } = parts;
+        let mut seed = [0; 8];
+        fill_random(&mut seed);
+        let urn = Arc::new(Urn::new(config.urn_applications_max, u64::from_le_bytes(seed)));
+        let engine = LocalEngine::take(
+            directory,
+            Arc::clone(&keys),
+            Arc::clone(&urn),
+            clock.clone(),
+            config.ledger,
+        )?;
+        let space = Arc::new(Space::of(directory, config.disk_reserve_bytes)?);
+        let trail = LocalTrail::open(directory, Arc::clone(&keys), clock.clone(), config.audit)?;
+        let drafts = LocalDrafts::open(directory, Arc::clone(&keys))?;
+        let (now, real_now) = (clock.now(), clock.real());
+        let intake = Self {
+            waiting: Room::new(config.waiting, Arc::clone(&keys), now, real_now),
+            schedule: Schedule::new(config.schedule),
+            leases: Leases::new(config.leases_max),
+            limits: Limits::new(&config.limits),
+            sessions: Sessions::new(config.sessions),
+            shelf: Arc::new(Shelf::new(engine)),
+            space,
+            drafts: Box::new(drafts),
+            trail: Box::new(trail),
+            clock,
+            keys,
+            rules,
+            verifier,
+            registry,
+            urn,
+        };
+        intake.open_campaigns()?;
+        Ok(intake)
+    }
+
+    /// Opens the ledgers of campaigns that are open today or tomorrow, and of those that have one. May wait for the disk.
+    ///
+    /// # Errors
+    /// [`OpenFault`]; the ledgers that are open stay open.
+    pub fn open_campaigns(&self) -> Result<(), OpenFault> {
+        let today = local_time::date_at(self.clock.now());
+        let tomorrow = today.tomorrow().unwrap_or(today);
+        let wanted = |window: &CampaignWindow| {
+            window.contains(today) || window.contains(tomorrow) || self.shelf.holds(window.campaign)
+        };
+        let mut campaigns = self.rules.campaigns().filter(wanted);
+        campaigns.try_for_each(|window| self.shelf.open(window.campaign))
+    }
+
+    /// Starts to watch the free disk space, until the watch is dropped.
+    ///
+    /// # Errors
+    /// The I/O error if no thread can be started.
+    pub fn watch_space(&self) -> std::io::Result<Watch> {
+        self.space.watch()
+    }
+
+    /// Reads a newer file of the registry, if there is one, and logs the result. May wait for the disk.
+    pub fn refresh_registry(&self) {
+        self.registry.refresh();
+    }
+
+    /// What judges need.
+    #[must_use]
+    pub fn bench(&self) -> Bench {
+        Bench {
+            urn: Arc::clone(&self.urn),
+            shelf: Arc::clone(&self.shelf),
+            keys: Arc::clone(&self.keys),
+            rules: self.rules,
+            registry: Arc::clone(&self.registry),
+        }
+    }
+
+    /// Records in the audit trail what the server or an operator did.
+    pub fn note_control(&self, what: &str) {
+        self.trail.control(what);
+    }
+
+    /// Writes what was accepted, and closes ledgers and trail, whose last entry is `last`. Call it once no request is under way.
+    pub fn close(&self, last: &str) {
+        self.shelf.close();
+        self.trail.control(last);
+        self.trail.close();
+    }
+}

@@ -1,0 +1,108 @@
+//! Reading and withdrawing an application.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::opening::Intake;
+use crate::{
+    identity::Audience,
+    ledger::{
+        Contents, Ledger,
+        audit::Action,
+        book::record::Header,
+        change::State,
+        fault::{CommitFault, ReadFault},
+        position::Position,
+        receipt::ReceiptCode,
+    },
+    session::scope::{Personal, Scope},
+    vault::Subject,
+};
+
+/// Why an application is not shown or withdrawn.
+#[derive(Debug)]
+pub enum LookupFault {
+    /// There is none under this receipt, or it is another person's; the caller cannot tell the two apart.
+    NotFound,
+    /// The ledger did not take the withdrawal.
+    Commit(CommitFault),
+    /// The ledger could not be read.
+    Read(ReadFault),
+}
+
+/// An application as its person sees it.
+pub struct SubmittedApplication {
+    /// Its receipt code.
+    pub receipt: ReceiptCode,
+    /// Its state.
+    pub state: State,
+    /// The filing date, Europe/Rome.
+    pub received_on: Date,
+    /// Its bytes as they were sent, and the decision as JSON.
+    pub contents: Contents,
+}
+
+impl Intake {
+    /// The application under a receipt.
+    ///
+    /// # Errors
+    /// [`LookupFault`].
+    pub async fn read<'s>(
+        &self,
+        scope: Scope<'s>,
+        code: ReceiptCode,
+    ) -> Result<Personal<'s, SubmittedApplication>, LookupFault> {
+        let Found { ledger, position, state, header } = self.find(scope, code).await?;
+        let object = Some((ledger.campaign(), position));
+        self.note(scope, Action::ApplicationShown, header.subject, object).await;
+        // A citizen's own key opens it. An intermediary was entrusted with the record, as its header has shown.
+        let subject = match scope.audience() {
+            Audience::Citizens => scope.subject(),
+            Audience::Intermediaries => header.subject,
+        };
+        let contents = ledger.read(position, subject).await.map_err(LookupFault::Read)?;
+        let received_on = header.received_on;
+        let submitted = SubmittedApplication { receipt: code, state, received_on, contents };
+        Ok(scope.personal(owner(scope, &header), submitted))
+    }
+
+    /// Withdraws the application under a receipt. A second withdrawal changes nothing.
+    ///
+    /// # Errors
+    /// [`LookupFault`].
+    pub async fn withdraw(&self, scope: Scope<'_>, code: ReceiptCode) -> Result<(), LookupFault> {
+        let Found { ledger, position, header, .. } = self.find(scope, code).await?;
+        let object = Some((ledger.campaign(), position));
+        self.note(scope, Action::WithdrawalAsked, header.subject, object).await;
+        ledger.withdraw(position).await.map_err(LookupFault::Commit)?;
+        Ok(())
+    }
+
+    /// Looks up a receipt that this session may see.
+    async fn find(&self, scope: Scope<'_>, code: ReceiptCode) -> Result<Found, LookupFault> {
+        let ledger = self.shelf.get(code.campaign()).ok_or(LookupFault::NotFound)?;
+        let found = ledger.find(code).await.map_err(LookupFault::Read)?;
+        let (position, state) = found.ok_or(LookupFault::NotFound)?;
+        let header = ledger.header(position).await.map_err(LookupFault::Read)?;
+        if owner(scope, &header) != scope.subject() {
+            return Err(LookupFault::NotFound);
+        }
+        Ok(Found { ledger, position, state, header })
+    }
+}
+
+struct Found {
+    ledger: Arc<dyn Ledger>,
+    position: Position,
+    state: State,
+    header: Header,
+}
+
+/// Who may see the record: its person, or the intermediary that submitted it, depending on the audience of the session.
+pub(super) fn owner(scope: Scope<'_>, header: &Header) -> Subject {
+    match scope.audience() {
+        Audience::Citizens => header.subject,
+        Audience::Intermediaries => header.principal,
+    }
+}

@@ -1,0 +1,228 @@
+//! Estimating and submitting an application.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::{counter::Counter, opening::Intake, reading::owner};
+use crate::{
+    application::{self, Application, ParseError},
+    civic::local_time,
+    identity::Audience,
+    ledger::{
+        Ledger,
+        audit::{Action, Object},
+        book::record::{Channel, Header, RecordFault},
+        fault::{CommitFault, ReadFault},
+        position::Position,
+        proof::{Digest, sha256},
+        receipt::Receipt,
+        submission::{Disposition, Submission},
+    },
+    schemes::{Answers, Campaign, CampaignWindow, Decision},
+    session::scope::{Personal, Scope},
+    vault::Subject,
+};
+
+/// What makes a repeated submission the same one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Key<'k> {
+    /// A key that the client chose.
+    Chosen(&'k str),
+    /// The content itself.
+    OfContent,
+}
+
+/// Why an application was not accepted.
+#[derive(Debug)]
+pub enum SubmitFault {
+    /// It is not a valid application; every fault is named.
+    Invalid(ParseError),
+    /// Its campaign is not open.
+    CampaignClosed(CampaignWindow),
+    /// It is for another person, without a mandate.
+    NotYours,
+    /// The same idempotency key came with another body.
+    KeyReused,
+    /// The person has an application in this campaign; its receipt if they may see it.
+    AlreadyApplied(Option<Box<Receipt>>),
+    /// No lease is free: enter again.
+    NoLease,
+    /// The ledger did not take it.
+    Commit(CommitFault),
+    /// The ledger could not be read.
+    Read(ReadFault),
+}
+
+impl Intake {
+    /// Whether submissions are accepted as far as disk space is concerned. Ask before a body is read.
+    ///
+    /// # Errors
+    /// [`CommitFault::NoRoom`].
+    pub fn admits(&self) -> Result<(), CommitFault> {
+        self.space.admits()
+    }
+
+    /// The decision that the engine would take today; stores nothing.
+    ///
+    /// A citizen's estimate uses what the institute knows of them. An intermediary's uses the statements alone; otherwise an
+    /// estimate would reveal anybody's income without leaving an application behind.
+    ///
+    /// # Errors
+    /// [`SubmitFault::Invalid`] or [`SubmitFault::NotYours`].
+    pub async fn estimate<'s>(
+        &self,
+        scope: Scope<'s>,
+        body: &[u8],
+    ) -> Result<Personal<'s, Decision>, SubmitFault> {
+        let application = self.parse(scope, body)?;
+        let today = local_time::date_at(self.clock.now());
+        let answers = match scope.audience() {
+            Audience::Citizens => self.registry.answers(&application.applicant.fiscal_code),
+            Audience::Intermediaries => Answers::NONE,
+        };
+        let decision = self.rules.decide_with(&application, today, &answers);
+        if answers != Answers::NONE {
+            self.note(scope, Action::EstimateShown, scope.session().person, None).await;
+        }
+        Ok(scope.personal(scope.subject(), decision))
+    }
+
+    /// Records in the audit trail what this session does; what it is shown may leave once this returns.
+    pub(super) async fn note(
+        &self,
+        scope: Scope<'_>,
+        action: Action,
+        subject: Subject,
+        object: Object,
+    ) {
+        let session = scope.session();
+        if session.is_news(action, object, self.clock.now()) {
+            self.trail.note(action, subject, session.who(), object).await;
+        }
+    }
+
+    fn parse(&self, scope: Scope<'_>, body: &[u8]) -> Result<Application, SubmitFault> {
+        let application = application::parse(body, self.rules).map_err(SubmitFault::Invalid)?;
+        let own = application.applicant.fiscal_code == scope.fiscal_code();
+        let allowed = match scope.audience() {
+            Audience::Citizens => own && application.mandate.is_none(),
+            Audience::Intermediaries => application.mandate.is_some(),
+        };
+        if allowed { Ok(application) } else { Err(SubmitFault::NotYours) }
+    }
+
+    /// The ledger that takes applications of the campaign on `today`.
+    fn open_ledger(&self, campaign: Campaign, today: Date) -> Result<Arc<dyn Ledger>, SubmitFault> {
+        if let Some(window) = self.rules.window(campaign)
+            && !window.contains(today)
+        {
+            return Err(SubmitFault::CampaignClosed(window));
+        }
+        // A ledger is opened the day before its campaign; if that failed, an operator was alerted.
+        self.shelf.get(campaign).ok_or(SubmitFault::Commit(CommitFault::Away))
+    }
+
+    fn seal(
+        &self,
+        scope: Scope<'_>,
+        key: Key<'_>,
+        body: &[u8],
+        digest: Digest,
+        received_on: Date,
+        application: Application,
+    ) -> Submission {
+        let principal = scope.subject();
+        let (subject, channel) = match scope.audience() {
+            Audience::Citizens => (principal, Channel::Citizen),
+            Audience::Intermediaries => {
+                (self.keys.subject(&application.applicant.fiscal_code), Channel::Intermediary)
+            }
+        };
+        let actor = scope.session().person;
+        let header = Header { channel, received_on, subject, principal, actor };
+        let key = match key {
+            Key::Chosen(key) => self.keys.key_hash(principal, b"chosen", key.as_bytes()),
+            Key::OfContent => self.keys.key_hash(principal, b"content", &digest),
+        };
+        Submission::sealed(&self.keys, &header, key, digest, body, application)
+    }
+}
+
+impl Counter {
+    /// Accepts an application: it is durable when this returns a receipt. The same `idempotency_key` with the same body returns the
+    /// same receipt.
+    ///
+    /// # Errors
+    /// [`SubmitFault`]; nothing was kept.
+    pub async fn submit<'s>(
+        &self,
+        scope: Scope<'s>,
+        idempotency_key: &str,
+        body: &[u8],
+    ) -> Result<Personal<'s, Receipt>, SubmitFault> {
+        self.submit_with(scope, Key::Chosen(idempotency_key), body).await
+    }
+
+    pub(super) async fn submit_with<'s>(
+        &self,
+        scope: Scope<'s>,
+        key: Key<'_>,
+        body: &[u8],
+    ) -> Result<Personal<'s, Receipt>, SubmitFault> {
+        let intake = &self.intake;
+        intake.admits().map_err(SubmitFault::Commit)?;
+        let application = intake.parse(scope, body)?;
+        let today = local_time::date_at(intake.clock.now());
+        let ledger = intake.open_ledger(application.campaign(), today)?;
+        let finishing = scope.session().finishing(&intake.leases).ok_or(SubmitFault::NoLease)?;
+
+        let digest = sha256(body);
+        let submission = intake.seal(scope, key, body, digest, today, application);
+        let disposition = self.handover(&ledger).submit(submission).await;
+        let (owner, receipt) = match disposition.map_err(SubmitFault::Commit)? {
+            Disposition::Accepted(position, batch, principal) => {
+                let receipt = batch.receipt(position, today, &digest);
+                (principal, receipt.ok_or_else(missing)?)
+            }
+            Disposition::Replayed(position) => {
+                stored_receipt(scope, ledger.as_ref(), position).await?
+            }
+            Disposition::KeyReused => return Err(SubmitFault::KeyReused),
+            Disposition::AlreadyApplied(position) => {
+                return Err(already_applied(scope, ledger.as_ref(), position).await);
+            }
+        };
+        finishing.done();
+        intake.forget_draft(scope).await;
+        Ok(scope.personal(owner, receipt))
+    }
+}
+
+async fn already_applied(scope: Scope<'_>, ledger: &dyn Ledger, position: Position) -> SubmitFault {
+    match stored_receipt(scope, ledger, position).await {
+        Ok((owner, receipt)) => {
+            SubmitFault::AlreadyApplied((owner == scope.subject()).then(|| Box::new(receipt)))
+        }
+        Err(fault) => fault,
+    }
+}
+
+/// A receipt that was given before, and whose it is according to the record itself.
+async fn stored_receipt(
+    scope: Scope<'_>,
+    ledger: &dyn Ledger,
+    position: Position,
+) -> Result<(Subject, Receipt), SubmitFault> {
+    let header = ledger.header(position).await.map_err(|fault| match fault {
+        ReadFault::Record(RecordFault::Erased) => SubmitFault::AlreadyApplied(None),
+        fault => SubmitFault::Read(fault),
+    })?;
+    let receipt = ledger.receipt(position).await.map_err(SubmitFault::Read)?;
+    Ok((owner(scope, &header), receipt.ok_or_else(missing)?))
+}
+
+/// The ledger lacks a receipt that it should hold: the storage is not to be trusted.
+fn missing() -> SubmitFault {
+    SubmitFault::Commit(CommitFault::Storage)
+}

@@ -1,0 +1,12 @@
+//! The bounds of the trail.
+
+/// The bounds of the trail.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Full months that are kept besides the current one.
+    pub months_kept: u64,
+    /// Events that may wait for the writer; the sender of a further one waits.
+    pub queue_events_max: usize,
+    /// How long an entering waits to be written together with others, milliseconds; no client waits for it.
+    pub entered_wait_ms: u64,
+}

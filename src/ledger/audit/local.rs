@@ -1,0 +1,152 @@
+//! The trail of this machine, and its writer thread.
+
+use std::{
+    path::Path,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use tokio::{
+    runtime::Builder,
+    sync::{mpsc, oneshot},
+};
+
+use super::{
+    Trail,
+    config::Config,
+    event::{Action, Actor, Event, Object, Who},
+    pending::{Entered, Note, lost},
+    writer::Writer,
+};
+use crate::{
+    clock::Clock,
+    ledger::fault::OpenFault,
+    metrics as list,
+    vault::{HouseKeys, Subject},
+};
+
+/// The trail of this machine. One thread writes it. Dropping it closes it.
+pub struct LocalTrail {
+    keys: Arc<HouseKeys>,
+    clock: Clock,
+    notes: mpsc::Sender<Note>,
+    entered: Arc<Entered>,
+    failed: Arc<AtomicBool>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+impl LocalTrail {
+    /// Opens the trail in the ledgers' directory, which must be locked for this process, and removes months that are too old.
+    ///
+    /// # Errors
+    /// [`OpenFault`].
+    pub fn open(
+        directory: &Path,
+        keys: Arc<HouseKeys>,
+        clock: Clock,
+        config: Config,
+    ) -> Result<Self, OpenFault> {
+        let writer = Writer::open(directory, Arc::clone(&keys), clock.now(), config)?;
+        let (notes, waiting) = mpsc::channel(config.queue_events_max);
+        let entered = Arc::new(Entered::new(config.queue_events_max));
+        // The writer only needs its timer.
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
+        let failed = Arc::new(AtomicBool::new(false));
+        list::AUDIT_FAILED.gauge(&[]).set(0.0);
+        let thread = thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn({
+                let (entered, failed) = (Arc::clone(&entered), Arc::clone(&failed));
+                move || runtime.block_on(writer.run(waiting, &entered, &failed))
+            })
+            .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
+        Ok(Self { keys, clock, notes, entered, failed, thread: Mutex::new(Some(thread)) })
+    }
+
+    fn event(
+        &self,
+        action: Action,
+        subject: Subject,
+        who: Who<'_>,
+        object: Object,
+    ) -> (Event, Actor) {
+        let actor = Actor::of(&self.keys, who);
+        let (at, principal) = (self.clock.now(), actor.principal);
+        let event = Event { at, action, subject, actor: actor.person, principal, object };
+        (event, actor)
+    }
+}
+
+impl Trail for LocalTrail {
+    fn note<'a>(
+        &'a self,
+        action: Action,
+        subject: Subject,
+        who: Who<'a>,
+        object: Object,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async move {
+            let (written, answer) = oneshot::channel();
+            let (event, actor) = self.event(action, subject, who, object);
+            let note = Note::Event(event, actor, written);
+            if self.notes.send(note).await.is_err() || answer.await.is_err() {
+                lost(&event);
+            }
+        })
+    }
+
+    fn entered(&self, who: Who<'_>) {
+        let subject = self.keys.subject(&who.fiscal_code);
+        let (event, actor) = self.event(Action::Entered, subject, who, None);
+        match self.entered.put(event, actor) {
+            // A full queue holds notes that wake the writer as well.
+            Ok(true) => {
+                let _full = self.notes.try_send(Note::Entered);
+            }
+            Ok(false) => {}
+            Err(event) => lost(&event),
+        }
+        if self.failed() {
+            self.entered.lose();
+        }
+    }
+
+    fn control(&self, what: &str) {
+        if self.notes.try_send(Note::Control(self.clock.now(), what.to_owned())).is_err() {
+            list::AUDIT_LOST.counter(&[]).increment(1);
+            tracing::error!(what, "the audit trail could not record this action");
+        }
+    }
+
+    fn failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    fn close(&self) {
+        let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take()) else {
+            return;
+        };
+        let mut note = Note::Close;
+        // This runs outside a runtime; the writer empties the queue.
+        while let Err(mpsc::error::TrySendError::Full(back)) = self.notes.try_send(note) {
+            note = back;
+            thread::yield_now();
+        }
+        if thread.join().is_err() {
+            tracing::error!("the audit thread had panicked");
+        }
+    }
+}
+
+impl Drop for LocalTrail {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

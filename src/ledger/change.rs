@@ -1,0 +1,127 @@
+//! What may happen to a durable application: its states, the changes between them, and their counts.
+
+use super::{book::record::Channel, position::Position};
+use crate::schemes::Outcome;
+
+/// The state of an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Durable and undecided; it waits in the ledger for a judge.
+    Waiting,
+    /// Durable and undecided; it is in the urn, or a judge has it.
+    Drawn,
+    /// Decided.
+    Decided(Outcome),
+    /// Withdrawn by its person, before or after a decision.
+    Withdrawn(Option<Outcome>),
+    /// Its contents were erased, by law or order.
+    Erased {
+        /// Whether it had been withdrawn before, so that the person may apply again.
+        withdrawn: bool,
+    },
+}
+
+impl State {
+    /// Whether it keeps its person from applying again.
+    #[must_use]
+    pub fn stands(self) -> bool {
+        !matches!(self, Self::Withdrawn(_) | Self::Erased { withdrawn: true })
+    }
+
+    /// The change that `wanted` amounts to in this state; `None` if it comes too late. An application is decided once, once more
+    /// if that left it pending, withdrawn once, and erased once it is settled.
+    #[must_use]
+    pub fn permits(self, wanted: Change) -> Option<Change> {
+        match (self, wanted) {
+            (Self::Waiting | Self::Drawn, Change::Decided(_))
+            | (Self::Decided(_) | Self::Withdrawn(_), Change::Erased) => Some(wanted),
+            (Self::Decided(Outcome::Pending), Change::Revised(outcome)) => {
+                (outcome != Outcome::Pending).then_some(wanted)
+            }
+            (Self::Waiting | Self::Drawn, Change::Withdrawn(_)) => Some(Change::Withdrawn(None)),
+            (Self::Decided(outcome), Change::Withdrawn(_)) => {
+                Some(Change::Withdrawn(Some(outcome)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A change of a durable application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A judge decided it.
+    Decided(Outcome),
+    /// It was pending; a judge decided it again when the missing answer came.
+    Revised(Outcome),
+    /// Its person withdrew it; the outcome if it had been decided.
+    Withdrawn(Option<Outcome>),
+    /// Its contents were erased. Its claim and the digest on its receipt remain.
+    Erased,
+}
+
+/// Which of its decisions an application has: the stored number is part of the sealed decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Turn {
+    /// The first decision.
+    First = 0,
+    /// The decision that replaces a pending one.
+    Again = 1,
+}
+
+impl Turn {
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
+        [Self::First, Self::Again].into_iter().find(|turn| *turn as u8 == byte)
+    }
+}
+
+/// A decision on its way into the ledger.
+pub struct Ruling {
+    /// Which application.
+    pub position: Position,
+    /// Which of its decisions.
+    pub turn: Turn,
+    /// What was decided.
+    pub outcome: Outcome,
+    /// The decision, sealed for its subject.
+    pub decision: Vec<u8>,
+}
+
+impl Ruling {
+    /// The change that it asks for.
+    #[must_use]
+    pub fn change(&self) -> Change {
+        match self.turn {
+            Turn::First => Change::Decided(self.outcome),
+            Turn::Again => Change::Revised(self.outcome),
+        }
+    }
+}
+
+/// The counts behind the balance `accepted = decided + undecided + withdrawn before a decision`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Accepted, by [`Channel`].
+    pub accepted: [u64; Channel::ALL.len()],
+    /// Decided for the first time, by [`Outcome`], whether withdrawn later or not.
+    pub decided: [u64; Outcome::ALL.len()],
+    /// Pending first and decided again, by the later [`Outcome`].
+    pub revised: [u64; Outcome::ALL.len()],
+    /// Pending now: decided so, not decided again, not withdrawn.
+    pub pending: u64,
+    /// Withdrawn before a decision.
+    pub withdrawn_undecided: u64,
+    /// Withdrawn after a decision.
+    pub withdrawn_decided: u64,
+}
+
+impl Tally {
+    /// Accepted, neither decided nor withdrawn.
+    #[must_use]
+    pub fn undecided(&self) -> u64 {
+        let accepted: u64 = self.accepted.iter().sum();
+        let decided: u64 = self.decided.iter().sum();
+        accepted.saturating_sub(decided + self.withdrawn_undecided)
+    }
+}

@@ -1,0 +1,374 @@
+//! The committer: one thread that owns the ledger's only writer, gathers what is waiting, writes it with one sync, answers all.
+//!
+//! Group commit adapts to the load. At rest a submission is written at once. While batches hold [`GROUP_MIN`] submissions or more,
+//! the next batch waits [`Config::batch_wait_ms`] for more, because the fixed cost of a commit dominates at partial load. Decisions
+//! are not urgent: they are written with submissions, and alone only after [`Config::ruling_wait_ms`].
+
+use std::{
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+use tokio::sync::oneshot;
+
+use super::{
+    bookkeeper::Bookkeeper,
+    checkpoints::Bell,
+    index::{self, Index},
+    meters::Meters,
+    poison::Poison,
+};
+use crate::{
+    clock::{Clock, Stopwatch},
+    ledger::{
+        book::batch::{Batch, Written},
+        case::Case,
+        change::{Change, Ruling},
+        fault::CommitFault,
+        position::Position,
+        submission::{Disposition, Submission},
+    },
+    schemes::Campaign,
+    urn::Urn,
+};
+
+/// Batch size from which the committer waits for more. Two submissions may meet by chance on a quiet day.
+const GROUP_MIN: usize = 3;
+
+/// The bounds of a commit.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Submissions written with one sync; the last message of a batch may exceed it.
+    pub batch_records_max: usize,
+    /// Bytes of records written with one sync; the last message of a batch may exceed it.
+    pub batch_bytes_max: usize,
+    /// How long a batch waits for more submissions under load, milliseconds.
+    pub batch_wait_ms: u64,
+    /// How long decisions wait for submissions to be written with, milliseconds.
+    pub ruling_wait_ms: u64,
+    /// Messages that may wait for the committer; further submissions are answered with [`CommitFault::Busy`].
+    pub queue_messages_max: usize,
+}
+
+/// Where an answer goes. If the receiver is gone, the work counts all the same.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, CommitFault>>;
+
+pub(super) enum Work {
+    Submit(Vec<Submission>, Reply<Vec<Disposition>>),
+    Rule(Vec<Ruling>),
+    Withdraw(Position, Reply<Option<Change>>),
+    Close,
+}
+
+/// What the committer's thread owns.
+pub(super) struct Committer {
+    pub(super) campaign: Campaign,
+    pub(super) config: Config,
+    pub(super) bookkeeper: Bookkeeper,
+    pub(super) index: Arc<Mutex<Index>>,
+    pub(super) urn: Arc<Urn<Case>>,
+    pub(super) work: Receiver<Work>,
+    pub(super) poison: Poison,
+    pub(super) bell: Bell,
+    pub(super) clock: Clock,
+    pub(super) meters: Meters,
+}
+
+#[derive(Default)]
+struct Gathered {
+    batch: Batch,
+    bytes: usize,
+    submitters: Vec<(usize, Reply<Vec<Disposition>>)>,
+    withdrawers: Vec<Reply<Option<Change>>>,
+    close: bool,
+}
+
+impl Committer {
+    /// Works until it is closed or every handle is gone; what was handed in before is written first. A panic poisons the ledger.
+    pub(super) fn run(mut self) {
+        let _guard = self.poison.on_panic();
+        let mut busy = false;
+        loop {
+            let gathered = self.gather(busy);
+            busy = gathered.batch.submissions.len() >= GROUP_MIN;
+            let close = gathered.close;
+            self.settle(gathered);
+            self.tidy();
+            if close {
+                return;
+            }
+        }
+    }
+
+    fn gather(&self, busy: bool) -> Gathered {
+        let mut gathered = Gathered::default();
+        let mut deadline = None;
+        loop {
+            let work = match deadline {
+                None => self.work.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(deadline) => self.work.recv_deadline(deadline),
+            };
+            match work {
+                Ok(work) => gathered.add(work),
+                Err(RecvTimeoutError::Timeout) => return gathered,
+                Err(RecvTimeoutError::Disconnected) => gathered.close = true,
+            }
+            self.take_waiting(&mut gathered);
+            if gathered.full(&self.config) || gathered.urgent() && !busy {
+                return gathered;
+            }
+            if gathered.urgent() {
+                // Asleep, so that submissions that arrive meanwhile do not each wake this thread.
+                thread::sleep(Duration::from_millis(self.config.batch_wait_ms));
+                self.take_waiting(&mut gathered);
+                return gathered;
+            }
+            deadline = deadline.or_else(|| {
+                let wait = Duration::from_millis(self.config.ruling_wait_ms);
+                Some(Stopwatch::start().deadline(wait))
+            });
+        }
+    }
+
+    fn take_waiting(&self, gathered: &mut Gathered) {
+        while !gathered.full(&self.config)
+            && let Ok(work) = self.work.try_recv()
+        {
+            gathered.add(work);
+        }
+    }
+
+    fn settle(&mut self, gathered: Gathered) {
+        let Gathered { mut batch, submitters, withdrawers, .. } = gathered;
+        batch.at = self.clock.now();
+        let written = self.write(&batch);
+        match written {
+            Ok(written) => {
+                self.meters.count(&batch, &written);
+                let Written { dispositions, withdrawals, .. } = written;
+                let handed_on = self.hand_on(batch.submissions, &dispositions);
+                let mut dispositions = dispositions.into_iter();
+                for (count, reply) in submitters {
+                    let _gone = reply.send(Ok(dispositions.by_ref().take(count).collect()));
+                }
+                for (reply, change) in withdrawers.into_iter().zip(withdrawals) {
+                    let _gone = reply.send(Ok(change));
+                }
+                self.urn.ring(handed_on);
+            }
+            Err(fault) => {
+                for (_, reply) in submitters {
+                    let _gone = reply.send(Err(fault));
+                }
+                for reply in withdrawers {
+                    let _gone = reply.send(Err(fault));
+                }
+            }
+        }
+    }
+
+    /// A failed write or sync is final and never retried: what is on disk is known only after a restart.
+    fn write(&mut self, batch: &Batch) -> Result<Written, CommitFault> {
+        if self.poison.is_set() {
+            return Err(CommitFault::Storage);
+        }
+        if batch.is_empty() {
+            return Ok(Written::default());
+        }
+        let watch = Stopwatch::start();
+        let written = self.bookkeeper.write(batch).map_err(|fault| {
+            self.poison.set(self.campaign, &fault);
+            CommitFault::Storage
+        })?;
+        // A checkpoint may have failed meanwhile. After that, a successful sync proves nothing: a client that repeats its request
+        // after the restart learns the result.
+        if self.poison.is_set() {
+            return Err(CommitFault::Storage);
+        }
+        self.bell.written();
+        self.meters.duration.record(watch.elapsed());
+        Ok(written)
+    }
+
+    /// Runs after all answers were sent: what is durable stays accepted, whatever happens here.
+    fn tidy(&mut self) {
+        if self.poison.is_set() {
+            return;
+        }
+        match self.bookkeeper.tidy() {
+            Ok(false) => {}
+            Ok(true) => self.bell.checkpoint_now(),
+            Err(fault) => self.poison.set(self.campaign, &fault),
+        }
+    }
+
+    /// Gives new applications to the judges and returns their number. What the urn has no room for waits in the ledger.
+    fn hand_on(&self, submissions: Vec<Submission>, dispositions: &[Disposition]) -> usize {
+        let mut handed_on = 0;
+        for (submission, disposition) in submissions.into_iter().zip(dispositions) {
+            if let Disposition::Accepted(position, ..) = *disposition {
+                let Submission { application, subject, received_on, .. } = submission;
+                let case =
+                    Case { campaign: self.campaign, position, subject, received_on, application };
+                if let Err(case) = self.urn.put(case) {
+                    index::lock(&self.index).put_back(case.position);
+                }
+                handed_on += 1;
+            }
+        }
+        handed_on
+    }
+}
+
+impl Gathered {
+    fn add(&mut self, work: Work) {
+        match work {
+            Work::Submit(submissions, reply) => {
+                self.bytes +=
+                    submissions.iter().map(|submission| submission.record.len()).sum::<usize>();
+                self.submitters.push((submissions.len(), reply));
+                self.batch.submissions.extend(submissions);
+            }
+            Work::Rule(rulings) => {
+                self.bytes += rulings.iter().map(|ruling| ruling.decision.len()).sum::<usize>();
+                self.batch.rulings.extend(rulings);
+            }
+            Work::Withdraw(position, reply) => {
+                self.withdrawers.push(reply);
+                self.batch.withdrawals.push(position);
+            }
+            Work::Close => self.close = true,
+        }
+    }
+
+    fn full(&self, config: &Config) -> bool {
+        self.close
+            || self.batch.submissions.len() >= config.batch_records_max
+            || self.bytes >= config.batch_bytes_max
+    }
+
+    /// Whether a client waits for the answer.
+    fn urgent(&self) -> bool {
+        !self.submitters.is_empty() || !self.withdrawers.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use crossbeam::channel::{Sender, bounded};
+
+    use super::{
+        super::{
+            checkpoints::bell,
+            model::submission,
+            store::{Rows, Store},
+        },
+        *,
+    };
+    use crate::{ledger::fault::StorageFault, schemes::Scheme, vault::HouseKeys};
+
+    const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
+
+    /// A store whose disk fails from the second write on, and which counts the writes.
+    struct Failing(Arc<AtomicUsize>);
+
+    impl Store for Failing {
+        fn write(&mut self, _: &Rows<'_>) -> Result<(), StorageFault> {
+            if self.0.fetch_add(1, Ordering::AcqRel) > 0 {
+                return Err(StorageFault::Full);
+            }
+            Ok(())
+        }
+
+        fn tidy(&mut self) -> Result<bool, StorageFault> {
+            Ok(false)
+        }
+    }
+
+    /// A store whose disk is found to fail by the checkpoint thread during a write.
+    struct Doubtful(Poison);
+
+    impl Store for Doubtful {
+        fn write(&mut self, _: &Rows<'_>) -> Result<(), StorageFault> {
+            self.0.set(CAMPAIGN, &StorageFault::Full);
+            Ok(())
+        }
+
+        fn tidy(&mut self) -> Result<bool, StorageFault> {
+            Ok(false)
+        }
+    }
+
+    fn committer(store: impl Store + 'static, poison: Poison) -> (Committer, Sender<Work>) {
+        let (sender, work) = bounded(100);
+        let config = Config {
+            batch_records_max: 10,
+            batch_bytes_max: 1 << 20,
+            batch_wait_ms: 1,
+            ruling_wait_ms: 1,
+            queue_messages_max: 100,
+        };
+        let index: Arc<Mutex<Index>> = Arc::default();
+        let bookkeeper = Bookkeeper {
+            campaign: CAMPAIGN,
+            keys: Arc::new(HouseKeys::from_master(&[7; 32])),
+            index: Arc::clone(&index),
+            store: Box::new(store),
+            batches: 0,
+            previous_root: Default::default(),
+        };
+        let committer = Committer {
+            campaign: CAMPAIGN,
+            config,
+            bookkeeper,
+            index,
+            urn: Arc::new(Urn::new(1, 1)),
+            work,
+            poison,
+            bell: bell().0,
+            clock: Clock::standing_at(jiff::Timestamp::UNIX_EPOCH),
+            meters: Meters::resumed(CAMPAIGN, &Index::default()),
+        };
+        (committer, sender)
+    }
+
+    /// Submits the application of one person, and says whether it was accepted.
+    fn submit(work: &Sender<Work>, person: u64) -> Result<bool, CommitFault> {
+        let (reply, answer) = oneshot::channel();
+        let submission = submission(&HouseKeys::from_master(&[7; 32]), person, 0, 0);
+        work.send(Work::Submit(vec![submission], reply)).unwrap();
+        let dispositions = answer.blocking_recv().unwrap()?;
+        Ok(matches!(dispositions[..], [Disposition::Accepted(..)]))
+    }
+
+    #[test]
+    fn what_was_written_while_the_ledger_was_poisoned_is_no_promise() {
+        let poison = Poison::default();
+        let (committer, work) = committer(Doubtful(poison.clone()), poison);
+        let thread = thread::spawn(move || committer.run());
+        assert_eq!(submit(&work, 1), Err(CommitFault::Storage));
+        work.send(Work::Close).unwrap();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_failed_write_poisons_the_ledger_and_is_never_tried_again() {
+        let writes = Arc::new(AtomicUsize::new(0));
+        let poison = Poison::default();
+        let (committer, work) = committer(Failing(Arc::clone(&writes)), poison.clone());
+        let thread = thread::spawn(move || committer.run());
+        assert_eq!(submit(&work, 1), Ok(true));
+        assert!(!poison.is_set());
+        for person in 2..5 {
+            assert_eq!(submit(&work, person), Err(CommitFault::Storage));
+        }
+        assert!(poison.is_set());
+        work.send(Work::Close).unwrap();
+        thread.join().unwrap();
+        assert_eq!(writes.load(Ordering::Acquire), 2, "one success and one failure");
+    }
+}

@@ -1,0 +1,302 @@
+//! One campaign's ledger on this machine.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use crossbeam::channel::{Sender, TrySendError, bounded};
+use tokio::{sync::oneshot, task::spawn_blocking};
+
+use super::{
+    checkpoints::{Bell, bell},
+    committer::{self, Committer, Work},
+    index::{self, Index},
+    meters::Meters,
+    poison::Poison,
+    sqlite::{self, SqliteReader},
+};
+use crate::{
+    clock::Clock,
+    ledger::{
+        Answer, Contents, Health, Ledger,
+        book::{
+            record::{Header, RecordFault},
+            sign::SignedBatch,
+        },
+        case::{Case, PendingCases, StoredCase},
+        change::{Change, Ruling, State, Tally},
+        fault::{CommitFault, OpenFault, ReadFault, StorageFault},
+        position::Position,
+        receipt::{Receipt, ReceiptCode},
+        submission::{Disposition, Submission},
+    },
+    schemes::Campaign,
+    urn::Urn,
+    vault::{HouseKeys, Subject},
+};
+
+/// The bounds of a campaign's ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Bounds of a commit.
+    pub commit: committer::Config,
+    /// Bounds of the files.
+    pub files: sqlite::Bounds,
+    /// Time from a commit to the checkpoint of the write-ahead log at most, milliseconds.
+    pub checkpoint_ms: u64,
+}
+
+/// One campaign's ledger on this machine. Dropping it closes it.
+pub struct LocalLedger {
+    records: Arc<Records>,
+    work: Sender<Work>,
+    poison: Poison,
+    threads: Mutex<Threads>,
+}
+
+/// The reading side, shared with the threads that wait for the disk.
+struct Records {
+    campaign: Campaign,
+    keys: Arc<HouseKeys>,
+    index: Arc<Mutex<Index>>,
+    reader: SqliteReader,
+}
+
+struct Threads {
+    committer: Option<thread::JoinHandle<()>>,
+    checkpointer: Option<thread::JoinHandle<()>>,
+    bell: Bell,
+}
+
+impl LocalLedger {
+    /// Opens or creates the ledger of `campaign` in `directory`, which must be locked for this process, and starts its threads.
+    ///
+    /// # Errors
+    /// [`OpenFault`].
+    pub(super) fn open(
+        directory: &Path,
+        campaign: Campaign,
+        keys: Arc<HouseKeys>,
+        urn: Arc<Urn<Case>>,
+        clock: Clock,
+        config: Config,
+    ) -> Result<Self, OpenFault> {
+        let sqlite::Opened { bookkeeper, reader, checkpointer, index } =
+            sqlite::open(directory, campaign, Arc::clone(&keys), config.files)?;
+        let (sender, work) = bounded(config.commit.queue_messages_max);
+        let (bell, called) = bell();
+        let poison = Poison::default();
+        let committer = Committer {
+            campaign,
+            config: config.commit,
+            bookkeeper,
+            meters: Meters::resumed(campaign, &index::lock(&index)),
+            index: Arc::clone(&index),
+            urn,
+            work,
+            poison: poison.clone(),
+            bell: bell.clone(),
+            clock,
+        };
+        let thread_fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
+        let checkpointer = spawn("checkpoint", {
+            let every = Duration::from_millis(config.checkpoint_ms);
+            let poison = poison.clone();
+            move || called.run(every, checkpointer, &poison, campaign)
+        })
+        .map_err(thread_fault)?;
+        let committer = spawn("commit", move || committer.run()).map_err(thread_fault)?;
+        let threads =
+            Threads { committer: Some(committer), checkpointer: Some(checkpointer), bell };
+        Ok(Self {
+            records: Arc::new(Records { campaign, keys, index, reader }),
+            work: sender,
+            poison,
+            threads: Mutex::new(threads),
+        })
+    }
+
+    fn hand_in(&self, work: Work) -> Result<(), CommitFault> {
+        if self.poison.is_set() {
+            return Err(CommitFault::Storage);
+        }
+        self.work.try_send(work).map_err(|fault| match fault {
+            TrySendError::Full(_) => CommitFault::Busy,
+            TrySendError::Disconnected(_) => CommitFault::Storage,
+        })
+    }
+
+    /// Reads on a thread that may wait for the disk.
+    fn reading<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Records) -> Result<T, ReadFault> + Send + 'static,
+    ) -> Answer<'_, Result<T, ReadFault>> {
+        let records = Arc::clone(&self.records);
+        Box::pin(async move {
+            match spawn_blocking(move || read(&records)).await {
+                Ok(result) => result,
+                Err(fault) => std::panic::resume_unwind(fault.into_panic()),
+            }
+        })
+    }
+}
+
+impl Ledger for LocalLedger {
+    fn campaign(&self) -> Campaign {
+        self.records.campaign
+    }
+
+    fn submit(
+        &self,
+        submissions: Vec<Submission>,
+    ) -> Answer<'_, Result<Vec<Disposition>, CommitFault>> {
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            self.hand_in(Work::Submit(submissions, reply))?;
+            answer.await.unwrap_or(Err(CommitFault::Storage))
+        })
+    }
+
+    fn withdraw(&self, position: Position) -> Answer<'_, Result<Option<Change>, CommitFault>> {
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            self.hand_in(Work::Withdraw(position, reply))?;
+            answer.await.unwrap_or(Err(CommitFault::Storage))
+        })
+    }
+
+    fn find(&self, code: ReceiptCode) -> Answer<'_, Result<Option<(Position, State)>, ReadFault>> {
+        let found = self.records.keys.position(code).and_then(|position| {
+            let state = index::lock(&self.records.index).durable_state(position)?;
+            (!matches!(state, State::Erased { .. })).then_some((position, state))
+        });
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn header(&self, position: Position) -> Answer<'_, Result<Header, ReadFault>> {
+        self.reading(move |records| Ok(Header::decode(&records.stored(position)?)?))
+    }
+
+    fn read(
+        &self,
+        position: Position,
+        subject: Subject,
+    ) -> Answer<'_, Result<Contents, ReadFault>> {
+        self.reading(move |records| {
+            let stored = records.stored(position)?;
+            let application = records.keys.open_record(records.campaign, subject, &stored)?;
+            Ok(Contents { application, decision: records.decision(position, subject)? })
+        })
+    }
+
+    fn receipt(&self, position: Position) -> Answer<'_, Result<Option<Receipt>, ReadFault>> {
+        self.reading(move |records| Ok(records.receipt(position)?))
+    }
+
+    fn cases(&self, most: usize) -> Vec<StoredCase> {
+        let drawn = index::lock(&self.records.index).draw(most);
+        self.records.open_for_judges(drawn)
+    }
+
+    fn pending(&self, from: Option<Position>, most: usize) -> PendingCases {
+        let from = from.unwrap_or(Position(0));
+        let (found, next) = index::lock(&self.records.index).pending(from, most);
+        PendingCases { cases: self.records.open_for_judges(found), next }
+    }
+
+    fn rule(&self, rulings: Vec<Ruling>) {
+        // If the committer has ended, the applications stay undecided on disk; the next start decides them.
+        let _closed = self.work.send(Work::Rule(rulings));
+    }
+
+    fn tally(&self) -> Tally {
+        index::lock(&self.records.index).tally()
+    }
+
+    fn health(&self) -> Health {
+        if self.poison.is_set() { Health::Poisoned } else { Health::Sound }
+    }
+
+    fn close(&self) {
+        let Ok(mut threads) = self.threads.lock() else { return };
+        threads.bell.stop();
+        join(threads.checkpointer.take(), "the checkpoint thread");
+        let _gone = self.work.send(Work::Close);
+        join(threads.committer.take(), "the committer");
+    }
+}
+
+impl Drop for LocalLedger {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Records {
+    fn stored(&self, position: Position) -> Result<Vec<u8>, ReadFault> {
+        match self.reader.record(position)? {
+            Some(stored) if stored.is_empty() => Err(RecordFault::Erased.into()),
+            Some(stored) => Ok(stored),
+            None => Err(RecordFault::Form.into()),
+        }
+    }
+
+    fn decision(&self, position: Position, subject: Subject) -> Result<Option<Vec<u8>>, ReadFault> {
+        let Some((turn, sealed)) = self.reader.decision(position)? else { return Ok(None) };
+        Ok(Some(self.keys.open_decision(self.campaign, subject, (position, turn), &sealed)?))
+    }
+
+    fn receipt(&self, position: Position) -> Result<Option<Receipt>, StorageFault> {
+        let Some(stored) = self.reader.batch_of(position)? else { return Ok(None) };
+        let Some(entry) = stored.entries.get((position.0 - stored.first.0) as usize).copied()
+        else {
+            return Ok(None);
+        };
+        let root = stored.root;
+        let batch = SignedBatch::restored(&self.keys, self.campaign, stored);
+        // A receipt that does not prove itself is worse than none.
+        if !batch.is_genuine(&self.keys, &root) {
+            return Err(StorageFault::Damaged);
+        }
+        Ok(batch.receipt(position, entry.received_on, &entry.digest))
+    }
+
+    /// Opens applications for judges. One that cannot be read is logged and stays as it is until the next start; it costs nobody
+    /// else their decision.
+    fn open_for_judges(&self, positions: Vec<Position>) -> Vec<StoredCase> {
+        let opened =
+            positions.into_iter().map(|position| (position, self.open_for_judge(position)));
+        opened
+            .filter_map(|(position, opened)| match opened {
+                Ok((header, application)) => Some(StoredCase { position, header, application }),
+                Err(fault) => {
+                    let receipt = self.keys.receipt(self.campaign, position);
+                    tracing::error!(%receipt, %fault, "an application cannot be read: it stays undecided");
+                    None
+                }
+            })
+            .collect()
+    }
+
+    fn open_for_judge(&self, position: Position) -> Result<(Header, Vec<u8>), ReadFault> {
+        let stored = self.stored(position)?;
+        let header = Header::decode(&stored)?;
+        Ok((header, self.keys.open_record(self.campaign, header.subject, &stored)?))
+    }
+}
+
+fn spawn(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+fn join(thread: Option<thread::JoinHandle<()>>, what: &str) {
+    if thread.is_some_and(|thread| thread.join().is_err()) {
+        tracing::error!("{what} had panicked");
+    }
+}

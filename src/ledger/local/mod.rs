@@ -1,0 +1,28 @@
+//! The engine of one machine: a committer thread, an index in memory, and `SQLite` files.
+//!
+//! [`LocalLedger`] is the handle. The [`committer`] gathers, the [`bookkeeper`] decides by the [`index`] and signs, [`sqlite`]
+//! stores, and a thread of its own checkpoints. [`drafts`] are kept in a file beside the ledgers.
+
+mod bookkeeper;
+mod checkpoints;
+pub mod committer;
+pub mod drafts;
+mod engine;
+pub(super) mod files;
+pub(super) mod index;
+mod ledger;
+mod meters;
+#[cfg(test)]
+mod model;
+mod poison;
+pub mod sqlite;
+pub(super) mod sqlite_fault;
+mod store;
+pub(super) mod wal;
+
+pub use self::{
+    bookkeeper::Bookkeeper,
+    engine::LocalEngine,
+    files::take_directory,
+    ledger::{Config, LocalLedger},
+};

@@ -1,0 +1,194 @@
+//! One campaign's file set: `SQLite` used as an append-only store.
+//!
+//! Three tables, written in the order of their row ids and without secondary indexes: `records` (the sealed applications),
+//! `decisions` (sealed; a later turn follows the first), and the narrow `batches`, one row a commit, from which the index is
+//! rebuilt at start. Write-ahead log with `synchronous=FULL`: a commit returns after the log is synced. A long checkpoint would
+//! delay the next commit, so a thread of its own does it through a second connection. Past [`Bounds::wal_bytes_max`] the writer
+//! checkpoints the rest, and the log starts again from its beginning.
+
+mod checkpoint;
+mod copy;
+mod reader;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, atomic::Ordering},
+};
+
+use rusqlite::{Connection, hooks::Wal};
+
+pub(in crate::ledger) use self::copy::copy;
+pub use self::{checkpoint::Checkpointer, reader::SqliteReader};
+use self::{
+    checkpoint::WalProgress,
+    reader::{BATCH_COLUMNS, batch_from},
+    writer::SqliteWriter,
+};
+use super::{
+    super::{book::sign::StoredBatch, fault::OpenFault, proof::Digest},
+    bookkeeper::Bookkeeper,
+    files::Form,
+    index::Index,
+    sqlite_fault::store_error,
+};
+use crate::{schemes::Campaign, vault::HouseKeys};
+
+/// The tables of a ledger.
+pub(in crate::ledger) const FORM: Form = Form {
+    application_id: 0x5370_746c,
+    version: 2,
+    schema: "
+    CREATE TABLE IF NOT EXISTS records   (position INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS decisions (id INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS batches   (number INTEGER PRIMARY KEY, first INTEGER NOT NULL, written_at INTEGER NOT NULL,
+                                          entries BLOB NOT NULL, changes BLOB NOT NULL,
+                                          root BLOB NOT NULL, signature TEXT NOT NULL) STRICT;
+",
+};
+/// The bounds of one campaign's files.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Size of the write-ahead log, bytes, from which it starts again once it is checkpointed. It grows to four times that if
+    /// checkpoints do not keep up.
+    pub wal_bytes_max: u64,
+    /// Connections kept open for reading.
+    pub readers_max: usize,
+}
+
+/// A campaign's files, opened.
+pub struct Opened {
+    /// Writes; owned by the committer.
+    pub bookkeeper: Bookkeeper,
+    /// Reads; shared.
+    pub reader: SqliteReader,
+    /// Moves the write-ahead log into the file; owned by the checkpoint thread.
+    pub checkpointer: Checkpointer,
+    /// Shared by the bookkeeper and the readers.
+    pub(in crate::ledger) index: Arc<Mutex<Index>>,
+}
+
+/// The file of a campaign below the ledgers' directory.
+#[must_use]
+pub fn file_of(directory: &Path, campaign: Campaign) -> PathBuf {
+    directory.join(format!("{campaign}.sqlite"))
+}
+
+/// Opens or creates the files of `campaign` in `directory`, and rebuilds its index.
+///
+/// # Errors
+/// [`OpenFault`]; existing data are unchanged.
+pub fn open(
+    directory: &Path,
+    campaign: Campaign,
+    keys: Arc<HouseKeys>,
+    bounds: Bounds,
+) -> Result<Opened, OpenFault> {
+    let path = file_of(directory, campaign);
+    let mut connection = FORM.open(directory, &path)?;
+    let wal = Arc::new(WalProgress::default());
+    prepare(&mut connection, &wal, bounds).map_err(|source| store_error(&path, source))?;
+    let Rebuilt { index, batches, root } = rebuild(&connection, &path, &keys)?;
+    let index = Arc::new(Mutex::new(index));
+    let reader = SqliteReader::new(path.clone(), bounds.readers_max);
+    let checkpointer = Checkpointer::new(path, Arc::clone(&wal));
+    let store = SqliteWriter { connection, wal, wal_bytes_max: bounds.wal_bytes_max };
+    let bookkeeper = Bookkeeper {
+        campaign,
+        keys,
+        index: Arc::clone(&index),
+        store: Box::new(store),
+        batches,
+        previous_root: root,
+    };
+    Ok(Opened { bookkeeper, reader, checkpointer, index })
+}
+
+/// Leaves checkpoints to the checkpoint thread and the writer, and counts the frames of the log for both.
+fn prepare(
+    connection: &mut Connection,
+    wal: &Arc<WalProgress>,
+    bounds: Bounds,
+) -> rusqlite::Result<()> {
+    let limit = i64::try_from(bounds.wal_bytes_max).unwrap_or(i64::MAX);
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", limit)?;
+    let wal = Arc::clone(wal);
+    connection.wal_hook(Some(move |_: &mut Wal, frames| {
+        wal.written.store(u32::try_from(frames).unwrap_or_default(), Ordering::Release);
+        Ok(())
+    }))
+}
+
+/// Reads the ledger of `campaign` while its writer may be running; `None` if there is none.
+///
+/// # Errors
+/// [`OpenFault`].
+pub(in crate::ledger) fn look(
+    directory: &Path,
+    campaign: Campaign,
+    keys: &HouseKeys,
+) -> Result<Option<(SqliteReader, Index)>, OpenFault> {
+    let path = file_of(directory, campaign);
+    let Some(connection) = FORM.look(&path)? else { return Ok(None) };
+    // One transaction sees one state, also while the writer commits.
+    let transaction =
+        connection.unchecked_transaction().map_err(|source| store_error(&path, source))?;
+    let Rebuilt { index, .. } = rebuild(&transaction, &path, keys)?;
+    Ok(Some((SqliteReader::new(path, 1), index)))
+}
+
+struct Rebuilt {
+    index: Index,
+    batches: u32,
+    root: Digest,
+}
+
+/// Reads the narrow table; takes milliseconds per hundred thousand records.
+fn rebuild(connection: &Connection, path: &Path, keys: &HouseKeys) -> Result<Rebuilt, OpenFault> {
+    let store = |source| store_error(path, source);
+    let damaged = |what: String| OpenFault::Damaged { path: path.to_owned(), what };
+    let mut index = Index::default();
+    let mut batches = 0;
+    let mut last = None;
+    let sql = format!("SELECT {BATCH_COLUMNS} FROM batches ORDER BY number");
+    let mut select = connection.prepare(&sql).map_err(store)?;
+    let mut rows = select.query([]).map_err(store)?;
+    while let Some(row) = rows.next().map_err(store)? {
+        let (number, batch) = batch_from(row).map_err(store)?;
+        batches += 1;
+        let batch = batch.ok_or_else(|| damaged(format!("batch {number} cannot be read")))?;
+        if number != batches || batch.first.0 as usize != index.len() {
+            return Err(damaged(format!("batch {batches} is missing or in the wrong place")));
+        }
+        restore(&mut index, &batch)
+            .ok_or_else(|| damaged(format!("batch {number} contradicts what came before it")))?;
+        last = Some((batch.root, batch.signature));
+    }
+    let root = last.as_ref().map(|(root, _)| *root).unwrap_or_default();
+    // With another key no claim would match, and people could apply twice.
+    if last.is_some_and(|(root, signature)| !keys.signed_root(&root, &signature)) {
+        return Err(OpenFault::OtherKey { path: path.to_owned() });
+    }
+    let last: Option<u32> = connection
+        .query_row("SELECT max(position) FROM records", [], |row| row.get(0))
+        .map_err(store)?;
+    let records = last.map_or(0, |last| last as usize + 1);
+    if records != index.len() {
+        return Err(damaged(format!("it holds {records} records instead of {}", index.len())));
+    }
+    Ok(Rebuilt { index, batches, root })
+}
+
+/// Restores a stored batch in the index; `None` if it contradicts earlier ones.
+fn restore(index: &mut Index, batch: &StoredBatch) -> Option<()> {
+    for entry in &batch.entries {
+        index.restore(entry.claim, entry.key, &entry.digest, entry.channel);
+    }
+    for &(position, change) in &batch.changes {
+        let state = index.durable_state(position)?;
+        state.permits(change).filter(|permitted| *permitted == change)?;
+        index.apply(position, change);
+    }
+    Some(())
+}
