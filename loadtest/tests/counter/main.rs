@@ -1,6 +1,6 @@
 //! Surge's own senses: a server that mixes people up must be caught, a generator that lags must say so.
 
-mod desk;
+mod mock_server;
 
 use std::{
     io::{Read, Write},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Parser;
-use desk::{Desk, Fault};
+use mock_server::{Fault, MockServer};
 use surge::{
     args::Args,
     interrupt::Watch,
@@ -48,9 +48,9 @@ timely_ms = 5000
 "#;
 
 fn visited(fault: Fault, profile: &str, more: &[&str]) -> (Outcome, Summary) {
-    let desk = Desk::open(fault);
-    let target = format!("https://{}", desk.addr);
-    let (ca, tokens) = (desk.certificate(), desk.tokens(SESSIONS));
+    let server = MockServer::start(fault);
+    let target = format!("https://{}", server.addr);
+    let (ca, tokens) = (server.certificate(), server.tokens(SESSIONS));
     let profile_path = ca.with_file_name("profile.toml");
     std::fs::write(&profile_path, profile).expect("it can be written");
     let line = ["surge", "--target", &target].map(std::ffi::OsString::from);
@@ -64,7 +64,7 @@ fn visited(fault: Fault, profile: &str, more: &[&str]) -> (Outcome, Summary) {
     let args =
         Args::try_parse_from(line.into_iter().chain(files).chain(more)).expect("right usage");
     let orders = args.orders().expect("right usage");
-    let outcome = run(&orders, &Watch::default()).expect("the desk is open");
+    let outcome = run(&orders, &Watch::default()).expect("the server runs");
     let summary = Summary::of(&outcome, &orders.profile, about(&orders.profile));
     (outcome, summary)
 }

@@ -27,7 +27,7 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// What the desk does wrong.
+/// What the server does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Nothing.
@@ -48,8 +48,8 @@ pub(crate) enum Fault {
     OneLateReply,
 }
 
-/// A running desk.
-pub(crate) struct Desk {
+/// A running server.
+pub(crate) struct MockServer {
     /// Its address.
     pub(crate) addr: SocketAddr,
     directory: tempfile::TempDir,
@@ -65,9 +65,9 @@ struct Books {
     refused: HashSet<String>,
 }
 
-impl Desk {
-    /// Opens a desk with `fault` on a free port.
-    pub(crate) fn open(fault: Fault) -> Self {
+impl MockServer {
+    /// Starts a server with `fault` on a free port.
+    pub(crate) fn start(fault: Fault) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]);
         let made = made.expect("a certificate");
@@ -81,7 +81,7 @@ impl Desk {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let (tell, told) = sync_channel(1);
         thread::spawn(move || serve(config, fault, &tell));
-        Self { addr: told.recv().expect("the desk opened"), directory }
+        Self { addr: told.recv().expect("the server started"), directory }
     }
 
     /// Its certificate.
