@@ -6,8 +6,8 @@ use clap::Parser;
 
 use crate::{
     operator::Operator,
+    orders::{IdentitySource, Orders},
     profile::{BUILT_IN, Offer, Profile, SESSIONS_MAX},
-    run::{IdentitySource, Orders},
     wire::{target::Target, tls},
 };
 

@@ -4,10 +4,10 @@ use std::{fs, thread::available_parallelism};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{figures, process::cpu_seconds};
-
-/// The kernel's unit of CPU time in `/proc`: hundredths of a second on every Linux there is.
-pub(crate) const TICKS_PER_S: f64 = 100.0;
+use crate::{
+    figures,
+    process::{TICKS_PER_S, cpu_seconds},
+};
 
 /// Facts that do not change during a run; empty where the system does not tell.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -4,8 +4,10 @@ use std::{fs, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{figures, machine::TICKS_PER_S};
+use crate::figures;
 
+/// Unit of CPU time in `/proc` (`USER_HZ`): 100 a second on every Linux.
+pub(crate) const TICKS_PER_S: f64 = 100.0;
 /// State of a listening socket in `/proc/net/tcp`.
 const LISTENING: &str = "0A";
 

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    figures,
     machine::{CpuUse, Machine},
     operator::{Balance, CommitFigures},
+    orders::Orders,
     owner::Crossover,
     process::ProcessUse,
     profile::{Offer, Profile},
-    run::{Orders, Outcome},
+    run::Outcome,
     tally::{Latencies, Step, Stretch, Tally},
     verdict::Verdict,
 };
@@ -274,7 +274,7 @@ impl Summary {
             shed: after.shed_since(before),
             changed: after.changed_since(before),
         });
-        let verdict = Verdict::on(outcome, &receipts, server.as_ref(), profile);
+        let verdict = Verdict::on(outcome, profile);
         Self {
             about,
             verdict,
@@ -322,7 +322,7 @@ fn receipt_figures(outcome: &Outcome, profile: &Profile) -> ReceiptFigures {
         per_s: outcome.receipts_per_s(),
         timely: tally.timely,
         timely_ms: profile.thresholds.timely_ms,
-        goodput: figures::share(tally.timely, tally.wanted),
+        goodput: outcome.goodput(),
         decided: tally.decided,
         doubled: outcome.receipts_doubled,
         lines_refused: tally.lines_refused.by_reason().clone(),

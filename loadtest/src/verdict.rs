@@ -6,7 +6,6 @@ use crate::{
     figures,
     profile::{Offer, Profile, Thresholds},
     run::Outcome,
-    summary::{ReceiptFigures, ServerFigures},
     tally::Tally,
 };
 
@@ -38,12 +37,8 @@ pub struct Check {
 }
 
 impl Verdict {
-    pub(crate) fn on(
-        outcome: &Outcome,
-        receipts: &ReceiptFigures,
-        server: Option<&ServerFigures>,
-        profile: &Profile,
-    ) -> Self {
+    /// The verdict on `outcome` under the thresholds of `profile`.
+    pub(crate) fn on(outcome: &Outcome, profile: &Profile) -> Self {
         let tally = &outcome.tally;
         let mut invalid = invalid_because(tally, profile);
         if outcome.interrupted {
@@ -52,9 +47,9 @@ impl Verdict {
                 "partial: stopped after {ran:.1} s of {whole:.1} s; the figures hold what ran until then"
             ));
         }
-        let checks = checks(tally, receipts, &profile.thresholds);
-        let owned = tally.crossed == 0 && receipts.doubled == 0;
-        let balanced = server.is_none_or(|server| server.balance.holds);
+        let checks = checks(outcome, &profile.thresholds);
+        let owned = tally.crossed == 0 && outcome.receipts_doubled == 0;
+        let balanced = outcome.server.as_ref().is_none_or(|(_, after)| after.balance().holds);
         let held = checks.iter().all(|check| check.holds);
         Self { passed: owned && balanced && held && invalid.is_empty(), invalid, checks }
     }
@@ -96,7 +91,8 @@ fn invalid_because(tally: &Tally, profile: &Profile) -> Vec<String> {
     grounds
 }
 
-fn checks(tally: &Tally, receipts: &ReceiptFigures, thresholds: &Thresholds) -> Vec<Check> {
+fn checks(outcome: &Outcome, thresholds: &Thresholds) -> Vec<Check> {
+    let tally = &outcome.tally;
     let most = |name, allowed: Option<f64>, measured| {
         allowed.map(|allowed| Check { name, allowed, measured, holds: measured <= allowed })
     };
@@ -110,8 +106,8 @@ fn checks(tally: &Tally, receipts: &ReceiptFigures, thresholds: &Thresholds) -> 
         most("p99_submit_ms_max", thresholds.p99_submit_ms_max, submit),
         most("p99_session_ms_max", thresholds.p99_session_ms_max, session),
         most("failures_max", thresholds.failures_max.map(figures::real), failures),
-        least("goodput_min", thresholds.goodput_min, receipts.goodput),
-        least("receipts_per_s_min", thresholds.receipts_per_s_min, receipts.per_s),
+        least("goodput_min", thresholds.goodput_min, outcome.goodput()),
+        least("receipts_per_s_min", thresholds.receipts_per_s_min, outcome.receipts_per_s()),
     ];
     checks.into_iter().flatten().collect()
 }

@@ -162,11 +162,11 @@ fn day(per_s: f64) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::{Finding, Limit, StepFigures};
     use crate::{capacity::step::Broken, operator::CommitFigures};
 
-    pub(crate) fn step(rate: f64, broken: &[Broken]) -> StepFigures {
+    fn step(rate: f64, broken: &[Broken]) -> StepFigures {
         StepFigures {
             rate,
             elapsed_s: 10.0,

@@ -8,23 +8,16 @@ pub mod step;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use serde::Serialize;
 
 use self::{
     finding::Finding,
+    report::Capacity,
     search::Search,
     step::{Limits, StepFigures},
 };
 use crate::{
-    args::Args,
-    clock,
-    command::{Fault, stop, written},
-    figures::real_len,
-    interrupt::Watch,
-    machine::Machine,
-    profile::Offer,
-    run::{self, Orders},
-    summary,
+    args::Args, clock, fault::Fault, figures::real_len, interrupt::Watch, machine::Machine,
+    orders::Orders, profile::Offer, report::file, run, summary,
 };
 
 const RATE_FIRST: f64 = 100.0;
@@ -64,27 +57,6 @@ pub struct CapacityArgs {
     tries: u32,
 }
 
-/// A search in figures.
-#[derive(Clone, Debug, Serialize)]
-pub struct Capacity {
-    /// Start, RFC 3339 in UTC.
-    pub started_at: String,
-    /// The command line.
-    pub command: String,
-    /// Version and kind of this build.
-    pub build: String,
-    /// The machine.
-    pub machine: Machine,
-    /// What each session did.
-    pub profile: String,
-    /// What a rate had to keep.
-    pub limits: Limits,
-    /// What was found.
-    pub finding: Finding,
-    /// The steps in their order.
-    pub steps: Vec<StepFigures>,
-}
-
 /// Carries out the search; true when it found a capacity.
 ///
 /// # Errors
@@ -98,7 +70,7 @@ pub fn carry_out(args: &CapacityArgs) -> Result<bool, Fault> {
         refusals_share_max: args.refusals_max,
     };
     let (started_at, machine) = (clock::date_time(), Machine::read());
-    let watch = Watch { stop: stop(false)?, ..Watch::default() };
+    let watch = Watch::on_ctrl_c(false)?;
     let first = args.run.rate.unwrap_or(RATE_FIRST);
     let mut search = Search::new(first, args.precision, args.steps_max);
     let mut steps = Vec::new();
@@ -134,10 +106,10 @@ pub fn carry_out(args: &CapacityArgs) -> Result<bool, Fault> {
     };
     print!("{}", report::text(&capacity));
     if let Some(path) = &args.run.json {
-        written(path, report::write_json(&capacity, path))?;
+        file::write_json(path, &capacity)?;
     }
     if let Some(path) = &args.run.report {
-        written(path, report::write_html(&capacity, path))?;
+        file::write(path, report::page(&capacity))?;
     }
     Ok(capacity.finding.applications_per_s.is_some() && !partial)
 }

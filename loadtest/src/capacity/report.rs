@@ -3,14 +3,43 @@
 use std::{
     fmt::{self, Formatter, Write},
     io,
-    path::Path,
 };
 
-use super::{Capacity, step::StepFigures};
+use serde::Serialize;
+
+use super::{
+    finding::Finding,
+    step::{Limits, StepFigures},
+};
 use crate::{
     figures::{grouped, millis_text},
-    report::{html, plots},
+    machine::Machine,
+    report::{
+        chart::{Axis, Line, draw, milliseconds},
+        html,
+    },
 };
+
+/// A search in figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct Capacity {
+    /// Start, RFC 3339 in UTC.
+    pub started_at: String,
+    /// The command line.
+    pub command: String,
+    /// Version and kind of this build.
+    pub build: String,
+    /// The machine.
+    pub machine: Machine,
+    /// What each session did.
+    pub profile: String,
+    /// What a rate had to keep.
+    pub limits: Limits,
+    /// What was found.
+    pub finding: Finding,
+    /// The steps in their order.
+    pub steps: Vec<StepFigures>,
+}
 
 /// Above the lines of the steps.
 pub const HEAD: &str =
@@ -66,27 +95,16 @@ fn write_text(capacity: &Capacity, out: &mut Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// Writes the search as JSON.
+/// The search as an HTML page.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
-pub fn write_json(capacity: &Capacity, path: &Path) -> io::Result<()> {
-    let mut text = serde_json::to_string_pretty(capacity).map_err(io::Error::other)?;
-    text.push('\n');
-    std::fs::write(path, text)
-}
-
-/// Writes the search as one HTML file.
-///
-/// # Errors
-///
-/// When the plot cannot be drawn or the file not be written.
-pub fn write_html(capacity: &Capacity, path: &Path) -> io::Result<()> {
-    let plot = plots::capacity_steps(&capacity.steps)?;
+/// When the plot cannot be drawn.
+pub fn page(capacity: &Capacity) -> io::Result<String> {
+    let plot = latency_by_rate(&capacity.steps)?;
     let mut page = String::with_capacity(32 * 1024);
     write_page(&mut page, capacity, &plot).map_err(io::Error::other)?;
-    std::fs::write(path, page)
+    Ok(page)
 }
 
 fn write_page(page: &mut String, capacity: &Capacity, plot: &str) -> fmt::Result {
@@ -142,4 +160,23 @@ fn write_page(page: &mut String, capacity: &Capacity, plot: &str) -> fmt::Result
         grouped(capacity.steps.iter().map(|step| step.offered).sum()),
     )?;
     page.write_str("</body></html>\n")
+}
+
+/// Plot of the latency by offered rate, one point a step.
+fn latency_by_rate(steps: &[StepFigures]) -> io::Result<String> {
+    let mut sorted: Vec<&StepFigures> = steps.iter().collect();
+    sorted.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+    let points = |value: &dyn Fn(&StepFigures) -> f64| -> Vec<(f64, f64)> {
+        sorted.iter().map(|step| (step.rate, value(step).max(0.01).log10())).collect()
+    };
+    let lines = [
+        Line { name: "submit p50", points: points(&|step| step.p50_submit_ms) },
+        Line { name: "submit p99", points: points(&|step| step.p99_submit_ms) },
+        Line { name: "generator's lag p99", points: points(&|step| step.lag_p99_ms) },
+    ];
+    let end = sorted.last().map_or(1.0, |step| step.rate) * 1.05;
+    let label = |rate: &f64| format!("{rate:.0}");
+    let x = Axis { name: "sessions a second", range: 0.0..end, labels_max: 11, label: &label };
+    let y = milliseconds(&lines);
+    draw("Latency by offered rate", &lines, &x, &y)
 }

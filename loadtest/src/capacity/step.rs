@@ -1,6 +1,6 @@
 //! One step of the search in figures, and what broke in it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     figures, operator::CommitFigures, run::Outcome, tally::Tally, verdict::LAG_P99_MS_MAX,
@@ -18,7 +18,7 @@ pub struct Limits {
 }
 
 /// What broke at a rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Broken {
     /// Submissions took too long.
@@ -48,7 +48,7 @@ impl Broken {
 }
 
 /// One short run at one rate.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct StepFigures {
     /// Sessions a second asked of the schedule.
     pub rate: f64,
@@ -123,7 +123,7 @@ impl StepFigures {
             receipts_per_s: while_offered(tally, length_s),
             p50_submit_ms: tally.submit.quantile_ms(0.5),
             p99_submit_ms: tally.submit.quantile_ms(0.99),
-            goodput: figures::share(tally.timely, tally.wanted),
+            goodput: outcome.goodput(),
             refusals_share: figures::share(
                 tally.refusal.count() + tally.told_to_wait(),
                 tally.offered,

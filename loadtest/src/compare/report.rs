@@ -3,11 +3,10 @@
 use std::{
     fmt::{self, Formatter, Write},
     io,
-    path::Path,
 };
 
-use super::{Comparison, Row};
-use crate::report::{html, plots};
+use super::comparison::{Comparison, Row};
+use crate::report::{html, plots, read::RunFile};
 
 /// The comparison for the terminal.
 #[must_use]
@@ -51,19 +50,18 @@ fn cells(row: &Row) -> [String; 4] {
     [figure(row.first), figure(row.second), ratio, word]
 }
 
-/// Writes the comparison as one HTML file.
+/// The comparison as an HTML page.
 ///
 /// # Errors
 ///
-/// When the plot cannot be drawn or the file not be written.
-pub fn write_html(comparison: &Comparison, path: &Path) -> io::Result<()> {
-    let curve = |run: &super::read::RunFile| {
-        run.latency("submit").map(|row| row.curve.clone()).unwrap_or_default()
-    };
+/// When the plot cannot be drawn.
+pub fn page(comparison: &Comparison) -> io::Result<String> {
+    let curve =
+        |run: &RunFile| run.latency("submit").map(|row| row.curve.clone()).unwrap_or_default();
     let plot = plots::two_curves(&curve(&comparison.first), &curve(&comparison.second))?;
     let mut page = String::with_capacity(32 * 1024);
     write_page(&mut page, comparison, &plot).map_err(io::Error::other)?;
-    std::fs::write(path, page)
+    Ok(page)
 }
 
 fn write_page(page: &mut String, comparison: &Comparison, plot: &str) -> fmt::Result {

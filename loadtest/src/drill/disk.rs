@@ -9,7 +9,7 @@ use std::{
 
 use clap::ValueEnum;
 
-use crate::command::Fault;
+use crate::fault::Fault;
 
 /// A given file system with more room than this is not filled: it may be somebody's.
 const GIVEN_FREE_MIB_MAX: u64 = 1024;

@@ -18,24 +18,26 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 use tempfile::TempDir;
 
 use self::{
     disk::SmallDisk,
     outcome::{Drilled, Found},
-    sabotage::{Incident, Scene},
+    sabotage::{Incident, Kind, LEAD, Scene},
     server::{Recipe, Server},
     silence::Silence,
 };
 use crate::{
     args::{duration, sportello_beside},
     clock,
-    command::{Fault, stop, written},
+    fault::Fault,
     interrupt::Watch,
     machine::Machine,
+    orders::{IdentitySource, Orders},
     profile::{Offer, Profile},
-    run::{self, IdentitySource, Orders, Outcome},
+    report::file,
+    run::{self, Outcome},
     summary::{self, About, Summary},
     wire::{target::Target, tls},
 };
@@ -44,8 +46,6 @@ const RATE_MAX: u32 = 2000;
 const CONNECTIONS: usize = 128;
 /// After the last act of sabotage people go on for so long, so that a server that came back is seen to serve.
 const AFTERMATH: Duration = Duration::from_secs(5);
-/// Before the first.
-const LEAD: Duration = Duration::from_secs(3);
 
 /// Breaks a server that it starts itself, under load, and proves that no receipt is lost or doubled
 #[derive(Clone, Debug, ClapArgs)]
@@ -91,29 +91,6 @@ pub struct DrillArgs {
     json: Option<PathBuf>,
 }
 
-/// What happens to the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    /// It is killed with SIGKILL and started again, several times.
-    Kill9,
-    /// Its disk is filled to the last byte, then freed.
-    FullDisk,
-    /// Each of its syncs takes longer for a while.
-    SlowDisk,
-}
-
-impl Kind {
-    /// Its name on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Kill9 => "kill9",
-            Self::FullDisk => "full-disk",
-            Self::SlowDisk => "slow-disk",
-        }
-    }
-}
-
 /// What a drill stands on, in the order in which it must go: the server, then its disk, then the directory.
 struct Stage {
     server: Server,
@@ -128,7 +105,7 @@ struct Stage {
 ///
 /// When it cannot be carried out; says what it needs.
 pub fn carry_out(args: &DrillArgs) -> Result<bool, Fault> {
-    let watch = Watch { stop: stop(true)?, ..Watch::default() };
+    let watch = Watch::on_ctrl_c(true)?;
     let started_at = clock::date_time();
     let mut stage = Stage::set(args)?;
     let orders = stage.orders(args)?;
@@ -157,10 +134,10 @@ pub fn carry_out(args: &DrillArgs) -> Result<bool, Fault> {
     };
     print!("{}", outcome::text(&drilled));
     if let Some(path) = &args.json {
-        written(path, outcome::write_json(&drilled, path))?;
+        file::write_json(path, &drilled)?;
     }
     if let Some(path) = &args.report {
-        written(path, outcome::write_html(&drilled, path))?;
+        file::write(path, outcome::page(&drilled))?;
     }
     Ok(drilled.found.passed && !outcome.interrupted)
 }

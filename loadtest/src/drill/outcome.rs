@@ -3,7 +3,6 @@
 use std::{
     fmt::{self, Write},
     io,
-    path::Path,
 };
 
 use serde::Serialize;
@@ -168,27 +167,16 @@ pub fn text(drilled: &Drilled) -> String {
     text
 }
 
-/// Writes the outcome as JSON.
+/// The outcome as an HTML page.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
-pub fn write_json(drilled: &Drilled, path: &Path) -> io::Result<()> {
-    let mut text = serde_json::to_string_pretty(drilled).map_err(io::Error::other)?;
-    text.push('\n');
-    std::fs::write(path, text)
-}
-
-/// Writes the outcome as one HTML file.
-///
-/// # Errors
-///
-/// When a plot cannot be drawn or the file not be written.
-pub fn write_html(drilled: &Drilled, path: &Path) -> io::Result<()> {
+/// When a plot cannot be drawn.
+pub fn page(drilled: &Drilled) -> io::Result<String> {
     let plots = [plots::over_time(&drilled.summary)?, plots::latency_over_time(&drilled.summary)?];
     let mut page = String::with_capacity(64 * 1024);
     write_page(&mut page, drilled, &plots).map_err(io::Error::other)?;
-    std::fs::write(path, page)
+    Ok(page)
 }
 
 fn write_page(page: &mut String, drilled: &Drilled, plots: &[String]) -> fmt::Result {

@@ -5,14 +5,41 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Kind, LEAD, disk::SmallDisk, server::Server, slow::SlowSyncs};
-use crate::{clock, command::Fault, interrupt::Watch};
+use clap::ValueEnum;
 
+use super::{disk::SmallDisk, server::Server, slow::SlowSyncs};
+use crate::{clock, fault::Fault, interrupt::Watch};
+
+/// Time from the first receipt to the first act of sabotage.
+pub(super) const LEAD: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// A server that serves nobody for so long after its disk has room again is started anew.
 const RECOVERY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// The first receipt of a load, minting included.
 const LOAD_WAIT_MAX: Duration = Duration::from_mins(2);
+
+/// What happens to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// It is killed with SIGKILL and started again, several times.
+    Kill9,
+    /// Its disk is filled to the last byte, then freed.
+    FullDisk,
+    /// Each of its syncs takes longer for a while.
+    SlowDisk,
+}
+
+impl Kind {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kill9 => "kill9",
+            Self::FullDisk => "full-disk",
+            Self::SlowDisk => "slow-disk",
+        }
+    }
+}
 
 /// One thing that was done.
 #[derive(Clone, Debug, serde::Serialize)]

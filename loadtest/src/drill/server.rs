@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock, command::Fault};
+use crate::{clock, fault::Fault};
 
 /// From the start of the process to its `ready` line, recovery included.
 const READY_WAIT_MAX: Duration = Duration::from_mins(1);

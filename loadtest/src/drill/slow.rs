@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::server::signal;
-use crate::{command::Fault, process::Process};
+use crate::{fault::Fault, process::Process};
 
 /// Threads of the server that never sync, and that a tracer would only slow down.
 const NEVER_SYNC: [&str; 3] = ["public", "operator", "judge"];

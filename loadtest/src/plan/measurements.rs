@@ -4,13 +4,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{observed::Observed, queue::CommitCosts};
-use crate::command::Fault;
+use super::{
+    observed::{Observed, ObservedRun},
+    queue::CommitCosts,
+};
+use crate::fault::Fault;
 
 /// Measured costs of one deployment.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Measurements {
+pub(super) struct Measurements {
     /// Where they come from, for the reader.
     pub source: String,
     /// CPU of opening a session over a kept connection, microseconds.
@@ -67,7 +70,7 @@ impl Measurements {
     ///
     /// Never: a test reads them.
     #[must_use]
-    pub fn built_in() -> Self {
+    pub(super) fn built_in() -> Self {
         toml::from_str(BUILT_IN).expect("the built-in measurements are right")
     }
 
@@ -77,7 +80,7 @@ impl Measurements {
     /// # Errors
     ///
     /// What is wrong with the file, and what is allowed.
-    pub fn read(path: &Path) -> Result<Self, Fault> {
+    pub(super) fn read(path: &Path) -> Result<Self, Fault> {
         let unusable = |what: &dyn std::fmt::Display| {
             Fault::Usage(format!(
                 "{}: {what}; allowed are measurements as `surge plan --print-measurements` prints them, and the \
@@ -138,7 +141,7 @@ impl Measurements {
 
     /// These, with what `observed` measured in their place.
     #[must_use]
-    pub fn replaced_by(self, observed: &Observed, from: &dyn std::fmt::Display) -> Self {
+    pub(super) fn replaced_by(self, observed: &Observed, from: &dyn std::fmt::Display) -> Self {
         let mut told = Vec::new();
         let mut new = self;
         let (measured, predicted) = observed.runs.iter().fold((0.0, 0.0), |sum, run| {
@@ -173,7 +176,7 @@ impl Measurements {
 
     /// CPU seconds that the server should have used for what `run` did.
     #[must_use]
-    pub fn cpu_s_of(&self, run: &super::observed::ObservedRun) -> f64 {
+    pub(super) fn cpu_s_of(&self, run: &ObservedRun) -> f64 {
         let requests = run.logins * self.cpu_login_us
             + run.submissions * self.cpu_submit_us
             + run.reads * self.cpu_read_us
@@ -184,14 +187,14 @@ impl Measurements {
 
     /// Cores that wake-ups keep busy at `requests_per_s` on a machine with `cores`.
     #[must_use]
-    pub fn waking_cores(&self, requests_per_s: f64, cores: f64) -> f64 {
+    pub(super) fn waking_cores(&self, requests_per_s: f64, cores: f64) -> f64 {
         let risen = 1.0 - (-requests_per_s / (cores * self.waking_requests_per_s)).exp();
         cores * self.cpu_waking_share * risen
     }
 
     /// What commits cost.
     #[must_use]
-    pub fn commit_costs(&self) -> CommitCosts {
+    pub(super) fn commit_costs(&self) -> CommitCosts {
         CommitCosts {
             fixed_ms: self.commit_fixed_ms,
             record_ms: self.commit_record_us / 1000.0,

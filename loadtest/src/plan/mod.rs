@@ -1,23 +1,22 @@
 //! `surge plan`: from rates and measured costs to machines, memory, disks and waits, and the model
 //! beside measured runs.
 
-pub mod measurements;
-pub mod model;
-pub mod observed;
-pub mod queue;
-pub mod text;
+mod measurements;
+mod model;
+mod observed;
+mod queue;
+mod text;
 
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use serde::Serialize;
 
 use self::{
     measurements::Measurements,
-    model::{Checked, Demand, MachineKind, Need},
+    model::{Checked, Demand, MachineKind, Plan},
     observed::Observed,
 };
-use crate::command::{Fault, written};
+use crate::{fault::Fault, report::file};
 
 /// The rate of the internet's scale that every plan ends with, applications a second.
 const INTERNET_PER_S: f64 = 100_000.0;
@@ -80,25 +79,6 @@ pub struct PlanArgs {
     json: Option<PathBuf>,
 }
 
-/// A plan in figures.
-#[derive(Clone, Debug, Serialize)]
-pub struct Plan {
-    /// What is to be served.
-    pub demand: Demand,
-    /// On what.
-    pub machine: MachineKind,
-    /// From which costs.
-    pub measurements: Measurements,
-    /// What each rate needs: the long one, the peak, ten peaks, and the internet's.
-    pub needs: Vec<Need>,
-    /// Gigabytes that the busiest day leaves on disk.
-    pub day_gb: f64,
-    /// Gigabytes of all that is kept.
-    pub kept_gb: f64,
-    /// Hours that the busiest day takes at the peak rate.
-    pub day_at_peak_h: f64,
-}
-
 /// Carries out the plan, or the check of the model.
 ///
 /// # Errors
@@ -121,8 +101,7 @@ pub fn carry_out(args: &PlanArgs) -> Result<bool, Fault> {
     let plan = plan(args, costs)?;
     print!("{}", text::plan(&plan));
     if let Some(path) = &args.json {
-        let json = serde_json::to_string_pretty(&plan).map_err(std::io::Error::other);
-        written(path, json.and_then(|json| std::fs::write(path, json + "\n")))?;
+        file::write_json(path, &plan)?;
     }
     Ok(true)
 }

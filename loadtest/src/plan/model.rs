@@ -10,7 +10,7 @@ use super::{
 
 /// What is to be served, and on what.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Demand {
+pub(super) struct Demand {
     /// Applications a second over a long time.
     pub rate: f64,
     /// Applications a second in the busiest minutes.
@@ -31,7 +31,7 @@ pub struct Demand {
 
 /// A machine, and how full it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct MachineKind {
+pub(super) struct MachineKind {
     /// Its cores.
     pub cores: u32,
     /// Its memory.
@@ -44,7 +44,7 @@ pub struct MachineKind {
 
 /// What one rate needs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Need {
+pub(super) struct Need {
     /// Applications a second.
     pub per_s: f64,
     /// Cores kept busy.
@@ -69,12 +69,31 @@ pub struct Need {
     pub submit_ms: f64,
 }
 
-/// A mean time per request beyond this many services means a machine that is all but full.
+/// A plan in figures.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Plan {
+    /// What is to be served.
+    pub demand: Demand,
+    /// On what.
+    pub machine: MachineKind,
+    /// From which costs.
+    pub measurements: Measurements,
+    /// What each rate needs: the long one, the peak, ten peaks, and the internet's.
+    pub needs: Vec<Need>,
+    /// Gigabytes that the busiest day leaves on disk.
+    pub day_gb: f64,
+    /// Gigabytes of all that is kept.
+    pub kept_gb: f64,
+    /// Hours that the busiest day takes at the peak rate.
+    pub day_at_peak_h: f64,
+}
+
+/// Most machines that a plan names: a rate that needs more is far beyond the model.
 const MACHINES_MAX: u64 = 10_000_000;
 
 /// What `per_s` applications a second need, with `records` kept in all.
 #[must_use]
-pub fn need(
+pub(super) fn need(
     per_s: f64,
     records: f64,
     demand: &Demand,
@@ -130,7 +149,7 @@ pub fn need(
 
 /// Cores that one machine with `cores` keeps busy at `per_s` applications a second.
 #[must_use]
-pub fn cores_busy(per_s: f64, cores: f64, demand: &Demand, costs: &Measurements) -> f64 {
+pub(super) fn cores_busy(per_s: f64, cores: f64, demand: &Demand, costs: &Measurements) -> f64 {
     let requests_per_s = per_s * (2.0 + demand.reads);
     per_s * application_cpu_us(demand, costs) / 1e6
         + costs.waking_cores(requests_per_s, cores)
@@ -149,7 +168,7 @@ fn rate_within(busy: f64, cores: f64, demand: &Demand, costs: &Measurements) -> 
 
 /// CPU of one application with all that belongs to it but wake-ups, microseconds.
 #[must_use]
-pub fn application_cpu_us(demand: &Demand, costs: &Measurements) -> f64 {
+pub(super) fn application_cpu_us(demand: &Demand, costs: &Measurements) -> f64 {
     costs.cpu_login_us
         + costs.cpu_submit_us
         + demand.reads * costs.cpu_read_us
@@ -174,7 +193,7 @@ fn rounded_up(machines: f64) -> u64 {
 
 /// What the model says of a measured run, and what was measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Checked {
+pub(super) struct Checked {
     /// The run.
     pub name: String,
     /// Applications a second.
@@ -193,7 +212,7 @@ pub struct Checked {
 
 /// The model beside a measured run.
 #[must_use]
-pub fn check(run: &ObservedRun, costs: &Measurements) -> Checked {
+pub(super) fn check(run: &ObservedRun, costs: &Measurements) -> Checked {
     let per_s = run.submissions / run.elapsed_s;
     let predicted_cores = costs.cpu_s_of(run) / run.elapsed_s;
     let commits = group_commit(per_s, &costs.commit_costs());

@@ -1,17 +1,14 @@
 //! What reports of runs and of searches tell a plan.
 
-use serde::Deserialize;
-
 use crate::{
-    capacity::step::StepFigures,
-    compare::read::RunFile,
     figures::{real, real_len},
     operator::CommitFigures,
+    report::read::{CapacityFile, RunFile, StepFile},
 };
 
 /// One measured run, in what the model speaks of.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ObservedRun {
+pub(super) struct ObservedRun {
     /// What it was, for the reader.
     pub name: String,
     /// How long.
@@ -42,35 +39,29 @@ pub struct ObservedRun {
 
 /// Measured runs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Observed {
+pub(super) struct Observed {
     /// In their order.
     pub runs: Vec<ObservedRun>,
-}
-
-#[derive(Deserialize)]
-struct CapacityFile {
-    machine: crate::machine::Machine,
-    steps: Vec<StepFigures>,
 }
 
 impl Observed {
     /// What the JSON report of a run or of a search tells; `None` if it is neither.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         if let Ok(run) = serde_json::from_str::<RunFile>(text) {
             return Some(Self { runs: vec![of_run(&run)] });
         }
         let search: CapacityFile = serde_json::from_str(text).ok()?;
         let cores = real_len(search.machine.cores);
         // A step that broke measured a queue, not a cost.
-        let held = search.steps.iter().filter(|step| step.held());
+        let held = search.steps.iter().filter(|step| step.broken.is_empty());
         Some(Self { runs: held.map(|step| of_step(step, cores)).collect() })
     }
 
     /// Fixed milliseconds and microseconds a record of the line through the runs' commits, by least squares; `None` without
     /// three runs whose batches differ by half at least.
     #[must_use]
-    pub fn commit_line(&self) -> Option<(f64, f64)> {
+    pub(super) fn commit_line(&self) -> Option<(f64, f64)> {
         let points: Vec<(f64, f64)> = self
             .runs
             .iter()
@@ -96,7 +87,7 @@ impl Observed {
 
     /// The fixed milliseconds of a commit on average, when a record costs `record_us`.
     #[must_use]
-    pub fn commit_mean_ms(&self, record_us: f64) -> Option<f64> {
+    pub(super) fn commit_mean_ms(&self, record_us: f64) -> Option<f64> {
         let all = self.runs.iter().filter_map(|run| run.commits);
         let sum = all.fold(CommitFigures::default(), |sum, one| CommitFigures {
             count: sum.count + one.count,
@@ -109,7 +100,7 @@ impl Observed {
 
     /// Bytes written for one submission.
     #[must_use]
-    pub fn written_bytes(&self) -> Option<f64> {
+    pub(super) fn written_bytes(&self) -> Option<f64> {
         let known = self.runs.iter().filter_map(|run| Some((run.written_bytes?, run.submissions)));
         let (bytes, submissions) =
             known.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
@@ -138,7 +129,7 @@ fn of_run(run: &RunFile) -> ObservedRun {
     }
 }
 
-fn of_step(step: &StepFigures, cores: f64) -> ObservedRun {
+fn of_step(step: &StepFile, cores: f64) -> ObservedRun {
     ObservedRun {
         name: format!("capacity step at {:.1} a second", step.rate),
         elapsed_s: step.elapsed_s,

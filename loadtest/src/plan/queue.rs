@@ -1,13 +1,13 @@
 //! Waiting in front of cores and of the ledger: the two queues of the model.
 
 /// What the Erlang formula is summed up to; no machine has more cores.
-pub const CORES_MAX: u32 = 4096;
+pub(super) const CORES_MAX: u32 = 4096;
 
 /// The chance that somebody who comes must wait in M/M/c with `load` erlangs offered to `cores`; 1 when they cannot keep up.
 ///
 /// Erlang 1917 (formula C), by the recurrence of formula B, which does not overflow.
 #[must_use]
-pub fn erlang_c(cores: u32, load: f64) -> f64 {
+pub(super) fn erlang_c(cores: u32, load: f64) -> f64 {
     let servers = f64::from(cores);
     if load >= servers {
         return 1.0;
@@ -27,7 +27,7 @@ pub fn erlang_c(cores: u32, load: f64) -> f64 {
 /// coefficient of variation of the service times: 0 gives M/D/c, 1 gives M/M/c. Exact for one core (Pollaczek and
 /// Khinchine).
 #[must_use]
-pub fn wait_mgc(cores: u32, load: f64, service: f64, cv2: f64) -> f64 {
+pub(super) fn wait_mgc(cores: u32, load: f64, service: f64, cv2: f64) -> f64 {
     let spare = f64::from(cores) - load;
     if spare <= 0.0 {
         return f64::INFINITY;
@@ -37,7 +37,7 @@ pub fn wait_mgc(cores: u32, load: f64, service: f64, cv2: f64) -> f64 {
 
 /// What commits cost, and how long the ledger lets them gather.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CommitCosts {
+pub(super) struct CommitCosts {
     /// Fixed time of one, milliseconds.
     pub fixed_ms: f64,
     /// Time for each application in it, milliseconds.
@@ -52,7 +52,7 @@ pub struct CommitCosts {
 
 /// The ledger's commits at one rate.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Commits {
+pub(super) struct Commits {
     /// Commits a second, those of decisions alone included.
     pub per_s: f64,
     /// Share of the time in which one is under way; above 1 it cannot keep up.
@@ -70,7 +70,7 @@ pub struct Commits {
 /// (with chance `busy`) waits for half of it, then for the company, then for its own. Decisions ride along with the next
 /// applications; those that none joins within their wait (a chance of exp(−λw') for Poisson arrivals) are commits of their own.
 #[must_use]
-pub fn group_commit(per_s: f64, costs: &CommitCosts) -> Commits {
+pub(super) fn group_commit(per_s: f64, costs: &CommitCosts) -> Commits {
     let CommitCosts { fixed_ms, record_ms, wait_ms, ruling_wait_ms, records_max: most } = *costs;
     let arrivals = per_s / 1000.0;
     let full = arrivals * (fixed_ms / most + record_ms);

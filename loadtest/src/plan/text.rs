@@ -3,15 +3,14 @@
 use std::fmt::{self, Formatter};
 
 use super::{
-    Plan,
     measurements::Measurements,
-    model::{Checked, application_cpu_us},
+    model::{Checked, Plan, application_cpu_us},
 };
 use crate::figures::{grouped, millis_text, whole};
 
 /// The measurements as TOML, to be changed and given back.
 #[must_use]
-pub fn measurements(costs: &Measurements) -> String {
+pub(super) fn measurements(costs: &Measurements) -> String {
     let value = serde_json::to_value(costs).unwrap_or_default();
     fmt::from_fn(|out| {
         // A JSON string is a TOML basic string, and a JSON number a TOML number.
@@ -23,7 +22,7 @@ pub fn measurements(costs: &Measurements) -> String {
 
 /// The plan.
 #[must_use]
-pub fn plan(plan: &Plan) -> String {
+pub(super) fn plan(plan: &Plan) -> String {
     fmt::from_fn(|out| write_plan(plan, out)).to_string()
 }
 
@@ -143,7 +142,7 @@ fn assumptions(plan: &Plan) -> Vec<String> {
 
 /// The model beside measured runs.
 #[must_use]
-pub fn check(checked: &[Checked], costs: &Measurements) -> String {
+pub(super) fn check(checked: &[Checked], costs: &Measurements) -> String {
     fmt::from_fn(|out| write_check(checked, costs, out)).to_string()
 }
 

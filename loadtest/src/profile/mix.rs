@@ -5,7 +5,7 @@ use std::{f64::consts::TAU, time::Duration};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Page;
+use super::source::Source;
 use crate::schedule::Chance;
 
 /// Lines of one batch at most; a reply with so many receipts stays within what is read.
@@ -203,11 +203,11 @@ pub(super) struct RawMix {
 }
 
 impl RawMix {
-    pub(super) fn checked(&self, page: &Page<'_>, faults: &mut Vec<String>) -> Mix {
+    pub(super) fn checked(&self, source: &Source<'_>, faults: &mut Vec<String>) -> Mix {
         let default = Mix::default();
         let mut share = |value: &Option<Spanned<f64>>| {
             let value = value.as_ref();
-            value.map_or(0.0, |value| page.share(value, faults))
+            value.map_or(0.0, |value| source.share(value, faults))
         };
         let mix = Mix {
             intermediaries_share: share(&self.intermediaries_share),
@@ -223,11 +223,11 @@ impl RawMix {
         };
         let batch_lines = self.batch_lines.as_ref().map_or(mix.batch_lines, |lines| {
             let allowed = 1.0..f64::from(BATCH_LINES_MAX) + 1.0;
-            crate::figures::whole(page.within(lines, allowed, "lines", faults))
+            crate::figures::whole(source.within(lines, allowed, "lines", faults))
         });
         let mut wait = |value: &Option<Spanned<f64>>, default: Duration, allowed| {
             let Some(value) = value else { return default };
-            let ms = page.within(value, allowed, "milliseconds", faults);
+            let ms = source.within(value, allowed, "milliseconds", faults);
             Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default()
         };
         let impatient_wait = wait(&self.impatient_wait_ms, mix.impatient_wait, 1.0..60_001.0);
@@ -236,14 +236,14 @@ impl RawMix {
             mean: wait(&self.think_ms, Duration::ZERO, 1.0..600_001.0),
         };
         if think.spread != Spread::None && think.mean.is_zero() {
-            faults.push(page.at_top("`think` needs its mean, `think_ms`"));
+            faults.push(source.at_top("`think` needs its mean, `think_ms`"));
         }
-        self.check_slice(&mix, page, faults);
+        self.check_slice(&mix, source, faults);
         Mix { batch_lines, impatient_wait, think, ..mix }
     }
 
     /// A profile says for whom the window must be open, and its sessions must agree.
-    fn check_slice(&self, mix: &Mix, page: &Page<'_>, faults: &mut Vec<String>) {
+    fn check_slice(&self, mix: &Mix, source: &Source<'_>, faults: &mut Vec<String>) {
         let wanted = match mix.intermediaries_share {
             share if share <= 0.0 => Slice::Citizens,
             share if share >= 1.0 => Slice::Intermediaries,
@@ -256,7 +256,7 @@ impl RawMix {
                 wanted.name()
             );
             let named = self.slice.as_ref().map(Spanned::span);
-            faults.push(named.map_or_else(|| page.at_top(&what), |at| page.fault(at, &what)));
+            faults.push(named.map_or_else(|| source.at_top(&what), |at| source.fault(at, &what)));
         }
     }
 }

@@ -1,14 +1,15 @@
 //! A profile: what a run offers, how its citizens behave and which figures it must reach.
 
 mod mix;
+mod source;
 
 use std::{ops::Range, time::Duration};
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use self::mix::RawMix;
 pub use self::mix::{BATCH_LINES_MAX, Mix, Role, Slice, Spread, Think};
+use self::{mix::RawMix, source::Source};
 use crate::{
     figures::whole,
     schedule::{Curve, Phase, Spacing},
@@ -147,15 +148,15 @@ impl Profile {
     ///
     /// All values out of their range at once; a fault of the form (unknown key, wrong type) alone.
     pub fn parse(name: &str, text: &str) -> Result<Self, ProfileFaults> {
-        let page = Page { name, text };
+        let source = Source { name, text };
         let raw: RawProfile = toml::from_str(text).map_err(|error| {
-            ProfileFaults(vec![page.fault(error.span().unwrap_or(0..0), error.message())])
+            ProfileFaults(vec![source.fault(error.span().unwrap_or(0..0), error.message())])
         })?;
         let mut faults = Vec::new();
-        let offer = raw.offer(&page, &mut faults);
-        let mix = raw.mix(&page, &mut faults);
-        let citizen = raw.citizen.checked(&page, &mut faults);
-        let drain_s = page.within(&raw.drain_s_max, 0.0..86_401.0, "seconds", &mut faults);
+        let offer = raw.offer(&source, &mut faults);
+        let mix = raw.mix(&source, &mut faults);
+        let citizen = raw.citizen.checked(&source, &mut faults);
+        let drain_s = source.within(&raw.drain_s_max, 0.0..86_401.0, "seconds", &mut faults);
         match offer {
             Some(offer) if faults.is_empty() => Ok(Self {
                 name: name.to_owned(),
@@ -169,53 +170,6 @@ impl Profile {
             }),
             _ => Err(ProfileFaults(faults)),
         }
-    }
-}
-
-/// The text that faults point into.
-#[derive(Clone, Copy)]
-struct Page<'a> {
-    name: &'a str,
-    text: &'a str,
-}
-
-impl Page<'_> {
-    fn fault(&self, at: Range<usize>, what: &str) -> String {
-        let before = self.text.get(..at.start).unwrap_or_default();
-        let number = before.matches('\n').count() + 1;
-        let line = self.text.lines().nth(number - 1).unwrap_or_default();
-        let key = line.split('=').next().unwrap_or_default().trim();
-        let what = what.trim_end().replace('\n', "; ");
-        format!("{}, line {number}, `{key}`: {what}", self.name)
-    }
-
-    fn at_top(&self, what: &str) -> String {
-        format!("{}, [mix]: {what}", self.name)
-    }
-
-    fn share(&self, value: &Spanned<f64>, faults: &mut Vec<String>) -> f64 {
-        let given = *value.get_ref();
-        if !(0.0..=1.0).contains(&given) {
-            let what = format!("{given} is not allowed; a share from 0 to 1 is");
-            faults.push(self.fault(value.span(), &what));
-        }
-        given
-    }
-
-    fn within(
-        &self,
-        value: &Spanned<f64>,
-        allowed: Range<f64>,
-        unit: &str,
-        faults: &mut Vec<String>,
-    ) -> f64 {
-        let given = *value.get_ref();
-        if !allowed.contains(&given) {
-            let Range { start, end } = allowed;
-            let what = format!("{given} is not allowed; from {start} to below {end} {unit} is");
-            faults.push(self.fault(value.span(), &what));
-        }
-        given
     }
 }
 
@@ -268,54 +222,55 @@ struct RawCitizen {
 
 impl RawProfile {
     /// Who comes; `connection = "own"` is the same as a `new_connections_share` of 1.
-    fn mix(&self, page: &Page<'_>, faults: &mut Vec<String>) -> Mix {
-        let mut mix = self.mix.checked(page, faults);
+    fn mix(&self, source: &Source<'_>, faults: &mut Vec<String>) -> Mix {
+        let mut mix = self.mix.checked(source, faults);
         if matches!(self.r#loop.get_ref(), Loop::Closed) && mix != Mix::default() {
-            faults.push(page.at_top("a closed loop times plain submissions: no [mix] is allowed"));
+            faults
+                .push(source.at_top("a closed loop times plain submissions: no [mix] is allowed"));
         }
         if *self.citizen.connection.get_ref() == ConnectionUse::Own {
             if mix.new_connections_share > 0.0 {
                 let what = "either \"own\" or a `new_connections_share`, not both";
-                faults.push(page.fault(self.citizen.connection.span(), what));
+                faults.push(source.fault(self.citizen.connection.span(), what));
             }
             mix.new_connections_share = 1.0;
         }
         mix
     }
 
-    fn offer(&self, page: &Page<'_>, faults: &mut Vec<String>) -> Option<Offer> {
+    fn offer(&self, source: &Source<'_>, faults: &mut Vec<String>) -> Option<Offer> {
         let at = self.r#loop.span();
         match (self.r#loop.get_ref(), &self.sessions) {
             (Loop::Closed, Some(sessions)) if self.phase.is_empty() => {
                 let connection = &self.citizen.connection;
                 if *connection.get_ref() == ConnectionUse::Own {
                     let what = "a closed loop keeps its connections: only \"shared\" is allowed";
-                    faults.push(page.fault(connection.span(), what));
+                    faults.push(source.fault(connection.span(), what));
                 }
                 let allowed = 1.0..f64::from(SESSIONS_MAX) + 1.0;
-                let given = page.within(sessions, allowed, "sessions", faults);
+                let given = source.within(sessions, allowed, "sessions", faults);
                 Some(Offer::Closed { sessions: whole(given) })
             }
             (Loop::Open, None) if !self.phase.is_empty() => {
                 let phases = self
                     .phase
                     .iter()
-                    .filter_map(|raw| raw.get_ref().checked(page, raw.span(), faults));
+                    .filter_map(|raw| raw.get_ref().checked(source, raw.span(), faults));
                 let curve = Curve::new(phases.collect());
                 if curve.sessions_expected() > f64::from(SESSIONS_MAX) {
                     let what = format!("the phases hold more than {SESSIONS_MAX} sessions");
-                    faults.push(page.fault(at, &what));
+                    faults.push(source.fault(at, &what));
                 } else if faults.is_empty() && curve.peak() <= 0.0 {
-                    faults.push(page.fault(at, "no phase offers anything"));
+                    faults.push(source.fault(at, "no phase offers anything"));
                 }
                 Some(Offer::Open { curve, spacing: self.spacing.unwrap_or(Spacing::Poisson) })
             }
             (Loop::Closed, _) => {
-                faults.push(page.fault(at, "a closed loop takes `sessions` and no [[phase]]"));
+                faults.push(source.fault(at, "a closed loop takes `sessions` and no [[phase]]"));
                 None
             }
             (Loop::Open, _) => {
-                faults.push(page.fault(
+                faults.push(source.fault(
                     at,
                     "an open loop takes one [[phase]] or more and no top-level `sessions`",
                 ));
@@ -328,19 +283,19 @@ impl RawProfile {
 impl RawPhase {
     fn checked(
         &self,
-        page: &Page<'_>,
+        source: &Source<'_>,
         at: Range<usize>,
         faults: &mut Vec<String>,
     ) -> Option<Phase> {
-        let duration_s = page.within(&self.duration_s, 0.001..1e7, "seconds", faults);
+        let duration_s = source.within(&self.duration_s, 0.001..1e7, "seconds", faults);
         let rate = match (&self.rate, &self.sessions) {
-            (Some(rate), None) => page.within(rate, 0.0..1e6, "sessions a second", faults),
+            (Some(rate), None) => source.within(rate, 0.0..1e6, "sessions a second", faults),
             (None, Some(sessions)) => {
                 let allowed = 0.0..f64::from(SESSIONS_MAX) + 1.0;
-                page.within(sessions, allowed, "sessions", faults) / duration_s
+                source.within(sessions, allowed, "sessions", faults) / duration_s
             }
             _ => {
-                faults.push(page.fault(at, "a phase takes either `rate` or `sessions`"));
+                faults.push(source.fault(at, "a phase takes either `rate` or `sessions`"));
                 return None;
             }
         };
@@ -349,9 +304,9 @@ impl RawPhase {
 }
 
 impl RawCitizen {
-    fn checked(&self, page: &Page<'_>, faults: &mut Vec<String>) -> CitizenPlan {
+    fn checked(&self, source: &Source<'_>, faults: &mut Vec<String>) -> CitizenPlan {
         let mut wait = |value: &Spanned<f64>, scale: f64, allowed, unit| {
-            let given = page.within(value, allowed, unit, faults);
+            let given = source.within(value, allowed, unit, faults);
             Duration::try_from_secs_f64(given * scale).unwrap_or_default()
         };
         CitizenPlan {

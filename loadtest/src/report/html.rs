@@ -6,7 +6,7 @@ use std::{
     io,
 };
 
-use super::{CLOSED_LOOP_NOTE, plots};
+use super::{plots, text::CLOSED_LOOP_NOTE};
 use crate::{
     figures::{grouped, millis_text, real},
     summary::{LatencyRow, ServerFigures, Summary},

@@ -1,12 +1,13 @@
-//! What a comparison and a plan need of a run's JSON; other members are passed over, so that reports of
-//! other versions can be read too.
+//! Reads JSON reports of runs and of capacity searches, for comparisons and plans.
+//!
+//! Unknown members are ignored, so that reports of other versions can be read too.
 
 use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 
 use crate::{
-    command::Fault,
+    fault::Fault,
     machine::{CpuUse, Machine},
     operator::CommitFigures,
     process::ProcessUse,
@@ -102,6 +103,33 @@ pub struct LatencyFile {
 pub struct ServerFile {
     #[serde(default)]
     pub commits: CommitFigures,
+}
+
+/// A capacity search as its JSON report tells it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct CapacityFile {
+    /// The machine.
+    pub machine: Machine,
+    /// The steps in their order.
+    pub steps: Vec<StepFile>,
+}
+
+/// One step of a capacity search.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "the members are those of `capacity::step::StepFigures`")]
+pub struct StepFile {
+    pub rate: f64,
+    pub elapsed_s: f64,
+    pub offered: u64,
+    pub receipts: u64,
+    pub reads: u64,
+    pub p50_submit_ms: f64,
+    pub server_cpu_s: Option<f64>,
+    pub generator_cpu_s: f64,
+    pub others_cpu_s: f64,
+    pub commits: Option<CommitFigures>,
+    pub written_bytes: Option<u64>,
+    pub broken: Vec<String>,
 }
 
 impl RunFile {

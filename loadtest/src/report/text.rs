@@ -5,11 +5,14 @@ use std::{
     fmt::{self, Display, Formatter},
 };
 
-use super::CLOSED_LOOP_NOTE;
 use crate::{
     figures::{grouped, millis_text, real},
     summary::{LatencyRow, Summary},
 };
+
+/// Warning that must accompany the latencies of a closed loop.
+pub(super) const CLOSED_LOOP_NOTE: &str = "Closed loop: each worker waits for its reply before it sends the next request. \
+This measures throughput; it does not show how long citizens who arrive independently would wait.";
 
 /// A summary as text.
 #[derive(Debug)]

@@ -200,11 +200,10 @@ fn a_volley_is_answered_in_every_manner() {
         volley.stdin(Stdio::null()).output().expect("it runs")
     };
     let read = ["--get", "/v1/status"];
-    let manners: [&[&str]; 5] = [
+    let manners: [&[&str]; 4] = [
         &read,
         &[&read[..], &["--http2", "--streams", "3"]].concat(),
         &[&read[..], &["--rate", "200"]].concat(),
-        &[&read[..], &["--new-connections"]].concat(),
         &["--handshakes", "--classical"],
     ];
     for manner in manners {
