@@ -1,4 +1,4 @@
-//! What the figures were measured on, and who else used it meanwhile.
+//! The machine that a run was measured on, and its CPU time by user.
 
 use std::{fs, thread::available_parallelism};
 
@@ -9,7 +9,7 @@ use crate::{
     process::{TICKS_PER_S, cpu_seconds},
 };
 
-/// Facts that do not change during a run; empty where the system does not tell.
+/// Facts about the machine; empty where the system does not provide them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     /// Cores this process may use.
@@ -38,7 +38,7 @@ impl Machine {
     }
 }
 
-/// CPU seconds used so far: by this process, and on the machine by whom.
+/// CPU seconds used since the machine started, and by this process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuClock {
     own: f64,

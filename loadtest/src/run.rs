@@ -59,7 +59,8 @@ pub struct Outcome {
 ///
 /// # Errors
 ///
-/// When the run cannot start: nothing was offered then. A receipts file or an operator listener may also fail at the end.
+/// When the run cannot start; nothing was offered then. The receipts file and the operator listener may also fail at
+/// the end.
 pub fn run(orders: &Orders, watch: &Watch) -> Result<Outcome, RunFault> {
     let dialer = Dialer::new(Arc::clone(&orders.target), &orders.tls);
     let runtime = one_thread().map_err(RunFault::Runtime)?;

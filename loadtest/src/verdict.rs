@@ -1,4 +1,4 @@
-//! Whether a run's figures may be believed, and whether what the profile asks was reached.
+//! The verdict on a run: whether its figures are valid, and whether it reached the thresholds of its profile.
 
 use serde::Serialize;
 
@@ -9,30 +9,30 @@ use crate::{
     tally::Tally,
 };
 
-/// The generator may lag this much at the 99th percentile; beyond it, it measured itself.
+/// Longest lag of the generator at the 99th percentile; beyond it, the run measured the generator.
 pub const LAG_P99_MS_MAX: f64 = 50.0;
 
-/// The verdict and its grounds.
+/// The verdict and its reasons.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
-    /// Whether all held: exit code 0.
+    /// True when everything held: exit code 0.
     pub passed: bool,
-    /// Why the figures may not be believed; empty if they may.
+    /// Why the figures are invalid; empty when they are valid.
     pub invalid: Vec<String>,
-    /// The profile's thresholds.
+    /// The thresholds of the profile.
     pub checks: Vec<Check>,
 }
 
 /// One threshold.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// Its name in the profile.
+    /// Name in the profile.
     pub name: &'static str,
-    /// What is allowed.
+    /// Allowed value.
     pub allowed: f64,
-    /// What was measured.
+    /// Measured value.
     pub measured: f64,
-    /// Whether it holds.
+    /// True when it holds.
     pub holds: bool,
 }
 
@@ -44,7 +44,7 @@ impl Verdict {
         if outcome.interrupted {
             let (ran, whole) = (outcome.elapsed.as_secs_f64(), profile.length().as_secs_f64());
             invalid.push(format!(
-                "partial: stopped after {ran:.1} s of {whole:.1} s; the figures hold what ran until then"
+                "partial: stopped after {ran:.1} s of {whole:.1} s; the figures cover that time"
             ));
         }
         let checks = checks(outcome, &profile.thresholds);
@@ -56,18 +56,18 @@ impl Verdict {
 }
 
 fn invalid_because(tally: &Tally, profile: &Profile) -> Vec<String> {
-    let mut grounds = Vec::new();
+    let mut reasons = Vec::new();
     let lag_ms = tally.lag.quantile_ms(0.99);
     if matches!(profile.offer, Offer::Open { .. }) && lag_ms > LAG_P99_MS_MAX {
-        grounds.push(format!(
+        reasons.push(format!(
             "the generator itself lagged: p99 {} ms, allowed {LAG_P99_MS_MAX} ms; \
-             lower the rate, add --threads, or give it cores of its own",
+             lower the rate, add --threads, or give the generator its own cores",
             figures::millis_text(lag_ms)
         ));
     }
     if tally.overflowed > 0 {
-        grounds.push(format!(
-            "{} sessions were not started because too many were under way",
+        reasons.push(format!(
+            "{} sessions were not started because too many were open",
             figures::grouped(tally.overflowed)
         ));
     }
@@ -79,16 +79,16 @@ fn invalid_because(tally: &Tally, profile: &Profile) -> Vec<String> {
         + tally.overflowed
         + tally.unfinished;
     if accounted != tally.offered {
-        grounds.push(format!(
-            "{} sessions were offered and {} accounted for, which is a bug of surge",
+        reasons.push(format!(
+            "{} sessions were offered, but {} were counted at their end: this is a bug of surge",
             figures::grouped(tally.offered),
             figures::grouped(accounted)
         ));
     }
     if tally.offered == 0 {
-        grounds.push("nothing was offered".to_owned());
+        reasons.push("no session was offered".to_owned());
     }
-    grounds
+    reasons
 }
 
 fn checks(outcome: &Outcome, thresholds: &Thresholds) -> Vec<Check> {
@@ -99,7 +99,7 @@ fn checks(outcome: &Outcome, thresholds: &Thresholds) -> Vec<Check> {
     let least = |name, allowed: Option<f64>, measured| {
         allowed.map(|allowed| Check { name, allowed, measured, holds: measured >= allowed })
     };
-    // A session that never came back has failed its citizen as much as one that broke.
+    // A session that never ended failed its citizen as much as one that broke.
     let failures = figures::real(tally.failed.total() + tally.unfinished);
     let (submit, session) = (tally.submit.quantile_ms(0.99), tally.session.quantile_ms(0.99));
     let checks = [

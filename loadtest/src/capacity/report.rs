@@ -1,4 +1,4 @@
-//! A search as text, JSON and HTML.
+//! The report of a search, as text, JSON and HTML.
 
 use std::{
     fmt::{self, Formatter, Write},
@@ -31,17 +31,17 @@ pub struct Capacity {
     pub build: String,
     /// The machine.
     pub machine: Machine,
-    /// What each session did.
+    /// The profile, which says what each session does.
     pub profile: String,
-    /// What a rate had to keep.
+    /// Limits that a rate must keep.
     pub limits: Limits,
-    /// What was found.
+    /// Result.
     pub finding: Finding,
     /// The steps in their order.
     pub steps: Vec<StepFigures>,
 }
 
-/// Above the lines of the steps.
+/// Header of the steps.
 pub const HEAD: &str =
     "    rate  receipts/s  p50 ms  p99 ms  goodput  refused  lag ms  server  generator  commit ms";
 
@@ -70,7 +70,7 @@ fn cells(step: &StepFigures) -> [String; 10] {
     ]
 }
 
-/// What was found, for the terminal.
+/// The result as text for the terminal.
 #[must_use]
 pub fn text(capacity: &Capacity) -> String {
     fmt::from_fn(|out| write_text(capacity, out)).to_string()
@@ -79,7 +79,7 @@ pub fn text(capacity: &Capacity) -> String {
 fn write_text(capacity: &Capacity, out: &mut Formatter<'_>) -> fmt::Result {
     let finding = &capacity.finding;
     if finding.partial {
-        writeln!(out, "PARTIAL: stopped before its end")?;
+        writeln!(out, "PARTIAL: the search was stopped before its end")?;
     }
     let rate = |rate: Option<f64>| rate.map_or("none".to_owned(), |rate| format!("{rate:.1}"));
     let (held, broke) = (rate(finding.held_rate), rate(finding.broke_rate));
@@ -124,14 +124,14 @@ fn write_page(page: &mut String, capacity: &Capacity, plot: &str) -> fmt::Result
         "p50 ms",
         "p99 ms",
         "goodput",
-        "refused by offered",
+        "refused share",
         "lag p99 ms",
         "server cores",
         "generator cores",
         "commit ms",
         "",
     ];
-    html::table(page, "Each a short open-loop run, in their order", &head)?;
+    html::table(page, "Short open-loop runs, in order", &head)?;
     for step in &capacity.steps {
         let [rate, rest @ ..] = cells(step);
         let broken = step.broken_text();
@@ -139,19 +139,19 @@ fn write_page(page: &mut String, capacity: &Capacity, plot: &str) -> fmt::Result
         cells.push(&broken);
         html::row(page, &rate, &cells)?;
     }
-    page.write_str("</tbody></table>\n<h2>Held means</h2>\n")?;
+    page.write_str("</tbody></table>\n<h2>When a rate holds</h2>\n")?;
     let limits = &capacity.limits;
     writeln!(
         page,
-        "<p>p99 of submissions at most {} ms, timely receipts by those wanted at least {}, requests \
-         turned away or told to wait by sessions offered at most {}, no session broken, and a generator that keeps \
-         its schedule.</p>",
+        "<p>The p99 of submissions is at most {} ms, at least a share of {} of the receipts wanted is timely, \
+         requests refused or told to wait are at most a share of {} of the sessions offered, no session failed, \
+         and the generator kept its schedule.</p>",
         limits.p99_submit_ms_max, limits.goodput_min, limits.refusals_share_max
     )?;
     let machine = &capacity.machine;
     writeln!(
         page,
-        "<h2>Measured on</h2>\n<p><code>{}</code><br>{}<br>{} x {}, {}; {} sessions in all.</p>",
+        "<h2>Measured on</h2>\n<p><code>{}</code><br>{}<br>{} x {}, {}; {} sessions in total.</p>",
         html::escaped(&capacity.command),
         html::escaped(&capacity.build),
         machine.cores,

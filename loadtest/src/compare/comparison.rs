@@ -1,4 +1,4 @@
-//! Two runs side by side, and whether the second is within its thresholds.
+//! The comparison of two runs, and its thresholds.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -8,7 +8,7 @@ use crate::{
     report::read::{LatencyFile, RunFile},
 };
 
-/// A named threshold: the second figure by the first.
+/// A threshold: the allowed ratio of the second figure to the first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Allowance {
     name: String,
@@ -32,40 +32,40 @@ impl FromStr for Allowance {
     }
 }
 
-/// Which way a figure is better.
+/// Whether more or less of a figure is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
     /// More is better.
     More,
     /// Less is better.
     Less,
-    /// It only tells what was done.
+    /// Neither: it describes the load.
     Neither,
 }
 
 /// One figure of both runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// Its name, also for a threshold.
+    /// Name, also for thresholds.
     pub name: String,
-    /// In the first run.
+    /// Value in the first run.
     pub first: f64,
-    /// In the second.
+    /// Value in the second run.
     pub second: f64,
-    /// Which way it is better.
+    /// Whether more or less is better.
     pub better: Better,
-    /// What is allowed of the second by the first, if anything was said.
+    /// Allowed ratio of the second to the first, if a threshold was given.
     pub allowed: Option<f64>,
 }
 
 impl Row {
-    /// The second by the first; `None` when the first is 0.
+    /// Ratio of the second to the first; `None` when the first is 0.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
         (self.first.abs() > f64::EPSILON).then(|| self.second / self.first)
     }
 
-    /// Whether its threshold holds, if it has one.
+    /// True when its threshold holds, or when it has none.
     #[must_use]
     pub fn holds(&self) -> bool {
         let Some(allowed) = self.allowed else { return true };
@@ -87,17 +87,17 @@ pub struct Comparison {
     /// Their figures.
     pub rows: Vec<Row>,
     /// Why the two may not be comparable; empty if nothing speaks against it.
-    pub doubts: Vec<String>,
+    pub warnings: Vec<String>,
     /// Whether every threshold holds.
     pub passed: bool,
 }
 
 impl Comparison {
-    /// `first` and `second` under the thresholds of `allow`.
+    /// Compares `first` and `second` under the thresholds of `allow`.
     ///
     /// # Errors
     ///
-    /// A threshold for a figure that is not there.
+    /// A threshold for a figure that the runs do not have.
     pub fn of(first: RunFile, second: RunFile, allow: &[Allowance]) -> Result<Self, Fault> {
         let mut rows = rows(&first, &second);
         for allowance in allow {
@@ -115,11 +115,11 @@ impl Comparison {
             };
             row.allowed = Some(allowance.ratio);
         }
-        let doubts = doubts(&first, &second);
+        let warnings = warnings(&first, &second);
         let valid = first.verdict.invalid.is_empty() && second.verdict.invalid.is_empty();
-        // An invalid run can hold no threshold, but it may be looked at.
+        // An invalid run cannot pass a threshold, but it may be compared.
         let passed = rows.iter().all(Row::holds) && (valid || allow.is_empty());
-        Ok(Self { first, second, rows, doubts, passed })
+        Ok(Self { first, second, rows, warnings, passed })
     }
 }
 
@@ -129,7 +129,7 @@ type Figure = fn(&LatencyFile) -> f64;
 fn rows(first: &RunFile, second: &RunFile) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = |name: &str, better, value: &dyn Fn(&RunFile) -> Option<f64>| {
-        // A figure that one of the two does not have cannot be compared.
+        // A figure that one of the runs does not have cannot be compared.
         if let (Some(first), Some(second)) = (value(first), value(second)) {
             rows.push(Row { name: name.to_owned(), first, second, better, allowed: None });
         }
@@ -171,15 +171,15 @@ fn rows(first: &RunFile, second: &RunFile) -> Vec<Row> {
     rows
 }
 
-/// What speaks against putting the two side by side.
-fn doubts(first: &RunFile, second: &RunFile) -> Vec<String> {
-    let mut doubts = Vec::new();
+/// Reasons why the two runs may not be comparable.
+fn warnings(first: &RunFile, second: &RunFile) -> Vec<String> {
+    let mut warnings = Vec::new();
     for (name, run) in [("first", first), ("second", second)] {
         for ground in &run.verdict.invalid {
-            doubts.push(format!("the {name} run is invalid: {ground}"));
+            warnings.push(format!("the {name} run is invalid: {ground}"));
         }
         if run.about.build.contains("debug") {
-            doubts.push(format!("the {name} run is of a debug build"));
+            warnings.push(format!("the {name} run is of a debug build"));
         }
     }
     let (a, b) = (&first.about, &second.about);
@@ -189,12 +189,12 @@ fn doubts(first: &RunFile, second: &RunFile) -> Vec<String> {
         ("processors", &a.machine.cpu, &b.machine.cpu),
     ];
     for (what, first, second) in facts.into_iter().filter(|(_, first, second)| first != second) {
-        doubts.push(format!("different {what}: {first} and {second}"));
+        warnings.push(format!("different {what}: {first} and {second}"));
     }
     if a.connections != b.connections {
-        doubts.push(format!("different connections: {} and {}", a.connections, b.connections));
+        warnings.push(format!("different connections: {} and {}", a.connections, b.connections));
     }
-    doubts
+    warnings
 }
 
 #[cfg(test)]
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_figure_is_told_with_those_there_are() {
+    fn an_unknown_figure_is_named_with_those_there_are() {
         let fault = Comparison::of(run(1.0, 1.0), run(1.0, 1.0), &[allow("submit-p99=1.2")]);
         let fault = fault.expect_err("no submissions in these").to_string();
         assert!(fault.contains("whole-session-p99") && fault.contains("goodput"), "{fault}");
@@ -247,6 +247,6 @@ mod tests {
         let compared = Comparison::of(run(10.0, 50.0), second, &[allow("goodput=0.5")]);
         let compared = compared.expect("known");
         assert!(!compared.passed);
-        assert_eq!(compared.doubts.len(), 2, "{:?}", compared.doubts);
+        assert_eq!(compared.warnings.len(), 2, "{:?}", compared.warnings);
     }
 }

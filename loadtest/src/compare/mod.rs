@@ -1,4 +1,4 @@
-//! `surge compare`: two runs side by side, and whether the second is worse than allowed.
+//! `surge compare`: compares two runs, and fails when the second is worse than allowed.
 
 pub mod comparison;
 pub mod report;
@@ -13,20 +13,20 @@ use crate::{
     report::{file, read::RunFile},
 };
 
-/// Puts two runs side by side, and tells whether the second is worse than allowed
+/// Compares two runs, and fails when the second is worse than allowed
 #[derive(Clone, Debug, ClapArgs)]
 #[command(after_help = "\
 Example:
   surge compare before.json after.json --allow submit-p99=1.2 --allow receipts-per-s=0.95
 
---allow NAME=RATIO bounds the second run's figure by the first's: from above where less is better, from below
-where more is. Exit code 1 when a bound is passed. The names stand in the table.")]
+--allow NAME=RATIO limits the second run's figure to RATIO times the first's: an upper limit where less is better, a
+lower limit where more is. Exit code 1 when a limit is exceeded. The names are those in the table.")]
 pub struct CompareArgs {
     /// The JSON report of the first run
     first: PathBuf,
     /// The JSON report of the second run
     second: PathBuf,
-    /// A threshold of regression, such as submit-p99=1.2; may be repeated
+    /// Allowed ratio of the second figure to the first, such as submit-p99=1.2; may be repeated
     #[arg(long, value_name = "NAME=RATIO")]
     allow: Vec<Allowance>,
     /// Write the comparison as one HTML file
@@ -34,11 +34,11 @@ pub struct CompareArgs {
     report: Option<PathBuf>,
 }
 
-/// Carries out the comparison; false when a threshold is passed.
+/// Carries out the comparison; false when a threshold is exceeded.
 ///
 /// # Errors
 ///
-/// Wrong usage: files that are no reports, thresholds for figures that neither run has.
+/// Wrong usage: a file that is not a report, a threshold for a figure that the runs do not have.
 pub fn carry_out(args: &CompareArgs) -> Result<bool, Fault> {
     let (first, second) = (RunFile::read(&args.first)?, RunFile::read(&args.second)?);
     let comparison = Comparison::of(first, second, &args.allow)?;

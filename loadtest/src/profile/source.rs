@@ -33,7 +33,7 @@ impl Source<'_> {
     pub(super) fn share(&self, value: &Spanned<f64>, faults: &mut Vec<String>) -> f64 {
         let given = *value.get_ref();
         if !(0.0..=1.0).contains(&given) {
-            let what = format!("{given} is not allowed; a share from 0 to 1 is");
+            let what = format!("{given} is not allowed; allowed is a share from 0 to 1");
             faults.push(self.fault(value.span(), &what));
         }
         given
@@ -50,7 +50,7 @@ impl Source<'_> {
         let given = *value.get_ref();
         if !allowed.contains(&given) {
             let Range { start, end } = allowed;
-            let what = format!("{given} is not allowed; from {start} to below {end} {unit} is");
+            let what = format!("{given} is not allowed; allowed is {start} to below {end} {unit}");
             faults.push(self.fault(value.span(), &what));
         }
         given

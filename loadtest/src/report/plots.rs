@@ -9,10 +9,10 @@ use crate::{
     tally::Stretch,
 };
 
-/// The most nines drawn: 99.999 %.
+/// Most nines shown: 99.999 %.
 const NINES_MAX: f64 = 5.0;
 
-/// Offered, served and unserved sessions a second over the run.
+/// Sessions offered, receipts, unserved sessions and refusals a second, over the run.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ pub fn over_time(summary: &Summary) -> io::Result<String> {
         labels_max: 11,
         label: &|value| format!("{value:.0}"),
     };
-    // Room above for the names of the lines.
+    // Leaves room above the lines for the legend.
     let top = highest(&lines).max(1.0) * 1.4;
     let y = Axis {
         name: "a second",
@@ -49,7 +49,7 @@ pub fn over_time(summary: &Summary) -> io::Result<String> {
     draw("Sessions a second over time", &lines, &x, &y)
 }
 
-/// The latency of submissions over the run, its axis logarithmic.
+/// Latency of submissions over the run, on a logarithmic axis.
 ///
 /// # Errors
 ///
@@ -75,7 +75,7 @@ pub fn latency_over_time(summary: &Summary) -> io::Result<String> {
     draw("Latency of submissions over time", &lines, &x, &y)
 }
 
-/// Latency by the share of all that did not wait longer; both axes logarithmic.
+/// Latency by quantile, on logarithmic axes.
 ///
 /// # Errors
 ///
@@ -83,10 +83,10 @@ pub fn latency_over_time(summary: &Summary) -> io::Result<String> {
 pub fn latency_curves(summary: &Summary) -> io::Result<String> {
     let rows = summary.latencies.iter();
     let lines = rows.map(|row| Line { name: row.what, points: by_nines(&row.curve) });
-    curves("Latency by share of all", &lines.collect::<Vec<_>>())
+    curves("Latency by quantile", &lines.collect::<Vec<_>>())
 }
 
-/// The submissions of two runs, by the share of all that did not wait longer.
+/// Latency of submissions by quantile, for two runs.
 ///
 /// # Errors
 ///
@@ -96,10 +96,10 @@ pub fn two_curves(first: &[(f64, f64)], second: &[(f64, f64)]) -> io::Result<Str
         Line { name: "first", points: by_nines(first) },
         Line { name: "second", points: by_nines(second) },
     ];
-    curves("Latency of submissions by share of all, both runs", &lines)
+    curves("Latency of submissions by quantile, both runs", &lines)
 }
 
-/// Shares and milliseconds on logarithmic axes.
+/// A curve of shares and milliseconds, transformed for logarithmic axes.
 fn by_nines(curve: &[(f64, f64)]) -> Vec<(f64, f64)> {
     curve.iter().map(|&(share, ms)| (nines(share), ms.max(0.01).log10())).collect()
 }
@@ -115,7 +115,7 @@ fn curves(name: &str, lines: &[Line]) -> io::Result<String> {
         };
         format!("{text} %")
     };
-    let x = Axis { name: "share of all", range: 0.0..NINES_MAX, labels_max: 6, label: &label };
+    let x = Axis { name: "quantile", range: 0.0..NINES_MAX, labels_max: 6, label: &label };
     let y = milliseconds(lines);
     draw(name, lines, &x, &y)
 }

@@ -153,8 +153,8 @@ impl Sending {
     fn fault(&self, what: &str, why: &str) -> Fault {
         let addr = self.dialer.target().addr;
         Fault::Needs(format!(
-            "{what} at {addr}: {why}. A volley ends at the first reply that is not 2xx: check that the server runs, that its \
-             limits are wide enough, and that no session in the file was used before"
+            "{what} at {addr}: {why}. A volley ends at the first reply that is not 2xx: check that the server runs, \
+             that its limits are wide enough, and that no session in the file was used before"
         ))
     }
 }

@@ -77,7 +77,7 @@ fn the_whole_mix_is_served_checked_and_in_the_ledger() {
     assert_eq!(compare("submit-p99=1").status.code(), Some(0));
     let worse = compare("receipts-per-s=1.5");
     assert_eq!(worse.status.code(), Some(1), "{}", told(&worse));
-    assert!(told(&worse).contains("BROKEN, allowed 1.5"));
+    assert!(told(&worse).contains("FAILED, allowed 1.5"));
     assert_eq!(compare("no-such-figure=1").status.code(), Some(2));
     let check = surge().args(["plan", "--check", &report]).output().expect("it runs");
     assert!(told(&check).contains("predicted measured ratio"), "{}", told(&check));
@@ -171,7 +171,10 @@ fn drilled(words: &[&str], needs: Option<&str>) {
         return;
     }
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("lost 0, doubled 0, crossovers 0") && text.contains("passed"), "{text}");
+    assert!(
+        text.contains("lost 0, duplicated 0, crossovers 0") && text.contains("passed"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -230,7 +233,7 @@ fn a_plan_prints_its_assumptions() {
     let output = surge().args(words).output().expect("it runs");
     assert!(output.status.success());
     let text = told(&output);
-    for part in ["assumed:", "100000.0", "Allen and Cunneen", "64 bytes"] {
+    for part in ["assumptions:", "100000.0", "Allen and Cunneen", "64 bytes"] {
         assert!(text.contains(part), "no {part}: {text}");
     }
     let wrong = surge().args(["plan", "--peak", "1"]).output().expect("it runs");
