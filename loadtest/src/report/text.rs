@@ -135,7 +135,7 @@ fn waits(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
 /// Unusual conduct and refused lines, which only some profiles have.
 fn conducts(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
     let conducts = &summary.conducts;
-    let told = [
+    let lines = [
         (
             conducts.cut_short,
             "closed the connection in the middle of an application, then submitted again",
@@ -143,7 +143,7 @@ fn conducts(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
         (conducts.impatient, "retried before Retry-After was over"),
         (conducts.entered_again, "entered again because their session was lost"),
     ];
-    for (count, what) in told.into_iter().filter(|(count, _)| *count > 0) {
+    for (count, what) in lines.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "  {:<10} {:>12}  {what}", "people", grouped(count))?;
     }
     let lines = &summary.receipts.lines_refused;

@@ -108,11 +108,11 @@ pub struct Tally {
     pub abandoned: u64,
     /// Connections closed in the middle of a body, as the profile asks of some.
     pub cut_short: u64,
-    /// Times a citizen came back before its `Retry-After` was over, as the profile wants of some.
+    /// Retries before `Retry-After` was over, as the profile asks of some.
     pub impatient: u64,
-    /// Times a session was gone and its citizen entered again.
+    /// Sessions that were lost, after which the citizen entered again.
     pub entered_again: u64,
-    /// Sessions still under way when the run was over.
+    /// Sessions still open at the end of the drain.
     pub unfinished: u64,
     /// Requests that had to wait for a free connection.
     pub connection_waits: u64,

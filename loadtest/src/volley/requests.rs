@@ -16,7 +16,7 @@ const PERSON: &str = "PERSON";
 const APPLICATIONS: &str = "/v1/applications";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The same for everybody: keys are scoped by person, and each applies once.
+/// The same for all: keys are scoped by person, and each person applies once.
 const FIRST_KEY: HeaderValue = HeaderValue::from_static("1");
 
 /// Requests in the order in which they are sent.
