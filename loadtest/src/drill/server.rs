@@ -242,5 +242,7 @@ mod tests {
                      receipts: 2105 read, 2101 different\nr.ndjson:7: LOST: the ledger does not hold ISCRO-2024-X\n";
         let found = parse_verified(false, words.to_owned());
         assert_eq!((found.accepted, found.receipts, found.lost), (2100, 2101, 1));
+        let found = parse_verified(true, "receipts: 2105 read, all distinct\n".to_owned());
+        assert_eq!((found.receipts, found.lost), (2105, 0));
     }
 }
