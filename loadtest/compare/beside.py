@@ -1,4 +1,4 @@
-"""Rows beside a measure, a function each: prints the pairs and their medians, and sees Sportello's ledger verified."""
+"""Rows against a baseline, one function each: prints the pairs and their medians, and verifies Sportello's ledger."""
 
 from collections import Counter
 
@@ -7,12 +7,12 @@ from measures import Measure
 from pairs import MICRO, Table, of, ratio, run_pair
 from servers import Sportello
 
-# Of a 99th percentile: when the generator's own lag is more, the percentile is not the server's.
+# Largest lag of the generator, as a share of the 99th percentile: beyond it, the percentile is not the server's.
 LAG_SHARE_MAX = 0.25
 
 
 def submissions(place, asked):
-    """CPU of a submission at saturation, HTTP/1.1, by wrk; opening the connections is in it."""
+    """CPU of a submission at saturation, HTTP/1.1, sent by wrk, including the opening of connections."""
 
     def measure(server, sessions, template):
         before = server.cpu_seconds()
@@ -21,17 +21,18 @@ def submissions(place, asked):
         return {"count": count, "cpu": used / count, "reply_bytes": size, "per_second": count / seconds}
 
     medians = beside(place, asked, measure, costs, rates)
-    print(f"median ratio {medians['ratio']:.2f} to {asked.beside} at {asked.connections} connections, {asked.pairs - 1} pairs")
+    print(f"median ratio {medians['ratio']:.2f} to {asked.beside} at {asked.connections} connections, "
+          f"{asked.pairs - 1} pairs")
 
 
 def kept(place, asked):
-    """CPU of a submission at saturation, HTTP/1.1, over connections opened before."""
+    """CPU of a submission at saturation, HTTP/1.1, over connections opened beforehand."""
 
     def measure(server, sessions, template):
         return volley(server, "--sessions", sessions, "--template", template, "--connections", asked.connections)
 
     medians = beside(place, asked, measure, costs, rates)
-    print(f"median ratio {medians['ratio']:.2f} to {asked.beside} at {asked.connections} kept connections, "
+    print(f"median ratio {medians['ratio']:.2f} to {asked.beside} at {asked.connections} connections opened beforehand, "
           f"{asked.pairs - 1} pairs")
 
 
@@ -47,8 +48,8 @@ def steady(place, asked):
           f"{asked.pairs - 1} pairs: {medians['ratio']:.2f} of CPU, {medians['p99 ratio']:.2f} of the 99th percentile")
     for lag, p99 in (("lag ms", "p99 ms"), (f"{asked.beside} lag", f"{asked.beside} p99")):
         if medians[lag] > LAG_SHARE_MAX * medians[p99]:
-            print(f"not to be believed: of a 99th percentile of {medians[p99]:.2f} ms the generator itself was late "
-                  f"{medians[lag]:.2f} ms")
+            print(f"invalid: the generator itself lagged by {medians[lag]:.2f} ms, which is too much for a 99th percentile "
+                  f"of {medians[p99]:.2f} ms")
 
 
 def http2(place, asked):
@@ -64,28 +65,28 @@ def http2(place, asked):
 
 
 def handshakes(place, asked):
-    """CPU of a full handshake: ECDSA P-256, TLS 1.3, nothing resumed, the connection closed at once."""
+    """CPU of a full handshake: ECDSA P-256, TLS 1.3, no resumption, connection closed at once."""
     with Sportello(place / "data") as sportello, Measure(asked.beside, place, sportello.data, 1) as other:
         servers = {"sportello": sportello, asked.beside: other}
-        for manner, flags in {"X25519 alone": ["--classical"], "by each one's own choice": []}.items():
+        for manner, flags in {"X25519 alone": ["--classical"], "negotiated": []}.items():
 
             def measure(name):
                 return volley(servers[name], "--handshakes", "--count", asked.requests,
                               "--connections", asked.connections, *flags)
 
             agreed = " and ".join(f"{measure(name)['key_exchange']} at {name}" for name in servers)
-            print(f"keys {manner}: {agreed}")
+            print(f"key exchange {manner}: {agreed}")
             table = table_of(asked.beside, costs, times, rates)
             for number in range(1, asked.pairs):
                 table.add(run_pair(number, list(servers), measure, servers.values()))
             medians = table.medians()
-            print(f"{medians['times']:.2f} times as many handshakes as {asked.beside} for the same CPU, keys {manner}, "
+            print(f"{medians['times']:.2f} times as many handshakes as {asked.beside} for the same CPU, key exchange {manner}, "
                   f"{asked.pairs - 1} pairs")
         sportello.verified(0)
 
 
 def beside(place, asked, measure_one, *kinds):
-    """Pairs of Sportello and the measure; the first part warms up, and tells how long a reply is."""
+    """Pairs of Sportello and the baseline; the first requests warm up, and show how long a reply is."""
     answered = Counter()
 
     def measure(server, *requests):
@@ -107,7 +108,7 @@ def beside(place, asked, measure_one, *kinds):
                 table.add(run_pair(number, list(servers), lambda name: measure(servers[name], sessions, template),
                                    servers.values()))
         medians = table.medians()
-        # wrk ends when it has sent the last request: some are not answered then, nor counted.
+        # wrk ends after sending the last request, so it does not count the last replies.
         sportello.verified(answered[sportello])
     return medians
 

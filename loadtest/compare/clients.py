@@ -1,4 +1,4 @@
-"""What sends the requests, on a core of its own: wrk, and surge where wrk has no schedule, no HTTP/2, no new connections."""
+"""Sends the requests, from a core of its own: wrk, and `surge volley` for what wrk cannot do (loadtest/README.md)."""
 
 import json
 import os
@@ -13,13 +13,13 @@ GENERATOR_CORE = "1"
 
 
 def wrk(server, connections, arguments, environment=None):
-    """Sends a request a line; returns how many were answered, the bytes of a reply and how long it took."""
+    """Sends one request a line; returns the number of replies, the mean bytes of a reply, and the seconds taken."""
     command = ["taskset", "-c", GENERATOR_CORE, "wrk", "-t1", f"-c{connections}", "-d120", "--timeout", "30",
                "-s", HERE / "requests.lua", server.address, "--", *arguments]
     told = subprocess.run(list(map(str, command)), env={**os.environ, **(environment or {})},
                           capture_output=True, text=True, check=False)
     if told.returncode != 0 or "Non-2xx" in told.stdout or "Socket errors" in told.stdout:
-        sys.exit(f"the requests did not go well:\n{told.stdout}{told.stderr}")
+        sys.exit(f"the requests failed:\n{told.stdout}{told.stderr}")
     count, size, unit = re.search(r"(\d+) requests in \S+, ([\d.]+)(\w*)B read", told.stdout).groups()
     size = float(size) * {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}[unit]
     took, unit = re.search(r"requests in ([\d.]+)(us|ms|s|m|h),", told.stdout).groups()
@@ -28,7 +28,7 @@ def wrk(server, connections, arguments, environment=None):
 
 
 class Volley:
-    """`surge volley`, halted when its connections are open and again when all is answered."""
+    """`surge volley`, paused when its connections are open and again when all requests are answered."""
 
     def __init__(self, server, *arguments):
         command = ["taskset", "-c", GENERATOR_CORE, SURGE, "volley", "--stepwise", "--target", server.address,
@@ -37,26 +37,26 @@ class Volley:
         try:
             self.process = subprocess.Popen(list(map(str, command)), text=True, **pipes)
         except OSError as error:
-            sys.exit(f"surge does not start ({error}): is it built (cargo build --release --workspace)?")
+            sys.exit(f"surge does not start ({error}); build it with `cargo build --release --workspace`")
 
     def until(self, step):
         if self.process.stdout.readline().strip() != step:
-            sys.exit(f"the requests did not go well:\n{self.process.stderr.read()}")
+            sys.exit(f"the requests failed:\n{self.process.stderr.read()}")
 
     def go_on(self):
         self.process.stdin.write("\n")
         self.process.stdin.flush()
 
     def figures(self):
-        """After the last step: closes the connections and gives what it measured."""
+        """After the last step: closes the connections and returns the figures."""
         told, said = self.process.communicate("\n")
         if self.process.returncode != 0:
-            sys.exit(f"the requests did not go well:\n{said}")
+            sys.exit(f"the requests failed:\n{said}")
         return json.loads(told)
 
 
 def volley(server, *arguments):
-    """What a volley measured, and the server's CPU for each of its requests; opening kept connections is not in it."""
+    """The figures of a volley, with the server's CPU for each request, excluding the opening of connections."""
     sent = Volley(server, *arguments)
     sent.until("connected")
     before = server.settled_cpu_seconds()
@@ -68,7 +68,7 @@ def volley(server, *arguments):
 
 
 class People:
-    """Made-up people, and the sessions that they open at Sportello; each of them applies once."""
+    """Fictional people and their sessions at Sportello; each of them applies once."""
 
     def __init__(self, place, sportello, count):
         self.place, self.sportello = place, sportello
@@ -77,12 +77,12 @@ class People:
         self.waiting = told.stdout.splitlines(keepends=True)
 
     def open_sessions(self, count):
-        """A file of the next people's sessions, lines of `code<TAB>token`."""
+        """Opens sessions for the next people; returns a file with lines of `code<TAB>token`."""
         people, sessions = self.place / "people", self.place / "sessions"
         people.write_text("".join(self.waiting[:count]))
         self.waiting = self.waiting[count:]
         wrk(self.sportello, 1, ["/v1/sessions", people, sessions], {"OPEN_SESSIONS": "1"})
         opened = len(sessions.read_text().splitlines())
         if opened != count:
-            sys.exit(f"{opened} sessions of {count} were opened")
+            sys.exit(f"only {opened} of {count} sessions were opened")
         return sessions

@@ -1,4 +1,4 @@
-"""Memory of an idle TLS connection, beside a measure."""
+"""Memory of an idle TLS connection, compared with a baseline."""
 
 import resource
 import sys
@@ -10,31 +10,31 @@ from pairs import Table, of, ratio, run_pair
 from servers import Sportello
 
 KIBI = 1 / 1024
-# Connections before the first measure, so that what a server keeps from its first ones is not counted.
+# Connections before the measurement, so that memory kept from the first connections does not count.
 WARMING = 64
-# By then a connection without requests rests: its server has given back what it gives back.
+# After this time a server has released the buffers of an idle connection.
 REST_SECONDS = 5
-# Files that a server has open besides its connections, at most.
+# Most open files of a server besides its connections.
 FILES_BESIDE = 200
-# Of a reply to the request on each connection.
+# Bytes of the reply to the request on each connection.
 STATUS_BYTES = 1024
 
 
 def idle(place, asked):
-    """Memory of an idle TLS connection, after its handshake and after a request on each."""
+    """Resident memory of an idle TLS connection, after the handshake and after one request."""
     allow_files(asked.connections + FILES_BESIDE)
     data = place / "data"
     with Sportello(data) as sportello:
-        # It has made the certificate.
+        # Only needed to create the certificate.
         sportello.stop()
-    # nginx closes idle connections when fewer than a sixteenth of its places are left.
+    # nginx closes idle connections when fewer than 1/16 of its connection slots are free.
     start = {
         "sportello": lambda: Sportello(data, {"SPORTELLO_HTTP_HEAD_MS_MAX": "600000"}),
         asked.beside: lambda: Measure(asked.beside, place, data, STATUS_BYTES, asked.connections * 5 // 4),
     }
 
     def measure(name):
-        # A new one each time: what a server has freed it may keep.
+        # A new process each time, because allocators keep freed memory.
         with start[name]() as server:
             measured = resident(server, asked.connections)
             server.stop()
@@ -57,7 +57,7 @@ def columns(other):
 
 
 def resident(server, connections):
-    """Bytes of resident memory that each connection adds. What the kernel holds for it is not in it."""
+    """Bytes of resident memory that each connection adds, without the kernel's memory."""
     def reads(count):
         return "--get", "/v1/status", "--count", count, "--connections", count
 
@@ -73,7 +73,7 @@ def resident(server, connections):
     sent.go_on()
     sent.until("answered")
     time.sleep(REST_SECONDS)
-    # As on any day, others come and go: an allocator gives memory back while it is asked for some.
+    # Other connections come and go, as in operation: an allocator returns memory while it is used.
     volley(server, *reads(WARMING))
     measured = {"greeted": greeted, "asked": added()}
     sent.figures()
@@ -81,7 +81,7 @@ def resident(server, connections):
 
 
 def allow_files(count):
-    """Raises the bound on open files for this program and all that it starts."""
+    """Raises the limit on open files for this process and its children."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
         hard = max(count, 2**16)

@@ -1,4 +1,4 @@
-"""The measures: servers that answer the same requests from memory; they parse and store nothing."""
+"""Baselines: servers that answer the same requests from memory, without parsing or storing anything."""
 
 import sys
 
@@ -8,7 +8,7 @@ AXUM = HOUSE / "target" / "peers" / "axum" / "release" / "sportello-measure"
 
 
 class Measure(Server):
-    """nginx or axum; a reply is as many bytes as it is told, head and answer."""
+    """nginx or axum; each reply has `reply_bytes` bytes, head and body."""
 
     def __init__(self, name, place, data, reply_bytes, connections_max=8192):
         command, head_bytes = MEASURES[name]
@@ -34,12 +34,12 @@ def axum(_place, data, port, answer_bytes, _connections_max):
     return [AXUM, port, data / "demo-cert.pem", data / "demo-key.pem", answer_bytes]
 
 
-# What starts each, and the bytes that it says before its answer.
+# How to start each, and the bytes of its reply head.
 MEASURES = {"nginx": (nginx, 160), "axum": (axum, 114)}
 
 
 def built(name):
-    """Says how to build it when it is not."""
+    """Exits with the build command when the baseline is not built."""
     if name == "axum" and not AXUM.exists():
         manifest, target = HERE / "peers" / "axum" / "Cargo.toml", AXUM.parent.parent
         sys.exit("axum is not built:\n  cargo build --release --manifest-path "

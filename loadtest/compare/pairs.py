@@ -1,4 +1,4 @@
-"""Runs in pairs, each server first in turn, with who else used the machine; and their medians."""
+"""Pairs of measurements, with the servers in alternating order and other load on the machine; and their medians."""
 
 import os
 import statistics
@@ -10,7 +10,7 @@ MICRO = 1e6
 
 
 class Machine:
-    """Who used the machine since this was made: of its own are this program, what it waited for, and `servers`."""
+    """CPU time since construction, stolen or used by processes other than this program, its children and `servers`."""
 
     def __init__(self, servers):
         self.servers = servers
@@ -23,17 +23,18 @@ class Machine:
         return busy, fields[7] / TICKS_PER_SECOND, own
 
     def percent(self):
-        """The shares of the machine that were stolen from it, and that processes other than these used."""
+        """CPU time of the machine in percent: stolen by the hypervisor, and used by other processes."""
         busy, steal, own = (now - before for now, before in zip(self.read(), self.before))
         whole = (time.time() - self.started) * os.cpu_count()
         return 100 * steal / whole, 100 * max(busy - own - steal, 0) / whole
 
 
 class Table:
-    """A line for each pair, and one of medians. A column is its title, its decimals and what it shows of a pair."""
+    """A line for each pair and one of medians; a column is a title, a number of decimals and a function of a pair."""
 
     def __init__(self, columns):
-        self.columns = [*columns, ("steal %", 1, lambda pair: pair["steal"]), ("others %", 1, lambda pair: pair["others"])]
+        others = ("steal %", 1, lambda pair: pair["steal"]), ("others %", 1, lambda pair: pair["others"])
+        self.columns = [*columns, *others]
         self.rows = []
         print("pair    " + "   ".join(title for title, _, _ in self.columns), flush=True)
 
@@ -53,7 +54,7 @@ class Table:
 
 
 def run_pair(number, names, measure, servers=()):
-    """Measures one after the other, another first every time; gives what each cost, by name, and who else was there."""
+    """Measures the servers in alternating order; returns their figures by name, with steal and other load."""
     machine = Machine(servers)
     first = number % len(names)
     pair = {name: measure(name) for name in names[first:] + names[:first]}
@@ -62,10 +63,10 @@ def run_pair(number, names, measure, servers=()):
 
 
 def of(name, key, scale=1):
-    """A column of what one server's `key` was."""
+    """A column of one server's `key`."""
     return lambda pair: pair[name][key] * scale
 
 
 def ratio(above, below):
-    """A column of one column by another."""
+    """A column of the ratio of two columns."""
     return lambda pair: above(pair) / below(pair)

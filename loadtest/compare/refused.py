@@ -1,4 +1,4 @@
-"""CPU of a connection that is refused, by that of somebody who is let in."""
+"""CPU of a refused connection, compared with an accepted one."""
 
 import socket
 import sys
@@ -9,13 +9,13 @@ from servers import Sportello
 
 REFUSED, ACCEPTED = of("refused", "cpu", MICRO), of("accepted", "cpu", MICRO)
 COLUMNS = [("us refused", 1, REFUSED), ("us accepted", 1, ACCEPTED), ("ratio", 3, ratio(REFUSED, ACCEPTED))]
-# Connections that are opened together, so that the server finds several waiting as in a crowd.
+# Connections opened together, so that the server finds several waiting in its backlog.
 TOGETHER = 64
 
 
 def refused(place, asked):
-    """CPU of a connection past the bound, closed before TLS, by that of handshake, entering and submission."""
-    # Whoever holds the only place says nothing, and keeps it.
+    """CPU of a connection beyond the limit, closed before TLS, compared with handshake, entering and submission."""
+    # One silent connection takes the only place for the whole measurement.
     bounds = {"SPORTELLO_HTTP_CONNECTIONS_MAX": "1", "SPORTELLO_HTTP_HANDSHAKE_MS_MAX": "600000"}
     with Sportello(place / "open") as server, Sportello(place / "full", bounds) as full:
         people, template = People(place, server, asked.pairs * asked.requests), server.template(place)
@@ -37,7 +37,7 @@ def refused(place, asked):
                 for connection in crowd:
                     with connection:
                         if connection.recv(1):
-                            sys.exit("the server answered where it has no place")
+                            sys.exit("the server sent data to a connection beyond its limit")
             return {"cpu": (full.settled_cpu_seconds() - before) / (crowds * TOGETHER)}
 
         measures = {"refused": turned_away, "accepted": accepted}

@@ -1,13 +1,13 @@
--- wrk sends one request for every line of a file, and stops when it has sent them all.
--- Lines are "CODE<TAB>TOKEN"; with a third argument the replies' session tokens are written to that file.
+-- Lets wrk send one request for every line of a file, and stops it after the last.
+-- Lines are "CODE<TAB>TOKEN". With OPEN_SESSIONS set, writes the session tokens of the replies to the third argument.
 local ffi = require("ffi")
 ffi.cdef("int getpid(void); int kill(int pid, int signal);")
 
 local lines, method_path, template, written = {}, nil, nil, nil
--- wrk makes one request to see whether they differ, and does not send it.
+-- wrk calls request() once beforehand, to see whether requests differ, and does not send that one.
 local at = -1
 
--- Ends the run before its time, as Ctrl-C does.
+-- Ends the run early, as Ctrl-C does.
 local function finish()
     wrk.thread:stop()
     ffi.C.kill(ffi.C.getpid(), 2)
@@ -43,7 +43,7 @@ function request()
     return wrk.format("POST", method_path, headers, body)
 end
 
--- Only where sessions are opened, over one connection, so that replies come in the order of requests.
+-- Only to open sessions: over one connection, so that replies arrive in the order of requests.
 local answered = 0
 if os.getenv("OPEN_SESSIONS") then
     function response(status, headers, body)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Sportello beside nginx or axum, which answer the same requests from memory, and beside two small services.
+"""Compares Sportello with nginx or axum, which answer the same requests from memory, and with two small services.
 
     loadtest/compare/run.py [ROW] [--beside nginx] [--pairs 8] [--requests N] [--connections N] [--rate N] [--streams N]
 
-Each server runs on one core and the generator on another; the same requests go to each in turn, and what is compared is the CPU
-time that the server's process used, by the requests it answered. Sportello decides, commits and syncs every submission;
-`sportello verify` counts them afterwards. Needs nginx, wrk, two cores and `cargo build --release --workspace`.
+Each server runs on one core and the generator on another. Both get the same requests in turn; the result is the CPU time
+of the server's process for each request. Sportello decides, commits and syncs every submission; `sportello verify` counts
+them afterwards. Needs nginx, wrk, two cores and `cargo build --release --workspace`.
 
 ROW is one of:
 """
@@ -20,7 +20,7 @@ import measures
 import refused
 import services
 
-# Requests of a pair, and connections.
+# The function of each row, requests of a pair, and connections.
 ROWS = {
     "submissions": (beside.submissions, 15000, 256),
     "kept": (beside.kept, 15000, 256),
@@ -37,15 +37,15 @@ def main():
     about = __doc__ + "\n".join(f"  {name:<12} {row.__doc__}" for name, (row, _, _) in ROWS.items())
     asked = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("row", nargs="?", choices=ROWS, default="submissions")
-    asked.add_argument("--beside", choices=measures.MEASURES, default="nginx", help="all rows but refused and peers")
-    asked.add_argument("--pairs", type=int, default=8, help="the first warms up")
-    asked.add_argument("--requests", type=int, help="a pair")
+    asked.add_argument("--beside", choices=measures.MEASURES, default="nginx", help="the baseline of all rows except refused and peers")
+    asked.add_argument("--pairs", type=int, default=8, help="measurements of each server; the first warms up")
+    asked.add_argument("--requests", type=int, help="requests of a pair")
     asked.add_argument("--connections", type=int)
-    asked.add_argument("--rate", type=float, default=10000, help="steady: a second")
-    asked.add_argument("--streams", type=int, default=16, help="http2: on each connection")
+    asked.add_argument("--rate", type=float, default=10000, help="steady: requests a second")
+    asked.add_argument("--streams", type=int, default=16, help="http2: concurrent requests on each connection")
     asked = asked.parse_args()
     row, requests, connections = ROWS[asked.row]
-    # Steady: ten seconds, less at a high rate.
+    # The row `steady` lasts ten seconds, or less at a high rate.
     asked.requests = asked.requests or requests or min(int(asked.rate * 10), 30000)
     asked.connections = asked.connections or connections
     measures.built(asked.beside)

@@ -1,4 +1,4 @@
-"""The servers that are put beside each other: each one process on one core, ended however this ends."""
+"""The servers under comparison: each is one process on one core, killed when this program ends."""
 
 import os
 import re
@@ -15,7 +15,7 @@ HOUSE = HERE.parent.parent
 SPORTELLO = HOUSE / "target" / "release" / "sportello"
 SERVER_CORE = "0"
 READY_SECONDS_MAX = 30
-# CPU in three tenths of a second of a server that has nothing to do.
+# CPU that an idle server uses in 0.3 s, at most.
 IDLE_SECONDS_MAX = 0.003
 
 
@@ -41,11 +41,11 @@ class Server:
         self.process.wait(timeout=60)
 
     def cpu_seconds(self):
-        # The process's own CPU clock, as clock_getcpuclockid(3) names it: /proc tells hundredths of a second only.
+        # The process's CPU clock by clock_getcpuclockid(3), because /proc has a resolution of 10 ms only.
         return time.clock_gettime(~self.process.pid << 3 | 2)
 
     def settled_cpu_seconds(self):
-        """Once nothing is left to do: what a server does after its answers is part of their price."""
+        """Waits until the server is idle, because work after its replies is part of their cost."""
         before = 0.0
         while (now := self.cpu_seconds()) - before > IDLE_SECONDS_MAX:
             before = now
@@ -75,7 +75,7 @@ class Server:
 
 
 class Sportello(Server):
-    """One thread that serves, one that decides, and limits that a single client does not meet."""
+    """One thread that serves, one that decides, and limits that a single client does not reach."""
 
     def __init__(self, data, settings=None):
         super().__init__(
@@ -84,7 +84,7 @@ class Sportello(Server):
             {
                 "SPORTELLO_SERVER_RUNTIMES": "1",
                 "SPORTELLO_JUDGES_THREADS": "1",
-                # A closed loop keeps it behind, and is there to see how much it does all the same.
+                # A closed loop overloads the server on purpose, so it must not shed for its lag.
                 "SPORTELLO_GATE_LAG_MS_MAX": "60000",
                 "SPORTELLO_LIMITS_ENTER_BY_ADDRESS_PER_SECOND": "1000000",
                 "SPORTELLO_LIMITS_ENTER_BY_ADDRESS_BURST": "1000000",
@@ -98,21 +98,21 @@ class Sportello(Server):
         self.address = words[1]
 
     def template(self, place):
-        """The example application, with PERSON for its fiscal code."""
+        """The example application, with PERSON in place of the fiscal code."""
         example = (self.data / "demo-application.json").read_text()
         file = place / "template.json"
         file.write_text(re.sub(r'("fiscalCode": )"[^"]+"', r'\1"PERSON"', example))
         return file
 
     def verified(self, wanted):
-        """Stops it and counts what its ledger holds."""
+        """Stops the server and checks that its ledger holds at least `wanted` submissions."""
         self.stop()
         told = subprocess.run([SPORTELLO, "verify", "--data", self.data], capture_output=True, text=True, check=False)
         print(told.stdout.strip())
         found = re.search(r"accepted (\d+)", told.stdout)
         accepted = int(found.group(1)) if found else 0
         if told.returncode != 0 or accepted < wanted:
-            sys.exit(f"{accepted} submissions of {wanted} are in the ledger\n{told.stderr}")
+            sys.exit(f"the ledger holds {accepted} of {wanted} submissions\n{told.stderr}")
 
 
 def free_port():

@@ -1,4 +1,4 @@
-"""Beside the same counter as two small services, FastAPI and Fastify with SQLite."""
+"""Comparison with the same counter as two small services: FastAPI and Fastify, each with SQLite."""
 
 import sqlite3
 import subprocess
@@ -10,7 +10,7 @@ from servers import HERE, HOUSE, Server, Sportello, free_port
 
 PEERS = HERE / "peers"
 PYTHON = HOUSE / "target" / "peers" / "bin" / "python"
-# How many people the counter lets in at a time.
+# Most sessions that Sportello admits at a time (`gate.leases_max`).
 SESSIONS_MAX = 120_000
 
 OURS, FASTAPI, FASTIFY = (of(name, "cpu", MICRO) for name in ("sportello", "fastapi", "fastify"))
@@ -22,7 +22,7 @@ COLUMNS = [
 
 
 class Service(Server):
-    """One process, told its port, certificate, key, sessions and database."""
+    """One process, started with its port, certificate, key, sessions and database."""
 
     def __init__(self, name, program, place, sportello, sessions):
         self.database = place / f"{name}.sqlite"
@@ -37,14 +37,14 @@ class Service(Server):
             (accepted,) = database.execute("SELECT count(*) FROM applications").fetchone()
         print(f"{self.name}: accepted {accepted}")
         if accepted != wanted:
-            sys.exit(f"{accepted} submissions of {wanted} are in {self.name}'s database")
+            sys.exit(f"{self.name}'s database holds {accepted} of {wanted} submissions")
 
 
 def peers(place, asked):
-    """Submissions by CPU of a FastAPI and a Fastify service with SQLite, closed loop, HTTP/1.1."""
+    """CPU of a submission in small FastAPI and Fastify services with SQLite, closed loop, HTTP/1.1."""
     wanted = asked.pairs * asked.requests
     if wanted > SESSIONS_MAX:
-        sys.exit(f"{wanted} sessions are more than the {SESSIONS_MAX} open at a time: lower --pairs or --requests")
+        sys.exit(f"{wanted} sessions are needed, at most {SESSIONS_MAX} can be open: lower --pairs or --requests")
     programs = {
         "fastapi": [PYTHON, PEERS / "fastapi_counter.py"],
         "fastify": ["node", PEERS / "fastify_counter.mjs"],
@@ -60,7 +60,8 @@ def peers(place, asked):
             part = place / "part"
 
             def measure(name):
-                return volley(servers[name], "--sessions", part, "--template", template, "--connections", asked.connections)
+                return volley(servers[name], "--sessions", part, "--template", template,
+                              "--connections", asked.connections)
 
             table = Table(COLUMNS)
             for number in range(asked.pairs):
@@ -72,12 +73,12 @@ def peers(place, asked):
             medians = table.medians()
             for server in servers.values():
                 server.verified(wanted)
-    print(f"{medians['times']:.1f} times as many submissions as FastAPI and {medians['times then']:.1f} times as many as Fastify "
-          f"for the same CPU, {asked.connections} connections, {asked.pairs - 1} pairs")
+    print(f"{medians['times']:.1f} times as many submissions as FastAPI and {medians['times then']:.1f} times as many as "
+          f"Fastify for the same CPU, {asked.connections} connections, {asked.pairs - 1} pairs")
 
 
 def installed():
-    """Says what to install when it is not."""
+    """Exits with the install commands when something is missing."""
     python, peers_here = PYTHON.relative_to(HOUSE), PEERS.relative_to(HOUSE)
     asked = {
         f"python3 -m venv {python.parent.parent} && {python} -m pip install -r {peers_here}/requirements.txt":
@@ -93,4 +94,4 @@ def installed():
         except OSError:
             missing.append(remedy)
     if missing:
-        sys.exit("the services need what is not installed:\n  " + "\n  ".join(missing))
+        sys.exit("the services are not installed; run:\n  " + "\n  ".join(missing))

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-/// A scheme that surge has a form for.
+/// A scheme that surge can apply for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// The income support for freelancers.
@@ -14,7 +14,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// All of them.
+    /// All schemes.
     pub const ALL: [Self; 2] = [Self::Iscro, Self::Allowance600];
 
     /// Its name in the API.
@@ -27,7 +27,7 @@ impl Scheme {
     }
 }
 
-/// What all citizens of a run apply for.
+/// The campaign that all citizens of a run apply for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Campaign {
     /// The benefit.
@@ -42,9 +42,9 @@ impl fmt::Display for Campaign {
     }
 }
 
-/// A valid application for one campaign, cut where the fiscal code goes.
+/// A valid application for one campaign, split at the place of the fiscal code.
 ///
-/// A body is two copies and one allocation: the generator shares its cores with the server.
+/// A body costs two copies and one allocation: the generator shares its cores with the server.
 #[derive(Clone, Debug)]
 pub struct Form {
     before_code: String,
@@ -61,7 +61,7 @@ impl Form {
         }
     }
 
-    /// Up to 2023 the law also asks for a certified income and one more year.
+    /// For campaigns up to 2023 the law also requires a certified income and a fourth year.
     fn of_iscro(year: u16) -> Self {
         let (certified, fourth) = if year <= 2023 {
             let fourth = format!(r#",{{"year":{},"line":"RE","amount":"9000.00"}}"#, year - 4);
@@ -95,7 +95,7 @@ impl Form {
         Self { before_code, after_code }
     }
 
-    /// A professional's.
+    /// The application of a professional.
     fn of_allowance600() -> Self {
         let before_code = r#"{"scheme":"allowance600","applicant":{"fiscalCode":""#;
         let after_code = concat!(
@@ -110,7 +110,7 @@ impl Form {
         Self { before_code: before_code.to_owned(), after_code: after_code.to_owned() }
     }
 
-    /// The body for the person with `code`, which must need no escape in JSON.
+    /// The body for the person with fiscal code `code`, which must need no escape in JSON.
     #[must_use]
     pub fn filled_for(&self, code: &str) -> Bytes {
         let length = self.before_code.len() + code.len() + self.after_code.len();

@@ -1,4 +1,4 @@
-//! The command line, and how it bends a profile.
+//! The command line of a run, and how it changes a profile.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -6,71 +6,71 @@ use clap::Parser;
 
 use crate::{
     operator::Operator,
+    orders::{IdentitySource, Orders},
     profile::{BUILT_IN, Offer, Profile, SESSIONS_MAX},
-    run::{IdentitySource, Orders},
     wire::{target::Target, tls},
 };
 
 const EXAMPLE: &str = "\
-Example, beside a running `sportello serve --demo`:
+Example, with `sportello serve --demo` running:
   surge --target https://127.0.0.1:8443 --profile steady --rate 200 --duration 60s --report report.html
 
 Built-in profiles: steady, evening (the whole mix), opening, inps-2020 (55 hours: use --speed-up), even-day, morning
 (intermediaries' batches), saturate (closed loop).
-Exit codes: 0 done and all thresholds hold; 1 a threshold, an owner check or the server's balance is broken, or
-the run is invalid or did not come about; 2 wrong usage; 70 a bug of surge.";
+Exit codes: 0 done and all thresholds hold; 1 a threshold, an owner check or the server's balance failed, or
+the run is invalid or did not start; 2 wrong usage; 70 a bug of surge.";
 
-/// The load tester of Sportello: plays citizens on a fixed schedule and checks that every reply is their own.
+/// Load tester of Sportello: plays citizens on a fixed schedule and checks that every reply belongs to its citizen.
 #[derive(Clone, Debug, Parser)]
 #[command(version, after_help = EXAMPLE)]
 pub struct Args {
     /// The server
-    // Optional for the parser alone: the other commands go without.
+    // Optional only for the parser: the other commands do without it.
     #[arg(long, value_name = "URL", required = true)]
     target: Option<String>,
-    /// A built-in profile, or a path to one of your own
+    /// A built-in profile, or the path of your own
     #[arg(long, value_name = "NAME|FILE.toml", default_value = "steady")]
     profile: String,
-    /// Sessions a second in the busiest phase; the others keep their proportion
+    /// Sessions a second in the busiest phase; the other phases are scaled in proportion
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<f64>,
-    /// The whole length, such as 90, 90s, 5m or 2h; the phases keep their proportion
+    /// Total duration, such as 90, 90s, 5m or 2h; the phases are scaled in proportion
     #[arg(long, value_name = "T", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// The same sessions in an N-th of the time
+    /// Run the same sessions N times as fast
     #[arg(long, value_name = "N")]
     speed_up: Option<f64>,
-    /// How many sessions a closed loop enters, in place of the profile's
+    /// Sessions of a closed loop, instead of the profile's number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SESSIONS_MAX)))]
     sessions: Option<u32>,
-    /// Connections at most
+    /// Maximum number of connections
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     connections: u32,
     /// Generator threads
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     threads: u32,
-    /// HTTP/2 instead of HTTP/1.1
+    /// Use HTTP/2 instead of HTTP/1.1
     #[arg(long)]
     http2: bool,
-    /// The data directory of the server's demo: its key mints identities, its certificate is trusted
+    /// Data directory of the demo server: its key signs the identities, its certificate is trusted
     #[arg(long, value_name = "DIR", default_value = "data")]
     data: PathBuf,
-    /// Identities, lines of `code<TAB>token`, in place of minting them
+    /// Take identities from this file, lines of `code<TAB>token`, instead of minting them
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
-    /// Identities of people at an intermediary's office, for a profile that plays some
+    /// Identities of people at an intermediary's office, for a profile that plays intermediaries
     #[arg(long, value_name = "FILE", requires = "tokens")]
     office_tokens: Option<PathBuf>,
-    /// Leave out the first N identities, because an earlier run used them
+    /// Skip the first N identities, because an earlier run used them
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=u64::from(SESSIONS_MAX)))]
     skip: u64,
-    /// The certificates to trust, in place of the demo's
+    /// The certificates to trust, instead of the demo's
     #[arg(long, value_name = "FILE.pem")]
     ca: Option<PathBuf>,
-    /// Trust anyone's certificate
+    /// Trust every certificate
     #[arg(long, conflicts_with = "ca")]
     insecure: bool,
-    /// Keep every receipt, one JSON object a line, for `sportello verify`
+    /// Write every receipt to this file, one JSON object a line, for `sportello verify`
     #[arg(long, value_name = "FILE")]
     pub(crate) receipts: Option<PathBuf>,
     /// Write the report as one HTML file
@@ -79,26 +79,26 @@ pub struct Args {
     /// Write the report as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Read the server's own figures from its operator listener
+    /// Read the server's metrics from its operator listener
     #[arg(long, value_name = "URL")]
     operator: Option<String>,
 }
 
 impl Args {
-    /// The checked orders.
+    /// The orders of a run, checked.
     ///
     /// # Errors
     ///
-    /// A text for the user: wrong usage.
+    /// Wrong usage, as a text for the user.
     pub fn orders(&self) -> Result<Orders, String> {
         let demo_certificate = self.data.join("demo-cert.pem");
         let trust = if self.insecure {
-            tls::Trust::Anyone
+            tls::Trust::Every
         } else {
             tls::Trust::Roots(self.ca.as_ref().unwrap_or(&demo_certificate))
         };
-        let profile = self.bent_profile()?;
-        // One TLS session taken up by different citizens would be cheaper than life.
+        let profile = self.adjusted_profile()?;
+        // Different citizens cannot resume each other's TLS sessions: handshakes would be cheaper than in reality.
         let resume = profile.mix.new_connections_share <= 0.0;
         let target = self.target.as_deref().unwrap_or_default();
         Ok(Orders {
@@ -120,12 +120,13 @@ impl Args {
             let (citizens, offices) = (path.clone(), self.office_tokens.clone());
             return Ok(IdentitySource::File { citizens, offices });
         }
-        let program = sportello_beside()
-            .map_err(|error| format!("cannot tell where surge stands ({error}): give --tokens"))?;
+        let program = sportello_beside().map_err(|error| {
+            format!("cannot find the directory of surge ({error}): give --tokens")
+        })?;
         Ok(IdentitySource::Mint { program, data: self.data.clone() })
     }
 
-    fn bent_profile(&self) -> Result<Profile, String> {
+    fn adjusted_profile(&self) -> Result<Profile, String> {
         let mut profile = self.plain_profile()?;
         if self.http2 {
             profile.mix.http2_share = 1.0;
@@ -134,7 +135,7 @@ impl Args {
             Offer::Closed { sessions } => {
                 if self.rate.is_some() || self.speed_up.is_some() {
                     return Err(
-                        "a closed loop has no schedule: --rate and --speed-up do not apply"
+                        "a closed loop has no schedule: --rate and --speed-up do not apply to it"
                             .to_owned(),
                     );
                 }
@@ -166,7 +167,7 @@ impl Args {
                 }
                 if curve.sessions_expected() > f64::from(SESSIONS_MAX) {
                     return Err(format!(
-                        "the schedule holds more than {SESSIONS_MAX} sessions: lower --rate or --duration"
+                        "the schedule has more than {SESSIONS_MAX} sessions: lower --rate or --duration"
                     ));
                 }
             }
@@ -180,13 +181,17 @@ impl Args {
         }
         let text = std::fs::read_to_string(&self.profile).map_err(|error| {
             let names: Vec<_> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-            format!("no profile `{}` ({error}); built in are {}", self.profile, names.join(", "))
+            format!(
+                "no profile `{}` ({error}); the built-in ones are {}",
+                self.profile,
+                names.join(", ")
+            )
         })?;
         Profile::parse(&self.profile, &text).map_err(|faults| faults.to_string())
     }
 }
 
-/// The `sportello` program that stands beside this executable.
+/// The `sportello` program in the directory of this executable.
 pub(crate) fn sportello_beside() -> std::io::Result<PathBuf> {
     let name = format!("sportello{}", std::env::consts::EXE_SUFFIX);
     Ok(std::env::current_exe()?.with_file_name(name))
@@ -204,7 +209,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     seconds
         .filter(|&seconds| seconds > 0.0)
         .and_then(|seconds| Duration::try_from_secs_f64(seconds * scale).ok())
-        .ok_or_else(|| "allowed is a length above 0 such as 90, 90s, 5m or 2h".to_owned())
+        .ok_or_else(|| "allowed is a duration above 0 such as 90, 90s, 5m or 2h".to_owned())
 }
 
 #[cfg(test)]
@@ -216,11 +221,11 @@ mod tests {
     use super::{Args, duration};
     use crate::profile::Offer;
 
-    fn bent(more: &[&str]) -> Result<Offer, String> {
+    fn adjusted(more: &[&str]) -> Result<Offer, String> {
         let line = ["surge", "--target", "https://127.0.0.1:8443"];
         let args =
             Args::try_parse_from(line.iter().chain(more)).map_err(|error| error.to_string())?;
-        Ok(args.bent_profile()?.offer)
+        Ok(args.adjusted_profile()?.offer)
     }
 
     #[test]
@@ -237,15 +242,17 @@ mod tests {
     }
 
     #[test]
-    fn flags_bend_the_profile() {
-        let Ok(Offer::Open { curve, .. }) = bent(&["--rate", "7", "--duration", "10s"]) else {
+    fn flags_change_the_profile() {
+        let Ok(Offer::Open { curve, .. }) = adjusted(&["--rate", "7", "--duration", "10s"]) else {
             panic!("steady is an open loop")
         };
         assert!((curve.sessions_expected() - 70.0).abs() < 1e-9);
-        let offer = bent(&["--profile", "saturate", "--sessions", "9"]);
+        let offer = adjusted(&["--profile", "saturate", "--sessions", "9"]);
         assert!(matches!(offer, Ok(Offer::Closed { sessions: 9 })));
-        assert!(bent(&["--profile", "saturate", "--rate", "9"]).is_err());
-        assert!(bent(&["--rate", "0"]).is_err());
-        assert!(bent(&["--profile", "unknown"]).is_err_and(|fault| fault.contains("inps-2020")));
+        assert!(adjusted(&["--profile", "saturate", "--rate", "9"]).is_err());
+        assert!(adjusted(&["--rate", "0"]).is_err());
+        assert!(
+            adjusted(&["--profile", "unknown"]).is_err_and(|fault| fault.contains("inps-2020"))
+        );
     }
 }

@@ -1,15 +1,15 @@
-//! The only reader of time in surge: everything else is handed instants.
+//! The only module that reads the clock: everything else is passed instants.
 
 use std::time::Instant;
 
-/// This instant on the monotonic clock that every latency is measured with.
+/// Now, on the monotonic clock with which every latency is measured.
 #[expect(clippy::disallowed_methods, reason = "this module is the one reader of the clock")]
 #[must_use]
 pub fn now() -> Instant {
     Instant::now()
 }
 
-/// A number that no earlier run on this machine had: milliseconds since 1970.
+/// A number unique to a run on this machine: milliseconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "this module is the one reader of the clock")]
 #[must_use]
 pub fn stamp() -> i64 {

@@ -1,7 +1,7 @@
-//! Closed loop: workers as fast as the server answers, on sessions opened beforehand.
+//! Closed loop: workers send as fast as the server answers, on sessions opened beforehand.
 //!
-//! Finds raw throughput. Its latencies are those of a queue that this generator feeds itself, so
-//! they say nothing about what citizens who come on their own would wait.
+//! It measures throughput. Its latencies are those of a queue that the generator itself feeds, so they do not show how
+//! long citizens who arrive independently would wait.
 
 use std::{
     sync::{
@@ -20,24 +20,24 @@ use crate::{
     tally::Ending,
 };
 
-/// One generator thread's part of a closed loop.
+/// One generator thread's share of a closed loop.
 #[derive(Clone, Debug)]
 pub struct Share {
-    /// Sessions to enter and to submit once each.
+    /// Sessions to open; each submits once.
     pub sessions: usize,
-    /// Number of the first one among all threads'.
+    /// Number of the first session among those of all threads.
     pub first_number: u64,
-    /// Workers at once.
+    /// Concurrent workers.
     pub workers: usize,
-    /// Stops after this time when sessions are left.
+    /// Longest duration; sessions left over then do not submit.
     pub duration_max: Duration,
-    /// Where the threads wait for each other, so that all submit at the same time.
+    /// Where the threads wait for each other, so that all begin to submit at the same time.
     pub all_entered: Arc<Barrier>,
-    /// Ends it before its time.
+    /// Ends it early.
     pub stop: Stop,
 }
 
-/// Enters all sessions of `share`, then times nothing but their submissions.
+/// Opens all sessions of `share`, then times their submissions.
 pub async fn play(counter: &Arc<Counter>, share: Share) {
     let sessions = Arc::new(enter_all(counter, &share).await);
     share.all_entered.wait().await;

@@ -1,29 +1,27 @@
-//! Counts, ratios and how figures are written: the one place where integers become real numbers.
+//! Counts, ratios and the format of figures: the one place that converts integers to floating point.
 
 use std::time::Duration;
 
-/// A count as a real number.
-///
-/// Exact up to 2^53, which no run reaches.
+/// A count as a floating-point number; exact up to 2^53, which no run reaches.
 #[expect(clippy::cast_precision_loss, reason = "counts of one run stay far below 2^53")]
 #[must_use]
 pub fn real(count: u64) -> f64 {
     count as f64
 }
 
-/// A length as a real number.
+/// A length as a floating-point number.
 #[must_use]
 pub fn real_len(length: usize) -> f64 {
     real(u64::try_from(length).unwrap_or(u64::MAX))
 }
 
-/// `part` of `whole`, between 0 and 1 for a part that is one; 0 of nothing is 0.
+/// `part` as a share of `whole`; 0 when `whole` is 0.
 #[must_use]
 pub fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { real(part) / real(whole) }
 }
 
-/// `count` a second over `elapsed`; 0 when no time passed.
+/// `count` a second over `elapsed`; 0 when `elapsed` is 0.
 #[must_use]
 pub fn per_second(count: u64, elapsed: Duration) -> f64 {
     if elapsed.is_zero() { 0.0 } else { real(count) / elapsed.as_secs_f64() }
@@ -41,7 +39,7 @@ pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A count with thousands apart, as in `2,456,101`.
+/// A count with thousands separators, as in `2,456,101`.
 #[must_use]
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
@@ -55,7 +53,7 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
-/// Milliseconds with as many decimals as they deserve.
+/// Milliseconds with two decimals below 10, one below 100, else none.
 #[must_use]
 pub fn millis_text(ms: f64) -> String {
     if ms < 10.0 {
@@ -67,7 +65,7 @@ pub fn millis_text(ms: f64) -> String {
     }
 }
 
-/// A count without its fraction; what is below 0 is 0 and what is too large is the largest.
+/// The integer part of a count, saturating at 0 and at `u32::MAX`.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -83,7 +81,7 @@ mod tests {
     use super::{grouped, share};
 
     #[test]
-    fn thousands_stand_apart() {
+    fn thousands_are_separated() {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1000), "1,000");

@@ -1,4 +1,4 @@
-//! The generator threads: each plays its part of the schedule on one core.
+//! The generator threads: each plays its share of the schedule on one core.
 
 use std::{
     sync::Arc,
@@ -6,25 +6,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{runtime, sync::Barrier};
+use tokio::{runtime::Runtime, sync::Barrier};
 
 use crate::{
     application::{Campaign, Form},
     citizen::{Clients, Conduct, Counter, People},
     clock, closed_loop,
+    fault::RunFault,
     interrupt::Watch,
     live::{Progress, REDRAW},
     open_loop,
+    orders::Orders,
     profile::Offer,
     receipts::Receipts,
-    run::{Orders, RunFault, one_thread},
+    runtime::one_thread,
     tally::Tally,
     wire::{client::Client, connection::Dialer},
 };
 
-/// Between the last preparation and the first start, so that the first sessions do not lag.
+/// Time from the last preparation to the first start, so that the first sessions do not lag.
 const LEAD: Duration = Duration::from_millis(200);
-/// A closed loop without `--duration` ends when its sessions have submitted, at the latest then.
+/// Longest duration of a closed loop without `--duration`; it ends earlier when all sessions have submitted.
 const CLOSED_DURATION_DEFAULT: Duration = Duration::from_hours(1);
 
 /// The threads that play the citizens.
@@ -40,21 +42,22 @@ pub(crate) struct Generators<'o> {
 }
 
 impl Generators<'_> {
-    /// Plays the whole offer; gives the merged counts and the time to the last ending.
+    /// Plays the whole schedule; returns the merged counts and the time from the first start to the last ending.
     pub(crate) fn play(&self, sessions: u64) -> Result<(Tally, Duration), RunFault> {
         let threads = self.orders.threads;
         let live = &self.watch.live;
         let all_entered = Arc::new(Barrier::new(threads));
         let begin = clock::now() + LEAD;
-        let runtimes: Vec<_> = (0..threads).map(|_| one_thread()).collect::<Result<_, _>>()?;
+        let runtimes: Result<Vec<_>, _> = (0..threads).map(|_| one_thread()).collect();
+        let runtimes = runtimes.map_err(RunFault::Runtime)?;
         let tallies: Vec<Tally> = thread::scope(|scope| {
-            let play_one = |(number, office): (usize, runtime::Runtime)| {
+            let play_one = |(number, runtime): (usize, Runtime)| {
                 let counter = Arc::new(self.counter(begin));
                 let all_entered = Arc::clone(&all_entered);
                 scope.spawn(move || {
-                    office.block_on(self.play_part(number, &counter, begin, all_entered));
-                    // What is still under way after the drain ends here and counts no more.
-                    drop(office);
+                    runtime.block_on(self.play_part(number, &counter, begin, all_entered));
+                    // Cancels the sessions that outlasted the drain: they are not counted any more.
+                    drop(runtime);
                     let mut tally = counter.tally().clone();
                     tally.connection_waits = counter.clients().connection_waits();
                     tally

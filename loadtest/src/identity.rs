@@ -1,4 +1,4 @@
-//! Whom surge plays: signed demo identities, read line by line so that millions cost no memory.
+//! The people that surge plays: signed demo identities, read line by line so that millions take no memory.
 
 use std::{
     fs::File,
@@ -10,10 +10,10 @@ use std::{
 
 use hyper::header::HeaderValue;
 
-/// The buffer between the file and a citizen: some hundred identities a read.
+/// Bytes of one read from the file: some hundred identities.
 const READ_BYTES: usize = 256 * 1024;
 
-/// One made-up person and the proof of who it is.
+/// A fictional person and their proof of identity.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The fiscal code.
@@ -22,14 +22,14 @@ pub struct Identity {
     pub bearer: HeaderValue,
 }
 
-/// Identities in the order of their file, each given once.
+/// Identities in the order of their file, each used once.
 #[derive(Debug)]
 pub struct Identities {
-    // A mutex because two generator threads may draw; held for one line, never across an await.
+    // Locked because several generator threads draw; held for one line, never across an await.
     lines: Mutex<BufReader<File>>,
 }
 
-/// Why there are not enough identities.
+/// Why identities cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityFault {
     /// The file cannot be read.
@@ -48,9 +48,9 @@ pub enum IdentityFault {
         /// Which line, from 1.
         line: u64,
     },
-    /// Fewer lines than the schedule has sessions.
+    /// The file has fewer lines than the schedule has sessions.
     #[error(
-        "{path} holds {found} identities and the schedule needs {needed}: \
+        "{path} holds {found} identities, but the schedule needs {needed}: \
          run `sportello mint --count {needed}`, or lower --rate or --duration"
     )]
     TooFew {
@@ -61,7 +61,7 @@ pub enum IdentityFault {
         /// How many are needed.
         needed: u64,
     },
-    /// The `sportello` beside surge is missing or does not start.
+    /// The `sportello` program is missing or does not start.
     #[error(
         "cannot run {program} to mint identities ({source}): build it with \
          `cargo build --release`, or make them with `sportello mint --count {needed} > tokens.tsv` \
@@ -75,7 +75,7 @@ pub enum IdentityFault {
         /// Why.
         source: io::Error,
     },
-    /// `sportello mint` ended badly; its own words stand above on standard error.
+    /// `sportello mint` failed; its own message is on standard error.
     #[error(
         "`{program} mint --data {data} --count {needed}` ended with {status}: \
          is {data} the data directory of the running `sportello serve --demo`?"
@@ -109,7 +109,7 @@ impl Identity {
 impl Identities {
     /// `needed` identities of a file that `sportello mint --count` wrote, after the first `skip`.
     ///
-    /// Every line's form is checked here, so that drawing one later cannot fail.
+    /// Checks every line, so that drawing one later cannot fail.
     ///
     /// # Errors
     ///
@@ -120,15 +120,15 @@ impl Identities {
         Self::checked(file, path, skip, needed)
     }
 
-    /// `needed` identities after the first `skip` from the `sportello` beside this executable, signed with the demo key
-    /// in `data`; with an `office`, of the people who work there.
+    /// `needed` identities after the first `skip`, minted by `program` with the demo key in `data`: of citizens,
+    /// or of people at `office`.
     ///
-    /// They are spooled into an unnamed temporary file before the run: minting beside it would
-    /// take the cores from both sides.
+    /// Mints into an unnamed temporary file before the run: minting during the run would take CPU from server and
+    /// generator.
     ///
     /// # Errors
     ///
-    /// `NoMint` without such a program, `MintFailed` when it ends badly, else as `in_file`.
+    /// `NoMint` when the program does not start, `MintFailed` when it fails, else as `in_file`.
     pub fn minted(
         program: &Path,
         data: &Path,
@@ -181,10 +181,10 @@ impl Identities {
         Ok(Self { lines: Mutex::new(lines) })
     }
 
-    /// The next identity, or `None` when all are drawn.
+    /// The next identity, or `None` when all have been drawn.
     ///
-    /// Reads a local file, some hundred lines at once and almost always from the page cache; that
-    /// is cheaper for the generator's thread than handing the read to another.
+    /// Blocks on a local file, once in some hundred identities and almost always served by the page cache: cheaper than
+    /// passing the read to another thread.
     pub fn draw(&self) -> Option<Identity> {
         let mut text = String::with_capacity(512);
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -199,7 +199,7 @@ fn read_line(lines: &mut BufReader<File>, text: &mut String) -> io::Result<bool>
     Ok(lines.read_line(text)? > 0)
 }
 
-/// The `Authorization` value for `token`, or `None` if it cannot stand in a header.
+/// The `Authorization` value for `token`, or `None` if a header cannot hold it.
 #[must_use]
 pub fn bearer(token: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;

@@ -1,59 +1,56 @@
-//! Ctrl-C: stops offering, keeps what was measured, and lets whatever was started be cleaned up.
+//! Ctrl-C: stops a run early, keeps what was measured, and lets what was started be cleaned up.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
-use tokio::sync::watch;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
 
-use crate::live::Live;
+use crate::{fault::Fault, live::Live, runtime::one_thread};
 
-/// Whether to stop; all clones are one.
+/// Exit code after a second Ctrl-C, as shells report it: 128 and the number of SIGINT.
+const EXIT_INTERRUPTED: u8 = 130;
+
+/// A request to stop; all clones share it.
 #[derive(Clone, Debug)]
 pub struct Stop {
-    told: Arc<watch::Sender<bool>>,
+    given: Arc<watch::Sender<bool>>,
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { told: Arc::new(watch::Sender::new(false)) }
+        Self { given: Arc::new(watch::Sender::new(false)) }
     }
 }
 
 impl Stop {
-    /// A stop that Ctrl-C (or a TERM signal) gives; a second one ends the process at once, unless it has something to
-    /// clean up and is `patient`.
-    ///
-    /// # Errors
-    ///
-    /// When the system gives no thread or no signals; the run can do without.
-    pub fn on_ctrl_c(patient: bool) -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-
+    /// A stop given by SIGINT or SIGTERM; a second signal ends the process, unless it is `patient`.
+    fn on_ctrl_c(patient: bool) -> io::Result<Self> {
         let stop = Self::default();
         let given = stop.clone();
-        let office = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = one_thread()?;
         let (mut interrupts, mut terms) = {
-            let _inside = office.enter();
+            let _inside = runtime.enter();
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
         };
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            office.block_on(async {
+            runtime.block_on(async {
                 loop {
                     tokio::select! {
                         _ = interrupts.recv() => {}
                         _ = terms.recv() => {}
                     }
                     if given.is_given() && patient {
-                        eprintln!("surge: cleaning up what was started, a moment");
+                        eprintln!("surge: still cleaning up, please wait");
                         continue;
                     }
                     if given.is_given() {
-                        eprintln!("surge: told twice, ending at once");
+                        eprintln!("surge: second signal, ending at once");
                         std::process::exit(i32::from(EXIT_INTERRUPTED));
                     }
-                    eprintln!(
-                        "surge: stopping{}",
-                        if patient { "" } else { "; again to end at once" }
-                    );
+                    let hint = if patient { "" } else { "; press Ctrl-C again to end at once" };
+                    eprintln!("surge: stopping{hint}");
                     given.give();
                 }
             });
@@ -61,33 +58,45 @@ impl Stop {
         Ok(stop)
     }
 
-    /// Stops.
+    /// Stops the run.
     pub fn give(&self) {
-        self.told.send_replace(true);
+        self.given.send_replace(true);
     }
 
-    /// Whether it was given.
+    /// True once the stop was given.
     #[must_use]
     pub fn is_given(&self) -> bool {
-        *self.told.borrow()
+        *self.given.borrow()
     }
 
-    /// Returns when it is given.
+    /// Returns once the stop was given.
     pub async fn given(&self) {
-        let mut told = self.told.subscribe();
-        // The sender lives in `self`, so the wait ends only with the word.
-        drop(told.wait_for(|given| *given).await);
+        let mut given = self.given.subscribe();
+        // The sender lives in `self`, so the wait cannot end with a closed channel.
+        drop(given.wait_for(|given| *given).await);
     }
 }
 
-/// What a second Ctrl-C ends with, as a shell has it: 128 and the signal's number.
-const EXIT_INTERRUPTED: u8 = 130;
-
-/// How somebody outside a run sees and stops it.
+/// Observes a run from outside and stops it.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     /// Stops it.
     pub stop: Stop,
-    /// Counts while it goes on.
+    /// Its counts so far.
     pub live: Arc<Live>,
+}
+
+impl Watch {
+    /// A watch whose stop is given by SIGINT or SIGTERM.
+    ///
+    /// A second signal ends the process at once, unless the command is `patient`: it has something to clean up.
+    ///
+    /// # Errors
+    ///
+    /// When the system provides no thread or no signal handler.
+    pub fn on_ctrl_c(patient: bool) -> Result<Self, Fault> {
+        let stop = Stop::on_ctrl_c(patient);
+        let cannot = |error| Fault::Needs(format!("cannot listen for Ctrl-C: {error}"));
+        Ok(Self { stop: stop.map_err(cannot)?, ..Self::default() })
+    }
 }

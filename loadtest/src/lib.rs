@@ -1,5 +1,5 @@
-//! `surge`, the load tester of Sportello: an open-loop generator that plays citizens and checks
-//! that nobody is shown what is another's.
+//! `surge`, the load tester of Sportello: an open-loop generator that plays citizens and checks that nobody is shown
+//! another person's data.
 //!
 //! ```text
 //! profile -> schedule -> open_loop   --\
@@ -8,13 +8,12 @@
 //! identity (whose name) --------------/  owner, receipts, tally -> summary, verdict -> report
 //! ```
 //!
-//! [`run`] is one run. [`capacity`] makes many, at rising rates; [`drill`] makes one while it breaks a server of
-//! its own; [`compare`] and [`plan`] read the reports of earlier ones;
-//! [`volley`] sends requests to any server and only times them. [`command`] says which.
+//! [`run`] is one run. [`capacity`] makes many runs at rising rates; [`drill`] makes one run while it breaks a server
+//! that it started; [`compare`] and [`plan`] read the reports of earlier runs; [`volley`] sends requests to any server
+//! and times them. [`command`] chooses between them. Imports between files form no circle.
 //!
-//! What never happens here: the server's code is not linked, so that the owner check cannot share
-//! its mistakes; a start never waits for a reply; a connection never carries a second exchange
-//! after one that was cut short.
+//! Three things never happen here. The server's code is not linked, so that the owner check cannot share its mistakes.
+//! A start never waits for a reply. A connection never carries another exchange after one that was cut short.
 
 pub mod application;
 pub mod args;
@@ -25,6 +24,7 @@ pub mod closed_loop;
 pub mod command;
 pub mod compare;
 pub mod drill;
+pub mod fault;
 pub mod figures;
 mod generators;
 pub mod identity;
@@ -33,6 +33,7 @@ pub mod live;
 pub mod machine;
 pub mod open_loop;
 pub mod operator;
+pub mod orders;
 pub mod owner;
 pub mod plan;
 pub mod preflight;
@@ -41,6 +42,7 @@ pub mod profile;
 pub mod receipts;
 pub mod report;
 pub mod run;
+mod runtime;
 pub mod schedule;
 pub mod summary;
 pub mod tally;

@@ -1,4 +1,4 @@
-//! What is shown while a run goes on.
+//! The progress line of a running run.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{figures::grouped, tally::Ending};
 
-/// Counts that the generator threads raise and the progress line reads; only for the eye.
+/// Counts that the generator threads update, for the progress line and for drills; the report uses the tally.
 #[derive(Debug, Default)]
 pub struct Live {
     started: AtomicU64,
@@ -23,28 +23,28 @@ pub struct Live {
 }
 
 impl Live {
-    /// Receipts that came so far.
+    /// Receipts so far.
     #[must_use]
     pub fn receipts(&self) -> u64 {
         self.receipts.load(Ordering::Relaxed)
     }
 
-    /// A session started.
+    /// Counts a started session.
     pub fn start(&self) {
         self.started.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A session was opened.
+    /// Counts an opened session.
     pub fn enter(&self) {
         self.entered.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A receipt came.
+    /// Counts a receipt.
     pub fn receipt(&self) {
         self.receipts.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A session ended.
+    /// Counts an ended session.
     pub fn end(&self, ending: &Ending) {
         self.ended.fetch_add(1, Ordering::Relaxed);
         let counter = match ending {
@@ -57,10 +57,10 @@ impl Live {
     }
 }
 
-/// How often the line is drawn anew.
+/// Interval between two updates of the line.
 pub const REDRAW: Duration = Duration::from_millis(200);
 
-/// The progress line on standard error, silent when that is no terminal.
+/// The progress line on standard error; hidden when that is not a terminal.
 #[derive(Debug)]
 pub struct Progress(ProgressBar);
 
@@ -77,13 +77,13 @@ impl Progress {
         Self(bar)
     }
 
-    /// Draws the counts as they stand.
+    /// Shows the current counts.
     pub fn draw(&self, live: &Live) {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (started, ended) = (read(&live.started), read(&live.ended));
         self.0.set_position(ended);
         let mut text = format!(
-            "under way {}, entered {}, receipts {}, refused {}, failed {}",
+            "in progress {}, entered {}, receipts {}, refused {}, failed {}",
             grouped(started.saturating_sub(ended)),
             grouped(read(&live.entered)),
             grouped(read(&live.receipts)),
@@ -97,7 +97,7 @@ impl Progress {
         self.0.set_message(text);
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub fn finish(self) {
         self.0.finish_and_clear();
     }

@@ -1,15 +1,15 @@
-//! What the figures were measured on, and who else used it meanwhile.
+//! The machine that a run was measured on, and its CPU time by user.
 
 use std::{fs, thread::available_parallelism};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{figures, process::cpu_seconds};
+use crate::{
+    figures,
+    process::{TICKS_PER_S, cpu_seconds},
+};
 
-/// The kernel's unit of CPU time in `/proc`: hundredths of a second on every Linux there is.
-pub(crate) const TICKS_PER_S: f64 = 100.0;
-
-/// Facts that do not change during a run; empty where the system does not tell.
+/// Facts about the machine; empty where the system does not provide them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     /// Cores this process may use.
@@ -38,7 +38,7 @@ impl Machine {
     }
 }
 
-/// CPU seconds used so far: by this process, and on the machine by whom.
+/// CPU seconds used since the machine started, and by this process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuClock {
     own: f64,

@@ -1,11 +1,11 @@
-//! `surge`: orders, run, report, exit code.
+//! `surge`: parses the command line, carries out the command, and ends with its exit code.
 
 use std::{panic::catch_unwind, process::ExitCode};
 
 use clap::Parser;
 use surge::command::{self, Cli};
 
-/// A session takes a few dozen pieces of memory, and what the generator takes the server has not.
+/// A session makes a few dozen allocations, and the generator often shares its cores with the server.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match catch_unwind(|| carry_out(&cli)) {
         Ok(code) => code,
-        // The panic's own message stands on standard error already.
+        // The panic's message is on standard error already.
         Err(_) => ExitCode::from(OWN_BUG),
     }
 }

@@ -1,4 +1,4 @@
-//! Open loop: sessions start when the schedule says, whatever the server does.
+//! Open loop: sessions start on schedule, whatever the server does.
 
 use std::{
     sync::Arc,
@@ -9,28 +9,28 @@ use tokio::sync::Semaphore;
 
 use crate::{citizen::Counter, clock, interrupt::Stop};
 
-/// Sessions under way at once in one generator thread. One that should start beyond it is counted
-/// and makes the run invalid: an offer that was not made must not look like one that was.
+/// Most concurrent sessions of one generator thread. A session beyond it is not started, but counted, and makes the run
+/// invalid: load that was not offered must not look as if it had been.
 pub const UNDER_WAY_MAX: u32 = 200_000;
 
-/// Starts in a row before the sessions under way get their turn, when the generator is behind.
+/// Most starts in a row before the other tasks run, when the generator is behind schedule.
 const STARTS_IN_A_ROW_MAX: u32 = 32;
 
-/// The part of the schedule that one generator thread keeps.
+/// One generator thread's share of the schedule.
 #[derive(Clone, Copy, Debug)]
 pub struct Share<'s> {
     /// The whole schedule.
     pub starts: &'s [Duration],
     /// This thread's number, from 0.
     pub thread: usize,
-    /// How many threads there are.
+    /// Number of threads.
     pub threads: usize,
 }
 
-/// Sessions under way when the run is stopped may go on for so long.
+/// Time that open sessions have to finish when the run is stopped.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// Plays `share` of the schedule from `begin`, then waits at most `drain_max` for what is under way.
+/// Plays `share` of the schedule from `begin`, then waits at most `drain_max` for the open sessions.
 pub async fn play(
     counter: &Arc<Counter>,
     share: Share<'_>,

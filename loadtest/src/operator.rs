@@ -1,4 +1,4 @@
-//! The server's own figures, from its operator listener, and whether its books balance.
+//! The server's metrics, read from its operator listener, and whether its counts of applications balance.
 
 use std::{collections::BTreeMap, io, time::Duration};
 
@@ -9,11 +9,11 @@ use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpStream, time::timeout};
 
-/// The longest metrics page that is read.
+/// Largest metrics page that is accepted.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 const PAGE_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// The samples of one metrics page: name with labels, and value.
+/// The samples of one metrics page: value by name with labels.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Samples(BTreeMap<String, f64>);
 
@@ -41,22 +41,22 @@ pub struct Balance {
 /// The ledger's commits between two readings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CommitFigures {
-    /// How many.
+    /// Number of commits.
     pub count: f64,
-    /// Seconds they took in all.
+    /// Their total duration in seconds.
     pub seconds: f64,
-    /// Records in all.
+    /// Their total number of records.
     pub records: f64,
 }
 
 impl CommitFigures {
-    /// Milliseconds of one commit on average; 0 of none.
+    /// Mean duration of a commit in milliseconds; 0 without commits.
     #[must_use]
     pub fn mean_ms(&self) -> f64 {
         if self.count < 0.5 { 0.0 } else { 1000.0 * self.seconds / self.count }
     }
 
-    /// Records of one commit on average; 0 of none.
+    /// Mean records of a commit; 0 without commits.
     #[must_use]
     pub fn mean_records(&self) -> f64 {
         if self.count < 0.5 { 0.0 } else { self.records / self.count }
@@ -68,14 +68,14 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// A sentence for the user when it is no plain HTTP origin.
+    /// A text for the user when it is not an HTTP origin with a port.
     pub fn parse(url: &str) -> Result<Self, String> {
         let uri: Option<Uri> = url.parse().ok();
         let authority = uri
             .filter(|uri| uri.scheme_str() == Some("http") && uri.port_u16().is_some())
             .and_then(|uri| uri.authority().map(ToString::to_string));
         let authority =
-            authority.ok_or_else(|| format!("`{url}` is not allowed; http://HOST:PORT is"))?;
+            authority.ok_or_else(|| format!("--operator `{url}`: allowed is http://HOST:PORT"))?;
         Ok(Self { authority })
     }
 
@@ -83,7 +83,7 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// When the listener does not give a whole page in time.
+    /// When the listener does not send a whole page in time.
     pub async fn samples(&self) -> io::Result<Samples> {
         match timeout(PAGE_WAIT_MAX, self.page()).await {
             Ok(page) => Ok(Samples::parse(&String::from_utf8_lossy(&page?))),
@@ -111,11 +111,11 @@ impl Operator {
 }
 
 impl Samples {
-    /// The samples of a page in the Prometheus text format; lines of another form are skipped.
+    /// Parses a page in the Prometheus text format; skips lines that it does not understand.
     #[must_use]
     pub fn parse(page: &str) -> Self {
         let samples = page.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
-            // The value follows the labels, whose quoted values may hold spaces.
+            // The value follows the labels, which may contain spaces.
             let labels_end = line.rfind('}').map_or(0, |end| end + 1);
             let space = labels_end + line.get(labels_end..)?.find(' ')?;
             let value = line.get(space..)?.split_whitespace().next()?.parse().ok()?;
@@ -124,7 +124,7 @@ impl Samples {
         Self(samples.collect())
     }
 
-    /// The sum over all label sets of metric `name` whose labels hold `label`.
+    /// The sum of metric `name` over all label sets that contain `label`.
     fn sum(&self, name: &str, label: &str) -> f64 {
         let of_metric = self.0.iter().filter(|(sample, _)| {
             let rest = sample.strip_prefix(name);
@@ -135,7 +135,7 @@ impl Samples {
         of_metric.map(|(_, value)| value).sum()
     }
 
-    /// The server's books.
+    /// The server's counts of applications.
     #[must_use]
     pub fn balance(&self) -> Balance {
         let accepted = self.sum("sportello_applications_accepted_total", "");
@@ -148,7 +148,7 @@ impl Samples {
         Balance { accepted, decided, undecided, withdrawn_before_decision, holds }
     }
 
-    /// The ledger's commits since `earlier`.
+    /// The commits since `earlier`.
     #[must_use]
     pub fn commits_since(&self, earlier: &Self) -> CommitFigures {
         let change = |name: &str| (self.sum(name, "") - earlier.sum(name, "")).max(0.0);
@@ -159,7 +159,7 @@ impl Samples {
         }
     }
 
-    /// Requests shed since `earlier`, by the labels of their class and reason.
+    /// Requests shed since `earlier`, by class and reason.
     #[must_use]
     pub fn shed_since(&self, earlier: &Self) -> BTreeMap<String, f64> {
         let changed = self.changed_since(earlier).into_iter();
@@ -170,7 +170,7 @@ impl Samples {
         shed.collect()
     }
 
-    /// What changed since `earlier`: every counter of the server's own but histogram buckets, and every gauge.
+    /// Changes since `earlier` of all samples except histogram buckets.
     #[must_use]
     pub fn changed_since(&self, earlier: &Self) -> BTreeMap<String, f64> {
         let own = self.0.iter().filter(|(sample, _)| !sample.contains("_bucket{"));
@@ -196,7 +196,7 @@ sportello_applications_undecided 1
 ";
 
     #[test]
-    fn the_books_balance_or_not() {
+    fn lost_applications_break_the_balance() {
         let balance = Samples::parse(PAGE).balance();
         assert!(balance.holds, "{balance:?}");
         assert!((balance.accepted - 10.0).abs() < 1e-9);
@@ -205,7 +205,7 @@ sportello_applications_undecided 1
     }
 
     #[test]
-    fn commits_and_sheds_are_told_by_their_change() {
+    fn commits_and_sheds_are_counted_by_their_change() {
         let page = |commits: u32| {
             format!(
                 "sportello_commit_duration_seconds_sum {}\nsportello_commit_duration_seconds_count {commits}\n\

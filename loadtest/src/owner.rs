@@ -1,39 +1,38 @@
-//! The owner check: is what came back meant for the person who asked?
+//! The owner check: does a reply belong to the person who sent the request?
 //!
-//! Written from the contract alone and sharing no code with the server, so that a mistake there
-//! cannot hide itself here.
+//! Written from the contract alone, without any of the server's code, so that it cannot share a mistake with it.
 
 use hyper::{StatusCode, header::HeaderValue};
 use serde::Serialize;
 use serde_json::Value;
 
-/// What the session's replies must show: whose they are.
+/// The person whom all replies to a session must belong to.
 #[derive(Clone, Debug)]
 pub struct Owner {
     /// The person's fiscal code.
     pub code: String,
-    /// The tag issued at login.
+    /// The `Subject-Tag` issued at login.
     pub subject_tag: HeaderValue,
 }
 
-/// A reply that shows another owner than the one who asked, or none where one is promised.
+/// A reply that belongs to another person than its request, or to nobody where the contract promises an owner.
 ///
-/// Holds masks and tags only: a report travels further than a log.
+/// Holds only masks and tags, because reports are passed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Crossover {
-    /// The step at which it came.
+    /// The step of the visit.
     pub step: &'static str,
-    /// What did not fit.
+    /// What differed.
     pub what: &'static str,
-    /// What belongs to the person who asked.
+    /// The value of the person who sent the request.
     pub expected: String,
-    /// What came instead.
+    /// The value in the reply.
     pub found: String,
 }
 
 /// The public mask of a fiscal code, as in `RSS***********1U`.
 ///
-/// What is no 16 ASCII characters is masked whole.
+/// Anything but 16 ASCII characters is masked completely.
 #[must_use]
 pub fn mask(code: &str) -> String {
     match (code.get(..3), code.get(14..)) {
@@ -44,30 +43,30 @@ pub fn mask(code: &str) -> String {
     }
 }
 
-/// Checks the subject of a new session against the mask of the code that logged in.
+/// Checks that the subject of a new session is the mask of the fiscal code that logged in.
 ///
 /// # Errors
 ///
-/// The crossover, when the session is somebody else's.
+/// The crossover, when the session belongs to somebody else.
 pub fn check_login(code: &str, subject: &str) -> Result<(), Crossover> {
     let expected = mask(code);
     if subject == expected {
         return Ok(());
     }
-    // A subject that is no mask would be personal data of somebody else: it is masked here.
+    // An unmasked subject would be personal data of somebody else, so mask it here.
     let found = if subject.contains('*') { subject.to_owned() } else { mask(subject) };
     Err(Crossover { step: "enter", what: "masked subject", expected, found })
 }
 
 impl Owner {
-    /// Checks the `Subject-Tag` of a reply under the session.
+    /// Checks the `Subject-Tag` of a reply within the session.
     ///
-    /// A refusal may come before the session is looked at, and the end of a session after it is
-    /// gone, both without a tag; a success that carries content may not.
+    /// A refusal may be sent before the session is looked up, and the reply to leaving after the session was deleted:
+    /// both may lack the tag. A success with content may not.
     ///
     /// # Errors
     ///
-    /// The crossover, when the tag is another's, or missing on a success.
+    /// The crossover, when the tag is another person's, or missing on a success with content.
     pub fn check_tag(
         &self,
         step: &'static str,
@@ -84,11 +83,11 @@ impl Owner {
         Err(Crossover { step, what: "Subject-Tag", expected, found })
     }
 
-    /// Checks that an application read back is this person's, and no other's in any part of it.
+    /// Checks that every fiscal code in an application is this person's.
     ///
     /// # Errors
     ///
-    /// The crossover, when a `fiscalCode` in it is another's or there is none at all.
+    /// The crossover, when a `fiscalCode` is another person's, or there is none.
     pub fn check_application(&self, application: &Value) -> Result<(), Crossover> {
         let mut codes = Vec::new();
         collect_codes(application, &mut codes);

@@ -1,4 +1,4 @@
-//! What surge asks the server before it spends a single identity.
+//! Checks the server before a run: that it answers, that a campaign is open, and that the window stays open.
 
 use std::time::Duration;
 
@@ -14,50 +14,50 @@ use crate::{
     wire::client::Client,
 };
 
-/// Why a run would be pointless.
+/// Why a run would collect only refusals.
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightFault {
     /// The server does not answer.
-    #[error("{target} does not answer GET /v1/status ({what}): is the server running?")]
+    #[error("{target} does not answer GET /v1/status ({what}); is the server running?")]
     NoAnswer {
         /// The server.
         target: String,
         /// What happened instead.
         what: String,
     },
-    /// The answer is not the contract's.
-    #[error("GET /v1/status at {target} is not the contract's: {source}")]
+    /// The answer violates the contract.
+    #[error("the answer of {target} to GET /v1/status violates the contract: {source}")]
     NotTheContract {
         /// The server.
         target: String,
-        /// What does not fit.
+        /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// Nobody may apply now.
+    /// No usable campaign is open.
     #[error(
-        "no campaign that surge has a form for is open at {target}: start it with `sportello serve --demo`"
+        "no campaign that surge can apply for is open at {target}: start the server with `sportello serve --demo`"
     )]
     NoCampaign {
         /// The server.
         target: String,
     },
-    /// Those whom the profile plays may not enter now.
+    /// The window of the profile's audience is closed.
     #[error(
-        "the {audience}' window at {target} is closed{opens}, and the profile plays the slice \
+        "the {audience}' window at {target} is closed{opens}, but the profile needs the slice \
          \"{}\": start the server with {}",
         .slice.name(), how_to_open(*.slice)
     )]
     WindowClosed {
         /// The server.
         target: String,
-        /// Who may not enter.
+        /// The audience that may not enter.
         audience: &'static str,
-        /// When they may, if the server tells.
+        /// When it opens, if the server says so.
         opens: String,
-        /// What the profile expects.
+        /// The slice that the profile needs.
         slice: Slice,
     },
-    /// The window closes while the run goes on.
+    /// The window closes during the run.
     #[error(
         "the {audience}' window at {target} closes in {left_s} s and the run takes {length_s} s: \
          shorten it with --duration or --speed-up, or start the server with {}",
@@ -66,18 +66,18 @@ pub enum PreflightFault {
     WindowTooShort {
         /// The server.
         target: String,
-        /// Whose window.
+        /// The audience of the window.
         audience: &'static str,
         /// How long it stays open.
         left_s: i64,
         /// How long the run takes.
         length_s: u64,
-        /// What the profile expects.
+        /// The slice that the profile needs.
         slice: Slice,
     },
 }
 
-/// How a demo server comes into a slice.
+/// The command that starts a demo server within a slice.
 fn how_to_open(slice: Slice) -> &'static str {
     match slice {
         Slice::Citizens => "`sportello serve --demo --now \"2024-09-16T17:30[Europe/Rome]\"`",
@@ -93,7 +93,7 @@ fn how_to_open(slice: Slice) -> &'static str {
 struct Status {
     now: String,
     audiences: Audiences,
-    campaigns: Vec<ToldCampaign>,
+    campaigns: Vec<StatusCampaign>,
 }
 
 #[derive(Deserialize)]
@@ -111,14 +111,14 @@ struct Audience {
 }
 
 #[derive(Deserialize)]
-struct ToldCampaign {
+struct StatusCampaign {
     scheme: String,
     year: u16,
     open: bool,
 }
 
-impl ToldCampaign {
-    /// The campaign, if it is open and surge has a form for it.
+impl StatusCampaign {
+    /// The campaign, if it is open and surge can apply for it.
     fn usable(&self) -> Option<Campaign> {
         let known = |scheme: &Scheme| self.open && scheme.name() == self.scheme;
         let scheme = Scheme::ALL.into_iter().find(known)?;
@@ -126,11 +126,11 @@ impl ToldCampaign {
     }
 }
 
-/// Asks the server for its open campaign and for the windows of `slice`, which must last for `length`.
+/// The open campaign of the server, whose windows for `slice` must stay open for `length`.
 ///
 /// # Errors
 ///
-/// When a run would only collect refusals; each fault says what to do.
+/// When a run would collect only refusals; each fault says what to do.
 pub async fn open_campaign(
     client: &Client,
     slice: Slice,
@@ -149,7 +149,7 @@ pub async fn open_campaign(
     let status: Status = serde_json::from_slice(&reply.body)
         .map_err(|source| PreflightFault::NotTheContract { target: target.clone(), source })?;
     check_windows(&status, &target, slice, length)?;
-    let usable = status.campaigns.iter().filter_map(ToldCampaign::usable);
+    let usable = status.campaigns.iter().filter_map(StatusCampaign::usable);
     usable.max_by_key(|one| one.year).ok_or(PreflightFault::NoCampaign { target })
 }
 

@@ -1,11 +1,13 @@
-//! The server's process, when it runs on this machine: whose it is and what it used.
+//! The server's process, when it runs on this machine: finds it and reads what it used.
 
 use std::{fs, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{figures, machine::TICKS_PER_S};
+use crate::figures;
 
+/// Unit of CPU time in `/proc` (`USER_HZ`): 100 a second on every Linux.
+pub(crate) const TICKS_PER_S: f64 = 100.0;
 /// State of a listening socket in `/proc/net/tcp`.
 const LISTENING: &str = "0A";
 
@@ -29,16 +31,16 @@ pub struct ProcessClock {
 pub struct ProcessUse {
     /// Its id.
     pub pid: u32,
-    /// CPU time, of user and system.
+    /// CPU time, user and system.
     pub cpu_s: f64,
-    /// Bytes it caused to be written to storage.
+    /// Bytes written to storage.
     pub written_bytes: u64,
     /// Resident memory at the end.
     pub resident_bytes: u64,
 }
 
 impl Process {
-    /// The process that listens at `addr` on this machine; `None` for another machine, or where `/proc` does not tell.
+    /// The process that listens at `addr`; `None` on another machine, or where `/proc` does not show it.
     #[must_use]
     pub fn listening_at(addr: SocketAddr) -> Option<Self> {
         if !addr.ip().is_loopback() {
@@ -53,7 +55,7 @@ impl Process {
         pids.find(|pid: &u32| holds(*pid, &wanted)).map(|pid| Self { pid })
     }
 
-    /// What it has used so far; zeros when it is gone.
+    /// What it has used so far; zeros when it has ended.
     #[must_use]
     pub fn read(self) -> ProcessClock {
         let file = |name| fs::read_to_string(format!("/proc/{}/{name}", self.pid));
@@ -67,7 +69,7 @@ impl Process {
         }
     }
 
-    /// What was used since `earlier`.
+    /// What it used since `earlier`.
     #[must_use]
     pub fn used_since(self, earlier: ProcessClock) -> ProcessUse {
         let now = self.read();
@@ -79,7 +81,7 @@ impl Process {
         }
     }
 
-    /// The ids of its threads that bear `name`, or of all without one.
+    /// Ids of its threads named `name`, or of all threads.
     #[must_use]
     pub fn threads(self, name: Option<&str>) -> Vec<u32> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter().flatten();
@@ -94,7 +96,7 @@ impl Process {
 
 /// CPU seconds of a `/proc/PID/stat` line.
 pub(crate) fn cpu_seconds(stat: &str) -> f64 {
-    // The command name may hold spaces; the fields after it begin behind the last bracket.
+    // The command name may hold spaces and brackets; the other fields follow the last bracket.
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
     let ticks = fields.skip(11).take(2).filter_map(|ticks| ticks.parse().ok());
     ticks.map(|ticks| figures::real(ticks) / TICKS_PER_S).sum()
@@ -106,7 +108,7 @@ fn listening_inode(table: &str, port: u16) -> Option<u64> {
         let mut fields = line.split_whitespace().skip(1);
         let listens = fields.next()?.ends_with(&suffix);
         let state = fields.nth(1)?;
-        // tx:rx, timer, retransmissions, owner and timeout stand between the state and the inode.
+        // Between the state and the inode: tx:rx, timer, retransmissions, owner, timeout.
         let inode = fields.nth(5)?;
         (listens && state == LISTENING).then(|| inode.parse().ok())?
     })

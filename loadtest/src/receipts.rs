@@ -1,4 +1,4 @@
-//! Every receipt is kept, for `sportello verify` to find in the ledger, and seen only once.
+//! Keeps every receipt for `sportello verify`, and detects receipt numbers that were issued twice.
 
 use std::{
     collections::HashSet,
@@ -14,32 +14,32 @@ const WRITE_BYTES: usize = 256 * 1024;
 /// The receipts of a run.
 #[derive(Debug, Default)]
 pub struct Receipts {
-    // A mutex because two generator threads may add; held for one line, never across an await.
+    // Locked because several generator threads add; held for one line, never across an await.
     kept: Mutex<Kept>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
     file: Option<BufWriter<File>>,
-    /// Hashes of the numbers seen: 8 bytes instead of a string each. Among ten million, two that
-    /// differ share a hash with a chance of 1 in 300,000.
+    /// Hashes of the numbers seen, 8 bytes each instead of a string. Among ten million numbers the probability of a
+    /// collision is 1 in 300,000.
     seen: HashSet<u64>,
     doubled: u64,
     fault: Option<io::Error>,
 }
 
 impl Receipts {
-    /// Keeps the receipts in the file at `path`, one JSON object a line.
+    /// Writes the receipts to the file at `path`, one JSON object a line.
     ///
     /// # Errors
     ///
-    /// When the file cannot be made.
+    /// When the file cannot be created.
     pub fn in_file(path: &Path) -> io::Result<Self> {
         let file = Some(BufWriter::with_capacity(WRITE_BYTES, File::create(path)?));
         Ok(Self { kept: Mutex::new(Kept { file, ..Kept::default() }) })
     }
 
-    /// Adds the receipt `number`, whose object the server sent as `body`; false if it was seen before.
+    /// Adds the receipt `number`, which the server sent as `body`; false if the number was seen before.
     pub fn add(&self, number: &str, body: &[u8]) -> bool {
         let mut hasher = DefaultHasher::new();
         hasher.write(number.as_bytes());
@@ -52,11 +52,11 @@ impl Receipts {
         new
     }
 
-    /// Ends the file and tells how many numbers came twice.
+    /// Flushes the file; returns how many numbers were issued twice.
     ///
     /// # Errors
     ///
-    /// The first fault of writing: the file is then not whole.
+    /// The first write that failed: the file is then incomplete.
     pub fn close(&self) -> io::Result<u64> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fault) = kept.fault.take() {
@@ -72,7 +72,7 @@ impl Receipts {
 impl Kept {
     fn write(&mut self, body: &[u8]) -> io::Result<()> {
         let Some(file) = self.file.as_mut() else { return Ok(()) };
-        // A line break between JSON tokens means nothing, and inside a string it cannot stand.
+        // Line breaks are allowed between JSON tokens only, where they mean nothing.
         for part in body.split(|byte| matches!(byte, b'\n' | b'\r')) {
             file.write_all(part)?;
         }

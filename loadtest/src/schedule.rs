@@ -1,21 +1,21 @@
-//! When each session is meant to start, fixed before the run so that a slow server cannot slow the offer.
+//! The intended start of each session, fixed before the run so that a slow server cannot reduce the load.
 
 use std::time::Duration;
 
-/// How arrivals lie within the curve's rate.
+/// Distribution of the arrivals within a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Spacing {
-    /// Independent people: exponential gaps, so that bursts happen as they do in life.
+    /// Independent people: exponential gaps, with bursts as in reality.
     Poisson,
-    /// A metronome, for comparisons in which chance should play no part.
+    /// Equal gaps, for comparisons without randomness.
     Even,
 }
 
-/// A stretch of time with one rate of arrivals.
+/// A period with one rate of arrivals.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Phase {
-    /// What the stretch stands for, shown in the report.
+    /// What the phase stands for.
     pub label: String,
     /// Its length in seconds, above 0.
     pub duration_s: f64,
@@ -23,35 +23,33 @@ pub struct Phase {
     pub rate: f64,
 }
 
-/// Arrivals over time: phases one after the other.
+/// Rate of arrivals over time: consecutive phases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     phases: Vec<Phase>,
 }
 
 impl Curve {
-    /// A curve of `phases` in their order.
-    ///
-    /// The profile's parser has checked lengths and rates.
+    /// A curve of `phases` in their order; the caller has checked lengths and rates.
     #[must_use]
     pub fn new(phases: Vec<Phase>) -> Self {
         Self { phases }
     }
 
-    /// The same sessions in a `factor`-th of the time.
+    /// The same sessions, `factor` times as fast.
     #[must_use]
     pub fn sped_up(self, factor: f64) -> Self {
         self.scaled(1.0 / factor, factor)
     }
 
-    /// The same rates and shape over `total` instead of the curve's own length.
+    /// The same rates and proportions over `total`.
     #[must_use]
     pub fn lasting(self, total: Duration) -> Self {
         let stretch = total.as_secs_f64() / self.duration_s();
         self.scaled(stretch, 1.0)
     }
 
-    /// The same shape with `peak` sessions a second in its busiest phase.
+    /// The same proportions with `peak` sessions a second in the busiest phase.
     #[must_use]
     pub fn with_peak(self, peak: f64) -> Self {
         let scale = peak / self.peak();
@@ -77,27 +75,27 @@ impl Curve {
         self.phases.iter().map(|phase| phase.rate).fold(0.0, f64::max)
     }
 
-    /// The whole length in seconds.
+    /// The total length in seconds.
     #[must_use]
     pub fn duration_s(&self) -> f64 {
         self.phases.iter().map(|phase| phase.duration_s).sum()
     }
 
-    /// How many sessions the curve stands for, on average under Poisson spacing.
+    /// Expected number of sessions; exact with even spacing.
     #[must_use]
     pub fn sessions_expected(&self) -> f64 {
         self.phases.iter().map(|phase| phase.duration_s * phase.rate).sum()
     }
 
-    /// Every session's intended start, counted from the start of the run, in order.
+    /// The intended start of every session since the start of the run, in order.
     ///
     /// The same seed gives the same starts on every machine.
     #[must_use]
     pub fn starts(&self, spacing: Spacing, seed: u64) -> Vec<Duration> {
         let mut chance = Chance::new(seed);
         let mut starts = Vec::new();
-        // Arrivals are made at unit rate on an axis of "sessions due so far" and then mapped to
-        // seconds; that way a change of rate inside a gap is right by construction.
+        // Draws arrivals at unit rate over "sessions due so far" and maps them to seconds, so that a change of rate
+        // within a gap is handled correctly.
         let mut due = 0.0;
         let mut due_before_phase = 0.0;
         let mut phase_start_s = 0.0;
@@ -118,7 +116,7 @@ impl Curve {
 }
 
 impl Spacing {
-    /// Half a gap for the metronome, so that a rate of N over a second gives N sessions, not N - 1.
+    /// Half a gap for even spacing, so that a rate of N over a second gives N sessions, not N - 1.
     fn first_gap(self, chance: &mut Chance) -> f64 {
         match self {
             Self::Poisson => chance.exponential(),
@@ -134,31 +132,31 @@ impl Spacing {
     }
 }
 
-/// A small seeded source of chance (`SplitMix64`, Steele, Lea and Flood 2014).
+/// A small seeded random number generator (`SplitMix64`; Steele, Lea and Flood 2014).
 ///
-/// Good enough for arrivals and jitter, and the same everywhere for the same seed; not for secrets.
+/// The same sequence for the same seed on every machine. For arrivals and jitter, not for secrets.
 #[derive(Clone, Debug)]
 pub struct Chance {
     state: u64,
 }
 
 impl Chance {
-    /// Chance that follows from `seed` alone.
+    /// A generator seeded with `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
-    /// Chance that follows from `seed` and the number of a session, for draws that belong to that session alone.
+    /// A generator seeded with `seed` and the number of a session, for the draws of that session.
     #[must_use]
     pub fn of_session(seed: u64, number: u64) -> Self {
         let mut chance = Self::new(seed ^ number.wrapping_mul(0xD6E8_FEB8_6659_FD93));
-        // The first output of neighbouring seeds is mixed well enough; the second costs nothing.
+        // Discards the first output, because neighbouring sessions have similar seeds.
         chance.uniform();
         chance
     }
 
-    /// Uniform in (0, 1]: never 0, so that its logarithm exists.
+    /// Uniform in (0, 1]; never 0, so that its logarithm is finite.
     pub fn uniform(&mut self) -> f64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.state;
@@ -188,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn even_spacing_is_a_metronome() {
+    fn even_spacing_has_equal_gaps() {
         let starts = curve(&[(1.0, 4.0)]).starts(Spacing::Even, 1);
         let ms: Vec<_> = starts.iter().map(Duration::as_millis).collect();
         assert_eq!(ms, [125, 375, 625, 875]);
@@ -215,7 +213,7 @@ mod tests {
         assert_eq!(within(100, 150), 0);
         assert!((within(150, 160)).abs_diff(5000) < 354);
 
-        // Exponential gaps: their variance is the square of their mean, a metronome's is 0.
+        // The variance of exponential gaps is the square of their mean; that of equal gaps is 0.
         let gaps: Vec<f64> =
             starts[..900].windows(2).map(|w| w[1].as_secs_f64() - w[0].as_secs_f64()).collect();
         let mean = gaps.iter().sum::<f64>() / real_len(gaps.len());

@@ -1,22 +1,22 @@
-//! A run in figures, and the verdict on it; text, JSON and HTML are three views of this.
+//! A run in figures, with its verdict; text, JSON and HTML are views of it.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::{
-    figures,
     machine::{CpuUse, Machine},
     operator::{Balance, CommitFigures},
+    orders::Orders,
     owner::Crossover,
     process::ProcessUse,
     profile::{Offer, Profile},
-    run::{Orders, Outcome},
+    run::Outcome,
     tally::{Latencies, Step, Stretch, Tally},
     verdict::Verdict,
 };
 
-/// Shares at which the latency curve is drawn, ever closer to 1.
+/// Quantiles of the latency curve.
 const CURVE_SHARES: [f64; 16] = [
     0.0, 0.25, 0.5, 0.75, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99995,
     0.99999, 1.0,
@@ -25,43 +25,43 @@ const CURVE_SHARES: [f64; 16] = [
 /// A run in figures.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// When, how and on what it ran.
+    /// Time, command, build and machine of the run.
     pub about: About,
-    /// Whether the figures may be believed and the promises held.
+    /// Whether the run is valid and passed its checks.
     pub verdict: Verdict,
     /// Sessions by how they ended.
     pub sessions: Sessions,
-    /// Receipts and how soon they came.
+    /// Receipts and their timeliness.
     pub receipts: ReceiptFigures,
-    /// What some citizens did that a well-behaved one does not.
+    /// Counts of unusual conduct that the profile asked for.
     pub conducts: Conducts,
-    /// Latencies by what took them.
+    /// Latencies by step.
     pub latencies: Vec<LatencyRow>,
-    /// From intended to actual start, the generator's own fault.
+    /// The generator's own lag, from intended to actual start.
     pub lag: LatencyRow,
-    /// The owner check.
+    /// Results of the owner check.
     pub owners: Owners,
     /// Replies by step and status.
     pub statuses: Vec<StatusRow>,
     /// Requests tried again, by reason.
     pub retried: BTreeMap<String, u64>,
-    /// Requests that waited for a free connection: what the server was spared at that moment.
+    /// Requests that waited for a free connection; the server did not see them meanwhile.
     pub connection_waits: u64,
-    /// Times that people were told to wait in the waiting room.
+    /// Replies that told somebody to wait in the waiting room (202).
     pub told_to_wait: u64,
     /// CPU time during the run.
     pub cpu: CpuUse,
-    /// What the server's process used, if it ran on this machine.
+    /// What the server's process used, if it runs on this machine.
     pub server_process: Option<ProcessUse>,
-    /// Length of a stretch of the timeline in seconds.
+    /// Length of an interval of the timeline in seconds.
     pub stretch_s: f64,
-    /// What happened when.
+    /// Counts by interval of time.
     pub timeline: Vec<Stretch>,
-    /// The server's own figures.
+    /// The server's metrics, if an operator listener was given.
     pub server: Option<ServerFigures>,
 }
 
-/// When, how and on what a run ran.
+/// Time, command, build and machine of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct About {
     /// Start of the run, RFC 3339 in UTC.
@@ -74,106 +74,106 @@ pub struct About {
     pub machine: Machine,
     /// The profile's name.
     pub profile: String,
-    /// What it stands for.
+    /// What the profile stands for.
     pub profile_about: String,
     /// `open` or `closed`.
     pub r#loop: &'static str,
-    /// The HTTP spoken.
+    /// Version of HTTP.
     pub protocol: String,
-    /// Connections at most.
+    /// Maximum number of connections.
     pub connections: usize,
     /// The campaign applied for.
     pub campaign: String,
-    /// Time to the last ending in seconds.
+    /// Seconds from the first intended start to the last ending.
     pub elapsed_s: f64,
-    /// Whether the run was stopped before its end.
+    /// True when the run was stopped before its end.
     pub partial: bool,
 }
 
 /// Sessions by how they ended; `offered` is the sum of all others.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sessions {
-    /// Meant to start.
+    /// Scheduled to start.
     pub offered: u64,
-    /// Ended well.
+    /// Completed.
     pub served: u64,
-    /// Turned away, by reason.
+    /// Refused, by reason.
     pub refused: BTreeMap<String, u64>,
-    /// Broken, by reason.
+    /// Failed, by reason.
     pub failed: BTreeMap<String, u64>,
-    /// Ended with a reply that was somebody else's.
+    /// Ended by a reply that belonged to somebody else.
     pub crossed: u64,
-    /// Given up by their citizens, as the profile wants of some.
+    /// Given up by their citizens, as the profile asks of some.
     pub abandoned: u64,
-    /// Not started: too many were under way.
+    /// Not started, because too many were open.
     pub overflowed: u64,
-    /// Still under way at the end of the drain.
+    /// Still open at the end of the drain.
     pub unfinished: u64,
 }
 
-/// Receipts and how soon they came.
+/// Receipts and their timeliness.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReceiptFigures {
-    /// All that came.
+    /// Receipts received.
     pub count: u64,
-    /// Wanted by the sessions offered: one each, a batch's lines, none of those who gave up.
+    /// Receipts wanted by the sessions offered: one each, one a line of a batch, none for those who give up.
     pub wanted: u64,
-    /// A second, over the run.
+    /// Receipts a second over the run.
     pub per_s: f64,
-    /// Within `timely_ms`.
+    /// Receipts within `timely_ms`.
     pub timely: u64,
-    /// What is in time.
+    /// Longest latency that counts as timely.
     pub timely_ms: u64,
-    /// Timely ones by those wanted.
+    /// Timely receipts as a share of those wanted.
     pub goodput: f64,
     /// Sessions that read their decision.
     pub decided: u64,
-    /// Numbers given to two citizens.
+    /// Receipt numbers issued to two citizens.
     pub doubled: u64,
-    /// Lines of batches with a problem instead, by reason.
+    /// Lines of batches that got a problem instead of a receipt, by reason.
     pub lines_refused: BTreeMap<String, u64>,
 }
 
-/// What some citizens did that a well-behaved one does not.
+/// Counts of unusual conduct that the profile asked for.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Conducts {
-    /// Closed their connection in the middle of an application, then came back.
+    /// Closed their connection in the middle of an application, then submitted again.
     pub cut_short: u64,
-    /// Came back before `Retry-After` was over.
+    /// Retried before `Retry-After` was over.
     pub impatient: u64,
-    /// Entered again because their session was gone.
+    /// Entered again because their session was lost.
     pub entered_again: u64,
 }
 
-/// The owner check.
+/// Results of the owner check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Owners {
     /// Checks made.
     pub checked: u64,
-    /// Sessions that got what was another's.
+    /// Sessions that got a reply of somebody else.
     pub crossovers: u64,
-    /// The first ones, masked.
+    /// The first crossovers, masked.
     pub first: Vec<Crossover>,
 }
 
 /// A distribution of latencies in milliseconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct LatencyRow {
-    /// What took them.
+    /// The step, or what else was measured.
     pub what: &'static str,
-    /// How many.
+    /// Number of values.
     pub count: u64,
-    /// Half are no longer.
+    /// Median.
     pub p50_ms: f64,
-    /// Nine of ten are no longer.
+    /// 90th percentile.
     pub p90_ms: f64,
-    /// 99 of 100 are no longer.
+    /// 99th percentile.
     pub p99_ms: f64,
-    /// 999 of 1,000 are no longer.
+    /// 99.9th percentile.
     pub p99_9_ms: f64,
-    /// The longest.
+    /// Maximum.
     pub max_ms: f64,
-    /// Share and latency, for the curve.
+    /// Quantiles: share and latency.
     pub curve: Vec<(f64, f64)>,
 }
 
@@ -184,20 +184,20 @@ pub struct StatusRow {
     pub step: &'static str,
     /// The status.
     pub status: u16,
-    /// How many.
+    /// Number of values.
     pub count: u64,
 }
 
-/// The server's own figures.
+/// The server's metrics.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServerFigures {
-    /// Its books at the end.
+    /// Its counts of applications at the end.
     pub balance: Balance,
-    /// Its commits during the run.
+    /// Commits during the run.
     pub commits: CommitFigures,
-    /// Requests that it shed, by class and reason.
+    /// Requests shed, by class and reason.
     pub shed: BTreeMap<String, f64>,
-    /// What changed during the run, by sample.
+    /// Changes during the run, by sample.
     pub changed: BTreeMap<String, f64>,
 }
 
@@ -218,7 +218,7 @@ impl LatencyRow {
 }
 
 impl About {
-    /// The facts of a run that began at `started_at`.
+    /// Describes the run of `orders` that began at `started_at`.
     #[must_use]
     pub fn of(orders: &Orders, started_at: String, outcome: &Outcome) -> Self {
         let profile = &orders.profile;
@@ -245,7 +245,8 @@ impl About {
 /// Version and kind of this build.
 #[must_use]
 pub fn build() -> String {
-    let kind = if cfg!(debug_assertions) { "debug (slow: figures mean little)" } else { "release" };
+    let kind =
+        if cfg!(debug_assertions) { "debug (too slow for meaningful figures)" } else { "release" };
     format!("surge {} {kind}, {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)
 }
 
@@ -274,7 +275,7 @@ impl Summary {
             shed: after.shed_since(before),
             changed: after.changed_since(before),
         });
-        let verdict = Verdict::on(outcome, &receipts, server.as_ref(), profile);
+        let verdict = Verdict::on(outcome, profile);
         Self {
             about,
             verdict,
@@ -295,7 +296,7 @@ impl Summary {
                 entered_again: tally.entered_again,
             },
             latencies: measured.map(|(what, of)| LatencyRow::of(what, of)).collect(),
-            lag: LatencyRow::of("lag of the generator", &tally.lag),
+            lag: LatencyRow::of("generator lag", &tally.lag),
             owners: Owners {
                 checked: tally.owners_checked,
                 crossovers: tally.crossed,
@@ -322,7 +323,7 @@ fn receipt_figures(outcome: &Outcome, profile: &Profile) -> ReceiptFigures {
         per_s: outcome.receipts_per_s(),
         timely: tally.timely,
         timely_ms: profile.thresholds.timely_ms,
-        goodput: figures::share(tally.timely, tally.wanted),
+        goodput: outcome.goodput(),
         decided: tally.decided,
         doubled: outcome.receipts_doubled,
         lines_refused: tally.lines_refused.by_reason().clone(),

@@ -1,8 +1,8 @@
-"""The counter as a first version in FastAPI and SQLite: what a good team has after a week, one process, its fast stack.
+"""A first version of the counter in FastAPI and SQLite: what a good team has after a week. One process, fast libraries.
 
-The session is looked up, the application parsed and validated, a second one of the same person refused, the same key answered
-with the same receipt, and the record committed and synced before the answer. There are no rules, no signature, no sealing, no
-limits and no audit trail: it does less than Sportello.
+It looks the session up, parses and validates the application, refuses a second one of the same person, answers the same
+key with the same receipt, and commits and syncs the record before it replies. It has no rules, signatures, encryption,
+limits or audit trail, so it does less than Sportello.
 
     python fastapi_counter.py PORT CERTIFICATE KEY SESSIONS DATABASE
 """
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS applications (
 
 with open(SESSIONS) as file:
     people = {token: code for code, token in (line.split() for line in file)}
-# One connection on the event loop: no other thread to hand over to, no lock to wait for.
+# One connection on the event loop: no hand-over to another thread, no lock.
 database = sqlite3.connect(DATABASE, isolation_level=None)
 database.execute("PRAGMA journal_mode = WAL")
 database.execute("PRAGMA synchronous = FULL")
@@ -126,7 +126,8 @@ async def submit(
     if known is None:
         receipt, received_on = f"ISCRO-{application.year}-{secrets.token_hex(8).upper()}", date.today().isoformat()
         database.execute(
-            "INSERT INTO applications VALUES (?, ?, ?, ?, ?, ?)", (receipt, person, idempotency_key, digest, received_on, body)
+            "INSERT INTO applications VALUES (?, ?, ?, ?, ?, ?)",
+            (receipt, person, idempotency_key, digest, received_on, body),
         )
     else:
         receipt, key, digest_then, received_on = known

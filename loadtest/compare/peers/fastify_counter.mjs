@@ -1,8 +1,8 @@
-// The counter as a first version in Fastify and SQLite: what a good team has after a week, one process, its fast stack.
+// A first version of the counter in Fastify and SQLite: what a good team has after a week. One process, fast libraries.
 //
-// The session is looked up, the application parsed and validated, a second one of the same person refused, the same key
-// answered with the same receipt, and the record committed and synced before the answer. There are no rules, no signature, no
-// sealing, no limits and no audit trail: it does less than Sportello.
+// It looks the session up, parses and validates the application, refuses a second one of the same person, answers the same
+// key with the same receipt, and commits and syncs the record before it replies. It has no rules, signatures, encryption,
+// limits or audit trail, so it does less than Sportello.
 //
 //     node fastify_counter.mjs PORT CERTIFICATE KEY SESSIONS DATABASE
 

@@ -1,15 +1,15 @@
-//! What a search found: the capacity, what limits it, and what it means for a day.
+//! The result of a search: the capacity, what limits it, and what it means for a day.
 
 use serde::Serialize;
 
 use super::step::{Broken, StepFigures};
 use crate::figures::grouped;
 
-/// From this share of its whole on a resource counts as used up.
+/// Utilisation from which a resource counts as exhausted.
 const BUSY_SHARE: f64 = 0.85;
-/// Processes that are neither server nor generator disturb a step from this share of the cores on.
+/// Share of the cores from which other processes count as a disturbance.
 const NEIGHBOURS_SHARE: f64 = 0.2;
-/// The day that the counter is built for: 2.4 million applications.
+/// Applications of the busiest day that the server must handle.
 pub const DAY_APPLICATIONS: f64 = 2_400_000.0;
 const DAY_S: f64 = 86_400.0;
 
@@ -21,7 +21,7 @@ pub enum Limit {
     Generator,
     /// The connections that the generator may open.
     Connections,
-    /// The ledger's commits: one is under way almost all the time.
+    /// The ledger's commits: one is in progress almost all the time.
     Commits,
     /// The machine's cores, most of them used by the server.
     ServerCpu,
@@ -29,42 +29,42 @@ pub enum Limit {
     SharedCpu,
     /// A limit that the server sets itself.
     Gate,
-    /// None of those that are looked at.
+    /// None of the resources that are measured.
     Unknown,
-    /// Nothing broke within the steps allowed.
+    /// No rate broke within the allowed steps.
     NotReached,
 }
 
-/// What a search found.
+/// Result of a search.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
     /// Applications a second at the highest rate that held; `None` when none held or the generator is the limit.
     pub applications_per_s: Option<f64>,
-    /// The highest rate that held, sessions a second, whoever was the limit.
+    /// Highest rate that held, sessions a second, even when the generator is the limit.
     pub held_rate: Option<f64>,
-    /// The lowest rate that broke.
+    /// Lowest rate that broke, sessions a second.
     pub broke_rate: Option<f64>,
     /// What limits it.
     pub limit: Limit,
-    /// That in a sentence, with its figures.
+    /// The limit as a text with figures.
     pub because: String,
-    /// What it means for a day of 2.4 million; empty without a capacity.
+    /// The capacity compared to a day of 2.4 million applications; empty without a capacity.
     pub day: String,
-    /// Whether the search was stopped before its end.
+    /// True when the search was stopped before its end.
     pub partial: bool,
 }
 
 impl Finding {
-    /// What `steps` tell on a machine with `cores`.
+    /// Evaluates `steps` on a machine with `cores`.
     #[must_use]
     pub fn of(steps: &[StepFigures], cores: f64, partial: bool) -> Self {
         let by_rate = |a: &&StepFigures, b: &&StepFigures| a.rate.total_cmp(&b.rate);
-        // A rate that broke above one that held later was a broken step, not a limit.
+        // A rate that broke below one that held was disturbed, not at its limit.
         let held = steps.iter().filter(|step| step.held()).max_by(by_rate);
         let above = |step: &&StepFigures| held.is_none_or(|held| step.rate > held.rate);
         let broke = steps.iter().filter(|step| !step.held()).filter(above).min_by(by_rate);
         let (limit, because) = match broke {
-            None => (Limit::NotReached, "nothing broke in the steps allowed".to_owned()),
+            None => (Limit::NotReached, "no rate broke within the allowed steps".to_owned()),
             Some(broke) => limit(broke, cores),
         };
         let claimed = match limit {
@@ -83,7 +83,7 @@ impl Finding {
     }
 }
 
-/// What the step that broke ran out of.
+/// The resource that the step `broke` exhausted.
 fn limit(broke: &StepFigures, cores: f64) -> (Limit, String) {
     let server = broke.server_cpu_s.map_or(0.0, |cpu_s| broke.cores(cpu_s));
     let generator = broke.cores(broke.generator_cpu_s);
@@ -93,7 +93,7 @@ fn limit(broke: &StepFigures, cores: f64) -> (Limit, String) {
         let lag = broke.lag_p99_ms;
         let because = format!(
             "the generator itself lagged (p99 {lag:.0} ms) while it used {generator:.2} of {cores:.0} cores: \
-             no capacity is claimed; give it cores or a machine of its own, or --threads"
+             no capacity is claimed; give it its own cores or machine, or more --threads"
         );
         return (Limit::Generator, because);
     }
@@ -105,52 +105,52 @@ fn limit(broke: &StepFigures, cores: f64) -> (Limit, String) {
     );
     if all >= BUSY_SHARE * cores && broke.server_cpu_s.is_none() {
         let because = format!(
-            "the generator's machine had no cores left ({all:.2} of {cores:.0} busy) and the server's process is \
-             not on it: no capacity is claimed; give the generator more cores"
+            "the generator's machine had no CPU left ({all:.2} of {cores:.0} cores busy), and the server runs on \
+             another: no capacity is claimed; give the generator more cores"
         );
         return (Limit::Generator, because);
     }
     if all >= BUSY_SHARE * cores && server >= all / 2.0 {
-        (Limit::ServerCpu, format!("CPU, most of it the server's; {cpu}"))
+        (Limit::ServerCpu, format!("CPU, mostly used by the server; {cpu}"))
     } else if all >= BUSY_SHARE * cores {
         let note = if neighbours > NEIGHBOURS_SHARE * cores {
-            "other processes took much of it, so that the capacity is higher: search again when the machine is \
-             quiet, or with --tries"
+            "other processes used much of it, so the real capacity is higher: search again when the machine is \
+             idle, or with --tries"
         } else {
-            "on a machine of its own the server would take more"
+            "the capacity would be higher with the generator on another machine"
         };
-        (Limit::SharedCpu, format!("CPU that the server shares; {cpu}; {note}"))
+        (Limit::SharedCpu, format!("CPU, shared with the server; {cpu}; {note}"))
     } else if commits >= BUSY_SHARE {
         let share = 100.0 * commits;
         (
             Limit::Commits,
-            format!("the ledger's commits: one was under way {share:.0} % of the time"),
+            format!("the ledger's commits: one was in progress {share:.0} % of the time"),
         )
     } else if let (Some(shed), true) = (&broke.shed_most, broke.broken.contains(&Broken::Refusals))
     {
-        (Limit::Gate, format!("a limit that the server sets itself, shed most for {shed}; {cpu}"))
+        (
+            Limit::Gate,
+            format!("a limit set in the server: most requests were shed for {shed}; {cpu}"),
+        )
     } else if broke.connection_waits_share > 0.1 {
         let share = 100.0 * broke.connection_waits_share;
         let because = format!(
-            "{share:.0} requests in 100 sessions waited for a connection: give more --connections; {cpu}"
+            "{share:.0} requests in 100 sessions waited for a connection: raise --connections; {cpu}"
         );
         (Limit::Connections, because)
     } else {
         let commits = 100.0 * commits;
-        (
-            Limit::Unknown,
-            format!("none of those looked at; {cpu}; commits {commits:.0} % of the time"),
-        )
+        (Limit::Unknown, format!("unknown; {cpu}; commits in progress {commits:.0} % of the time"))
     }
 }
 
-/// What `per_s` means for a day of 2.4 million.
+/// Compares `per_s` to a day of 2.4 million applications.
 fn day(per_s: f64) -> String {
     let hours = DAY_APPLICATIONS / per_s / 3600.0;
     let times = per_s * DAY_S / DAY_APPLICATIONS;
     format!(
-        "a day of {} applications is {:.1} a second on average: this rate is {times:.1} times that \
-         and takes them in {}",
+        "{} applications a day are {:.1} a second on average: this rate is {times:.1} times that \
+         and handles them in {}",
         grouped(crate::figures::whole(DAY_APPLICATIONS).into()),
         DAY_APPLICATIONS / DAY_S,
         if hours >= 1.0 {
@@ -162,11 +162,11 @@ fn day(per_s: f64) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::{Finding, Limit, StepFigures};
     use crate::{capacity::step::Broken, operator::CommitFigures};
 
-    pub(crate) fn step(rate: f64, broken: &[Broken]) -> StepFigures {
+    fn step(rate: f64, broken: &[Broken]) -> StepFigures {
         StepFigures {
             rate,
             elapsed_s: 10.0,
@@ -218,7 +218,7 @@ pub(super) mod tests {
         let finding = Finding::of(&[step(100.0, &[]), lagged], 2.0, false);
         assert_eq!((finding.limit, finding.applications_per_s), (Limit::Generator, None));
         assert!(finding.because.contains("no capacity is claimed"), "{}", finding.because);
-        // A full machine without the server on it is the generator's.
+        // When the server runs elsewhere, a busy machine is busy with the generator.
         let elsewhere = StepFigures {
             others_cpu_s: 16.0,
             generator_cpu_s: 4.0,

@@ -1,4 +1,4 @@
-//! `surge capacity`: the highest rate that holds, found by itself in short open-loop runs.
+//! `surge capacity`: searches the highest rate that holds, in short open-loop runs.
 
 pub mod finding;
 pub mod report;
@@ -8,88 +8,60 @@ pub mod step;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use serde::Serialize;
 
 use self::{
     finding::Finding,
+    report::Capacity,
     search::Search,
     step::{Limits, StepFigures},
 };
 use crate::{
-    args::Args,
-    clock,
-    command::{Fault, stop, written},
-    figures::real_len,
-    interrupt::Watch,
-    machine::Machine,
-    profile::Offer,
-    run::{self, Orders},
-    summary,
+    args::Args, clock, fault::Fault, figures::real_len, interrupt::Watch, machine::Machine,
+    orders::Orders, profile::Offer, report::file, run, summary,
 };
 
 const RATE_FIRST: f64 = 100.0;
 const STEP_LENGTH: Duration = Duration::from_secs(10);
-/// Sessions under way at the end of a step may go on for so long; the next step must not meet them.
+/// Longest drain of a step, so that its sessions do not run into the next step.
 const STEP_DRAIN_MAX: Duration = Duration::from_secs(10);
-/// Between two steps: what the server still writes and checkpoints belongs to neither.
+/// Pause between two steps, in which the server writes and checkpoints what is left.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// Finds the highest rate that holds, and what limits it
+/// Searches the highest rate that holds, and names what limits it
 #[derive(Clone, Debug, ClapArgs)]
 #[command(after_help = "\
-Example, beside a running `sportello serve --demo`:
+Example, with `sportello serve --demo` running:
   surge capacity --target https://127.0.0.1:8443 --operator http://127.0.0.1:9464 --report capacity.html
 
---rate is the first rate (100 if left out), --duration the length of a step (10 s).")]
+--rate is the first rate (default 100), --duration the length of a step (default 10 s).")]
 pub struct CapacityArgs {
     #[command(flatten)]
     run: Args,
-    /// Longest 99th percentile of a submission at a rate that holds, milliseconds
+    /// Longest 99th percentile of submissions at a rate that holds, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 500.0)]
     p99_ms_max: f64,
-    /// Least share of the receipts wanted that come within the profile's `timely_ms`
+    /// Least share of the receipts wanted that must arrive within the profile's `timely_ms`
     #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
     goodput_min: f64,
-    /// Most requests turned away or told to wait, by sessions offered
+    /// Most requests refused or told to wait (202, 429, 503), as a share of the sessions offered
     #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
     refusals_max: f64,
-    /// Ends when the rate that held and the one that broke are within this of each other
+    /// End when the rate that held and the rate that broke differ by at most this share
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     precision: f64,
-    /// Steps at most
+    /// Maximum number of steps
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=100))]
     steps_max: u32,
-    /// A rate breaks when it breaks so many times in a row: more for a machine that others use too
+    /// Attempts at a rate before it counts as broken: raise it on a machine with other load
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=5))]
     tries: u32,
-}
-
-/// A search in figures.
-#[derive(Clone, Debug, Serialize)]
-pub struct Capacity {
-    /// Start, RFC 3339 in UTC.
-    pub started_at: String,
-    /// The command line.
-    pub command: String,
-    /// Version and kind of this build.
-    pub build: String,
-    /// The machine.
-    pub machine: Machine,
-    /// What each session did.
-    pub profile: String,
-    /// What a rate had to keep.
-    pub limits: Limits,
-    /// What was found.
-    pub finding: Finding,
-    /// The steps in their order.
-    pub steps: Vec<StepFigures>,
 }
 
 /// Carries out the search; true when it found a capacity.
 ///
 /// # Errors
 ///
-/// Wrong usage, or a step that did not come about.
+/// Wrong usage, or a step that could not start.
 pub fn carry_out(args: &CapacityArgs) -> Result<bool, Fault> {
     let mut orders = orders(args)?;
     let limits = Limits {
@@ -98,7 +70,7 @@ pub fn carry_out(args: &CapacityArgs) -> Result<bool, Fault> {
         refusals_share_max: args.refusals_max,
     };
     let (started_at, machine) = (clock::date_time(), Machine::read());
-    let watch = Watch { stop: stop(false)?, ..Watch::default() };
+    let watch = Watch::on_ctrl_c(false)?;
     let first = args.run.rate.unwrap_or(RATE_FIRST);
     let mut search = Search::new(first, args.precision, args.steps_max);
     let mut steps = Vec::new();
@@ -119,7 +91,7 @@ pub fn carry_out(args: &CapacityArgs) -> Result<bool, Fault> {
         if watch.stop.is_given() {
             break;
         }
-        search.tell(rate, held);
+        search.record(rate, held);
     }
     let partial = watch.stop.is_given();
     let capacity = Capacity {
@@ -134,10 +106,10 @@ pub fn carry_out(args: &CapacityArgs) -> Result<bool, Fault> {
     };
     print!("{}", report::text(&capacity));
     if let Some(path) = &args.run.json {
-        written(path, report::write_json(&capacity, path))?;
+        file::write_json(path, &capacity)?;
     }
     if let Some(path) = &args.run.report {
-        written(path, report::write_html(&capacity, path))?;
+        file::write(path, report::page(&capacity))?;
     }
     Ok(capacity.finding.applications_per_s.is_some() && !partial)
 }
@@ -155,12 +127,12 @@ fn orders(args: &CapacityArgs) -> Result<Orders, Fault> {
     run.duration.get_or_insert(STEP_LENGTH);
     run.rate.get_or_insert(RATE_FIRST);
     if run.receipts.is_some() {
-        let what = "--receipts keeps those of one run: a search makes many; use it with a run";
+        let what = "--receipts is for one run, and a search makes many runs";
         return Err(Fault::Usage(what.to_owned()));
     }
     let mut orders = run.orders().map_err(Fault::Usage)?;
     if !matches!(orders.profile.offer, Offer::Open { .. }) {
-        let what = "a capacity is searched with an open loop: give another --profile";
+        let what = "a capacity search needs an open loop: give another --profile";
         return Err(Fault::Usage(what.to_owned()));
     }
     orders.profile.drain_max = orders.profile.drain_max.min(STEP_DRAIN_MAX);
@@ -177,7 +149,7 @@ fn one_step(
         *curve = curve.clone().with_peak(rate);
     }
     let outcome = run::run(orders, watch)?;
-    // Nobody may apply twice: the next step plays other people.
+    // Nobody may apply twice, so the next step plays other people.
     orders.skip += outcome.citizens_used;
     std::thread::sleep(SETTLE);
     Ok(StepFigures::of(&outcome, rate, orders.profile.length().as_secs_f64(), limits))

@@ -1,18 +1,47 @@
-//! A search as text, JSON and HTML.
+//! The report of a search, as text, JSON and HTML.
 
 use std::{
     fmt::{self, Formatter, Write},
     io,
-    path::Path,
 };
 
-use super::{Capacity, step::StepFigures};
+use serde::Serialize;
+
+use super::{
+    finding::Finding,
+    step::{Limits, StepFigures},
+};
 use crate::{
     figures::{grouped, millis_text},
-    report::{html, plots},
+    machine::Machine,
+    report::{
+        chart::{Axis, Line, draw, milliseconds},
+        html,
+    },
 };
 
-/// Above the lines of the steps.
+/// A search in figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct Capacity {
+    /// Start, RFC 3339 in UTC.
+    pub started_at: String,
+    /// The command line.
+    pub command: String,
+    /// Version and kind of this build.
+    pub build: String,
+    /// The machine.
+    pub machine: Machine,
+    /// The profile, which says what each session does.
+    pub profile: String,
+    /// Limits that a rate must keep.
+    pub limits: Limits,
+    /// Result.
+    pub finding: Finding,
+    /// The steps in their order.
+    pub steps: Vec<StepFigures>,
+}
+
+/// Header of the steps.
 pub const HEAD: &str =
     "    rate  receipts/s  p50 ms  p99 ms  goodput  refused  lag ms  server  generator  commit ms";
 
@@ -41,7 +70,7 @@ fn cells(step: &StepFigures) -> [String; 10] {
     ]
 }
 
-/// What was found, for the terminal.
+/// The result as text for the terminal.
 #[must_use]
 pub fn text(capacity: &Capacity) -> String {
     fmt::from_fn(|out| write_text(capacity, out)).to_string()
@@ -50,7 +79,7 @@ pub fn text(capacity: &Capacity) -> String {
 fn write_text(capacity: &Capacity, out: &mut Formatter<'_>) -> fmt::Result {
     let finding = &capacity.finding;
     if finding.partial {
-        writeln!(out, "PARTIAL: stopped before its end")?;
+        writeln!(out, "PARTIAL: the search was stopped before its end")?;
     }
     let rate = |rate: Option<f64>| rate.map_or("none".to_owned(), |rate| format!("{rate:.1}"));
     let (held, broke) = (rate(finding.held_rate), rate(finding.broke_rate));
@@ -66,27 +95,16 @@ fn write_text(capacity: &Capacity, out: &mut Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// Writes the search as JSON.
+/// The search as an HTML page.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
-pub fn write_json(capacity: &Capacity, path: &Path) -> io::Result<()> {
-    let mut text = serde_json::to_string_pretty(capacity).map_err(io::Error::other)?;
-    text.push('\n');
-    std::fs::write(path, text)
-}
-
-/// Writes the search as one HTML file.
-///
-/// # Errors
-///
-/// When the plot cannot be drawn or the file not be written.
-pub fn write_html(capacity: &Capacity, path: &Path) -> io::Result<()> {
-    let plot = plots::capacity_steps(&capacity.steps)?;
+/// When the plot cannot be drawn.
+pub fn page(capacity: &Capacity) -> io::Result<String> {
+    let plot = latency_by_rate(&capacity.steps)?;
     let mut page = String::with_capacity(32 * 1024);
     write_page(&mut page, capacity, &plot).map_err(io::Error::other)?;
-    std::fs::write(path, page)
+    Ok(page)
 }
 
 fn write_page(page: &mut String, capacity: &Capacity, plot: &str) -> fmt::Result {
@@ -106,14 +124,14 @@ fn write_page(page: &mut String, capacity: &Capacity, plot: &str) -> fmt::Result
         "p50 ms",
         "p99 ms",
         "goodput",
-        "refused by offered",
+        "refused share",
         "lag p99 ms",
         "server cores",
         "generator cores",
         "commit ms",
         "",
     ];
-    html::table(page, "Each a short open-loop run, in their order", &head)?;
+    html::table(page, "Short open-loop runs, in order", &head)?;
     for step in &capacity.steps {
         let [rate, rest @ ..] = cells(step);
         let broken = step.broken_text();
@@ -121,19 +139,19 @@ fn write_page(page: &mut String, capacity: &Capacity, plot: &str) -> fmt::Result
         cells.push(&broken);
         html::row(page, &rate, &cells)?;
     }
-    page.write_str("</tbody></table>\n<h2>Held means</h2>\n")?;
+    page.write_str("</tbody></table>\n<h2>When a rate holds</h2>\n")?;
     let limits = &capacity.limits;
     writeln!(
         page,
-        "<p>p99 of submissions at most {} ms, timely receipts by those wanted at least {}, requests \
-         turned away or told to wait by sessions offered at most {}, no session broken, and a generator that keeps \
-         its schedule.</p>",
+        "<p>The p99 of submissions is at most {} ms, at least a share of {} of the receipts wanted is timely, \
+         requests refused or told to wait are at most a share of {} of the sessions offered, no session failed, \
+         and the generator kept its schedule.</p>",
         limits.p99_submit_ms_max, limits.goodput_min, limits.refusals_share_max
     )?;
     let machine = &capacity.machine;
     writeln!(
         page,
-        "<h2>Measured on</h2>\n<p><code>{}</code><br>{}<br>{} x {}, {}; {} sessions in all.</p>",
+        "<h2>Measured on</h2>\n<p><code>{}</code><br>{}<br>{} x {}, {}; {} sessions in total.</p>",
         html::escaped(&capacity.command),
         html::escaped(&capacity.build),
         machine.cores,
@@ -142,4 +160,23 @@ fn write_page(page: &mut String, capacity: &Capacity, plot: &str) -> fmt::Result
         grouped(capacity.steps.iter().map(|step| step.offered).sum()),
     )?;
     page.write_str("</body></html>\n")
+}
+
+/// Plot of the latency by offered rate, one point a step.
+fn latency_by_rate(steps: &[StepFigures]) -> io::Result<String> {
+    let mut sorted: Vec<&StepFigures> = steps.iter().collect();
+    sorted.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+    let points = |value: &dyn Fn(&StepFigures) -> f64| -> Vec<(f64, f64)> {
+        sorted.iter().map(|step| (step.rate, value(step).max(0.01).log10())).collect()
+    };
+    let lines = [
+        Line { name: "submit p50", points: points(&|step| step.p50_submit_ms) },
+        Line { name: "submit p99", points: points(&|step| step.p99_submit_ms) },
+        Line { name: "generator's lag p99", points: points(&|step| step.lag_p99_ms) },
+    ];
+    let end = sorted.last().map_or(1.0, |step| step.rate) * 1.05;
+    let label = |rate: &f64| format!("{rate:.0}");
+    let x = Axis { name: "sessions a second", range: 0.0..end, labels_max: 11, label: &label };
+    let y = milliseconds(&lines);
+    draw("Latency by offered rate", &lines, &x, &y)
 }

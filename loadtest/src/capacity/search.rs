@@ -1,13 +1,13 @@
-//! The search for the highest rate that holds: doubling, then halving the gap.
+//! The search for the highest rate that holds: doubles the rate, then bisects.
 
-/// Above the rate that held by this factor while nothing broke yet, and below the one that broke while nothing held.
+/// Factor between two rates while none broke yet, or none held yet.
 const GROWTH: f64 = 2.0;
-/// Below it nobody looks for a capacity, sessions a second.
+/// Lowest rate tried, sessions a second.
 const RATE_MIN: f64 = 0.1;
-/// Above it no schedule fits into a run, sessions a second.
+/// Highest rate tried, sessions a second; no schedule beyond it fits into a run.
 const RATE_MAX: f64 = 1e6;
 
-/// Which rate to try next.
+/// Chooses the rate to try next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Search {
     first: f64,
@@ -18,21 +18,22 @@ pub struct Search {
 }
 
 impl Search {
-    /// A search that begins at `first`, ends when the rate that held and the one that broke are within `precision` of each
-    /// other, such as 0.05, and takes `steps_max` steps at most.
+    /// A search that begins at `first` and takes at most `steps_max` steps.
+    ///
+    /// It ends when the rate that held and the rate that broke differ by at most the share `precision`, such as 0.05.
     #[must_use]
     pub fn new(first: f64, precision: f64, steps_max: u32) -> Self {
         Self { first, held: None, broke: None, precision, steps_left: steps_max }
     }
 
-    /// The rate to try next; `None` when the search is over.
+    /// Returns the rate to try next; `None` when the search is over.
     pub fn next_rate(&mut self) -> Option<f64> {
         let rate = match (self.held, self.broke) {
             (None, None) => self.first,
             (Some(held), None) => held * GROWTH,
             (None, Some(broke)) => broke / GROWTH,
             (Some(held), Some(broke)) if broke / held <= 1.0 + self.precision => return None,
-            // The geometric mean: a rate's error counts by its ratio.
+            // The geometric mean, because precision is a ratio.
             (Some(held), Some(broke)) => (held * broke).sqrt(),
         };
         if self.steps_left == 0 || !(RATE_MIN..=RATE_MAX).contains(&rate) {
@@ -42,19 +43,19 @@ impl Search {
         Some(rate)
     }
 
-    /// Tells whether `rate` held.
-    pub fn tell(&mut self, rate: f64, held: bool) {
+    /// Records whether `rate` held.
+    pub fn record(&mut self, rate: f64, held: bool) {
         let place = if held { &mut self.held } else { &mut self.broke };
         *place = Some(rate);
     }
 
-    /// The highest rate that held.
+    /// Highest rate that held.
     #[must_use]
     pub fn held(&self) -> Option<f64> {
         self.held
     }
 
-    /// The lowest rate that broke.
+    /// Lowest rate that broke.
     #[must_use]
     pub fn broke(&self) -> Option<f64> {
         self.broke
@@ -69,7 +70,7 @@ mod tests {
         let mut search = Search::new(first, 0.05, steps_max);
         let mut steps = 0;
         while let Some(rate) = search.next_rate() {
-            search.tell(rate, rate <= capacity);
+            search.record(rate, rate <= capacity);
             steps += 1;
         }
         (search, steps)

@@ -1,40 +1,40 @@
-//! One step of the search in figures, and what broke in it.
+//! One step of the search in figures, and which limits it broke.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     figures, operator::CommitFigures, run::Outcome, tally::Tally, verdict::LAG_P99_MS_MAX,
 };
 
-/// What a rate must keep to be held.
+/// Limits that a rate must keep to hold.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Limits {
-    /// Longest 99th percentile of a submission.
+    /// Longest 99th percentile of submissions.
     pub p99_submit_ms_max: f64,
-    /// Least share of the receipts wanted that come within the profile's `timely_ms`.
+    /// Least share of the receipts wanted that must arrive within the profile's `timely_ms`.
     pub goodput_min: f64,
-    /// Most requests turned away or told to wait, by sessions offered.
+    /// Most requests refused or told to wait, as a share of the sessions offered.
     pub refusals_share_max: f64,
 }
 
-/// What broke at a rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A limit that was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Broken {
     /// Submissions took too long.
     Latency,
-    /// Too few receipts came in time.
+    /// Too few receipts were timely.
     Goodput,
-    /// Too many were turned away or told to wait.
+    /// Too many requests were refused or told to wait.
     Refusals,
-    /// Sessions broke or never ended.
+    /// Sessions failed or never ended.
     Failures,
     /// The generator itself lagged, or could not start a session.
     Generator,
 }
 
 impl Broken {
-    /// In words.
+    /// Name in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -48,11 +48,11 @@ impl Broken {
 }
 
 /// One short run at one rate.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct StepFigures {
     /// Sessions a second asked of the schedule.
     pub rate: f64,
-    /// How long the generators played, which the CPU figures are of.
+    /// How long the generators ran; the CPU figures cover this time.
     pub elapsed_s: f64,
     /// Sessions offered.
     pub offered: u64,
@@ -62,40 +62,39 @@ pub struct StepFigures {
     pub reads: u64,
     /// Receipts a second while sessions were offered.
     pub receipts_per_s: f64,
-    /// Half of the submissions took no longer.
+    /// Median of submissions.
     pub p50_submit_ms: f64,
-    /// 99 of 100 submissions took no longer.
+    /// 99th percentile of submissions.
     pub p99_submit_ms: f64,
-    /// Timely receipts by those wanted.
+    /// Timely receipts as a share of those wanted.
     pub goodput: f64,
-    /// Requests turned away or told to wait, by sessions offered.
+    /// Requests refused or told to wait, as a share of the sessions offered.
     pub refusals_share: f64,
-    /// Sessions that broke or never ended.
+    /// Sessions that failed or never ended.
     pub failures: u64,
     /// The generator's own lag at the 99th percentile.
     pub lag_p99_ms: f64,
-    /// Requests that waited for one of the connections, by sessions offered.
+    /// Requests that waited for a free connection, as a share of the sessions offered.
     pub connection_waits_share: f64,
     /// CPU seconds of the server, if its process is on this machine.
     pub server_cpu_s: Option<f64>,
     /// CPU seconds of the generator.
     pub generator_cpu_s: f64,
-    /// CPU seconds of all others, the server included.
+    /// CPU seconds of all other processes, the server included.
     pub others_cpu_s: f64,
     /// CPU seconds taken by the hypervisor.
     pub steal_s: f64,
-    /// The ledger's commits, if the operator listener was read.
+    /// The ledger's commits, if an operator listener was given.
     pub commits: Option<CommitFigures>,
     /// Bytes the server wrote, if its process is on this machine.
     pub written_bytes: Option<u64>,
-    /// The class and reason most often shed for.
+    /// Class and reason for which most requests were shed.
     pub shed_most: Option<String>,
-    /// What broke; empty when the rate held.
+    /// Limits that were broken; empty when the rate held.
     pub broken: Vec<Broken>,
 }
 
-/// Receipts a second in the whole stretches of a schedule of `length_s`: what came in the drain after it was not served at
-/// the rate.
+/// Receipts a second in the whole intervals of a schedule of `length_s`, without the drain.
 fn while_offered(tally: &Tally, length_s: f64) -> f64 {
     let stretch_s = tally.timeline.stretch.as_secs_f64();
     let whole = figures::whole(length_s / stretch_s).max(1);
@@ -123,7 +122,7 @@ impl StepFigures {
             receipts_per_s: while_offered(tally, length_s),
             p50_submit_ms: tally.submit.quantile_ms(0.5),
             p99_submit_ms: tally.submit.quantile_ms(0.99),
-            goodput: figures::share(tally.timely, tally.wanted),
+            goodput: outcome.goodput(),
             refusals_share: figures::share(
                 tally.refusal.count() + tally.told_to_wait(),
                 tally.offered,
@@ -155,19 +154,19 @@ impl StepFigures {
         found.into_iter().filter(|(broke, _)| *broke).map(|(_, what)| what).collect()
     }
 
-    /// Whether the rate held.
+    /// True when the rate held.
     #[must_use]
     pub fn held(&self) -> bool {
         self.broken.is_empty()
     }
 
-    /// Cores that `cpu_s` seconds of CPU kept busy.
+    /// Mean number of cores kept busy by `cpu_s` CPU seconds.
     #[must_use]
     pub fn cores(&self, cpu_s: f64) -> f64 {
         if self.elapsed_s > 0.0 { cpu_s / self.elapsed_s } else { 0.0 }
     }
 
-    /// What broke, in words.
+    /// The broken limits as a text.
     #[must_use]
     pub fn broken_text(&self) -> String {
         let names: Vec<_> = self.broken.iter().map(|broken| broken.name()).collect();

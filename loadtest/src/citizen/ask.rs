@@ -1,4 +1,4 @@
-//! A request until it is answered: retries, waits, and what each reply counts as.
+//! Sends a request until it is answered: retries, waits, and how each reply is counted.
 
 use std::{
     borrow::Cow,
@@ -21,13 +21,13 @@ use crate::{
     },
 };
 
-/// The wait after a refusal that names none, and after a broken connection.
+/// Mean wait after a refusal without `Retry-After`, and after a broken connection.
 const RETRY_WAIT_DEFAULT: Duration = Duration::from_secs(1);
 
-/// What a request under way came to.
+/// What to do after one attempt.
 enum Turn {
     Answered(Reply),
-    /// In the waiting room, for so long until the next look: no refusal, and no try that failed.
+    /// In the waiting room (202): ask again after this wait. Neither a refusal nor a failed attempt.
     Waits(Duration),
     Again {
         reason: String,
@@ -38,9 +38,9 @@ enum Turn {
 
 /// Why a request was not answered.
 pub(super) enum Unanswered {
-    /// The session is gone, and its citizen may enter again.
+    /// The session is lost, and its citizen may enter again.
     SessionGone,
-    /// The visit is over.
+    /// The session is over.
     Ended(Ending),
 }
 
@@ -57,15 +57,15 @@ pub(super) struct Problem<'b> {
 }
 
 impl Problem<'_> {
-    /// The last part of the problem's type, as in `busy`.
+    /// Last part of the problem's type, such as `busy`.
     pub(super) fn slug(&self) -> &str {
         self.kind.rsplit(':').next().unwrap_or_default()
     }
 }
 
 impl Visit<'_> {
-    /// Sends what `request` makes under the session until it is answered; enters again when the session
-    /// is gone and the profile's citizens do that.
+    /// Sends `request` within the session until it is answered; enters again when the session is lost, if the profile
+    /// says so.
     pub(super) async fn ask_within(
         &self,
         step: Step,
@@ -85,8 +85,8 @@ impl Visit<'_> {
         Err(Ending::Failed(format!("{} 401 unauthenticated", step.name())))
     }
 
-    /// Sends what `request` makes until it is answered, within the profile's retries and waits; whoever is told to wait in the
-    /// waiting room waits.
+    /// Sends `request` until it is answered, within the retries and waits of the profile; waits in the waiting room as
+    /// long as it is asked to.
     pub(super) async fn ask(
         &self,
         step: Step,
@@ -148,25 +148,25 @@ impl Visit<'_> {
             StatusCode::UNAUTHORIZED if session.is_some_and(|own| own.identity.is_some()) => {
                 Err(Unanswered::SessionGone)
             }
-            // A closed window and an earlier application are answers, not faults of the server.
+            // A closed window (403) and an earlier application (409) are correct answers, not failures.
             StatusCode::FORBIDDEN | StatusCode::CONFLICT => Err(refused.into()),
             _ => Err(Ending::Failed(format!("{} {reason}", step.name())).into()),
         }
     }
 
-    /// A broken exchange is tried again as a citizen would: the idempotency key makes that safe.
+    /// Tries a broken exchange again, as a citizen would: the idempotency key makes that safe.
     fn broken(&self, fault: ExchangeFault) -> Result<Turn, Ending> {
         let reason = fault.name().to_owned();
         let last = match fault {
             ExchangeFault::Dial(DialFault::Tls) => return Err(Ending::Failed(reason)),
-            // At its limit a server refuses before TLS, where it costs it least.
+            // A server at its limit refuses before TLS, where a refusal costs least.
             ExchangeFault::Dial(_) => Ending::Refused(reason.clone()),
             ExchangeFault::Broken | ExchangeFault::Late => Ending::Failed(reason.clone()),
         };
         Ok(Turn::Again { reason, wait: self.own_wait(), last })
     }
 
-    /// The wait that a refusal asks for, or the impatient one of those who do not listen.
+    /// The wait that the reply asks for; impatient citizens shorten it.
     fn wait_told(&self, told: Option<Duration>) -> Duration {
         let impatient_wait = self.counter.conduct.mix.impatient_wait;
         match told {
@@ -179,7 +179,7 @@ impl Visit<'_> {
         }
     }
 
-    /// The wait when the server named none; spread, so that those turned away together do not return together.
+    /// The wait when the server named none; jittered, so that citizens refused together do not return together.
     fn own_wait(&self) -> Duration {
         let mut chance = self.counter.chance.lock().unwrap_or_else(PoisonError::into_inner);
         RETRY_WAIT_DEFAULT.mul_f64(0.5 + chance.uniform())
@@ -201,10 +201,10 @@ pub(super) fn under(
 
 pub(super) fn understood<'b, T: Deserialize<'b>>(reply: &'b Reply) -> Result<T, Ending> {
     serde_json::from_slice(&reply.body)
-        .map_err(|_| Ending::Failed("a reply that is not the contract's JSON".to_owned()))
+        .map_err(|_| Ending::Failed("reply is not the JSON of the contract".to_owned()))
 }
 
-/// Status and problem slug, as in `503 busy`.
+/// Status and problem slug, such as `503 busy`.
 fn problem(reply: &Reply) -> String {
     let problem: Option<Problem<'_>> = serde_json::from_slice(&reply.body).ok();
     match problem {

@@ -1,4 +1,4 @@
-//! An intermediary's batch: many applications in one file, each with its own receipt or problem.
+//! A batch of an intermediary: many applications in one file, each answered with a receipt or a problem.
 
 use std::{borrow::Cow, time::Instant};
 
@@ -18,7 +18,7 @@ use crate::{
     tally::{Ending, Step},
 };
 
-/// One line of the answer: a receipt or a problem.
+/// One line of the reply: a receipt or a problem.
 #[derive(Deserialize)]
 struct Line<'b> {
     #[serde(borrow)]
@@ -26,7 +26,7 @@ struct Line<'b> {
     status: Option<u16>,
 }
 
-/// The clients of one batch, and which of them have their receipt.
+/// The clients of one batch, with the receipts received so far.
 struct Batch {
     clients: Vec<String>,
     receipts: Vec<Option<String>>,
@@ -34,10 +34,10 @@ struct Batch {
 }
 
 impl Visit<'_> {
-    /// Hands in one batch for new clients and keeps the receipt of every line.
+    /// Submits one batch for new clients and keeps the receipt of every line.
     ///
-    /// A file with lines that were turned away for now is sent again whole, as an office would: what
-    /// is in it already gets the same receipt.
+    /// Sends the whole file again when lines were refused with 429 or 503, as an office would: accepted lines get the
+    /// same receipt again.
     pub(super) async fn hand_in_batch(&self, session: &mut Session) -> Result<(), Ending> {
         let mut batch = self.batch()?;
         let asked = clock::now();
@@ -46,13 +46,13 @@ impl Visit<'_> {
             if busy == 0 {
                 break;
             }
-            self.counter.tally().retried.count("batch with lines turned away");
+            self.counter.tally().retried.count("batch with refused lines");
             tokio::time::sleep(self.counter.conduct.plan.poll_wait).await;
         }
         let taken = batch.clients.iter().zip(&batch.receipts);
         let last = taken.filter_map(|(code, receipt)| Some((code, receipt.as_ref()?))).next_back();
         match last {
-            None => Err(Ending::Refused("a batch without one receipt".to_owned())),
+            None => Err(Ending::Refused("batch without any receipt".to_owned())),
             Some((code, receipt)) if self.counter.conduct.plan.polls_max > 0 => {
                 let path = format!("/v1/applications/{receipt}");
                 self.read_decision_for(code, session, &path).await
@@ -68,7 +68,8 @@ impl Visit<'_> {
         let mut body = BytesMut::new();
         for _ in 0..conduct.mix.batch_lines {
             let client = self.counter.people.citizens.draw();
-            let client = client.ok_or_else(|| Ending::Failed("no clients left".to_owned()))?;
+            let client = client
+                .ok_or_else(|| Ending::Failed("no identities left for clients".to_owned()))?;
             body.extend_from_slice(&conduct.form.under_mandate(&mandate, &client.code));
             body.extend_from_slice(b"\n");
             clients.push(client.code);
@@ -77,7 +78,7 @@ impl Visit<'_> {
         Ok(Batch { clients, receipts, body: body.freeze() })
     }
 
-    /// Sends the file once; tells how many of its lines were turned away for now.
+    /// Sends the file once; returns how many of its lines were refused with 429 or 503.
     async fn send_batch(
         &self,
         session: &mut Session,
@@ -97,19 +98,19 @@ impl Visit<'_> {
         let (mut answered, mut busy) = (0, 0);
         for line in lines {
             let place = batch.receipts.get_mut(answered);
-            let place =
-                place.ok_or_else(|| Ending::Failed("more answers than lines".to_owned()))?;
+            let place = place
+                .ok_or_else(|| Ending::Failed("batch reply with too many lines".to_owned()))?;
             answered += 1;
             busy += u64::from(self.take_line(line, place, asked, now)?);
         }
         if answered == batch.clients.len() {
             Ok(busy)
         } else {
-            Err(Ending::Failed("a batch with fewer answers than lines".to_owned()))
+            Err(Ending::Failed("batch reply with too few lines".to_owned()))
         }
     }
 
-    /// Keeps the receipt of a line; tells whether the line was turned away for now.
+    /// Keeps the receipt of a line; true when the line was refused with 429 or 503.
     fn take_line(
         &self,
         line: &[u8],
@@ -117,10 +118,11 @@ impl Visit<'_> {
         asked: Instant,
         now: Instant,
     ) -> Result<bool, Ending> {
-        let no_line = |_| Ending::Failed("a batch line that is not the contract's JSON".to_owned());
+        let no_line =
+            |_| Ending::Failed("batch reply line is not the JSON of the contract".to_owned());
         let answer: Line<'_> = serde_json::from_slice(line).map_err(no_line)?;
         match (answer.status, answer.receipt, place) {
-            // A 409 names the earlier receipt, which is not this line's.
+            // Requires no status: a 409 names an earlier receipt, which does not belong to this line.
             (None, Some(receipt), empty @ None) => {
                 self.counter.keep(Step::Batch, &receipt, line)?;
                 self.receipt_came(now, now.saturating_duration_since(asked));
@@ -129,7 +131,7 @@ impl Visit<'_> {
             }
             (None, Some(again), Some(before)) if again == *before => Ok(false),
             (None, Some(_), Some(_)) => {
-                Err(Ending::Failed("another receipt for the same line".to_owned()))
+                Err(Ending::Failed("different receipt for the same line".to_owned()))
             }
             (Some(status @ (429 | 503)), _, _) => {
                 self.refuse_line(status, line);
@@ -139,7 +141,7 @@ impl Visit<'_> {
                 self.refuse_line(status, line);
                 Ok(false)
             }
-            (None, None, _) => Err(Ending::Failed("a line without a receipt".to_owned())),
+            (None, None, _) => Err(Ending::Failed("batch reply line without a receipt".to_owned())),
         }
     }
 

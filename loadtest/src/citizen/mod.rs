@@ -1,5 +1,6 @@
-//! One citizen at the counter: enter, perhaps save a draft and ask for an estimate, submit, read,
-//! leave; or give up on the way. Every reply is checked for its owner.
+//! One citizen's visit: enter, perhaps save a draft and ask for an estimate, submit, read, leave; or give up.
+//!
+//! Every reply is checked for its owner.
 
 mod ask;
 mod batch;
@@ -25,7 +26,7 @@ use crate::{
     wire::client::Client,
 };
 
-/// All that the citizens of one generator thread share.
+/// What the citizens of one generator thread share.
 pub struct Counter {
     clients: Clients,
     conduct: Conduct,
@@ -33,21 +34,21 @@ pub struct Counter {
     live: Arc<Live>,
     people: People,
     chance: Mutex<Chance>,
-    // Only this thread's tasks lock it, never across an await, so it is never contended.
+    // Locked by the tasks of this thread only, never across an await, so it is never contended.
     tally: Mutex<Tally>,
     paths: Paths,
 }
 
-/// Who comes: one identity a session, and one a line of a batch.
+/// Identities of a run: one for each session and for each line of a batch.
 #[derive(Clone, Debug)]
 pub struct People {
-    /// Citizens, and the clients of intermediaries.
+    /// Citizens, also as clients of intermediaries.
     pub citizens: Arc<Identities>,
-    /// People at an intermediary's office; none in a run without intermediaries.
+    /// People at an intermediary's office; `None` in a run without intermediaries.
     pub offices: Option<Arc<Identities>>,
 }
 
-/// How citizens reach the server: over either version of HTTP, as far as the mix wants it.
+/// Clients for the versions of HTTP that the mix asks for.
 pub struct Clients {
     /// HTTP/1.1.
     pub http1: Option<Client>,
@@ -55,30 +56,30 @@ pub struct Clients {
     pub http2: Option<Client>,
 }
 
-/// What every citizen of a run does.
+/// What the citizens of a run do.
 #[derive(Clone, Debug)]
 pub struct Conduct {
-    /// What they fill in.
+    /// The application that they submit.
     pub form: Form,
-    /// Who comes.
+    /// Kinds of sessions.
     pub mix: Mix,
     /// How they behave.
     pub plan: CitizenPlan,
-    /// What is in time for a submission.
+    /// Longest latency of a timely submission.
     pub timely: Duration,
-    /// Seed of their roles, pauses and waits.
+    /// Seed of roles, pauses and waits.
     pub seed: u64,
-    /// Part of each idempotency key: people who applied in an earlier run must be told so (409),
-    /// not served their old receipt again, which would measure nothing.
+    /// Number of the run, part of each idempotency key: whoever applied in an earlier run must get 409, not the old
+    /// receipt again, which would measure nothing.
     pub run: i64,
 }
 
-/// An open session and whose it is.
+/// An open session and its owner.
 #[derive(Clone, Debug)]
 pub struct Session {
     owner: Owner,
     bearer: HeaderValue,
-    // Kept only by citizens who enter again when their session is gone.
+    // Kept only for citizens who enter again when their session is lost.
     identity: Option<Identity>,
 }
 
@@ -91,7 +92,7 @@ struct Paths {
     batches: Uri,
 }
 
-/// One person at the counter.
+/// One session in progress.
 pub struct Visit<'c> {
     counter: &'c Counter,
     client: &'c Client,
@@ -100,11 +101,11 @@ pub struct Visit<'c> {
 }
 
 impl Clients {
-    /// The client for a session over HTTP/2 or not.
+    /// The client for a session over HTTP/2, or over HTTP/1.1.
     ///
     /// # Panics
     ///
-    /// Never: a run has a client for every version its mix draws.
+    /// Never: a run has a client for every version of HTTP in its mix.
     #[must_use]
     pub fn of(&self, http2: bool) -> &Client {
         let wanted = if http2 { &self.http2 } else { &self.http1 };
@@ -112,7 +113,7 @@ impl Clients {
         any.expect("a run has one connection at least")
     }
 
-    /// How often somebody had to wait because all connections were in use.
+    /// Number of requests that waited because all connections were in use.
     #[must_use]
     pub fn connection_waits(&self) -> u64 {
         [&self.http1, &self.http2].into_iter().flatten().map(Client::connection_waits).sum()
@@ -120,7 +121,7 @@ impl Clients {
 }
 
 impl Counter {
-    /// A counter whose citizens' doings are added to `tally`.
+    /// A counter that adds its counts to `tally`.
     ///
     /// # Panics
     ///
@@ -148,36 +149,36 @@ impl Counter {
         Self { clients, conduct, receipts, live, people, chance, tally, paths }
     }
 
-    /// The counts so far.
+    /// Counts so far.
     pub fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How the citizens reach the server.
+    /// Clients of the citizens.
     #[must_use]
     pub fn clients(&self) -> &Clients {
         &self.clients
     }
 
-    /// Who comes.
+    /// Identities of the run.
     #[must_use]
     pub fn people(&self) -> &People {
         &self.people
     }
 
-    /// What session `number` is.
+    /// Role of session `number`.
     #[must_use]
     pub fn role(&self, number: u64) -> Role {
         self.conduct.mix.role(self.conduct.seed, number)
     }
 
-    /// Counts session `number`, meant to start at `due`, as offered.
+    /// Counts session `number`, scheduled for `due`, as offered.
     pub fn offer(&self, number: u64, due: Instant) {
         let wanted = self.conduct.mix.receipts_wanted(self.role(number));
         self.tally().offer(due, wanted);
     }
 
-    /// Whoever comes as session `number`; `None` when nobody is left.
+    /// The identity for session `number`; `None` when all are used.
     #[must_use]
     pub fn next_in_line(&self, number: u64) -> Option<Identity> {
         let role = self.role(number);
@@ -190,9 +191,7 @@ impl Counter {
         Visit { counter: self, client, role: self.role(number), number }
     }
 
-    /// One whole visit of the citizen who was meant to come at `due`.
-    ///
-    /// `number` is the visit's place in the schedule.
+    /// Carries out session `number` of the schedule, from entering to leaving; it was scheduled for `due`.
     pub async fn visit(&self, identity: Identity, number: u64, due: Instant) {
         self.tally().lag.record(clock::now().saturating_duration_since(due));
         self.start();
@@ -212,18 +211,18 @@ impl Counter {
         self.end(&ending, due);
     }
 
-    /// Shows that a session started.
+    /// Counts a started session in the progress line.
     pub fn start(&self) {
         self.live.start();
     }
 
-    /// Counts the end of a session that was meant to start at `due`.
+    /// Counts the end of a session that was scheduled for `due`.
     pub fn end(&self, ending: &Ending, due: Instant) {
         self.tally().end(ending, due, clock::now());
         self.live.end(ending);
     }
 
-    /// Counts an owner check and ends the session at a crossover.
+    /// Counts an owner check; a crossover ends the session.
     fn own(&self, check: Result<(), Crossover>) -> Result<(), Ending> {
         let mut tally = self.tally();
         tally.owners_checked += 1;
@@ -233,7 +232,7 @@ impl Counter {
         })
     }
 
-    /// Keeps a receipt; one whose number somebody else has is a crossover.
+    /// Keeps a receipt; a number that another citizen has is a crossover.
     fn keep(&self, step: Step, number: &str, body: &[u8]) -> Result<(), Ending> {
         if self.receipts.add(number, body) {
             return Ok(());
@@ -241,8 +240,8 @@ impl Counter {
         self.own(Err(Crossover {
             step: step.name(),
             what: "receipt",
-            expected: "a number of one's own".to_owned(),
-            found: "one that another citizen has".to_owned(),
+            expected: "a number of its own".to_owned(),
+            found: "the number of another citizen".to_owned(),
         }))
     }
 }

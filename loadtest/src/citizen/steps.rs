@@ -1,4 +1,4 @@
-//! The steps of one citizen, each counted from asking to its answer.
+//! The steps of a session, each timed from request to answer.
 
 use std::{
     borrow::Cow,
@@ -44,7 +44,7 @@ struct Receipt<'b> {
 }
 
 impl Visit<'_> {
-    /// Opens a session, counted from `due`.
+    /// Opens a session; its latency counts from `due`.
     ///
     /// # Errors
     ///
@@ -65,7 +65,9 @@ impl Visit<'_> {
         let bearer = identity::bearer(&login.token);
         let subject_tag = HeaderValue::from_str(&login.subject_tag).ok();
         let (Some(bearer), Some(subject_tag)) = (bearer, subject_tag) else {
-            return Err(Ending::Failed("a session token or tag that fits no header".to_owned()));
+            return Err(Ending::Failed(
+                "session token or tag does not fit into a header".to_owned(),
+            ));
         };
         let owner = Owner { code: identity.code.clone(), subject_tag };
         self.counter.own(check_login(&owner.code, &login.subject))?;
@@ -79,7 +81,7 @@ impl Visit<'_> {
         Ok(Session { owner, bearer, identity })
     }
 
-    /// Saves a draft: the whole form, as a citizen who stops before the last button leaves it.
+    /// Saves a draft: the complete application, not yet submitted.
     pub(super) async fn save_draft(&self, session: &mut Session) -> Result<(), Ending> {
         let body = self.counter.conduct.form.filled_for(&session.owner.code);
         let uri = &self.counter.paths.draft;
@@ -90,7 +92,7 @@ impl Visit<'_> {
         .map(drop)
     }
 
-    /// Asks what would be decided.
+    /// Asks for an estimate of the decision.
     pub(super) async fn ask_estimate(&self, session: &mut Session) -> Result<(), Ending> {
         let body = self.counter.conduct.form.filled_for(&session.owner.code);
         let uri = &self.counter.paths.estimates;
@@ -101,11 +103,11 @@ impl Visit<'_> {
         if decision.get("outcome").is_some() {
             Ok(())
         } else {
-            Err(Ending::Failed("an estimate without an outcome".to_owned()))
+            Err(Ending::Failed("estimate without an outcome".to_owned()))
         }
     }
 
-    /// Hands in the application, counted from `asked`, and keeps the receipt; gives its address.
+    /// Submits the application and keeps the receipt, whose `Location` it returns; the latency counts from `asked`.
     ///
     /// # Errors
     ///
@@ -119,7 +121,8 @@ impl Visit<'_> {
         let body = conduct.form.filled_for(&session.owner.code);
         let key = format!("surge-{:x}-{:x}", conduct.run, self.number);
         let key = HeaderValue::try_from(key);
-        let key = key.map_err(|_| Ending::Failed("an idempotency key of no form".to_owned()))?;
+        let key = key
+            .map_err(|_| Ending::Failed("idempotency key does not fit into a header".to_owned()))?;
         let request = |session: &Session| {
             let uri = self.counter.paths.applications.clone();
             let mut request = json(under(session, Method::POST, uri, body.clone()));
@@ -138,7 +141,7 @@ impl Visit<'_> {
         Ok(reply.location)
     }
 
-    /// Counts a receipt that came at `now` after `latency`.
+    /// Counts a receipt that arrived at `now` after `latency`.
     pub(super) fn receipt_came(&self, now: Instant, latency: Duration) {
         self.counter.tally().receipt(now, latency, self.counter.conduct.timely);
         self.counter.live.receipt();
@@ -150,12 +153,12 @@ impl Visit<'_> {
         location: Option<&str>,
     ) -> Result<(), Ending> {
         let location =
-            location.ok_or_else(|| Ending::Failed("a receipt without a Location".to_owned()))?;
+            location.ok_or_else(|| Ending::Failed("receipt without a Location".to_owned()))?;
         let code = session.owner.code.clone();
         self.read_decision_for(&code, session, location).await
     }
 
-    /// Reads the application at `path`, which must be the one for `code`, until it is decided.
+    /// Reads the application at `path` until it is decided; it must belong to the fiscal code `code`.
     pub(super) async fn read_decision_for(
         &self,
         code: &str,
@@ -164,7 +167,7 @@ impl Visit<'_> {
     ) -> Result<(), Ending> {
         let plan = &self.counter.conduct.plan;
         let uri = self.client.target().uri(path);
-        let uri = uri.ok_or_else(|| Ending::Failed("a Location that is no path".to_owned()))?;
+        let uri = uri.ok_or_else(|| Ending::Failed("Location is not a path".to_owned()))?;
         for _ in 0..plan.polls_max {
             let asked = clock::now();
             let reply = self.ask_within(Step::Read, session, |session| {
@@ -181,7 +184,7 @@ impl Visit<'_> {
             }
             tokio::time::sleep(plan.poll_wait).await;
         }
-        Err(Ending::Failed("not decided within the polls of the profile".to_owned()))
+        Err(Ending::Failed("not decided within the profile's polls".to_owned()))
     }
 
     pub(super) async fn leave(&self, session: &mut Session) -> Result<(), Ending> {
@@ -193,7 +196,7 @@ impl Visit<'_> {
         .map(drop)
     }
 
-    /// A step whose latency counts from asking to its answer, waits and retries included.
+    /// Carries out a step; its latency includes waits and retries.
     pub(super) async fn timed(
         &self,
         step: Step,

@@ -1,15 +1,14 @@
-//! A comparison on the terminal and as HTML.
+//! A comparison as text and as HTML.
 
 use std::{
     fmt::{self, Formatter, Write},
     io,
-    path::Path,
 };
 
-use super::{Comparison, Row};
-use crate::report::{html, plots};
+use super::comparison::{Comparison, Row};
+use crate::report::{html, plots, read::RunFile};
 
-/// The comparison for the terminal.
+/// The comparison as text for the terminal.
 #[must_use]
 pub fn text(comparison: &Comparison) -> String {
     fmt::from_fn(|out| write_text(comparison, out)).to_string()
@@ -22,15 +21,15 @@ fn write_text(comparison: &Comparison, out: &mut Formatter<'_>) -> fmt::Result {
         "first:  {} {}, {}\nsecond: {} {}, {}",
         a.started_at, a.profile, a.protocol, b.started_at, b.profile, b.protocol
     )?;
-    for doubt in &comparison.doubts {
-        writeln!(out, "DOUBT: {doubt}")?;
+    for warning in &comparison.warnings {
+        writeln!(out, "WARNING: {warning}")?;
     }
     writeln!(out, "{:<28}{:>12}{:>12}{:>9}", "", "first", "second", "ratio")?;
     for row in &comparison.rows {
         let [first, second, ratio, word] = cells(row);
         writeln!(out, "{:<28}{first:>12}{second:>12}{ratio:>9}  {word}", row.name)?;
     }
-    writeln!(out, "{}", if comparison.passed { "passed" } else { "NOT PASSED" })?;
+    writeln!(out, "{}", if comparison.passed { "passed" } else { "FAILED" })?;
     Ok(())
 }
 
@@ -44,26 +43,25 @@ fn cells(row: &Row) -> [String; 4] {
     };
     let word = match row.allowed {
         None => String::new(),
-        Some(allowed) if row.holds() => format!("holds, allowed {allowed}"),
-        Some(allowed) => format!("BROKEN, allowed {allowed}"),
+        Some(allowed) if row.holds() => format!("ok, allowed {allowed}"),
+        Some(allowed) => format!("FAILED, allowed {allowed}"),
     };
     let ratio = row.ratio().map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
     [figure(row.first), figure(row.second), ratio, word]
 }
 
-/// Writes the comparison as one HTML file.
+/// The comparison as an HTML page.
 ///
 /// # Errors
 ///
-/// When the plot cannot be drawn or the file not be written.
-pub fn write_html(comparison: &Comparison, path: &Path) -> io::Result<()> {
-    let curve = |run: &super::read::RunFile| {
-        run.latency("submit").map(|row| row.curve.clone()).unwrap_or_default()
-    };
+/// When the plot cannot be drawn.
+pub fn page(comparison: &Comparison) -> io::Result<String> {
+    let curve =
+        |run: &RunFile| run.latency("submit").map(|row| row.curve.clone()).unwrap_or_default();
     let plot = plots::two_curves(&curve(&comparison.first), &curve(&comparison.second))?;
     let mut page = String::with_capacity(32 * 1024);
     write_page(&mut page, comparison, &plot).map_err(io::Error::other)?;
-    std::fs::write(path, page)
+    Ok(page)
 }
 
 fn write_page(page: &mut String, comparison: &Comparison, plot: &str) -> fmt::Result {
@@ -72,14 +70,14 @@ fn write_page(page: &mut String, comparison: &Comparison, plot: &str) -> fmt::Re
     let about = format!("first: {}, {}; second: {}, {}", a.profile, a.build, b.profile, b.build);
     html::begin_page(page, &title, &about)?;
     let (class, word) =
-        if comparison.passed { ("verdict", "Passed") } else { ("verdict bad", "Not passed") };
+        if comparison.passed { ("verdict", "Passed") } else { ("verdict bad", "Failed") };
     write!(page, "<div class=\"{class}\"><strong>{word}.</strong>")?;
-    for doubt in &comparison.doubts {
-        write!(page, "<br>Doubt: {}", html::escaped(doubt))?;
+    for warning in &comparison.warnings {
+        write!(page, "<br>Warning: {}", html::escaped(warning))?;
     }
     page.write_str("</div>\n")?;
     write!(page, "<h2>Submissions</h2>\n<figure>{plot}</figure>\n")?;
-    html::table(page, "Side by side", &["", "first", "second", "second by first", ""])?;
+    html::table(page, "Figures of both runs", &["", "first", "second", "ratio", ""])?;
     for row in &comparison.rows {
         let [first, second, ratio, word] = cells(row);
         html::row(page, &row.name, &[&first, &second, &ratio, &word])?;

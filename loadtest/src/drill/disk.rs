@@ -1,4 +1,4 @@
-//! A small file system to fill: mounted by the drill, or one that is given.
+//! A small file system to fill, mounted by the drill or given.
 
 use std::{
     fs::{self, File},
@@ -9,23 +9,23 @@ use std::{
 
 use clap::ValueEnum;
 
-use crate::command::Fault;
+use crate::fault::Fault;
 
-/// A given file system with more room than this is not filled: it may be somebody's.
+/// Most free space of a given file system; a larger one may hold somebody's data and is not filled.
 const GIVEN_FREE_MIB_MAX: u64 = 1024;
 const BALLAST: &str = "ballast";
 const BALLAST_PIECE_BYTES: usize = 1024 * 1024;
 
-/// What the small file system is made of.
+/// Kind of the small file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// In memory; its syncs cost nothing.
+    /// In memory, where a sync costs nothing.
     Tmpfs,
-    /// An image on a loop device, with a journal as in life.
+    /// An image on a loop device, with a journal.
     Ext4,
 }
 
-/// A file system that may be filled; unmounted when dropped, if it was mounted here.
+/// A file system to fill; unmounted when dropped, if the drill mounted it.
 #[derive(Debug)]
 pub struct SmallDisk {
     at: PathBuf,
@@ -33,11 +33,11 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one of `mib` MiB at `at`, its image, if any, beside it.
+    /// Mounts a file system of `mib` MiB at `at`; its image, if any, is next to that directory.
     ///
     /// # Errors
     ///
-    /// What is missing: usually root.
+    /// When it cannot be mounted, usually without root.
     pub fn mount(kind: Kind, at: &Path, mib: u32) -> Result<Self, Fault> {
         fs::create_dir_all(at).map_err(|error| needs(&error.to_string()))?;
         let mut mount = Command::new("mount");
@@ -56,34 +56,34 @@ impl SmallDisk {
         Ok(Self { at: at.to_owned(), mounted: true })
     }
 
-    /// One that is given, small enough that filling it harms nobody.
+    /// Uses the given file system, if it is small enough.
     ///
     /// # Errors
     ///
-    /// When it is no directory of such a file system.
+    /// When `at` is not a directory on such a file system.
     pub fn given(at: &Path) -> Result<Self, Fault> {
         let free_mib = free_kib(at).map_err(|error| needs(&error.to_string()))? / 1024;
         if free_mib > GIVEN_FREE_MIB_MAX {
             return Err(Fault::Usage(format!(
                 "{} has {free_mib} MiB free and would be filled: allowed is a file system of its own with \
-                 at most {GIVEN_FREE_MIB_MAX} MiB",
+                 at most {GIVEN_FREE_MIB_MAX} MiB free",
                 at.display()
             )));
         }
         Ok(Self { at: at.to_owned(), mounted: false })
     }
 
-    /// Where it is.
+    /// Its mount point or directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.at
     }
 
-    /// Fills it to the last byte; tells how many bytes that took.
+    /// Fills it to the last byte; returns the number of bytes written.
     ///
     /// # Errors
     ///
-    /// Any but the full disk itself.
+    /// Any error except the full disk.
     pub fn fill(&self) -> io::Result<u64> {
         let mut ballast = File::create(self.at.join(BALLAST))?;
         let mut piece = vec![0x5A; BALLAST_PIECE_BYTES];
@@ -92,25 +92,25 @@ impl SmallDisk {
             match ballast.write(&piece) {
                 Ok(0) => break,
                 Ok(bytes) => written += bytes as u64,
-                // Ever smaller pieces, down to the last byte.
+                // Tries smaller pieces, down to one byte.
                 Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                     piece.truncate(piece.len() / 2);
                 }
                 Err(error) => return Err(error),
             }
         }
-        // What is written back late would be refused late.
+        // Forces delayed allocation, so that the disk is full now.
         match ballast.sync_all() {
             Err(error) if error.kind() != io::ErrorKind::StorageFull => Err(error),
             _ => Ok(written),
         }
     }
 
-    /// Frees what was filled.
+    /// Frees the space again.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// When the file cannot be removed.
     pub fn free(&self) -> io::Result<()> {
         fs::remove_file(self.at.join(BALLAST))
     }
@@ -122,16 +122,16 @@ impl Drop for SmallDisk {
         if self.mounted
             && let Err(fault) = run(Command::new("umount").arg(&self.at))
         {
-            eprintln!("surge: {fault}\nsurge: `umount {}` by hand", self.at.display());
+            eprintln!("surge: {fault}\nsurge: run `umount {}` by hand", self.at.display());
         }
     }
 }
 
-/// Kibibytes free for anybody in the file system of `at`.
+/// Free space for unprivileged users in the file system of `at`, in KiB.
 fn free_kib(at: &Path) -> io::Result<u64> {
     let output = Command::new("df").args(["-Pk"]).arg(at).stderr(Stdio::null()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    parse_df(&text).ok_or_else(|| io::Error::other(format!("`df` knows no {}", at.display())))
+    parse_df(&text).ok_or_else(|| io::Error::other(format!("`df` does not know {}", at.display())))
 }
 
 fn parse_df(text: &str) -> Option<u64> {
@@ -150,8 +150,8 @@ fn run(command: &mut Command) -> Result<(), Fault> {
 
 fn needs(what: &str) -> Fault {
     Fault::Needs(format!(
-        "full-disk needs a small file system of its own ({what}): run it as root, which mounts one, \
-         or give --disk DIR on one with at most {GIVEN_FREE_MIB_MAX} MiB free that may be filled"
+        "full-disk needs a small file system of its own ({what}): run it as root to mount one, \
+         or give --disk DIR on a file system with at most {GIVEN_FREE_MIB_MAX} MiB free that may be filled"
     ))
 }
 

@@ -1,11 +1,10 @@
-//! `surge drill`: breaks a server that it starts itself, under load, and proves afterwards that no
-//! receipt is lost or doubled.
+//! `surge drill`: starts a server, breaks it under load, and verifies afterwards that no receipt is lost or duplicated.
 
 pub mod disk;
+pub mod outages;
 pub mod outcome;
 pub mod sabotage;
 pub mod server;
-pub mod silence;
 pub mod slow;
 
 use std::{
@@ -18,36 +17,36 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 use tempfile::TempDir;
 
 use self::{
     disk::SmallDisk,
+    outages::Outage,
     outcome::{Drilled, Found},
-    sabotage::{Incident, Scene},
+    sabotage::{Incident, Kind, LEAD, Scene},
     server::{Recipe, Server},
-    silence::Silence,
 };
 use crate::{
     args::{duration, sportello_beside},
     clock,
-    command::{Fault, stop, written},
+    fault::Fault,
     interrupt::Watch,
     machine::Machine,
+    orders::{IdentitySource, Orders},
     profile::{Offer, Profile},
-    run::{self, IdentitySource, Orders, Outcome},
+    report::file,
+    run::{self, Outcome},
     summary::{self, About, Summary},
     wire::{target::Target, tls},
 };
 
 const RATE_MAX: u32 = 2000;
 const CONNECTIONS: usize = 128;
-/// After the last act of sabotage people go on for so long, so that a server that came back is seen to serve.
+/// Duration of the load after the last incident, to see a recovered server serve again.
 const AFTERMATH: Duration = Duration::from_secs(5);
-/// Before the first.
-const LEAD: Duration = Duration::from_secs(3);
 
-/// Breaks a server that it starts itself, under load, and proves that no receipt is lost or doubled
+/// Starts a server, breaks it under load, and verifies that no receipt is lost or duplicated
 #[derive(Clone, Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -55,32 +54,32 @@ Examples:
   surge drill full-disk            (as root, or with --disk DIR on a small file system)
   surge drill slow-disk --delay-ms 300
 
-Exit code 1 when a receipt is lost or doubled, an answer reached another person, or the server did not come back.")]
+Exit code 1 when a receipt is lost or duplicated, a reply reached another person, or the server did not recover.")]
 pub struct DrillArgs {
     /// What happens to the server
     kind: Kind,
-    /// The `sportello` program, in place of the one beside surge
+    /// The `sportello` program; by default the one in the directory of surge
     #[arg(long, value_name = "PATH")]
     server: Option<PathBuf>,
     /// Sessions a second
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(20..=i64::from(RATE_MAX)))]
     rate: u32,
-    /// How often it happens
+    /// Number of incidents
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     times: u32,
-    /// How long a full or slow disk stays so, and how long people are served between two times
+    /// How long the disk stays full or slow, and the pause between two incidents
     #[arg(long, value_name = "T", default_value = "4s", value_parser = duration)]
     every: Duration,
-    /// slow-disk: how much longer each sync takes, milliseconds
+    /// slow-disk: additional duration of each sync, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     delay_ms: u64,
-    /// full-disk: what is mounted
+    /// full-disk: file system to mount
     #[arg(long, value_enum, default_value = "tmpfs", conflicts_with = "disk")]
     on: disk::Kind,
-    /// full-disk: its size, MiB
+    /// full-disk: size of that file system, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(32..=1024))]
     disk_mib: u32,
-    /// full-disk: a directory on a small file system of its own, in place of mounting one
+    /// full-disk: a directory on a small file system of its own, instead of mounting one
     #[arg(long, value_name = "DIR")]
     disk: Option<PathBuf>,
     /// Write the report as one HTML file
@@ -91,30 +90,7 @@ pub struct DrillArgs {
     json: Option<PathBuf>,
 }
 
-/// What happens to the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    /// It is killed with SIGKILL and started again, several times.
-    Kill9,
-    /// Its disk is filled to the last byte, then freed.
-    FullDisk,
-    /// Each of its syncs takes longer for a while.
-    SlowDisk,
-}
-
-impl Kind {
-    /// Its name on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Kill9 => "kill9",
-            Self::FullDisk => "full-disk",
-            Self::SlowDisk => "slow-disk",
-        }
-    }
-}
-
-/// What a drill stands on, in the order in which it must go: the server, then its disk, then the directory.
+/// Resources of a drill, in the order in which they must be dropped: the server, then its disk, then the directory.
 struct Stage {
     server: Server,
     disk: Option<SmallDisk>,
@@ -122,17 +98,17 @@ struct Stage {
     work: TempDir,
 }
 
-/// Carries out the drill; true when nothing was lost.
+/// Carries out the drill; true when it passed.
 ///
 /// # Errors
 ///
-/// When it cannot be carried out; says what it needs.
+/// When it cannot be carried out; the text says what it needs.
 pub fn carry_out(args: &DrillArgs) -> Result<bool, Fault> {
-    let watch = Watch { stop: stop(true)?, ..Watch::default() };
+    let watch = Watch::on_ctrl_c(true)?;
     let started_at = clock::date_time();
     let mut stage = Stage::set(args)?;
     let orders = stage.orders(args)?;
-    let (outcome, incidents, silences) = play(args, &mut stage, &orders, &watch)?;
+    let (outcome, incidents, outages) = play(args, &mut stage, &orders, &watch)?;
     let back = !stage.server.has_ended();
     stage
         .server
@@ -150,34 +126,34 @@ pub fn carry_out(args: &DrillArgs) -> Result<bool, Fault> {
         machine: Machine::read(),
         found: Found::of(&outcome, &verified, back),
         incidents,
-        silences,
-        silence_s_min: silence::shortest(args.rate.into()).as_secs_f64(),
+        outages,
+        outage_s_min: outages::shortest(args.rate.into()).as_secs_f64(),
         summary,
         verify: verified.words,
     };
     print!("{}", outcome::text(&drilled));
     if let Some(path) = &args.json {
-        written(path, outcome::write_json(&drilled, path))?;
+        file::write_json(path, &drilled)?;
     }
     if let Some(path) = &args.report {
-        written(path, outcome::write_html(&drilled, path))?;
+        file::write(path, outcome::page(&drilled))?;
     }
     Ok(drilled.found.passed && !outcome.interrupted)
 }
 
-/// The load in one thread, the silences in another, the sabotage in this one.
+/// Runs the load in one thread, measures outages in another, and breaks the server in this one.
 fn play(
     args: &DrillArgs,
     stage: &mut Stage,
     orders: &Orders,
     watch: &Watch,
-) -> Result<(Outcome, Vec<Incident>, Vec<Silence>), Fault> {
+) -> Result<(Outcome, Vec<Incident>, Vec<Outage>), Fault> {
     let over = AtomicBool::new(false);
     let begin = clock::now();
-    let shortest = silence::shortest(args.rate.into());
+    let shortest = outages::shortest(args.rate.into());
     thread::scope(|scope| {
         let load = scope.spawn(|| run::run(orders, watch));
-        let silences = scope.spawn(|| silence::listen(&watch.live, begin, shortest, &over));
+        let outages = scope.spawn(|| outages::listen(&watch.live, begin, shortest, &over));
         let mut scene = Scene {
             server: &mut stage.server,
             disk: stage.disk.as_ref(),
@@ -194,16 +170,17 @@ fn play(
         let panicked = "a thread of the drill panicked, which is a bug of surge";
         let outcome = load.join().expect(panicked);
         over.store(true, Ordering::Relaxed);
-        let silences = silences.join().expect(panicked);
+        let outages = outages.join().expect(panicked);
         sabotage?;
-        Ok((outcome?, incidents, silences))
+        Ok((outcome?, incidents, outages))
     })
 }
 
 impl Stage {
     fn set(args: &DrillArgs) -> Result<Self, Fault> {
-        let cannot =
-            |error: std::io::Error| Fault::Needs(format!("no temporary directory: {error}"));
+        let cannot = |error: std::io::Error| {
+            Fault::Needs(format!("cannot create a temporary directory: {error}"))
+        };
         let program = match &args.server {
             Some(program) => program.clone(),
             None => sportello_beside().map_err(cannot)?,
@@ -216,9 +193,9 @@ impl Stage {
             }
             _ => None,
         };
-        let house = disk.as_ref().map_or(work.path(), SmallDisk::path);
+        let root = disk.as_ref().map_or(work.path(), SmallDisk::path);
         let recipe =
-            Recipe { program, data: house.join("data"), log: work.path().join("server.log") };
+            Recipe { program, data: root.join("data"), log: work.path().join("server.log") };
         let server = recipe.start().map_err(|fault| with_log(fault, &recipe.log))?;
         Ok(Self { server, disk, recipe, work })
     }
@@ -231,7 +208,7 @@ impl Stage {
         let profile = Profile::built_in("drill");
         let profile = profile.ok_or_else(|| Fault::Usage("no drill profile".to_owned()))?;
         let mut profile = profile.map_err(|faults| Fault::Usage(faults.to_string()))?;
-        // Killing restarts quickly; a full or slow disk stays so for `every`, and then is well for as long.
+        // A kill is over quickly; a full or slow disk stays so for `every`, followed by a pause of `every`.
         let acts = if args.kind == Kind::Kill9 { 1 } else { 2 };
         let length = LEAD + args.every * (acts * args.times) + AFTERMATH;
         if let Offer::Open { curve, .. } = &mut profile.offer {
@@ -257,13 +234,13 @@ impl Stage {
             },
             skip: 0,
             receipts: Some(self.receipts()),
-            // It is gone now and then; the books are read from the ledger itself at the end.
+            // It is down at times; `sportello verify` checks the ledger at the end instead.
             operator: None,
         })
     }
 }
 
-/// A fault of starting with the last lines of the server's log: the directory that holds it goes away.
+/// Adds the last lines of the server's log to a fault, because the log is deleted.
 fn with_log(fault: Fault, log: &Path) -> Fault {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let last: Vec<_> = text.lines().rev().take(3).collect();

@@ -1,14 +1,13 @@
-//! What a drill found: receipts held, lost and doubled, how long nobody was served, what people saw.
+//! The result of a drill: receipts lost and duplicated, outages, and what citizens saw.
 
 use std::{
     fmt::{self, Write},
     io,
-    path::Path,
 };
 
 use serde::Serialize;
 
-use super::{sabotage::Incident, server::Verified, silence::Silence};
+use super::{outages::Outage, sabotage::Incident, server::Verified};
 use crate::{
     figures::grouped,
     machine::Machine,
@@ -17,36 +16,36 @@ use crate::{
     summary::Summary,
 };
 
-/// Silences told one by one on the terminal; the report holds all.
-const SILENCES_SHOWN: usize = 10;
+/// Most outages listed on the terminal; the report lists all.
+const OUTAGES_SHOWN: usize = 10;
 
-/// What was proven.
+/// What the drill verified.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Found {
-    /// Whether nothing was lost or doubled, nobody saw another's, and the server came back.
+    /// True when nothing was lost or duplicated, no reply reached another person, and the server recovered.
     pub passed: bool,
-    /// Different receipts that people hold.
+    /// Distinct receipts that citizens hold.
     pub receipts: u64,
     /// Applications in the ledger.
     pub accepted: u64,
-    /// Receipts that the ledger does not hold.
+    /// Receipts that are missing from the ledger.
     pub lost: u64,
-    /// Applications beyond one a person, and receipt numbers that two people hold.
+    /// Applications beyond one a person, and receipt numbers issued to two people.
     pub doubled: u64,
-    /// Applications in the ledger whose receipt never reached its person.
+    /// Applications in the ledger whose receipt never reached the citizen; not a loss.
     pub unheard: u64,
-    /// Replies that were another's.
+    /// Replies that belonged to somebody else.
     pub crossovers: u64,
-    /// Whether `sportello verify` found the ledger whole.
+    /// True when `sportello verify` found the ledger intact.
     pub ledger_whole: bool,
-    /// Whether the server was serving at the end.
+    /// True when the server was running at the end.
     pub server_back: bool,
 }
 
 /// A drill in figures.
 #[derive(Clone, Debug, Serialize)]
 pub struct Drilled {
-    /// What happened to the server.
+    /// Kind of incident.
     pub kind: &'static str,
     /// Start, RFC 3339 in UTC.
     pub started_at: String,
@@ -56,33 +55,35 @@ pub struct Drilled {
     pub build: String,
     /// The machine.
     pub machine: Machine,
-    /// What was proven.
+    /// What the drill verified.
     pub found: Found,
-    /// What was done.
+    /// Incidents.
     pub incidents: Vec<Incident>,
-    /// When nobody was served.
-    pub silences: Vec<Silence>,
-    /// The shortest that counts.
-    pub silence_s_min: f64,
-    /// What people saw.
+    /// Outages.
+    #[serde(rename = "silences")]
+    pub outages: Vec<Outage>,
+    /// Shortest outage that counts, in seconds.
+    #[serde(rename = "silence_s_min")]
+    pub outage_s_min: f64,
+    /// The run, as citizens saw it.
     pub summary: Summary,
-    /// The words of `sportello verify`.
+    /// Output of `sportello verify`.
     pub verify: String,
 }
 
 impl Found {
-    /// What the run and the verification tell together.
+    /// Combines the counts of the run with the result of `sportello verify`.
     #[must_use]
     pub fn of(outcome: &Outcome, verified: &Verified, server_back: bool) -> Self {
         let tally = &outcome.tally;
-        // Everybody applies once, under one key: whoever has no receipt may have one application
-        // in the ledger that was never heard of, and whoever has one may not have another.
+        // Each citizen applies once, under one key. Without a receipt there may still be one application in the ledger;
+        // with a receipt there must not be another.
         let without = tally.offered.saturating_sub(tally.receipts);
         let unheard = verified.accepted.saturating_sub(verified.receipts);
         let doubled = unheard.saturating_sub(without) + outcome.receipts_doubled;
         let held = verified.whole && verified.lost == 0 && doubled == 0 && tally.crossed == 0;
         Self {
-            // A drill in which nobody got a receipt proves nothing.
+            // A drill without any receipt verifies nothing.
             passed: held && server_back && verified.receipts > 0,
             receipts: verified.receipts,
             accepted: verified.accepted,
@@ -96,13 +97,13 @@ impl Found {
     }
 }
 
-/// The outcome for the terminal.
+/// The result as text for the terminal.
 #[must_use]
 pub fn text(drilled: &Drilled) -> String {
     let (found, sessions) = (&drilled.found, &drilled.summary.sessions);
     let mut text = String::new();
     if drilled.summary.about.partial {
-        text.push_str("PARTIAL: stopped before its end\n");
+        text.push_str("PARTIAL: the drill was stopped before its end\n");
     }
     let counted = |by_reason: &std::collections::BTreeMap<String, u64>| {
         let listed =
@@ -110,38 +111,38 @@ pub fn text(drilled: &Drilled) -> String {
         let listed: Vec<_> = listed.collect();
         if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
     };
-    let silent = drilled.silences.iter().fold(0.0, |sum, silence| sum + silence.lasted_s);
-    let each = drilled.silences.iter().take(SILENCES_SHOWN);
-    let each: Vec<_> = each.map(|silence| format!("{:.2} s", silence.lasted_s)).collect();
-    let more = drilled.silences.len().saturating_sub(SILENCES_SHOWN);
+    let outage_s = drilled.outages.iter().fold(0.0, |sum, outage| sum + outage.lasted_s);
+    let each = drilled.outages.iter().take(OUTAGES_SHOWN);
+    let each: Vec<_> = each.map(|outage| format!("{:.2} s", outage.lasted_s)).collect();
+    let more = drilled.outages.len().saturating_sub(OUTAGES_SHOWN);
     let submit = drilled.summary.latencies.iter().find(|row| row.what == "submit");
     let (p50, p99) = submit.map_or((0.0, 0.0), |row| (row.p50_ms, row.p99_ms));
     let lines = [
-        format!("{} drill, {} acts", drilled.kind, drilled.incidents.len()),
+        format!("{} drill, {} incidents", drilled.kind, drilled.incidents.len()),
         format!(
-            "  receipts held  {:>10}  lost {}, doubled {}, crossovers {}",
+            "  receipts held  {:>10}  lost {}, duplicated {}, crossovers {}",
             grouped(found.receipts),
             found.lost,
             found.doubled,
             found.crossovers
         ),
         format!(
-            "  in the ledger  {:>10}  {} never heard of by their people; {}",
+            "  in the ledger  {:>10}  {} without a receipt at the citizen; {}",
             grouped(found.accepted),
             found.unheard,
-            if found.ledger_whole { "whole" } else { "NOT WHOLE" }
+            if found.ledger_whole { "intact" } else { "NOT INTACT" }
         ),
         format!(
-            "  nobody served  {silent:>8.2} s  without a receipt for {:.2} s or more: {}",
-            drilled.silence_s_min,
+            "  outages        {outage_s:>8.2} s  periods of at least {:.2} s without a receipt: {}",
+            drilled.outage_s_min,
             match more {
-                0 if each.is_empty() => "never".to_owned(),
+                0 if each.is_empty() => "none".to_owned(),
                 0 => each.join(", "),
-                more => format!("{}, and {more} times more", each.join(", ")),
+                more => format!("{}, and {more} more", each.join(", ")),
             }
         ),
         format!(
-            "  people         {:>10}  served {}, failed {} ({}), refused {} ({}), unfinished {}",
+            "  sessions       {:>10}  served {}, failed {} ({}), refused {} ({}), unfinished {}",
             grouped(sessions.offered),
             grouped(sessions.served),
             grouped(sessions.failed.values().sum()),
@@ -151,12 +152,12 @@ pub fn text(drilled: &Drilled) -> String {
             sessions.unfinished
         ),
         format!(
-            "  they saw       retried {}; entered again {}; submit p50 {p50:.0} ms, p99 {p99:.0} ms",
+            "  citizens saw   retries {}; entered again {}; submit p50 {p50:.0} ms, p99 {p99:.0} ms",
             counted(&drilled.summary.retried),
             drilled.summary.conducts.entered_again
         ),
-        if found.server_back { String::new() } else { "  the server DID NOT COME BACK".to_owned() },
-        (if found.passed { "passed" } else { "NOT PASSED" }).to_owned(),
+        if found.server_back { String::new() } else { "  the server DID NOT RECOVER".to_owned() },
+        (if found.passed { "passed" } else { "FAILED" }).to_owned(),
     ];
     for line in lines.iter().filter(|line| !line.is_empty()) {
         text.push_str(line);
@@ -168,27 +169,16 @@ pub fn text(drilled: &Drilled) -> String {
     text
 }
 
-/// Writes the outcome as JSON.
+/// The result as an HTML page.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
-pub fn write_json(drilled: &Drilled, path: &Path) -> io::Result<()> {
-    let mut text = serde_json::to_string_pretty(drilled).map_err(io::Error::other)?;
-    text.push('\n');
-    std::fs::write(path, text)
-}
-
-/// Writes the outcome as one HTML file.
-///
-/// # Errors
-///
-/// When a plot cannot be drawn or the file not be written.
-pub fn write_html(drilled: &Drilled, path: &Path) -> io::Result<()> {
+/// When a plot cannot be drawn.
+pub fn page(drilled: &Drilled) -> io::Result<String> {
     let plots = [plots::over_time(&drilled.summary)?, plots::latency_over_time(&drilled.summary)?];
     let mut page = String::with_capacity(64 * 1024);
     write_page(&mut page, drilled, &plots).map_err(io::Error::other)?;
-    std::fs::write(path, page)
+    Ok(page)
 }
 
 fn write_page(page: &mut String, drilled: &Drilled, plots: &[String]) -> fmt::Result {
@@ -196,14 +186,14 @@ fn write_page(page: &mut String, drilled: &Drilled, plots: &[String]) -> fmt::Re
     html::begin_page(page, &title, &drilled.summary.about.profile_about)?;
     let class = if drilled.found.passed { "verdict" } else { "verdict bad" };
     writeln!(page, "<pre class=\"{class}\">{}</pre>", html::escaped(&text(drilled)))?;
-    html::table(page, "What was done", &["", "at s", "lasted s"])?;
+    html::table(page, "Incidents", &["", "at s", "duration s"])?;
     for one in &drilled.incidents {
         let cells = [format!("{:.1}", one.at_s), format!("{:.2}", one.lasted_s)];
         html::row(page, &one.what, &[&cells[0], &cells[1]])?;
     }
     page.write_str("</tbody></table>\n")?;
-    html::table(page, "When nobody was served", &["from s", "for s"])?;
-    for one in &drilled.silences {
+    html::table(page, "Outages", &["from s", "duration s"])?;
+    for one in &drilled.outages {
         html::row(page, &format!("{:.1}", one.begun_s), &[&format!("{:.2}", one.lasted_s)])?;
     }
     page.write_str("</tbody></table>\n<h2>Over time</h2>\n")?;
@@ -212,7 +202,7 @@ fn write_page(page: &mut String, drilled: &Drilled, plots: &[String]) -> fmt::Re
     }
     writeln!(
         page,
-        "<h2>Verified</h2>\n<pre>{}</pre>\n<p><code>{}</code><br>{}<br>{} x {}, {}</p>",
+        "<h2>Output of <code>sportello verify</code></h2>\n<pre>{}</pre>\n<p><code>{}</code><br>{}<br>{} x {}, {}</p>",
         html::escaped(&drilled.verify),
         html::escaped(&drilled.command),
         html::escaped(&drilled.build),

@@ -1,52 +1,79 @@
-//! What is done to the server while people are served, and how long each act lasted.
+//! The incidents of a drill: what breaks the server, and how long each lasts.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-use super::{Kind, LEAD, disk::SmallDisk, server::Server, slow::SlowSyncs};
-use crate::{clock, command::Fault, interrupt::Watch};
+use clap::ValueEnum;
 
+use super::{disk::SmallDisk, server::Server, slow::SlowSyncs};
+use crate::{clock, fault::Fault, interrupt::Watch};
+
+/// Time from the first receipt to the first incident.
+pub(super) const LEAD: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// A server that serves nobody for so long after its disk has room again is started anew.
+/// Longest wait for the server to serve again once its disk has room; then it is restarted.
 const RECOVERY_WAIT_MAX: Duration = Duration::from_secs(5);
-/// The first receipt of a load, minting included.
+/// Longest wait for a receipt, minting and restart included.
 const LOAD_WAIT_MAX: Duration = Duration::from_mins(2);
 
-/// One thing that was done.
+/// Kind of incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Kills the server with SIGKILL and starts it again.
+    Kill9,
+    /// Fills its disk to the last byte, then frees it.
+    FullDisk,
+    /// Delays each of its syncs for a while.
+    SlowDisk,
+}
+
+impl Kind {
+    /// Name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kill9 => "kill9",
+            Self::FullDisk => "full-disk",
+            Self::SlowDisk => "slow-disk",
+        }
+    }
+}
+
+/// One incident.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Incident {
-    /// From the beginning of the load.
+    /// Seconds since the beginning of the load.
     pub at_s: f64,
-    /// What.
+    /// Description.
     pub what: String,
-    /// How long it lasted, up to a server that is ready again.
+    /// Its duration in seconds.
     pub lasted_s: f64,
 }
 
-/// Where it happens.
+/// What the incidents act on.
 pub struct Scene<'s> {
     /// The server.
     pub server: &'s mut Server,
-    /// Its disk, if it is one to fill.
+    /// Its disk, if it is to be filled.
     pub disk: Option<&'s SmallDisk>,
-    /// The load.
+    /// Observes and stops the load.
     pub watch: &'s Watch,
-    /// Since when.
+    /// Beginning of the load.
     pub begin: Instant,
-    /// How long an act lasts, and how long the pause after it.
+    /// Duration of an incident, and of the pause after it.
     pub every: Duration,
-    /// What was done so far.
+    /// Incidents so far.
     pub incidents: Vec<Incident>,
 }
 
 impl Scene<'_> {
-    /// Does it so many times; ends early when the run is stopped.
+    /// Causes `times` incidents; ends early when the run is stopped.
     ///
     /// # Errors
     ///
-    /// When an act does not come about, or a server does not start again.
+    /// When an incident cannot be caused, or the server does not start again.
     pub fn play(&mut self, kind: Kind, times: u32, delay: Duration) -> Result<(), Fault> {
         let before = self.watch.live.receipts();
         self.wait_for(LOAD_WAIT_MAX, |scene| scene.watch.live.receipts() > before);
@@ -72,7 +99,7 @@ impl Scene<'_> {
         self.server.start_again()?;
         let ready_ms = clock::now().saturating_duration_since(begun).as_millis();
         self.wait_for(LOAD_WAIT_MAX, |scene| scene.watch.live.receipts() > before);
-        self.note(begun, format!("killed; ready again after {ready_ms} ms; to the first receipt"));
+        self.note(begun, format!("killed; ready after {ready_ms} ms; time until the next receipt"));
         Ok(())
     }
 
@@ -82,15 +109,15 @@ impl Scene<'_> {
         let bytes = disk.fill().map_err(|error| broke("fill the disk", &error))?;
         self.wait(self.every);
         disk.free().map_err(|error| broke("free the disk", &error))?;
-        self.note(begun, format!("the disk was full, by {} KiB of ballast", bytes / 1024));
+        self.note(begun, format!("disk full, filled with {} KiB", bytes / 1024));
         let (begun, before) = (clock::now(), self.watch.live.receipts());
         let served = |scene: &mut Self| scene.watch.live.receipts() > before;
         if self.wait_for(RECOVERY_WAIT_MAX, served) {
-            self.note(begun, "room again; it served by itself".to_owned());
+            self.note(begun, "disk freed; the server recovered by itself".to_owned());
         } else if !self.watch.stop.is_given() {
             self.server.stop().map_err(|error| broke("stop the server", &error))?;
             self.server.start_again()?;
-            self.note(begun, "room again; it served only after a restart".to_owned());
+            self.note(begun, "disk freed; the server needed a restart".to_owned());
         }
         Ok(())
     }
@@ -100,7 +127,7 @@ impl Scene<'_> {
         let slow = SlowSyncs::of(self.server.pid(), delay)?;
         self.wait(self.every);
         drop(slow);
-        self.note(begun, format!("each sync took {} ms longer", delay.as_millis()));
+        self.note(begun, format!("each sync delayed by {} ms", delay.as_millis()));
         Ok(())
     }
 
@@ -115,7 +142,7 @@ impl Scene<'_> {
         self.wait_for(how_long, |_| false);
     }
 
-    /// Waits until `done`, at most `how_long` or until the run is stopped; tells whether it was done.
+    /// Waits until `done`, for at most `how_long` or until the run is stopped; returns whether it is done.
     fn wait_for(&mut self, how_long: Duration, done: impl Fn(&mut Self) -> bool) -> bool {
         let give_up = clock::now() + how_long;
         while clock::now() < give_up && !self.watch.stop.is_given() {

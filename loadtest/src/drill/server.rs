@@ -1,4 +1,4 @@
-//! A server that the drill starts itself, ends as it likes, and never leaves behind.
+//! The server of a drill: started, killed and stopped by it, and never left running.
 
 use std::{
     fs::OpenOptions,
@@ -11,22 +11,22 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock, command::Fault};
+use crate::{clock, fault::Fault};
 
-/// From the start of the process to its `ready` line, recovery included.
+/// Longest wait from the start of the process to its `ready` line, recovery included.
 const READY_WAIT_MAX: Duration = Duration::from_mins(1);
-/// From the word to stop to the end of the process; the server's own bound on its drain is 20 s.
+/// Longest wait from SIGTERM to the end of the process; the server drains for at most 20 s.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(40);
 const STOP_POLL: Duration = Duration::from_millis(20);
 
-/// How a server is started.
+/// How to start a server.
 #[derive(Clone, Debug)]
 pub struct Recipe {
     /// The `sportello` program.
     pub program: PathBuf,
     /// Its data directory.
     pub data: PathBuf,
-    /// Where its log goes.
+    /// File that its log is appended to.
     pub log: PathBuf,
 }
 
@@ -35,9 +35,9 @@ pub struct Recipe {
 pub struct Server {
     recipe: Recipe,
     child: Child,
-    /// Its public address, `127.0.0.1:PORT`.
+    /// Address of its public listener, `127.0.0.1:PORT`.
     pub public: String,
-    /// Its operator's.
+    /// Address of its operator listener.
     pub operator: String,
 }
 
@@ -46,7 +46,7 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// When it does not get ready in time.
+    /// When it is not ready in time.
     pub fn start(&self) -> Result<Server, Fault> {
         self.start_at("127.0.0.1:0", "127.0.0.1:0")
     }
@@ -67,7 +67,7 @@ impl Recipe {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.map_err(|error| needs(&error))?)
-            // Ctrl-C is for surge, which ends the server itself.
+            // A group of its own, so that Ctrl-C reaches only surge, which stops the server.
             .process_group(0)
             .spawn()
             .map_err(|error| needs(&error))?;
@@ -84,7 +84,7 @@ impl Server {
     fn ready_line(&mut self) -> Result<(String, String), String> {
         let output = self.child.stdout.take().ok_or("no standard output")?;
         let (tell, told) = sync_channel(1);
-        // The thread ends with the server's output; it reads on so that the server never waits for a reader.
+        // Reads all output, so that the server never blocks on a full pipe; ends with the server.
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if let Some(addresses) = parse_ready(&line) {
@@ -104,12 +104,12 @@ impl Server {
         self.child.id()
     }
 
-    /// Whether it has ended by itself.
+    /// True when its process has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|status| status.is_some())
     }
 
-    /// Ends it with SIGKILL: no farewell, nothing flushed.
+    /// Kills it with SIGKILL.
     ///
     /// # Errors
     ///
@@ -119,17 +119,17 @@ impl Server {
         self.child.wait().map(drop)
     }
 
-    /// Starts it again on the same data and addresses.
+    /// Starts it again with the same data and addresses.
     ///
     /// # Errors
     ///
-    /// When it does not get ready in time.
+    /// When it is not ready in time.
     pub fn start_again(&mut self) -> Result<(), Fault> {
         *self = self.recipe.clone().start_at(&self.public, &self.operator)?;
         Ok(())
     }
 
-    /// Asks it to stop and waits; kills it when it does not.
+    /// Stops it with SIGTERM and waits; kills it when it does not end in time.
     ///
     /// # Errors
     ///
@@ -150,7 +150,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // An ended child cannot be killed, and that is what is wanted.
+        // Fails when the process has already ended, which is fine.
         if self.child.kill().is_ok() {
             drop(self.child.wait());
         }
@@ -166,26 +166,26 @@ pub(super) fn signal(signal: &str, pid: u32) -> io::Result<bool> {
     Ok(status.success())
 }
 
-/// What `sportello verify` says.
+/// Result of `sportello verify`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Whether the ledger is whole and holds all.
+    /// True when the ledger is intact and holds all receipts.
     pub whole: bool,
-    /// Applications that it holds.
+    /// Applications in the ledger.
     pub accepted: u64,
-    /// Different receipts that were looked for.
+    /// Distinct receipts that were checked.
     pub receipts: u64,
-    /// Receipts that it does not hold.
+    /// Receipts that are missing from the ledger.
     pub lost: u64,
-    /// Its words, as they came.
+    /// Complete output.
     pub words: String,
 }
 
-/// Verifies the ledger in `data` against the receipts in `receipts`.
+/// Verifies the ledger in `data` against the file `receipts`.
 ///
 /// # Errors
 ///
-/// When `sportello verify` does not run.
+/// When `sportello verify` cannot be run.
 pub fn verify(program: &Path, data: &Path, receipts: &Path) -> Result<Verified, Fault> {
     let output = Command::new(program)
         .args(["verify", "--data"])
@@ -203,21 +203,21 @@ pub fn verify(program: &Path, data: &Path, receipts: &Path) -> Result<Verified, 
 }
 
 fn parse_verified(whole: bool, words: String) -> Verified {
-    let number_after = |line: &str, word: &str| -> Option<u64> {
-        let rest = line.split_once(word)?.1.trim_start();
-        rest.split(|byte: char| !byte.is_ascii_digit()).next()?.parse().ok()
+    let numbers = |line: &str| -> Vec<u64> {
+        line.split(|one: char| !one.is_ascii_digit())
+            .filter_map(|digits| digits.parse().ok())
+            .collect()
     };
-    let accepted = words.lines().filter_map(|line| number_after(line, ": accepted")).sum();
-    let receipts = words
-        .lines()
-        .filter(|line| line.starts_with("receipts:"))
-        .find_map(|line| number_after(line, " read,"))
-        .unwrap_or(0);
+    let after = |line: &str, word: &str| numbers(line.split_once(word)?.1).first().copied();
+    let accepted = words.lines().filter_map(|line| after(line, ": accepted")).sum();
+    // `N read`, and how many of them are distinct unless all are.
+    let receipts = words.lines().find_map(|line| line.strip_prefix("receipts:"));
+    let receipts = receipts.and_then(|line| numbers(line).into_iter().take(2).min()).unwrap_or(0);
     let lost = words.lines().filter(|line| line.contains("LOST")).count() as u64;
     Verified { whole, accepted, receipts, lost, words }
 }
 
-/// The addresses of `ready https://ADDR operator http://ADDR`.
+/// The addresses in the line `ready https://ADDR operator http://ADDR`.
 fn parse_ready(line: &str) -> Option<(String, String)> {
     let (public, operator) =
         line.strip_prefix("ready https://")?.split_once(" operator http://")?;
@@ -242,5 +242,7 @@ mod tests {
                      receipts: 2105 read, 2101 different\nr.ndjson:7: LOST: the ledger does not hold ISCRO-2024-X\n";
         let found = parse_verified(false, words.to_owned());
         assert_eq!((found.accepted, found.receipts, found.lost), (2100, 2101, 1));
+        let found = parse_verified(true, "receipts: 2105 read, all distinct\n".to_owned());
+        assert_eq!((found.receipts, found.lost), (2105, 0));
     }
 }

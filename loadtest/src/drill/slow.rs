@@ -1,4 +1,4 @@
-//! Slow syncs: `strace` attached to the threads that sync, delaying each of their syncs.
+//! Slow syncs: attaches `strace` to the threads that sync and delays each of their syncs.
 
 use std::{
     os::unix::process::CommandExt,
@@ -8,25 +8,25 @@ use std::{
 };
 
 use super::server::signal;
-use crate::{command::Fault, process::Process};
+use crate::{fault::Fault, process::Process};
 
-/// Threads of the server that never sync, and that a tracer would only slow down.
+/// Threads of the server that never sync; tracing would only slow them down.
 const NEVER_SYNC: [&str; 3] = ["public", "operator", "judge"];
-/// Attaching takes moments; one that fails ends within them.
+/// Time for `strace` to attach; when it fails, it ends within this time.
 const ATTACH_WAIT: Duration = Duration::from_millis(500);
 
-/// Syncs are slow while this lives.
+/// Delays syncs until dropped.
 #[derive(Debug)]
 pub struct SlowSyncs {
     strace: Child,
 }
 
 impl SlowSyncs {
-    /// Makes every sync of process `pid` take `delay` longer.
+    /// Delays every sync of process `pid` by `delay`.
     ///
     /// # Errors
     ///
-    /// When there is no `strace` or it may not attach.
+    /// When `strace` is missing or may not attach.
     pub fn of(pid: u32, delay: Duration) -> Result<Self, Fault> {
         let process = Process { pid };
         let spared: Vec<u32> =
@@ -50,7 +50,7 @@ impl SlowSyncs {
 
 impl Drop for SlowSyncs {
     fn drop(&mut self) {
-        // Told to end, it lets go of the server; killed, it could leave a thread stopped.
+        // On SIGTERM it detaches from the server; killed, it could leave a thread stopped.
         if signal("TERM", self.strace.id()).unwrap_or(false) {
             drop(self.strace.wait());
         }
@@ -59,7 +59,7 @@ impl Drop for SlowSyncs {
 
 fn needs(what: &str) -> Fault {
     Fault::Needs(format!(
-        "slow-disk needs strace, allowed to attach to a process of the same user ({what}): \
+        "slow-disk needs strace and the right to attach to a process of the same user ({what}): \
          install strace, and run as root or set kernel.yama.ptrace_scope to 0"
     ))
 }

@@ -1,87 +1,91 @@
-//! What a plan is computed from: measured costs, each with where it comes from.
+//! The measured costs that a plan is computed from.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{observed::Observed, queue::CommitCosts};
-use crate::command::Fault;
+use super::{
+    observed::{Observed, ObservedRun},
+    queue::CommitCosts,
+};
+use crate::fault::Fault;
 
 /// Measured costs of one deployment.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Measurements {
-    /// Where they come from, for the reader.
+pub(super) struct Measurements {
+    /// How they were measured, for the reader.
     pub source: String,
-    /// CPU of opening a session over a kept connection, microseconds.
+    /// CPU of opening a session over an open connection, microseconds.
     pub cpu_login_us: f64,
     /// CPU of a new connection with a full TLS handshake, microseconds.
     pub cpu_handshake_us: f64,
-    /// CPU of a submission: checked, sealed, committed, decided, microseconds.
+    /// CPU of a submission (checked, sealed, committed, decided), microseconds.
     pub cpu_submit_us: f64,
-    /// Share of the cores that goes into waking threads up and into commits of few, once the server is never idle for long.
+    /// Share of the cores spent on waking threads and on small commits, at a high rate.
     ///
-    /// At low rates each request pays for several wake-ups, at high ones they are shared: c s (1 − exp(−λ / (c r)))
-    /// cores of c, with this share s and `waking_requests_per_s` r a core.
+    /// At low rates each request pays for several wake-ups; at high rates requests share them. On c cores this costs
+    /// c s (1 − exp(−λ / (c r))) cores, with this share s and `waking_requests_per_s` r a core.
     pub cpu_waking_share: f64,
-    /// Requests a second and core at which that share has risen to 63 %.
+    /// Requests a second and core at which `cpu_waking_share` reaches 63 % of its value.
     pub waking_requests_per_s: f64,
-    /// CPU of a read, microseconds; an estimate and a leave count as one.
+    /// CPU of a read, an estimate or a leave, microseconds.
     pub cpu_read_us: f64,
-    /// CPU of a server that serves nobody, in cores.
+    /// CPU of an idle server, in cores.
     pub cpu_idle_cores: f64,
     /// Squared coefficient of variation of a request's service time.
     pub service_cv2: f64,
-    /// Fixed time of a commit: the sync, milliseconds.
+    /// Fixed time of a commit, mainly the sync, milliseconds.
     pub commit_fixed_ms: f64,
-    /// Time of a commit for each record, microseconds.
+    /// Additional time of a commit for each record, microseconds.
     pub commit_record_us: f64,
-    /// How long a batch waits for company under load, milliseconds (`ledger.batch_wait_ms`).
+    /// How long a batch waits for more applications under load, milliseconds (`ledger.batch_wait_ms`).
     pub commit_wait_ms: f64,
-    /// How long decisions wait for applications to be written with, milliseconds (`ledger.ruling_wait_ms`).
+    /// How long decisions wait to share a commit with applications, milliseconds (`ledger.ruling_wait_ms`).
     pub ruling_wait_ms: f64,
-    /// Records of one commit at most (`ledger.batch_records_max`).
+    /// Most records of a commit (`ledger.batch_records_max`).
     pub commit_records_max: f64,
-    /// Bytes that an application keeps on disk.
+    /// Bytes on disk for each application.
     pub record_bytes: f64,
-    /// Bytes written to disk for one application, journal and moving into place included.
+    /// Bytes written to disk for each application, write-ahead log and checkpoints included.
     pub written_bytes: f64,
-    /// Memory of a record in the index, bytes.
+    /// Memory of an index entry, bytes.
     pub index_bytes: f64,
     /// Memory of an open session, bytes.
     pub session_bytes: f64,
     /// Memory of an open connection, bytes.
     pub connection_bytes: f64,
-    /// Memory of a server that holds nothing, bytes.
+    /// Memory of an empty server, bytes.
     pub base_bytes: f64,
-    /// People inside one server at most (`gate.leases_max`).
+    /// Most people inside one server (`gate.leases_max`).
     pub leases_max: f64,
 }
 
 const BUILT_IN: &str = include_str!("measurements.toml");
 
 impl Measurements {
-    /// The built-in ones, whose `source` says where they come from.
+    /// The built-in costs; their `source` says how they were measured.
     ///
     /// # Panics
     ///
-    /// Never: a test reads them.
+    /// Never: a test parses them.
     #[must_use]
-    pub fn built_in() -> Self {
-        toml::from_str(BUILT_IN).expect("the built-in measurements are right")
+    pub(super) fn built_in() -> Self {
+        toml::from_str(BUILT_IN).expect("the built-in measurements are valid")
     }
 
-    /// Those in the file at `path`: measurements in TOML or JSON, or the JSON report of a run or of a search for the
-    /// capacity, which scales the built-in CPU costs to what it measured and replaces the commit's.
+    /// Reads the file at `path`: measured costs in TOML or JSON, or the JSON report of a run or of a capacity search.
+    ///
+    /// A report scales the built-in CPU costs to its measured CPU time, and replaces the costs of a commit.
     ///
     /// # Errors
     ///
-    /// What is wrong with the file, and what is allowed.
-    pub fn read(path: &Path) -> Result<Self, Fault> {
+    /// When the file is neither; the text says what is allowed.
+    pub(super) fn read(path: &Path) -> Result<Self, Fault> {
         let unusable = |what: &dyn std::fmt::Display| {
             Fault::Usage(format!(
-                "{}: {what}; allowed are measurements as `surge plan --print-measurements` prints them, and the \
-                 JSON reports of a run and of `surge capacity`",
+                "{}: {what}; needed are measured costs as `surge plan --print-measurements` prints them, or the \
+                 JSON report of a run or of `surge capacity`",
                 path.display()
             ))
         };
@@ -136,10 +140,10 @@ impl Measurements {
         }
     }
 
-    /// These, with what `observed` measured in their place.
+    /// These costs, replaced by what `observed` measured.
     #[must_use]
-    pub fn replaced_by(self, observed: &Observed, from: &dyn std::fmt::Display) -> Self {
-        let mut told = Vec::new();
+    pub(super) fn replaced_by(self, observed: &Observed, from: &dyn std::fmt::Display) -> Self {
+        let mut changes = Vec::new();
         let mut new = self;
         let (measured, predicted) = observed.runs.iter().fold((0.0, 0.0), |sum, run| {
             let Some(cpu_s) = run.server_cpu_s else { return sum };
@@ -152,28 +156,28 @@ impl Measurements {
             new.cpu_submit_us *= factor;
             new.cpu_waking_share = (new.cpu_waking_share * factor).min(0.9);
             new.cpu_read_us *= factor;
-            told.push(format!("CPU costs scaled by {factor:.2}"));
+            changes.push(format!("CPU costs scaled by {factor:.2}"));
         }
         if let Some((fixed_ms, record_us)) = observed.commit_line() {
             (new.commit_fixed_ms, new.commit_record_us) = (fixed_ms, record_us);
-            told.push("commit costs by least squares over its steps".to_owned());
+            changes.push("commit costs by least squares over its steps".to_owned());
         } else if let Some(mean_ms) = observed.commit_mean_ms(new.commit_record_us) {
             new.commit_fixed_ms = mean_ms;
-            told.push("commit's fixed cost from its mean".to_owned());
+            changes.push("fixed cost of a commit from its mean".to_owned());
         }
         if let Some(bytes) = observed.written_bytes() {
             new.written_bytes = bytes;
-            told.push("bytes written".to_owned());
+            changes.push("bytes written".to_owned());
         }
-        if !told.is_empty() {
-            new.source = format!("{} from {from}; the rest: {}", told.join(", "), new.source);
+        if !changes.is_empty() {
+            new.source = format!("{} from {from}; all others: {}", changes.join(", "), new.source);
         }
         new
     }
 
-    /// CPU seconds that the server should have used for what `run` did.
+    /// Predicted CPU seconds of the server for `run`.
     #[must_use]
-    pub fn cpu_s_of(&self, run: &super::observed::ObservedRun) -> f64 {
+    pub(super) fn cpu_s_of(&self, run: &ObservedRun) -> f64 {
         let requests = run.logins * self.cpu_login_us
             + run.submissions * self.cpu_submit_us
             + run.reads * self.cpu_read_us
@@ -182,16 +186,16 @@ impl Measurements {
         requests / 1e6 + (self.cpu_idle_cores + self.waking_cores(per_s, run.cores)) * run.elapsed_s
     }
 
-    /// Cores that wake-ups keep busy at `requests_per_s` on a machine with `cores`.
+    /// Cores kept busy by wake-ups at `requests_per_s` on a machine with `cores`.
     #[must_use]
-    pub fn waking_cores(&self, requests_per_s: f64, cores: f64) -> f64 {
+    pub(super) fn waking_cores(&self, requests_per_s: f64, cores: f64) -> f64 {
         let risen = 1.0 - (-requests_per_s / (cores * self.waking_requests_per_s)).exp();
         cores * self.cpu_waking_share * risen
     }
 
-    /// What commits cost.
+    /// The costs of commits.
     #[must_use]
-    pub fn commit_costs(&self) -> CommitCosts {
+    pub(super) fn commit_costs(&self) -> CommitCosts {
         CommitCosts {
             fixed_ms: self.commit_fixed_ms,
             record_ms: self.commit_record_us / 1000.0,
@@ -207,8 +211,8 @@ mod tests {
     use super::Measurements;
 
     #[test]
-    fn the_built_in_ones_are_right_and_say_where_they_come_from() {
-        let measurements = Measurements::built_in().checked().expect("right");
+    fn the_built_in_costs_are_valid_and_say_how_they_were_measured() {
+        let measurements = Measurements::built_in().checked().expect("valid");
         assert!(measurements.source.contains("cores"), "{}", measurements.source);
     }
 

@@ -1,25 +1,26 @@
-//! `surge plan`: from rates and measured costs to machines, memory, disks and waits, and the model
-//! beside measured runs.
+//! `surge plan`: computes machines, memory, disks and waits from rates and measured costs, and compares the model with
+//! measured runs.
+//!
+//! It reads JSON reports and depends on nothing of the generator. Only [`PlanArgs`] and [`carry_out`] are public.
 
-pub mod measurements;
-pub mod model;
-pub mod observed;
-pub mod queue;
-pub mod text;
+mod measurements;
+mod model;
+mod observed;
+mod queue;
+mod text;
 
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use serde::Serialize;
 
 use self::{
     measurements::Measurements,
-    model::{Checked, Demand, MachineKind, Need},
+    model::{Checked, Demand, MachineKind, Plan},
     observed::Observed,
 };
-use crate::command::{Fault, written};
+use crate::{fault::Fault, report::file};
 
-/// The rate of the internet's scale that every plan ends with, applications a second.
+/// Internet-scale rate in the last row of every plan, applications a second.
 const INTERNET_PER_S: f64 = 100_000.0;
 
 /// Computes what a rate needs: machines, cores, memory, disks, waits
@@ -30,49 +31,49 @@ Examples:
   surge plan --peak 5000 --measurements capacity.json
   surge plan --check run-100.json run-400.json run-800.json")]
 pub struct PlanArgs {
-    /// Applications a second over a long time
+    /// Long-term average of applications a second
     #[arg(long, value_name = "N", default_value_t = 28.0)]
     rate: f64,
     /// Applications a second in the busiest minutes
     #[arg(long, value_name = "N", default_value_t = 300.0)]
     peak: f64,
-    /// Applications of the busiest day
+    /// Applications on the busiest day
     #[arg(long, value_name = "N", default_value_t = 2_400_000.0)]
     day: f64,
-    /// Days for which the records are kept, at `--rate`
+    /// Days for which records are kept, at `--rate`
     #[arg(long, value_name = "N", default_value_t = 30.0)]
     days_kept: f64,
-    /// Reads for one application
+    /// Reads for each application
     #[arg(long, value_name = "N", default_value_t = 3.0)]
     reads: f64,
-    /// New connections with a full handshake for one application
+    /// New connections with a full handshake for each application
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     connections: f64,
-    /// How long a session stays open, seconds
+    /// Seconds that a session stays open
     #[arg(long, value_name = "S", default_value_t = 600.0)]
     session_s: f64,
-    /// How long a connection stays open, seconds; the server closes an unused one after 30
+    /// Seconds that a connection stays open; the server closes an idle one after 30
     #[arg(long, value_name = "S", default_value_t = 30.0)]
     connection_s: f64,
-    /// Cores of a machine
+    /// Cores of each machine
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=4096))]
     cores: u32,
-    /// Memory of a machine, GiB
+    /// Memory of each machine, in GiB
     #[arg(long, value_name = "N", default_value_t = 32.0)]
     memory_gib: f64,
-    /// What a machine's disk takes, MB a second
+    /// Write bandwidth of each machine's disk, in MB a second
     #[arg(long, value_name = "N", default_value_t = 200.0)]
     disk_mb_per_s: f64,
-    /// The share of each that may be used at the peak
+    /// Highest utilisation of each resource at the peak
     #[arg(long, value_name = "SHARE", default_value_t = 0.6)]
     utilisation_max: f64,
     /// Measured costs (TOML or JSON), or the JSON report of a run or of `surge capacity`
     #[arg(long, value_name = "FILE")]
     measurements: Option<PathBuf>,
-    /// Print the measurements in use as TOML and end
+    /// Print the measured costs in use as TOML, and exit
     #[arg(long)]
     print_measurements: bool,
-    /// Instead of a plan: the model beside these measured runs (JSON reports of runs or of `surge capacity`)
+    /// Compare the model with these measured runs (JSON reports of runs or of `surge capacity`), instead of a plan
     #[arg(long, value_name = "REPORT.json", num_args = 1..)]
     check: Vec<PathBuf>,
     /// Write the plan as JSON
@@ -80,30 +81,11 @@ pub struct PlanArgs {
     json: Option<PathBuf>,
 }
 
-/// A plan in figures.
-#[derive(Clone, Debug, Serialize)]
-pub struct Plan {
-    /// What is to be served.
-    pub demand: Demand,
-    /// On what.
-    pub machine: MachineKind,
-    /// From which costs.
-    pub measurements: Measurements,
-    /// What each rate needs: the long one, the peak, ten peaks, and the internet's.
-    pub needs: Vec<Need>,
-    /// Gigabytes that the busiest day leaves on disk.
-    pub day_gb: f64,
-    /// Gigabytes of all that is kept.
-    pub kept_gb: f64,
-    /// Hours that the busiest day takes at the peak rate.
-    pub day_at_peak_h: f64,
-}
-
-/// Carries out the plan, or the check of the model.
+/// Carries out the plan, or the comparison with measured runs.
 ///
 /// # Errors
 ///
-/// Wrong usage: numbers that are none, files that are no measurements.
+/// Wrong usage: values out of range, files that are not measurements.
 pub fn carry_out(args: &PlanArgs) -> Result<bool, Fault> {
     let costs = match &args.measurements {
         Some(path) => Measurements::read(path)?,
@@ -121,8 +103,7 @@ pub fn carry_out(args: &PlanArgs) -> Result<bool, Fault> {
     let plan = plan(args, costs)?;
     print!("{}", text::plan(&plan));
     if let Some(path) = &args.json {
-        let json = serde_json::to_string_pretty(&plan).map_err(std::io::Error::other);
-        written(path, json.and_then(|json| std::fs::write(path, json + "\n")))?;
+        file::write_json(path, &plan)?;
     }
     Ok(true)
 }
@@ -171,7 +152,7 @@ fn plan(args: &PlanArgs, costs: Measurements) -> Result<Plan, Fault> {
     let kept = demand.rate * 86_400.0 * demand.days_kept;
     let rates = [demand.rate, demand.peak, 10.0 * demand.peak, INTERNET_PER_S];
     let needs = rates.map(|per_s| {
-        // At ten times the rate ten times as much is kept.
+        // Beyond the peak, the records kept grow with the rate.
         let records = kept * (per_s / demand.peak).max(1.0);
         model::need(per_s, records, &demand, &machine, &costs)
     });
@@ -192,11 +173,11 @@ fn checked(args: &PlanArgs, costs: &Measurements) -> Result<Vec<Checked>, Fault>
         let unusable = |what: &dyn std::fmt::Display| {
             let path = path.display();
             Fault::Usage(format!(
-                "{path}: {what}; allowed is the JSON report of a run or of `surge capacity`"
+                "{path}: {what}; needed is the JSON report of a run or of `surge capacity`"
             ))
         };
         let text = std::fs::read_to_string(path).map_err(|error| unusable(&error))?;
-        let observed = Observed::parse(&text).ok_or_else(|| unusable(&"it is no report"))?;
+        let observed = Observed::parse(&text).ok_or_else(|| unusable(&"not a report"))?;
         found.extend(observed.runs.iter().map(|run| model::check(run, costs)));
     }
     Ok(found)

@@ -1,4 +1,4 @@
-//! The model: from rates and measured costs to cores, machines, memory, disks and waits.
+//! The model: computes cores, machines, memory, disks and waits from rates and measured costs.
 
 use serde::Serialize;
 
@@ -8,73 +8,92 @@ use super::{
     queue::{CORES_MAX, Commits, group_commit, wait_mgc},
 };
 
-/// What is to be served, and on what.
+/// The demand.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Demand {
-    /// Applications a second over a long time.
+pub(super) struct Demand {
+    /// Long-term average of applications a second.
     pub rate: f64,
     /// Applications a second in the busiest minutes.
     pub peak: f64,
-    /// Applications of the busiest day.
+    /// Applications on the busiest day.
     pub day: f64,
-    /// Days for which the records are kept.
+    /// Days for which records are kept.
     pub days_kept: f64,
-    /// Reads for one application.
+    /// Reads for each application.
     pub reads: f64,
-    /// New connections for one application.
+    /// New connections for each application.
     pub connections: f64,
-    /// How long a session stays open, seconds.
+    /// Seconds that a session stays open.
     pub session_s: f64,
-    /// How long a connection stays open, seconds.
+    /// Seconds that a connection stays open.
     pub connection_s: f64,
 }
 
-/// A machine, and how full it may be.
+/// A machine, and its highest utilisation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct MachineKind {
-    /// Its cores.
+pub(super) struct MachineKind {
+    /// Cores.
     pub cores: u32,
-    /// Its memory.
+    /// Memory in GiB.
     pub memory_gib: f64,
-    /// What its disk takes.
+    /// Write bandwidth of its disk, MB a second.
     pub disk_mb_per_s: f64,
-    /// The share of each that may be used at the peak.
+    /// Highest utilisation of each resource at the peak.
     pub utilisation_max: f64,
 }
 
 /// What one rate needs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Need {
+pub(super) struct Need {
     /// Applications a second.
     pub per_s: f64,
-    /// Cores kept busy.
+    /// Cores kept busy on all machines.
     pub cores_busy: f64,
     /// Machines, each with a ledger of its own.
     pub machines: u64,
-    /// What decides their number.
+    /// The resource that determines their number.
     pub decided_by: &'static str,
-    /// Share of each machine's cores in use.
+    /// Utilisation of each machine's cores.
     pub cpu_utilisation: f64,
-    /// The ledger of each machine.
+    /// Commits on each machine.
     pub commits: Commits,
     /// Megabytes a second written on each machine.
     pub disk_mb_per_s: f64,
-    /// People inside at once.
+    /// Open sessions on all machines.
     pub sessions: f64,
-    /// Memory of each machine in use, records of the time kept included.
+    /// Memory used on each machine, in GiB, index of all kept records included.
     pub memory_gib: f64,
-    /// The mean wait for a core, milliseconds.
+    /// Mean wait for a core, milliseconds.
     pub core_wait_ms: f64,
-    /// The mean time of a submission within the server, milliseconds.
+    /// Mean time of a submission within the server, milliseconds.
     pub submit_ms: f64,
 }
 
-/// A mean time per request beyond this many services means a machine that is all but full.
+/// A plan in figures.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Plan {
+    /// The demand.
+    pub demand: Demand,
+    /// The machines.
+    pub machine: MachineKind,
+    /// The measured costs.
+    pub measurements: Measurements,
+    /// Needs at the average rate, the peak, ten times the peak, and internet scale.
+    pub needs: Vec<Need>,
+    /// Gigabytes on disk for the busiest day.
+    pub day_gb: f64,
+    /// Gigabytes on disk for all records kept.
+    pub kept_gb: f64,
+    /// Hours that the peak rate takes for the applications of the busiest day.
+    pub day_at_peak_h: f64,
+}
+
+/// Most machines that a plan names: a rate that needs more is far beyond the model.
 const MACHINES_MAX: u64 = 10_000_000;
 
-/// What `per_s` applications a second need, with `records` kept in all.
+/// What `per_s` applications a second need, with `records` kept in total.
 #[must_use]
-pub fn need(
+pub(super) fn need(
     per_s: f64,
     records: f64,
     demand: &Demand,
@@ -128,16 +147,16 @@ pub fn need(
     }
 }
 
-/// Cores that one machine with `cores` keeps busy at `per_s` applications a second.
+/// Cores kept busy on one machine with `cores` at `per_s` applications a second.
 #[must_use]
-pub fn cores_busy(per_s: f64, cores: f64, demand: &Demand, costs: &Measurements) -> f64 {
+pub(super) fn cores_busy(per_s: f64, cores: f64, demand: &Demand, costs: &Measurements) -> f64 {
     let requests_per_s = per_s * (2.0 + demand.reads);
     per_s * application_cpu_us(demand, costs) / 1e6
         + costs.waking_cores(requests_per_s, cores)
         + costs.cpu_idle_cores
 }
 
-/// The rate at which one machine with `cores` keeps `busy` of them busy, by halving: more applications never need fewer.
+/// The rate that keeps `busy` of the `cores` of one machine busy, by bisection: the load never falls with the rate.
 fn rate_within(busy: f64, cores: f64, demand: &Demand, costs: &Measurements) -> f64 {
     let (mut low, mut high) = (0.001, busy.max(0.001) * 1e6 / application_cpu_us(demand, costs));
     for _ in 0..64 {
@@ -147,22 +166,22 @@ fn rate_within(busy: f64, cores: f64, demand: &Demand, costs: &Measurements) -> 
     low
 }
 
-/// CPU of one application with all that belongs to it but wake-ups, microseconds.
+/// CPU of one application with its login, reads and handshakes, without wake-ups, in microseconds.
 #[must_use]
-pub fn application_cpu_us(demand: &Demand, costs: &Measurements) -> f64 {
+pub(super) fn application_cpu_us(demand: &Demand, costs: &Measurements) -> f64 {
     costs.cpu_login_us
         + costs.cpu_submit_us
         + demand.reads * costs.cpu_read_us
         + demand.connections * costs.cpu_handshake_us
 }
 
-/// Whole machines, one at least.
+/// Rounds up to whole machines, at least one.
 fn rounded_up(machines: f64) -> u64 {
     (1..=64)
         .map(|bits| 1_u64 << bits.min(62))
         .find(|&most| crate::figures::real(most) >= machines)
         .map_or(MACHINES_MAX, |most| {
-            // Between half of a power of two and that power, by halving.
+            // Bisects below the power of two.
             let (mut low, mut high) = (0, most);
             while high - low > 1 {
                 let middle = u64::midpoint(low, high);
@@ -172,34 +191,34 @@ fn rounded_up(machines: f64) -> u64 {
         })
 }
 
-/// What the model says of a measured run, and what was measured.
+/// Predictions of the model for a measured run, with the measurements.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Checked {
+pub(super) struct Checked {
     /// The run.
     pub name: String,
     /// Applications a second.
     pub per_s: f64,
     /// Cores that the server kept busy: predicted and measured.
     pub server_cores: (f64, Option<f64>),
-    /// Share of the time with a commit under way: predicted and measured.
+    /// Share of the time with a commit in progress: predicted and measured.
     pub commits_busy: (f64, Option<f64>),
-    /// Milliseconds of one commit: predicted and measured.
+    /// Mean duration of a commit in milliseconds: predicted and measured.
     pub commit_ms: (f64, Option<f64>),
-    /// Cores that neither server nor generator kept busy.
+    /// Cores kept busy by other processes.
     pub neighbours_cores: f64,
-    /// Milliseconds of a submission: the predicted mean within the server, and the measured median at the generator.
+    /// Milliseconds of a submission: predicted mean within the server, measured median at the generator.
     pub submit_ms: (f64, f64),
 }
 
-/// The model beside a measured run.
+/// Compares the model with a measured run.
 #[must_use]
-pub fn check(run: &ObservedRun, costs: &Measurements) -> Checked {
+pub(super) fn check(run: &ObservedRun, costs: &Measurements) -> Checked {
     let per_s = run.submissions / run.elapsed_s;
     let predicted_cores = costs.cpu_s_of(run) / run.elapsed_s;
     let commits = group_commit(per_s, &costs.commit_costs());
     let service_ms = costs.cpu_submit_us / 1000.0;
-    // The generator stands in the same queue for the same cores. Neighbours do too, but a fair scheduler gives them
-    // less the more they want, which no queue of this kind tells: they are printed, not counted.
+    // The generator competes for the same cores. Other processes do too, but a fair scheduler limits them in a way that
+    // this queue does not model: they are printed, not included.
     let load = predicted_cores + run.generator_cpu_s / run.elapsed_s;
     let cores = crate::figures::whole(run.cores);
     let wait_ms = wait_mgc(cores, load, service_ms, costs.service_cv2);

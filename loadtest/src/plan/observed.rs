@@ -1,34 +1,31 @@
-//! What reports of runs and of searches tell a plan.
-
-use serde::Deserialize;
+//! Measured runs, from the JSON reports of runs and of capacity searches.
 
 use crate::{
-    capacity::step::StepFigures,
-    compare::read::RunFile,
     figures::{real, real_len},
     operator::CommitFigures,
+    report::read::{CapacityFile, RunFile, StepFile},
 };
 
-/// One measured run, in what the model speaks of.
+/// One measured run, in the terms of the model.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ObservedRun {
-    /// What it was, for the reader.
+pub(super) struct ObservedRun {
+    /// Description.
     pub name: String,
-    /// How long.
+    /// Duration in seconds.
     pub elapsed_s: f64,
     /// Sessions opened.
     pub logins: f64,
-    /// Applications handed in, drafts included.
+    /// Applications submitted, and drafts.
     pub submissions: f64,
     /// Reads, estimates and leaves.
     pub reads: f64,
-    /// New connections, as far as they are known.
+    /// New connections, where the report counts them.
     pub handshakes: f64,
     /// CPU seconds of the server.
     pub server_cpu_s: Option<f64>,
     /// CPU seconds of the generator.
     pub generator_cpu_s: f64,
-    /// CPU seconds of all else on the machine.
+    /// CPU seconds of all other processes.
     pub neighbours_cpu_s: f64,
     /// Cores of the machine.
     pub cores: f64,
@@ -36,41 +33,36 @@ pub struct ObservedRun {
     pub commits: Option<CommitFigures>,
     /// Bytes that the server wrote.
     pub written_bytes: Option<f64>,
-    /// Half of the submissions took no longer.
+    /// Median of submissions.
     pub submit_p50_ms: f64,
 }
 
 /// Measured runs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Observed {
-    /// In their order.
+pub(super) struct Observed {
+    /// The runs in order.
     pub runs: Vec<ObservedRun>,
 }
 
-#[derive(Deserialize)]
-struct CapacityFile {
-    machine: crate::machine::Machine,
-    steps: Vec<StepFigures>,
-}
-
 impl Observed {
-    /// What the JSON report of a run or of a search tells; `None` if it is neither.
+    /// Parses the JSON report of a run or of a search; `None` if it is neither.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         if let Ok(run) = serde_json::from_str::<RunFile>(text) {
             return Some(Self { runs: vec![of_run(&run)] });
         }
         let search: CapacityFile = serde_json::from_str(text).ok()?;
         let cores = real_len(search.machine.cores);
-        // A step that broke measured a queue, not a cost.
-        let held = search.steps.iter().filter(|step| step.held());
+        // Leaves out steps that broke: they measured queues, not costs.
+        let held = search.steps.iter().filter(|step| step.broken.is_empty());
         Some(Self { runs: held.map(|step| of_step(step, cores)).collect() })
     }
 
-    /// Fixed milliseconds and microseconds a record of the line through the runs' commits, by least squares; `None` without
-    /// three runs whose batches differ by half at least.
+    /// The cost of a commit by least squares: fixed milliseconds, and microseconds for each record.
+    ///
+    /// `None` with fewer than three runs, or when their batch sizes differ by less than half.
     #[must_use]
-    pub fn commit_line(&self) -> Option<(f64, f64)> {
+    pub(super) fn commit_line(&self) -> Option<(f64, f64)> {
         let points: Vec<(f64, f64)> = self
             .runs
             .iter()
@@ -94,9 +86,9 @@ impl Observed {
         (fixed_ms > 0.0).then_some((fixed_ms, 1000.0 * slope_ms))
     }
 
-    /// The fixed milliseconds of a commit on average, when a record costs `record_us`.
+    /// Mean fixed milliseconds of a commit, if a record costs `record_us`.
     #[must_use]
-    pub fn commit_mean_ms(&self, record_us: f64) -> Option<f64> {
+    pub(super) fn commit_mean_ms(&self, record_us: f64) -> Option<f64> {
         let all = self.runs.iter().filter_map(|run| run.commits);
         let sum = all.fold(CommitFigures::default(), |sum, one| CommitFigures {
             count: sum.count + one.count,
@@ -107,9 +99,9 @@ impl Observed {
         (sum.count > 0.5 && fixed_ms > 0.0).then_some(fixed_ms)
     }
 
-    /// Bytes written for one submission.
+    /// Mean bytes written for a submission.
     #[must_use]
-    pub fn written_bytes(&self) -> Option<f64> {
+    pub(super) fn written_bytes(&self) -> Option<f64> {
         let known = self.runs.iter().filter_map(|run| Some((run.written_bytes?, run.submissions)));
         let (bytes, submissions) =
             known.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
@@ -126,7 +118,7 @@ fn of_run(run: &RunFile) -> ObservedRun {
         logins: count(&["enter"]),
         submissions: real(run.receipts.count) + count(&["draft"]),
         reads: count(&["read", "estimate", "leave"]),
-        // Kept connections are opened once; those of a share of the sessions are not told apart in a report.
+        // A report does not count new connections; those of a pool are few.
         handshakes: 0.0,
         server_cpu_s: server.map(|server| server.cpu_s),
         generator_cpu_s: run.cpu.generator_s,
@@ -138,7 +130,7 @@ fn of_run(run: &RunFile) -> ObservedRun {
     }
 }
 
-fn of_step(step: &StepFigures, cores: f64) -> ObservedRun {
+fn of_step(step: &StepFile, cores: f64) -> ObservedRun {
     ObservedRun {
         name: format!("capacity step at {:.1} a second", step.rate),
         elapsed_s: step.elapsed_s,

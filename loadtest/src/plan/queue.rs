@@ -1,13 +1,13 @@
-//! Waiting in front of cores and of the ledger: the two queues of the model.
+//! The two queues of the model: in front of the cores, and in front of the ledger.
 
-/// What the Erlang formula is summed up to; no machine has more cores.
-pub const CORES_MAX: u32 = 4096;
+/// Most cores for which the Erlang formula is computed; no machine has more.
+pub(super) const CORES_MAX: u32 = 4096;
 
-/// The chance that somebody who comes must wait in M/M/c with `load` erlangs offered to `cores`; 1 when they cannot keep up.
+/// The probability that an arrival waits in M/M/c with `load` erlangs on `cores`; 1 when they cannot keep up.
 ///
-/// Erlang 1917 (formula C), by the recurrence of formula B, which does not overflow.
+/// Erlang's formula C (1917), by the recurrence of formula B, which does not overflow.
 #[must_use]
-pub fn erlang_c(cores: u32, load: f64) -> f64 {
+pub(super) fn erlang_c(cores: u32, load: f64) -> f64 {
     let servers = f64::from(cores);
     if load >= servers {
         return 1.0;
@@ -22,12 +22,12 @@ pub fn erlang_c(cores: u32, load: f64) -> f64 {
 
 /// The mean wait in M/G/c, in the unit of `service`; infinite when the cores cannot keep up.
 ///
-/// The approximation of Allen and Cunneen for Poisson arrivals (A. O. Allen, *Probability, Statistics and
-/// Queueing Theory*, 2nd ed. 1990, section 5.3): the wait of M/M/c by (1 + cv²)/2, where `cv2` is the squared
-/// coefficient of variation of the service times: 0 gives M/D/c, 1 gives M/M/c. Exact for one core (Pollaczek and
-/// Khinchine).
+/// Multiplies the wait of M/M/c by (1 + cv²)/2, where `cv2` is the squared coefficient of variation of the service
+/// times: 0 gives M/D/c, 1 gives M/M/c. Exact for one core (Pollaczek and Khinchine). This is the approximation of
+/// Allen and Cunneen for Poisson arrivals (A. O. Allen, *Probability, Statistics and Queueing Theory*, 2nd ed. 1990,
+/// section 5.3).
 #[must_use]
-pub fn wait_mgc(cores: u32, load: f64, service: f64, cv2: f64) -> f64 {
+pub(super) fn wait_mgc(cores: u32, load: f64, service: f64, cv2: f64) -> f64 {
     let spare = f64::from(cores) - load;
     if spare <= 0.0 {
         return f64::INFINITY;
@@ -35,42 +35,43 @@ pub fn wait_mgc(cores: u32, load: f64, service: f64, cv2: f64) -> f64 {
     erlang_c(cores, load) * service / spare * (1.0 + cv2) / 2.0
 }
 
-/// What commits cost, and how long the ledger lets them gather.
+/// Costs of commits, and how long the ledger waits to fill a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CommitCosts {
-    /// Fixed time of one, milliseconds.
+pub(super) struct CommitCosts {
+    /// Fixed time of a commit, milliseconds.
     pub fixed_ms: f64,
-    /// Time for each application in it, milliseconds.
+    /// Time for each application in a commit, milliseconds.
     pub record_ms: f64,
-    /// How long a batch waits for company under load, milliseconds.
+    /// How long a batch waits for more applications under load, milliseconds.
     pub wait_ms: f64,
-    /// How long decisions wait for applications to be written with, milliseconds.
+    /// How long decisions wait to share a commit with applications, milliseconds.
     pub ruling_wait_ms: f64,
-    /// Applications in one at most.
+    /// Most applications of a commit.
     pub records_max: f64,
 }
 
 /// The ledger's commits at one rate.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Commits {
+pub(super) struct Commits {
     /// Commits a second, those of decisions alone included.
     pub per_s: f64,
-    /// Share of the time in which one is under way; above 1 it cannot keep up.
+    /// Share of the time with a commit in progress; 1 or more when the ledger cannot keep up.
     pub busy: f64,
-    /// Applications of one that holds some.
+    /// Mean applications of a commit that contains any.
     pub records: f64,
-    /// From handing an application in to its being durable, on average, milliseconds.
+    /// Mean time from submitting an application until it is durable, milliseconds.
     pub mean_ms: f64,
 }
 
 /// Group commit at `per_s` applications a second.
 ///
-/// While one commit is under way the next batch gathers, and under load it waits a little for company: a batch holds
-/// whoever came meanwhile, one at least: n = max(1, λ(F + w) / (1 − λr)). Whoever comes while a commit is under way
-/// (with chance `busy`) waits for half of it, then for the company, then for its own. Decisions ride along with the next
-/// applications; those that none joins within their wait (a chance of exp(−λw') for Poisson arrivals) are commits of their own.
+/// While a commit is in progress the next batch collects, and under load it waits a little longer. A batch holds the
+/// arrivals of that time, at least one: n = max(1, λ(F + w) / (1 − λr)). An application that arrives during a commit
+/// (probability `busy`) waits for half of it, then for the batch to fill, then for its own commit. Decisions share the
+/// commit of the next applications; when none arrives within their wait (probability exp(−λw') for Poisson arrivals),
+/// they take a commit of their own.
 #[must_use]
-pub fn group_commit(per_s: f64, costs: &CommitCosts) -> Commits {
+pub(super) fn group_commit(per_s: f64, costs: &CommitCosts) -> Commits {
     let CommitCosts { fixed_ms, record_ms, wait_ms, ruling_wait_ms, records_max: most } = *costs;
     let arrivals = per_s / 1000.0;
     let full = arrivals * (fixed_ms / most + record_ms);

@@ -1,17 +1,16 @@
-//! A plan, and the model beside measured runs, for the terminal; every assumption is printed.
+//! A plan, or the comparison with measured runs, as text for the terminal; prints every assumption.
 
 use std::fmt::{self, Formatter};
 
 use super::{
-    Plan,
     measurements::Measurements,
-    model::{Checked, application_cpu_us},
+    model::{Checked, Plan, application_cpu_us},
 };
 use crate::figures::{grouped, millis_text, whole};
 
-/// The measurements as TOML, to be changed and given back.
+/// The costs as TOML, to edit and pass to `--measurements`.
 #[must_use]
-pub fn measurements(costs: &Measurements) -> String {
+pub(super) fn measurements(costs: &Measurements) -> String {
     let value = serde_json::to_value(costs).unwrap_or_default();
     fmt::from_fn(|out| {
         // A JSON string is a TOML basic string, and a JSON number a TOML number.
@@ -23,7 +22,7 @@ pub fn measurements(costs: &Measurements) -> String {
 
 /// The plan.
 #[must_use]
-pub fn plan(plan: &Plan) -> String {
+pub(super) fn plan(plan: &Plan) -> String {
     fmt::from_fn(|out| write_plan(plan, out)).to_string()
 }
 
@@ -31,7 +30,7 @@ fn write_plan(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
     let (demand, machine) = (&plan.demand, &plan.machine);
     writeln!(
         out,
-        "{:>12}{:>10}{:>10}{:>8}{:>10}{:>9}{:>10}{:>12}{:>9}{:>10}{:>10}  machines by",
+        "{:>12}{:>10}{:>10}{:>8}{:>10}{:>9}{:>10}{:>12}{:>9}{:>10}{:>10}  limited by",
         "applications",
         "busy",
         "machines",
@@ -54,7 +53,7 @@ fn write_plan(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
         "busy each",
         "a commit",
         "each",
-        "in all",
+        "total",
         "GiB each",
         "ms",
         "ms",
@@ -79,8 +78,8 @@ fn write_plan(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
     }
     writeln!(
         out,
-        "\na day of {} applications takes {:.1} hours at the peak rate and leaves {:.1} GB on disk; \
-         {} days at {} a second keep {:.1} GB\n",
+        "\na day of {} applications takes {:.1} hours at the peak rate and {:.1} GB on disk; \
+         {} days at {} a second take {:.1} GB\n",
         grouped(whole(demand.day).into()),
         plan.day_at_peak_h,
         plan.day_gb,
@@ -88,7 +87,7 @@ fn write_plan(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
         demand.rate,
         plan.kept_gb
     )?;
-    writeln!(out, "assumed:")?;
+    writeln!(out, "assumptions:")?;
     for line in assumptions(plan) {
         writeln!(out, "  - {line}")?;
     }
@@ -105,25 +104,25 @@ fn assumptions(plan: &Plan) -> Vec<String> {
     vec![
         format!("costs: {}", costs.source),
         format!(
-            "one application is a login, a submission, {} reads and {} new connections: {:.0} us of CPU; wake-ups and small \
-             commits take up to {:.0} % of the cores besides, shared ever better as the rate grows",
+            "each application is a login, a submission, {} reads and {} new connections: {:.0} us of CPU; wake-ups \
+             and small commits take up to {:.0} % of the cores in addition, less for each request at higher rates",
             demand.reads,
             demand.connections,
             application_cpu_us(demand, costs),
             100.0 * costs.cpu_waking_share
         ),
-        format!("at the peak {:.0} % of a machine may be in use", 100.0 * machine.utilisation_max),
+        format!("at the peak at most {:.0} % of each resource is used", 100.0 * machine.utilisation_max),
         format!(
-            "a session stays open for {} s and a connection for {} s (Little's law gives those inside, each with a \
-             lease, of which a server gives {} at most, `gate.leases_max`)",
+            "a session stays open for {} s and a connection for {} s; their number follows from Little's law; each \
+             session holds a lease, of which a server gives at most {} (`gate.leases_max`)",
             demand.session_s, demand.connection_s, costs.leases_max
         ),
-        "cores: M/G/c, the approximation of Allen and Cunneen, on the submission's service time and one \
+        "cores: M/G/c by the approximation of Allen and Cunneen, with the submission's service time and one \
          queue for all cores"
             .to_owned(),
         format!(
-            "commits: one at a time, {} ms and {} us an application, up to {} of them; whoever comes gathers for the \
-             next, which waits {} ms for company under load; decisions wait {} ms to ride along",
+            "commits: one at a time, {} ms and {} us for each application, at most {} of them; later applications \
+             join the next batch, which waits {} ms for more under load; decisions wait {} ms to share a commit",
             costs.commit_fixed_ms,
             costs.commit_record_us,
             costs.commit_records_max,
@@ -131,19 +130,19 @@ fn assumptions(plan: &Plan) -> Vec<String> {
             costs.ruling_wait_ms
         ),
         format!(
-            "disk: {:.0} bytes written and {:.0} kept for one application; {} bytes of memory for its index entry",
+            "disk: {:.0} bytes written and {:.0} kept for each application; {} bytes of memory for its index entry",
             costs.written_bytes, costs.record_bytes, costs.index_bytes
         ),
-        "machines share nothing: people are spread by their fiscal code, each machine has its own ledger, and \
-         nothing is counted for the spreading itself, for copies, or for a machine that is down"
+        "machines share nothing: people are distributed by fiscal code, and each machine has its own ledger; load \
+         balancing, replication and failed machines are not included"
             .to_owned(),
-        "the rows beyond the peak keep ten times, and as many times, the records".to_owned(),
+        "in the rows beyond the peak the records kept grow with the rate".to_owned(),
     ]
 }
 
-/// The model beside measured runs.
+/// The comparison with measured runs.
 #[must_use]
-pub fn check(checked: &[Checked], costs: &Measurements) -> String {
+pub(super) fn check(checked: &[Checked], costs: &Measurements) -> String {
     fmt::from_fn(|out| write_check(checked, costs, out)).to_string()
 }
 
@@ -152,12 +151,7 @@ fn write_check(checked: &[Checked], costs: &Measurements, out: &mut Formatter<'_
     writeln!(
         out,
         "{:>12}  {:<26}{:<26}{:<26}{:<24}{:>10}",
-        "applications",
-        "server cores",
-        "commits busy",
-        "ms a commit",
-        "ms a submission",
-        "neighbours"
+        "applications", "server cores", "commits busy", "ms a commit", "ms a submission", "others"
     )?;
     writeln!(
         out,
@@ -202,7 +196,7 @@ mod tests {
     use crate::plan::measurements::Measurements;
 
     #[test]
-    fn printed_measurements_can_be_given_back() {
+    fn printed_costs_can_be_read_again() {
         let costs = Measurements::built_in();
         let again: Measurements = toml::from_str(&measurements(&costs)).expect("TOML");
         assert_eq!(again, costs);

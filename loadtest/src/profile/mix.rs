@@ -1,22 +1,21 @@
-//! Who comes to the counter: shares of all sessions, and the pauses in which people think.
+//! The mix of sessions: who comes, in shares of all sessions, and the pauses between two steps.
 
 use std::{f64::consts::TAU, time::Duration};
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Page;
+use super::source::Source;
 use crate::schedule::Chance;
 
-/// Lines of one batch at most; a reply with so many receipts stays within what is read.
+/// Most lines of a batch; the reply stays below the largest body that surge reads.
 pub const BATCH_LINES_MAX: u32 = 2000;
-/// A pause is at most so many means long, whatever its distribution draws.
+/// Longest pause, in means.
 const THINK_MEANS_MAX: f64 = 10.0;
-/// Spread of the lognormal pauses; the middle of what web sessions were found to have (a few
-/// people think for very long).
+/// Sigma of lognormal pauses, in the middle of what is reported for web sessions: a few people think for very long.
 const LOGNORMAL_SIGMA: f64 = 1.0;
 
-/// For whom the window must be open.
+/// The audience whose window must be open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Slice {
@@ -24,17 +23,17 @@ pub enum Slice {
     Citizens,
     /// Intermediaries.
     Intermediaries,
-    /// Both at once, as on a weekend that is open to all.
+    /// Both, as on a weekend that is open to all.
     Both,
 }
 
-/// How the pauses between two steps are spread around their mean.
+/// Distribution of the pauses between two steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Spread {
     /// No pauses.
     None,
-    /// All alike.
+    /// Always the mean.
     Fixed,
     /// Exponential.
     Exponential,
@@ -42,23 +41,23 @@ pub enum Spread {
     Lognormal,
 }
 
-/// The pauses between two steps.
+/// Pauses between two steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Think {
-    /// How they are spread.
+    /// Their distribution.
     pub spread: Spread,
     /// Their mean.
     pub mean: Duration,
 }
 
-/// Who comes, in shares of all sessions; without `[mix]` all are plain citizens.
+/// Kinds of sessions, as shares of all sessions; without `[mix]` all are plain citizens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mix {
-    /// For whom the window must be open.
+    /// The audience whose window must be open.
     pub slice: Slice,
-    /// Sessions of intermediaries, each of which hands in one batch.
+    /// Sessions of intermediaries, each with one batch.
     pub intermediaries_share: f64,
-    /// Applications in a batch.
+    /// Applications of a batch.
     pub batch_lines: u32,
     /// Citizens who save a draft before they submit.
     pub drafts_share: f64,
@@ -66,25 +65,25 @@ pub struct Mix {
     pub estimates_share: f64,
     /// Citizens who enter and never finish.
     pub abandoners_share: f64,
-    /// Citizens who close their connection in the middle of the application, once; they come back and submit.
+    /// Citizens who close their connection in the middle of the application once, then submit.
     pub broken_bodies_share: f64,
-    /// Sessions that come back after `impatient_wait` whatever `Retry-After` says.
+    /// Sessions that retry after `impatient_wait`, whatever `Retry-After` says.
     pub impatient_share: f64,
-    /// The wait of those who ignore `Retry-After`.
+    /// Wait of those who ignore `Retry-After`.
     pub impatient_wait: Duration,
-    /// Sessions over a connection of their own, with a full handshake.
+    /// Sessions over a new connection with a full handshake.
     pub new_connections_share: f64,
     /// Sessions over HTTP/2.
     pub http2_share: f64,
-    /// The pauses between two steps.
+    /// Pauses between two steps.
     pub think: Think,
 }
 
-/// What one session is: the same for the same seed and number.
+/// Kind of one session; the same for the same seed and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent draw of the mix")]
 pub struct Role {
-    /// An intermediary with a batch.
+    /// Is an intermediary with a batch.
     pub intermediary: bool,
     /// Saves a draft.
     pub drafts: bool,
@@ -96,9 +95,9 @@ pub struct Role {
     pub breaks_body: bool,
     /// Ignores `Retry-After`.
     pub impatient: bool,
-    /// Comes over a connection of its own.
+    /// Uses a new connection.
     pub own_connection: bool,
-    /// Speaks HTTP/2.
+    /// Uses HTTP/2.
     pub http2: bool,
 }
 
@@ -122,11 +121,11 @@ impl Default for Mix {
 }
 
 impl Mix {
-    /// What session `number` of a run with `seed` is.
+    /// Role of session `number` in a run with `seed`.
     #[must_use]
     pub fn role(&self, seed: u64, number: u64) -> Role {
         let mut chance = Chance::of_session(seed, number);
-        // Every draw is made, so that one share does not move the others' sessions.
+        // Makes every draw, so that changing one share does not change the draws of the others.
         let mut with = |share: f64| chance.uniform() <= share;
         let role = Role {
             intermediary: with(self.intermediaries_share),
@@ -141,7 +140,7 @@ impl Mix {
         Role { abandons: role.abandons && !role.intermediary, ..role }
     }
 
-    /// Receipts that a session of `role` wants.
+    /// Number of receipts that a session of `role` wants.
     #[must_use]
     pub fn receipts_wanted(&self, role: Role) -> u64 {
         match role {
@@ -151,7 +150,7 @@ impl Mix {
         }
     }
 
-    /// Connections of HTTP/1.1 and of HTTP/2 out of `connections`, by their shares, one each at least where the share is not 0.
+    /// Divides `connections` between HTTP/1.1 and HTTP/2 by their shares; at least one for each share that is not 0.
     #[must_use]
     pub fn connections_split(&self, connections: usize) -> (usize, usize) {
         if self.http2_share <= 0.0 {
@@ -174,7 +173,7 @@ impl Think {
             Spread::Fixed => 1.0,
             Spread::Exponential => chance.exponential(),
             Spread::Lognormal => {
-                // Box and Muller 1958; the mean of exp(sigma * normal) is exp(sigma^2 / 2).
+                // Box and Muller 1958. The mean of exp(sigma * normal) is exp(sigma^2 / 2).
                 let normal = (-2.0 * chance.uniform().ln()).sqrt() * (TAU * chance.uniform()).cos();
                 (LOGNORMAL_SIGMA * normal - LOGNORMAL_SIGMA * LOGNORMAL_SIGMA / 2.0).exp()
             }
@@ -183,7 +182,7 @@ impl Think {
     }
 }
 
-/// `[mix]` as it stands in a file; every key may be left out.
+/// `[mix]` as written in a file; every key is optional.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMix {
@@ -203,11 +202,11 @@ pub(super) struct RawMix {
 }
 
 impl RawMix {
-    pub(super) fn checked(&self, page: &Page<'_>, faults: &mut Vec<String>) -> Mix {
+    pub(super) fn checked(&self, source: &Source<'_>, faults: &mut Vec<String>) -> Mix {
         let default = Mix::default();
         let mut share = |value: &Option<Spanned<f64>>| {
             let value = value.as_ref();
-            value.map_or(0.0, |value| page.share(value, faults))
+            value.map_or(0.0, |value| source.share(value, faults))
         };
         let mix = Mix {
             intermediaries_share: share(&self.intermediaries_share),
@@ -223,11 +222,11 @@ impl RawMix {
         };
         let batch_lines = self.batch_lines.as_ref().map_or(mix.batch_lines, |lines| {
             let allowed = 1.0..f64::from(BATCH_LINES_MAX) + 1.0;
-            crate::figures::whole(page.within(lines, allowed, "lines", faults))
+            crate::figures::whole(source.within(lines, allowed, "lines", faults))
         });
         let mut wait = |value: &Option<Spanned<f64>>, default: Duration, allowed| {
             let Some(value) = value else { return default };
-            let ms = page.within(value, allowed, "milliseconds", faults);
+            let ms = source.within(value, allowed, "milliseconds", faults);
             Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default()
         };
         let impatient_wait = wait(&self.impatient_wait_ms, mix.impatient_wait, 1.0..60_001.0);
@@ -236,14 +235,14 @@ impl RawMix {
             mean: wait(&self.think_ms, Duration::ZERO, 1.0..600_001.0),
         };
         if think.spread != Spread::None && think.mean.is_zero() {
-            faults.push(page.at_top("`think` needs its mean, `think_ms`"));
+            faults.push(source.at_top("`think` needs its mean, `think_ms`"));
         }
-        self.check_slice(&mix, page, faults);
+        self.check_slice(&mix, source, faults);
         Mix { batch_lines, impatient_wait, think, ..mix }
     }
 
-    /// A profile says for whom the window must be open, and its sessions must agree.
-    fn check_slice(&self, mix: &Mix, page: &Page<'_>, faults: &mut Vec<String>) {
+    /// Checks that the slice fits the share of intermediaries.
+    fn check_slice(&self, mix: &Mix, source: &Source<'_>, faults: &mut Vec<String>) {
         let wanted = match mix.intermediaries_share {
             share if share <= 0.0 => Slice::Citizens,
             share if share >= 1.0 => Slice::Intermediaries,
@@ -256,13 +255,13 @@ impl RawMix {
                 wanted.name()
             );
             let named = self.slice.as_ref().map(Spanned::span);
-            faults.push(named.map_or_else(|| page.at_top(&what), |at| page.fault(at, &what)));
+            faults.push(named.map_or_else(|| source.at_top(&what), |at| source.fault(at, &what)));
         }
     }
 }
 
 impl Slice {
-    /// As a profile writes it.
+    /// Name in a profile.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

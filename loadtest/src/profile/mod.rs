@@ -1,23 +1,24 @@
-//! A profile: what a run offers, how its citizens behave and which figures it must reach.
+//! A profile: the load of a run, how its citizens behave, and the thresholds it must reach.
 
 mod mix;
+mod source;
 
 use std::{ops::Range, time::Duration};
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use self::mix::RawMix;
 pub use self::mix::{BATCH_LINES_MAX, Mix, Role, Slice, Spread, Think};
+use self::{mix::RawMix, source::Source};
 use crate::{
     figures::whole,
     schedule::{Curve, Phase, Spacing},
 };
 
-/// The most sessions one run may hold; the schedule's starts alone take 16 bytes each.
+/// Most sessions of a run; the schedule takes 16 bytes for each.
 pub const SESSIONS_MAX: u32 = 10_000_000;
 
-/// The built-in profiles: name and text.
+/// The built-in profiles, as name and text.
 pub const BUILT_IN: [(&str, &str); 8] = [
     ("steady", include_str!("../../profiles/steady.toml")),
     ("opening", include_str!("../../profiles/opening.toml")),
@@ -32,85 +33,85 @@ pub const BUILT_IN: [(&str, &str); 8] = [
 /// A checked profile.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// Its built-in name or the path it was read from.
+    /// Built-in name, or path of the file.
     pub name: String,
-    /// One line about what it stands for.
+    /// What it stands for, in one line.
     pub about: String,
-    /// Seed of the arrivals and of every jitter.
+    /// Seed of all random draws.
     pub seed: u64,
-    /// What is offered.
+    /// The load.
     pub offer: Offer,
-    /// Who comes.
+    /// Kinds of sessions.
     pub mix: Mix,
     /// How each citizen behaves.
     pub citizen: CitizenPlan,
-    /// How long sessions under way may go on after the last start.
+    /// Time that open sessions have to finish after the last start.
     pub drain_max: Duration,
-    /// What the run must reach.
+    /// Thresholds that the run must reach.
     pub thresholds: Thresholds,
 }
 
-/// What a run offers.
+/// The load of a run.
 #[derive(Clone, Debug)]
 pub enum Offer {
-    /// Starts fixed beforehand, whatever the server does.
+    /// Starts are fixed beforehand, whatever the server does.
     Open {
         /// Rates over time.
         curve: Curve,
-        /// How arrivals lie within a rate.
+        /// Distribution of the arrivals within a rate.
         spacing: Spacing,
     },
-    /// Workers as fast as the server answers: throughput, not latency.
+    /// Workers send as fast as the server answers: measures throughput, not latency.
     Closed {
-        /// How many sessions are entered beforehand and submit once each.
+        /// Sessions, all opened beforehand; each submits once.
         sessions: u32,
     },
 }
 
-/// Over which connection a citizen comes; a `new_connections_share` in `[mix]` stands between the two.
+/// The connection that a citizen uses; `new_connections_share` in `[mix]` mixes the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum ConnectionUse {
-    /// Whichever is free: no handshake, as little work for the generator as can be.
+    /// Any free connection of the pool: no handshake, least work for the generator.
     Shared,
-    /// One of its own with a full handshake, as in life.
+    /// A new connection with a full handshake, as in reality.
     Own,
 }
 
-/// How a citizen behaves at the counter; every wait and every repetition has its bound here.
+/// How a citizen behaves; bounds every wait and every repetition.
 #[derive(Clone, Debug)]
 pub struct CitizenPlan {
-    /// How often the receipt is read until it is decided; 0 does not read at all.
+    /// Most reads until the application is decided; 0 does not read.
     pub polls_max: u32,
-    /// The wait between two reads.
+    /// Wait between two reads.
     pub poll_wait: Duration,
-    /// Whether the session is ended at the end.
+    /// True to delete the session at the end.
     pub leave: bool,
-    /// How often a step is tried again after a refusal or a broken connection.
+    /// Most retries of a step after a refusal or a broken connection.
     pub retries_max: u32,
-    /// The longest `Retry-After` that is obeyed; a longer one ends the session as refused.
+    /// Longest `Retry-After` that is obeyed; a longer one ends the session as refused.
     pub retry_wait_max: Duration,
-    /// Whether a citizen whose session is gone (401) enters again and goes on, as people do after a restart.
+    /// True to enter again when the session is lost (401), as people do after a restart.
     pub enter_again: bool,
-    /// How long a reply may take before the request is cancelled with its connection.
+    /// Longest wait for a reply; then the request is cancelled and its connection closed.
     pub reply_wait_max: Duration,
 }
 
-/// What a run must reach; `None` asks nothing.
+/// Thresholds that a run must reach; `None` is not checked.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
-    /// Longest 99th percentile of a submission, in milliseconds.
+    /// Longest 99th percentile of submissions, in milliseconds.
     pub p99_submit_ms_max: Option<f64>,
-    /// Longest 99th percentile of a whole session, in milliseconds.
+    /// Longest 99th percentile of whole sessions, in milliseconds.
     pub p99_session_ms_max: Option<f64>,
-    /// Most sessions that may fail (a refusal that says when to come back is not a failure).
+    /// Most failed sessions; a refusal with `Retry-After` is not a failure.
     pub failures_max: Option<u64>,
-    /// Least share of the offered sessions that must have their receipt within `timely_ms`.
+    /// Least share of the receipts wanted that must arrive within `timely_ms`.
     pub goodput_min: Option<f64>,
     /// Least receipts a second over the run.
     pub receipts_per_s_min: Option<f64>,
-    /// What counts as in time for a submission, in milliseconds.
+    /// Longest latency of a timely submission, in milliseconds.
     #[serde(default = "timely_ms_default")]
     pub timely_ms: u64,
 }
@@ -119,13 +120,13 @@ fn timely_ms_default() -> u64 {
     1000
 }
 
-/// Faults of a profile, each with file, line, key and what is allowed.
+/// Faults of a profile, each with file, line, key and the allowed values.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct ProfileFaults(Vec<String>);
 
 impl Profile {
-    /// How long its schedule is; a closed loop has none.
+    /// Length of its schedule; 0 for a closed loop.
     #[must_use]
     pub fn length(&self) -> Duration {
         match &self.offer {
@@ -134,28 +135,28 @@ impl Profile {
         }
     }
 
-    /// The built-in profile of that name.
+    /// The built-in profile named `name`.
     #[must_use]
     pub fn built_in(name: &str) -> Option<Result<Self, ProfileFaults>> {
         let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
         Some(Self::parse(name, text))
     }
 
-    /// A profile from its text; `name` stands for the file in every fault.
+    /// Parses a profile; `name` is the file's name in every fault.
     ///
     /// # Errors
     ///
-    /// All values out of their range at once; a fault of the form (unknown key, wrong type) alone.
+    /// All values out of range together; or the first unknown key or wrong type.
     pub fn parse(name: &str, text: &str) -> Result<Self, ProfileFaults> {
-        let page = Page { name, text };
+        let source = Source { name, text };
         let raw: RawProfile = toml::from_str(text).map_err(|error| {
-            ProfileFaults(vec![page.fault(error.span().unwrap_or(0..0), error.message())])
+            ProfileFaults(vec![source.fault(error.span().unwrap_or(0..0), error.message())])
         })?;
         let mut faults = Vec::new();
-        let offer = raw.offer(&page, &mut faults);
-        let mix = raw.mix(&page, &mut faults);
-        let citizen = raw.citizen.checked(&page, &mut faults);
-        let drain_s = page.within(&raw.drain_s_max, 0.0..86_401.0, "seconds", &mut faults);
+        let offer = raw.offer(&source, &mut faults);
+        let mix = raw.mix(&source, &mut faults);
+        let citizen = raw.citizen.checked(&source, &mut faults);
+        let drain_s = source.within(&raw.drain_s_max, 0.0..86_401.0, "seconds", &mut faults);
         match offer {
             Some(offer) if faults.is_empty() => Ok(Self {
                 name: name.to_owned(),
@@ -169,53 +170,6 @@ impl Profile {
             }),
             _ => Err(ProfileFaults(faults)),
         }
-    }
-}
-
-/// The text that faults point into.
-#[derive(Clone, Copy)]
-struct Page<'a> {
-    name: &'a str,
-    text: &'a str,
-}
-
-impl Page<'_> {
-    fn fault(&self, at: Range<usize>, what: &str) -> String {
-        let before = self.text.get(..at.start).unwrap_or_default();
-        let number = before.matches('\n').count() + 1;
-        let line = self.text.lines().nth(number - 1).unwrap_or_default();
-        let key = line.split('=').next().unwrap_or_default().trim();
-        let what = what.trim_end().replace('\n', "; ");
-        format!("{}, line {number}, `{key}`: {what}", self.name)
-    }
-
-    fn at_top(&self, what: &str) -> String {
-        format!("{}, [mix]: {what}", self.name)
-    }
-
-    fn share(&self, value: &Spanned<f64>, faults: &mut Vec<String>) -> f64 {
-        let given = *value.get_ref();
-        if !(0.0..=1.0).contains(&given) {
-            let what = format!("{given} is not allowed; a share from 0 to 1 is");
-            faults.push(self.fault(value.span(), &what));
-        }
-        given
-    }
-
-    fn within(
-        &self,
-        value: &Spanned<f64>,
-        allowed: Range<f64>,
-        unit: &str,
-        faults: &mut Vec<String>,
-    ) -> f64 {
-        let given = *value.get_ref();
-        if !allowed.contains(&given) {
-            let Range { start, end } = allowed;
-            let what = format!("{given} is not allowed; from {start} to below {end} {unit} is");
-            faults.push(self.fault(value.span(), &what));
-        }
-        given
     }
 }
 
@@ -267,57 +221,58 @@ struct RawCitizen {
 }
 
 impl RawProfile {
-    /// Who comes; `connection = "own"` is the same as a `new_connections_share` of 1.
-    fn mix(&self, page: &Page<'_>, faults: &mut Vec<String>) -> Mix {
-        let mut mix = self.mix.checked(page, faults);
+    /// The mix; `connection = "own"` means a `new_connections_share` of 1.
+    fn mix(&self, source: &Source<'_>, faults: &mut Vec<String>) -> Mix {
+        let mut mix = self.mix.checked(source, faults);
         if matches!(self.r#loop.get_ref(), Loop::Closed) && mix != Mix::default() {
-            faults.push(page.at_top("a closed loop times plain submissions: no [mix] is allowed"));
+            faults
+                .push(source.at_top("a closed loop only times submissions: [mix] is not allowed"));
         }
         if *self.citizen.connection.get_ref() == ConnectionUse::Own {
             if mix.new_connections_share > 0.0 {
-                let what = "either \"own\" or a `new_connections_share`, not both";
-                faults.push(page.fault(self.citizen.connection.span(), what));
+                let what = "allowed is either \"own\" or a `new_connections_share`, not both";
+                faults.push(source.fault(self.citizen.connection.span(), what));
             }
             mix.new_connections_share = 1.0;
         }
         mix
     }
 
-    fn offer(&self, page: &Page<'_>, faults: &mut Vec<String>) -> Option<Offer> {
+    fn offer(&self, source: &Source<'_>, faults: &mut Vec<String>) -> Option<Offer> {
         let at = self.r#loop.span();
         match (self.r#loop.get_ref(), &self.sessions) {
             (Loop::Closed, Some(sessions)) if self.phase.is_empty() => {
                 let connection = &self.citizen.connection;
                 if *connection.get_ref() == ConnectionUse::Own {
-                    let what = "a closed loop keeps its connections: only \"shared\" is allowed";
-                    faults.push(page.fault(connection.span(), what));
+                    let what = "allowed is \"shared\": a closed loop keeps its connections open";
+                    faults.push(source.fault(connection.span(), what));
                 }
                 let allowed = 1.0..f64::from(SESSIONS_MAX) + 1.0;
-                let given = page.within(sessions, allowed, "sessions", faults);
+                let given = source.within(sessions, allowed, "sessions", faults);
                 Some(Offer::Closed { sessions: whole(given) })
             }
             (Loop::Open, None) if !self.phase.is_empty() => {
                 let phases = self
                     .phase
                     .iter()
-                    .filter_map(|raw| raw.get_ref().checked(page, raw.span(), faults));
+                    .filter_map(|raw| raw.get_ref().checked(source, raw.span(), faults));
                 let curve = Curve::new(phases.collect());
                 if curve.sessions_expected() > f64::from(SESSIONS_MAX) {
-                    let what = format!("the phases hold more than {SESSIONS_MAX} sessions");
-                    faults.push(page.fault(at, &what));
+                    let what = format!("the phases have more than {SESSIONS_MAX} sessions");
+                    faults.push(source.fault(at, &what));
                 } else if faults.is_empty() && curve.peak() <= 0.0 {
-                    faults.push(page.fault(at, "no phase offers anything"));
+                    faults.push(source.fault(at, "all phases have a rate of 0"));
                 }
                 Some(Offer::Open { curve, spacing: self.spacing.unwrap_or(Spacing::Poisson) })
             }
             (Loop::Closed, _) => {
-                faults.push(page.fault(at, "a closed loop takes `sessions` and no [[phase]]"));
+                faults.push(source.fault(at, "a closed loop needs `sessions` and no [[phase]]"));
                 None
             }
             (Loop::Open, _) => {
-                faults.push(page.fault(
+                faults.push(source.fault(
                     at,
-                    "an open loop takes one [[phase]] or more and no top-level `sessions`",
+                    "an open loop needs at least one [[phase]] and no top-level `sessions`",
                 ));
                 None
             }
@@ -328,19 +283,19 @@ impl RawProfile {
 impl RawPhase {
     fn checked(
         &self,
-        page: &Page<'_>,
+        source: &Source<'_>,
         at: Range<usize>,
         faults: &mut Vec<String>,
     ) -> Option<Phase> {
-        let duration_s = page.within(&self.duration_s, 0.001..1e7, "seconds", faults);
+        let duration_s = source.within(&self.duration_s, 0.001..1e7, "seconds", faults);
         let rate = match (&self.rate, &self.sessions) {
-            (Some(rate), None) => page.within(rate, 0.0..1e6, "sessions a second", faults),
+            (Some(rate), None) => source.within(rate, 0.0..1e6, "sessions a second", faults),
             (None, Some(sessions)) => {
                 let allowed = 0.0..f64::from(SESSIONS_MAX) + 1.0;
-                page.within(sessions, allowed, "sessions", faults) / duration_s
+                source.within(sessions, allowed, "sessions", faults) / duration_s
             }
             _ => {
-                faults.push(page.fault(at, "a phase takes either `rate` or `sessions`"));
+                faults.push(source.fault(at, "a phase needs either `rate` or `sessions`"));
                 return None;
             }
         };
@@ -349,9 +304,9 @@ impl RawPhase {
 }
 
 impl RawCitizen {
-    fn checked(&self, page: &Page<'_>, faults: &mut Vec<String>) -> CitizenPlan {
+    fn checked(&self, source: &Source<'_>, faults: &mut Vec<String>) -> CitizenPlan {
         let mut wait = |value: &Spanned<f64>, scale: f64, allowed, unit| {
-            let given = page.within(value, allowed, unit, faults);
+            let given = source.within(value, allowed, unit, faults);
             Duration::try_from_secs_f64(given * scale).unwrap_or_default()
         };
         CitizenPlan {
@@ -405,8 +360,14 @@ mod tests {
             .replace("rate = 100", "rate = -1")
             .replace("poll_wait_ms = 250", "poll_wait_ms = 0");
         let fault = fault_of(&text);
-        assert!(fault.contains("own.toml, line 12, `rate`: -1 is not allowed; from 0"), "{fault}");
-        assert!(fault.contains("line 17, `poll_wait_ms`: 0 is not allowed; from 1"), "{fault}");
+        assert!(
+            fault.contains("own.toml, line 12, `rate`: -1 is not allowed; allowed is 0 to"),
+            "{fault}"
+        );
+        assert!(
+            fault.contains("line 17, `poll_wait_ms`: 0 is not allowed; allowed is 1 to"),
+            "{fault}"
+        );
     }
 
     #[test]
@@ -422,7 +383,10 @@ mod tests {
         let profile = Profile::parse("own.toml", &right).expect("right");
         assert!((profile.mix.drafts_share - 0.2).abs() < f64::EPSILON);
         let fault = fault_of(&mixed("drafts_share = 1.2"));
-        assert!(fault.contains("`drafts_share`: 1.2 is not allowed; a share from 0"), "{fault}");
+        assert!(
+            fault.contains("`drafts_share`: 1.2 is not allowed; allowed is a share from 0"),
+            "{fault}"
+        );
         let fault = fault_of(&mixed("intermediaries_share = 0.5"));
         assert!(fault.contains("needs the slice \"both\""), "{fault}");
         let fault = fault_of(&mixed("think = \"fixed\""));
@@ -436,6 +400,6 @@ mod tests {
         let fault = fault_of(&STEADY.replace("rate = 100", "rate = 100\nsessions = 5"));
         assert!(fault.contains("either `rate` or `sessions`"), "{fault}");
         let fault = fault_of(&STEADY.replace("loop = \"open\"", "loop = \"closed\""));
-        assert!(fault.contains("a closed loop takes `sessions`"), "{fault}");
+        assert!(fault.contains("a closed loop needs `sessions`"), "{fault}");
     }
 }

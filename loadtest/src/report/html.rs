@@ -1,4 +1,4 @@
-//! The report to keep: one HTML file that needs nothing but itself.
+//! The report as a self-contained HTML page.
 
 use std::{
     collections::BTreeMap,
@@ -6,7 +6,7 @@ use std::{
     io,
 };
 
-use super::{CLOSED_LOOP_NOTE, plots};
+use super::{plots, text::CLOSED_LOOP_NOTE};
 use crate::{
     figures::{grouped, millis_text, real},
     summary::{LatencyRow, ServerFigures, Summary},
@@ -37,7 +37,7 @@ struct Plots {
     curves: String,
 }
 
-/// The head of a page and its first paragraph; `title` and `about` are told as text.
+/// Begins a page with its head and first paragraph; escapes `title` and `about`.
 pub(crate) fn begin_page(page: &mut String, title: &str, about: &str) -> fmt::Result {
     let title = escaped(title);
     write!(
@@ -70,14 +70,14 @@ fn write_page(page: &mut String, summary: &Summary, plots: &Plots) -> fmt::Resul
 fn verdict(page: &mut String, summary: &Summary) -> fmt::Result {
     let Verdict { passed, invalid, checks } = &summary.verdict;
     if summary.about.partial {
-        page.write_str("<p class=\"bad\">Partial: stopped before its end.</p>\n")?;
+        page.write_str("<p class=\"bad\">Partial: the run was stopped before its end.</p>\n")?;
     }
-    let (class, word) = if *passed { ("verdict", "Passed") } else { ("verdict bad", "Not passed") };
+    let (class, word) = if *passed { ("verdict", "Passed") } else { ("verdict bad", "Failed") };
     write!(page, "<div class=\"{class}\"><strong>{word}.</strong> ")?;
     let owners = &summary.owners;
     write!(
         page,
-        "{} owner checks, {} crossovers, {} doubled receipts.",
+        "{} owner checks, {} crossovers, {} duplicate receipts.",
         grouped(owners.checked),
         grouped(owners.crossovers),
         grouped(summary.receipts.doubled)
@@ -95,7 +95,7 @@ fn verdict(page: &mut String, summary: &Summary) -> fmt::Result {
     }
     table(page, "Thresholds of the profile", &["threshold", "allowed", "measured", ""])?;
     for check in checks {
-        let held = if check.holds { "holds" } else { "broken" };
+        let held = if check.holds { "ok" } else { "failed" };
         let figures = [format!("{:.3}", check.allowed), format!("{:.3}", check.measured)];
         row(page, check.name, &[&figures[0], &figures[1], held])?;
     }
@@ -105,24 +105,31 @@ fn verdict(page: &mut String, summary: &Summary) -> fmt::Result {
 fn sessions(page: &mut String, summary: &Summary) -> fmt::Result {
     let sessions = &summary.sessions;
     page.write_str("<h2>Sessions</h2>\n")?;
-    table(page, "How they ended", &["", "sessions", "by reason"])?;
+    table(page, "Sessions by ending", &["", "sessions", "by reason"])?;
     let total = |by_reason: &BTreeMap<String, u64>| grouped(by_reason.values().sum());
     row(page, "offered", &[&grouped(sessions.offered), ""])?;
     row(page, "served", &[&grouped(sessions.served), ""])?;
     row(page, "refused", &[&total(&sessions.refused), &reasons(&sessions.refused)])?;
     row(page, "failed", &[&total(&sessions.failed), &reasons(&sessions.failed)])?;
     row(page, "crossed", &[&grouped(sessions.crossed), ""])?;
-    row(page, "gave up by their own will", &[&grouped(sessions.abandoned), ""])?;
+    row(page, "gave up, as the profile asks", &[&grouped(sessions.abandoned), ""])?;
     row(page, "unfinished", &[&grouped(sessions.unfinished), ""])?;
     row(page, "not started", &[&grouped(sessions.overflowed), ""])?;
     row(page, "requests retried", &[&total(&summary.retried), &reasons(&summary.retried)])?;
-    row(page, "told to wait in the waiting room", &[&grouped(summary.told_to_wait), ""])?;
+    row(
+        page,
+        "replies that said to wait in the waiting room",
+        &[&grouped(summary.told_to_wait), ""],
+    )?;
     row(page, "requests that waited for a connection", &[&grouped(summary.connection_waits), ""])?;
     let conducts = &summary.conducts;
     for (name, count) in [
-        ("hung up in the middle of an application, then came back", conducts.cut_short),
-        ("came back before Retry-After was over", conducts.impatient),
-        ("entered again because the session was gone", conducts.entered_again),
+        (
+            "closed the connection in the middle of an application, then submitted again",
+            conducts.cut_short,
+        ),
+        ("retried before Retry-After was over", conducts.impatient),
+        ("entered again because the session was lost", conducts.entered_again),
     ] {
         row(page, name, &[&grouped(count), ""])?;
     }
@@ -134,8 +141,8 @@ fn sessions(page: &mut String, summary: &Summary) -> fmt::Result {
     }
     writeln!(
         page,
-        "<p>{} receipts, {:.1} a second; {:.2} % of those wanted came within {} ms \
-         of asking. {} read their decision.</p>",
+        "<p>{} receipts, {:.1} a second; {:.2} % of those wanted arrived within {} ms \
+         of the request. {} sessions read their decision.</p>",
         grouped(receipts.count),
         receipts.per_s,
         100.0 * receipts.goodput,
@@ -154,8 +161,8 @@ fn latencies(page: &mut String, summary: &Summary, curves: &str) -> fmt::Result 
     page.write_str(if summary.about.r#loop == "closed" {
         CLOSED_LOOP_NOTE
     } else {
-        "Open loop: starts were fixed before the run. Entering and the whole session count from \
-         the intended start, a submission from the open session, each with its waits and retries."
+        "Open loop: starts were fixed before the run. The latencies of entering and of the whole session \
+         count from the intended start, that of a submission from its first request; all include waits and retries."
     })?;
     page.write_str("</p>\n")?;
     let head = ["", "count", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms"];
@@ -174,7 +181,7 @@ fn latency_row(page: &mut String, one: &LatencyRow) -> fmt::Result {
 
 fn server_figures(page: &mut String, server: &ServerFigures) -> fmt::Result {
     let balance = &server.balance;
-    page.write_str("<h2>The server's own figures</h2>\n")?;
+    page.write_str("<h2>Metrics of the server</h2>\n")?;
     writeln!(
         page,
         "<p{}>accepted {} {} decided {} + undecided {} + withdrawn before a decision {}</p>",
@@ -188,7 +195,7 @@ fn server_figures(page: &mut String, server: &ServerFigures) -> fmt::Result {
     let commits = &server.commits;
     writeln!(
         page,
-        "<p>{} commits, {:.2} ms and {:.1} records each on average.</p>",
+        "<p>{} commits, on average {:.2} ms and {:.1} records each.</p>",
         commits.count,
         commits.mean_ms(),
         commits.mean_records()
@@ -198,7 +205,7 @@ fn server_figures(page: &mut String, server: &ServerFigures) -> fmt::Result {
         row(page, what, &[&format!("{count}")])?;
     }
     page.write_str("</tbody></table>\n")?;
-    page.write_str("<details><summary>What changed during the run</summary>\n")?;
+    page.write_str("<details><summary>All changes during the run</summary>\n")?;
     table(page, "Metrics", &["sample", "change"])?;
     for (sample, change) in &server.changed {
         row(page, sample, &[&format!("{change}")])?;
@@ -221,13 +228,13 @@ fn ground(page: &mut String, summary: &Summary) -> fmt::Result {
             ),
         ),
         ("campaign", about.campaign.clone()),
-        ("took", format!("{:.1} s", about.elapsed_s)),
+        ("duration", format!("{:.1} s", about.elapsed_s)),
         ("processor", format!("{} x {}", about.machine.cores, about.machine.cpu)),
         ("kernel", about.machine.kernel.clone()),
         (
-            "CPU used meanwhile",
+            "CPU time during the run",
             format!(
-                "generator {:.1} s, all others {:.1} s, steal {:.1} s",
+                "generator {:.1} s, other processes {:.1} s, steal {:.1} s",
                 cpu.generator_s, cpu.others_s, cpu.steal_s
             ),
         ),
@@ -235,13 +242,13 @@ fn ground(page: &mut String, summary: &Summary) -> fmt::Result {
     let process = summary.server_process.map(|server| {
         let receipts = real(summary.receipts.count.max(1));
         let fact = format!(
-            "CPU {:.1} s ({:.0} us a receipt), wrote {:.1} MB, holds {:.0} MB",
+            "CPU {:.1} s ({:.0} us a receipt), {:.1} MB written, {:.0} MB resident",
             server.cpu_s,
             1e6 * server.cpu_s / receipts,
             real(server.written_bytes) / 1e6,
             real(server.resident_bytes) / 1e6
         );
-        ("server's process", fact)
+        ("server process", fact)
     });
     for (name, fact) in facts.iter().chain(&process) {
         writeln!(
@@ -275,7 +282,7 @@ fn reasons(by_reason: &BTreeMap<String, u64>) -> String {
     listed.join(", ")
 }
 
-/// Text that came from outside, such as a server's problem slug, as harmless HTML.
+/// Escapes text from outside, such as a problem slug of the server, for HTML.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

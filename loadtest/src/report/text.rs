@@ -1,15 +1,18 @@
-//! The summary on standard output: the worst first, the verdict last.
+//! The summary as text for the terminal: crossovers first, the verdict last.
 
 use std::{
     collections::BTreeMap,
     fmt::{self, Display, Formatter},
 };
 
-use super::CLOSED_LOOP_NOTE;
 use crate::{
     figures::{grouped, millis_text, real},
     summary::{LatencyRow, Summary},
 };
+
+/// Warning that must accompany the latencies of a closed loop.
+pub(super) const CLOSED_LOOP_NOTE: &str = "Closed loop: each worker waits for its reply before it sends again. This \
+measures throughput; it does not show how long citizens who arrive independently would wait.";
 
 /// A summary as text.
 #[derive(Debug)]
@@ -31,7 +34,7 @@ fn owners(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
     if owners.crossovers > 0 {
         writeln!(
             out,
-            "CROSSOVERS: {} sessions got what was another's",
+            "CROSSOVERS: {} sessions got a reply of somebody else",
             grouped(owners.crossovers)
         )?;
     }
@@ -41,7 +44,7 @@ fn owners(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
     if summary.receipts.doubled > 0 {
         writeln!(
             out,
-            "DOUBLED RECEIPTS: {} numbers came twice",
+            "DUPLICATE RECEIPTS: {} numbers were issued to two citizens",
             grouped(summary.receipts.doubled)
         )?;
     }
@@ -76,7 +79,7 @@ fn sessions(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
         reasons(&sessions.failed)
     )?;
     if sessions.abandoned > 0 {
-        writeln!(out, "  gave up    {:>12}  by their own will", grouped(sessions.abandoned))?;
+        writeln!(out, "  gave up    {:>12}  as the profile asks", grouped(sessions.abandoned))?;
     }
     if sessions.unfinished + sessions.overflowed > 0 {
         writeln!(out, "  unfinished {:>12}", grouped(sessions.unfinished))?;
@@ -95,11 +98,11 @@ fn sessions(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
     let receipts = &summary.receipts;
     writeln!(
         out,
-        "  receipts   {:>12}  {:.1} a second; within {} ms: {:.2} % of the wanted",
+        "  receipts   {:>12}  {:.1} a second; {:.2} % of those wanted within {} ms",
         grouped(receipts.count),
         receipts.per_s,
-        receipts.timely_ms,
-        100.0 * receipts.goodput
+        100.0 * receipts.goodput,
+        receipts.timely_ms
     )?;
     writeln!(
         out,
@@ -109,19 +112,19 @@ fn sessions(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
     )
 }
 
-/// Who waited: in the waiting room, and for a connection.
+/// Waits: in the waiting room, and for a connection.
 fn waits(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
     if summary.told_to_wait > 0 {
         writeln!(
             out,
-            "  waiting    {:>12}  times told to wait in the waiting room",
+            "  waiting    {:>12}  replies that said to wait in the waiting room",
             grouped(summary.told_to_wait)
         )?;
     }
     if summary.connection_waits > 0 {
         writeln!(
             out,
-            "  waited     {:>12}  requests for one of the {} connections: --connections for more at once",
+            "  queued     {:>12}  requests waited for one of the {} connections; --connections sets more",
             grouped(summary.connection_waits),
             summary.about.connections
         )?;
@@ -129,15 +132,18 @@ fn waits(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// What only some profiles have: misbehaved citizens and refused lines.
+/// Unusual conduct and refused lines, which only some profiles have.
 fn conducts(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
     let conducts = &summary.conducts;
-    let told = [
-        (conducts.cut_short, "hung up in the middle of an application, then came back"),
-        (conducts.impatient, "came back before Retry-After was over"),
-        (conducts.entered_again, "entered again because their session was gone"),
+    let lines = [
+        (
+            conducts.cut_short,
+            "closed the connection in the middle of an application, then submitted again",
+        ),
+        (conducts.impatient, "retried before Retry-After was over"),
+        (conducts.entered_again, "entered again because their session was lost"),
     ];
-    for (count, what) in told.into_iter().filter(|(count, _)| *count > 0) {
+    for (count, what) in lines.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "  {:<10} {:>12}  {what}", "people", grouped(count))?;
     }
     let lines = &summary.receipts.lines_refused;
@@ -169,13 +175,13 @@ fn latencies(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
     let cpu = &summary.cpu;
     writeln!(
         out,
-        "\n  CPU: generator {:.1} s, all others {:.1} s, steal {:.1} s on {} cores",
+        "\n  CPU: generator {:.1} s, other processes {:.1} s, steal {:.1} s on {} cores",
         cpu.generator_s, cpu.others_s, cpu.steal_s, summary.about.machine.cores
     )?;
     let Some(server) = &summary.server_process else { return Ok(()) };
     writeln!(
         out,
-        "  server process {}: CPU {:.1} s ({:.0} us a receipt), wrote {:.1} MB, holds {:.0} MB",
+        "  server process {}: CPU {:.1} s ({:.0} us a receipt), {:.1} MB written, {:.0} MB resident",
         server.pid,
         server.cpu_s,
         1e6 * server.cpu_s / real(summary.receipts.count.max(1)),
@@ -204,7 +210,7 @@ fn server(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
     let commits = &server.commits;
     writeln!(
         out,
-        "  server: {} commits, {:.2} ms and {:.1} records each on average",
+        "  server: {} commits, on average {:.2} ms and {:.1} records each",
         commits.count,
         commits.mean_ms(),
         commits.mean_records()
@@ -218,7 +224,7 @@ fn server(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
 fn verdict(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
     let verdict = &summary.verdict;
     for check in &verdict.checks {
-        let held = if check.holds { "holds" } else { "BROKEN" };
+        let held = if check.holds { "ok" } else { "FAILED" };
         writeln!(
             out,
             "  {:<20} {held}: measured {:.3}, allowed {:.3}",
@@ -228,5 +234,5 @@ fn verdict(summary: &Summary, out: &mut Formatter<'_>) -> fmt::Result {
     for ground in &verdict.invalid {
         writeln!(out, "INVALID: {ground}")?;
     }
-    writeln!(out, "{}", if verdict.passed { "passed" } else { "NOT PASSED" })
+    writeln!(out, "{}", if verdict.passed { "passed" } else { "FAILED" })
 }

@@ -1,4 +1,4 @@
-//! Distributions of latencies, right to a thousandth.
+//! Distributions of latencies, accurate to 0.1 %.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use hdrhistogram::Histogram;
 
 use crate::figures;
 
-/// The longest latency told apart; longer ones count as this.
+/// Longest latency recorded; longer ones count as this.
 pub(super) const LATENCY_MAX: Duration = Duration::from_hours(1);
-/// Three significant digits: an error of at most 0.1 %.
+/// Significant digits: an error of at most 0.1 %.
 const DIGITS: u8 = 3;
 
 /// A histogram of latencies in microseconds.
@@ -24,12 +24,12 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    /// Counts one latency.
+    /// Records one latency.
     pub fn record(&mut self, latency: Duration) {
         self.0.saturating_record(figures::micros(latency));
     }
 
-    /// Adds another thread's.
+    /// Adds the latencies of another thread.
     ///
     /// # Panics
     ///
@@ -38,19 +38,19 @@ impl Latencies {
         self.0.add(&other.0).expect("both have the same bounds");
     }
 
-    /// How many were counted.
+    /// Number of latencies.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// The latency in milliseconds that a `share` of all does not exceed.
+    /// The quantile at `share`, from 0 to 1, in milliseconds.
     #[must_use]
     pub fn quantile_ms(&self, share: f64) -> f64 {
         figures::millis(self.0.value_at_quantile(share))
     }
 
-    /// The longest in milliseconds.
+    /// The longest latency in milliseconds.
     #[must_use]
     pub fn longest_ms(&self) -> f64 {
         figures::millis(self.0.max())

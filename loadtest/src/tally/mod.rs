@@ -1,4 +1,4 @@
-//! What a run counts: latencies, statuses, endings, and what happened when.
+//! The counts of a run: latencies, statuses, endings, and a timeline.
 
 mod latencies;
 mod reasons;
@@ -18,23 +18,23 @@ pub use self::{
 };
 use crate::owner::Crossover;
 
-/// Crossovers kept in full; all are counted.
+/// Most crossovers kept in full; all are counted.
 const CROSSOVERS_KEPT_MAX: usize = 20;
 
-/// What a citizen does at the counter.
+/// A step of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// Opens a session.
     Enter,
     /// Saves a draft.
     Draft,
-    /// Asks what would be decided.
+    /// Asks for an estimate of the decision.
     Estimate,
-    /// Hands in the application.
+    /// Submits the application.
     Submit,
-    /// Hands in many, one a line, for an intermediary's clients.
+    /// Submits a batch for an intermediary's clients.
     Batch,
-    /// Reads it until it is decided.
+    /// Reads the application.
     Read,
     /// Ends the session.
     Leave,
@@ -59,34 +59,34 @@ impl Step {
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// With all that was wanted.
+    /// Completed.
     Served,
-    /// Turned away with a word why, to come back later.
+    /// Refused by the server, with the reason.
     Refused(String),
-    /// Broken: no answer, or one that the contract does not know.
+    /// Failed: no reply, or one that violates the contract.
     Failed(String),
-    /// With a reply that was not its own.
+    /// Ended by a reply that belonged to somebody else.
     Crossed,
-    /// By the citizen's own will, before a receipt.
+    /// Given up by the citizen before the receipt, as the profile asks.
     Abandoned,
 }
 
-/// All that one generator thread counts; threads are merged at the end.
+/// The counts of one generator thread; merged over all threads at the end.
 #[derive(Clone, Debug)]
 pub struct Tally {
-    /// From the intended start to an open session, waits included.
+    /// Latency from the intended start to an open session, waits included.
     pub enter: Latencies,
-    /// From an open session to the receipt, retries included.
+    /// Latency from the request to the receipt, retries included.
     pub submit: Latencies,
-    /// One read.
+    /// Latency of one read.
     pub read: Latencies,
-    /// From the intended start to the end of a served session.
+    /// Latency from the intended start to the end of a completed session.
     pub session: Latencies,
-    /// One refused request.
+    /// Latency of one refused request.
     pub refusal: Latencies,
-    /// The other steps, each from asking to its answer, waits and retries included.
+    /// Latencies of the other steps, from request to answer, waits and retries included.
     pub steps: BTreeMap<Step, Latencies>,
-    /// The generator's own: from the intended to the actual start.
+    /// The generator's own lag, from intended to actual start.
     pub lag: Latencies,
     /// Replies by step and status.
     pub statuses: BTreeMap<(Step, u16), u64>,
@@ -94,31 +94,31 @@ pub struct Tally {
     pub retried: Reasons,
     /// Sessions that ended refused, by reason.
     pub refused: Reasons,
-    /// Sessions that ended broken, by reason.
+    /// Sessions that ended failed, by reason.
     pub failed: Reasons,
-    /// Sessions meant to start.
+    /// Sessions scheduled to start.
     pub offered: u64,
-    /// Sessions that ended well.
+    /// Sessions that completed.
     pub served: u64,
     /// Sessions that ended with a crossover.
     pub crossed: u64,
-    /// Sessions not started because too many were under way.
+    /// Sessions not started, because too many were open.
     pub overflowed: u64,
-    /// Sessions that their citizens gave up, as the profile wants of some.
+    /// Sessions given up by their citizens, as the profile asks of some.
     pub abandoned: u64,
-    /// Connections that were closed in the middle of a body, as the profile wants of some.
+    /// Connections closed in the middle of a body, as the profile asks of some.
     pub cut_short: u64,
-    /// Times a citizen came back before its `Retry-After` was over, as the profile wants of some.
+    /// Retries before `Retry-After` was over, as the profile asks of some.
     pub impatient: u64,
-    /// Times a session was gone and its citizen entered again.
+    /// Sessions that were lost, after which the citizen entered again.
     pub entered_again: u64,
-    /// Sessions still under way when the run was over.
+    /// Sessions still open at the end of the drain.
     pub unfinished: u64,
     /// Requests that had to wait for a free connection.
     pub connection_waits: u64,
-    /// Receipts wanted by the sessions offered: one each, a batch's lines, none of those who give up.
+    /// Receipts wanted by the sessions offered: one each, one a line of a batch, none for those who give up.
     pub wanted: u64,
-    /// Receipts that came.
+    /// Receipts received.
     pub receipts: u64,
     /// Lines of batches that got a problem instead of a receipt, by reason.
     pub lines_refused: Reasons,
@@ -130,14 +130,14 @@ pub struct Tally {
     pub owners_checked: u64,
     /// The first crossovers in full.
     pub crossovers: Vec<Crossover>,
-    /// What happened when.
+    /// Counts by interval of time.
     pub timeline: Timeline,
     /// When the last session ended.
     pub last_ending: Instant,
 }
 
 impl Tally {
-    /// Nothing counted yet, for a run of `length` from `begin`.
+    /// An empty tally for a run of `length` from `begin`.
     #[must_use]
     pub fn new(begin: Instant, length: Duration) -> Self {
         Self {
@@ -174,32 +174,32 @@ impl Tally {
         }
     }
 
-    /// Starts the timeline anew at `begin`, keeping all counts: a closed loop enters before it times.
+    /// Restarts the timeline at `begin` and keeps all counts: a closed loop enters before it is timed.
     pub fn begin_at(&mut self, begin: Instant, length: Duration) {
         self.timeline = Timeline::new(begin, length);
         self.last_ending = begin;
     }
 
-    /// A session meant to start at `due`, which wants so many receipts.
+    /// Counts a session scheduled for `due` that wants `wanted` receipts.
     pub fn offer(&mut self, due: Instant, wanted: u64) {
         self.offered += 1;
         self.wanted += wanted;
         self.timeline.at(due).offered += 1;
     }
 
-    /// A reply at `step`.
+    /// Counts a reply at `step`.
     pub fn reply(&mut self, step: Step, status: StatusCode) {
         *self.statuses.entry((step, status.as_u16())).or_default() += 1;
     }
 
-    /// How often people were told to wait in the waiting room.
+    /// Replies that told somebody to wait in the waiting room.
     #[must_use]
     pub fn told_to_wait(&self) -> u64 {
         let told = (Step::Enter, StatusCode::ACCEPTED.as_u16());
         self.statuses.get(&told).copied().unwrap_or_default()
     }
 
-    /// A receipt that came at `now` after `latency`.
+    /// Counts a receipt that arrived at `now` after `latency`.
     pub fn receipt(&mut self, now: Instant, latency: Duration, timely: Duration) {
         self.receipts += 1;
         self.timely += u64::from(latency <= timely);
@@ -207,31 +207,31 @@ impl Tally {
         self.timeline.receipt(now, latency);
     }
 
-    /// A request that was turned away at `now` after `latency`.
+    /// Counts a request that was refused at `now` after `latency`.
     pub fn refused_request(&mut self, now: Instant, latency: Duration) {
         self.refusal.record(latency);
         self.timeline.at(now).refusals += 1;
     }
 
-    /// A step other than entering, submitting and reading that took `latency`.
+    /// Records the latency of a step other than enter, submit and read.
     pub fn step(&mut self, step: Step, latency: Duration) {
         self.steps.entry(step).or_default().record(latency);
     }
 
-    /// An application read after `latency`.
+    /// Records the latency of a read.
     pub fn read(&mut self, latency: Duration, decided: bool) {
         self.read.record(latency);
         self.decided += u64::from(decided);
     }
 
-    /// A reply that was somebody else's.
+    /// Keeps a reply that belonged to somebody else.
     pub fn crossover(&mut self, crossover: Crossover) {
         if self.crossovers.len() < CROSSOVERS_KEPT_MAX {
             self.crossovers.push(crossover);
         }
     }
 
-    /// The end of a session that was meant to start at `due`.
+    /// Counts the end of a session that was scheduled for `due`.
     pub fn end(&mut self, ending: &Ending, due: Instant, now: Instant) {
         self.last_ending = self.last_ending.max(now);
         match ending {
@@ -251,7 +251,7 @@ impl Tally {
         self.timeline.at(now).unserved += 1;
     }
 
-    /// Adds another thread's counts.
+    /// Adds the counts of another thread.
     pub fn merge(&mut self, other: Self) {
         self.enter.merge(&other.enter);
         self.submit.merge(&other.submit);

@@ -1,21 +1,21 @@
-//! Counts by reason, bounded, so that a server cannot fill the generator's memory with words.
+//! Counts by reason, bounded, so that a server cannot fill the generator's memory with reasons.
 
 use std::collections::BTreeMap;
 
-/// Different reasons told apart; a server that invents more gets them counted as one.
+/// Most distinct reasons; all others are counted as `another reason`.
 pub(super) const REASONS_MAX: usize = 64;
 
-/// Counts by reason, of which there are only so many.
+/// Counts by reason, with a bounded number of reasons.
 #[derive(Clone, Debug, Default)]
 pub struct Reasons(BTreeMap<String, u64>);
 
 impl Reasons {
-    /// Counts one more for `reason`.
+    /// Adds one to `reason`.
     pub fn count(&mut self, reason: &str) {
         self.add(reason, 1);
     }
 
-    /// Counts `count` more for `reason`.
+    /// Adds `count` to `reason`.
     pub fn add(&mut self, reason: &str, count: u64) {
         if let Some(known) = self.0.get_mut(reason) {
             *known += count;
@@ -25,7 +25,7 @@ impl Reasons {
         }
     }
 
-    /// All reasons together.
+    /// Sum over all reasons.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.values().sum()

@@ -1,4 +1,4 @@
-//! What happened when: the run in stretches of equal length.
+//! The timeline of a run: counts by intervals of equal length.
 
 use std::time::{Duration, Instant};
 
@@ -7,27 +7,27 @@ use hdrhistogram::Histogram;
 use super::latencies::LATENCY_MAX;
 use crate::figures;
 
-/// Stretches of the timeline; a plot shows no more.
+/// Most intervals during the schedule; a plot shows no more.
 const STRETCHES_MAX: u32 = 600;
-/// One significant digit in 32 steps a doubling: right to a sixteenth, enough for a plot, and 2 KiB a stretch.
+/// Significant digits: accurate to 1/16, enough for a plot, and 2 KiB an interval.
 const PLOT_DIGITS: u8 = 1;
 
-/// What happened in one stretch of the run.
+/// Counts of one interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Stretch {
-    /// Sessions meant to start.
+    /// Sessions scheduled to start.
     pub offered: u64,
-    /// Receipts that came.
+    /// Receipts received.
     pub receipts: u64,
     /// Sessions that ended refused, failed or crossed.
     pub unserved: u64,
-    /// Requests turned away with 202, 429 or 503.
+    /// Requests refused with 429 or 503.
     #[serde(default)]
     pub refusals: u64,
-    /// Half of the stretch's submissions took no longer, microseconds; 0 without any.
+    /// Median latency of submissions in microseconds; 0 without receipts.
     #[serde(default)]
     pub submit_p50_us: u64,
-    /// 99 of 100 took no longer, microseconds.
+    /// 99th percentile, likewise.
     #[serde(default)]
     pub submit_p99_us: u64,
 }
@@ -35,15 +35,15 @@ pub struct Stretch {
 #[derive(Clone, Debug, Default)]
 struct Counted {
     figures: Stretch,
-    // None until a receipt came: most of a long run's drain holds none.
+    // `None` until the first receipt: most intervals of a long drain have none.
     submit: Option<Histogram<u32>>,
 }
 
-/// The run in stretches of equal length.
+/// Counts of a run by intervals of equal length.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     begin: Instant,
-    /// The length of a stretch: a second, or more in a long run.
+    /// Length of an interval: a second, or more in a long run.
     pub stretch: Duration,
     counted: Vec<Counted>,
 }
@@ -54,16 +54,16 @@ impl Timeline {
         Self { begin, stretch, counted: Vec::new() }
     }
 
-    /// When the first stretch begins.
+    /// Begin of the first interval.
     #[must_use]
     pub fn begin(&self) -> Instant {
         self.begin
     }
 
-    /// The stretches from the beginning on.
+    /// The intervals in order.
     #[must_use]
     pub fn stretches(&self) -> Vec<Stretch> {
-        self.counted.iter().map(Counted::told).collect()
+        self.counted.iter().map(Counted::figures).collect()
     }
 
     pub(super) fn at(&mut self, when: Instant) -> &mut Stretch {
@@ -83,7 +83,7 @@ impl Timeline {
     fn counted_at(&mut self, when: Instant) -> &mut Counted {
         let elapsed = when.saturating_duration_since(self.begin).as_micros();
         let number = usize::try_from(elapsed / self.stretch.as_micros()).unwrap_or(usize::MAX);
-        // Twice the plan: room for the drain at the end. What comes even later joins the last.
+        // Twice the schedule leaves room for the drain; anything later is counted in the last interval.
         let number = number.min(2 * STRETCHES_MAX as usize);
         if number >= self.counted.len() {
             self.counted.resize_with(number + 1, Counted::default);
@@ -111,7 +111,7 @@ impl Timeline {
 }
 
 impl Counted {
-    fn told(&self) -> Stretch {
+    fn figures(&self) -> Stretch {
         let at = |share| self.submit.as_ref().map_or(0, |submit| submit.value_at_quantile(share));
         Stretch { submit_p50_us: at(0.5), submit_p99_us: at(0.99), ..self.figures }
     }
@@ -125,7 +125,7 @@ mod tests {
     use crate::clock;
 
     #[test]
-    fn latencies_over_time_are_right_to_a_sixteenth_and_merge() {
+    fn latencies_over_time_are_accurate_to_a_sixteenth_and_merge() {
         let begin = clock::now();
         let second = Duration::from_secs(1);
         let mut mine = Timeline::new(begin, second * 3);

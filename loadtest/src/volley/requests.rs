@@ -1,4 +1,4 @@
-//! What a volley sends: all of it read and checked beforehand, so that a request is a few copies.
+//! The requests of a volley, read and checked beforehand, so that sending one costs only a few copies.
 
 use std::{fs, path::Path};
 
@@ -11,15 +11,15 @@ use hyper::{
 
 use crate::{identity::Identity, wire::target::Target};
 
-/// Where a template wants the person's code.
+/// Placeholder in a template for the person's fiscal code.
 const PERSON: &str = "PERSON";
 const APPLICATIONS: &str = "/v1/applications";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// A person applies once: the first key will do.
+/// The same for all: keys are scoped by person, and each person applies once.
 const FIRST_KEY: HeaderValue = HeaderValue::from_static("1");
 
-/// Requests in their order.
+/// Requests in the order in which they are sent.
 pub(super) struct Requests {
     uri: Uri,
     headers: HeaderMap,
@@ -47,7 +47,9 @@ impl Requests {
         let (lines, body) = (read(sessions)?, read(template)?);
         if !body.contains(PERSON) {
             let template = template.display();
-            return Err(format!("{template} holds no {PERSON}: write it for the fiscal code"));
+            return Err(format!(
+                "{template} holds no {PERSON}: put it in place of the fiscal code"
+            ));
         }
         let people = lines.lines().zip(1..).map(|(line, number)| {
             Identity::of_line(line).ok_or_else(|| {
@@ -71,14 +73,14 @@ impl Requests {
         Self::new(target, http2, path, Kind::Reads(count))
     }
 
-    /// No request on any of `count` connections.
+    /// `count` handshakes without a request.
     pub(super) fn handshakes(count: usize) -> Self {
         Self { uri: Uri::default(), headers: HeaderMap::new(), kind: Kind::Handshakes(count) }
     }
 
     fn new(target: &Target, http2: bool, path: &str, kind: Kind) -> Result<Self, String> {
         let uri = target.uri(path);
-        let uri = uri.ok_or_else(|| format!("`{path}` is no path; allowed is /PATH"))?;
+        let uri = uri.ok_or_else(|| format!("`{path}` is not a path; allowed is /PATH"))?;
         let mut headers = HeaderMap::new();
         if http2 {
             return Ok(Self { uri, headers, kind });
@@ -88,7 +90,7 @@ impl Requests {
         Ok(Self { uri: path.unwrap_or_default(), headers, kind })
     }
 
-    /// How many there are.
+    /// Number of requests, or of handshakes.
     pub(super) fn count(&self) -> usize {
         match &self.kind {
             Kind::Submissions { people, .. } => people.len(),
@@ -96,7 +98,12 @@ impl Requests {
         }
     }
 
-    /// The request with that number, from 0; `None` for a handshake alone.
+    /// True for handshakes without a request.
+    pub(super) fn are_handshakes(&self) -> bool {
+        matches!(self.kind, Kind::Handshakes(_))
+    }
+
+    /// The request with `number`, counted from 0; `None` for a handshake.
     pub(super) fn get(&self, number: usize) -> Option<Request<Full<Bytes>>> {
         let mut request = Request::new(Full::default());
         match &self.kind {

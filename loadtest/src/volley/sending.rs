@@ -1,4 +1,4 @@
-//! Sends a volley: lines are opened, each takes its turns, and the first fault ends it.
+//! Sends a volley: opens the lines, lets each take its turns, and ends at the first fault.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -10,12 +10,12 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use super::{
     requests::Requests,
     steps::Steps,
-    tally::{Tally, Told},
+    tally::{Figures, Tally},
     turns::{Turn, Turns},
 };
 use crate::{
     clock,
-    command::Fault,
+    fault::Fault,
     wire::{
         client::{ExchangeFault, Reply},
         connection::Dialer,
@@ -23,35 +23,33 @@ use crate::{
     },
 };
 
-/// A reply that takes longer is a fault.
+/// Longest wait for a reply or a handshake; a longer one is a fault.
 const REPLY_WAIT_MAX: Duration = Duration::from_secs(30);
-/// Before the first start of a schedule, so that all lines are in the queue by then.
+/// Time before the first start of a schedule, so that all lines are in the queue by then.
 const LEAD: Duration = Duration::from_millis(50);
-/// Connections opened at once before the first request; a server bounds its handshakes too.
+/// Concurrent handshakes before the first request; servers bound theirs too.
 const DIALS_MAX: usize = 64;
-/// Bytes of a bad reply that are shown.
+/// Bytes of an unexpected reply that are shown.
 const SHOWN_BYTES_MAX: usize = 300;
 
 /// What to send, and how.
 pub(super) struct Sending {
     pub(super) requests: Requests,
     pub(super) dialer: Dialer,
-    /// A second; as fast as they are answered without it.
+    /// Requests a second; as fast as they are answered without a rate.
     pub(super) rate: Option<f64>,
     pub(super) connections: usize,
-    /// At once on each connection over HTTP/2; HTTP/1.1 without it.
+    /// Concurrent requests on each HTTP/2 connection; `None` for HTTP/1.1.
     pub(super) streams: Option<usize>,
-    /// Whether connections are kept from one request to the next.
-    pub(super) kept: bool,
 }
 
 impl Sending {
-    /// Sends all, and gives the figures.
+    /// Sends all requests and returns the figures.
     ///
     /// # Errors
     ///
-    /// The first connection that did not come about, or the first request that got no good answer.
-    pub(super) async fn play(self, steps: Steps) -> Result<Told, Fault> {
+    /// The first connection that failed, or the first request without a 2xx reply.
+    pub(super) async fn play(self, steps: Steps) -> Result<Figures, Fault> {
         let group = self.dialer.handshake().await.map_err(ExchangeFault::Dial);
         let group = group.map_err(|fault| self.fault("the first handshake", fault.name()))?;
         let key_exchange = group.map(|group| format!("{group:?}")).unwrap_or_default();
@@ -68,20 +66,20 @@ impl Sending {
                 (Arc::clone(&sending), Arc::clone(&turns), Arc::clone(&tally));
             workers.spawn(async move { sending.work(line, &turns, &tally).await });
         }
-        // Until the last step is done the lines stay open.
+        // The lines stay open until the last step is done.
         let mut lines = Vec::new();
         while let Some(worker) = workers.join_next().await {
-            lines.push(ended(worker)?);
+            lines.push(joined(worker)?);
         }
         steps.done("answered").await?;
         drop(lines);
-        let told = tally.lock().unwrap_or_else(PoisonError::into_inner).told(key_exchange);
-        Ok(told)
+        let figures = tally.lock().unwrap_or_else(PoisonError::into_inner).figures(key_exchange);
+        Ok(figures)
     }
 
-    /// Every line open, or as many places for a connection that each request opens itself.
+    /// A line for each worker, all open; `None` for each when they only make handshakes.
     async fn lines(self: &Arc<Self>) -> Result<Vec<Option<Line>>, Fault> {
-        if !self.kept {
+        if self.requests.are_handshakes() {
             return Ok((0..self.connections).map(|_| None).collect());
         }
         let dials = Arc::new(Semaphore::new(DIALS_MAX));
@@ -89,14 +87,14 @@ impl Sending {
         for _ in 0..self.connections {
             let (sending, dials) = (Arc::clone(self), Arc::clone(&dials));
             dialing.spawn(async move {
-                // Never closed; without a permit it would be one dial too many, no more.
+                // The semaphore is never closed; without a permit there would be one dial too many, no more.
                 let _permit = dials.acquire().await.ok();
                 sending.dial().await
             });
         }
         let mut lines = Vec::new();
         while let Some(dialed) = dialing.join_next().await {
-            let dialed = ended(dialed.map(|dialed| {
+            let dialed = joined(dialed.map(|dialed| {
                 let number = lines.len();
                 dialed.map_err(|fault| self.fault(&format!("connection {number}"), fault.name()))
             }))?;
@@ -113,7 +111,7 @@ impl Sending {
         dialed.map_err(ExchangeFault::Dial)
     }
 
-    /// Takes turns on `line` until there are none, and gives it back.
+    /// Takes turns until none is left, and gives the line back.
     async fn work(
         &self,
         mut line: Option<Line>,
@@ -121,7 +119,7 @@ impl Sending {
         tally: &Mutex<Tally>,
     ) -> Result<Option<Line>, Fault> {
         while let Some(turn) = turns.take().await {
-            let outcome = self.shoot(&mut line, turn).await;
+            let outcome = self.shoot(line.as_mut(), turn).await;
             let name = || format!("request {}", turn.number);
             let reply = outcome.map_err(|fault| self.fault(&name(), fault.name()))?;
             let bytes = match reply {
@@ -138,36 +136,31 @@ impl Sending {
         Ok(line)
     }
 
-    /// One request on `line`, or on a connection of its own without one; no reply to a handshake alone.
+    /// Sends one request on `line`, or makes a handshake, which has no reply.
     async fn shoot(
         &self,
-        line: &mut Option<Line>,
+        line: Option<&mut Line>,
         turn: Turn,
     ) -> Result<Option<Reply>, ExchangeFault> {
-        let Some(request) = self.requests.get(turn.number) else {
-            let handshake = tokio::time::timeout(REPLY_WAIT_MAX, self.dialer.handshake()).await;
-            handshake.map_err(|_| ExchangeFault::Late)?.map_err(ExchangeFault::Dial)?;
-            return Ok(None);
-        };
-        if let Some(line) = line {
+        if let (Some(line), Some(request)) = (line, self.requests.get(turn.number)) {
             return line.exchange(request, REPLY_WAIT_MAX).await.map(Some);
         }
-        let mut own = self.dial().await?;
-        let own = own.first_mut().ok_or(ExchangeFault::Broken)?;
-        own.exchange(request, REPLY_WAIT_MAX).await.map(Some)
+        let handshake = tokio::time::timeout(REPLY_WAIT_MAX, self.dialer.handshake()).await;
+        handshake.map_err(|_| ExchangeFault::Late)?.map_err(ExchangeFault::Dial)?;
+        Ok(None)
     }
 
     fn fault(&self, what: &str, why: &str) -> Fault {
         let addr = self.dialer.target().addr;
         Fault::Needs(format!(
-            "{what} at {addr}: {why}. A volley takes nothing but 2xx: see that the server runs, that its limits are wide \
-             enough, and that no session of the file was used before"
+            "{what} at {addr}: {why}. A volley ends at the first reply that is not 2xx: check that the server runs, \
+             that its limits are wide enough, and that no session in the file was used before"
         ))
     }
 }
 
-/// What a task gave; a panic in it goes on here.
-fn ended<T>(outcome: Result<Result<T, Fault>, tokio::task::JoinError>) -> Result<T, Fault> {
+/// The result of a task; a panic in it continues here.
+fn joined<T>(outcome: Result<Result<T, Fault>, tokio::task::JoinError>) -> Result<T, Fault> {
     match outcome {
         Ok(given) => given,
         Err(error) => std::panic::resume_unwind(error.into_panic()),

@@ -1,4 +1,4 @@
-//! What a volley counts, and the figures it tells.
+//! The counts of a volley, and its figures.
 
 use std::time::Instant;
 
@@ -19,24 +19,21 @@ pub(super) struct Tally {
 
 /// A volley in figures.
 #[derive(Debug, Serialize)]
-pub(super) struct Told {
+pub(super) struct Figures {
     /// Requests answered, or handshakes done.
     count: u64,
-    /// From the beginning to the last answer.
-    seconds: f64,
-    /// Answers a second.
+    /// Replies a second, from the beginning to the last reply.
     per_second: f64,
-    /// Latencies count from the intended start; in a closed loop from when the line was idle.
+    /// Latencies from the intended start; without a schedule, from when the connection was idle.
     p50_ms: f64,
     p99_ms: f64,
-    max_ms: f64,
-    /// Of the generator itself: how late requests went for which a line was idle.
+    /// The generator's own lag: how late requests were sent although a connection was idle.
     lag_p99_ms: f64,
-    /// Requests that were due while all lines were busy. Of a closed loop none are.
+    /// Requests that were due while all connections were busy; 0 without a schedule.
     waited: u64,
-    /// Bytes of a reply on average, head included as HTTP/1.1 writes it.
+    /// Mean bytes of a reply, head included as HTTP/1.1 writes it.
     reply_bytes: f64,
-    /// What the keys of a connection were agreed with.
+    /// The key exchange that was negotiated.
     key_exchange: String,
 }
 
@@ -52,7 +49,7 @@ impl Tally {
         }
     }
 
-    /// Counts an answer to the request of `turn` that has just come.
+    /// Counts a reply to the request of `turn` that has just arrived.
     pub(super) fn answer(&mut self, turn: Turn, reply_bytes: usize) {
         self.last = clock::now();
         self.latencies.record(self.last.saturating_duration_since(turn.due));
@@ -61,15 +58,13 @@ impl Tally {
         self.reply_bytes += reply_bytes as u64;
     }
 
-    pub(super) fn told(&self, key_exchange: String) -> Told {
+    pub(super) fn figures(&self, key_exchange: String) -> Figures {
         let (count, elapsed) = (self.latencies.count(), self.last.duration_since(self.begin));
-        Told {
+        Figures {
             count,
-            seconds: elapsed.as_secs_f64(),
             per_second: figures::per_second(count, elapsed),
             p50_ms: self.latencies.quantile_ms(0.5),
             p99_ms: self.latencies.quantile_ms(0.99),
-            max_ms: self.latencies.longest_ms(),
             lag_p99_ms: self.lags.quantile_ms(0.99),
             waited: self.waited,
             reply_bytes: figures::share(self.reply_bytes, count),

@@ -1,4 +1,4 @@
-//! When each request of a volley goes, and over which of the idle lines: in turn, so that all are used alike.
+//! When each request of a volley is sent, and on which idle line: round robin, so that all are used equally.
 
 use std::time::{Duration, Instant};
 
@@ -10,41 +10,40 @@ use crate::{
     schedule::{Curve, Phase, Spacing},
 };
 
-/// The runtime's timer may be a millisecond late, which is long beside a reply: from so long before a start the clock
-/// itself is watched.
-const WATCHED: Duration = Duration::from_millis(2);
+/// Busy-waits this long before each start: the runtime's timer may be a millisecond late, which is long compared to a
+/// reply.
+const BUSY_WAIT: Duration = Duration::from_millis(2);
 
-/// The requests' starts, given out one by one.
+/// Hands out the requests' starts, one by one.
 pub(super) struct Turns {
     begin: Instant,
     starts: Starts,
-    // The number of the next one. Held while its start is waited for, on purpose: idle lines queue here, and this queue
-    // is first come, first served.
+    // Number of the next request. Held on purpose while its start is awaited: idle lines queue here, in fair order.
     next: Mutex<usize>,
 }
 
 enum Starts {
-    /// So many, each as soon as a line is idle.
+    /// A number of requests, each sent as soon as a line is idle.
     AtOnce(usize),
-    /// Each on time, counted from the beginning.
+    /// Intended starts, counted from the beginning.
     Scheduled(Vec<Duration>),
 }
 
-/// A request's turn.
+/// One request's turn on a line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
-    /// Which request, from 0.
+    /// Number of the request, from 0.
     pub(super) number: usize,
     /// Its intended start.
     pub(super) due: Instant,
-    /// How much later it came although a line was idle: the generator's own fault.
+    /// How late it was sent although a line was idle: the generator's own lag.
     pub(super) lag: Duration,
-    /// Whether all lines were busy when it was due.
+    /// True when all lines were busy at its intended start.
     pub(super) waited: bool,
 }
 
 impl Turns {
-    /// Turns for `count` requests from `begin`: evenly at `rate` a second, or without one as lines become idle.
+    /// Turns for `count` requests from `begin`: evenly at `rate` a second, or as lines become idle without a rate.
     pub(super) fn new(begin: Instant, count: usize, rate: Option<f64>) -> Self {
         let scheduled = |rate: f64| {
             let duration_s = real_len(count) / rate;
@@ -55,7 +54,7 @@ impl Turns {
         Self { begin, starts, next: Mutex::new(0) }
     }
 
-    /// The next turn, for a line that has become idle; returns when it is due, `None` after the last.
+    /// Returns the next turn at its intended start, for a line that has become idle; `None` after the last.
     pub(super) async fn take(&self) -> Option<Turn> {
         let idle_since = clock::now();
         let mut next = self.next.lock().await;
@@ -72,11 +71,11 @@ impl Turns {
     }
 }
 
-/// Returns at `due`, to a few microseconds; meanwhile everything else goes on.
+/// Returns at `due`, accurate to a few microseconds; other tasks run meanwhile.
 async fn arrive(due: Instant) {
     let left = due.saturating_duration_since(clock::now());
-    if let Some(unwatched) = left.checked_sub(WATCHED) {
-        tokio::time::sleep(unwatched).await;
+    if let Some(asleep) = left.checked_sub(BUSY_WAIT) {
+        tokio::time::sleep(asleep).await;
     }
     while clock::now() < due {
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! One exchange: a request out, its whole reply back, within a time.
+//! Exchanges over a pool of connections: sends a request and reads its whole reply, with a time limit.
 
 use std::{
     future::Future,
@@ -24,24 +24,24 @@ use super::{
     target::Target,
 };
 
-/// The longest reply body that is read: the receipts of the longest batch, 2 KiB each.
+/// Largest reply body: the receipts of the largest batch, 2 KiB each.
 const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Tries on kept connections that turn out closed before a new one is the last.
+/// Attempts on pooled connections that turn out to be closed, before the exchange fails.
 const STALE_MAX: u32 = 3;
 
-/// A whole reply, as far as surge looks at it.
+/// A whole reply: the parts that surge uses.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
-    /// Whose reply it is.
+    /// The `Subject-Tag`: whom the reply belongs to.
     pub subject_tag: Option<HeaderValue>,
-    /// When to come back.
+    /// The wait that `Retry-After` asks for.
     pub retry_after: Option<Duration>,
-    /// Where the receipt can be read.
+    /// The `Location`: where the receipt can be read.
     pub location: Option<String>,
-    /// The head's bytes, as HTTP/1.1 writes it.
+    /// Bytes of the head, as HTTP/1.1 writes it.
     pub head_bytes: usize,
     /// The body as it was sent.
     pub body: Bytes,
@@ -52,19 +52,19 @@ pub struct Reply {
 pub enum ExchangeFault {
     /// No connection.
     Dial(DialFault),
-    /// The connection broke, or the reply was no HTTP or too long.
+    /// The connection broke, or the reply was malformed or too large.
     Broken,
-    /// No whole reply in time; the request was cancelled and its connection dropped.
+    /// No whole reply in time; the request was cancelled and its connection closed.
     Late,
 }
 
 impl ExchangeFault {
-    /// The fault in a word or two, for counting.
+    /// Short name, for counting.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Dial(DialFault::Tcp) => "no connection",
-            Self::Dial(DialFault::HungUp) => "closed before TLS was up",
+            Self::Dial(DialFault::HungUp) => "closed during TLS handshake",
             Self::Dial(DialFault::Tls) => "TLS handshake failed",
             Self::Broken => "connection broke",
             Self::Late => "no reply in time",
@@ -94,21 +94,21 @@ impl Pool {
     }
 }
 
-/// Sends requests over its pool of connections to one target.
+/// Sends requests to one target over a pool of connections.
 pub struct Client {
     dialer: Dialer,
     pool: Pool,
     use_http2: bool,
     reply_wait_max: Duration,
-    // Bounds the connections of clients that are alone; each holds a place while it lives.
+    // Bounds the clients of single citizens; each holds a permit while it lives.
     places: Arc<Semaphore>,
-    // Shared with the clients that are alone; a count for the report, so no order is needed.
+    // Shared with the clients of single citizens; only counted, so relaxed ordering suffices.
     waits: Arc<AtomicU64>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Client {
-    /// A client with at most `connections` to the dialer's target; a reply may take `reply_wait_max`.
+    /// A client with at most `connections` connections; a reply may take `reply_wait_max`.
     #[must_use]
     pub fn new(
         dialer: Dialer,
@@ -129,12 +129,12 @@ impl Client {
         }
     }
 
-    /// A client for one citizen, over a connection of its own that closes with it.
+    /// A client for one citizen, with a connection of its own that closes when the client is dropped.
     ///
-    /// Waits while all of this client's connections are taken by others.
+    /// Waits while all connections of `self` are in use.
     pub async fn alone(&self) -> Self {
         self.count_wait(self.places.available_permits() == 0);
-        // The semaphore is never closed; without a place the connection would be one too many, no more.
+        // The semaphore is never closed; without a permit there would be one connection too many, no more.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
         Self {
             dialer: self.dialer.clone(),
@@ -147,13 +147,13 @@ impl Client {
         }
     }
 
-    /// The server that this client talks to.
+    /// The server that requests go to.
     #[must_use]
     pub fn target(&self) -> &Target {
         self.dialer.target()
     }
 
-    /// How often somebody had to wait because all connections were in use.
+    /// Number of requests that waited because all connections were in use.
     #[must_use]
     pub fn connection_waits(&self) -> u64 {
         self.waits.load(Ordering::Relaxed)
@@ -165,7 +165,7 @@ impl Client {
         }
     }
 
-    /// How many exchanges can be under way at once over `connections`.
+    /// Most concurrent exchanges over `connections`.
     #[must_use]
     pub fn exchanges_max(&self, connections: usize) -> usize {
         match self.pool {
@@ -174,14 +174,13 @@ impl Client {
         }
     }
 
-    /// Sends `request`, whose URI came from the target, and reads its whole reply.
+    /// Sends `request` and reads its whole reply; its URI must come from the target.
     ///
-    /// Waiting for a free connection is not bounded here: in an open loop it is part of what the
-    /// citizen waits.
+    /// The wait for a free connection is not bounded: in an open loop it is part of the citizen's wait.
     ///
     /// # Errors
     ///
-    /// When there is no whole reply in time; nothing of it can then reach another exchange.
+    /// When there is no whole reply in time; no part of it can reach another exchange then.
     pub async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, ExchangeFault> {
         self.count_wait(self.pool.is_full());
         match &self.pool {
@@ -197,11 +196,11 @@ impl Client {
         }
     }
 
-    /// Sends the head of `request` and half of its `body` over a connection of its own, then closes it.
+    /// Sends the head of `request` and half of its `body` over a new connection, then closes it.
     ///
     /// # Errors
     ///
-    /// When there is no such connection; what the server made of it is not known either way.
+    /// When they could not be sent. In either case the server's reaction is unknown.
     pub async fn cut_short(
         &self,
         request: &Request<Full<Bytes>>,
@@ -243,8 +242,7 @@ impl Client {
                     return Ok(reply);
                 }
                 Err(mut error) => {
-                    // Only a request that never left may go again, and only because the server
-                    // may close a kept connection at any time.
+                    // Retries only a request that was never sent: the server may close an idle connection at any time.
                     let unsent = error.take_message();
                     match unsent {
                         Some(unsent) if lease.is_reused() && stale < STALE_MAX => request = unsent,

@@ -1,4 +1,4 @@
-//! One TLS connection and the task that drives it.
+//! TLS connections to the target, and the tasks that drive them.
 
 use std::{io, sync::Arc};
 
@@ -16,10 +16,10 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::target::Target;
 
-/// Streams on a new HTTP/2 connection before its settings have arrived.
+/// Most streams on a new HTTP/2 connection until the server's settings arrive.
 const STREAMS_BEFORE_SETTINGS_MAX: usize = 8;
 
-/// What opens connections to the target.
+/// Opens connections to the target.
 #[derive(Clone)]
 pub struct Dialer {
     target: Arc<Target>,
@@ -27,18 +27,18 @@ pub struct Dialer {
     http2_tls: TlsConnector,
 }
 
-/// Why a connection did not come about; at its limit a server may refuse here, before TLS.
+/// Why a connection failed; a server at its limit may refuse here, before TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DialFault {
-    /// TCP was refused or did not answer.
+    /// TCP failed.
     Tcp,
-    /// The server hung up during the handshake.
+    /// The server closed the connection during the handshake.
     HungUp,
-    /// The handshake failed: wrong certificate or protocol.
+    /// The handshake failed: certificate or protocol not accepted.
     Tls,
 }
 
-/// Ends a connection's task, and with it the connection, when dropped.
+/// Aborts a connection's task when dropped, which closes the connection.
 #[derive(Debug)]
 pub(super) struct Driver(AbortHandle);
 
@@ -49,7 +49,7 @@ impl Drop for Driver {
 }
 
 impl Dialer {
-    /// A dialer for `target` under the TLS settings of `config`, for either version of HTTP.
+    /// A dialer for `target` with the TLS settings of `config`, for both versions of HTTP.
     pub fn new(target: Arc<Target>, config: &ClientConfig) -> Self {
         let speaking = |protocol: &[u8]| {
             let mut config = config.clone();
@@ -59,7 +59,7 @@ impl Dialer {
         Self { target, http1_tls: speaking(b"http/1.1"), http2_tls: speaking(b"h2") }
     }
 
-    /// The server that this dialer calls.
+    /// The server that connections go to.
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
@@ -67,7 +67,7 @@ impl Dialer {
 
     async fn stream(&self, tls: &TlsConnector) -> Result<TlsStream<TcpStream>, DialFault> {
         let tcp = TcpStream::connect(self.target.addr).await.map_err(|_| DialFault::Tcp)?;
-        // Without this a request's last segment waits for the server's delayed acknowledgement.
+        // Otherwise Nagle's algorithm delays the last segment until the server's delayed acknowledgement.
         tcp.set_nodelay(true).map_err(|_| DialFault::Tcp)?;
         let stream = tls.connect(self.target.server_name.clone(), tcp).await;
         stream.map_err(|error| match error.kind() {
@@ -76,18 +76,18 @@ impl Dialer {
         })
     }
 
-    /// A handshake and nothing else; gives what the keys were agreed with.
+    /// Makes a handshake and closes the connection; returns the negotiated key exchange.
     ///
-    /// Says goodbye at once and waits until the server has closed too: then the server has done all its part.
+    /// Waits until the server has closed too, so that all of its work is done.
     ///
     /// # Errors
     ///
-    /// When the handshake does not come about.
+    /// When the handshake fails.
     pub async fn handshake(&self) -> Result<Option<NamedGroup>, DialFault> {
         let mut stream = self.stream(&self.http1_tls).await?;
         let group = stream.get_ref().1.negotiated_key_exchange_group().map(SupportedKxGroup::name);
         stream.shutdown().await.map_err(|_| DialFault::HungUp)?;
-        // The server has nothing to say, and may close without a word: either way it is over.
+        // The server sends nothing, and may close without close_notify: both end the read.
         drop(stream.read_u8().await);
         Ok(group)
     }
@@ -98,13 +98,13 @@ impl Dialer {
         let stream = TokioIo::new(self.stream(&self.http1_tls).await?);
         let (sender, connection) = http1::handshake(stream).await.map_err(|_| DialFault::HungUp)?;
         let driver = tokio::spawn(async move {
-            // What breaks a connection also breaks the exchange on it, which tells.
+            // An error of the connection also ends the exchange on it, which reports it.
             drop(connection.await);
         });
         Ok((sender, Driver(driver.abort_handle())))
     }
 
-    /// Writes `bytes` over a new HTTP/1.1 connection and closes it without waiting for an answer.
+    /// Writes `bytes` over a new HTTP/1.1 connection and closes it without waiting for a reply.
     pub(super) async fn hang_up_after(&self, bytes: &[u8]) -> Result<(), DialFault> {
         let mut stream = self.stream(&self.http1_tls).await?;
         stream.write_all(bytes).await.map_err(|_| DialFault::HungUp)?;
@@ -115,14 +115,14 @@ impl Dialer {
         &self,
     ) -> Result<(http2::SendRequest<Full<Bytes>>, Driver), DialFault> {
         let stream = TokioIo::new(self.stream(&self.http2_tls).await?);
-        // Until the server has told its own limit, more streams than it allows would be refused.
+        // The server would refuse streams beyond its own limit, which is unknown until its settings arrive.
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .initial_max_send_streams(STREAMS_BEFORE_SETTINGS_MAX)
             .handshake(stream)
             .await
             .map_err(|_| DialFault::HungUp)?;
         let driver = tokio::spawn(async move {
-            // As above: the exchanges on it tell.
+            // As for HTTP/1.1: the exchanges on it report the error.
             drop(connection.await);
         });
         Ok((sender, Driver(driver.abort_handle())))

@@ -1,4 +1,4 @@
-//! Kept HTTP/1.1 connections: one exchange at a time, and none after an exchange that was cut short.
+//! Pool of HTTP/1.1 connections: one exchange at a time on each, and none after an exchange that was cut short.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,20 +14,19 @@ struct Kept {
     _driver: Driver,
 }
 
-/// At most so many connections, the idle ones kept for the next exchange.
+/// A bounded number of connections; idle ones are kept for the next exchange.
 pub struct Pool {
     dialer: Dialer,
-    // Whoever holds a permit may hold one connection, idle ones included: permits bound both.
+    // A permit is needed to use a connection, idle or new: permits bound both.
     permits: Arc<Semaphore>,
-    // A stack, so that at a low rate few connections stay warm. Held for a push or a pop only.
+    // A stack, so that few connections are used at a low rate. Locked for a push or a pop only.
     idle: Mutex<Vec<Kept>>,
 }
 
 /// One connection for one exchange.
 ///
-/// It goes back to the pool only through [`Lease::finish`], after the whole reply was read. Dropped
-/// any other way (a cancelled future, a fault) it closes the connection: the reply still on its
-/// way must reach nobody else.
+/// Returns the connection to the pool only through [`Lease::finish`], after the whole reply was read. When dropped
+/// otherwise (cancelled future, fault) it closes the connection: a late reply must not reach another exchange.
 pub struct Lease {
     pool: Arc<Pool>,
     kept: Kept,
@@ -43,11 +42,11 @@ impl Pool {
         Arc::new(Self { dialer, permits: Arc::new(Semaphore::new(connections_max)), idle })
     }
 
-    /// A connection of one's own: an idle one, else a new one; waits in turn while all are in use.
+    /// Leases an idle connection, or else a new one; waits in fair order while all are in use.
     ///
     /// # Errors
     ///
-    /// When a new connection is needed and does not come about.
+    /// When a new connection is needed and fails.
     pub async fn lease(self: &Arc<Self>) -> Result<Lease, DialFault> {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|_| DialFault::Tcp)?;
@@ -65,25 +64,25 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// Whether all connections are in use, so that a lease would wait.
+    /// True when all connections are in use, so that a lease would wait.
     pub fn is_full(&self) -> bool {
         self.permits.available_permits() == 0
     }
 }
 
 impl Lease {
-    /// What sends on this connection.
+    /// Sends on this connection.
     pub fn sender(&mut self) -> &mut SendRequest<Full<Bytes>> {
         &mut self.kept.sender
     }
 
-    /// Whether an earlier exchange used this connection, so that the server may just have closed it.
+    /// True when an earlier exchange used this connection: the server may just have closed it.
     #[must_use]
     pub fn is_reused(&self) -> bool {
         self.reused
     }
 
-    /// Gives the connection back after its reply was read to the end.
+    /// Returns the connection to the pool; only after the whole reply was read.
     pub fn finish(self) {
         let Self { pool, kept, .. } = self;
         if !kept.sender.is_closed() {

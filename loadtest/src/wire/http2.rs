@@ -1,4 +1,4 @@
-//! Shared HTTP/2 connections: many exchanges at once, each a stream of its own.
+//! Pool of HTTP/2 connections: many concurrent exchanges, each on its own stream.
 
 use std::sync::{
     Arc,
@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::connection::{DialFault, Dialer, Driver};
 
-/// Exchanges at once per connection; under the 100 streams that servers commonly allow.
+/// Most concurrent exchanges on a connection; below the 100 streams that servers commonly allow.
 pub const STREAMS_MAX: usize = 64;
 
 struct Shared {
@@ -20,21 +20,21 @@ struct Shared {
     _driver: Driver,
 }
 
-/// So many connections, each opened when first needed and again when it was closed.
+/// A fixed number of connections, each opened when first needed and reopened when it was closed.
 pub struct Pool {
     dialer: Dialer,
     permits: Arc<Semaphore>,
-    // An async mutex per connection: whoever comes while it is opened waits for that one
-    // handshake instead of starting a second. Otherwise held for a clone only.
+    // An async mutex for each connection: exchanges wait for the one handshake instead of starting a second. Otherwise
+    // held for a clone only.
     slots: Vec<Mutex<Option<Shared>>>,
     turn: AtomicUsize,
 }
 
-/// One stream's worth of a shared connection.
+/// A stream of a shared connection, for one exchange.
 ///
-/// A cancelled exchange resets its stream; ids are never reused, so the others go on.
+/// A cancelled exchange resets its stream; stream ids are never reused, so the other exchanges are not affected.
 pub struct Lease {
-    /// What sends on the connection.
+    /// Sends on the connection.
     pub sender: SendRequest<Full<Bytes>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -48,11 +48,11 @@ impl Pool {
         Arc::new(Self { dialer, permits, slots, turn: AtomicUsize::new(0) })
     }
 
-    /// A stream on the next connection in turn; waits while all streams are in use.
+    /// Leases a stream on the next connection, round robin; waits while all streams are in use.
     ///
     /// # Errors
     ///
-    /// When the connection must be opened and does not come about.
+    /// When the connection must be opened and fails.
     pub async fn lease(self: &Arc<Self>) -> Result<Lease, DialFault> {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|_| DialFault::Tcp)?;
@@ -66,7 +66,7 @@ impl Pool {
         Ok(Lease { sender, _permit: permit })
     }
 
-    /// Whether all streams are in use, so that a lease would wait.
+    /// True when all streams are in use, so that a lease would wait.
     pub fn is_full(&self) -> bool {
         self.permits.available_permits() == 0
     }

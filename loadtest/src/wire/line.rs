@@ -1,4 +1,4 @@
-//! One connection for whoever only times exchanges: no pool, no second try.
+//! A connection or stream for timing exchanges: no pool, no retries.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,10 +14,10 @@ use super::{
     connection::{DialFault, Dialer, Driver},
 };
 
-/// A connection, or one stream's worth of it.
+/// An HTTP/1.1 connection, or a stream's share of an HTTP/2 connection.
 pub struct Line {
     sender: Sender,
-    // The connection lives as long as one of its lines.
+    // The connection stays open while one of its lines exists.
     _driver: Arc<Driver>,
 }
 
@@ -27,21 +27,21 @@ enum Sender {
 }
 
 impl Line {
-    /// A new connection that carries one exchange after the other.
+    /// Opens an HTTP/1.1 connection.
     ///
     /// # Errors
     ///
-    /// When it does not come about.
+    /// When it fails.
     pub async fn over_http1(dialer: &Dialer) -> Result<Self, DialFault> {
         let (sender, driver) = dialer.http1().await?;
         Ok(Self { sender: Sender::Http1(sender), _driver: Arc::new(driver) })
     }
 
-    /// A new connection that carries `streams` exchanges at once, one on each line.
+    /// Opens an HTTP/2 connection for `streams` concurrent exchanges, one on each line.
     ///
     /// # Errors
     ///
-    /// When it does not come about.
+    /// When it fails.
     pub async fn over_http2(dialer: &Dialer, streams: usize) -> Result<Vec<Self>, DialFault> {
         let (sender, driver) = dialer.http2().await?;
         let driver = Arc::new(driver);
@@ -51,11 +51,11 @@ impl Line {
 
     /// Sends `request` and reads its whole reply, which may take `reply_wait_max`.
     ///
-    /// The URI must be a path over HTTP/1.1, with the host as a header, and the target's over HTTP/2.
+    /// Over HTTP/1.1 the URI must be a path and the request have a `Host`; over HTTP/2 the URI must be the target's.
     ///
     /// # Errors
     ///
-    /// When there is no whole reply in time; the line is of no more use.
+    /// When there is no whole reply in time; the line cannot be used any more.
     pub async fn exchange(
         &mut self,
         request: Request<Full<Bytes>>,

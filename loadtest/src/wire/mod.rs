@@ -1,4 +1,6 @@
-//! From a request to its whole reply: target, TLS, connections, the two pools that keep them, and lines without a pool.
+//! HTTP over TLS: from a request to its whole reply.
+//!
+//! `client` serves citizens over a pool of HTTP/1.1 or HTTP/2 connections; `line` serves volleys without a pool.
 
 pub mod client;
 pub mod connection;

@@ -13,11 +13,11 @@ use rustls::pki_types::ServerName;
 #[derive(Clone, Debug)]
 pub struct Target {
     authority: Authority,
-    /// Where connections go: the first address of the host.
+    /// First address of the host.
     pub addr: SocketAddr,
-    /// Whom the certificate must name.
+    /// The name that the certificate must have.
     pub server_name: ServerName<'static>,
-    /// The `Host` of every HTTP/1.1 request.
+    /// `Host` of every HTTP/1.1 request.
     pub host: HeaderValue,
 }
 
@@ -26,10 +26,10 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// A sentence for the user: no HTTPS, a path or a query, or a host that does not resolve.
+    /// A text for the user: not HTTPS, a path or a query, or a host that does not resolve.
     pub fn parse(url: &str) -> Result<Self, String> {
         let fault = |what: &str| format!("`{url}` {what}; allowed is https://HOST[:PORT]");
-        let uri: Uri = url.parse().map_err(|error| fault(&format!("is no URL ({error})")))?;
+        let uri: Uri = url.parse().map_err(|error| fault(&format!("is not a URL ({error})")))?;
         let authority = uri.authority().cloned().ok_or_else(|| fault("names no host"))?;
         if uri.scheme() != Some(&Scheme::HTTPS) {
             return Err(fault("is not HTTPS"));
@@ -43,16 +43,14 @@ impl Target {
             .ok()
             .and_then(|mut addrs| addrs.next())
             .ok_or_else(|| fault("has a host that does not resolve"))?;
-        let server_name =
-            ServerName::try_from(host).map_err(|_| fault("has a host no certificate can name"))?;
+        let server_name = ServerName::try_from(host)
+            .map_err(|_| fault("has a host that no certificate can name"))?;
         let host = HeaderValue::try_from(authority.as_str())
-            .map_err(|_| fault("has a host that fits no header"))?;
+            .map_err(|_| fault("has a host that does not fit into a header"))?;
         Ok(Self { authority, addr, server_name, host })
     }
 
-    /// The full URI of `path`, as HTTP/2 wants it.
-    ///
-    /// `None` for what is no path, as a `Location` of the server may be.
+    /// The full URI of `path`, as HTTP/2 needs it; `None` if it is not a path.
     pub fn uri(&self, path: &str) -> Option<Uri> {
         if !path.starts_with('/') {
             return None;

@@ -1,4 +1,4 @@
-//! How surge trusts the server: one root certificate, or none when told so.
+//! TLS settings: which certificates are trusted, and which key exchange is offered.
 
 use std::{path::Path, sync::Arc};
 
@@ -16,34 +16,32 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 
-/// Whose certificates are taken.
+/// Which certificates are trusted.
 #[derive(Clone, Copy, Debug)]
 pub enum Trust<'a> {
-    /// Those in this PEM file, such as the demo's own.
+    /// Those in this PEM file, such as the demo's.
     Roots(&'a Path),
-    /// Anyone's: for a server whose certificate is not at hand.
-    Anyone,
+    /// Every certificate, when the server's is not at hand.
+    Every,
 }
 
-/// What is offered for agreeing on a connection's keys.
+/// Which key exchanges are offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyExchange {
     /// What browsers offer: X25519MLKEM768 before X25519 and the NIST curves.
     PostQuantum,
-    /// X25519 alone, for beside a server that knows no other.
+    /// X25519 alone, to compare with a server that supports no post-quantum key exchange.
     Classical,
 }
 
-/// The TLS settings of every connection.
+/// The TLS settings of every connection; the dialer adds the version of HTTP.
 ///
-/// The HTTP is left open: the dialer asks for it.
-///
-/// With `resume`, later connections take up the TLS session of earlier ones, as one browser's do;
-/// those of different citizens cannot.
+/// With `resume`, later connections resume the TLS session of earlier ones, as those of one browser do; connections of
+/// different citizens cannot.
 ///
 /// # Errors
 ///
-/// A sentence for the user when the certificates cannot be read.
+/// A text for the user when the certificates cannot be read.
 pub fn client_config(
     trust: Trust<'_>,
     resume: bool,
@@ -59,9 +57,9 @@ pub fn client_config(
         .map_err(|error| format!("no usable TLS version: {error}"))?;
     let mut config = match trust {
         Trust::Roots(path) => builder.with_root_certificates(roots(path)?).with_no_client_auth(),
-        Trust::Anyone => builder
+        Trust::Every => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(TakesAnyone(provider)))
+            .with_custom_certificate_verifier(Arc::new(AcceptsEvery(provider)))
             .with_no_client_auth(),
     };
     if !resume {
@@ -73,8 +71,8 @@ pub fn client_config(
 fn roots(path: &Path) -> Result<RootCertStore, String> {
     let fault = |what: &dyn std::fmt::Display| {
         format!(
-            "cannot take the server's certificate from {}: {what}. Give --data DIR of the running \
-             `sportello serve --demo`, --ca FILE.pem, or --insecure to trust anyone",
+            "cannot read the server's certificate from {}: {what}. Give --data DIR of the running \
+             `sportello serve --demo`, --ca FILE.pem, or --insecure to trust every certificate",
             path.display()
         )
     };
@@ -83,14 +81,14 @@ fn roots(path: &Path) -> Result<RootCertStore, String> {
         let certificate = certificate.map_err(|error| fault(&error))?;
         roots.add(certificate).map_err(|error| fault(&error))?;
     }
-    if roots.is_empty() { Err(fault(&"it holds none")) } else { Ok(roots) }
+    if roots.is_empty() { Err(fault(&"the file holds no certificate")) } else { Ok(roots) }
 }
 
-/// Takes every certificate but still checks that the peer holds its key.
+/// Accepts every certificate, but checks that the peer holds its key.
 #[derive(Debug)]
-struct TakesAnyone(Arc<CryptoProvider>);
+struct AcceptsEvery(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for TakesAnyone {
+impl ServerCertVerifier for AcceptsEvery {
     fn verify_server_cert(
         &self,
         _end_entity: &CertificateDer<'_>,

@@ -1,4 +1,4 @@
-//! A real server in a directory of its own, and surge's commands against it.
+//! A real server in a temporary directory, and surge's commands against it.
 
 use std::{
     io::{BufRead, BufReader},
@@ -7,9 +7,9 @@ use std::{
     sync::OnceLock,
 };
 
-/// A Saturday on which the counter is open to citizens and intermediaries.
+/// A Saturday, with weekends open to citizens and intermediaries.
 pub(crate) const OPEN_TO_ALL: &str = "2024-09-21T10:00[Europe/Rome]";
-/// An evening of the citizens' slice.
+/// An evening in the citizens' slice.
 pub(crate) const EVENING: &str = "2024-09-16T17:30[Europe/Rome]";
 
 /// A running server; killed when dropped.
@@ -20,14 +20,14 @@ pub(crate) struct House {
     pub(crate) directory: tempfile::TempDir,
 }
 
-/// surge, as it was built for these tests.
+/// A command of surge, as built for these tests.
 pub(crate) fn surge() -> Command {
     let mut surge = Command::new(env!("CARGO_BIN_EXE_surge"));
     surge.stdin(Stdio::null());
     surge
 }
 
-/// The server's program beside surge; built when tests of surge alone did not build it.
+/// The `sportello` program in the directory of surge; built here when only surge was built.
 pub(crate) fn sportello() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -43,12 +43,12 @@ pub(crate) fn sportello() -> &'static Path {
 }
 
 impl House {
-    /// Opens a server whose clock starts at `now`.
+    /// Starts a server whose clock begins at `now`.
     pub(crate) fn open_at(now: &str) -> Self {
         Self::open_with(now, &[])
     }
 
-    /// The same with settings, given as environment variables.
+    /// The same with settings, as environment variables.
     pub(crate) fn open_with(now: &str, settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut server = Command::new(sportello())
@@ -75,7 +75,7 @@ impl House {
         &self.public
     }
 
-    /// A path in this house's directory.
+    /// A path in the server's directory.
     pub(crate) fn path(&self, name: &str) -> String {
         self.directory.path().join(name).to_str().expect("a path of text").to_owned()
     }
@@ -88,7 +88,7 @@ impl House {
         surge
     }
 
-    /// Kills the server and verifies its ledger against `receipts`; gives what was said.
+    /// Kills the server and verifies its ledger against `receipts`; returns the output.
     pub(crate) fn verified(mut self, receipts: &str) -> String {
         self.server.kill().expect("it is killed");
         self.server.wait().expect("it ended");
@@ -108,7 +108,7 @@ impl Drop for House {
     }
 }
 
-/// All that a command said.
+/// Output of a command, standard error last.
 pub(crate) fn told(output: &Output) -> String {
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stderr));

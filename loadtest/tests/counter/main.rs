@@ -1,6 +1,6 @@
-//! Surge's own senses: a server that mixes people up must be caught, a generator that lags must say so.
+//! Surge against a mock server: it must detect replies to the wrong person, and say when the generator lags.
 
-mod desk;
+mod mock_server;
 
 use std::{
     io::{Read, Write},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Parser;
-use desk::{Desk, Fault};
+use mock_server::{Fault, MockServer};
 use surge::{
     args::Args,
     interrupt::Watch,
@@ -22,7 +22,7 @@ use surge::{
 
 const SESSIONS: usize = 60;
 
-/// Sixty people, evenly over half a second, through the whole counter.
+/// Sixty sessions, evenly over half a second, from entering to reading the decision.
 const HALF_A_SECOND: &str = r#"
 about = "a test"
 loop = "open"
@@ -48,9 +48,9 @@ timely_ms = 5000
 "#;
 
 fn visited(fault: Fault, profile: &str, more: &[&str]) -> (Outcome, Summary) {
-    let desk = Desk::open(fault);
-    let target = format!("https://{}", desk.addr);
-    let (ca, tokens) = (desk.certificate(), desk.tokens(SESSIONS));
+    let server = MockServer::start(fault);
+    let target = format!("https://{}", server.addr);
+    let (ca, tokens) = (server.certificate(), server.tokens(SESSIONS));
     let profile_path = ca.with_file_name("profile.toml");
     std::fs::write(&profile_path, profile).expect("it can be written");
     let line = ["surge", "--target", &target].map(std::ffi::OsString::from);
@@ -64,7 +64,7 @@ fn visited(fault: Fault, profile: &str, more: &[&str]) -> (Outcome, Summary) {
     let args =
         Args::try_parse_from(line.into_iter().chain(files).chain(more)).expect("right usage");
     let orders = args.orders().expect("right usage");
-    let outcome = run(&orders, &Watch::default()).expect("the desk is open");
+    let outcome = run(&orders, &Watch::default()).expect("the server runs");
     let summary = Summary::of(&outcome, &orders.profile, about(&orders.profile));
     (outcome, summary)
 }
@@ -92,7 +92,7 @@ fn an_honest_server_passes_and_every_session_is_accounted_for() {
     assert!(summary.verdict.passed, "{}", Text(&summary));
     let tally = &outcome.tally;
     assert_eq!((tally.offered, tally.served, tally.receipts, tally.decided), (60, 60, 60, 60));
-    // A login, two tags and an application each.
+    // Each session has a login, two tags and an application to check.
     assert_eq!(tally.owners_checked, 60 * 4);
     let page = html::page(&summary).expect("a report");
     assert!(page.contains("<svg") && !page.contains("src=") && !page.contains("href="));
@@ -162,7 +162,7 @@ fn those_who_do_not_listen_come_back_before_their_time() {
     assert_eq!(patient.tally.impatient, 0);
     assert_eq!(impatient.tally.impatient, impatient.tally.refusal.count());
     assert!(impatient.tally.impatient > 0);
-    // Nobody is held up for the three seconds that the others keep.
+    // Impatient citizens do not wait for the three seconds that the others wait.
     let longest = |outcome: &Outcome| outcome.tally.session.longest_ms();
     assert!(longest(&patient) >= 3000.0 && longest(&impatient) < 3000.0);
 }
@@ -180,7 +180,7 @@ fn those_who_give_up_are_no_failure_and_want_no_receipt() {
 
 #[test]
 fn a_late_reply_is_cancelled_with_its_connection_and_reaches_nobody_else() {
-    // Over one connection the next in turn would get the late reply, were the connection kept.
+    // With one connection, the next exchange would get the late reply if the connection were kept.
     let (outcome, summary) = visited(Fault::OneLateReply, HALF_A_SECOND, &["--connections", "1"]);
     assert_eq!(outcome.tally.retried.by_reason().get("no reply in time"), Some(&1));
     assert_eq!(outcome.tally.crossed, 0, "{}", Text(&summary));
@@ -192,8 +192,8 @@ fn books_that_do_not_balance_break_the_run() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let operator = format!("http://{}", listener.local_addr().expect("an address"));
     thread::spawn(move || {
-        // 60 accepted since the start, 59 decided and none waiting: one is lost. The first page is
-        // that of a server at rest before the run; the one after it is read twice before it is believed.
+        // 60 accepted since the start, 59 decided and none undecided: one is lost. The first page is read before the run;
+        // a balance that does not hold is read twice after it.
         for accepted in [0, 60, 60] {
             let decided = accepted - accepted / 60;
             let page = format!(

@@ -1,8 +1,8 @@
-//! axum as the measure: the stack that Sportello stands on, hyper and rustls, with every request answered from memory;
-//! nothing is parsed or stored.
+//! axum as the baseline: Sportello's own stack, hyper and rustls, answering every request from memory; it parses and
+//! stores nothing.
 //!
-//! `sportello-measure PORT CERTIFICATE KEY ANSWER_BYTES`. One thread, TLS as Sportello's `src/http/tls.rs` has it. hyper is given
-//! no timer, so that an idle connection stays.
+//! Usage: `sportello-measure PORT CERTIFICATE KEY ANSWER_BYTES`. One thread; TLS as in Sportello's `src/http/tls.rs`. hyper
+//! gets no timer, so that idle connections stay open.
 
 use std::{env, error::Error, net::Ipv4Addr, sync::Arc};
 
@@ -29,7 +29,7 @@ use tokio_rustls::TlsAcceptor;
 
 type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// As Sportello's, so that what differs is not the allocator.
+/// The same allocator as Sportello's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -47,18 +47,18 @@ async fn main() -> Fallible<()> {
         let (stream, _) = listener.accept().await?;
         let (tls, service) = (tls.clone(), service.clone());
         tokio::spawn(async move {
-            // What goes wrong on a connection is its client's affair.
+            // Ignores errors of a connection: its client reports them.
             let _closed = serve(stream, tls, service).await;
         });
     }
 }
 
-/// The body is read whole and dropped.
+/// Reads the whole body and drops it.
 async fn answer(State(text): State<Bytes>, _body: Bytes) -> impl IntoResponse {
     (StatusCode::CREATED, [(CONTENT_TYPE, "application/json")], text)
 }
 
-/// One connection from handshake to close.
+/// Serves one connection, from handshake to close.
 async fn serve(
     stream: TcpStream,
     tls: TlsAcceptor,
@@ -69,7 +69,7 @@ async fn serve(
     auto::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await
 }
 
-/// The same choices as Sportello's.
+/// The same TLS settings as Sportello's.
 fn tls(certificate: &str, key: &str) -> Fallible<ServerConfig> {
     let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<Vec<_>, _>>()?;
     let key = PrivateKeyDer::from_pem_file(key)?;

@@ -1,4 +1,4 @@
-//! A stand-in for the server, with faults to order: for testing surge's own senses and nothing else.
+//! A mock of the server with faults on request, to test that surge detects them.
 
 use std::{
     collections::HashSet,
@@ -27,29 +27,29 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// What the desk does wrong.
+/// The fault of a mock server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Nothing.
     None,
-    /// Some readers get the application of whoever came before, under their own tag.
+    /// Some reads return the application of the previous citizen, with the right tag.
     ReadsMixedUp,
-    /// Some replies carry the tag of whoever came before.
+    /// Some replies have the tag of the previous citizen.
     TagsMixedUp,
-    /// Some are logged in as whoever came before.
+    /// Some logins open a session of the previous citizen.
     LoginsMixedUp,
-    /// Everyone gets the same receipt.
+    /// All submissions get the same receipt.
     OneReceiptForAll,
-    /// Every second login is refused once with `Retry-After: 0`.
+    /// Refuses every second login once, with `Retry-After: 0`.
     Busy,
     /// As `Busy`, but with `Retry-After: 3`.
     BusyForLong,
-    /// The reply to the first submission comes after a second and a half.
+    /// Replies to the first submission after 1.5 s.
     OneLateReply,
 }
 
-/// A running desk.
-pub(crate) struct Desk {
+/// A running mock server.
+pub(crate) struct MockServer {
     /// Its address.
     pub(crate) addr: SocketAddr,
     directory: tempfile::TempDir,
@@ -57,7 +57,7 @@ pub(crate) struct Desk {
 
 #[derive(Default)]
 struct Books {
-    /// Who asked last, and who was the last before that was somebody else.
+    /// Fiscal codes of the last request, and of the last one before it by another citizen.
     last_code: String,
     code_before: String,
     requests: u64,
@@ -65,9 +65,9 @@ struct Books {
     refused: HashSet<String>,
 }
 
-impl Desk {
-    /// Opens a desk with `fault` on a free port.
-    pub(crate) fn open(fault: Fault) -> Self {
+impl MockServer {
+    /// Starts a mock server with `fault` on a free port.
+    pub(crate) fn start(fault: Fault) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]);
         let made = made.expect("a certificate");
@@ -81,7 +81,7 @@ impl Desk {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let (tell, told) = sync_channel(1);
         thread::spawn(move || serve(config, fault, &tell));
-        Self { addr: told.recv().expect("the desk opened"), directory }
+        Self { addr: told.recv().expect("the server started"), directory }
     }
 
     /// Its certificate.
@@ -89,7 +89,7 @@ impl Desk {
         self.directory.path().join("demo-cert.pem")
     }
 
-    /// A file of identities for `count` made-up people; a token is the code itself.
+    /// A file of identities for `count` fictional people; each token is the fiscal code itself.
     pub(crate) fn tokens(&self, count: usize) -> PathBuf {
         let path = self.directory.path().join("tokens.tsv");
         let mut text = String::new();
@@ -102,8 +102,8 @@ impl Desk {
 }
 
 fn serve(config: ServerConfig, fault: Fault, tell: &std::sync::mpsc::SyncSender<SocketAddr>) {
-    let office = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    office.expect("a runtime").block_on(async {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         tell.send(listener.local_addr().expect("an address")).expect("the test waits");
         let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -115,7 +115,7 @@ fn serve(config: ServerConfig, fault: Fault, tell: &std::sync::mpsc::SyncSender<
                 let service = service_fn(move |request| answer(request, fault, Arc::clone(&books)));
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let stream = TokioIo::new(stream);
-                // A client that hangs up is part of the tests.
+                // Ignores clients that close the connection, which some tests do.
                 if http2 {
                     let connection = http2::Builder::new(TokioExecutor::new());
                     drop(connection.serve_connection(stream, service).await);
@@ -198,7 +198,7 @@ fn reply(path: &str, own: &str, fault: Fault, books: &mut Books) -> Response<Ful
     response
 }
 
-/// A tag that tells nobody the code, as the contract's: here the number within the made-up code.
+/// A tag that does not reveal the fiscal code: the number within the fictional code.
 fn tag(code: &str) -> String {
     format!("tag-{}", code.get(11..15).unwrap_or_default())
 }

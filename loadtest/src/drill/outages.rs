@@ -1,4 +1,4 @@
-//! How long nobody was served: stretches without a receipt, seen from outside.
+//! Outages as citizens see them: periods without a receipt.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -8,41 +8,41 @@ use std::{
 
 use crate::{clock, live::Live};
 
-/// How often the count of receipts is looked at: the grain of every silence.
+/// Interval at which the count of receipts is read: the resolution of every outage.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// A silence is so many mean gaps between receipts long at least: by chance one in 500 million is.
+/// Shortest outage in mean gaps between receipts; one gap in 500 million is as long by chance (e^-20).
 const GAPS_MIN: f64 = 20.0;
-/// And no shorter than this: on a busy machine everybody pauses now and then.
-const SILENCE_MIN: Duration = Duration::from_millis(100);
+/// Shortest outage, because processes on a busy machine pause at times.
+const OUTAGE_MIN: Duration = Duration::from_millis(100);
 
-/// The shortest time without a receipt that counts, at `rate` sessions a second.
+/// The shortest period without a receipt that counts as an outage, at `rate` sessions a second.
 #[must_use]
 pub fn shortest(rate: f64) -> Duration {
-    SILENCE_MIN.max(Duration::from_secs_f64(GAPS_MIN / rate))
+    OUTAGE_MIN.max(Duration::from_secs_f64(GAPS_MIN / rate))
 }
 
-/// One stretch without a receipt.
+/// A period without a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Silence {
-    /// From the beginning of the watch.
+pub struct Outage {
+    /// Seconds since the beginning of the load.
     pub begun_s: f64,
-    /// How long.
+    /// Its duration in seconds.
     pub lasted_s: f64,
 }
 
-/// Collects silences from readings of a counter.
+/// Detects outages in readings of a counter.
 #[derive(Debug)]
 struct Listener {
     begin: Instant,
     shortest: Duration,
     count: u64,
     last_change: Option<Instant>,
-    silences: Vec<Silence>,
+    outages: Vec<Outage>,
 }
 
 impl Listener {
     fn new(begin: Instant, shortest: Duration) -> Self {
-        Self { begin, shortest, count: 0, last_change: None, silences: Vec::new() }
+        Self { begin, shortest, count: 0, last_change: None, outages: Vec::new() }
     }
 
     fn hear(&mut self, now: Instant, count: u64) {
@@ -50,26 +50,26 @@ impl Listener {
             return;
         }
         self.count = count;
-        // Before the first receipt nobody was served yet, which is no outage.
+        // The time before the first receipt is no outage.
         if let Some(last) = self.last_change {
             let lasted = now.saturating_duration_since(last);
             if lasted >= self.shortest {
                 let begun_s = last.saturating_duration_since(self.begin).as_secs_f64();
-                self.silences.push(Silence { begun_s, lasted_s: lasted.as_secs_f64() });
+                self.outages.push(Outage { begun_s, lasted_s: lasted.as_secs_f64() });
             }
         }
         self.last_change = Some(now);
     }
 }
 
-/// Listens to `live` until `over`; silences of `shortest` and more between the first and the last receipt.
-pub fn listen(live: &Live, begin: Instant, shortest: Duration, over: &AtomicBool) -> Vec<Silence> {
+/// Watches `live` until `over`; returns outages of at least `shortest` between the first and the last receipt.
+pub fn listen(live: &Live, begin: Instant, shortest: Duration, over: &AtomicBool) -> Vec<Outage> {
     let mut listener = Listener::new(begin, shortest);
     while !over.load(Ordering::Relaxed) {
         listener.hear(clock::now(), live.receipts());
         thread::sleep(LOOK_EVERY);
     }
-    listener.silences
+    listener.outages
 }
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ mod tests {
     use crate::clock;
 
     #[test]
-    fn only_long_silences_between_receipts_count() {
+    fn only_long_outages_between_receipts_count() {
         let begin = clock::now();
         let at = |ms| begin + Duration::from_millis(ms);
         let mut listener = Listener::new(begin, Duration::from_millis(500));
@@ -88,8 +88,8 @@ mod tests {
         {
             listener.hear(at(ms), count);
         }
-        assert_eq!(listener.silences.len(), 1);
-        assert!((listener.silences[0].begun_s - 1.3).abs() < 1e-6);
-        assert!((listener.silences[0].lasted_s - 2.0).abs() < 1e-6);
+        assert_eq!(listener.outages.len(), 1);
+        assert!((listener.outages[0].begun_s - 1.3).abs() < 1e-6);
+        assert!((listener.outages[0].lasted_s - 2.0).abs() < 1e-6);
     }
 }

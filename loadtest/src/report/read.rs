@@ -1,29 +1,30 @@
-//! What a comparison and a plan need of a run's JSON; other members are passed over, so that reports of
-//! other versions can be read too.
+//! Reads JSON reports of runs and of capacity searches, for comparisons and plans.
+//!
+//! Unknown members are ignored, so that reports of other versions can be read too.
 
 use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 
 use crate::{
-    command::Fault,
+    fault::Fault,
     machine::{CpuUse, Machine},
     operator::CommitFigures,
     process::ProcessUse,
 };
 
-/// A run as its JSON report tells it.
+/// A run, from its JSON report.
 #[derive(Clone, Debug, Deserialize)]
 pub struct RunFile {
-    /// When, how and on what it ran.
+    /// Time, command, build and machine of the run.
     pub about: AboutFile,
-    /// Whether its figures may be believed.
+    /// Verdict of the run.
     pub verdict: VerdictFile,
     /// Sessions by how they ended.
     pub sessions: SessionsFile,
     /// Receipts.
     pub receipts: ReceiptsFile,
-    /// Latencies by what took them.
+    /// Latencies by step.
     pub latencies: Vec<LatencyFile>,
     /// Requests tried again, by reason.
     #[serde(default)]
@@ -33,12 +34,12 @@ pub struct RunFile {
     /// What the server's process used.
     #[serde(default)]
     pub server_process: Option<ProcessUse>,
-    /// The server's own figures.
+    /// Metrics of the server.
     #[serde(default)]
     pub server: Option<ServerFile>,
 }
 
-/// When, how and on what a run ran.
+/// Time, command, build and machine of a run.
 #[derive(Clone, Debug, Deserialize)]
 #[expect(missing_docs, reason = "the members are those of `summary::About`")]
 pub struct AboutFile {
@@ -72,7 +73,7 @@ pub struct SessionsFile {
     pub unfinished: u64,
 }
 
-/// Receipts and how soon they came.
+/// Receipts and their timeliness.
 #[derive(Clone, Debug, Deserialize)]
 #[expect(missing_docs, reason = "the members are those of `summary::ReceiptFigures`")]
 pub struct ReceiptsFile {
@@ -96,7 +97,7 @@ pub struct LatencyFile {
     pub curve: Vec<(f64, f64)>,
 }
 
-/// The server's own figures.
+/// Metrics of the server.
 #[derive(Clone, Debug, Deserialize)]
 #[expect(missing_docs, reason = "the members are those of `summary::ServerFigures`")]
 pub struct ServerFile {
@@ -104,16 +105,43 @@ pub struct ServerFile {
     pub commits: CommitFigures,
 }
 
+/// A capacity search, from its JSON report.
+#[derive(Clone, Debug, Deserialize)]
+pub struct CapacityFile {
+    /// The machine.
+    pub machine: Machine,
+    /// The steps in their order.
+    pub steps: Vec<StepFile>,
+}
+
+/// One step of a capacity search.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "the members are those of `capacity::step::StepFigures`")]
+pub struct StepFile {
+    pub rate: f64,
+    pub elapsed_s: f64,
+    pub offered: u64,
+    pub receipts: u64,
+    pub reads: u64,
+    pub p50_submit_ms: f64,
+    pub server_cpu_s: Option<f64>,
+    pub generator_cpu_s: f64,
+    pub others_cpu_s: f64,
+    pub commits: Option<CommitFigures>,
+    pub written_bytes: Option<u64>,
+    pub broken: Vec<String>,
+}
+
 impl RunFile {
     /// Reads the report at `path`.
     ///
     /// # Errors
     ///
-    /// What is wrong with the file and how to make one.
+    /// When the file is not a report; the text says how to make one.
     pub fn read(path: &Path) -> Result<Self, Fault> {
         let unusable = |what: &dyn std::fmt::Display| {
             Fault::Usage(format!(
-                "{}: {what}; allowed is the JSON report of a run, as `surge --json FILE` writes it",
+                "{}: {what}; needed is the JSON report of a run, as `surge --json FILE` writes it",
                 path.display()
             ))
         };
@@ -127,7 +155,7 @@ impl RunFile {
         self.latencies.iter().find(|row| row.what == what)
     }
 
-    /// How often `what` was answered.
+    /// Number of latencies of `what`.
     #[must_use]
     pub fn count(&self, what: &str) -> u64 {
         self.latency(what).map_or(0, |row| row.count)
