@@ -1,15 +1,17 @@
-"""What deploy/check needs a parser for: check_parts.py dashboard|names|settings|rules.
+"""The parts of deploy/check that need a parser: check_parts.py dashboard|names|settings PROGRAM|rules.
 
-dashboard: the dashboard has what Grafana and a reader need: titles, descriptions, units, its variables, no panels on top of each other.
-names:     alerts and dashboard use only metrics and labels of src/metrics.rs, and the dashboard every metric of it.
-settings:  variables and bounds in the unit agree with the settings in src/config/list.rs.
+dashboard: titles, descriptions, units and variables are there, and no panel covers another.
+names:     alerts and dashboard use only metrics and labels of src/metrics.rs, and the dashboard shows every metric.
+settings:  variables and bounds in unit and Containerfile agree with the settings of the program.
 rules:     prints the dashboard's queries as recording rules, for promtool to parse.
 """
 
 import json
 import pathlib
 import re
+import subprocess
 import sys
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
@@ -110,20 +112,29 @@ def check_dashboard():
                 yield f"{title}: a query without the variable instance or without a legend"
 
 
-def check_settings():
+def settings(program):
+    """Every setting by its key, with its default, as the program prints them."""
+    default = subprocess.run([program, "config", "default"], check=True, capture_output=True, text=True).stdout
+    return {
+        f"{section}.{name}": value
+        for section, table in tomllib.loads(default).items()
+        for name, value in table.items()
+    }
+
+
+def check_settings(program):
     unit = read("deploy/systemd/sportello.service")
-    number = r'"{}",\s+"(\d+)"'
-    settings = read("src/config/list.rs")
-    known = {"SPORTELLO_" + key.replace(".", "_").upper() for key in re.findall(r'"([a-z]+\.[a-z_]+)"', settings)}
+    defaults = settings(program)
+    variables = {"SPORTELLO_" + key.replace(".", "_").upper() for key in defaults}
     for place, text in (("unit", unit), ("Containerfile", read("deploy/container/Containerfile"))):
         for name in re.findall(r"\bSPORTELLO_[A-Z_]+", text):
-            if name not in known:
+            if name not in variables:
                 yield f"{place}: no setting {name}"
-    drain_seconds = int(re.search(number.format(r"server\.drain_ms_max"), settings)[1]) / 1000
+    drain_seconds = defaults["server.drain_ms_max"] / 1000
     stop_seconds = int(re.search(r"TimeoutStopSec=(\d+)", unit)[1])
     if stop_seconds < 2 * drain_seconds:
         yield f"unit: TimeoutStopSec={stop_seconds} is not well above server.drain_ms_max, {drain_seconds} s"
-    connections = int(re.search(number.format(r"http\.connections_max"), settings)[1])
+    connections = defaults["http.connections_max"]
     files = int(re.search(r"LimitNOFILE=(\d+)", unit)[1])
     if files < connections + 1000:
         yield f"unit: LimitNOFILE={files} is not well above http.connections_max, {connections}"
@@ -136,13 +147,13 @@ def print_rules():
 
 
 def main():
-    what = sys.argv[1] if len(sys.argv) == 2 else ""
+    what, *arguments = sys.argv[1:] or [""]
     if what == "rules":
         return print_rules()
     checks = {"dashboard": check_dashboard, "names": check_names, "settings": check_settings}
     if what not in checks:
         sys.exit(__doc__)
-    faults = list(checks[what]())
+    faults = list(checks[what](*arguments))
     print("\n".join(faults))
     sys.exit(1 if faults else 0)
 

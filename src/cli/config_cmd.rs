@@ -35,7 +35,7 @@ impl Config {
                 match Settings::gather(Some(&file), std::iter::empty(), &Flags::default()) {
                     Ok(_) => say(format_args!("{}: no faults", file.display())),
                     Err(faults) => {
-                        complain(faults);
+                        faults.0.iter().for_each(complain);
                         Exit::Usage
                     }
                 }
