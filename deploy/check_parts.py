@@ -15,7 +15,7 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
-# What Prometheus itself adds to a series.
+# Labels and metrics that Prometheus adds by itself.
 GIVEN_LABELS = {"job", "instance", "le"}
 GIVEN_METRICS = {"up"}
 
@@ -25,7 +25,7 @@ def read(path):
 
 
 def metrics():
-    """Every metric by its name on the page, with its labels."""
+    """Every metric by its name on the metrics page, with its labels."""
     known = {}
     declared = r'Kind::(Counter|Gauge|Histogram)[^,]*, \w+, "(\w+)" \[([^\]]*)\]'
     for kind, name, labels in re.findall(declared, read("src/metrics.rs")):
@@ -40,7 +40,7 @@ def dashboard():
 
 
 def queries():
-    """Every query of the dashboard, with where it stands."""
+    """Every query of the dashboard, with its place."""
     for panel in dashboard()["panels"]:
         for target in panel.get("targets", []):
             yield f"dashboard, {panel['title']}", target["expr"]
@@ -52,7 +52,7 @@ def plain(query):
 
 
 def alert_queries():
-    """The alerts, without annotations, which quote no metric but settings and commands."""
+    """The alerts without their annotations, which name settings and commands, not metrics."""
     text = re.sub(r"(?m)^\s*#.*$", "", read("deploy/prometheus/alerts.yml"))
     for name, body in re.findall(r"- alert: (\w+)\n(.*?)(?=\n\s+labels:)", text, re.S):
         yield f"alert {name}", body
@@ -61,7 +61,7 @@ def alert_queries():
 def check_names():
     known, used = metrics(), set()
     if len(known) < 10:
-        yield "src/metrics.rs is not read as it should be: hardly a metric found"
+        yield "src/metrics.rs: fewer than 10 metrics were found, so the pattern in deploy/check_parts.py is out of date"
     variables = [v["query"]["query"] for v in dashboard()["templating"]["list"] if v["type"] == "query"]
     places = [*queries(), *alert_queries(), *(("dashboard variable", query) for query in variables)]
     tests = read("deploy/prometheus/alerts_test.yml")
@@ -90,13 +90,13 @@ def check_dashboard():
     for panel in board["panels"]:
         title = panel.get("title") or f"panel {panel.get('id')}"
         if panel["id"] in ids:
-            yield f"{title}: its id is another panel's"
+            yield f"{title}: another panel has the same id"
         ids.add(panel["id"])
         at = panel["gridPos"]
         for x in range(at["x"], at["x"] + at["w"]):
             for y in range(at["y"], at["y"] + at["h"]):
                 if x > 23 or taken.setdefault((x, y), title) != title:
-                    yield f"{title}: lies on {taken.get((x, y), 'the edge')}"
+                    yield f"{title}: overlaps {taken.get((x, y), 'the edge')}"
                     break
             else:
                 continue
@@ -106,10 +106,10 @@ def check_dashboard():
         if not panel.get("description") or not panel["fieldConfig"]["defaults"].get("unit"):
             yield f"{title}: no description or no unit"
         if panel["datasource"]["uid"] != "${datasource}":
-            yield f"{title}: not of the variable datasource"
+            yield f"{title}: does not use the variable datasource"
         for target in panel["targets"]:
             if 'instance=~"$instance"' not in target["expr"] or not target["legendFormat"]:
-                yield f"{title}: a query without the variable instance or without a legend"
+                yield f"{title}: a query has no variable instance or no legend"
 
 
 def settings(program):
