@@ -11,13 +11,12 @@ use crate::metrics::{ALL, Metric};
 )]
 pub(super) struct Metrics;
 
-impl Metrics {
-    pub(super) fn run(self) -> Exit {
-        let lines = ALL.iter().map(|Metric { name, kind, labels, help, .. }| {
-            let labels = if labels.is_empty() { "-".to_owned() } else { labels.join(",") };
-            format!("{name:<40} {:<9} {labels:<19} {help}", kind.as_str())
-        });
-        let head = format!("{:<40} {:<9} {:<19} HELP", "NAME", "TYPE", "LABELS");
-        say([head].into_iter().chain(lines).collect::<Vec<_>>().join("\n"))
-    }
+/// Prints the table.
+pub(super) fn list() -> Exit {
+    let lines = ALL.iter().map(|Metric { name, kind, labels, help, .. }| {
+        let labels = if labels.is_empty() { "-".to_owned() } else { labels.join(",") };
+        format!("{name:<40} {:<9} {labels:<19} {help}", kind.as_str())
+    });
+    let head = format!("{:<40} {:<9} {:<19} HELP", "NAME", "TYPE", "LABELS");
+    say([head].into_iter().chain(lines).collect::<Vec<_>>().join("\n"))
 }

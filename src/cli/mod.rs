@@ -95,7 +95,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Erase(erase) => erase.run(),
         Command::RotateKey(rotate) => rotate.run(),
         Command::Config(config) => config.run(),
-        Command::Metrics(metrics) => metrics.run(),
+        Command::Metrics(metrics::Metrics) => metrics::list(),
     };
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Exit::Bug)
 }

@@ -1,7 +1,7 @@
 //! The one table of settings: name, type, default, allowed values and help of each, section by section.
 //!
 //! [`Values`], the defaults, the commented default file, the names of environment variables and the check of a file come
-//! from this table. A section whose names are those of a module's own `Config` is that `Config`.
+//! from this table. Where a module's own `Config` has the fields of a section, the section is that `Config`.
 
 use std::{fmt::Write as _, net::SocketAddr, num::NonZeroU32};
 
@@ -36,7 +36,7 @@ macro_rules! settings {
     ($($section:ident: $($config:ident)::+ {
         $($(#[doc = $help:literal])+ $name:ident: $value:ty = $default:expr, $allowed:expr;)+
     })+) => {
-        $(section! { $($config)::+ { $($(#[doc = $help])+ $name: $value;)+ } })+
+        $(section! { $($config)::+ { $($name: $value),+ } })+
 
         /// A value for every setting.
         #[derive(Clone)]
@@ -62,9 +62,10 @@ macro_rules! settings {
 
 /// Declares the values of a section, unless they are a module's own `Config`.
 macro_rules! section {
-    ($name:ident { $($(#[doc = $help:literal])+ $field:ident: $value:ty;)+ }) => {
+    ($name:ident { $($field:ident: $value:ty),+ }) => {
         #[derive(Clone)]
-        pub(super) struct $name { $($(#[doc = $help])+ pub(super) $field: $value),+ }
+        #[allow(clippy::struct_field_names, reason = "operators have files with these names")]
+        pub(super) struct $name { $(pub(super) $field: $value),+ }
     };
     ($($config:ident)::+ { $($fields:tt)+ }) => {};
 }
@@ -111,7 +112,7 @@ settings! {
         /// Requests in progress at a time. Attempts to enter are refused at 50 % of it, reads at 70 %, drafts, estimates and
         /// withdrawals at 85 %, submissions never.
         requests_max: usize = 20_000, COUNT;
-        /// Event-loop delay of a thread that lasts and above which it lets nobody in, milliseconds.
+        /// Event-loop delay above which, if it lasts, a serving thread lets nobody in, milliseconds.
         lag_ms_max: u64 = 25, Number(1, 60_000);
     }
     waiting: waiting::Config {
@@ -264,32 +265,32 @@ pub(super) struct Relation {
 }
 
 macro_rules! relations {
-    ($($a:ident.$b:ident $demand:literal $c:ident.$d:ident by $holds:ident: $reason:literal;)+) => {
-        /// Every relation between settings.
+    ($($a:ident.$b:ident $demand:literal $c:ident.$d:ident: $reason:literal,
+       |$left:ident, $right:ident| $holds:expr;)+) => {
+        /// Every relation between settings. Defaults that break one do not compile.
         pub(super) const RELATIONS: &[Relation] = &[$(Relation {
             settings: [setting!($a.$b), setting!($c.$d)],
-            holds: |values| $holds(&values.$a.$b, &values.$c.$d),
+            holds: |values| {
+                let ($left, $right) = (&values.$a.$b, &values.$c.$d);
+                $holds
+            },
             demand: $demand,
             reason: $reason,
         }),+];
 
-        $(const _: () = assert!($holds(&DEFAULTS.$a.$b, &DEFAULTS.$c.$d), $reason);)+
+        $(const _: () = {
+            let ($left, $right) = (&DEFAULTS.$a.$b, &DEFAULTS.$c.$d);
+            assert!($holds, $reason);
+        };)+
     };
 }
 
 relations! {
-    gate.leases_max "must be less than" ledger.queue_messages_max by less:
-        "each lease reserves a place in the commit queue, and decisions need places, too";
-    tls.certificate "must be set together with" tls.key by both_or_neither:
-        "neither is of use without the other";
-}
-
-const fn less(left: &usize, right: &usize) -> bool {
-    *left < *right
-}
-
-const fn both_or_neither(left: &Text, right: &Text) -> bool {
-    is_empty(left) == is_empty(right)
+    gate.leases_max "must be less than" ledger.queue_messages_max:
+        "each lease reserves a place in the commit queue, and decisions need places, too",
+        |leases, places| *leases < *places;
+    tls.certificate "must be set together with" tls.key: "neither is of use without the other",
+        |certificate, key| is_empty(certificate) == is_empty(key);
 }
 
 const fn is_empty(text: &Text) -> bool {

@@ -64,7 +64,7 @@ pub(super) enum Allowed {
 }
 
 impl Allowed {
-    /// Whether it accepts `text`, which [`Setting::put`] checks for its type besides.
+    /// Whether `text` is within the bounds. [`Setting::put`] checks its type.
     pub(super) fn admits(&self, text: &str) -> bool {
         match self {
             Self::Number(least, most) => {

@@ -1,4 +1,4 @@
-//! The commands that are not a server, as their users start them.
+//! Every command except `serve`, run as a user runs it.
 
 use std::{fs, io::Write as _, process::Stdio};
 
@@ -133,7 +133,7 @@ fn wrong_usage_exits_with_two_and_help_shows_an_example() {
 
 #[tokio::test]
 async fn a_receipt_proves_itself_and_a_changed_one_does_not() {
-    let mut counter = Counter::open();
+    let counter = Counter::open();
     let (receipt, sent) = {
         let citizen = counter.citizen(1).await;
         let sent = citizen.application();
@@ -167,8 +167,22 @@ async fn a_receipt_proves_itself_and_a_changed_one_does_not() {
         let arguments = ["verify-receipt", file, "--application", application, "--key", key];
         assert_eq!(run(&arguments, "").0, expected);
     }
+}
 
-    let data = data.to_str().unwrap().to_owned();
+#[tokio::test]
+async fn verify_finds_receipts_and_bare_codes_and_names_lost_and_faulty_lines() {
+    let mut counter = Counter::open();
+    let receipt = {
+        let citizen = counter.citizen(1).await;
+        let receipt = citizen.submit("key", &citizen.application()).await.json();
+        citizen
+            .decided(&format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap()))
+            .await;
+        receipt
+    };
+    let (text, code) = (receipt.to_string(), receipt["receipt"].as_str().unwrap());
+    let file = counter.data().join("receipts");
+    let data = counter.data().to_str().unwrap().to_owned();
     let verify = |receipts: &str| {
         fs::write(&file, receipts).unwrap();
         run(&["verify", "--data", &data, "--receipts", file.to_str().unwrap()], "")
