@@ -1,19 +1,21 @@
-"""What deploy/check needs a parser for: check_parts.py dashboard|names|settings|rules.
+"""The parts of deploy/check that need a parser: check_parts.py dashboard|names|settings PROGRAM|rules.
 
-dashboard: the dashboard has what Grafana and a reader need: titles, descriptions, units, its variables, no panels on top of each other.
-names:     alerts and dashboard use only metrics and labels of src/metrics.rs, and the dashboard every metric of it.
-settings:  variables and bounds in the unit agree with the settings in src/config/list.rs.
+dashboard: titles, descriptions, units and variables are there, and no panel covers another.
+names:     alerts and dashboard use only metrics and labels of src/metrics.rs, and the dashboard shows every metric.
+settings:  variables and bounds in unit and Containerfile agree with the settings of the program.
 rules:     prints the dashboard's queries as recording rules, for promtool to parse.
 """
 
 import json
 import pathlib
 import re
+import subprocess
 import sys
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
-# What Prometheus itself adds to a series.
+# Labels and metrics that Prometheus adds by itself.
 GIVEN_LABELS = {"job", "instance", "le"}
 GIVEN_METRICS = {"up"}
 
@@ -23,7 +25,7 @@ def read(path):
 
 
 def metrics():
-    """Every metric by its name on the page, with its labels."""
+    """Every metric by its name on the metrics page, with its labels."""
     known = {}
     declared = r'Kind::(Counter|Gauge|Histogram)[^,]*, \w+, "(\w+)" \[([^\]]*)\]'
     for kind, name, labels in re.findall(declared, read("src/metrics.rs")):
@@ -38,7 +40,7 @@ def dashboard():
 
 
 def queries():
-    """Every query of the dashboard, with where it stands."""
+    """Every query of the dashboard, with its place."""
     for panel in dashboard()["panels"]:
         for target in panel.get("targets", []):
             yield f"dashboard, {panel['title']}", target["expr"]
@@ -50,7 +52,7 @@ def plain(query):
 
 
 def alert_queries():
-    """The alerts, without annotations, which quote no metric but settings and commands."""
+    """The alerts without their annotations, which name settings and commands, not metrics."""
     text = re.sub(r"(?m)^\s*#.*$", "", read("deploy/prometheus/alerts.yml"))
     for name, body in re.findall(r"- alert: (\w+)\n(.*?)(?=\n\s+labels:)", text, re.S):
         yield f"alert {name}", body
@@ -59,7 +61,7 @@ def alert_queries():
 def check_names():
     known, used = metrics(), set()
     if len(known) < 10:
-        yield "src/metrics.rs is not read as it should be: hardly a metric found"
+        yield "src/metrics.rs: fewer than 10 metrics were found, so the pattern in deploy/check_parts.py is out of date"
     variables = [v["query"]["query"] for v in dashboard()["templating"]["list"] if v["type"] == "query"]
     places = [*queries(), *alert_queries(), *(("dashboard variable", query) for query in variables)]
     tests = read("deploy/prometheus/alerts_test.yml")
@@ -88,13 +90,13 @@ def check_dashboard():
     for panel in board["panels"]:
         title = panel.get("title") or f"panel {panel.get('id')}"
         if panel["id"] in ids:
-            yield f"{title}: its id is another panel's"
+            yield f"{title}: another panel has the same id"
         ids.add(panel["id"])
         at = panel["gridPos"]
         for x in range(at["x"], at["x"] + at["w"]):
             for y in range(at["y"], at["y"] + at["h"]):
                 if x > 23 or taken.setdefault((x, y), title) != title:
-                    yield f"{title}: lies on {taken.get((x, y), 'the edge')}"
+                    yield f"{title}: overlaps {taken.get((x, y), 'the edge')}"
                     break
             else:
                 continue
@@ -104,26 +106,35 @@ def check_dashboard():
         if not panel.get("description") or not panel["fieldConfig"]["defaults"].get("unit"):
             yield f"{title}: no description or no unit"
         if panel["datasource"]["uid"] != "${datasource}":
-            yield f"{title}: not of the variable datasource"
+            yield f"{title}: does not use the variable datasource"
         for target in panel["targets"]:
             if 'instance=~"$instance"' not in target["expr"] or not target["legendFormat"]:
-                yield f"{title}: a query without the variable instance or without a legend"
+                yield f"{title}: a query has no variable instance or no legend"
 
 
-def check_settings():
+def settings(program):
+    """Every setting by its key, with its default, as the program prints them."""
+    default = subprocess.run([program, "config", "default"], check=True, capture_output=True, text=True).stdout
+    return {
+        f"{section}.{name}": value
+        for section, table in tomllib.loads(default).items()
+        for name, value in table.items()
+    }
+
+
+def check_settings(program):
     unit = read("deploy/systemd/sportello.service")
-    number = r'"{}",\s+"(\d+)"'
-    settings = read("src/config/list.rs")
-    known = {"SPORTELLO_" + key.replace(".", "_").upper() for key in re.findall(r'"([a-z]+\.[a-z_]+)"', settings)}
+    defaults = settings(program)
+    variables = {"SPORTELLO_" + key.replace(".", "_").upper() for key in defaults}
     for place, text in (("unit", unit), ("Containerfile", read("deploy/container/Containerfile"))):
         for name in re.findall(r"\bSPORTELLO_[A-Z_]+", text):
-            if name not in known:
+            if name not in variables:
                 yield f"{place}: no setting {name}"
-    drain_seconds = int(re.search(number.format(r"server\.drain_ms_max"), settings)[1]) / 1000
+    drain_seconds = defaults["server.drain_ms_max"] / 1000
     stop_seconds = int(re.search(r"TimeoutStopSec=(\d+)", unit)[1])
     if stop_seconds < 2 * drain_seconds:
         yield f"unit: TimeoutStopSec={stop_seconds} is not well above server.drain_ms_max, {drain_seconds} s"
-    connections = int(re.search(number.format(r"http\.connections_max"), settings)[1])
+    connections = defaults["http.connections_max"]
     files = int(re.search(r"LimitNOFILE=(\d+)", unit)[1])
     if files < connections + 1000:
         yield f"unit: LimitNOFILE={files} is not well above http.connections_max, {connections}"
@@ -136,13 +147,13 @@ def print_rules():
 
 
 def main():
-    what = sys.argv[1] if len(sys.argv) == 2 else ""
+    what, *arguments = sys.argv[1:] or [""]
     if what == "rules":
         return print_rules()
     checks = {"dashboard": check_dashboard, "names": check_names, "settings": check_settings}
     if what not in checks:
         sys.exit(__doc__)
-    faults = list(checks[what]())
+    faults = list(checks[what](*arguments))
     print("\n".join(faults))
     sys.exit(1 if faults else 0)
 

@@ -1,11 +1,11 @@
-//! Arguments, one command, an exit code.
+//! Parses the arguments, runs one command, and returns its exit code.
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use sportello::cli::{self, Arguments};
 
-/// Requests allocate and free a few kilobytes each on several threads; the system's allocator took a tenth of the time.
+/// The system's allocator took 10 % of the processor time: each request allocates a few kilobytes, on several threads.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Ok(arguments) => cli::run(arguments).into(),
         Err(asked) => {
             let code = if asked.use_stderr() { cli::Exit::Usage } else { cli::Exit::Done };
-            // Nothing is left to tell the reason to when the terminal is gone.
+            // A closed standard error leaves nothing to report to.
             let _gone = asked.print();
             code.into()
         }

@@ -1,25 +1,37 @@
-//! Every metric's name, unit, help and labels, in one list. No label ever holds anything about a person.
+//! The one table of metrics: name, type, unit, labels and help of each. No label holds anything about a person.
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Unit, with_recorder};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-/// What a metric does over time.
+/// Type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// Only rises.
     Counter,
     /// Rises and falls.
     Gauge,
-    /// A distribution over named buckets.
+    /// A distribution, with the upper bounds of its buckets.
     Histogram(&'static [f64]),
 }
 
-/// One metric of the list.
+impl Kind {
+    /// The type's name in Prometheus.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram(_) => "histogram",
+        }
+    }
+}
+
+/// One metric of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
-    /// As Prometheus sees it.
+    /// Name in Prometheus.
     pub name: &'static str,
-    /// What it does over time.
+    /// Type.
     pub kind: Kind,
     /// Base unit.
     pub unit: Unit,
@@ -29,11 +41,12 @@ pub struct Metric {
     pub labels: &'static [&'static str],
 }
 
-/// From a tenth of a millisecond to ten seconds.
+/// Buckets of durations, from 0.1 ms to 10 s.
 const SECONDS: &[f64] = &[
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0,
 ];
+/// Buckets of batch sizes.
 const RECORDS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
 macro_rules! metrics_list {
@@ -41,7 +54,7 @@ macro_rules! metrics_list {
         $(#[doc = $help] pub const $constant: Metric = Metric {
             name: $name, kind: $kind, unit: Unit::$unit, help: $help, labels: &[$($label),*],
         };)*
-        /// The whole list.
+        /// Every metric, in the order of the table.
         pub const ALL: &[Metric] = &[$($constant),*];
     };
 }
@@ -50,49 +63,49 @@ metrics_list! {
     REQUESTS = Kind::Counter, Count, "sportello_requests_total" ["route", "method", "status"]
         "Requests answered on the public listener.";
     REQUEST_DURATION = Kind::Histogram(SECONDS), Seconds, "sportello_request_duration_seconds" ["route"]
-        "Time from a request's head to its answer.";
+        "Time from the head of a request to its answer.";
     ACCEPTED = Kind::Counter, Count, "sportello_applications_accepted_total" ["scheme", "channel"]
-        "Applications that are durable, since the ledger began.";
+        "Applications accepted (durable on disk) since the ledger began.";
     DECIDED = Kind::Counter, Count, "sportello_applications_decided_total" ["scheme", "outcome"]
-        "First decisions taken, since the ledger began.";
+        "First decisions since the ledger began.";
     REVISED = Kind::Counter, Count, "sportello_applications_redecided_total" ["scheme", "outcome"]
-        "Pending applications decided again because what they waited for came, by their new outcome, since the ledger began.";
+        "Pending applications decided again after the missing facts came, by new outcome, since the ledger began.";
     PENDING = Kind::Gauge, Count, "sportello_applications_pending" []
-        "Applications whose decision waits for a registry or a document.";
+        "Applications decided as pending: a registry or a document is missing.";
     WITHDRAWN = Kind::Counter, Count, "sportello_applications_withdrawn_total" ["before"]
         "Applications withdrawn, before a decision or before payment, since the ledger began.";
     UNDECIDED = Kind::Gauge, Count, "sportello_applications_undecided" []
-        "Durable applications that wait for their decision.";
+        "Accepted applications without a decision.";
     COMMIT_DURATION = Kind::Histogram(SECONDS), Seconds, "sportello_commit_duration_seconds" []
         "Time to write and sync one batch.";
     COMMIT_BATCH = Kind::Histogram(RECORDS), Count, "sportello_commit_batch_size" []
-        "Applications written together with one sync.";
+        "Applications in one batch, which is written with one sync.";
     SHED = Kind::Counter, Count, "sportello_shed_total" ["class", "reason"]
-        "Requests turned away to protect those who were let in.";
+        "Requests refused to protect the people who were let in.";
     SESSIONS = Kind::Gauge, Count, "sportello_sessions" ["audience"]
-        "Sessions open.";
+        "Open sessions.";
     LEASES = Kind::Gauge, Count, "sportello_leases" ["state"]
-        "Completion leases, held and free.";
+        "Leases (reserved places to finish), held and free.";
     WAITING = Kind::Gauge, Count, "sportello_waiting" ["audience"]
         "People in the waiting room.";
     WINDOW_OPEN = Kind::Gauge, Count, "sportello_window_open" ["audience"]
         "1 while the audience's time slice is open, else 0.";
     CROSSOVER_BLOCKED = Kind::Counter, Count, "sportello_crossover_blocked_total" []
-        "Answers stopped at the last gate because they were rendered for somebody else. Any is an alarm.";
+        "Answers blocked at the last gate because they were rendered for another person. Above 0 is an alarm.";
     LEDGER_POISONED = Kind::Gauge, Count, "sportello_ledger_poisoned" []
-        "1 after a failed write or sync: intake has stopped, a restart recovers from disk.";
+        "1 after a failed write or sync of the ledger: intake has stopped until a restart, which recovers from disk.";
     AUDIT_FAILED = Kind::Gauge, Count, "sportello_audit_failed" []
-        "1 after a failed write or sync of the audit trail: reading goes on, a restart recovers from disk.";
+        "1 after a failed write or sync of the audit trail: requests are still served; a restart recovers from disk.";
     AUDIT_LOST = Kind::Counter, Count, "sportello_audit_lost_total" []
-        "Events that are in the log alone because the audit trail could not take them. Any is an alarm.";
+        "Audit events that are only in the log because the audit trail could not take them. Above 0 is an alarm.";
     DISK_FREE = Kind::Gauge, Bytes, "sportello_disk_free_bytes" []
-        "Bytes that may still be written to the file system that holds the ledger.";
+        "Free space on the file system of the ledger.";
     DISK_RESERVE = Kind::Gauge, Bytes, "sportello_disk_reserve_bytes" []
-        "Bytes of it that are kept free: below them nothing new is taken in.";
+        "Free space on the file system of the ledger below which nothing new is accepted.";
     CONNECTIONS = Kind::Gauge, Count, "sportello_connections" []
-        "Connections open on the public listener.";
+        "Open connections on the public listener.";
     URN = Kind::Gauge, Count, "sportello_urn_applications" []
-        "Applications in the urn, on their way to a judge.";
+        "Applications in the urn, waiting for a judge.";
 }
 
 impl Metric {
@@ -107,10 +120,10 @@ impl Metric {
         Key::from_parts(self.name, labels)
     }
 
-    /// The counter with these label values. Keep it where it is used often.
+    /// The counter with these label values. A look-up: keep the counter where it is used often.
     ///
     /// # Panics
-    /// If the values are not as many as the labels.
+    /// If the number of values is not that of the labels.
     pub fn counter(&self, values: &[&'static str]) -> Counter {
         with_recorder(|recorder| recorder.register_counter(&self.key(values), &METADATA))
     }
@@ -134,10 +147,10 @@ impl Metric {
 
 static METADATA: Metadata<'static> = Metadata::new("sportello", Level::INFO, None);
 
-/// Why the metrics cannot be set up: a bug of ours, or a second set-up in one process.
+/// Why metrics cannot be set up: a bug in this program, or a second set-up in one process.
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsFault {
-    /// The exporter refused our list.
+    /// The exporter refused the table.
     #[error("metrics exporter: {0}")]
     Build(#[from] BuildError),
     /// Something else records metrics in this process.
@@ -150,7 +163,7 @@ pub enum MetricsFault {
 pub struct Exporter(PrometheusHandle);
 
 impl Exporter {
-    /// Starts to record, for the whole process.
+    /// Starts to record, for the whole process. Call it once.
     ///
     /// # Errors
     /// [`MetricsFault`].
@@ -165,7 +178,7 @@ impl Exporter {
         let recorder = builder.build_recorder();
         let exporter = Self(recorder.handle());
         metrics::set_global_recorder(recorder).map_err(|_| MetricsFault::Installed)?;
-        // An alarm that is absent until it rings for the first time would be missed by whoever watches its rise.
+        // Prometheus sees no increase of a series that begins at its first event, so series without labels begin at 0.
         for metric in ALL.iter().filter(|metric| metric.labels.is_empty()) {
             match metric.kind {
                 Kind::Counter => metric.counter(&[]).increment(0),
@@ -193,7 +206,7 @@ impl Exporter {
         self.0.render()
     }
 
-    /// Folds what histograms have gathered; call every few seconds, or they grow between two scrapes.
+    /// Merges the recorded samples into the histograms. Call it every few seconds: samples use memory until then.
     pub fn tidy(&self) {
         self.0.run_upkeep();
     }
@@ -220,12 +233,8 @@ mod tests {
     #[test]
     fn the_list_is_what_dashboards_and_alerts_were_written_for() {
         let line = |metric: &Metric| {
-            let kind = match metric.kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-                Kind::Histogram(_) => "histogram",
-            };
-            format!("{kind} {}{:?}: {}", metric.name, metric.labels, metric.help)
+            let Metric { name, kind, labels, help, .. } = metric;
+            format!("{} {name}{labels:?}: {help}", kind.as_str())
         };
         insta::assert_snapshot!(ALL.iter().map(line).collect::<Vec<_>>().join("\n"));
     }

@@ -1,4 +1,4 @@
-//! `sportello audit`: who was shown or changed one person's data, when; and what operators did.
+//! `sportello audit`: who read or changed one person's data, and when; and what operators did.
 
 use std::{error::Error, io::Write as _};
 
@@ -14,31 +14,31 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello audit --data ./data --fiscal-code RSSMRA80A01H501U\n\nThe server may be running on the same data. The answer is personal data, and the trail keeps who asked."
+    after_help = "Example:\n  sportello audit --data ./data --fiscal-code RSSMRA80A01H501U\n\nThe server may run meanwhile. The output is personal data, and the audit trail records who asked."
 )]
 #[group(skip)]
 pub(super) struct Audit {
     #[command(flatten)]
     house: House,
-    /// The person: what was done to their data.
+    /// Person whose data were read or changed.
     #[arg(long, value_name = "CF", required_unless_present = "controls")]
     fiscal_code: Option<String>,
-    /// What the person did instead, to their own data and to others'.
+    /// Show instead what this person did, to their own data and to those of others.
     #[arg(long, requires = "fiscal_code")]
     by: bool,
-    /// What operators and the server itself did.
+    /// Show what operators and the server itself did, for no particular person.
     #[arg(long, conflicts_with = "fiscal_code")]
     controls: bool,
-    /// How lines are printed.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// One line an event, for people.
+    /// One line per event, for people.
     Text,
-    /// One JSON document an event.
+    /// One JSON document per event.
     Ndjson,
 }
 

@@ -1,4 +1,4 @@
-//! `sportello backup` and `sportello restore`: a copy of the ledgers beside a running server, and the way back.
+//! `sportello backup` and `sportello restore`: copies the ledgers, also of a running server, and restores them.
 
 use std::{
     error::Error,
@@ -21,24 +21,24 @@ use crate::ledger::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello backup --data ./data --to /backup/sportello\n\nThe server may be running on the same data. The same command again copies what came since. Secrets are not copied: keep\nledger.key elsewhere. `sportello verify --data /backup/sportello --key ledger.key` proves the copy whole."
+    after_help = "Example:\n  sportello backup --data ./data --to /backup/sportello\n\nThe server may run meanwhile. Repeat the command to add what is new to the copy. Secrets are not copied: keep ledger.key\nin another place. `sportello verify --data /backup/sportello --key ledger.key` verifies the copy."
 )]
 pub(super) struct Backup {
     #[command(flatten)]
     house: House,
-    /// The directory of the copy, empty or an earlier copy.
+    /// Directory for the copy: empty, or an earlier copy.
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello restore --from /backup/sportello --data ./data --key ledger.key\n\nThe data directory must hold no ledger yet. What is restored is verified, record by record, before this says so."
+    after_help = "Example:\n  sportello restore --from /backup/sportello --data ./data --key ledger.key\n\nThe data directory must not hold a ledger yet. Every restored record is verified."
 )]
 pub(super) struct Restore {
     #[command(flatten)]
     house: House,
-    /// The directory of the copy.
+    /// Directory of the copy.
     #[arg(long, value_name = "DIR")]
     from: PathBuf,
 }
@@ -62,36 +62,34 @@ impl Backup {
 
 impl Restore {
     pub(super) fn run(self) -> Exit {
-        match self.restore() {
-            Ok((copied, findings)) => match report(&copied) {
-                Exit::Done => verify::conclude(&findings),
-                exit => exit,
-            },
-            Err(fault) => {
-                complain(fault);
-                Exit::Usage
-            }
-        }
+        self.restore().unwrap_or_else(|fault| {
+            complain(fault);
+            Exit::Usage
+        })
     }
 
-    fn restore(&self) -> Result<(Vec<Copied>, Vec<String>), Box<dyn Error>> {
+    fn restore(&self) -> Result<Exit, Box<dyn Error>> {
         let (from, to) = (self.from.join(LEDGERS), self.house.data().join(LEDGERS));
         if !from.is_dir() {
-            return Err(format!("{} holds no copy: is --from right?", self.from.display()).into());
+            return Err(format!(
+                "{}: no copy in this directory; check --from",
+                self.from.display()
+            )
+            .into());
         }
         let keys = self.house.keys()?;
         if fs::read_dir(&to).is_ok_and(|mut files| files.next().is_some()) {
             return Err(format!(
-                "{} holds ledgers already: restore into an empty directory",
+                "{}: holds ledgers already; restore into an empty data directory",
                 self.house.data().display()
             )
             .into());
         }
-        let copied = copy_with_progress(&from, &to)?;
+        let reported = report(&copy_with_progress(&from, &to)?);
         let _taken = take_directory(&to)?;
         let (_, findings) = verify::inspect(&to, &keys)?;
         self.house.note(&format!("restored from {}", self.from.display()))?;
-        Ok((copied, findings))
+        Ok(if reported == Exit::Done { verify::conclude(&findings, 0) } else { reported })
     }
 }
 
@@ -99,13 +97,13 @@ fn copy_with_progress(from: &Path, to: &Path) -> Result<Vec<Copied>, Box<dyn Err
     let shown = stderr().is_terminal();
     Ok(copy(from, to, |file, rows| {
         if shown {
-            eprint!("\r{file}: {rows} ");
+            eprint!("\r{file}: {rows} rows ");
         }
     })?)
 }
 
 fn report(copied: &[Copied]) -> Exit {
     let lines: Vec<_> =
-        copied.iter().map(|Copied { file, rows }| format!("{file}: {rows} copied")).collect();
+        copied.iter().map(|Copied { file, rows }| format!("{file}: {rows} rows copied")).collect();
     say(lines.join("\n"))
 }

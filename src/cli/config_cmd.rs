@@ -18,12 +18,12 @@ pub(super) struct Config {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Names every fault of a file, with line, key and what is allowed.
+    /// Check a settings file: report every fault with its line, key and allowed values.
     Check {
-        /// The file.
+        /// Settings in TOML.
         file: PathBuf,
     },
-    /// Prints the commented default file.
+    /// Print every setting with its default, as a commented file.
     Default,
 }
 
@@ -35,7 +35,7 @@ impl Config {
                 match Settings::gather(Some(&file), std::iter::empty(), &Flags::default()) {
                     Ok(_) => say(format_args!("{}: no faults", file.display())),
                     Err(faults) => {
-                        complain(faults);
+                        faults.0.iter().for_each(complain);
                         Exit::Usage
                     }
                 }

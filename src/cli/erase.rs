@@ -1,8 +1,8 @@
-//! `sportello erase`: takes away what must not be kept any longer, and leaves in the chain that it was taken away.
+//! `sportello erase`: erases what must not be kept any longer; the chain records that it was erased.
 
 use std::error::Error;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::{Exit, complain, export::campaign, house::House, say};
 use crate::{
@@ -17,22 +17,23 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  sportello erase --data ./data --receipt ISCRO-2024-7K3M-9QXT-B2FD-0YHR --reason 'order 12/2026'\n  sportello erase --data ./data --campaign iscro-2021 --reason 'kept for ten years'\n\nThe server must not be running on the same data. Backups have to be erased in the same way. Of an erased application its\nplace, its digest and its person's claim stay, so that the chain and other people's receipts go on proving themselves."
+    after_help = "Examples:\n  sportello erase --data ./data --receipt ISCRO-2024-7K3M-9QXT-B2FD-0YHR --reason 'order 12/2026'\n  sportello erase --data ./data --campaign iscro-2021 --reason 'kept for ten years'\n\nStop the server first. Erase the same from every backup. The position, the digest and the claim of an erased application\nstay, so that the chain and the receipts of other people can still be verified."
 )]
 #[group(skip)]
+#[command(group = ArgGroup::new("what").required(true))]
 pub(super) struct Erase {
     #[command(flatten)]
     house: House,
-    /// One application, which must be decided or withdrawn.
-    #[arg(long, value_name = "CODE", group = "what", required = true)]
+    /// One application, which is decided or withdrawn.
+    #[arg(long, value_name = "CODE", group = "what")]
     receipt: Option<String>,
-    /// A whole campaign, with everything in it.
-    #[arg(long, value_name = "C", group = "what", required = true, value_parser = campaign)]
+    /// A whole campaign: every application, decision and receipt.
+    #[arg(long, value_name = "C", group = "what", value_parser = campaign)]
     campaign: Option<Campaign>,
-    /// What people have begun and never handed in.
-    #[arg(long, group = "what", required = true)]
+    /// Every draft that was saved and not submitted.
+    #[arg(long, group = "what")]
     drafts: bool,
-    /// Why, for the audit trail. No personal data.
+    /// Reason, for the audit trail. No personal data.
     #[arg(long, value_name = "TEXT")]
     reason: String,
 }
@@ -42,10 +43,10 @@ impl Erase {
         match self.erase() {
             Ok(Erased::Done(what)) => {
                 match self.house.note(&format!("erased {what}: {}", self.reason)) {
-                    Ok(()) => say(format_args!("erased {what}; do the same with every backup")),
+                    Ok(()) => say(format_args!("erased {what}; erase the same from every backup")),
                     Err(fault) => {
                         complain(format_args!(
-                            "erased {what}, but the audit trail could not be told: {fault}"
+                            "erased {what}, but this could not be recorded in the audit trail: {fault}"
                         ));
                         Exit::Faults
                     }
@@ -71,7 +72,7 @@ impl Erase {
         }
         if let Some(code) = &self.receipt {
             let code = ReceiptCode::parse(code)
-                .ok_or_else(|| format!("--receipt: {code} cannot be a receipt: is it whole?"))?;
+                .ok_or_else(|| format!("--receipt {code}: not a receipt code of the form ISCRO-2024-7K3M-9QXT-B2FD-0YHR"))?;
             return Ok(erase(&directory, code, keys, Clock::system().now())?);
         }
         let drafts = DraftsFile::open(&directory, keys)?;

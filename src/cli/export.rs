@@ -1,4 +1,5 @@
-//! `sportello export`: applications and decisions for downstream offices, in the order of receipts, never of arrival.
+//! `sportello export`: applications and decisions for downstream offices, in the order of receipt codes, which hides the
+//! order of arrival.
 
 use std::{
     error::Error,
@@ -18,38 +19,40 @@ use crate::{
     schemes::{Campaign, Rules, Scheme},
 };
 
-/// Lines between two lines of progress.
+/// Lines between two updates of the progress display.
 const PROGRESS_LINES: u64 = 10_000;
-/// The columns of the table. New ones are added at the end, never between.
+/// Columns of the CSV table. Add new ones at the end only: readers rely on the order.
 const COLUMNS: &str = "receipt,state,receivedOn,channel,fiscalCode,iban,outcome,monthlyAmount,grossTotal,withheldMonthly,months,startsOn,endsOn,parameters";
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  sportello export --data ./data --scheme iscro > iscro.ndjson\n  sportello export --data ./data --campaign iscro-2024 --format csv > iscro-2024.csv\n\nThe server may be running on the same data: what is exported is the moment at which each campaign was looked at. Withdrawn\napplications are in it, with their state; erased ones are not."
+    after_help = "Examples:\n  sportello export --data ./data --scheme iscro > iscro.ndjson\n  sportello export --data ./data --campaign iscro-2024 --format csv > iscro-2024.csv\n\nThe server may run meanwhile: each campaign is exported as of the moment at which its export begins. Withdrawn applications\nare included, with their state; erased ones are not."
 )]
 pub(super) struct Export {
     #[command(flatten)]
     house: House,
-    /// One scheme alone, such as `iscro`.
+    /// Only this scheme, such as `iscro`.
     #[arg(long, value_name = "S", value_parser = scheme)]
     scheme: Option<Scheme>,
-    /// One campaign alone, such as `iscro-2024`.
+    /// Only this campaign, such as `iscro-2024`.
     #[arg(long, value_name = "C", value_parser = campaign)]
     campaign: Option<Campaign>,
-    /// One JSON document a line with application and decision whole, or a table of what is paid to whom.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
+    /// One JSON document per line: application and decision, complete.
     Ndjson,
+    /// A table of payments: who gets how much, and when.
     Csv,
 }
 
 pub(super) fn scheme(name: &str) -> Result<Scheme, String> {
     let names = Scheme::ALL.map(Scheme::as_str).join(", ");
-    Scheme::from_name(name).ok_or_else(|| format!("there are {names}"))
+    Scheme::from_name(name).ok_or_else(|| format!("there is no such scheme; schemes: {names}"))
 }
 
 pub(super) fn campaign(name: &str) -> Result<Campaign, String> {
@@ -57,7 +60,7 @@ pub(super) fn campaign(name: &str) -> Result<Campaign, String> {
     Campaign::from_name(name).filter(known).ok_or_else(|| {
         let names: Vec<_> =
             Rules::builtin().campaigns().map(|window| window.campaign.to_string()).collect();
-        format!("there are {}", names.join(", "))
+        format!("there is no such campaign; campaigns: {}", names.join(", "))
     })
 }
 
@@ -109,7 +112,7 @@ impl Export {
     }
 }
 
-/// Tells how far it is, on a terminal.
+/// Shows the progress on a terminal.
 fn progress(lines: u64) {
     if lines.is_multiple_of(PROGRESS_LINES) && io::stderr().is_terminal() {
         eprint!("\r{lines} exported ");
@@ -124,7 +127,7 @@ fn state(filed: &Filed) -> &'static str {
     }
 }
 
-/// Application and decision go out to the letter, on one line.
+/// Writes application and decision as they are stored, on one line.
 fn write_document(out: &mut impl Write, filed: &Filed) -> io::Result<()> {
     let application = on_one_line(&filed.application);
     let decision = on_one_line(filed.decision.as_deref().unwrap_or(b"null"));
@@ -138,12 +141,12 @@ fn write_document(out: &mut impl Write, filed: &Filed) -> io::Result<()> {
     )
 }
 
-/// The same JSON on one line: within texts JSON writes a line break as an escape, so those that stand there are between parts.
+/// The same JSON on one line. JSON escapes line breaks within strings, so every raw one is white space between tokens.
 fn on_one_line(json: &[u8]) -> String {
     String::from_utf8_lossy(json).replace(['\n', '\r'], " ")
 }
 
-/// What is paid to whom. Every cell is a code, a figure or a date that was checked when it came in.
+/// Writes one row. Cells need no quotes: each is a code, a number or a date that was checked when it was received.
 fn write_row(out: &mut impl Write, filed: &Filed) -> Result<(), Box<dyn Error>> {
     let application: Value = serde_json::from_slice(&filed.application)?;
     let decision: Value =
@@ -164,7 +167,7 @@ fn write_row(out: &mut impl Write, filed: &Filed) -> Result<(), Box<dyn Error>> 
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        // An IBAN may have been sent in groups of four; nothing else here has a blank or a comma.
+        // Removes the spaces of an IBAN written in groups of four; no other cell has spaces or commas.
         Value::String(text) => text
             .chars()
             .filter(|sign| sign.is_ascii_alphanumeric() || "-.".contains(*sign))

@@ -1,4 +1,4 @@
-//! Which house a command works on: its data and its secrets, the same flags for every command.
+//! The flags that name the data directory and the key file, the same for every command.
 
 use std::{
     env,
@@ -17,29 +17,29 @@ use crate::{
     vault::{HouseKeys, KeysFault},
 };
 
-/// Where the ledgers are, below the data directory.
+/// Directory of the ledgers, below the data directory.
 pub(super) const LEDGERS: &str = "ledger";
 
-/// Hands over the secrets themselves, as for the server.
+/// Environment variable that holds the secrets themselves, as for the server.
 const SECRET: &str = "SPORTELLO_LEDGER_SECRET";
 
 #[derive(Debug, Args)]
 pub(super) struct House {
-    /// The data directory.
+    /// Data directory.
     #[arg(long, value_name = "DIR", default_value = "./data")]
     data: PathBuf,
-    /// The file with the ledger's secrets; `SPORTELLO_LEDGER_SECRET` or `ledger.key` in the data directory if left out.
+    /// File with the ledger's secrets [default: `SPORTELLO_LEDGER_SECRET`, else `ledger.key` in the data directory].
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 }
 
 impl House {
-    /// The data directory.
+    /// Data directory.
     pub(super) fn data(&self) -> &Path {
         &self.data
     }
 
-    /// Notes in the audit trail what a command did, and on whose behalf.
+    /// Records in the audit trail what a command did, and for which user of the system.
     pub(super) fn note(&self, what: &str) -> Result<(), Box<dyn Error>> {
         let now = Clock::system().now();
         let user = fs::metadata("/proc/self").map_or(u32::MAX, |process| process.uid());
@@ -47,16 +47,16 @@ impl House {
         Ok(note_command(&self.ledgers()?, self.keys()?.as_ref(), now, &what)?)
     }
 
-    /// The directory of the ledgers.
+    /// Directory of the ledgers.
     pub(super) fn ledgers(&self) -> Result<PathBuf, String> {
         let directory = self.data.join(LEDGERS);
         if directory.is_dir() {
             return Ok(directory);
         }
-        Err(format!("{} holds no ledger: is --data right?", self.data.display()))
+        Err(format!("{}: no ledger in this data directory; check --data", self.data.display()))
     }
 
-    /// The file with the secrets.
+    /// File with the secrets.
     pub(super) fn key_file(&self) -> PathBuf {
         self.key.clone().unwrap_or_else(|| self.data.join("ledger.key"))
     }

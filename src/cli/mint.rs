@@ -19,19 +19,19 @@ use crate::{
     after_help = "Example:\n  sportello mint --fiscal-code RSSMRA80A01H501U\n  sportello mint --count 1000 > people.tsv"
 )]
 pub(super) struct Mint {
-    /// The data directory of a `serve --demo`.
+    /// Data directory of a server that runs with `serve --demo`.
     #[arg(long, value_name = "DIR", default_value = "./data")]
     data: PathBuf,
-    /// Whose token.
+    /// Fiscal code of the person.
     #[arg(long, value_name = "CF", required_unless_present = "count")]
     fiscal_code: Option<String>,
-    /// For somebody at an intermediary's office of this name.
+    /// Name of the intermediary's office that the person works for.
     #[arg(long, value_name = "ID")]
     office: Option<String>,
     /// Assurance level: 1, 2 or 3, or a SPID level such as `https://www.spid.gov.it/SpidL2`.
     #[arg(long, value_name = "LEVEL", default_value = "2")]
     acr: String,
-    /// Instead of a code: so many valid made-up people, a line each: code, tab, token.
+    /// Make this many tokens for made-up people instead, one per line: fiscal code, tab, token.
     #[arg(long, value_name = "N", conflicts_with = "fiscal_code")]
     count: Option<u64>,
 }
@@ -39,14 +39,14 @@ pub(super) struct Mint {
 impl Mint {
     pub(super) fn run(self) -> Exit {
         let Some(assurance) = Assurance::parse(&self.acr) else {
-            complain(format_args!("--acr {}: give 1, 2 or 3", self.acr));
+            complain(format_args!("--acr {}: not an assurance level; give 1, 2 or 3", self.acr));
             return Exit::Usage;
         };
         let minter = match Minter::load(&self.data) {
             Ok(minter) => minter,
             Err(fault) => {
                 complain(format_args!(
-                    "no demo identity key in {}: {fault}; start `sportello serve --demo` once, or give its --data",
+                    "no identity key of a demo in {}: {fault}; start `sportello serve --demo` once, or name its data directory with --data",
                     self.data.display()
                 ));
                 return Exit::Usage;
@@ -71,7 +71,7 @@ impl Mint {
         match written.and_then(|()| out.flush()) {
             Ok(()) => Exit::Done,
             Err(fault) => {
-                complain(fault);
+                complain(format_args!("standard output: {fault}"));
                 Exit::Faults
             }
         }

@@ -1,4 +1,4 @@
-//! The command line: one file a command.
+//! The command line: one file per command.
 
 mod audit;
 mod backup;
@@ -7,6 +7,7 @@ mod erase;
 mod evaluate;
 mod export;
 mod house;
+mod metrics;
 mod mint;
 mod rotate_key;
 mod serve;
@@ -18,9 +19,9 @@ use std::{io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-/// Sportello takes public-benefit applications over HTTPS, keeps every one of them, and hands them to the rules engine.
+/// Server for public-benefit applications: takes them over HTTPS, keeps every one, and decides them by the rules
 #[derive(Debug, Parser)]
-#[command(version, about, long_about = None, arg_required_else_help = true)]
+#[command(version, arg_required_else_help = true)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -28,44 +29,46 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Opens the counter: HTTPS for the public, metrics for the operator.
+    /// Run the server: HTTPS for the public, metrics and health for the operator.
     Serve(serve::Serve),
-    /// Decides applications from a file or standard input, one JSON document a line.
+    /// Decide applications from a file or standard input, one per line, without a server.
     Evaluate(evaluate::Evaluate),
-    /// Mints identity tokens for the demo.
+    /// Make identity tokens for the demo.
     Mint(mint::Mint),
-    /// Proves offline that the ledger is whole and holds every receipt of a list.
+    /// Prove offline that the ledger is whole and holds every receipt of a list.
     Verify(verify::Verify),
-    /// Proves offline that a receipt is genuine, by the published key alone.
+    /// Prove offline that a receipt is genuine, with the published keys only.
     VerifyReceipt(verify_receipt::VerifyReceipt),
-    /// Recomputes a person's number in a round of the waiting room.
+    /// Recompute a person's number in a draw of the waiting room.
     VerifyDraw(verify_draw::VerifyDraw),
-    /// Tells who was shown or changed one person's data, and when.
+    /// Show who read or changed one person's data, and when.
     Audit(audit::Audit),
-    /// Writes applications and decisions for downstream offices, in the order of receipts.
+    /// Write applications and decisions for downstream offices, in the order of receipt codes.
     Export(export::Export),
-    /// Copies the ledgers beside a running server, or brings a copy up to date.
+    /// Copy the ledgers, also of a running server, or update an earlier copy.
     Backup(backup::Backup),
-    /// Brings a copy back into an empty data directory and verifies it.
+    /// Restore a copy into an empty data directory and verify it.
     Restore(backup::Restore),
-    /// Erases an application, a campaign or all drafts, by law or order.
+    /// Erase an application, a campaign or all drafts, as law or a court order requires.
     Erase(erase::Erase),
-    /// Adds a fresh secret to the house's keys; a running server goes over to it.
+    /// Add a new secret to the key file; a running server changes over to it.
     RotateKey(rotate_key::RotateKey),
-    /// Checks a configuration file, or prints the default one.
+    /// Check a settings file, or print the default one.
     Config(config_cmd::Config),
+    /// List every metric: name, type, labels, help.
+    Metrics(metrics::Metrics),
 }
 
-/// How a command ends.
+/// Exit code of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done.
     Done = 0,
-    /// The work found faults.
+    /// The command found faults in its input or data, or could not write all of its output.
     Faults = 1,
     /// Wrong usage or configuration.
     Usage = 2,
-    /// A bug of ours.
+    /// A bug in this program: it panicked.
     Bug = 70,
 }
 
@@ -75,7 +78,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Runs one command to its end. A panic on the way is a bug of ours and says so.
+/// Runs one command. A panic in it ends in [`Exit::Bug`].
 #[must_use]
 pub fn run(arguments: Arguments) -> Exit {
     let work = move || match arguments.command {
@@ -92,11 +95,12 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Erase(erase) => erase.run(),
         Command::RotateKey(rotate) => rotate.run(),
         Command::Config(config) => config.run(),
+        Command::Metrics(metrics::Metrics) => metrics::list(),
     };
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Exit::Bug)
 }
 
-/// Writes to standard output; a reader that has gone, or a full disk, is a fault of the run and no bug of ours.
+/// Writes to standard output. A closed pipe or a full disk is reported as [`Exit::Faults`].
 fn say(text: impl std::fmt::Display) -> Exit {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
@@ -108,7 +112,7 @@ fn say(text: impl std::fmt::Display) -> Exit {
     }
 }
 
-/// Tells what went wrong, on standard error.
+/// Writes a message to standard error.
 fn complain(what: impl std::fmt::Display) {
     eprintln!("sportello: {}", what.to_string().trim_end());
 }

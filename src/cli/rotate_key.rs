@@ -1,4 +1,4 @@
-//! `sportello rotate-key`: adds a fresh secret to the house's keys; the server goes over to it without a stop.
+//! `sportello rotate-key`: adds a new secret to the key file; a running server changes over to it.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use crate::vault::rotate;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello rotate-key --data ./data\n\nA running server takes the new secret up within half a minute, or at once on SIGHUP. Older secrets stay in the file: what\nthey sealed opens with them alone. Back the file up again."
+    after_help = "Example:\n  sportello rotate-key --data ./data\n\nA running server uses the new secret within half a minute, or at once after SIGHUP. Older secrets stay in the file: what\nthey sealed can only be opened with them. Back up the file again."
 )]
 pub(super) struct RotateKey {
     #[command(flatten)]
@@ -19,7 +19,7 @@ impl RotateKey {
         let path = self.house.key_file();
         match rotate(&path) {
             Ok(count) => say(format_args!(
-                "{}: {count} secrets; back it up again, apart from the data",
+                "{}: now holds {count} secrets; back it up again, apart from the data",
                 path.display()
             )),
             Err(fault) => {

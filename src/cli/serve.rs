@@ -1,4 +1,4 @@
-//! `sportello serve`: opens the counter.
+//! `sportello serve`: runs the server.
 
 use std::{
     fs, io,
@@ -21,34 +21,34 @@ use crate::{
     server::{self, Addresses, Start, StartFault},
 };
 
-/// Where the demo clock starts: an evening of the citizens' slice in the open campaign of 2024.
+/// Start of the demo's clock: an evening in the citizens' time slice, during the ISCRO campaign of 2024.
 const DEMO_NOW: &str = "2024-09-16T17:30[Europe/Rome]";
-/// Whom the demo's example application is for: the code that every Italian textbook uses.
+/// Person of the demo's example application: the fiscal code that Italian textbooks use.
 const DEMO_PERSON: &str = "RSSMRA80A01H501U";
-/// The campaign of the demo's example application when none is open.
+/// Campaign of the demo's example application when no campaign is open.
 const DEMO_CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello serve --demo\n  sportello serve --config /etc/sportello.toml\n\nThe demo needs nothing else: it makes its own certificate, keys and identities."
+    after_help = "Example:\n  sportello serve --demo\n  sportello serve --config /etc/sportello.toml\n\nThe demo needs nothing else: it makes its own certificate, keys and identities. For real people, set at least\ntls.certificate, tls.key, identity.issuer and identity.public_key."
 )]
 pub(super) struct Serve {
-    /// Settings in TOML; `sportello config default` prints them all.
+    /// Settings in TOML; `sportello config default` prints every setting.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where everything is kept.
+    /// Data directory [default: server.data].
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// Public listener.
+    /// Address of the public listener [default: server.listen].
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// Operator listener.
+    /// Address of the operator listener [default: server.operator].
     #[arg(long, value_name = "ADDR")]
     operator: Option<String>,
-    /// With made-up identities, a self-signed certificate and a clock of its own.
+    /// Run a demo: made-up identities, a self-signed certificate and a clock of its own.
     #[arg(long)]
     demo: bool,
-    /// Where the demo's clock starts, RFC 9557: `2024-09-16T17:30[Europe/Rome]`.
+    /// Start of the demo's clock (RFC 9557), such as `2024-09-16T17:30[Europe/Rome]`.
     #[arg(long, value_name = "TIME", requires = "demo")]
     now: Option<String>,
 }
@@ -67,7 +67,7 @@ impl Serve {
         let settings = match Settings::gather(self.config.as_deref(), environment, &flags) {
             Ok(settings) => settings,
             Err(faults) => {
-                complain(faults);
+                faults.0.iter().for_each(complain);
                 return Exit::Usage;
             }
         };
@@ -95,7 +95,7 @@ impl Serve {
             if demo && let Err(fault) = invite(settings, addresses, today) {
                 complain(fault);
             }
-            // Nobody may be listening; the server serves all the same.
+            // Standard output may be closed; the server runs nevertheless.
             let _told = say(format_args!(
                 "ready https://{} operator http://{}",
                 addresses.public, addresses.operator
@@ -109,10 +109,10 @@ impl Serve {
             .parse::<Zoned>()
             .map(|zoned| zoned.timestamp())
             .or_else(|fault| text.parse::<Timestamp>().map_err(|_| fault))
-            .map_err(|fault| format!("--now {text}: {fault}; write it as {DEMO_NOW}"))?;
+            .map_err(|fault| format!("--now {text}: not a time such as {DEMO_NOW}: {fault}"))?;
         let data = settings.data();
         let minter = Minter::load_or_create(&data)
-            .map_err(|fault| format!("the demo's identity key in {}: {fault}", data.display()))?;
+            .map_err(|fault| format!("identity key of the demo in {}: {fault}", data.display()))?;
         Ok(Start {
             clock: Clock::running_from(now),
             verifier: minter.verifier(),
@@ -128,21 +128,23 @@ fn certificate(settings: &Settings) -> Option<tls::Config> {
     settings.certificate().map(|(certificate, key)| tls::Config { certificate, key })
 }
 
-/// A server for real people needs a certificate and an identity provider; it says all that is missing.
+/// What a server for real people needs. The fault names every setting that is missing.
 fn real(settings: &Settings) -> Result<Start, String> {
     let mut missing = Vec::new();
     let tls = certificate(settings);
     if tls.is_none() {
-        missing.push("tls.certificate and tls.key: the certificate of this counter");
+        missing.push(
+            "tls.certificate and tls.key: certificate and private key of the public listener",
+        );
     }
     let identity = settings.identity();
     if identity.is_none() {
         missing
-            .push("identity.public_key and identity.issuer: the identity provider that is trusted");
+            .push("identity.public_key and identity.issuer: public key and name of the trusted identity provider");
     }
     let (Some(tls), Some((issuer, audience, key))) = (tls, identity) else {
         return Err(format!(
-            "without --demo these settings are needed:\n  {}",
+            "without --demo, these settings are required:\n  {}",
             missing.join("\n  ")
         ));
     };
@@ -164,7 +166,7 @@ fn start_log(settings: &Settings) -> Result<(), String> {
     started.map_err(|fault| fault.to_string())
 }
 
-/// Leaves an example application in the data directory and tells what to try next.
+/// Writes an example application into the data directory and prints commands that submit it.
 fn invite(settings: &Settings, addresses: Addresses, today: Date) -> Result<(), String> {
     let data = settings.data();
     let person = FiscalCode::parse(DEMO_PERSON).map_err(|fault| fault.to_string())?;
@@ -189,7 +191,7 @@ fn session_to_copy(program: &Path, data: &Path, example: &Path, addresses: Addre
     format!(
         "\n\
 The counter is open: https://{public}   metrics: http://{operator}/metrics\n\
-Copy this into another terminal, from this directory:\n\
+Copy these commands into another terminal, in this directory:\n\
 \n\
   IDENTITY=$({program} mint --data {data} --fiscal-code {DEMO_PERSON})\n\
   SESSION=$(curl -s --cacert {data}/demo-cert.pem -X POST https://{public}/v1/sessions \\\n    \

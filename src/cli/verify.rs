@@ -1,7 +1,7 @@
-//! `sportello verify`: proof that the ledger is whole and holds every receipt of a list.
+//! `sportello verify`: proves that the ledger is whole and holds every receipt of a list.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     error::Error,
     fs::File,
     io::{BufRead as _, BufReader, IsTerminal as _, stderr},
@@ -14,30 +14,30 @@ use clap::Args;
 use super::{Exit, complain, house::House, say};
 use crate::{
     ledger::{
-        Receipt, Tally, audit,
+        Receipt, ReceiptCode, Tally, audit,
         local::{sqlite::file_of, take_directory},
-        verify::{Inspection, Prover, holds_receipt},
+        verify::{Inspection, Prover},
     },
     schemes::{Campaign, Rules},
     vault::HouseKeys,
 };
 
-/// The ledgers that were inspected.
+/// The inspected ledgers.
 type Inspections = BTreeMap<Campaign, Inspection>;
 
-/// Findings that are printed one by one; the rest is counted.
+/// Findings that are printed; the others are only counted.
 const FINDINGS_SHOWN: usize = 20;
-/// Records between two lines of progress.
+/// Records between two updates of the progress display.
 const PROGRESS_RECORDS: u64 = 100_000;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello verify --data ./data --receipts receipts.ndjson\n\nThe server must not be running on the same data."
+    after_help = "Example:\n  sportello verify --data ./data --receipts receipts.ndjson\n\nStop the server first, or verify a backup. Exit code 0: the ledger is whole and holds every receipt of the list."
 )]
 pub(super) struct Verify {
     #[command(flatten)]
     house: House,
-    /// Receipts that must be there, one JSON document a line, as they were received.
+    /// Receipts that the ledger must hold, one per line: JSON as the server sent it, or the code alone.
     #[arg(long, value_name = "FILE")]
     receipts: Option<PathBuf>,
 }
@@ -45,7 +45,7 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self) -> Exit {
         match self.verify() {
-            Ok(findings) => conclude(&findings),
+            Ok((findings, faulty)) => conclude(&findings, faulty),
             Err(fault) => {
                 complain(fault);
                 Exit::Usage
@@ -53,29 +53,51 @@ impl Verify {
         }
     }
 
-    fn verify(&self) -> Result<Vec<String>, Box<dyn Error>> {
+    fn verify(&self) -> Result<(Vec<String>, usize), Box<dyn Error>> {
         let directory = self.house.ledgers()?;
         let keys = self.house.keys()?;
+        let at = |path: &Path, fault| format!("{}: {fault}", path.display());
+        // Before the long part, so that a wrong name is reported at once.
+        let list = match &self.receipts {
+            Some(path) => Some((path, File::open(path).map_err(|fault| at(path, fault))?)),
+            None => None,
+        };
         let _taken = take_directory(&directory)?;
         let (inspections, mut findings) = inspect(&directory, &keys)?;
-        if let Some(path) = &self.receipts {
-            findings.extend(receipts(path, &inspections, &keys.public_keys())?);
-        }
-        Ok(findings)
+        let Some((path, file)) = list else { return Ok((findings, 0)) };
+        let listed = receipts(path, file, &inspections, &keys.public_keys())
+            .map_err(|fault| at(path, fault))?;
+        println!(
+            "receipts: {} read, {} distinct, {} lost, {} faulty",
+            listed.read,
+            listed.codes.len(),
+            listed.lost,
+            listed.faulty
+        );
+        findings.extend(listed.findings);
+        Ok((findings, listed.faulty))
     }
 }
 
-/// Says whether the ledger is whole, and what is not.
-pub(super) fn conclude(findings: &[String]) -> Exit {
+/// Prints what was found, at most [`FINDINGS_SHOWN`] findings, and concludes. `faulty` of the findings are about the list
+/// of receipts and not about the ledger.
+pub(super) fn conclude(findings: &[String], faulty: usize) -> Exit {
     if findings.is_empty() {
-        return say("whole: nothing is missing, changed or doubled");
+        return say("whole: nothing is missing, altered or duplicated");
     }
     findings.iter().take(FINDINGS_SHOWN).for_each(complain);
-    complain(format_args!("{} findings: the ledger is NOT whole", findings.len()));
+    if findings.len() > FINDINGS_SHOWN {
+        complain(format_args!("and {} more findings", findings.len() - FINDINGS_SHOWN));
+    }
+    if findings.len() == faulty {
+        complain(format_args!("the ledger is whole; faulty lines in the list: {faulty}"));
+    } else {
+        complain(format_args!("the ledger is NOT whole; findings: {}", findings.len() - faulty));
+    }
     Exit::Faults
 }
 
-/// Inspects every ledger and the audit trail in a directory that was taken; tells the counts on the way.
+/// Inspects every ledger and the audit trail in a directory that this process has taken, and prints the counts.
 pub(super) fn inspect(
     directory: &Path,
     keys: &Arc<HouseKeys>,
@@ -93,7 +115,7 @@ pub(super) fn inspect(
                 tell(campaign, &inspection.tally());
                 inspections.insert(campaign, inspection);
             }
-            // The other ledgers are read all the same, and this one's receipts are named.
+            // The other ledgers are inspected nevertheless, and every receipt of this one is reported as lost.
             Err(fault) if fault.is_damage() => findings.push(fault.to_string()),
             Err(fault) => return Err(fault.into()),
         }
@@ -116,51 +138,90 @@ fn tell(campaign: Campaign, tally: &Tally) {
     );
 }
 
-fn receipts(
-    path: &Path,
-    inspections: &Inspections,
-    public_keys: &[Vec<u8>],
-) -> Result<Vec<String>, Box<dyn Error>> {
-    let file = File::open(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
-    let mut findings = Vec::new();
-    let mut codes = BTreeMap::new();
-    let mut count = 0_u64;
-    let (mut prover, mut progress) = (Prover::with(public_keys), progress());
-    for (number, line) in (1_u64..).zip(BufReader::new(file).lines()) {
-        let line = line?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        count += 1;
-        progress(count);
-        let at = || format!("{}:{number}", path.display());
-        match serde_json::from_str::<Receipt>(&line) {
-            Err(fault) => findings.push(format!("{}: is no receipt: {fault}", at())),
-            Ok(receipt) if !holds_receipt(inspections, &receipt).is_ok_and(|held| held) => {
-                findings.push(format!(
-                    "{}: LOST: the ledger does not hold {}",
-                    at(),
-                    receipt.receipt
-                ));
-            }
-            Ok(receipt) if !prover.proves(&receipt) => {
-                findings.push(format!("{}: {} does not prove itself", at(), receipt.receipt));
-            }
-            Ok(receipt) => {
-                if let Some(before) = codes.insert(receipt.receipt, receipt.digest.clone())
-                    && before != receipt.digest
-                {
-                    findings
-                        .push(format!("{}: the same receipt was given for two applications", at()));
-                }
-            }
-        }
-    }
-    println!("receipts: {count} read, {} different", codes.len());
-    Ok(findings)
+/// What a list of receipts says about the ledger.
+#[derive(Default)]
+struct Listed {
+    read: u64,
+    /// Codes of the receipts that the ledger holds.
+    codes: HashSet<ReceiptCode>,
+    lost: usize,
+    /// Lines that are not a receipt, or not a genuine one.
+    faulty: usize,
+    findings: Vec<String>,
 }
 
-/// Tells how far it is, on a terminal, every [`PROGRESS_RECORDS`] records or a batch later.
+fn receipts(
+    path: &Path,
+    file: File,
+    inspections: &Inspections,
+    public_keys: &[Vec<u8>],
+) -> std::io::Result<Listed> {
+    let mut listed = Listed::default();
+    let (mut prover, mut progress) = (Prover::with(public_keys), progress());
+    for (number, line) in (1_u64..).zip(BufReader::new(file).split(b'\n')) {
+        let line = line?;
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            continue;
+        }
+        listed.read += 1;
+        progress(listed.read);
+        let what = match parse_line(line) {
+            Err(fault) => {
+                listed.faulty += 1;
+                format!("not a receipt: {fault}")
+            }
+            Ok((code, whole)) if !is_held(inspections, code, whole.as_ref()) => {
+                listed.lost += 1;
+                match whole {
+                    Some(_) => {
+                        format!("LOST: the ledger does not hold {code} as this receipt says")
+                    }
+                    None => format!("LOST: the ledger does not hold {code}"),
+                }
+            }
+            Ok((code, Some(receipt))) if !prover.proves(&receipt) => {
+                listed.faulty += 1;
+                format!("the receipt {code} is not genuine")
+            }
+            Ok((code, _)) => {
+                listed.codes.insert(code);
+                continue;
+            }
+        };
+        listed.findings.push(format!("{}:{number}: {what}", path.display()));
+    }
+    Ok(listed)
+}
+
+/// A receipt code, and the receipt if the line is a whole one.
+fn parse_line(line: &[u8]) -> Result<(ReceiptCode, Option<Receipt>), String> {
+    let text = str::from_utf8(line).map_err(|_| "it is not valid UTF-8")?;
+    let whole = text.starts_with('{').then(|| serde_json::from_str::<Receipt>(text)).transpose();
+    let whole = whole.map_err(|fault| {
+        let text = fault.to_string();
+        // The line that JSON counts is always the first.
+        let what = text.rsplit_once(" at line ").map_or(&*text, |(what, _)| what);
+        format!("{what}, column {}", fault.column())
+    })?;
+    let code = whole.as_ref().map_or(text, |receipt| &receipt.receipt);
+    let code =
+        ReceiptCode::parse(code).ok_or("no code of the form ISCRO-2024-7K3M-9QXT-B2FD-0YHR")?;
+    Ok((code, whole))
+}
+
+/// Whether the ledger holds a receipt: to the letter if it is whole, else its code.
+fn is_held(inspections: &Inspections, code: ReceiptCode, whole: Option<&Receipt>) -> bool {
+    inspections.get(&code.campaign()).is_some_and(|inspection| {
+        let held = match whole {
+            Some(receipt) => inspection.holds(receipt),
+            None => inspection.holds_code(code),
+        };
+        held.is_ok_and(|held| held)
+    })
+}
+
+/// Shows the progress on a terminal, about every [`PROGRESS_RECORDS`] records.
 fn progress() -> impl FnMut(u64) {
     let shown = stderr().is_terminal();
     let mut next = PROGRESS_RECORDS;

@@ -1,4 +1,4 @@
-//! `sportello verify-draw`: a lottery number recomputed, once its round's seed is told.
+//! `sportello verify-draw`: recomputes a person's number from the published seed of a round.
 
 use clap::Args;
 
@@ -10,16 +10,16 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello verify-draw --seed SEED --commitment HASH --fiscal-code RSSMRA80A01H501U\n\nSeed and commitment of a drawn round are told by GET /v1/draws, the commitment before the round by GET /v1/status. The\ncommitment is SHA-256 of the seed; a number is the first eight bytes of HMAC-SHA-256(seed, fiscal code). The lowest went first."
+    after_help = "Example:\n  sportello verify-draw --seed SEED --commitment HASH --fiscal-code RSSMRA80A01H501U\n\nGET /v1/status shows the commitment before the draw, GET /v1/draws shows seed and commitment afterwards. The commitment is\nSHA-256 of the seed; a number is the first 8 bytes of HMAC-SHA-256(seed, fiscal code). The lowest number enters first."
 )]
 pub(super) struct VerifyDraw {
-    /// The seed that was told after the draw, 64 hexadecimal digits.
+    /// Seed, published after the draw, 64 hexadecimal digits.
     #[arg(long)]
     seed: Seed,
-    /// The commitment that was published before the round, 64 hexadecimal digits.
+    /// Commitment, published before the draw, 64 hexadecimal digits.
     #[arg(long, value_name = "HASH")]
     commitment: Commitment,
-    /// Whose number.
+    /// Fiscal code of the person.
     #[arg(long, value_name = "CF", value_parser = FiscalCode::parse)]
     fiscal_code: FiscalCode,
 }
@@ -28,12 +28,12 @@ impl VerifyDraw {
     pub(super) fn run(self) -> Exit {
         if self.seed.commitment() != self.commitment {
             complain(
-                "this seed is NOT the one that was committed to: the round was not drawn with it",
+                "the seed does NOT match the commitment: the round was not drawn with this seed",
             );
             return Exit::Faults;
         }
         say(format_args!(
-            "number {}: the seed is the one that was committed to",
+            "number {}; the seed matches the commitment",
             self.seed.number(&self.fiscal_code)
         ))
     }

@@ -1,4 +1,4 @@
-//! `sportello verify-receipt`: proof that a receipt is genuine, without any ledger.
+//! `sportello verify-receipt`: proves that a receipt is genuine, without a ledger.
 
 use std::{fs, path::PathBuf};
 
@@ -17,12 +17,12 @@ use crate::ledger::{
     after_help = "Example:\n  sportello verify-receipt receipt.json --key data/receipt-key.pub"
 )]
 pub(super) struct VerifyReceipt {
-    /// The receipt, JSON as it was received.
+    /// Receipt, the JSON that the server sent.
     file: PathBuf,
-    /// The application that the receipt was given for, to the letter as it was sent; its digest must be the receipt's.
+    /// Application that the receipt is for, byte by byte as it was sent. Its digest must be that of the receipt.
     #[arg(long, value_name = "FILE")]
     application: Option<PathBuf>,
-    /// The published keys, base 64, one a line; a server leaves its own as `receipt-key.pub` in its data directory.
+    /// Published keys in base 64, one per line: `receipt-key.pub` from the data directory of the server.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 }
@@ -35,7 +35,7 @@ impl VerifyReceipt {
         let keys = read(&self.key).and_then(|text| {
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
             let keys = lines.map(|line| STANDARD.decode(line)).collect::<Result<Vec<_>, _>>();
-            keys.map_err(|_| format!("{}: holds no keys in base 64", self.key.display()))
+            keys.map_err(|_| format!("{}: a line is not a key in base 64", self.key.display()))
         });
         let (keys, text) = match keys.and_then(|keys| Ok((keys, read(&self.file)?))) {
             Ok(read) => read,
@@ -54,10 +54,7 @@ impl VerifyReceipt {
         let digest = application.map(|application| content_digest(&sha256(&application)));
         match serde_json::from_str::<Receipt>(&text) {
             Ok(receipt) if digest.is_some_and(|digest| digest != receipt.digest) => {
-                complain(format_args!(
-                    "{}: is NOT the receipt of this application",
-                    receipt.receipt
-                ));
+                complain(format_args!("{}: NOT the receipt of this application", receipt.receipt));
                 Exit::Faults
             }
             Ok(receipt) if proves_itself(&receipt, &keys) => {
@@ -65,13 +62,13 @@ impl VerifyReceipt {
             }
             Ok(receipt) => {
                 complain(format_args!(
-                    "{}: NOT genuine: it was changed, or another house signed it",
+                    "{}: NOT genuine: it was changed, or signed with a key that is not in the key file",
                     receipt.receipt
                 ));
                 Exit::Faults
             }
             Err(fault) => {
-                complain(format_args!("{}: is no receipt: {fault}", self.file.display()));
+                complain(format_args!("{}: not a receipt: {fault}", self.file.display()));
                 Exit::Faults
             }
         }

@@ -1,431 +1,340 @@
-//! The one list of settings.
+//! The one table of settings: name, type, default, allowed values and help of each, section by section.
+//!
+//! [`Values`], the defaults, the commented default file, the names of environment variables and the check of a file come
+//! from this table. Where a module's own `Config` has the fields of a section, the section is that `Config`.
 
-use std::fmt::{self, Write as _};
+use std::{fmt::Write as _, net::SocketAddr, num::NonZeroU32};
 
-use crate::gate::schedule::Slice;
+use jiff::civil::time;
 
-/// What a setting may be.
-#[derive(Clone, Copy, Debug)]
-pub enum Allowed {
-    /// A whole number between two, both included.
-    Number(u64, u64),
-    /// `IP:PORT`.
-    Address,
-    /// An IP address of this machine alone and a port.
-    LoopbackAddress,
-    /// `HH:MM-HH:MM`, Europe/Rome.
-    Slice,
-    /// `true` or `false`.
-    Switch,
-    /// One of these words.
-    OneOf(&'static [&'static str]),
-    /// Any text.
-    Text,
+use super::setting::{
+    Allowed::{self, Address, LoopbackAddress, Number, OneOf, Secret, Switch},
+    Setting, Text, Value, loopback,
+};
+use crate::{
+    gate::{
+        schedule::{self, Slice},
+        waiting,
+    },
+    ledger::audit,
+    session::registry,
+};
+
+const COUNT: Allowed = Number(1, 100_000_000);
+const MILLISECONDS: Allowed = Number(1, 600_000);
+const BYTES: Allowed = Number(4096, 1 << 40);
+const RATE: Allowed = Number(1, 1_000_000);
+/// Text, such as a path.
+const TEXT: Allowed = Allowed::Text;
+/// A time slice.
+const SLICE: Allowed = Allowed::Slice;
+
+/// The value of `log.format` for machines.
+pub(super) const JSON: &str = "json";
+
+macro_rules! settings {
+    ($($section:ident: $($config:ident)::+ {
+        $($(#[doc = $help:literal])+ $name:ident: $value:ty = $default:expr, $allowed:expr;)+
+    })+) => {
+        $(section! { $($config)::+ { $($name: $value),+ } })+
+
+        /// A value for every setting.
+        #[derive(Clone)]
+        pub(super) struct Values { $(pub(super) $section: $($config)::+),+ }
+
+        /// The values of settings that no source names.
+        pub(super) static DEFAULTS: Values = Values {
+            $($section: $($config)::+ { $($name: $default),+ }),+
+        };
+
+        /// Every setting, in the order of the table.
+        pub(super) const SETTINGS: &[Setting] = &[$($(Setting {
+            section: stringify!($section),
+            name: stringify!($name),
+            key: concat!(stringify!($section), ".", stringify!($name)),
+            help: &[$($help),+],
+            allowed: $allowed,
+            put: |values, text| put::<$value>(&mut values.$section.$name, text),
+            get: |values| values.$section.$name.write(),
+        }),+),+];
+    };
 }
 
-impl Allowed {
-    /// Whether a value is allowed.
-    #[must_use]
-    pub fn admits(&self, value: &str) -> bool {
-        match self {
-            Self::Number(least, most) => {
-                value.parse().is_ok_and(|number| (*least..=*most).contains(&number))
-            }
-            Self::Address => value.parse::<std::net::SocketAddr>().is_ok(),
-            Self::LoopbackAddress => {
-                value.parse().is_ok_and(|address: std::net::SocketAddr| address.ip().is_loopback())
-            }
-            Self::Slice => Slice::parse(value).is_some(),
-            Self::Switch => matches!(value, "true" | "false"),
-            Self::OneOf(words) => words.contains(&value),
-            Self::Text => true,
+/// Declares the values of a section, unless they are a module's own `Config`.
+macro_rules! section {
+    ($name:ident { $($field:ident: $value:ty),+ }) => {
+        #[derive(Clone)]
+        #[allow(clippy::struct_field_names, reason = "operators have files with these names")]
+        pub(super) struct $name { $(pub(super) $field: $value),+ }
+    };
+    ($($config:ident)::+ { $($fields:tt)+ }) => {};
+}
+
+settings! {
+    server: Server {
+        /// Public HTTPS listener: IP address and port. Port 0 picks a free port.
+        listen: SocketAddr = loopback(8443), Address;
+        /// Operator listener (metrics and health, HTTP): loopback address and port.
+        operator: SocketAddr = loopback(9464), LoopbackAddress;
+        /// Data directory: ledgers, audit trail, drafts, and by default the ledger's key file.
+        data: Text = Text::Borrowed("./data"), TEXT;
+        /// Threads that serve connections; 0 means one per core.
+        runtimes: usize = 0, Number(0, 1024);
+        /// Longest time that a stop waits for requests in progress, milliseconds. The decisions in progress and the last
+        /// sync come on top.
+        drain_ms_max: u64 = 20_000, MILLISECONDS;
+    }
+    tls: Tls {
+        /// Certificate chain, PEM file. Required, except for the demo, which makes its own.
+        certificate: Text = Text::Borrowed(""), TEXT;
+        /// Private key of the certificate, PEM file.
+        key: Text = Text::Borrowed(""), TEXT;
+    }
+    identity: Identity {
+        /// Trusted issuer of identity tokens (`iss`).
+        issuer: Text = Text::Borrowed(""), TEXT;
+        /// Audience that identity tokens must name (`aud`).
+        audience: Text = Text::Borrowed("sportello"), TEXT;
+        /// Ed25519 public key of the issuer, PEM file. Required, except for the demo, which makes its own.
+        public_key: Text = Text::Borrowed(""), TEXT;
+    }
+    schedule: schedule::Config {
+        /// Time slice in which citizens may enter, Europe/Rome.
+        citizens: Slice = Slice { from: time(16, 0, 0, 0), until: time(8, 0, 0, 0) }, SLICE;
+        /// Time slice in which intermediaries may enter, Europe/Rome.
+        intermediaries: Slice = Slice { from: time(8, 0, 0, 0), until: time(16, 0, 0, 0) }, SLICE;
+        /// Whether both audiences may enter all day on Saturdays and Sundays.
+        weekends_open: bool = false, Switch;
+    }
+    gate: Gate {
+        /// Leases: people inside at a time, each with a reserved place to finish. Less than ledger.queue_messages_max.
+        leases_max: usize = 120_000, COUNT;
+        /// Requests in progress at a time. Attempts to enter are refused at 50 % of it, reads at 70 %, drafts, estimates and
+        /// withdrawals at 85 %, submissions never.
+        requests_max: usize = 20_000, COUNT;
+        /// Event-loop delay above which, if it lasts, a serving thread lets nobody in, milliseconds.
+        lag_ms_max: u64 = 25, Number(1, 60_000);
+    }
+    waiting: waiting::Config {
+        /// People in the waiting room at a time; each takes 61 bytes of memory.
+        people_max: usize = 1_000_000, COUNT;
+        /// Shortest time that a round collects people before its draw, seconds.
+        gather_seconds: u32 = 5, Number(1, 3_600);
+        /// Delay of a poll after which a waiting person has given up their place, seconds.
+        absent_seconds: u32 = 120, Number(5, 86_400);
+        /// Shortest interval between two polls that a waiting person is asked to keep, seconds.
+        poll_seconds_min: u32 = 2, Number(1, 60);
+        /// Polls per second of all waiting people together; the more people wait, the longer their intervals.
+        polls_per_second_max: u32 = 10_000, RATE;
+    }
+    limits: Limits {
+        /// Attempts to enter per second from one address (IPv6: one /64 network), on average.
+        enter_by_address_per_second: NonZeroU32 = rate(100), RATE;
+        /// Attempts to enter from one address in one burst.
+        enter_by_address_burst: NonZeroU32 = rate(1000), RATE;
+        /// Attempts to enter per second of one person, on average.
+        enter_by_person_per_second: NonZeroU32 = rate(1), RATE;
+        /// Attempts to enter of one person in one burst.
+        enter_by_person_burst: NonZeroU32 = rate(20), RATE;
+        /// Requests per second in all sessions of one person, on average.
+        session_by_person_per_second: NonZeroU32 = rate(50), RATE;
+        /// Requests in all sessions of one person in one burst.
+        session_by_person_burst: NonZeroU32 = rate(500), RATE;
+        /// Addresses or people that each limit remembers; also the checks of each limit in two seconds.
+        keys_max: usize = 1_000_000, COUNT;
+    }
+    sessions: registry::Config {
+        /// Open sessions at a time; each takes half a kilobyte of memory.
+        sessions_max: usize = 1_000_000, COUNT;
+        /// Open sessions of one person at a time; a further one ends the oldest.
+        person_sessions_max: usize = 4, COUNT;
+        /// Lifetime of a session, seconds.
+        session_seconds: u32 = 1800, Number(60, 86_400);
+    }
+    http: Http {
+        /// Open connections at a time; further ones are closed before TLS.
+        connections_max: usize = 50_000, COUNT;
+        /// TLS handshakes in progress at a time; further ones wait.
+        handshakes_max: usize = 512, COUNT;
+        /// Time for a TLS handshake, its wait included, milliseconds.
+        handshake_ms_max: u64 = 10_000, MILLISECONDS;
+        /// Time for the head of a request, and longest life of an idle connection, milliseconds.
+        head_ms_max: u64 = 30_000, MILLISECONDS;
+        /// Idle time after which an HTTP/1.1 connection frees its buffers, milliseconds.
+        rest_ms: u64 = 2000, MILLISECONDS;
+        /// Size of the head of a request, bytes.
+        head_bytes_max: usize = 16_384, Number(8192, 1 << 20);
+        /// Time for the body of a request, milliseconds.
+        body_ms_max: u64 = 15_000, MILLISECONDS;
+        /// HTTP/2 requests in progress on one connection.
+        streams_max: u32 = 64, Number(1, 1000);
+        /// Time for a client to acknowledge an answer (TCP), milliseconds.
+        unsent_ms_max: u64 = 15_000, MILLISECONDS;
+    }
+    ledger: Ledger {
+        /// File with the ledger's secrets. Empty means the systemd credential ledger.key or, without one, ledger.key in
+        /// the data directory.
+        key: Text = Text::Borrowed(""), TEXT;
+        /// The ledger's secrets themselves, instead of a file. Only in the environment, as SPORTELLO_LEDGER_SECRET.
+        secret: Text = Text::Borrowed(""), Secret;
+        /// Applications in one batch, which is written with one sync.
+        batch_records_max: usize = 512, COUNT;
+        /// Approximate size of one batch, bytes.
+        batch_bytes_max: usize = 4_194_304, BYTES;
+        /// Time that a batch waits for further applications under load, milliseconds.
+        batch_wait_ms: u64 = 2, Number(0, 1000);
+        /// Time that decisions wait for applications to share their sync, milliseconds.
+        ruling_wait_ms: u64 = 20, Number(0, 1000);
+        /// Messages in the commit queue.
+        queue_messages_max: usize = 131_072, COUNT;
+        /// Size at which the write-ahead log starts again, bytes; four times as much on a disk that cannot keep up.
+        wal_bytes_max: u64 = 33_554_432, BYTES;
+        /// Interval between two checkpoints of the write-ahead log, milliseconds.
+        checkpoint_ms: u64 = 500, MILLISECONDS;
+        /// Free space on the ledger's disk below which nothing new is accepted, bytes. The demo keeps 16 MiB.
+        disk_reserve_bytes: u64 = 1_073_741_824, Number(0, 1 << 50);
+        /// Read connections to the database, per campaign.
+        readers_max: usize = 8, Number(1, 256);
+    }
+    audit: audit::Config {
+        /// Full months of the audit trail that are kept, besides the current month.
+        months_kept: u64 = 24, Number(1, 1200);
+        /// Events in the queue of the audit trail.
+        queue_events_max: usize = 65_536, COUNT;
+        /// Time that the event of an entry waits to be written together with others, milliseconds. No answer waits for it.
+        entered_wait_ms: u64 = 100, Number(0, 10_000);
+    }
+    judges: Judges {
+        /// Threads that decide applications; 0 means one per core.
+        threads: usize = 0, Number(0, 1024);
+        /// Applications in the urn (in memory, before a judge); the others wait in the ledger.
+        urn_applications_max: usize = 16_384, COUNT;
+    }
+    registry: Registry {
+        /// Contributions and incomes that the institute knows itself, CSV file. Empty means none.
+        file: Text = Text::Borrowed(""), TEXT;
+    }
+    log: Log {
+        /// Format of the log, which goes to standard error.
+        format: Text = Text::Borrowed("text"), OneOf(&["text", JSON]);
+        /// Least severity that is logged.
+        level: Text = Text::Borrowed("info"), OneOf(&["error", "warn", "info", "debug"]);
+    }
+}
+
+/// A setting by its key; a misspelt key does not compile.
+macro_rules! setting {
+    ($section:ident.$name:ident) => {{
+        const SETTING: &$crate::config::setting::Setting =
+            $crate::config::list::named(concat!(stringify!($section), ".", stringify!($name)));
+        SETTING
+    }};
+}
+pub(super) use setting;
+
+/// See [`setting`], which calls this while compiling.
+pub(super) const fn named(key: &str) -> &'static Setting {
+    let mut rest = SETTINGS;
+    while let [setting, others @ ..] = rest {
+        if is_same(setting.key.as_bytes(), key.as_bytes()) {
+            return setting;
         }
+        rest = others;
     }
-
-    /// Whether values are written without quotes.
-    pub(super) fn is_bare(&self) -> bool {
-        matches!(self, Self::Number(..) | Self::Switch)
-    }
+    panic!("there is no such setting")
 }
 
-impl fmt::Display for Allowed {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(least, most) => write!(formatter, "a whole number from {least} to {most}"),
-            Self::Address => formatter.write_str("an address and port such as \"127.0.0.1:8443\""),
-            Self::LoopbackAddress => formatter.write_str(
-                "an address of this machine alone, such as \"127.0.0.1:9464\": the operator's side is not for others",
-            ),
-            Self::Slice => formatter.write_str("a slice of the day such as \"08:00-16:00\""),
-            Self::Switch => formatter.write_str("true or false"),
-            Self::OneOf(words) => write!(formatter, "one of \"{}\"", words.join("\", \"")),
-            Self::Text => formatter.write_str("a text in quotes"),
+const fn is_same(mut left: &[u8], mut right: &[u8]) -> bool {
+    while let ([one, ones @ ..], [other, others @ ..]) = (left, right) {
+        if *one != *other {
+            return false;
         }
+        (left, right) = (ones, others);
+    }
+    left.is_empty() && right.is_empty()
+}
+
+/// What must hold between two settings.
+pub(super) struct Relation {
+    pub(super) settings: [&'static Setting; 2],
+    pub(super) holds: fn(&Values) -> bool,
+    /// The demand, to stand between the two.
+    pub(super) demand: &'static str,
+    /// Why.
+    pub(super) reason: &'static str,
+}
+
+macro_rules! relations {
+    ($($a:ident.$b:ident $demand:literal $c:ident.$d:ident: $reason:literal,
+       |$left:ident, $right:ident| $holds:expr;)+) => {
+        /// Every relation between settings. Defaults that break one do not compile.
+        pub(super) const RELATIONS: &[Relation] = &[$(Relation {
+            settings: [setting!($a.$b), setting!($c.$d)],
+            holds: |values| {
+                let ($left, $right) = (&values.$a.$b, &values.$c.$d);
+                $holds
+            },
+            demand: $demand,
+            reason: $reason,
+        }),+];
+
+        $(const _: () = {
+            let ($left, $right) = (&DEFAULTS.$a.$b, &DEFAULTS.$c.$d);
+            assert!($holds, $reason);
+        };)+
+    };
+}
+
+relations! {
+    gate.leases_max "must be less than" ledger.queue_messages_max:
+        "each lease reserves a place in the commit queue, and decisions need places, too",
+        |leases, places| *leases < *places;
+    tls.certificate "must be set together with" tls.key: "neither is of use without the other",
+        |certificate, key| is_empty(certificate) == is_empty(key);
+}
+
+const fn is_empty(text: &Text) -> bool {
+    match text {
+        Text::Borrowed(text) => text.is_empty(),
+        Text::Owned(text) => text.is_empty(),
     }
 }
 
-/// One setting.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting {
-    /// `section.name`.
-    pub key: &'static str,
-    /// Its default, as text.
-    pub default: &'static str,
-    /// What it may be.
-    pub allowed: Allowed,
-    /// What it does, with its unit.
-    pub help: &'static str,
+/// A rate among the defaults: 0 does not compile.
+const fn rate(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).expect("a rate is at least 1")
 }
 
-const fn setting(
-    key: &'static str,
-    default: &'static str,
-    allowed: Allowed,
-    help: &'static str,
-) -> Setting {
-    Setting { key, default, allowed, help }
+/// Puts a value in its place, unless `text` is none of its type.
+fn put<V: Value>(place: &mut V, text: &str) -> bool {
+    V::read(text).map(|value| *place = value).is_some()
 }
-
-const COUNT: Allowed = Allowed::Number(1, 100_000_000);
-const MILLISECONDS: Allowed = Allowed::Number(1, 600_000);
-const BYTES: Allowed = Allowed::Number(4096, 1 << 40);
-const RATE: Allowed = Allowed::Number(1, 1_000_000);
-
-/// Every setting there is.
-pub const SETTINGS: &[Setting] = &[
-    setting(
-        "server.listen",
-        "127.0.0.1:8443",
-        Allowed::Address,
-        "Public listener, HTTPS only; port 0 takes a free one.",
-    ),
-    setting(
-        "server.operator",
-        "127.0.0.1:9464",
-        Allowed::LoopbackAddress,
-        "Operator listener: metrics and health.",
-    ),
-    setting("server.data", "./data", Allowed::Text, "Directory that holds everything that lasts."),
-    setting(
-        "server.runtimes",
-        "0",
-        Allowed::Number(0, 1024),
-        "Threads that serve connections; 0 means one a core.",
-    ),
-    setting(
-        "server.drain_ms_max",
-        "20000",
-        MILLISECONDS,
-        "Longest a stop waits for requests that were let in, milliseconds; decisions under way and a last sync come on top.",
-    ),
-    setting(
-        "tls.certificate",
-        "",
-        Allowed::Text,
-        "Certificate chain, PEM file. The demo makes its own.",
-    ),
-    setting("tls.key", "", Allowed::Text, "The certificate's private key, PEM file."),
-    setting(
-        "identity.issuer",
-        "",
-        Allowed::Text,
-        "Issuer of the identity tokens that are trusted.",
-    ),
-    setting(
-        "identity.audience",
-        "sportello",
-        Allowed::Text,
-        "Audience that identity tokens must name.",
-    ),
-    setting(
-        "identity.public_key",
-        "",
-        Allowed::Text,
-        "The issuer's Ed25519 public key, PEM file. The demo makes its own.",
-    ),
-    setting(
-        "schedule.citizens",
-        "16:00-08:00",
-        Allowed::Slice,
-        "When citizens may enter, Europe/Rome.",
-    ),
-    setting(
-        "schedule.intermediaries",
-        "08:00-16:00",
-        Allowed::Slice,
-        "When intermediaries may enter, Europe/Rome.",
-    ),
-    setting(
-        "schedule.weekends_open",
-        "false",
-        Allowed::Switch,
-        "Whether Saturdays and Sundays are open to all.",
-    ),
-    setting(
-        "gate.leases_max",
-        "120000",
-        COUNT,
-        "People inside who can still finish; fewer than ledger.queue_messages_max.",
-    ),
-    setting(
-        "gate.requests_max",
-        "20000",
-        COUNT,
-        "Requests under way before the least promised are turned away.",
-    ),
-    setting(
-        "gate.lag_ms_max",
-        "25",
-        Allowed::Number(1, 60_000),
-        "A runtime that stays behind by so many milliseconds lets nobody in before who is inside has been served.",
-    ),
-    setting(
-        "waiting.people_max",
-        "1000000",
-        COUNT,
-        "People in the waiting room; each takes 61 bytes.",
-    ),
-    setting(
-        "waiting.gather_seconds",
-        "5",
-        Allowed::Number(1, 3_600),
-        "A round of the waiting room gathers at least this long before it is drawn, seconds.",
-    ),
-    setting(
-        "waiting.absent_seconds",
-        "120",
-        Allowed::Number(5, 86_400),
-        "Who is overdue in the waiting room by so many seconds has given up.",
-    ),
-    setting(
-        "waiting.poll_seconds_min",
-        "2",
-        Allowed::Number(1, 60),
-        "Who waits is told to ask again after this many seconds at least.",
-    ),
-    setting(
-        "waiting.polls_per_second_max",
-        "10000",
-        RATE,
-        "Who waits is told to ask again so that at most so many do in a second.",
-    ),
-    setting(
-        "limits.enter_by_address_per_second",
-        "100",
-        RATE,
-        "Attempts to enter a second from one address (IPv6: /64).",
-    ),
-    setting(
-        "limits.enter_by_address_burst",
-        "1000",
-        RATE,
-        "Attempts to enter at once from one address.",
-    ),
-    setting(
-        "limits.enter_by_person_per_second",
-        "1",
-        RATE,
-        "Attempts of one person to enter a second.",
-    ),
-    setting("limits.enter_by_person_burst", "20", RATE, "Attempts of one person to enter at once."),
-    setting(
-        "limits.session_by_person_per_second",
-        "50",
-        RATE,
-        "Requests of one person's sessions a second.",
-    ),
-    setting(
-        "limits.session_by_person_burst",
-        "500",
-        RATE,
-        "Requests of one person's sessions at once.",
-    ),
-    setting(
-        "limits.keys_max",
-        "1000000",
-        COUNT,
-        "Addresses, and people, that each limit remembers; also the questions that it answers in two seconds.",
-    ),
-    setting(
-        "sessions.sessions_max",
-        "1000000",
-        COUNT,
-        "Sessions open at a time; each takes half a kilobyte.",
-    ),
-    setting(
-        "sessions.person_sessions_max",
-        "4",
-        COUNT,
-        "Sessions of one person at a time; the oldest makes way.",
-    ),
-    setting(
-        "sessions.session_seconds",
-        "1800",
-        Allowed::Number(60, 86_400),
-        "How long a session lasts, seconds.",
-    ),
-    setting(
-        "http.connections_max",
-        "50000",
-        COUNT,
-        "Connections open at a time; past it they are closed before TLS.",
-    ),
-    setting("http.handshakes_max", "512", COUNT, "TLS handshakes under way at a time."),
-    setting(
-        "http.handshake_ms_max",
-        "10000",
-        MILLISECONDS,
-        "Time for a TLS handshake, waiting for its turn included, milliseconds.",
-    ),
-    setting(
-        "http.head_ms_max",
-        "30000",
-        MILLISECONDS,
-        "Time for a request's head; an unused connection stays open as long, milliseconds.",
-    ),
-    setting(
-        "http.rest_ms",
-        "2000",
-        MILLISECONDS,
-        "After how long without a request an HTTP/1.1 connection gives its buffers back, milliseconds.",
-    ),
-    setting(
-        "http.head_bytes_max",
-        "16384",
-        Allowed::Number(8192, 1 << 20),
-        "Bytes of a request's head.",
-    ),
-    setting("http.body_ms_max", "15000", MILLISECONDS, "Time for a request's body, milliseconds."),
-    setting(
-        "http.streams_max",
-        "64",
-        Allowed::Number(1, 1000),
-        "HTTP/2 requests under way on one connection.",
-    ),
-    setting(
-        "http.unsent_ms_max",
-        "15000",
-        MILLISECONDS,
-        "Time for a client to acknowledge an answer, milliseconds.",
-    ),
-    setting(
-        "ledger.key",
-        "",
-        Allowed::Text,
-        "File with the ledger's secrets; empty means the systemd credential ledger.key, if there is one, else ledger.key in the data directory.",
-    ),
-    setting(
-        "ledger.secret",
-        "",
-        Allowed::Text,
-        "The ledger's secrets themselves, in place of a file. For the environment alone: SPORTELLO_LEDGER_SECRET.",
-    ),
-    setting("ledger.batch_records_max", "512", COUNT, "Applications written with one sync."),
-    setting("ledger.batch_bytes_max", "4194304", BYTES, "Bytes written with one sync, about."),
-    setting(
-        "ledger.batch_wait_ms",
-        "2",
-        Allowed::Number(0, 1000),
-        "How long a batch waits for company under load, milliseconds.",
-    ),
-    setting(
-        "ledger.ruling_wait_ms",
-        "20",
-        Allowed::Number(0, 1000),
-        "How long decisions wait for applications to be written with, milliseconds.",
-    ),
-    setting("ledger.queue_messages_max", "131072", COUNT, "Messages that wait for the committer."),
-    setting(
-        "ledger.wal_bytes_max",
-        "33554432",
-        BYTES,
-        "Bytes of the write-ahead log before it begins again; four times that where the disk does not keep up.",
-    ),
-    setting(
-        "ledger.checkpoint_ms",
-        "500",
-        MILLISECONDS,
-        "How often the write-ahead log is moved into place, milliseconds.",
-    ),
-    setting(
-        "ledger.disk_reserve_bytes",
-        "1073741824",
-        Allowed::Number(0, 1 << 50),
-        "Bytes that stay free on the ledger's disk: below them nothing new is taken in. The demo keeps 16 MiB.",
-    ),
-    setting(
-        "ledger.readers_max",
-        "8",
-        Allowed::Number(1, 256),
-        "Connections kept for reading, a campaign.",
-    ),
-    setting(
-        "audit.months_kept",
-        "24",
-        Allowed::Number(1, 1200),
-        "Full months of the audit trail that are kept besides the current one.",
-    ),
-    setting(
-        "audit.queue_events_max",
-        "65536",
-        COUNT,
-        "Events that wait to be written to the audit trail.",
-    ),
-    setting(
-        "audit.entered_wait_ms",
-        "100",
-        Allowed::Number(0, 10_000),
-        "How long an entering, for which nobody waits, is held to be written together with others, milliseconds.",
-    ),
-    setting(
-        "judges.threads",
-        "0",
-        Allowed::Number(0, 1024),
-        "Threads that decide; 0 means one a core.",
-    ),
-    setting(
-        "judges.urn_applications_max",
-        "16384",
-        COUNT,
-        "Applications in memory that wait for a judge; the rest waits in the ledger.",
-    ),
-    setting(
-        "registry.file",
-        "",
-        Allowed::Text,
-        "What the institute knows of contributions and incomes, CSV file; empty means nothing.",
-    ),
-    setting(
-        "log.format",
-        "text",
-        Allowed::OneOf(&["text", "json"]),
-        "Form of the log, on standard error.",
-    ),
-    setting(
-        "log.level",
-        "info",
-        Allowed::OneOf(&["error", "warn", "info", "debug"]),
-        "What is logged.",
-    ),
-];
 
 /// The commented default file.
 #[must_use]
 pub fn default_file() -> String {
     let mut text = String::from(
-        "# Sportello's settings, each at its default. Environment variables win over this file: SPORTELLO_SERVER_LISTEN\n\
-         # for server.listen, and so on; flags win over both.\n",
+        "# Settings of Sportello, each with its default. An environment variable overrides this file (server.listen:\n\
+         # SPORTELLO_SERVER_LISTEN), a flag overrides both.\n",
     );
     let mut section = "";
     for setting in SETTINGS {
-        let (of, name) = setting.key.split_once('.').unwrap_or_default();
-        if of != section {
-            section = of;
+        if setting.section != section {
+            section = setting.section;
             let _infallible = writeln!(text, "\n[{section}]");
         }
-        let quote = if setting.allowed.is_bare() { "" } else { "\"" };
-        let _infallible =
-            writeln!(text, "# {}\n{name} = {quote}{}{quote}", setting.help, setting.default);
+        for line in setting.help {
+            let _infallible = writeln!(text, "#{line}");
+        }
+        let _infallible = writeln!(text, "{} = {}", setting.name, setting.toml(&DEFAULTS));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_default_file_is_what_operators_have() {
+        insta::assert_snapshot!(super::default_file());
+    }
 }

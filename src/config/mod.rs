@@ -1,26 +1,30 @@
-//! Settings: flags over environment over file over defaults, every fault of all of them at once.
+//! Settings of the server: flags override the environment, which overrides a file, which overrides the defaults.
 //!
-//! [`SETTINGS`] is the one list; the default file, the environment's names and the checks all follow from it. Each module
-//! owns the `Config` it works with; [`Settings`] fills them.
+//! Every setting is written once, in the table of `list.rs`. Each module owns the `Config` that it works with;
+//! [`Settings`] fills them. All faults of all sources are reported together.
 
 mod list;
 mod read;
+mod setting;
 
 use std::{
     net::SocketAddr,
-    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
 pub use self::{
-    list::{Allowed, SETTINGS, Setting, default_file},
+    list::default_file,
     read::{ConfigFault, ConfigFaults, Source},
+};
+use self::{
+    list::{Http, Ledger, Limits, Values, setting},
+    read::Reading,
+    setting::{Text, Value as _},
 };
 use crate::{
     gate::{
         limits::{self, Rate},
-        schedule::{self, Slice},
-        waiting,
+        schedule, waiting,
     },
     http::{body, listener},
     intake,
@@ -31,15 +35,13 @@ use crate::{
     session::registry,
 };
 
-/// Longest body of a request, part of the public contract and therefore no setting.
+/// Longest body of a request, bytes. Part of the public contract, therefore not a setting.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// A demo on somebody's own machine takes what room there is.
+/// Free space that the demo keeps: it runs on a personal machine.
 const DEMO_DISK_RESERVE_BYTES: u64 = 16 << 20;
 
-/// Settings that were checked, all of them. One is a secret, so none is printed for debugging.
-pub struct Settings {
-    values: read::Values,
-}
+/// Settings, all checked. They hold a secret, so `Debug` shows nothing.
+pub struct Settings(Values);
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -50,13 +52,13 @@ impl std::fmt::Debug for Settings {
 /// Where the ledger's secrets come from.
 #[derive(Clone, PartialEq, Eq)]
 pub enum KeySource {
-    /// A file, which may grow while the server runs.
+    /// A file, to which an operator may add secrets while the server runs.
     File(PathBuf),
-    /// The environment.
+    /// The environment: the secrets themselves.
     Given(String),
 }
 
-/// How a server is asked to start, over all other sources.
+/// Flags of `sportello serve` that override every other source.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
     /// `--data`.
@@ -70,233 +72,222 @@ pub struct Flags {
 }
 
 impl Settings {
-    /// Gathers the settings of a server that starts.
+    /// Reads the settings of a server that starts.
     ///
     /// # Errors
-    /// Every fault of every source.
+    /// Every fault of every source. Show all of them to the operator.
     pub fn gather(
         file: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
         flags: &Flags,
     ) -> Result<Self, ConfigFaults> {
-        let mut reading = read::Reading::default();
+        let environment: Vec<_> = environment.collect();
+        let mut reading = Reading::new();
+        reading.credential(&environment);
         if flags.demo {
             let reserve = DEMO_DISK_RESERVE_BYTES.to_string();
-            reading.text("ledger.disk_reserve_bytes", &reserve, &Source::Flag("--demo"));
+            reading.flag(setting!(ledger.disk_reserve_bytes), "--demo", &reserve);
         }
         if let Some(path) = file {
             reading.file(path);
         }
-        reading.environment(environment);
-        for (key, name, value) in [
-            ("server.data", "--data", &flags.data),
-            ("server.listen", "--listen", &flags.listen),
-            ("server.operator", "--operator", &flags.operator),
+        reading.environment(&environment);
+        for (setting, flag, value) in [
+            (setting!(server.data), "--data", &flags.data),
+            (setting!(server.listen), "--listen", &flags.listen),
+            (setting!(server.operator), "--operator", &flags.operator),
         ] {
             if let Some(value) = value {
-                reading.text(key, value, &Source::Flag(name));
+                reading.flag(setting, flag, value);
             }
         }
-        let values = reading.finish()?;
-        Ok(Self { values })
+        reading.finish().map(Self)
     }
 
-    /// Where everything is kept.
+    /// Data directory.
     #[must_use]
     pub fn data(&self) -> PathBuf {
-        PathBuf::from(self.text("server.data"))
+        PathBuf::from(&*self.0.server.data)
     }
 
-    /// Where the public listener listens.
+    /// Address of the public listener.
     #[must_use]
     pub fn listen(&self) -> SocketAddr {
-        self.address("server.listen")
+        self.0.server.listen
     }
 
-    /// Where the operator listener listens.
+    /// Address of the operator listener, a loopback address.
     #[must_use]
     pub fn operator(&self) -> SocketAddr {
-        self.address("server.operator")
+        self.0.server.operator
     }
 
-    /// Runtimes for connections; one a core where the setting says 0.
+    /// Threads that serve connections, at least one.
     #[must_use]
     pub fn runtimes(&self) -> usize {
-        per_core(self.count("server.runtimes"))
+        per_core(self.0.server.runtimes)
     }
 
-    /// How long a stop may take, milliseconds.
+    /// Longest time that a stop waits for requests in progress, milliseconds.
     #[must_use]
     pub fn drain_ms_max(&self) -> u64 {
-        self.number("server.drain_ms_max")
+        self.0.server.drain_ms_max
     }
 
-    /// Judge threads; one a core where the setting says 0.
+    /// Threads that decide applications, at least one.
     #[must_use]
     pub fn judges(&self) -> usize {
-        per_core(self.count("judges.threads"))
+        per_core(self.0.judges.threads)
     }
 
-    /// Applications that the urn holds.
+    /// Applications in the urn.
     #[must_use]
     pub fn urn_applications_max(&self) -> usize {
-        self.count("judges.urn_applications_max")
+        self.0.judges.urn_applications_max
     }
 
-    /// A path that may be left empty.
-    fn path(&self, key: &str) -> Option<PathBuf> {
-        Some(self.text(key)).filter(|path| !path.is_empty()).map(PathBuf::from)
-    }
-
-    /// Certificate and key of the public listener.
+    /// Certificate and private key of the public listener, PEM files.
     #[must_use]
     pub fn certificate(&self) -> Option<(PathBuf, PathBuf)> {
-        self.path("tls.certificate").zip(self.path("tls.key"))
+        path(&self.0.tls.certificate).zip(path(&self.0.tls.key))
     }
 
-    /// The identity provider: its issuer, the audience its tokens must name, and the file with its public key.
+    /// Identity provider: issuer, audience that its tokens must name, and the PEM file with its public key.
     #[must_use]
     pub fn identity(&self) -> Option<(String, String, PathBuf)> {
-        let key = self.path("identity.public_key")?;
-        Some((
-            self.text("identity.issuer").to_owned(),
-            self.text("identity.audience").to_owned(),
-            key,
-        ))
+        let identity = &self.0.identity;
+        let key = path(&identity.public_key)?;
+        Some((identity.issuer.write(), identity.audience.write(), key))
     }
 
     /// Where the ledger's secrets come from.
     #[must_use]
     pub fn ledger_key(&self) -> KeySource {
-        match self.text("ledger.secret") {
-            "" => KeySource::File(
-                self.path("ledger.key").unwrap_or_else(|| self.data().join("ledger.key")),
-            ),
-            secret => KeySource::Given(secret.to_owned()),
+        let Ledger { key, secret, .. } = &self.0.ledger;
+        if secret.is_empty() {
+            KeySource::File(path(key).unwrap_or_else(|| self.data().join("ledger.key")))
+        } else {
+            KeySource::Given(secret.write())
         }
     }
 
     /// Bounds of the audit trail.
     #[must_use]
     pub fn audit(&self) -> audit::Config {
-        audit::Config {
-            months_kept: self.number("audit.months_kept"),
-            queue_events_max: self.count("audit.queue_events_max"),
-            entered_wait_ms: self.number("audit.entered_wait_ms"),
-        }
+        self.0.audit
     }
 
-    /// Bytes that stay free on the ledger's disk.
+    /// Free space on the ledger's disk below which nothing new is accepted, bytes.
     #[must_use]
     pub fn disk_reserve_bytes(&self) -> u64 {
-        self.number("ledger.disk_reserve_bytes")
+        self.0.ledger.disk_reserve_bytes
     }
 
-    /// The file with what the institute knows itself, if there is one.
+    /// CSV file with what the institute knows itself.
     #[must_use]
     pub fn registry_file(&self) -> Option<PathBuf> {
-        self.path("registry.file")
+        path(&self.0.registry.file)
     }
 
     /// Whether the log is JSON.
     #[must_use]
     pub fn log_as_json(&self) -> bool {
-        self.text("log.format") == "json"
+        self.0.log.format == list::JSON
     }
 
-    /// What is logged, as `tracing` filters are written.
+    /// Least severity that is logged, as a `tracing` filter.
     #[must_use]
     pub fn log_filter(&self) -> &str {
-        self.text("log.level")
+        &self.0.log.level
     }
 
-    /// Leases there are.
+    /// Leases, fewer than places in the commit queue.
     #[must_use]
     pub fn leases_max(&self) -> usize {
-        self.count("gate.leases_max")
+        self.0.gate.leases_max
     }
 
-    /// Requests under way, those that finish apart.
+    /// Requests in progress at a time, submissions apart.
     #[must_use]
     pub fn requests_max(&self) -> usize {
-        self.count("gate.requests_max")
+        self.0.gate.requests_max
     }
 
-    /// How far a runtime may be behind and let people in, milliseconds.
+    /// Event-loop delay above which a runtime lets nobody in, milliseconds.
     #[must_use]
     pub fn lag_ms_max(&self) -> u64 {
-        self.number("gate.lag_ms_max")
+        self.0.gate.lag_ms_max
     }
 
-    /// The audiences' time slices.
+    /// Time slices of the audiences.
     #[must_use]
     pub fn schedule(&self) -> schedule::Config {
-        schedule::Config {
-            citizens: self.slice("schedule.citizens"),
-            intermediaries: self.slice("schedule.intermediaries"),
-            weekends_open: self.text("schedule.weekends_open") == "true",
-        }
+        self.0.schedule
     }
 
     /// Bounds of the waiting room.
     #[must_use]
     pub fn waiting(&self) -> waiting::Config {
-        waiting::Config {
-            people_max: self.count("waiting.people_max"),
-            gather_seconds: self.positive("waiting.gather_seconds").get(),
-            absent_seconds: self.positive("waiting.absent_seconds").get(),
-            poll_seconds_min: self.positive("waiting.poll_seconds_min").get(),
-            polls_per_second_max: self.positive("waiting.polls_per_second_max").get(),
-        }
+        self.0.waiting
     }
 
     /// Rate limits.
     #[must_use]
     pub fn limits(&self) -> limits::Config {
-        let rate = |name: &str| Rate {
-            per_second: self.positive(&format!("limits.{name}_per_second")),
-            burst: self.positive(&format!("limits.{name}_burst")),
-        };
+        let Limits {
+            enter_by_address_per_second,
+            enter_by_address_burst,
+            enter_by_person_per_second,
+            enter_by_person_burst,
+            session_by_person_per_second,
+            session_by_person_burst,
+            keys_max,
+        } = self.0.limits;
+        let rate = |per_second, burst| Rate { per_second, burst };
         limits::Config {
-            enter_by_address: rate("enter_by_address"),
-            enter_by_person: rate("enter_by_person"),
-            session_by_person: rate("session_by_person"),
-            keys_max: self.count("limits.keys_max"),
+            enter_by_address: rate(enter_by_address_per_second, enter_by_address_burst),
+            enter_by_person: rate(enter_by_person_per_second, enter_by_person_burst),
+            session_by_person: rate(session_by_person_per_second, session_by_person_burst),
+            keys_max,
         }
     }
 
     /// Bounds of sessions.
     #[must_use]
     pub fn sessions(&self) -> registry::Config {
-        registry::Config {
-            sessions_max: self.count("sessions.sessions_max"),
-            person_sessions_max: self.count("sessions.person_sessions_max"),
-            session_seconds: self.positive("sessions.session_seconds").get(),
-        }
+        self.0.sessions
     }
 
     /// Bounds of connections.
     #[must_use]
     pub fn listener(&self) -> listener::Config {
+        let Http {
+            connections_max,
+            handshakes_max,
+            handshake_ms_max,
+            head_ms_max,
+            rest_ms,
+            head_bytes_max,
+            streams_max,
+            unsent_ms_max,
+            body_ms_max: _,
+        } = self.0.http;
         listener::Config {
-            connections_max: self.count("http.connections_max"),
-            handshakes_max: self.count("http.handshakes_max"),
-            handshake_ms_max: self.number("http.handshake_ms_max"),
-            head_ms_max: self.number("http.head_ms_max"),
-            rest_ms: self.number("http.rest_ms"),
-            head_bytes_max: self.count("http.head_bytes_max"),
-            streams_max: self.positive("http.streams_max").get(),
-            unsent_ms_max: self.number("http.unsent_ms_max"),
+            connections_max,
+            handshakes_max,
+            handshake_ms_max,
+            head_ms_max,
+            rest_ms,
+            head_bytes_max,
+            streams_max,
+            unsent_ms_max,
         }
     }
 
     /// Bounds of bodies.
     #[must_use]
     pub fn body(&self) -> body::Config {
-        body::Config {
-            body_bytes_max: BODY_BYTES_MAX,
-            body_ms_max: self.number("http.body_ms_max"),
-        }
+        body::Config { body_bytes_max: BODY_BYTES_MAX, body_ms_max: self.0.http.body_ms_max }
     }
 
     /// Bounds of the intake.
@@ -318,46 +309,27 @@ impl Settings {
     /// Bounds of a ledger.
     #[must_use]
     pub fn ledger(&self) -> local::Config {
+        let ledger = &self.0.ledger;
         local::Config {
             commit: committer::Config {
-                batch_records_max: self.count("ledger.batch_records_max"),
-                batch_bytes_max: self.count("ledger.batch_bytes_max"),
-                batch_wait_ms: self.number("ledger.batch_wait_ms"),
-                ruling_wait_ms: self.number("ledger.ruling_wait_ms"),
-                queue_messages_max: self.count("ledger.queue_messages_max"),
+                batch_records_max: ledger.batch_records_max,
+                batch_bytes_max: ledger.batch_bytes_max,
+                batch_wait_ms: ledger.batch_wait_ms,
+                ruling_wait_ms: ledger.ruling_wait_ms,
+                queue_messages_max: ledger.queue_messages_max,
             },
             files: sqlite::Bounds {
-                wal_bytes_max: self.number("ledger.wal_bytes_max"),
-                readers_max: self.count("ledger.readers_max"),
+                wal_bytes_max: ledger.wal_bytes_max,
+                readers_max: ledger.readers_max,
             },
-            checkpoint_ms: self.number("ledger.checkpoint_ms"),
+            checkpoint_ms: ledger.checkpoint_ms,
         }
     }
+}
 
-    /// The value of a key that is on the list; asking for another is a bug that the first test finds.
-    fn text(&self, key: &str) -> &str {
-        self.values.get(key).map(String::as_str).expect("the key is on the list")
-    }
-
-    fn number(&self, key: &str) -> u64 {
-        self.text(key).parse().expect("the value was checked")
-    }
-
-    fn count(&self, key: &str) -> usize {
-        usize::try_from(self.number(key)).expect("the value was checked")
-    }
-
-    fn positive(&self, key: &str) -> NonZeroU32 {
-        self.text(key).parse().expect("the value was checked")
-    }
-
-    fn address(&self, key: &str) -> SocketAddr {
-        self.text(key).parse().expect("the value was checked")
-    }
-
-    fn slice(&self, key: &str) -> Slice {
-        Slice::parse(self.text(key)).expect("the value was checked")
-    }
+/// A path, unless it is not set.
+fn path(text: &Text) -> Option<PathBuf> {
+    Some(PathBuf::from(&**text)).filter(|path| !path.as_os_str().is_empty())
 }
 
 fn per_core(setting: usize) -> usize {

@@ -1,4 +1,4 @@
-//! Reading settings and naming every fault: where it stands, which key, what is allowed.
+//! Reads settings from their sources and names every fault: where, which setting, which values are allowed.
 
 use std::{
     collections::BTreeMap,
@@ -8,59 +8,57 @@ use std::{
 
 use toml_edit::{Document, Item, TableLike};
 
-use super::list::{Allowed, SETTINGS, Setting};
+use super::{
+    list::{DEFAULTS, RELATIONS, Relation, SETTINGS, Values, setting},
+    setting::{Allowed, Setting},
+};
 
-/// Where systemd leaves what it was told to hand over.
+/// Directory of systemd's credentials.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
-/// What environment variables of ours begin with.
-const PREFIX: &str = "SPORTELLO_";
-/// How variables go on that Kubernetes sets for a service named like us; no section of ours has such a name.
+/// Prefix of our environment variables.
+pub(super) const PREFIX: &str = "SPORTELLO_";
+/// How the variables go on that Kubernetes sets for a service named `sportello`; no section has such a name.
 const KUBERNETES: [&str; 2] = ["SERVICE_", "PORT"];
-
-pub(super) type Values = BTreeMap<&'static str, String>;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A line of a file.
-    File(PathBuf, usize),
+    /// A file, and its line if there is one.
+    File(PathBuf, Option<usize>),
     /// An environment variable.
     Environment(String),
     /// A flag.
     Flag(&'static str),
-    /// Several values together.
-    Together,
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path, line) => write!(formatter, "{}:{line}", path.display()),
+            Self::File(path, Some(line)) => write!(formatter, "{}:{line}", path.display()),
+            Self::File(path, None) => write!(formatter, "{}", path.display()),
             Self::Environment(name) => formatter.write_str(name),
             Self::Flag(name) => formatter.write_str(name),
-            Self::Together => formatter.write_str("settings together"),
         }
     }
 }
 
-/// One fault: where, which key, what is allowed.
+/// One fault of the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFault {
-    /// Where it stands.
-    pub source: Source,
-    /// Which key, if it can be told.
-    pub key: String,
-    /// What is wrong and what is allowed.
+    /// Where: one source, or those of two settings that contradict each other.
+    pub sources: Vec<Source>,
+    /// What is wrong, with the key and the allowed values.
     pub what: String,
 }
 
 impl fmt::Display for ConfigFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}: {}", self.source, self.key, self.what)
+        let sources: Vec<_> = self.sources.iter().map(Source::to_string).collect();
+        write!(formatter, "{}: {}", sources.join(", "), self.what)
     }
 }
 
-/// Every fault of the configuration, in the order of its sources.
+/// Every fault of the settings, in the order of the sources.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigFaults(pub Vec<ConfigFault>);
 
@@ -72,183 +70,180 @@ impl fmt::Display for ConfigFaults {
 
 impl std::error::Error for ConfigFaults {}
 
-/// Settings while they are read, later sources over earlier ones.
-#[derive(Default)]
+/// Settings while they are read; a later source overrides an earlier one.
 pub(super) struct Reading {
     values: Values,
+    /// Sources of the values that are not defaults, by key.
+    sources: BTreeMap<&'static str, Source>,
     faults: Vec<ConfigFault>,
 }
 
 impl Reading {
+    /// Every setting at its default.
+    pub(super) fn new() -> Self {
+        Self { values: DEFAULTS.clone(), sources: BTreeMap::new(), faults: Vec::new() }
+    }
+
     /// Reads a TOML file.
     pub(super) fn file(&mut self, path: &Path) {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(fault) => {
-                return self.fault(Source::File(path.to_owned(), 1), "the file", fault.to_string());
+                let source = Source::File(path.to_owned(), None);
+                return self.fault(source, format!("cannot be read: {fault}"));
             }
         };
         let line_of = |at: Option<usize>| {
             let before = at.and_then(|at| text.get(..at)).unwrap_or_default();
-            Source::File(path.to_owned(), before.matches('\n').count() + 1)
+            Source::File(path.to_owned(), Some(before.matches('\n').count() + 1))
         };
         let document = match Document::parse(text.as_str()) {
             Ok(document) => document,
             Err(fault) => {
-                let at = fault.span().map(|span| span.start);
-                return self.fault(
-                    line_of(at),
-                    "the file",
-                    format!("is not valid TOML: {}", fault.message()),
-                );
+                let source = line_of(fault.span().map(|span| span.start));
+                return self.fault(source, format!("not valid TOML: {}", fault.message()));
             }
         };
         for (section, item) in document.iter() {
-            let at = span_start(document.as_table(), section, item);
+            let source = line_of(span_start(document.as_table(), section, item));
+            let is_known = names_in(section).next().is_some();
             match item.as_table_like() {
-                Some(table) if known_section(section) => {
+                Some(table) if is_known => {
                     for (name, item) in table.iter() {
-                        let key = format!("{section}.{name}");
-                        self.item(&key, item, &line_of(span_start(table, name, item)));
+                        let source = line_of(span_start(table, name, item));
+                        self.item(section, name, item, source);
                     }
                 }
-                _ => self.fault(
-                    line_of(at),
-                    section,
-                    format!("is not known; sections are {}", sections()),
-                ),
+                None if is_known => {
+                    let what = item.type_name();
+                    self.fault(source, format!("[{section}] must be a section, not a TOML {what}"));
+                }
+                _ => {
+                    let sections = sections();
+                    self.fault(
+                        source,
+                        format!("{section} is not a section; there are: {sections}"),
+                    );
+                }
             }
         }
     }
 
-    fn item(&mut self, key: &str, item: &Item, source: &Source) {
-        let value = match item {
-            Item::Value(toml_edit::Value::String(text)) => Some((text.value().clone(), false)),
-            Item::Value(toml_edit::Value::Integer(number)) => {
-                Some((number.value().to_string(), true))
-            }
-            Item::Value(toml_edit::Value::Boolean(switch)) => {
-                Some((switch.value().to_string(), true))
-            }
-            _ => None,
+    fn item(&mut self, section: &str, name: &str, item: &Item, source: Source) {
+        let found = SETTINGS.iter().find(|it| it.section == section && it.name == name);
+        let Some(setting) = found else {
+            let names: Vec<_> = names_in(section).collect();
+            let names = names.join(", ");
+            let what = format!("{section}.{name} is not a setting; [{section}] has: {names}");
+            return self.fault(source, what);
         };
-        match (find(key), value) {
-            (Some(setting), Some((value, bare))) if bare == setting.allowed.is_bare() => {
-                self.text(setting.key, &value, source);
-            }
-            (Some(setting), _) => {
-                self.fault(source.clone(), key, format!("must be {}", setting.allowed));
-            }
-            (None, _) => self.unknown(key, source.clone()),
+        let (text, bare) = match item {
+            Item::Value(toml_edit::Value::String(text)) => (text.value().clone(), false),
+            Item::Value(toml_edit::Value::Integer(number)) => (number.value().to_string(), true),
+            Item::Value(toml_edit::Value::Boolean(switch)) => (switch.value().to_string(), true),
+            other => return self.refuse(setting, &format!("a TOML {}", other.type_name()), source),
+        };
+        let shown = if bare { text.clone() } else { format!("{text:?}") };
+        if bare == setting.allowed.is_bare() {
+            self.put(setting, &text, &shown, source);
+        } else {
+            self.refuse(setting, &shown, source);
         }
     }
 
-    /// Reads the environment: every variable that begins as ours must be known.
-    pub(super) fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+    /// Takes the ledger's key file from systemd's credentials. Call it first: every other source overrides it.
+    pub(super) fn credential(&mut self, variables: &[(String, String)]) {
+        let directory = variables.iter().find(|(name, _)| name == CREDENTIALS);
+        let file = directory.map(|(_, directory)| Path::new(directory).join("ledger.key"));
+        if let Some(file) = file.filter(|file| file.exists()) {
+            self.values.ledger.key = file.to_string_lossy().into_owned().into();
+        }
+    }
+
+    /// Reads the environment. A variable with our prefix that is not a setting is a fault.
+    pub(super) fn environment(&mut self, variables: &[(String, String)]) {
         let is_ours = |name: &str| {
             name.strip_prefix(PREFIX)
                 .is_some_and(|rest| !KUBERNETES.iter().any(|theirs| rest.starts_with(theirs)))
         };
-        let mut credentials = None;
-        let variables = variables.inspect(|(name, value)| {
-            if name == CREDENTIALS {
-                credentials = Some(PathBuf::from(value));
-            }
-        });
-        let mut ours: Vec<_> = variables.filter(|(name, _)| is_ours(name)).collect();
+        let mut ours: Vec<_> = variables.iter().filter(|(name, _)| is_ours(name)).collect();
         ours.sort();
-        // The lowest of sources: anything that names a key wins over it.
-        let credential = credentials.map(|directory| directory.join("ledger.key"));
-        if let Some(credential) = credential.filter(|credential| credential.exists()) {
-            let value = credential.to_string_lossy().into_owned();
-            self.values.entry("ledger.key").or_insert(value);
-        }
         for (name, value) in ours {
-            let known = SETTINGS.iter().find(|setting| variable_of(setting.key) == name);
-            match known {
-                Some(setting) => self.text(setting.key, &value, &Source::Environment(name)),
+            let source = Source::Environment(name.clone());
+            match SETTINGS.iter().find(|setting| setting.variable() == *name) {
+                Some(setting) => self.put(setting, value, &format!("{value:?}"), source),
                 None => self.fault(
-                    Source::Environment(name.clone()),
-                    &name,
-                    "is not known; `sportello config default` lists every setting".to_owned(),
+                    source,
+                    "not a setting; `sportello config default` prints every setting".to_owned(),
                 ),
             }
         }
     }
 
-    /// Takes one value of a known key.
-    pub(super) fn text(&mut self, key: &'static str, value: &str, source: &Source) {
-        if key == "ledger.secret" && !value.is_empty() && !matches!(source, Source::Environment(_))
-        {
-            let what = "is not for files: hand it over as SPORTELLO_LEDGER_SECRET, or name a private file with ledger.key";
-            return self.fault(source.clone(), key, what.to_owned());
-        }
-        let allowed = find(key).map_or(Allowed::Text, |setting| setting.allowed);
-        if allowed.admits(value) {
-            self.values.insert(key, value.to_owned());
+    /// Takes the value of a flag that stands for a setting.
+    pub(super) fn flag(&mut self, setting: &Setting, flag: &'static str, value: &str) {
+        self.put(setting, value, &format!("{value:?}"), Source::Flag(flag));
+    }
+
+    /// Takes a value, which messages show as `shown`.
+    fn put(&mut self, setting: &Setting, text: &str, shown: &str, source: Source) {
+        let misplaced = matches!(setting.allowed, Allowed::Secret)
+            && !text.is_empty()
+            && !matches!(source, Source::Environment(_));
+        if !misplaced && setting.allowed.admits(text) && (setting.put)(&mut self.values, text) {
+            self.sources.insert(setting.key, source);
         } else {
-            self.fault(
-                source.clone(),
-                key,
-                format!("{value:?} is not allowed; it must be {allowed}"),
-            );
+            self.refuse(setting, shown, source);
         }
     }
 
-    /// Fills in the defaults and checks what must hold between settings.
+    fn refuse(&mut self, setting: &Setting, shown: &str, source: Source) {
+        let Setting { key, allowed, .. } = setting;
+        let what = match allowed {
+            Allowed::Secret => format!(
+                "{key} must not be in a file: set {} or name a private file in {}",
+                setting.variable(),
+                setting!(ledger.key).key
+            ),
+            _ => format!("{key} must be {allowed}, not {shown}"),
+        };
+        self.fault(source, what);
+    }
+
+    /// The values, if there is no fault and every relation holds.
     pub(super) fn finish(mut self) -> Result<Values, ConfigFaults> {
-        for setting in SETTINGS {
-            self.values.entry(setting.key).or_insert_with(|| setting.default.to_owned());
-        }
-        let number = |key: &str| self.values.get(key).and_then(|value| value.parse::<u64>().ok());
-        // Every lease is a reserved place in the commit queue; judges need some places, too.
-        if number("gate.leases_max") >= number("ledger.queue_messages_max") {
-            let what = "must be smaller than ledger.queue_messages_max: a lease reserves a place in that queue";
-            self.fault(Source::Together, "gate.leases_max", what.to_owned());
-        }
-        let set = |key: &str| self.values.get(key).is_some_and(|value| !value.is_empty());
-        if set("tls.certificate") != set("tls.key") {
-            self.fault(
-                Source::Together,
-                "tls.certificate",
-                "and tls.key go together: give both or neither".to_owned(),
-            );
+        for Relation { settings, holds, demand, reason } in RELATIONS {
+            if !holds(&self.values) {
+                let [left, right] = settings.map(|setting| self.describe(setting));
+                let sources = settings.iter().filter_map(|setting| self.sources.get(setting.key));
+                self.faults.push(ConfigFault {
+                    sources: sources.cloned().collect(),
+                    what: format!("{left} {demand} {right}: {reason}"),
+                });
+            }
         }
         if self.faults.is_empty() { Ok(self.values) } else { Err(ConfigFaults(self.faults)) }
     }
 
-    fn unknown(&mut self, key: &str, source: Source) {
-        let section = key.split('.').next().unwrap_or_default();
-        let names: Vec<_> = SETTINGS
-            .iter()
-            .filter_map(|setting| setting.key.split_once('.').filter(|(of, _)| *of == section))
-            .map(|(_, name)| name)
-            .collect();
-        self.fault(source, key, format!("is not known; [{section}] has {}", names.join(", ")));
+    /// A key with its value.
+    fn describe(&self, setting: &Setting) -> String {
+        let origin = if self.sources.contains_key(setting.key) { "" } else { ", the default" };
+        format!("{} ({}{origin})", setting.key, setting.toml(&self.values))
     }
 
-    fn fault(&mut self, source: Source, key: &str, what: String) {
-        self.faults.push(ConfigFault { source, key: key.to_owned(), what });
+    fn fault(&mut self, source: Source, what: String) {
+        self.faults.push(ConfigFault { sources: vec![source], what });
     }
 }
 
-fn find(key: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.key == key)
-}
-
-fn known_section(section: &str) -> bool {
-    SETTINGS.iter().any(|setting| setting.key.split('.').next() == Some(section))
+fn names_in(section: &str) -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().filter(move |setting| setting.section == section).map(|setting| setting.name)
 }
 
 fn sections() -> String {
-    let mut names: Vec<_> =
-        SETTINGS.iter().filter_map(|setting| setting.key.split('.').next()).collect();
+    let mut names: Vec<_> = SETTINGS.iter().map(|setting| setting.section).collect();
     names.dedup();
     names.join(", ")
-}
-
-fn variable_of(key: &str) -> String {
-    format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
 }
 
 fn span_start(table: &dyn TableLike, name: &str, item: &Item) -> Option<usize> {
@@ -258,82 +253,130 @@ fn span_start(table: &dyn TableLike, name: &str, item: &Item) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::default_file, *};
 
     fn read(text: &str) -> Result<Values, ConfigFaults> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sportello.toml");
         std::fs::write(&path, text).unwrap();
-        let mut reading = Reading::default();
+        let mut reading = Reading::new();
         reading.file(&path);
         reading.finish()
     }
 
+    /// The faults of a file as an operator reads them, without the file's name.
     fn faults(text: &str) -> Vec<String> {
-        let faults = read(text).unwrap_err().0;
-        let line = |fault: &ConfigFault| match &fault.source {
-            Source::File(_, line) => format!("{line}: {}: {}", fault.key, fault.what),
-            other => format!("{other}: {}: {}", fault.key, fault.what),
+        let mut faults = read(text).err().expect("there are faults").0;
+        let without_name = |source: &mut Source| {
+            if let Source::File(path, _) = source {
+                *path = PathBuf::new();
+            }
         };
-        faults.iter().map(line).collect()
+        faults.iter_mut().flat_map(|fault| &mut fault.sources).for_each(without_name);
+        faults.iter().map(ToString::to_string).collect()
+    }
+
+    fn variables(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]
-    fn the_default_file_is_valid_and_says_what_is_the_default() {
-        assert_eq!(
-            read(&super::super::default_file()).unwrap(),
-            Reading::default().finish().unwrap()
-        );
+    fn the_default_file_sets_every_setting_to_its_default() {
+        let mut reading = Reading::new();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sportello.toml");
+        std::fs::write(&path, default_file()).unwrap();
+        reading.file(&path);
+        assert_eq!(reading.faults, []);
+        assert_eq!(reading.sources.len(), SETTINGS.len());
+        for setting in SETTINGS {
+            assert_eq!(setting.toml(&reading.values), setting.toml(&DEFAULTS), "{}", setting.key);
+        }
     }
 
     #[test]
-    fn every_fault_is_named_with_line_key_and_what_is_allowed() {
-        let text = "[server]\nlisten = \"nowhere\"\nlistne = 1\nruntimes = \"two\"\n\n[gates]\nx = 1\n\n[schedule]\ncitizens = \"8-16\"\nweekends_open = 1\n";
-        let found = faults(text);
+    fn every_fault_is_named_with_line_key_and_allowed_values() {
+        let text = "[server]\nlisten = \"nowhere\"\nlistne = 1\nruntimes = \"two\"\n\n[gates]\nx = 1\n\n[schedule]\ncitizens = \"8-16\"\nweekends_open = 1\n[log]\nlevel = [\"info\"]\n";
         let expected = [
-            "2: server.listen: \"nowhere\" is not allowed; it must be an address and port such as \"127.0.0.1:8443\"",
-            "3: server.listne: is not known; [server] has listen, operator, data, runtimes, drain_ms_max",
-            "4: server.runtimes: must be a whole number from 0 to 1024",
-            "6: gates: is not known; sections are server, tls, identity, schedule, gate, waiting, limits, sessions, http, ledger, audit, judges, registry, log",
-            "10: schedule.citizens: \"8-16\" is not allowed; it must be a slice of the day such as \"08:00-16:00\"",
-            "11: schedule.weekends_open: \"1\" is not allowed; it must be true or false",
+            ":2: server.listen must be an IP address and a port, such as \"127.0.0.1:8443\", not \"nowhere\"",
+            ":3: server.listne is not a setting; [server] has: listen, operator, data, runtimes, drain_ms_max",
+            ":4: server.runtimes must be a whole number from 0 to 1024, not \"two\"",
+            ":6: gates is not a section; there are: server, tls, identity, schedule, gate, waiting, limits, sessions, http, ledger, audit, judges, registry, log",
+            ":10: schedule.citizens must be a time slice such as \"08:00-16:00\", not \"8-16\"",
+            ":11: schedule.weekends_open must be true or false, not 1",
+            ":13: log.level must be one of \"error\", \"warn\", \"info\", \"debug\", not a TOML array",
         ];
-        assert_eq!(found, expected);
+        assert_eq!(faults(text), expected);
     }
 
     #[test]
     fn broken_toml_is_named_by_its_line() {
         let found = faults("[server]\nlisten = \n");
-        assert!(found[0].starts_with("2: the file: is not valid TOML"), "{found:?}");
+        assert!(found[0].starts_with(":2: not valid TOML: "), "{found:?}");
     }
 
     #[test]
-    fn settings_that_contradict_each_other_are_named() {
-        let found = faults("[gate]\nleases_max = 200000\n[tls]\nkey = \"k\"\n");
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].contains("ledger.queue_messages_max") && found[1].contains("go together"));
+    fn settings_that_contradict_each_other_are_named_with_both_lines() {
+        let text =
+            "[gate]\nleases_max = 2000\n[tls]\nkey = \"k\"\n[ledger]\nqueue_messages_max = 2000\n";
+        let expected = [
+            ":2, :6: gate.leases_max (2000) must be less than ledger.queue_messages_max (2000): each lease reserves a place in the commit queue, and decisions need places, too",
+            ":4: tls.certificate (\"\", the default) must be set together with tls.key (\"k\"): neither is of use without the other",
+        ];
+        assert_eq!(faults(text), expected);
     }
 
     #[test]
     fn an_operator_address_that_others_can_reach_is_refused() {
         let found = faults("[server]\noperator = \"0.0.0.0:9464\"\n");
-        assert!(found[0].contains("this machine alone"), "{found:?}");
+        assert!(found[0].contains("must be a loopback address"), "{found:?}");
     }
 
     #[test]
-    fn a_variable_that_begins_as_ours_must_be_known() {
-        let mut reading = Reading::default();
-        let variables = [
+    fn the_secret_is_for_the_environment_only() {
+        for secret in ["\"s3cret\"", "53"] {
+            let found = faults(&format!("[ledger]\nsecret = {secret}\n"));
+            assert_eq!(
+                found,
+                [
+                    ":2: ledger.secret must not be in a file: set SPORTELLO_LEDGER_SECRET or name a private file in ledger.key"
+                ]
+            );
+        }
+        let mut reading = Reading::new();
+        reading.environment(&variables(&[("SPORTELLO_LEDGER_SECRET", "s3cret")]));
+        assert_eq!(reading.finish().ok().unwrap().ledger.secret, "s3cret");
+    }
+
+    #[test]
+    fn a_variable_with_our_prefix_must_be_a_setting() {
+        let mut reading = Reading::new();
+        reading.environment(&variables(&[
             ("SPORTELLO_LISTEN", "x"),
             ("SPORTELLO_GATE_LEASES_MAX", "0"),
             ("SPORTELLO_SERVICE_HOST", "10.0.0.1"),
             ("SPORTELLO_PORT_8443_TCP", "x"),
             ("PATH", "x"),
-        ];
-        reading.environment(
-            variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter(),
-        );
-        let found = reading.finish().unwrap_err().0;
-        assert_eq!(found.len(), 2, "{found:?}");
+        ]));
+        let found = reading.finish().err().unwrap().to_string();
+        let expected = "SPORTELLO_GATE_LEASES_MAX: gate.leases_max must be a whole number from 1 to 100000000, not \"0\"\nSPORTELLO_LISTEN: not a setting; `sportello config default` prints every setting\n";
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_credential_holds_the_ledger_s_key_unless_another_source_names_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ledger.key");
+        std::fs::write(&file, "").unwrap();
+        let credentials = (CREDENTIALS, directory.path().to_str().unwrap());
+        for (environment, expected) in [
+            (variables(&[credentials]), file.to_str().unwrap()),
+            (variables(&[credentials, ("SPORTELLO_LEDGER_KEY", "another")]), "another"),
+        ] {
+            let mut reading = Reading::new();
+            reading.credential(&environment);
+            reading.environment(&environment);
+            assert_eq!(reading.finish().ok().unwrap().ledger.key, expected);
+        }
     }
 }

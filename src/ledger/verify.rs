@@ -1,7 +1,7 @@
 //! Verifying offline that a ledger is complete, and that it holds every receipt of a list.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     num::NonZero,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -226,27 +226,42 @@ impl Inspection {
         })
     }
 
+    /// Whether the ledger holds an application under this code, also if it was withdrawn or erased.
+    ///
+    /// # Errors
+    /// [`StorageFault`] if the disk does not answer.
+    pub fn holds_code(&self, code: ReceiptCode) -> Result<bool, StorageFault> {
+        Ok(self.find(code)?.is_some())
+    }
+
     /// Whether the ledger holds exactly this receipt.
     ///
     /// # Errors
     /// [`StorageFault`] if the disk does not answer.
     pub fn holds(&self, receipt: &Receipt) -> Result<bool, StorageFault> {
-        let Some((code, position)) = ReceiptCode::parse(&receipt.receipt)
-            .and_then(|code| Some((code, self.keys.position(code)?)))
-            .filter(|(_, position)| lock(&self.index).durable_state(*position).is_some())
-        else {
-            return Ok(false);
-        };
-        let Some(batch) = self.batch_of(position)? else { return Ok(false) };
-        let Some(entry) = batch.entries.get((position.0 - batch.first.0) as usize) else {
-            return Ok(false);
-        };
+        let Some(code) = ReceiptCode::parse(&receipt.receipt) else { return Ok(false) };
+        let Some((batch, at)) = self.find(code)? else { return Ok(false) };
+        let Some(entry) = batch.entries.get(at) else { return Ok(false) };
         let leaf = entry.leaf(code);
         let proof = &receipt.proof;
         Ok(receipt.digest == content_digest(&entry.digest)
             && receipt.received_on == entry.received_on.to_string()
             && proof.signature == batch.signature
             && proof.root_of(leaf) == Some(batch.root))
+    }
+
+    /// The batch that holds the application of a code, and the index of its entry.
+    fn find(&self, code: ReceiptCode) -> Result<Option<(Arc<StoredBatch>, usize)>, StorageFault> {
+        let position = self
+            .keys
+            .position(code)
+            .filter(|position| lock(&self.index).durable_state(*position).is_some());
+        let Some(position) = position else { return Ok(None) };
+        let batch = self.batch_of(position)?.filter(|batch| batch.holds(position));
+        Ok(batch.map(|batch| {
+            let at = (position.0 - batch.first.0) as usize;
+            (batch, at)
+        }))
     }
 
     fn batch_of(&self, position: Position) -> Result<Option<Arc<StoredBatch>>, StorageFault> {
@@ -271,20 +286,6 @@ impl StoredBatch {
     fn holds(&self, position: Position) -> bool {
         let offset = position.0.checked_sub(self.first.0);
         offset.is_some_and(|offset| (offset as usize) < self.entries.len())
-    }
-}
-
-/// Whether the ledger of its campaign holds a receipt.
-///
-/// # Errors
-/// [`StorageFault`] if the disk does not answer.
-pub fn holds_receipt(
-    inspections: &BTreeMap<Campaign, Inspection>,
-    receipt: &Receipt,
-) -> Result<bool, StorageFault> {
-    match ReceiptCode::parse(&receipt.receipt).and_then(|code| inspections.get(&code.campaign())) {
-        Some(inspection) => inspection.holds(receipt),
-        None => Ok(false),
     }
 }
 

@@ -1,8 +1,8 @@
-//! The commands that are not a server, as their users start them.
+//! Every command except `serve`, run as a user runs it.
 
 use std::{fs, io::Write as _, process::Stdio};
 
-use sportello::{application, civic::FiscalCode};
+use sportello::{application, civic::FiscalCode, metrics};
 
 use crate::harness::{Counter, program};
 
@@ -91,7 +91,11 @@ fn a_configuration_is_checked_whole_and_the_default_one_is_sound() {
     fs::write(&path, &default).unwrap();
     let file = path.to_str().unwrap();
     assert_eq!(run(&["config", "check", file], "").0, Some(0));
-    fs::write(&path, "[server]\nlisten = 8443\n[schedule]\ncitizens = \"always\"\n").unwrap();
+    fs::write(
+        &path,
+        "[server]\nlisten = 8443\n[schedule]\ncitizens = \"always\"\n[tls]\nkey = \"k\"\n",
+    )
+    .unwrap();
     for arguments in [&["config", "check", file][..], &["serve", "--config", file]] {
         let (code, _, complaint) = run(arguments, "");
         assert_eq!(code, Some(2));
@@ -99,6 +103,7 @@ fn a_configuration_is_checked_whole_and_the_default_one_is_sound() {
             &format!("{file}:2: server.listen"),
             &format!("{file}:4: schedule.citizens"),
             "such as \"08:00-16:00\"",
+            &format!("{file}:6: tls.certificate"),
         ] {
             assert!(complaint.contains(wanted), "{wanted} is missing in {complaint}");
         }
@@ -119,7 +124,7 @@ fn wrong_usage_exits_with_two_and_help_shows_an_example() {
         complaint.contains("tls.certificate") && complaint.contains("identity.public_key"),
         "{complaint}"
     );
-    for command in ["serve", "evaluate", "mint", "verify", "verify-receipt", "config"] {
+    for command in ["serve", "evaluate", "mint", "verify", "verify-receipt", "config", "metrics"] {
         let (code, help, _) = run(&[command, "--help"], "");
         assert_eq!(code, Some(0));
         assert!(help.contains("Example:"), "{help}");
@@ -128,7 +133,7 @@ fn wrong_usage_exits_with_two_and_help_shows_an_example() {
 
 #[tokio::test]
 async fn a_receipt_proves_itself_and_a_changed_one_does_not() {
-    let mut counter = Counter::open();
+    let counter = Counter::open();
     let (receipt, sent) = {
         let citizen = counter.citizen(1).await;
         let sent = citizen.application();
@@ -162,8 +167,22 @@ async fn a_receipt_proves_itself_and_a_changed_one_does_not() {
         let arguments = ["verify-receipt", file, "--application", application, "--key", key];
         assert_eq!(run(&arguments, "").0, expected);
     }
+}
 
-    let data = data.to_str().unwrap().to_owned();
+#[tokio::test]
+async fn verify_finds_receipts_and_bare_codes_and_names_lost_and_faulty_lines() {
+    let mut counter = Counter::open();
+    let receipt = {
+        let citizen = counter.citizen(1).await;
+        let receipt = citizen.submit("key", &citizen.application()).await.json();
+        citizen
+            .decided(&format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap()))
+            .await;
+        receipt
+    };
+    let (text, code) = (receipt.to_string(), receipt["receipt"].as_str().unwrap());
+    let file = counter.data().join("receipts");
+    let data = counter.data().to_str().unwrap().to_owned();
     let verify = |receipts: &str| {
         fs::write(&file, receipts).unwrap();
         run(&["verify", "--data", &data, "--receipts", file.to_str().unwrap()], "")
@@ -175,7 +194,45 @@ async fn a_receipt_proves_itself_and_a_changed_one_does_not() {
     let (whole, counts, complaint) = verify(&text);
     assert_eq!(whole, Some(0), "{complaint}");
     assert!(counts.contains("accepted 1 = decided 1 + undecided 0"), "{counts}");
-    let (lost, _, complaint) = verify(&text.replace(code, "ISCRO-2024-0000-0000-0000-0000"));
+    let unknown = "ISCRO-2024-0000-0000-0000-0000";
+    let (lost, _, complaint) = verify(&text.replace(code, unknown));
     assert_eq!(lost, Some(1));
     assert!(complaint.contains("LOST"), "{complaint}");
+
+    // Codes alone, also as a person writes them, among whole receipts.
+    let mixed = format!("{code}\r\n{text}\n\n{}\n", code.to_lowercase());
+    let (whole, counts, complaint) = verify(&mixed);
+    assert_eq!(whole, Some(0), "{complaint}");
+    assert!(counts.contains("receipts: 3 read, 1 distinct, 0 lost, 0 faulty"), "{counts}");
+    let (lost, counts, complaint) = verify(&format!("{code}\n{unknown}\n"));
+    assert_eq!(lost, Some(1));
+    assert!(counts.contains("receipts: 2 read, 1 distinct, 1 lost, 0 faulty"), "{counts}");
+    assert!(
+        complaint.contains(&format!(":2: LOST: the ledger does not hold {unknown}")),
+        "{complaint}"
+    );
+    assert!(complaint.contains("NOT whole"), "{complaint}");
+    let (faulty, counts, complaint) = verify(&format!("{code}\nISCRO-2024\n{{\"receipt\":7}}\n"));
+    assert_eq!(faulty, Some(1));
+    assert!(counts.contains("receipts: 3 read, 1 distinct, 0 lost, 2 faulty"), "{counts}");
+    for wanted in [
+        ":2: not a receipt: ",
+        ":3: not a receipt: ",
+        "the ledger is whole; faulty lines in the list: 2",
+    ] {
+        assert!(complaint.contains(wanted), "{wanted} is missing in {complaint}");
+    }
+}
+
+#[test]
+fn every_metric_is_listed_with_type_labels_and_help() {
+    let (code, out, _) = run(&["metrics"], "");
+    assert_eq!(code, Some(0));
+    assert_eq!(out.lines().count(), 1 + metrics::ALL.len());
+    for metric in metrics::ALL {
+        let line = out.lines().find(|line| line.split_whitespace().next() == Some(metric.name));
+        let line = line.unwrap_or_else(|| panic!("{} is not listed", metric.name));
+        assert!(line.contains(metric.kind.as_str()) && line.ends_with(metric.help), "{line}");
+        assert!(line.contains(&metric.labels.join(",")), "{line}");
+    }
 }

@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn verify_s_words_are_counted() {
         let words = "iscro-2024: accepted 2100 = decided 2099 + undecided 1 + withdrawn before a decision 0; withdrawn later 0\n\
-                     receipts: 2105 read, 2101 different\nr.ndjson:7: LOST: the ledger does not hold ISCRO-2024-X\n";
+                     receipts: 2105 read, 2101 distinct, 1 lost, 0 faulty\nr.ndjson:7: LOST: the ledger does not hold ISCRO-2024-X\n";
         let found = parse_verified(false, words.to_owned());
         assert_eq!((found.accepted, found.receipts, found.lost), (2100, 2101, 1));
         let found = parse_verified(true, "receipts: 2105 read, all distinct\n".to_owned());

@@ -82,7 +82,7 @@ fn the_whole_mix_is_served_checked_and_in_the_ledger() {
     let check = surge().args(["plan", "--check", &report]).output().expect("it runs");
     assert!(told(&check).contains("predicted measured ratio"), "{}", told(&check));
 
-    let held = format!("receipts: {count} read, {count} different");
+    let held = format!("receipts: {count} read, {count} distinct");
     let verified = house.verified(&receipts);
     assert!(verified.contains(&held), "{verified}");
 }

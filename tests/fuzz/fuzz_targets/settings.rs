@@ -1,5 +1,5 @@
-//! A settings file and, after a zero byte, environment variables, one a line: all faults come back, or every module gets
-//! a `Config`.
+//! Input: a settings file and, after a zero byte, environment variables, one per line. Either faults are reported, each
+//! with its source, or every module gets a `Config`.
 #![no_main]
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 use libfuzzer_sys::fuzz_target;
 use sportello::config::{Flags, Settings, Source};
 
-/// Has no name, so that nothing stays behind when the target is stopped.
+/// Has no name, so that no file is left when the target is stopped.
 static FILE: LazyLock<File> = LazyLock::new(|| tempfile::tempfile().expect("a temporary file"));
 static PATH: LazyLock<PathBuf> =
     LazyLock::new(|| format!("/proc/self/fd/{}", FILE.as_raw_fd()).into());
@@ -28,13 +28,15 @@ fuzz_target!(|text: &[u8]| {
     match Settings::gather(Some(&*PATH), environment, &Flags::default()) {
         Ok(settings) => fills_every_config(&settings),
         Err(faults) => {
-            assert!(!faults.0.is_empty(), "refused, and nobody says why");
+            assert!(!faults.0.is_empty(), "refused without a reason");
             let lines = 1 + file.iter().filter(|byte| **byte == b'\n').count();
             for fault in &faults.0 {
-                assert!(!fault.to_string().is_empty());
-                assert!(
-                    !matches!(fault.source, Source::File(_, line) if line == 0 || line > lines)
-                );
+                assert!(!fault.sources.is_empty() && !fault.what.is_empty());
+                for source in &fault.sources {
+                    assert!(
+                        !matches!(source, Source::File(_, Some(line)) if !(1..=lines).contains(line))
+                    );
+                }
             }
         }
     }
@@ -48,7 +50,7 @@ fn write(contents: &[u8]) -> std::io::Result<()> {
 }
 
 fn fills_every_config(settings: &Settings) {
-    assert!(settings.operator().ip().is_loopback(), "the operator's side is open to others");
+    assert!(settings.operator().ip().is_loopback(), "the operator listener is not on loopback");
     assert!(settings.leases_max() < settings.ledger().commit.queue_messages_max);
     let _places = (settings.listen(), settings.data(), settings.ledger_key());
     let _files = (settings.certificate(), settings.identity());

@@ -1,0 +1,157 @@
+//! What a setting is: key, help, allowed values, and how its value is read from text and written as text.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
+};
+
+use super::list::Values;
+use crate::gate::schedule::Slice;
+
+/// One setting. Its default is in [`super::list::DEFAULTS`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting {
+    /// Section of the file.
+    pub(super) section: &'static str,
+    /// Name in its section; a unit comes last.
+    pub(super) name: &'static str,
+    /// `section.name`.
+    pub(super) key: &'static str,
+    /// What it does, for the operator, line by line.
+    pub(super) help: &'static [&'static str],
+    /// Values that it accepts.
+    pub(super) allowed: Allowed,
+    /// Reads a value from text into its place; false if the text is none.
+    pub(super) put: fn(&mut Values, &str) -> bool,
+    /// Writes its value as text.
+    pub(super) get: fn(&Values) -> String,
+}
+
+impl Setting {
+    /// Its environment variable.
+    pub(super) fn variable(&self) -> String {
+        format!("{}{}_{}", super::read::PREFIX, self.section, self.name).to_uppercase()
+    }
+
+    /// Its value as TOML writes it.
+    pub(super) fn toml(&self, values: &Values) -> String {
+        let text = (self.get)(values);
+        if self.allowed.is_bare() { text } else { format!("{text:?}") }
+    }
+}
+
+/// Values that a setting accepts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Allowed {
+    /// A whole number between two, both included.
+    Number(u64, u64),
+    /// `IP:PORT`.
+    Address,
+    /// A loopback address and a port.
+    LoopbackAddress,
+    /// `HH:MM-HH:MM`, Europe/Rome.
+    Slice,
+    /// `true` or `false`.
+    Switch,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// Any text.
+    Text,
+    /// Any text, from its environment variable only.
+    Secret,
+}
+
+impl Allowed {
+    /// Whether `text` is within the bounds. [`Setting::put`] checks its type.
+    pub(super) fn admits(&self, text: &str) -> bool {
+        match self {
+            Self::Number(least, most) => {
+                text.parse().is_ok_and(|number| (*least..=*most).contains(&number))
+            }
+            Self::LoopbackAddress => {
+                text.parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback())
+            }
+            Self::OneOf(words) => words.contains(&text),
+            Self::Address | Self::Slice | Self::Switch | Self::Text | Self::Secret => true,
+        }
+    }
+
+    /// Whether TOML writes the value without quotes.
+    pub(super) fn is_bare(&self) -> bool {
+        matches!(self, Self::Number(..) | Self::Switch)
+    }
+}
+
+impl fmt::Display for Allowed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(least, most) => write!(formatter, "a whole number from {least} to {most}"),
+            Self::Address => {
+                formatter.write_str("an IP address and a port, such as \"127.0.0.1:8443\"")
+            }
+            Self::LoopbackAddress => formatter.write_str(
+                "a loopback address and a port, such as \"127.0.0.1:9464\" (this listener has no access control)",
+            ),
+            Self::Slice => formatter.write_str("a time slice such as \"08:00-16:00\""),
+            Self::Switch => formatter.write_str("true or false"),
+            Self::OneOf(words) => write!(formatter, "one of \"{}\"", words.join("\", \"")),
+            Self::Text | Self::Secret => formatter.write_str("a text in quotes"),
+        }
+    }
+}
+
+/// Text of a setting; empty means not set.
+pub(super) type Text = Cow<'static, str>;
+
+/// The type of a setting's value.
+pub(super) trait Value: Sized {
+    /// Reads it from text; `None` if the text is none of this type.
+    fn read(text: &str) -> Option<Self>;
+
+    /// Writes it as text that [`read`](Self::read) accepts.
+    fn write(&self) -> String;
+}
+
+macro_rules! values_by_from_str {
+    ($($type:ty),+) => {
+        $(impl Value for $type {
+            fn read(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+
+            fn write(&self) -> String {
+                self.to_string()
+            }
+        })+
+    };
+}
+
+values_by_from_str!(bool, u32, u64, usize, NonZeroU32, SocketAddr);
+
+impl Value for Text {
+    fn read(text: &str) -> Option<Self> {
+        Some(Cow::Owned(text.to_owned()))
+    }
+
+    fn write(&self) -> String {
+        self.clone().into_owned()
+    }
+}
+
+impl Value for Slice {
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    fn write(&self) -> String {
+        let [from, until] = [self.from, self.until].map(|time| time.strftime("%H:%M"));
+        format!("{from}-{until}")
+    }
+}
+
+/// A port of this machine's loopback address.
+pub(super) const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
