@@ -49,7 +49,7 @@ use crate::{
     operator::{self, Operator},
     registry::{self, FileRegistry, LoadFault, Silence},
     schemes::{CampaignWindow, Rules},
-    session::registry::Registry,
+    session::sessions::Sessions,
     urn::Urn,
 };
 
@@ -241,7 +241,7 @@ fn intake(settings: &Settings, start: Start) -> Result<(Arc<Intake>, Arc<Urn<Cas
         verifier: start.verifier,
         leases: Leases::new(settings.leases_max()),
         limits: Limits::new(&settings.limits()),
-        sessions: Registry::new(settings.sessions()),
+        sessions: Sessions::new(settings.sessions()),
         shelf,
         space,
         drafts: Arc::new(drafts),

@@ -49,7 +49,7 @@ use sportello::{
     metrics::Exporter,
     registry::Silence,
     schemes::{Campaign, Rules, Scheme},
-    session::{Whose, registry::Registry},
+    session::{Whose, sessions::Sessions},
     urn::Urn,
 };
 use tokio::{
@@ -160,7 +160,7 @@ impl House {
                 leases: Leases::new(settings.leases_max()),
                 waiting: room(settings, &keys, &clock),
                 limits: Limits::new(&settings.limits()),
-                sessions: Registry::new(settings.sessions()),
+                sessions: Sessions::new(settings.sessions()),
                 shelf: Arc::clone(&shelf),
                 space: Arc::new(space.expect("a file system that tells")),
                 drafts: Arc::clone(&drafts),

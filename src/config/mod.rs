@@ -24,7 +24,7 @@ use crate::{
     },
     http::{body, listener},
     ledger::{self, audit, committer, engines::sqlite},
-    session::registry,
+    session::sessions,
 };
 
 /// Longest body of a request, part of the public contract and therefore no setting.
@@ -263,8 +263,8 @@ impl Settings {
 
     /// Bounds of sessions.
     #[must_use]
-    pub fn sessions(&self) -> registry::Config {
-        registry::Config {
+    pub fn sessions(&self) -> sessions::Config {
+        sessions::Config {
             sessions_max: self.count("sessions.sessions_max"),
             person_sessions_max: self.count("sessions.person_sessions_max"),
             session_seconds: self.positive("sessions.session_seconds").get(),

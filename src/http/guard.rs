@@ -244,8 +244,8 @@ mod tests {
         ledger::keys::HouseKeys,
         session::{
             Whose,
-            registry::{Config, Registry},
             scope::within,
+            sessions::{Config, Sessions},
         },
     };
 
@@ -257,10 +257,10 @@ mod tests {
         };
         let person = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
         let whose = Whose { subject: person, person };
-        let registry =
-            Registry::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
+        let sessions =
+            Sessions::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
         let lease = Leases::new(1).take().unwrap();
-        registry.open(&identity, whose, lease, Timestamp::UNIX_EPOCH).unwrap().1
+        sessions.open(&identity, whose, lease, Timestamp::UNIX_EPOCH).unwrap().1
     }
 
     async fn rendered_for(session: &Session) -> Reply {

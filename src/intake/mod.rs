@@ -41,8 +41,8 @@ use crate::{
     registry,
     schemes::{Answers, Campaign, CampaignWindow, Decision, Rules},
     session::{
-        registry::Registry,
         scope::{Personal, Scope},
+        sessions::Sessions,
     },
 };
 
@@ -65,7 +65,7 @@ pub struct Intake {
     /// How often somebody may ask.
     pub limits: Limits,
     /// Open sessions.
-    pub sessions: Registry,
+    pub sessions: Sessions,
     /// Open ledgers.
     pub shelf: Arc<Shelf>,
     /// Room on the ledgers' disk.
