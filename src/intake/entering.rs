@@ -9,7 +9,7 @@ use crate::{
     gate::{
         limits::TooOften,
         schedule::Window,
-        waiting::{Asking, Place},
+        waiting::{Asking, Waiting},
     },
     identity::{Audience, Identity, token::TokenFault},
     session::{Session, Whose},
@@ -20,7 +20,7 @@ pub enum Entered {
     /// They are inside, with this token and session.
     In(String, Arc<Session>),
     /// The counter is full: they wait.
-    Waiting(Place),
+    Waiting(Waiting),
 }
 
 /// Why somebody may not enter now.

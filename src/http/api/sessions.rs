@@ -10,7 +10,7 @@ use super::super::{
 };
 use crate::{
     civic::local_time,
-    gate::waiting::Place,
+    gate::waiting::Waiting,
     intake::Entered,
     session::{Session, scope::Scope},
 };
@@ -30,7 +30,7 @@ pub(super) fn enter(public: &Public, asked: &Asked<'_>) -> Result<Reply, Problem
 }
 
 /// What somebody who waits is told, and nothing of who they are.
-fn wait(place: &Place) -> Reply {
+fn wait(place: &Waiting) -> Reply {
     let mut draw = json!({ "round": place.round, "commitment": place.commitment.to_string() });
     if let Some((seed, number)) = place.drawn {
         draw["seed"] = seed.to_string().into();
