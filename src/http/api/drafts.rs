@@ -1,4 +1,4 @@
-//! `/v1/draft`: what a person has begun and not handed in, on whatever device they go on.
+//! `/v1/draft`: an application that a person has begun and not submitted, available on each of their devices.
 
 use hyper::StatusCode;
 use serde::de::IgnoredAny;
@@ -7,7 +7,7 @@ use super::super::{
     body::{Unread, read_json},
     guard::Reply,
     problem::{Kind, Problem},
-    request::{Asked, Public},
+    request::{Head, Public},
 };
 use crate::session::scope::Scope;
 
@@ -16,15 +16,15 @@ pub(super) async fn show(public: &Public, scope: Scope<'_>) -> Result<Reply, Pro
     Ok(Reply::personal(StatusCode::OK, scope.show(draft)))
 }
 
-/// A draft may lack anything and be wrong everywhere, but it is a JSON object.
+/// Saves a draft. Its content is not validated, but it must be a JSON object.
 pub(super) async fn save(
     public: &Public,
     scope: Scope<'_>,
-    asked: &Asked<'_>,
+    head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
     public.desk.intake.space.admits()?;
-    let draft = read_json(asked.headers, body, public.body).await?;
+    let draft = read_json(head.headers, body, public.body).await?;
     is_object(&draft)?;
     public.desk.save_draft(scope, draft).await?;
     Ok(Reply::empty())
