@@ -32,6 +32,8 @@ pub enum EnterFault {
     WindowClosed {
         /// Next time for this audience.
         opens_at: Timestamp,
+        /// When they asked.
+        now: Timestamp,
     },
     /// They asked too often.
     TooOften(TooOften),
@@ -89,7 +91,7 @@ impl Intake {
     fn in_slice(&self, audience: Audience, now: Timestamp) -> Result<(), EnterFault> {
         match self.schedule.window(audience, now) {
             Window::Open { .. } => Ok(()),
-            Window::Closed { opens_at } => Err(EnterFault::WindowClosed { opens_at }),
+            Window::Closed { opens_at } => Err(EnterFault::WindowClosed { opens_at, now }),
         }
     }
 
