@@ -29,7 +29,7 @@ const DISCARD_MAX: Duration = Duration::from_secs(2);
 /// A body that is not read yet, or not to its end.
 ///
 /// If a connection is closed while its client still sends, the answer may be lost. So on drop the rest of the body is
-/// read and discarded while the answer is sent, within [`DISCARD_BYTES_MAX`] and [`DISCARD_MAX`].
+/// read and discarded while the answer is sent, within `DISCARD_BYTES_MAX` and `DISCARD_MAX`.
 pub struct Unread(Option<(Incoming, UnderWay)>);
 
 impl Unread {
