@@ -1,4 +1,4 @@
-//! What a TLS handshake costs, full and resumed, as the server is configured: TLS 1.3, ECDSA P-256, in memory.
+//! The cost of a TLS handshake, full and resumed, with the server's configuration: TLS 1.3, ECDSA P-256, in memory.
 //!
 //! `cargo bench --bench handshake`. The server's share is the time of its own steps: reading, processing and writing.
 
@@ -23,18 +23,18 @@ use rustls::{
 };
 use sportello::http::tls;
 
-/// As the server has it.
+/// The server's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Flights of a handshake and of the tickets after it, with room to spare.
+/// Upper bound on the flights of a handshake, including session tickets.
 const FLIGHTS_MAX: usize = 8;
 
-/// The demo's certificate, as made at its first start, and clients that trust it.
+/// A server with the demo's certificate, and clients that trust it.
 struct House {
     server: Arc<ServerConfig>,
     forgetful: Arc<ClientConfig>,
-    /// Offers X25519 alone, nothing post-quantum.
+    /// Offers X25519 alone, no post-quantum key exchange.
     older: Arc<ClientConfig>,
     returning: Arc<ClientConfig>,
 }
@@ -61,7 +61,7 @@ impl House {
         }
     }
 
-    /// One handshake, its kind asserted; returns the time of the server's steps.
+    /// Performs one handshake and asserts its kind; returns the time of the server's steps.
     fn shake(&self, client: &Arc<ClientConfig>, expected: HandshakeKind) -> Duration {
         let name = ServerName::try_from("localhost").expect("a name");
         let mut client = ClientConnection::new(Arc::clone(client), name).expect("a client");
@@ -103,7 +103,7 @@ fn client(provider: CryptoProvider, roots: RootCertStore) -> ClientConfig {
     client
 }
 
-/// The server's part of a flight: reads it, works on it, and writes its answer.
+/// The server's part of a flight: reads and processes it, and writes the answer.
 fn serve(server: &mut ServerConnection, flight: &[u8], answer: &mut Vec<u8>) {
     answer.clear();
     let mut unread = flight;

@@ -39,7 +39,7 @@ use sportello::{
     },
     metrics::Exporter,
     schemes::{Campaign, Rules, Scheme},
-    session::{Whose, registry::Registry},
+    session::{Whose, sessions::Sessions},
     urn::{self, Urn},
     vault::{HouseKeys, Subject},
 };
@@ -213,7 +213,7 @@ fn strides() -> impl FnMut() -> usize {
 
 /// Sessions of made-up people, opened without a token to verify.
 struct Inside {
-    registry: Registry,
+    sessions: Sessions,
     leases: Leases,
     keys: HouseKeys,
     /// All in one piece, as hot as a request's head, in an order that is not the sessions'.
@@ -225,7 +225,7 @@ impl Inside {
         let settings = Settings::gather(None, std::iter::empty(), &Flags::default())
             .expect("defaults are valid");
         let mut inside = Self {
-            registry: Registry::new(settings.sessions()),
+            sessions: Sessions::new(settings.sessions()),
             leases: Leases::new(settings.leases_max()),
             keys: keys(),
             tokens: String::new(),
@@ -249,7 +249,7 @@ impl Inside {
 
     fn open(&self, (identity, whose): &(Identity, Whose)) -> String {
         let lease = self.leases.take().expect("leases are free");
-        let opened = self.registry.open(identity, *whose, lease, EVENING);
+        let opened = self.sessions.open(identity, *whose, lease, EVENING);
         opened.expect("there is room for this session").0
     }
 
@@ -262,9 +262,9 @@ impl Inside {
             let started = Instant::now();
             let tokens: Vec<_> = newcomers.iter().map(|newcomer| self.open(newcomer)).collect();
             took += started.elapsed();
-            assert_eq!(self.registry.len() as u64, PEOPLE + tokens.len() as u64);
+            assert_eq!(self.sessions.len() as u64, PEOPLE + tokens.len() as u64);
             for token in &tokens {
-                self.registry.close(token);
+                self.sessions.close(token);
             }
         }
         took
@@ -272,7 +272,7 @@ impl Inside {
 
     fn find(&self, place: usize) {
         let token = &self.tokens[place * TOKEN_LETTERS..][..TOKEN_LETTERS];
-        assert!(self.registry.find(black_box(token), black_box(EVENING)).is_some());
+        assert!(self.sessions.find(black_box(token), black_box(EVENING)).is_some());
     }
 
     /// What `count` look-ups take on each of all cores at once, by the mean of the cores.

@@ -24,8 +24,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     config::{KeySource, Settings},
-    gate::pressure::{Pressure, Pulse},
-    http::{api::status::LastStatus, listener, meters::Meters, request::Public, tls},
+    gate::{delay::LoopDelay, pressure::Pressure},
+    http::{
+        listener,
+        meters::Meters,
+        request::{LastStatus, Public},
+        tls,
+    },
     identity::token::Verifier,
     intake::{Counter, Intake, Parts},
     judges::Judges,
@@ -309,9 +314,9 @@ fn spawn_public(
             runtime.block_on(async {
                 let draining = shared.draining();
                 let public = Public {
-                    desk: Counter::new(intake),
+                    counter: Counter::new(intake),
                     pressure,
-                    pulse: Pulse::new(lag),
+                    delay: LoopDelay::new(lag),
                     body,
                     draining: draining.clone(),
                     meters: Meters::default(),

@@ -123,10 +123,10 @@ fn responses_are_made_at_the_gate_and_nowhere_else() {
 }
 
 #[test]
-fn the_registry_of_sessions_keeps_its_map_to_itself() {
+fn the_sessions_keep_their_map_to_themselves() {
     for path in files(&root().join("src"), ".rs") {
         let text = fs::read_to_string(&path).unwrap();
-        let allowed = path.ends_with("session/registry.rs") || path.ends_with("gate/limits.rs");
+        let allowed = path.ends_with("session/sessions.rs") || path.ends_with("gate/limits.rs");
         assert!(allowed || !text.contains("dashmap"), "{} names dashmap", path.display());
     }
 }

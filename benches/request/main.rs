@@ -28,8 +28,12 @@ use sportello::{
     civic::FiscalCode,
     clock::Clock,
     config::{Flags, Settings},
-    gate::pressure::{Pressure, Pulse},
-    http::{activity::Activity, api::status::LastStatus, meters::Meters, request::Public},
+    gate::{delay::LoopDelay, pressure::Pressure},
+    http::{
+        activity::Activity,
+        meters::Meters,
+        request::{LastStatus, Public},
+    },
     identity::{Assurance, demo::Minter},
     intake::{Counter, Entered, Intake, Parts},
     judges::Judges,
@@ -155,9 +159,9 @@ impl House {
 
     fn door(&self, intake: &Arc<Intake>, requests_max: usize) -> Rc<Public> {
         Rc::new(Public {
-            desk: Counter::new(Arc::clone(intake)),
+            counter: Counter::new(Arc::clone(intake)),
             pressure: Pressure::new(requests_max),
-            pulse: Pulse::new(Duration::MAX / 2),
+            delay: LoopDelay::new(Duration::MAX / 2),
             body: self.settings.body(),
             draining: CancellationToken::new(),
             meters: Meters::default(),
@@ -183,7 +187,7 @@ impl House {
                 }
             }
             let wall = watch.took().wall;
-            while door.desk.intake.counts().undecided > 0 {
+            while door.counter.intake.counts().undecided > 0 {
                 sleep(Duration::from_millis(1)).await;
             }
             (Took { wall, ..watch.took() }, answered)

@@ -12,10 +12,7 @@ use serde_json::Value;
 
 use super::{Exit, complain, house::House};
 use crate::{
-    ledger::{
-        State,
-        snapshot::{Filed, Snapshot},
-    },
+    ledger::snapshot::{Filed, Snapshot},
     schemes::{Campaign, Rules, Scheme},
 };
 
@@ -119,14 +116,6 @@ fn progress(lines: u64) {
     }
 }
 
-fn state(filed: &Filed) -> &'static str {
-    match filed.state {
-        State::Waiting | State::Drawn => "received",
-        State::Decided(_) => "decided",
-        State::Withdrawn(_) | State::Erased { .. } => "withdrawn",
-    }
-}
-
 /// Writes application and decision as they are stored, on one line.
 fn write_document(out: &mut impl Write, filed: &Filed) -> io::Result<()> {
     let application = on_one_line(&filed.application);
@@ -135,7 +124,7 @@ fn write_document(out: &mut impl Write, filed: &Filed) -> io::Result<()> {
     writeln!(
         out,
         r#"{{"receipt":"{code}","state":"{}","receivedOn":"{}","channel":"{}","application":{application},"decision":{decision}}}"#,
-        state(filed),
+        filed.state.as_str(),
         header.received_on,
         header.channel.as_str(),
     )
@@ -154,8 +143,12 @@ fn write_row(out: &mut impl Write, filed: &Filed) -> Result<(), Box<dyn Error>> 
     let header = &filed.header;
     let received_on = header.received_on.to_string();
     let code = filed.code.to_string();
-    let mut cells =
-        vec![code, state(filed).to_owned(), received_on, header.channel.as_str().to_owned()];
+    let mut cells = vec![
+        code,
+        filed.state.as_str().to_owned(),
+        received_on,
+        header.channel.as_str().to_owned(),
+    ];
     cells.push(cell(&application["applicant"]["fiscalCode"]));
     cells.push(cell(&application["payment"]["iban"]));
     let columns = COLUMNS.split(',').skip(cells.len());

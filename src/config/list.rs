@@ -17,7 +17,7 @@ use crate::{
         waiting,
     },
     ledger::audit,
-    session::registry,
+    session::sessions,
 };
 
 const COUNT: Allowed = Number(1, 100_000_000);
@@ -143,7 +143,7 @@ settings! {
         /// Addresses or people that each limit remembers; also the checks of each limit in two seconds.
         keys_max: usize = 1_000_000, COUNT;
     }
-    sessions: registry::Config {
+    sessions: sessions::Config {
         /// Open sessions at a time; each takes half a kilobyte of memory.
         sessions_max: usize = 1_000_000, COUNT;
         /// Open sessions of one person at a time; a further one ends the oldest.

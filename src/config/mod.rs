@@ -32,7 +32,7 @@ use crate::{
         audit,
         local::{self, committer, sqlite},
     },
-    session::registry,
+    session::sessions,
 };
 
 /// Longest body of a request, bytes. Part of the public contract, therefore not a setting.
@@ -254,7 +254,7 @@ impl Settings {
 
     /// Bounds of sessions.
     #[must_use]
-    pub fn sessions(&self) -> registry::Config {
+    pub fn sessions(&self) -> sessions::Config {
         self.0.sessions
     }
 

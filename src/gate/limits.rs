@@ -1,4 +1,4 @@
-//! Rate limits per address and per person, with a cap on how many keys are remembered.
+//! Rate limits by address and by person, with a bound on the number of keys in memory.
 
 use std::{
     hash::Hash,
@@ -16,35 +16,35 @@ use governor::{
 
 use crate::vault::Subject;
 
-/// How often one key may ask.
+/// How many requests one key may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Requests a second in the long run.
+    /// Requests a second, sustained.
     pub per_second: NonZeroU32,
-    /// Requests at once.
+    /// Requests in a burst.
     pub burst: NonZeroU32,
 }
 
 /// The limits of the public listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// Entering, by address. Addresses of this machine are free: they are a proxy in front or a test.
+    /// Entering, by address. Loopback addresses have no limit: they are a reverse proxy or a test.
     pub enter_by_address: Rate,
     /// Entering, by person.
     pub enter_by_person: Rate,
     /// Everything under a session, by person.
     pub session_by_person: Rate,
-    /// Keys that each limit remembers, and questions it answers between two [`Limits::tidy`]: a question may bring a new
-    /// key, and counting questions is cheaper than counting keys.
+    /// Keys that each limit keeps. Each check between two calls of [`Limits::tidy`] counts as a new key: counting
+    /// checks is cheaper than counting keys.
     pub keys_max: usize,
 }
 
-/// Asked too often. Come back after the wait.
+/// Too many requests of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooOften {
-    /// How long to wait.
+    /// Time until the next request is allowed.
     pub wait: Duration,
-    /// Requests allowed at once, for the `RateLimit` field.
+    /// Requests in a burst, for the `RateLimit` field.
     pub burst: u32,
 }
 
@@ -59,12 +59,12 @@ struct Keyed<K: Hash + Eq + Clone> {
     limiter: RateLimiter<K, DashMapStateStore<K>, DefaultClock>,
     burst: u32,
     keys_max: usize,
-    /// Questions that may be asked before keys are counted again.
-    room: AtomicUsize,
+    /// Checks left before the keys are counted again.
+    checks_left: AtomicUsize,
 }
 
 impl Limits {
-    /// Limits with nothing counted yet.
+    /// Limits without any key yet.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
@@ -74,7 +74,7 @@ impl Limits {
         }
     }
 
-    /// Counts an attempt to enter from an address; an IPv6 address stands for its /64.
+    /// Counts an attempt to enter from an address; all IPv6 addresses of a /64 share one key.
     ///
     /// # Errors
     /// [`TooOften`].
@@ -87,7 +87,7 @@ impl Limits {
         }
     }
 
-    /// Counts an attempt of a person to enter.
+    /// Counts an attempt to enter by a person.
     ///
     /// # Errors
     /// [`TooOften`].
@@ -103,7 +103,7 @@ impl Limits {
         self.session_by_person.check(&person.key())
     }
 
-    /// Forgets keys that are back at rest; call it every few seconds.
+    /// Drops keys whose burst is available in full again. Call it every few seconds.
     pub fn tidy(&self) {
         self.enter_by_address.tidy();
         self.enter_by_person.tidy();
@@ -118,20 +118,22 @@ impl<K: Hash + Eq + Clone> Keyed<K> {
             limiter: RateLimiter::dashmap(quota),
             burst: rate.burst.get(),
             keys_max,
-            room: AtomicUsize::new(keys_max),
+            checks_left: AtomicUsize::new(keys_max),
         }
     }
 
     fn tidy(&self) {
         self.limiter.retain_recent();
-        self.room.store(self.keys_max.saturating_sub(self.limiter.len()), Ordering::Release);
+        let checks_left = self.keys_max.saturating_sub(self.limiter.len());
+        self.checks_left.store(checks_left, Ordering::Release);
     }
 
-    /// Without room everybody waits until old keys are forgotten: memory is worth more than a visitor's second.
+    /// When no checks are left, everybody is refused until `tidy` drops old keys: bounded memory matters more than a
+    /// delay of seconds.
     fn check(&self, key: &K) -> Result<(), TooOften> {
         let too_often = |wait| TooOften { wait, burst: self.burst };
-        let one_less = |room: usize| room.checked_sub(1);
-        self.room
+        let one_less = |checks_left: usize| checks_left.checked_sub(1);
+        self.checks_left
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less)
             .map_err(|_| too_often(Duration::from_secs(1)))?;
         self.limiter
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_let_through_and_the_next_is_told_how_long_to_wait() {
+    fn a_burst_is_allowed_and_the_next_request_has_to_wait() {
         let limits = limits(100);
         let address = "192.0.2.1".parse().unwrap();
         assert!(limits.enter_from(address).is_ok() && limits.enter_from(address).is_ok());
@@ -195,6 +197,9 @@ mod tests {
             (0..100).filter(|n| limits.enter_from([192, 0, 2, *n].into()).is_ok()).count();
         assert_eq!(admitted, 10);
         limits.tidy();
-        assert!(limits.enter_from([192, 0, 2, 200].into()).is_err(), "no key is at rest yet");
+        assert!(
+            limits.enter_from([192, 0, 2, 200].into()).is_err(),
+            "no key has its burst back yet"
+        );
     }
 }

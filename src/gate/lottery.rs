@@ -1,8 +1,8 @@
-//! The draw of lots: a person's number in a round, and the proof that nobody chose it.
+//! The draw: a person's number in a round, and the proof that nobody could choose it.
 //!
-//! A round has a secret seed. Its hash, the commitment, is published before anybody is in the round; the seed follows once the
-//! round is drawn. A person's number is HMAC-SHA-256 (RFC 2104) of their fiscal code under the seed, so that it depends on
-//! nothing that they do: not on when, how often or from where they ask.
+//! A round has a secret seed. Its hash, the commitment, is published before anybody joins the round, and the seed after
+//! the draw. A person's number is HMAC-SHA-256 (RFC 2104) of their fiscal code under the seed, so it depends on nothing
+//! that they do: not on when, how often or from where they ask.
 
 use std::fmt;
 
@@ -10,40 +10,72 @@ use aws_lc_rs::{
     digest::{SHA256, digest},
     hmac,
 };
+use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::{civic::FiscalCode, vault::parse_hex};
+use crate::{
+    civic::FiscalCode,
+    vault::{HouseKeys, parse_hex},
+};
 
 /// Bytes of a seed, and of its commitment.
 pub const SEED_BYTES: usize = 32;
-/// Bytes of a number: the first of the 32 that HMAC gives.
+/// Bytes of a number: the first 8 of the 32 bytes of the HMAC.
 pub const NUMBER_BYTES: usize = 8;
 
-/// The secret of a round until it is drawn.
+/// A round's seed: secret until the round is drawn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Seed([u8; SEED_BYTES]);
 
-/// SHA-256 of a seed's bytes: published before the round, so that the seed cannot be chosen afterwards.
+/// SHA-256 of a seed's bytes, published before the round, so that the seed cannot be chosen afterwards.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Commitment([u8; SEED_BYTES]);
 
-/// A person's number in a round: the lowest goes first.
+/// A person's number in a round: the lowest enters first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Number([u8; NUMBER_BYTES]);
 
-/// Not a seed or commitment: 64 hexadecimal digits are expected.
+/// The text is not a seed or commitment, which has 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("64 hexadecimal digits are expected")]
 pub struct NotHex;
 
+/// A round that nobody has joined yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextRound {
+    /// Its name: greater than that of every round before.
+    pub name: u64,
+    /// Its seed, and thereby its commitment.
+    pub seed: Seed,
+}
+
+/// The source of rounds.
+///
+/// A single node derives them from the house's secret; nodes with a common waiting room need a common source.
+pub trait Rounds: Send + Sync {
+    /// The round after the one with the name `last`, or the first one if that is 0. `now` only helps to name it.
+    ///
+    /// The waiting room calls this under its lock: an implementation must not wait for a disk or another machine.
+    fn after(&self, last: u64, now: Timestamp) -> NextRound;
+}
+
+impl Rounds for HouseKeys {
+    /// Named after the current second, or one more than `last` if that is greater. The seed is a keyed hash of the
+    /// name.
+    fn after(&self, last: u64, now: Timestamp) -> NextRound {
+        let name = u64::try_from(now.as_second()).unwrap_or(0).max(last + 1);
+        NextRound { name, seed: Seed::new(self.draw_seed(name)) }
+    }
+}
+
 impl Seed {
-    /// A seed of these bytes; they have to be hard to guess.
+    /// A seed of these bytes, which must be unpredictable.
     #[must_use]
     pub fn new(bytes: [u8; SEED_BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// What is published before the round.
+    /// The commitment to this seed.
     #[must_use]
     pub fn commitment(&self) -> Commitment {
         let mut hash = [0; SEED_BYTES];
@@ -51,7 +83,7 @@ impl Seed {
         Commitment(hash)
     }
 
-    /// The number of a person: the first eight bytes of HMAC-SHA-256(seed, fiscal code in capitals).
+    /// A person's number: the first 8 bytes of HMAC-SHA-256(seed, fiscal code in capitals).
     #[must_use]
     pub fn number(&self, person: &FiscalCode) -> Number {
         let tag =
@@ -63,7 +95,7 @@ impl Seed {
 }
 
 impl Number {
-    /// The part of all numbers that lie below this one, from 0 to 1: they are spread evenly.
+    /// The share of all numbers that are below this one, from 0 to 1: numbers are uniform.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     pub fn share_below(self) -> f64 {
@@ -97,7 +129,7 @@ macro_rules! read_hexadecimal {
 
 read_hexadecimal!(Seed, Commitment);
 
-/// Unrevealed seeds stay out of logs.
+/// Hides the seed: one that is not revealed yet must not be logged.
 impl fmt::Debug for Seed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Seed(..)")
@@ -134,6 +166,19 @@ mod tests {
             seed.commitment().to_string(),
             "630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd"
         );
+    }
+
+    #[test]
+    fn rounds_have_rising_names_and_seeds_of_their_own() {
+        let house = HouseKeys::from_master(&[7; 32]);
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let first = house.after(0, at(1_726_500_600));
+        assert_eq!(first.name, 1_726_500_600);
+        assert_eq!(first, house.after(0, at(1_726_500_600)));
+        let same_second = house.after(first.name, at(1_726_500_600));
+        let clock_set_back = house.after(same_second.name, at(1));
+        assert_eq!([same_second.name, clock_set_back.name], [1_726_500_601, 1_726_500_602]);
+        assert!(first.seed != same_second.seed && same_second.seed != clock_set_back.seed);
     }
 
     #[test]

@@ -1,30 +1,24 @@
-//! Shedding: when too much is under way, the least promised goes first.
+//! Load shedding: when too many requests are under way, those that were promised least are refused first.
 //!
-//! Four classes, from the first to be turned away to the last: `enter`, `read`, `step`, `finish`. Each but the last may
-//! use only a share of the requests that may be under way; `finish` is never shed, for its place was reserved on entering.
+//! Four classes, in the order in which they are refused: `enter`, `read`, `step`, `finish`. Each but the last may use
+//! only a share of the requests under way; `finish` is never shed, because its place was reserved on entering.
 
-use std::{
-    cell::Cell,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
-use crate::clock::Stopwatch;
-
-/// What a request is worth under pressure.
+/// Priority of a request under load: the lowest is shed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Class {
-    /// Asks to be let in.
+    /// Asks to enter.
     Enter = 0,
-    /// Looks something up.
+    /// Reads.
     Read = 1,
     /// Prepares: a draft, an estimate, a withdrawal.
     Step = 2,
-    /// Hands in what was prepared.
+    /// Submits an application.
     Finish = 3,
 }
 
@@ -43,7 +37,7 @@ impl Class {
         }
     }
 
-    /// Hundredths of the requests under way that this class may fill; no bound but its leases for `finish`.
+    /// Percentage of the requests under way from which this class is shed; `None` for `finish`, which its leases bound.
     const fn share_percent(self) -> Option<usize> {
         match self {
             Self::Enter => Some(50),
@@ -54,62 +48,7 @@ impl Class {
     }
 }
 
-/// How often a runtime tells that it goes round.
-pub const BEAT: Duration = Duration::from_millis(5);
-/// A runtime whose beats are all late for so long is strained: a hiccup of the machine is shorter.
-const STRAINED_AFTER: Duration = Duration::from_millis(500);
-/// It is so until no beat has been late for this long.
-const CALM_AFTER: Duration = Duration::from_secs(2);
-
-/// How far one runtime is behind: it answers what is ready in turn, and its beat waits in the same line.
-pub struct Pulse {
-    late_after: Duration,
-    last: Cell<Stopwatch>,
-    last_in_time: Cell<Stopwatch>,
-    last_late: Cell<Stopwatch>,
-    strained: Cell<bool>,
-}
-
-impl Pulse {
-    /// Of a runtime that is behind when its beat is late by more than this.
-    #[must_use]
-    pub fn new(lag_max: Duration) -> Self {
-        let now = Cell::new(Stopwatch::start());
-        Self {
-            late_after: BEAT + lag_max,
-            last: now.clone(),
-            last_in_time: now.clone(),
-            last_late: now,
-            strained: Cell::new(false),
-        }
-    }
-
-    /// Beats; call it every [`BEAT`].
-    pub fn beat(&self) {
-        let now = Stopwatch::start();
-        let kind = if self.beat_is_late() { &self.last_late } else { &self.last_in_time };
-        kind.set(now);
-        self.last.set(now);
-        if self.last_in_time.get().elapsed() > STRAINED_AFTER {
-            self.strained.set(true);
-        } else if self.last_late.get().elapsed() > CALM_AFTER {
-            self.strained.set(false);
-        }
-    }
-
-    /// Whether more has been coming for a while than is answered, and the next beat is late now: who is inside goes first, and
-    /// nobody is let in until it comes.
-    #[must_use]
-    pub fn is_behind(&self) -> bool {
-        self.strained.get() && self.beat_is_late()
-    }
-
-    fn beat_is_late(&self) -> bool {
-        self.last.get().elapsed() > self.late_after
-    }
-}
-
-/// Counts what is under way on the public listener.
+/// Counts the requests under way on the public listener, over all runtimes.
 #[derive(Clone)]
 pub struct Pressure(Arc<Load>);
 
@@ -118,24 +57,24 @@ struct Load {
     under_way: AtomicUsize,
 }
 
-/// A request that was let through; dropping it ends it.
+/// A request that was admitted; dropping it ends it.
 pub struct Admitted(Arc<Load>);
 
-/// Too much is under way for this class.
+/// Too many requests are under way for this class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shed(pub Class);
 
 impl Pressure {
-    /// With this many requests under way at most, `finish` apart.
+    /// At most `requests_max` requests under way, not counting `finish`.
     #[must_use]
     pub fn new(requests_max: usize) -> Self {
         Self(Arc::new(Load { requests_max, under_way: AtomicUsize::new(0) }))
     }
 
-    /// Lets a request of `class` through.
+    /// Admits a request of `class`.
     ///
     /// # Errors
-    /// [`Shed`]: refuse it before anything of it is read.
+    /// [`Shed`]: refuse the request before its body is read.
     pub fn admit(&self, class: Class) -> Result<Admitted, Shed> {
         let under_way = self.0.under_way.fetch_add(1, Ordering::AcqRel);
         let admitted = Admitted(Arc::clone(&self.0));
@@ -156,25 +95,6 @@ impl Drop for Admitted {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_runtime_is_behind_when_it_is_late_for_long_and_not_after_a_hiccup() {
-        let pulse = Pulse::new(Duration::from_millis(20));
-        let beat_late = || {
-            std::thread::sleep(2 * pulse.late_after);
-            let behind = pulse.is_behind();
-            pulse.beat();
-            behind
-        };
-        assert!(!beat_late() && !pulse.is_behind(), "a hiccup");
-        let watch = Stopwatch::start();
-        while watch.elapsed() <= STRAINED_AFTER + 2 * pulse.late_after {
-            beat_late();
-        }
-        assert!(beat_late(), "it has been late for long, and is");
-        assert!(!pulse.is_behind(), "it has just gone round");
-        assert!(beat_late(), "one beat in time is no calm");
-    }
 
     #[test]
     fn the_least_promised_goes_first_and_finish_never() {

@@ -1,7 +1,7 @@
-//! Time slices: which audience may enter when, Europe/Rome.
+//! Time slices: which audience may enter when, in Europe/Rome.
 //!
-//! A slice holds its first instant and not its last. It is built from wall-clock times, so a citizens' night lasts 15 or 17
-//! hours when the clocks change.
+//! A slice includes its first instant and excludes its last. It is built from wall-clock times, so the slice from 16:00
+//! to 08:00 lasts 15 or 17 hours when the clocks change.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,15 +13,15 @@ use jiff::{
 
 use crate::{civic::local_time, identity::Audience};
 
-/// Days around now in which slices are looked for: every audience enters once in a week at least, or never.
+/// Days before and after now that are searched for slices: more than a week, since weekends may differ from other days.
 const LOOK_BACK_DAYS: i32 = 4;
 const LOOK_AHEAD_DAYS: i32 = 9;
 
-/// How long an answer without an end is remembered.
-const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
+/// How long an answer is cached if its slice has no end.
+const CACHE_FOR: SignedDuration = SignedDuration::from_hours(1);
 
-/// A daily slice of wall-clock time. One that ends before it starts runs through midnight; one that ends when it starts
-/// holds the whole day.
+/// A daily slice of wall-clock time. If `until` is before `from`, it runs through midnight; if they are equal, it is
+/// the whole day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
     /// Its first instant.
@@ -60,14 +60,14 @@ pub struct Config {
 /// Whether an audience may enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
-    /// It may, until then; without an end if it always may.
+    /// It may.
     Open {
-        /// The first instant at which it may not.
+        /// The first instant at which it may not; `None` if no end is in sight.
         until: Option<Timestamp>,
     },
-    /// It may not before then.
+    /// It may not.
     Closed {
-        /// The next first instant.
+        /// The next instant at which it may; [`Timestamp::MAX`] if never.
         opens_at: Timestamp,
     },
 }
@@ -110,41 +110,41 @@ impl Config {
     }
 }
 
-/// The schedule at work. It remembers an answer for as long as it holds: finding it means a fortnight of wall-clock times.
+/// The schedule with a cache of its last answers: computing one takes two weeks of wall-clock times.
 #[derive(Debug)]
 pub struct Schedule {
     config: Config,
-    known: Mutex<[Option<Known>; Audience::ALL.len()]>,
+    cached: Mutex<[Option<Cached>; Audience::ALL.len()]>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct Cached {
     from: Timestamp,
     until: Timestamp,
     window: Window,
 }
 
 impl Schedule {
-    /// By these slices.
+    /// A schedule of these slices.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config, known: Mutex::default() }
+        Self { config, cached: Mutex::default() }
     }
 
     /// Whether `audience` may enter at `now`.
     #[must_use]
     pub fn window(&self, audience: Audience, now: Timestamp) -> Window {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = &mut known[audience as usize];
-        if let Some(known) = known.filter(|known| (known.from..known.until).contains(&now)) {
-            return known.window;
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let cached = &mut cached[audience as usize];
+        if let Some(cached) = cached.filter(|cached| (cached.from..cached.until).contains(&now)) {
+            return cached.window;
         }
         let window = self.config.window(audience, now);
         let until = match window {
-            Window::Open { until } => until.unwrap_or(now + AGAIN_AFTER),
+            Window::Open { until } => until.unwrap_or(now + CACHE_FOR),
             Window::Closed { opens_at } => opens_at,
         };
-        *known = Some(Known { from: now, until, window });
+        *cached = Some(Cached { from: now, until, window });
         window
     }
 }
@@ -155,15 +155,15 @@ impl Slice {
     }
 }
 
-/// The instants from a wall-clock time on `day` to the next occurrence of another.
+/// The instants from the wall-clock time `from` on `day` to the next occurrence of `until`.
 fn span(day: Date, from: Time, until: Time) -> Option<(Timestamp, Timestamp)> {
     let last_day = if until > from { day } else { day.checked_add(1.day()).ok()? };
     let (from, until) = (instant(day, from)?, instant(last_day, until)?);
-    // A slice that lies in the hour that the clocks jump over is not there that day.
+    // A slice within the hour that the clocks skip does not exist that day.
     (from < until).then_some((from, until))
 }
 
-/// The instant at which a clock in Rome shows that time; one that is skipped counts from when the clocks jump over it.
+/// The instant at which a clock in Rome shows that time; a skipped time is moved by the length of the gap.
 fn instant(day: Date, time: Time) -> Option<Timestamp> {
     let rome: TimeZone = local_time::rome().clone();
     rome.to_ambiguous_timestamp(day.to_datetime(time)).compatible().ok()
@@ -256,11 +256,11 @@ mod tests {
     }
 
     #[test]
-    fn a_remembered_answer_holds_until_the_slice_ends_and_not_before_it_was_given() {
+    fn a_cached_answer_is_valid_until_the_slice_ends_and_not_before_it_was_computed() {
         let schedule = Schedule::new(config(true));
         let instants =
             (0..14 * 24 * 4).map(|quarter| rome("2024-09-16T00:10:00") + (quarter * 15).minutes());
-        // Back and forth: a clock may be set back.
+        // Back and forth, because a clock may be set back.
         let zigzag = instants.clone().flat_map(|now| [now, now - 9.hours(), now + 30.hours()]);
         for now in instants.chain(zigzag) {
             for audience in Audience::ALL {

@@ -1,4 +1,4 @@
-//! What goes on on a connection, as one sees it from outside of hyper, and the stream that hyper is lent.
+//! Whether a connection is in use, as seen from outside of hyper, and the stream that hyper borrows.
 
 use std::{
     cell::Cell,
@@ -15,53 +15,53 @@ use tokio::{
     time::sleep,
 };
 
-/// What goes on on one connection.
+/// The requests of one connection: how many were begun, and how many are under way.
 #[derive(Default)]
 pub struct Activity {
     begun: Cell<u64>,
     under_way: Cell<u64>,
-    /// Something was written that the stream has not taken yet.
+    /// Bytes were written that are not flushed yet.
     unsent: Cell<bool>,
-    /// An answer may go on after it was given.
-    goes_on: Cell<bool>,
+    /// An answer with a body of unknown length was given.
+    streaming: Cell<bool>,
 }
 
 impl Activity {
-    /// A request came.
+    /// Counts a request, which is under way until the result is dropped.
     #[must_use]
     pub fn begin(self: &Rc<Self>) -> UnderWay {
         self.begun.set(self.begun.get() + 1);
         UnderWay::new(self)
     }
 
-    /// An answer was given whose content is still to come, nobody knows for how long: this connection never rests again.
-    pub(super) fn goes_on(&self) {
-        self.goes_on.set(true);
+    /// Notes that an answer's body is sent after the answer, for an unknown time: this connection never rests again.
+    pub(super) fn mark_streaming(&self) {
+        self.streaming.set(true);
     }
 
-    /// Waits until nothing was begun for that long, or a little longer, and nothing is under way.
-    pub(super) async fn quiet_for(&self, long: Duration) {
+    /// Waits until no request was begun for `time`, or up to twice as long, and none is under way.
+    pub(super) async fn quiet_for(&self, time: Duration) {
         loop {
             let begun = self.begun.get();
-            sleep(long).await;
+            sleep(time).await;
             if self.begun.get() == begun && self.under_way.get() == 0 {
                 return;
             }
         }
     }
 
-    /// Waits until a request was answered, the answer is sent, and nothing came for that long, or a little longer.
-    pub(super) async fn rest_for(&self, long: Duration) {
+    /// Waits like [`quiet_for`](Self::quiet_for), and until at least one request was answered and every answer is sent.
+    pub(super) async fn rest_for(&self, time: Duration) {
         loop {
-            self.quiet_for(long).await;
-            if self.begun.get() > 0 && !self.unsent.get() && !self.goes_on.get() {
+            self.quiet_for(time).await;
+            if self.begun.get() > 0 && !self.unsent.get() && !self.streaming.get() {
                 return;
             }
         }
     }
 }
 
-/// A request under way, or a part of it; dropping it ends it, also when its client is gone.
+/// A request under way, or a part of it. Dropping it ends it, also when the client has disconnected.
 pub struct UnderWay(Rc<Activity>);
 
 impl UnderWay {
@@ -83,25 +83,25 @@ impl Drop for UnderWay {
     }
 }
 
-/// A stream that hyper is lent and gives back: what was read ahead comes first, and to shut it down is left to its owner.
-pub(super) struct Lent<S> {
+/// A stream that hyper borrows: bytes that were read ahead come first, and only its owner shuts it down.
+pub(super) struct Borrowed<S> {
     stream: S,
     ahead: Bytes,
     activity: Rc<Activity>,
 }
 
-impl<S> Lent<S> {
+impl<S> Borrowed<S> {
     pub(super) fn new(stream: S, ahead: Bytes, activity: Rc<Activity>) -> Self {
         Self { stream, ahead, activity }
     }
 
-    /// The stream, and what was read ahead and is not read yet.
-    pub(super) fn back(self) -> (S, Bytes) {
+    /// The stream, and the bytes read ahead that hyper has not read.
+    pub(super) fn into_parts(self) -> (S, Bytes) {
         (self.stream, self.ahead)
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Lent<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Borrowed<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -117,7 +117,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lent<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Lent<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Borrowed<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! Reading a request's body, within its bytes and its seconds.
+//! Reading a request's body, within bounds of size and time.
 
 use std::time::Duration;
 
@@ -15,31 +15,31 @@ use super::{activity::UnderWay, problem::Kind};
 /// The bounds of a body.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// Bytes of a body.
+    /// Longest body, bytes.
     pub body_bytes_max: usize,
     /// Time from the head to the last byte of the body, milliseconds.
     pub body_ms_max: u64,
 }
 
-/// Bytes of a refused body that are taken and thrown away, so that its sender gets to read why it was refused.
+/// Bytes of a refused body that are read and discarded, so that its sender can read the refusal.
 const DISCARD_BYTES_MAX: usize = 512 * 1024;
-/// Time for the same.
+/// Time for discarding.
 const DISCARD_MAX: Duration = Duration::from_secs(2);
 
-/// A body that nobody has read yet, or not to its end.
+/// A body that is not read yet, or not to its end.
 ///
-/// A connection that is closed while its client still sends loses the answer on the way. So what is left of a body when this
-/// is dropped is thrown away beside the answer, within [`DISCARD_BYTES_MAX`] and [`DISCARD_MAX`].
+/// If a connection is closed while its client still sends, the answer may be lost. So on drop the rest of the body is
+/// read and discarded while the answer is sent, within `DISCARD_BYTES_MAX` and `DISCARD_MAX`.
 pub struct Unread(Option<(Incoming, UnderWay)>);
 
 impl Unread {
-    /// The body of a request, which is under way until the body is read or thrown away.
+    /// The body of a request, which is under way until its body is read or discarded.
     #[must_use]
     pub fn new(body: Incoming, under_way: &UnderWay) -> Self {
         Self((!body.is_end_stream()).then(|| (body, under_way.clone())))
     }
 
-    /// The body, for one who reads it to its end; nothing if it is empty.
+    /// The body, for a caller that reads it to its end; `None` if it is empty.
     pub fn take(&mut self) -> Option<Incoming> {
         Some(self.0.take()?.0)
     }
@@ -49,7 +49,7 @@ impl Drop for Unread {
     fn drop(&mut self) {
         if let Some((body, under_way)) = self.0.take().filter(|(body, _)| !body.is_end_stream()) {
             tokio::task::spawn_local(async move {
-                let _thrown_away = timeout(DISCARD_MAX, discard(body)).await;
+                let _discarded = timeout(DISCARD_MAX, discard(body)).await;
                 drop(under_way);
             });
         }
@@ -69,8 +69,8 @@ async fn discard(mut body: Incoming) {
 /// Reads a JSON body.
 ///
 /// # Errors
-/// [`Kind::MediaType`], [`Kind::BodyTooLarge`] (before anything is read if the length is announced), [`Kind::BodyTooSlow`], or
-/// [`Kind::Malformed`] when it breaks off.
+/// [`Kind::MediaType`], [`Kind::BodyTooLarge`] (before anything is read if the length is announced),
+/// [`Kind::BodyTooSlow`], or [`Kind::Malformed`] if the body is cut off.
 pub async fn read_json(
     headers: &HeaderMap,
     mut body: Unread,
@@ -87,7 +87,7 @@ pub async fn read_json(
     timeout(within, collect(body, config.body_bytes_max)).await.map_err(|_| Kind::BodyTooSlow)?
 }
 
-/// A body that comes in one piece, as nearly all do, is not copied.
+/// Does not copy a body that arrives in one piece, as nearly all do.
 async fn collect(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, Kind> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
@@ -116,7 +116,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     is_one_of(headers, &["application/json"])
 }
 
-/// JSON a line, under any of the names in use.
+/// Newline-delimited JSON, under any of the names in use.
 pub(super) fn is_ndjson(headers: &HeaderMap) -> bool {
     is_one_of(headers, &["application/x-ndjson", "application/ndjson", "application/jsonl"])
 }

@@ -1,7 +1,8 @@
 //! One connection, from its handshake to its close.
 //!
-//! HTTP/1.1 keeps buffers for a connection, some tens of kilobytes; people who fill in a form say nothing for minutes. So nothing
-//! is laid out before the first byte, and what was laid out is given back when a connection rests: what stays is its TLS.
+//! HTTP/1.1 keeps some tens of kilobytes of buffers for a connection, and a person who fills in a form sends nothing
+//! for minutes. So buffers are allocated with the first byte and freed when the connection rests; only its TLS state
+//! stays.
 
 use std::{
     convert::Infallible,
@@ -29,15 +30,15 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    activity::{Activity, Lent},
-    listener::{Config, Shared},
+    activity::{Activity, Borrowed},
+    bounds::{Config, Shared},
     request::Public,
 };
 
-/// HTTP/2 streams of one connection that a client may open and reset before we answer (CVE-2023-44487).
+/// HTTP/2 streams of one connection that a client may reset before they are answered (CVE-2023-44487).
 const RESET_STREAMS_MAX: usize = 20;
 
-/// A connection and what it is answered by.
+/// A connection, and what serves it.
 pub(super) struct Connection {
     pub(super) from: IpAddr,
     pub(super) shared: Shared,
@@ -45,7 +46,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Serves it to its end. What goes wrong on it is its client's affair and no line in the log.
+    /// Serves it to its end. Faults of the connection are not logged: a client could fill the log.
     pub(super) async fn serve(self, stream: TcpStream) {
         let unsent = Duration::from_millis(self.config().unsent_ms_max);
         let prepared = stream
@@ -54,12 +55,12 @@ impl Connection {
         if prepared.is_err() {
             return;
         }
-        // Boxed, each: otherwise every connection keeps the room of the largest of handshake, HTTP/1.1 and HTTP/2.
+        // Boxed, because otherwise every connection would keep the memory of the largest of these three futures.
         let Some(mut stream) = Box::pin(self.handshake(stream)).await else { return };
-        let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let mut ahead = Bytes::new();
-        while !ahead.is_empty() || self.hears(&mut stream).await {
-            if two {
+        while !ahead.is_empty() || self.is_readable(&mut stream).await {
+            if is_http2 {
                 return Box::pin(self.serve_http2(stream)).await;
             }
             let rests;
@@ -79,7 +80,7 @@ impl Connection {
         &self.shared.draining
     }
 
-    /// For whoever says nothing, or reads nothing.
+    /// Longest time for a client that sends nothing, or reads nothing.
     fn patience(&self) -> Duration {
         Duration::from_millis(self.config().head_ms_max)
     }
@@ -87,23 +88,25 @@ impl Connection {
     async fn handshake(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
         let within = Duration::from_millis(self.config().handshake_ms_max);
         let shaking = async {
-            // Whoever says nothing takes no turn from those who do.
+            // A client that sends nothing must not hold a permit.
             stream.readable().await.ok()?;
-            let _turn = self.shared.handshakes.acquire().await.ok()?;
+            let _permit = self.shared.handshakes.acquire().await.ok()?;
+            let _working = self.public.delay.work();
             self.shared.tls.accept(stream).await.ok()
         };
         timeout(within, shaking).await.ok()?
     }
 
-    /// Waits for something to read; whether there is. At its end, too, there is: hyper will find that out.
-    async fn hears(&self, stream: &mut TlsStream<TcpStream>) -> bool {
-        let heard = timeout(self.patience(), stream.fill_buf());
-        let heard = self.draining().run_until_cancelled(heard).await;
-        matches!(heard, Some(Ok(Ok(_))))
+    /// True when bytes or EOF are ready to read; false if none come in time, or the server drains.
+    async fn is_readable(&self, stream: &mut TlsStream<TcpStream>) -> bool {
+        let filled = timeout(self.patience(), stream.fill_buf());
+        let filled = self.draining().run_until_cancelled(filled).await;
+        matches!(filled, Some(Ok(Ok(_))))
     }
 
-    /// Serves until the connection is to be closed, or rests. Gives its stream back, what was read ahead of it, and whether it
-    /// rests: then all was answered, sent and read, and a next request may come as if it were the first.
+    /// Serves HTTP/1.1 until the connection has to be closed, or rests. Returns the stream, the bytes read ahead, and
+    /// whether it rests: then every request is read, answered and sent, and the next one is served as if it were the
+    /// first.
     async fn serve_http1(
         &self,
         stream: TlsStream<TcpStream>,
@@ -115,19 +118,19 @@ impl Connection {
             async move {
                 let answer = self.public.answer(request, self.from, under_way).await;
                 if answer.body().size_hint().exact().is_none() {
-                    activity.goes_on();
+                    activity.mark_streaming();
                 }
                 Ok::<_, Infallible>(answer)
             }
         });
-        let lent = Lent::new(stream, ahead, Rc::clone(&activity));
+        let borrowed = Borrowed::new(stream, ahead, Rc::clone(&activity));
         let mut serving = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.patience())
             .max_buf_size(self.config().head_bytes_max)
-            .serve_connection(TokioIo::new(lent), service);
+            .serve_connection(TokioIo::new(borrowed), service);
         let rest = Duration::from_millis(self.config().rest_ms);
-        // hyper first: if nothing is under way after it did all it could, it waits for a request and for nothing else.
+        // hyper first: if nothing is under way after its poll, it waits for a request and for nothing else.
         let ended = tokio::select! {
             biased;
             _closed = &mut serving => None,
@@ -139,12 +142,12 @@ impl Connection {
             Pin::new(&mut serving).graceful_shutdown();
             match at_once(&mut serving).await {
                 Some(done) => rests = may_rest && done.is_ok(),
-                // A request is under way, be it one that was not seen here: closed after it.
+                // A request is under way, perhaps one that only hyper knows of: the connection is closed after it.
                 None => _ = (&mut serving).await,
             }
         }
         let parts = serving.into_parts();
-        let (stream, unread) = parts.io.into_inner().back();
+        let (stream, unread) = parts.io.into_inner().into_parts();
         (stream, [parts.read_buf, unread].concat().into(), rests)
     }
 
@@ -171,12 +174,12 @@ impl Connection {
             () = activity.quiet_for(self.patience()) => {}
         }
         serving.as_mut().graceful_shutdown();
-        // A client that leaves answers unread does not keep the connection for ever.
+        // A client that does not read its answers must not keep the connection open.
         let _closed = timeout(self.patience(), serving).await;
     }
 }
 
-/// What a future gives without being waited for.
+/// The result of a future if it is ready at its first poll.
 async fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
@@ -185,7 +188,7 @@ async fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// Runs what hyper spawns on the runtime of its connection.
+/// Runs hyper's tasks on the runtime of their connection.
 #[derive(Clone, Copy)]
 struct Local;
 

@@ -1,7 +1,7 @@
 //! The last gate, the third wall of promise 3: the only place where a response is made.
 //!
-//! An answer leaves only if the person it was rendered for is the person whose request it answers. Everything but what is
-//! public by its nature goes out with `no-store`, and under a session with the session's `Subject-Tag`.
+//! An answer leaves only if the person it was rendered for is the person whose request it answers. Every answer that is
+//! not public carries `no-store`, and under a session the session's `Subject-Tag`.
 
 use bytes::Bytes;
 use http_body_util::{
@@ -27,10 +27,10 @@ use crate::{
 const SUBJECT_TAG: HeaderName = HeaderName::from_static("subject-tag");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The body of a response: in one piece, or as it comes.
+/// The body of a response: in one piece, or streamed.
 pub type Body = Either<Full<Bytes>, Channel<Bytes>>;
 
-/// An answer on its way to the gate.
+/// An answer that has not passed the gate yet.
 pub struct Reply {
     status: StatusCode,
     content_type: &'static str,
@@ -41,22 +41,22 @@ pub struct Reply {
 
 enum Content {
     Whole(Bytes),
-    /// Lines that passed the gate one by one.
+    /// Lines that have passed the gate one by one.
     Lines(Channel<Bytes>),
 }
 
 #[derive(Clone, Copy)]
 enum MeantFor {
-    /// The same for everybody, and may be kept for that many seconds.
+    /// The same for everybody; caches may keep it for this many seconds.
     Anyone { seconds: u32 },
-    /// Says nothing about a person.
+    /// Holds no personal data.
     Requester,
-    /// Rendered for this person.
+    /// Rendered for this person alone.
     Person(Subject),
 }
 
 impl Reply {
-    /// What is the same for everybody; a cache may keep it for so many seconds.
+    /// An answer that is the same for everybody; caches may keep it for `seconds`.
     #[must_use]
     pub fn public(content_type: &'static str, body: impl Into<Bytes>, seconds: u32) -> Self {
         Self::new(
@@ -67,7 +67,7 @@ impl Reply {
         )
     }
 
-    /// What was rendered for one person.
+    /// An answer that was rendered for one person.
     #[must_use]
     pub fn personal(status: StatusCode, json: Shown<Vec<u8>>) -> Self {
         let (body, subject) = json.into_parts();
@@ -79,13 +79,13 @@ impl Reply {
         )
     }
 
-    /// One line of an answer that comes in lines, rendered for one person.
+    /// One line of a streamed answer, rendered for one person.
     #[must_use]
     pub fn line(json: Shown<Vec<u8>>) -> Self {
         Self::personal(StatusCode::OK, json)
     }
 
-    /// An answer that comes in lines: what is sent must have passed [`release_line`] before.
+    /// An answer streamed in lines, `ahead_max` of which may wait to be sent. Each must have passed [`release_line`].
     #[must_use]
     pub fn lines(ahead_max: usize) -> (Sender<Bytes>, Self) {
         let (sender, lines) = Channel::new(ahead_max);
@@ -93,8 +93,8 @@ impl Reply {
         (sender, Self::new(StatusCode::OK, "application/x-ndjson", content, MeantFor::Requester))
     }
 
-    /// The answer that hands a new session to whoever proved to be its person; it carries the session's tag, as all
-    /// answers under the session will.
+    /// The answer with a new session's token, to the person who has just proved their identity. It carries the
+    /// session's tag, as all answers under the session do.
     #[must_use]
     pub fn entered(session: &Session, json: String) -> Self {
         let status = StatusCode::CREATED;
@@ -102,7 +102,7 @@ impl Reply {
             .with(SUBJECT_TAG, &session.tag)
     }
 
-    /// The answer to somebody who has to wait, and for how many seconds.
+    /// The answer to a person who has to wait, and ask again after `seconds`.
     #[must_use]
     pub fn waiting(json: String, seconds: u32) -> Self {
         let (status, body) = (StatusCode::ACCEPTED, Content::Whole(json.into()));
@@ -111,13 +111,13 @@ impl Reply {
         reply
     }
 
-    /// Done, and nothing to say.
+    /// 204: done, without content.
     #[must_use]
     pub fn empty() -> Self {
         Self::new(StatusCode::NO_CONTENT, "", Content::Whole(Bytes::new()), MeantFor::Requester)
     }
 
-    /// A problem, in the language of the requester.
+    /// A problem, in the requester's language.
     #[must_use]
     pub fn problem(problem: &Problem, language: Language) -> Self {
         let meant_for = problem.shown_to().map_or(MeantFor::Requester, MeantFor::Person);
@@ -139,7 +139,7 @@ impl Reply {
         reply
     }
 
-    /// With a `Location`.
+    /// Adds a `Location`.
     #[must_use]
     pub fn at(self, location: &str) -> Self {
         self.with(LOCATION, location)
@@ -162,10 +162,10 @@ impl Reply {
     }
 }
 
-/// Lets an answer out, if it is meant for whoever asked; `session` is theirs, if they have one.
+/// Makes the response, if the answer is meant for the requester, whose `session` this is.
 ///
-/// An answer for somebody else is replaced by a plain 500, counted in `sportello_crossover_blocked_total`, and its content is
-/// gone.
+/// An answer for somebody else is dropped, replaced by a 500 without details, and counted in
+/// [`list::CROSSOVER_BLOCKED`].
 #[must_use]
 pub fn release(reply: Reply, session: Option<&Session>) -> Response<Body> {
     let reply = checked(reply, session);
@@ -194,7 +194,7 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Body> {
     response
 }
 
-/// The same answer to a `HEAD`: its length, but not its content.
+/// The same response to a `HEAD`: with its length, without its content.
 #[must_use]
 pub fn without_content(response: Response<Body>) -> Response<Body> {
     let length = response.body().size_hint().exact();
@@ -205,7 +205,7 @@ pub fn without_content(response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// Lets one line of an answer in lines out, under the same condition as [`release`].
+/// One line of a streamed answer, under the same condition as [`release`].
 #[must_use]
 pub fn release_line(reply: Reply, session: &Session) -> Bytes {
     match checked(reply, Some(session)).body {
@@ -219,12 +219,15 @@ pub fn release_line(reply: Reply, session: &Session) -> Bytes {
     }
 }
 
-/// The reply itself if it is meant for whoever asked, else a plain 500: the one comparison that both ways out make.
+/// The reply if it is meant for the requester, else a 500 without details: the comparison that every answer passes.
 fn checked(reply: Reply, session: Option<&Session>) -> Reply {
     match reply.meant_for {
         MeantFor::Person(subject) if session.map(|session| session.subject) != Some(subject) => {
             list::CROSSOVER_BLOCKED.counter(&[]).increment(1);
-            tracing::error!(?session, "an answer for somebody else was stopped at the last gate");
+            tracing::error!(
+                ?session,
+                "the last gate blocked an answer that was rendered for another person"
+            );
             Reply::problem(&Problem::internal(), Language::default())
         }
         _ => reply,
@@ -243,8 +246,8 @@ mod tests {
         identity::Identity,
         session::{
             Whose,
-            registry::{Config, Registry},
             scope::within,
+            sessions::{Config, Sessions},
         },
         vault::HouseKeys,
     };
@@ -257,10 +260,10 @@ mod tests {
         };
         let person = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
         let whose = Whose { subject: person, person };
-        let registry =
-            Registry::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
+        let sessions =
+            Sessions::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
         let lease = Leases::new(1).take().unwrap();
-        registry.open(&identity, whose, lease, Timestamp::UNIX_EPOCH).unwrap().1
+        sessions.open(&identity, whose, lease, Timestamp::UNIX_EPOCH).unwrap().1
     }
 
     async fn rendered_for(session: &Session) -> Reply {
@@ -287,7 +290,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_for_somebody_else_is_stopped_and_its_content_gone() {
+    async fn an_answer_for_somebody_else_is_blocked_and_its_content_dropped() {
         let (mine, yours) = (session(1), session(2));
         for asker in [Some(&*yours), None] {
             let response = release(rendered_for(&mine).await, asker);
@@ -298,11 +301,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_for_somebody_else_is_stopped_like_an_answer() {
+    async fn a_line_for_somebody_else_is_blocked_like_an_answer() {
         let (mine, yours) = (session(1), session(2));
         assert_eq!(release_line(rendered_for(&mine).await, &mine), "5000.00\n");
-        let stopped = release_line(rendered_for(&mine).await, &yours);
-        assert!(!stopped.starts_with(b"5000.00") && stopped.starts_with(b"{"));
+        let blocked = release_line(rendered_for(&mine).await, &yours);
+        assert!(!blocked.starts_with(b"5000.00") && blocked.starts_with(b"{"));
     }
 
     #[test]

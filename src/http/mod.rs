@@ -1,8 +1,9 @@
-//! The public listener: from a connection to a use case and back, over one table of routes and through one last gate.
+//! The public listener: from a connection to a use case and back, through one table of routes and one last gate.
 
 pub mod activity;
-pub mod api;
+mod api;
 pub mod body;
+mod bounds;
 mod connection;
 pub mod guard;
 pub mod listener;

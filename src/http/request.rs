@@ -1,56 +1,72 @@
-//! What a use case is given: its runtime's public side, its request, and its session.
+//! What a handler gets: the public side of its runtime, the head of its request, and the session.
 
-use std::{net::IpAddr, rc::Rc, sync::Arc};
+use std::{cell::RefCell, net::IpAddr, rc::Rc, sync::Arc};
 
+use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use tokio_util::sync::CancellationToken;
 
-use super::{api::status::LastStatus, body, meters::Meters, problem::Language};
+use super::{body, meters::Meters, problem::Language, router::Segments};
 use crate::{
-    gate::pressure::{Pressure, Pulse},
+    gate::{delay::LoopDelay, pressure::Pressure},
     intake::Counter,
     session::Session,
 };
 
-/// One runtime's public side.
+/// The public side of one runtime.
 pub struct Public {
     /// The use cases.
-    pub desk: Rc<Counter>,
-    /// How much is under way on all runtimes.
+    pub counter: Rc<Counter>,
+    /// Requests under way on all runtimes.
     pub pressure: Pressure,
-    /// How far this runtime is behind.
-    pub pulse: Pulse,
+    /// Event-loop delay of this runtime.
+    pub delay: LoopDelay,
     /// Bounds of bodies.
     pub body: body::Config,
-    /// Cancelled when the server is to stop.
+    /// Cancelled when the server stops.
     pub draining: CancellationToken,
-    /// This runtime's meters.
+    /// Meters of this runtime.
     pub meters: Meters,
-    /// What this runtime told last at `/v1/status`.
+    /// The latest answer of this runtime to `GET /v1/status`.
     pub status: LastStatus,
 }
 
-/// What a use case is given of its request.
-pub struct Asked<'r> {
+/// The latest status and its second: within a second it is the same for everybody.
+#[derive(Debug, Default)]
+pub struct LastStatus(RefCell<(i64, Bytes)>);
+
+impl LastStatus {
+    /// The status of this second, rendered if it is not the latest.
+    pub(super) fn of(&self, second: i64, render: impl FnOnce() -> String) -> Bytes {
+        let mut last = self.0.borrow_mut();
+        if last.1.is_empty() || last.0 != second {
+            *last = (second, render().into());
+        }
+        last.1.clone()
+    }
+}
+
+/// The head of a request, for its handler.
+pub struct Head<'r> {
     /// Its header fields.
     pub headers: &'r HeaderMap,
-    /// The segment of the path that varies.
-    pub segment: &'r str,
-    /// From where it comes.
+    /// The named segments of its path.
+    pub segments: Segments<'r>,
+    /// The address that it came from.
     pub from: IpAddr,
-    /// In which language to answer.
+    /// The language of problems in its answer.
     pub language: Language,
 }
 
-/// The session that a request came under.
-pub struct Login<'r> {
-    /// Its token, as it was sent.
+/// The session of a request, and the token that opened it.
+pub struct Authenticated<'r> {
+    /// The token as it was sent.
     pub token: &'r str,
-    /// The session itself.
+    /// The session.
     pub session: &'r Arc<Session>,
 }
 
-/// The value of a header field that must be there once: two would be read differently by whoever stands in between.
+/// The value of a header field that must occur once: a proxy may read another one of two than we do.
 pub(super) fn one<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;

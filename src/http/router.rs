@@ -1,49 +1,60 @@
-//! One table of all routes: what each does, what it is worth under pressure, and who may use it.
+//! One table of all routes: what each does, its priority under load, and who may use it.
+//!
+//! Who may use a route is part of its type: [`Open`] routes are handled without a session, [`Inside`] routes with one.
+//! A route with the wrong access does not compile:
+//!
+//! ```compile_fail,E0308
+//! use sportello::{gate::pressure::Class, http::router::{Inside, Route}};
+//! let _route = Route::open("GET", "/v1/session", Class::Read, Inside::ShowSession);
+//! ```
 
 use hyper::Method;
 
 use crate::gate::pressure::Class;
 
-/// What a route does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Who may enter now.
+/// A route that needs no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// Which audience may enter now, and which campaigns are open.
     Status,
-    /// Which rounds of the waiting room were drawn.
+    /// The drawn rounds of the waiting room.
     Draws,
-    /// The description of this API.
+    /// The `OpenAPI` description.
     Description,
-    /// Log in.
+    /// Enters with an identity token, which the use case verifies.
     Enter,
-    /// Look at the session.
+}
+
+/// A route that needs a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inside {
+    /// Reads the session.
     ShowSession,
-    /// Log out.
+    /// Ends the session.
     Leave,
-    /// Look at the draft.
+    /// Reads the draft.
     ShowDraft,
-    /// Keep a draft.
+    /// Saves a draft.
     SaveDraft,
-    /// What would be decided today.
+    /// Computes the decision of today without storing anything.
     Estimate,
-    /// Hand in an application.
+    /// Submits an application.
     Submit,
-    /// Hand in many applications.
+    /// Submits many applications.
     SubmitBatch,
-    /// Look at an application.
+    /// Reads an application.
     ShowApplication,
-    /// Withdraw an application.
+    /// Withdraws an application.
     Withdraw,
 }
 
-/// Who may use a route.
+/// Who may use a route, and what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Everybody.
-    Public,
-    /// Whoever has an identity token; the use case verifies it.
-    Identity,
-    /// Whoever has an open session.
-    Session,
+    Open(Open),
+    /// Everybody with an open session.
+    Inside(Inside),
 }
 
 /// One line of the table.
@@ -51,95 +62,157 @@ pub enum Access {
 pub struct Route {
     /// Its method.
     pub method: &'static str,
-    /// Its path; the part in braces stands for one segment.
+    /// Its path. A segment in braces is named and matches any segment that is not empty.
     pub path: &'static str,
-    /// What it does.
-    pub action: Action,
-    /// What it is worth under pressure.
+    /// The path up to its first named segment. Compared first, because nearly every other path differs in it.
+    literal: &'static str,
+    /// Its priority under load.
     pub class: Class,
-    /// Who may use it.
+    /// Who may use it, and what it does.
     pub access: Access,
 }
 
-const fn route(
-    method: &'static str,
-    path: &'static str,
-    action: Action,
-    class: Class,
-    access: Access,
-) -> Route {
-    Route { method, path, action, class, access }
+impl Route {
+    /// A route that needs no session.
+    #[must_use]
+    pub const fn open(method: &'static str, path: &'static str, class: Class, open: Open) -> Self {
+        Self { method, path, literal: literal(path), class, access: Access::Open(open) }
+    }
+
+    /// A route that needs a session.
+    #[must_use]
+    pub const fn inside(
+        method: &'static str,
+        path: &'static str,
+        class: Class,
+        inside: Inside,
+    ) -> Self {
+        Self { method, path, literal: literal(path), class, access: Access::Inside(inside) }
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        let Some(rest) = path.strip_prefix(self.literal) else { return false };
+        let mut patterns = self.path[self.literal.len()..].split('/');
+        let mut segments = rest.split('/');
+        loop {
+            match (patterns.next(), segments.next()) {
+                (None, None) => return true,
+                (Some(pattern), Some(segment)) if name_in(pattern).is_none() => {
+                    if pattern != segment {
+                        return false;
+                    }
+                }
+                (Some(_), Some(segment)) if !segment.is_empty() => {}
+                _ => return false,
+            }
+        }
+    }
 }
 
 /// Every route of the public listener.
 pub const ROUTES: &[Route] = &[
-    route("GET", "/v1/status", Action::Status, Class::Read, Access::Public),
-    route("GET", "/v1/draws", Action::Draws, Class::Read, Access::Public),
-    route("GET", "/openapi.json", Action::Description, Class::Read, Access::Public),
-    route("POST", "/v1/sessions", Action::Enter, Class::Enter, Access::Identity),
-    route("GET", "/v1/session", Action::ShowSession, Class::Read, Access::Session),
-    route("DELETE", "/v1/session", Action::Leave, Class::Step, Access::Session),
-    route("GET", "/v1/draft", Action::ShowDraft, Class::Read, Access::Session),
-    route("PUT", "/v1/draft", Action::SaveDraft, Class::Step, Access::Session),
-    route("POST", "/v1/estimates", Action::Estimate, Class::Step, Access::Session),
-    route("POST", "/v1/applications", Action::Submit, Class::Finish, Access::Session),
-    route("POST", "/v1/batches", Action::SubmitBatch, Class::Finish, Access::Session),
-    route(
-        "GET",
-        "/v1/applications/{receipt}",
-        Action::ShowApplication,
-        Class::Read,
-        Access::Session,
-    ),
-    route("DELETE", "/v1/applications/{receipt}", Action::Withdraw, Class::Step, Access::Session),
+    Route::open("GET", "/v1/status", Class::Read, Open::Status),
+    Route::open("GET", "/v1/draws", Class::Read, Open::Draws),
+    Route::open("GET", "/openapi.json", Class::Read, Open::Description),
+    Route::open("POST", "/v1/sessions", Class::Enter, Open::Enter),
+    Route::inside("GET", "/v1/session", Class::Read, Inside::ShowSession),
+    Route::inside("DELETE", "/v1/session", Class::Step, Inside::Leave),
+    Route::inside("GET", "/v1/draft", Class::Read, Inside::ShowDraft),
+    Route::inside("PUT", "/v1/draft", Class::Step, Inside::SaveDraft),
+    Route::inside("POST", "/v1/estimates", Class::Step, Inside::Estimate),
+    Route::inside("POST", "/v1/applications", Class::Finish, Inside::Submit),
+    Route::inside("POST", "/v1/batches", Class::Finish, Inside::SubmitBatch),
+    Route::inside("GET", "/v1/applications/{receipt}", Class::Read, Inside::ShowApplication),
+    Route::inside("DELETE", "/v1/applications/{receipt}", Class::Step, Inside::Withdraw),
 ];
 
-/// What a path leads to.
+/// The named segments of a path that matched a route.
+#[derive(Clone, Copy, Debug)]
+pub struct Segments<'r> {
+    pattern: &'static str,
+    path: &'r str,
+}
+
+impl<'r> Segments<'r> {
+    /// The segment with this name; `None` if the route has none of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&'r str> {
+        let mut pairs = self.pattern.split('/').zip(self.path.split('/'));
+        pairs.find_map(|(pattern, segment)| (name_in(pattern) == Some(name)).then_some(segment))
+    }
+}
+
+/// What a request's method and path lead to.
 pub(super) enum Found<'r> {
-    Route(&'static Route, &'r str),
+    Route(&'static Route, Segments<'r>),
     WrongMethod { allowed: String },
     Nothing,
 }
 
-/// Looks a request up in the table.
+/// Finds the route of a request.
 pub(super) fn find<'r>(method: &Method, path: &'r str) -> Found<'r> {
-    // A HEAD is answered as its GET, without the content.
+    find_in(ROUTES, method, path)
+}
+
+fn find_in<'r>(routes: &'static [Route], method: &Method, path: &'r str) -> Found<'r> {
+    // A HEAD is answered like its GET, without the content.
     let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
-    let mut allowed = Vec::new();
-    for route in ROUTES {
-        if let Some(segment) = segment_of(route.path, path) {
-            if route.method == wanted {
-                return Found::Route(route, segment);
-            }
-            allowed.push(route.method);
-        }
+    let mut matching = routes.iter().filter(|route| route.matches(path));
+    if let Some(route) = matching.clone().find(|route| route.method == wanted) {
+        return Found::Route(route, Segments { pattern: route.path, path });
     }
-    if allowed.is_empty() {
-        return Found::Nothing;
-    }
+    let Some(first) = matching.next() else { return Found::Nothing };
+    let mut allowed = vec![first.method];
+    allowed.extend(matching.map(|route| route.method));
     if allowed.contains(&"GET") {
         allowed.push("HEAD");
     }
     Found::WrongMethod { allowed: allowed.join(", ") }
 }
 
-/// The segment that stands for `{receipt}`, empty if the pattern has none; nothing if the path is another.
-fn segment_of<'r>(pattern: &str, path: &'r str) -> Option<&'r str> {
-    match pattern.split_once('{') {
-        Some((stem, _)) => {
-            path.strip_prefix(stem).filter(|rest| !rest.is_empty() && !rest.contains('/'))
-        }
-        None => (pattern == path).then_some(""),
+/// The part of a pattern before its first brace.
+const fn literal(pattern: &'static str) -> &'static str {
+    let mut at = 0;
+    while at < pattern.len() && pattern.as_bytes()[at] != b'{' {
+        at += 1;
     }
+    pattern.split_at(at).0
+}
+
+/// The name of a segment in braces.
+fn name_in(pattern: &str) -> Option<&str> {
+    pattern.strip_prefix('{')?.strip_suffix('}')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn leads_to(method: &str, path: &str) -> String {
-        match find(&method.parse().unwrap(), path) {
-            Found::Route(route, segment) => format!("{:?} {segment}", route.action),
+    /// Routes with several named segments, one of them with a literal between two.
+    const NESTED: &[Route] = &[
+        Route::inside("GET", "/s/{visit}", Class::Read, Inside::ShowSession),
+        Route::inside("GET", "/s/{visit}/drafts/{scheme}", Class::Read, Inside::ShowDraft),
+        Route::inside(
+            "PUT",
+            "/s/{visit}/drafts/{scheme}/{mandate}",
+            Class::Step,
+            Inside::SaveDraft,
+        ),
+        Route::inside("GET", "/s/{visit}/list/after/{receipt}", Class::Read, Inside::Estimate),
+        Route::inside("GET", "/s/{visit}/list/{receipt}", Class::Read, Inside::ShowApplication),
+    ];
+
+    fn leads_to(routes: &'static [Route], method: &str, path: &str) -> String {
+        match find_in(routes, &method.parse().unwrap(), path) {
+            Found::Route(route, segments) => {
+                let names = ["visit", "scheme", "mandate", "receipt"];
+                let found = names.iter().filter_map(|name| segments.named(name));
+                let found = found.collect::<Vec<_>>().join(" ");
+                match route.access {
+                    Access::Open(open) => format!("{open:?} {found}"),
+                    Access::Inside(inside) => format!("{inside:?} {found}"),
+                }
+            }
             Found::WrongMethod { allowed } => format!("only {allowed}"),
             Found::Nothing => "nothing".to_owned(),
         }
@@ -158,8 +231,28 @@ mod tests {
             ("GET", "/v1/applications/a/b", "nothing"),
             ("GET", "/v1/status/", "nothing"),
             ("GET", "//v1/status", "nothing"),
+            ("GET", "/v1", "nothing"),
+            ("GET", "", "nothing"),
         ] {
-            assert_eq!(leads_to(method, path), expected, "{method} {path}");
+            assert_eq!(leads_to(ROUTES, method, path), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_have_several_named_segments() {
+        for (method, path, expected) in [
+            ("GET", "/s/v", "ShowSession v"),
+            ("GET", "/s/v/drafts/iscro", "ShowDraft v iscro"),
+            ("PUT", "/s/v/drafts/iscro/m", "SaveDraft v iscro m"),
+            ("GET", "/s/v/list/after/r", "Estimate v r"),
+            ("GET", "/s/v/list/after", "ShowApplication v after"),
+            ("PUT", "/s/v/drafts/iscro", "only GET, HEAD"),
+            ("GET", "/s//drafts/iscro", "nothing"),
+            ("GET", "/s/v/drafts/", "nothing"),
+            ("GET", "/s/v/others/iscro", "nothing"),
+            ("GET", "/s/v/list/after/r/more", "nothing"),
+        ] {
+            assert_eq!(leads_to(NESTED, method, path), expected, "{method} {path}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The way of every request from its head to its answer.
+//! Every request from its head to its answer.
 //!
-//! In this order, so that a refusal costs as little as it can: route, drain, pressure, session, rate limit, and only then
-//! the use case, which reads the body.
+//! Checked in this order, so that a refusal is cheap: route, draining, load, session, rate limit. Only then the handler
+//! reads the body.
 
 use std::{net::IpAddr, panic::AssertUnwindSafe, rc::Rc, task::Poll};
 
@@ -9,6 +9,7 @@ use hyper::{
     Request, Response, Version,
     body::Incoming,
     header::{ACCEPT_LANGUAGE, HOST},
+    http::request::Parts,
 };
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
     guard::{self, Body, Reply},
     meters::method_label,
     problem::{Kind, Language, Problem},
-    request::{Asked, Login, Public, bearer, one},
+    request::{Authenticated, Head, Public, bearer, one},
     router::{Access, Found, Route, find},
 };
 use crate::{
@@ -28,7 +29,7 @@ use crate::{
 };
 
 impl Public {
-    /// Answers one request. Never fails: a panic on the way is answered with a 500, and what it held is returned.
+    /// Answers one request. A panic is answered with a 500, and what the request held is released.
     pub async fn answer(
         self: &Rc<Self>,
         request: Request<Incoming>,
@@ -36,32 +37,33 @@ impl Public {
         under_way: UnderWay,
     ) -> Response<Body> {
         let watch = Stopwatch::start();
-        let method = method_label(request.method());
-        let path = request.uri().path().to_owned();
-        let found = find(request.method(), &path);
+        let _working = self.delay.work();
+        let (parts, body) = request.into_parts();
+        let method = method_label(&parts.method);
+        let found = find(&parts.method, parts.uri.path());
         let label = if let Found::Route(route, _) = &found { route.path } else { "unknown" };
-        let pass = std::pin::pin!(self.pass(found, request, from, &under_way));
+        let body = Unread::new(body, &under_way);
+        let pass = std::pin::pin!(self.pass(found, &parts, body, from));
         let response = unwinding(pass).await.unwrap_or_else(|| {
-            tracing::error!(route = label, "a request panicked");
+            tracing::error!(route = label, "a request handler panicked");
             guard::release(Reply::problem(&Problem::internal(), Language::default()), None)
         });
-        self.meters.count(label, method, response.status().as_u16(), watch);
+        self.meters.count(label, method, response.status(), watch);
         if method == "HEAD" { guard::without_content(response) } else { response }
     }
 
     async fn pass(
         self: &Rc<Self>,
         found: Found<'_>,
-        request: Request<Incoming>,
+        parts: &Parts,
+        body: Unread,
         from: IpAddr,
-        under_way: &UnderWay,
     ) -> Response<Body> {
-        let (head, body) = request.into_parts();
-        let body = Unread::new(body, under_way);
-        let accepted = head.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let headers = &parts.headers;
+        let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let language = Language::from_accept_language(accepted);
-        let (route, segment) = match found {
-            Found::Route(route, segment) => (route, segment),
+        let (route, segments) = match found {
+            Found::Route(route, segments) => (route, segments),
             Found::WrongMethod { allowed } => {
                 let problem = Problem::method_not_allowed(allowed);
                 return guard::release(Reply::problem(&problem, language), None);
@@ -71,7 +73,7 @@ impl Public {
             }
         };
         let refuse = |problem: Problem| self.finish(route, Err(problem), language, None);
-        if head.version == Version::HTTP_11 && one(&head.headers, HOST.as_str()).is_none() {
+        if parts.version == Version::HTTP_11 && one(headers, HOST.as_str()).is_none() {
             return refuse(Kind::HostMissing.into());
         }
         if self.draining.is_cancelled() && route.class == Class::Enter {
@@ -81,30 +83,24 @@ impl Public {
             Ok(admitted) => admitted,
             Err(shed) => return refuse(shed.into()),
         };
-        let asked = Asked { headers: &head.headers, segment, from, language };
-        if route.access != Access::Session {
-            let result = api::without_session(self, route.action, &asked);
-            return self.finish(route, result, language, None);
-        }
-        let intake = &self.desk.intake;
-        let token = bearer(&head.headers).unwrap_or_default();
+        let head = Head { headers, segments, from, language };
+        let inside = match route.access {
+            Access::Open(open) => {
+                return self.finish(route, api::open(self, open, &head), language, None);
+            }
+            Access::Inside(inside) => inside,
+        };
+        let intake = &self.counter.intake;
+        let token = bearer(headers).unwrap_or_default();
         let Some(session) = intake.recognise(token) else {
             return refuse(Kind::Unauthenticated.into());
         };
         if let Err(too_often) = intake.limit(&session) {
             return self.finish(route, Err(too_often.into()), language, Some(&session));
         }
-        let action = route.action;
+        let authenticated = Authenticated { token, session: &session };
         let result = scope::within(&session, async |scope| {
-            api::within_session(
-                self,
-                action,
-                scope,
-                &asked,
-                Login { token, session: &session },
-                body,
-            )
-            .await
+            api::inside(self, inside, scope, &head, authenticated, body).await
         })
         .await;
         self.finish(route, result, language, Some(&session))
@@ -125,7 +121,7 @@ impl Public {
     }
 }
 
-/// Runs a future to its end, or to nothing if it panics. Its owner drops what it held.
+/// Runs a future to its end; `None` if it panics. The caller then drops what the future held.
 async fn unwinding<T>(mut work: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
     std::future::poll_fn(move |context| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {

@@ -1,4 +1,4 @@
-//! TLS: the server's certificate, and for the demo one that it makes for itself.
+//! TLS: the server's certificate, and for the demo a self-signed one.
 
 use std::{
     fs, io,
@@ -15,7 +15,7 @@ use rustls::{
 
 use crate::private_files::write_private;
 
-/// Where the certificate comes from.
+/// Files of the certificate and its key.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The certificate chain, PEM.
@@ -24,26 +24,26 @@ pub struct Config {
     pub key: PathBuf,
 }
 
-/// Why TLS cannot be served. The operator mends the files and starts again.
+/// Why TLS cannot be configured: the operator has to repair the files.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsFault {
-    /// A file cannot be read or made.
+    /// A file cannot be read or written.
     #[error("{path}: {source}")]
     File {
         /// Which file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file does not hold what it should.
-    #[error("{path} does not hold {wanted} in PEM form")]
+    /// A file does not contain what it should.
+    #[error("{path} does not contain {wanted} in PEM format")]
     Pem {
         /// Which file.
         path: PathBuf,
-        /// What was looked for.
+        /// What it should contain.
         wanted: &'static str,
     },
-    /// Certificate and key do not go together, or are of a kind that is not supported.
+    /// Certificate and key do not match, or are of a kind that is not supported.
     #[error("certificate and key cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
     /// The demo certificate cannot be made.
@@ -51,7 +51,8 @@ pub enum TlsFault {
     Make(#[from] rcgen::Error),
 }
 
-/// The demo's own certificate below `data`, made at the first start for this machine's loopback names and `address`.
+/// The demo's self-signed certificate in the directory `data`, made at the first start for the loopback names and
+/// `address`.
 ///
 /// # Errors
 /// [`TlsFault`].
@@ -67,7 +68,7 @@ pub fn demo(data: &Path, address: IpAddr) -> Result<Config, TlsFault> {
             (&config.key, made.signing_key.serialize_pem()),
             (&config.certificate, made.cert.pem()),
         ] {
-            // A start that was cut short may have left one of the two.
+            // An interrupted start may have left one of the two.
             if path.exists() {
                 fs::remove_file(path).map_err(|source| file_fault(path, source))?;
             }
@@ -78,7 +79,7 @@ pub fn demo(data: &Path, address: IpAddr) -> Result<Config, TlsFault> {
 }
 
 impl Config {
-    /// The TLS side of the listener: HTTP/2 before HTTP/1.1, sessions resumed by tickets.
+    /// The listener's TLS configuration: HTTP/2 preferred over HTTP/1.1, session resumption by tickets.
     ///
     /// # Errors
     /// [`TlsFault`].
@@ -92,7 +93,7 @@ impl Config {
         let key = PrivateKeyDer::from_pem_file(&self.key)
             .map_err(|fault| pem_fault(&self.key, fault, "a private key"))?;
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
-        // SHA-384, which has no instruction of its own, would be a fifth of a handshake.
+        // SHA-256 first: SHA-384 has no CPU instruction and would take a fifth of a handshake.
         provider.cipher_suites.sort_by_key(|suite| suite.suite() != TLS13_AES_128_GCM_SHA256);
         let mut server = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()?
@@ -101,7 +102,7 @@ impl Config {
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         server.ignore_client_order = true;
         server.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
-        // A ticket is for one connection, which brings the next one.
+        // One is enough: a ticket is used for one connection, which issues the next one.
         server.send_tls13_tickets = 1;
         Ok(Arc::new(server))
     }

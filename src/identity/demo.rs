@@ -1,5 +1,5 @@
-//! The demo's own identity provider: a key that `serve --demo` makes and `mint` signs with. No real person's token passes
-//! here, and a server without `--demo` never trusts it.
+//! The demo's identity provider: `serve --demo` makes a key, and `mint` signs with it. A server without `--demo` never
+//! trusts it.
 
 use std::{fs, io, path::Path};
 
@@ -16,9 +16,9 @@ use crate::{civic::FiscalCode, private_files::write_private};
 
 const ISSUER: &str = "urn:sportello:demo";
 const AUDIENCE: &str = "sportello";
-/// A demo token is good for a day, by the world's time.
+/// Validity of a demo token, in real time.
 const VALID_SECONDS: i64 = 24 * 60 * 60;
-/// The key's file below the data directory.
+/// File name of the key in the data directory.
 const KEY_FILE: &str = "demo-identity.key";
 
 /// Signs demo identities.
@@ -28,10 +28,10 @@ pub struct Minter {
 }
 
 impl Minter {
-    /// The key in `data`.
+    /// Loads the key from the data directory `data`.
     ///
     /// # Errors
-    /// What the system says, in particular `NotFound` before the first `serve --demo`.
+    /// The system's error; `NotFound` before the first `serve --demo`.
     pub fn load(data: &Path) -> io::Result<Self> {
         let text = fs::read_to_string(data.join(KEY_FILE))?;
         let unreadable = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
@@ -41,10 +41,10 @@ impl Minter {
         Ok(Self { pair, signing: EncodingKey::from_ed_der(&der) })
     }
 
-    /// The key in `data`, made if there is none yet.
+    /// Loads the key from the data directory `data`; makes one if there is none.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn load_or_create(data: &Path) -> io::Result<Self> {
         let path = data.join(KEY_FILE);
         if !path.exists() {
@@ -55,10 +55,10 @@ impl Minter {
         Self::load(data)
     }
 
-    /// A token for a person, or for somebody at an intermediary's office, issued at `real_now`.
+    /// A token for a citizen, or for a person at an intermediary's `office`, issued at `real_now`.
     ///
     /// # Panics
-    /// If a token of a few strings cannot be signed, which would be a bug of ours.
+    /// If the token cannot be signed, which would be a bug of ours.
     #[must_use]
     pub fn mint(
         &self,
@@ -81,7 +81,7 @@ impl Minter {
             .expect("a token of a few strings can be signed")
     }
 
-    /// Verifies what this key signs.
+    /// A verifier that trusts this key.
     #[must_use]
     pub fn verifier(&self) -> Verifier {
         Verifier::trusting(ISSUER, AUDIENCE, self.pair.public_key().as_ref())

@@ -1,4 +1,4 @@
-//! Who somebody is: a verified identity, from a token that a trusted issuer signed.
+//! Verified identities: who a person is, as proved by a token that a trusted issuer signed.
 
 pub mod demo;
 pub mod token;
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::civic::FiscalCode;
 
-/// Who comes to the counter.
+/// The two groups of people that the counter serves, each in its own time slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Audience {
     /// People who apply for themselves.
@@ -30,19 +30,19 @@ impl Audience {
     }
 }
 
-/// How sure the issuer is of the person, after the SPID levels.
+/// Assurance level of an identity, as SPID defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Assurance {
     /// A password.
     Level1,
-    /// A password and a second factor. The least that is accepted here.
+    /// A password and a second factor: the lowest level accepted here.
     Level2,
     /// A second factor held in hardware.
     Level3,
 }
 
 impl Assurance {
-    /// The least level that may enter.
+    /// The lowest level that may enter.
     pub const REQUIRED: Self = Self::Level2;
 
     /// Reads an `acr` claim such as `https://www.spid.gov.it/SpidL2`, or its last part alone.
@@ -70,16 +70,16 @@ impl Assurance {
 /// A verified identity.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// Who it is.
+    /// The person's fiscal code.
     pub fiscal_code: FiscalCode,
     /// The office of an intermediary that they work for; none for a citizen.
     pub office: Option<String>,
-    /// From when on it has to be proved anew, by the world's time.
+    /// The instant from which it must be proved again, in real time.
     pub valid_until: Timestamp,
 }
 
 impl Identity {
-    /// As whom they come.
+    /// Whether the person acts for themselves or for an office.
     #[must_use]
     pub fn audience(&self) -> Audience {
         match self.office {

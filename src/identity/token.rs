@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{Assurance, Identity};
 use crate::civic::FiscalCode;
 
-/// Clocks of two houses may differ by this much.
+/// Clock skew allowed between the issuer and this server.
 const LEEWAY_SECONDS: i64 = 60;
-/// A token longer than this is refused unread.
+/// A longer token is refused without being parsed, bytes.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
-/// The claims that matter here; others may be there.
+/// The claims that are checked; a token may hold others.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Claims {
     pub(super) iss: String,
@@ -24,21 +24,21 @@ pub(super) struct Claims {
     pub(super) acr: String,
     #[serde(rename = "https://attributes.eid.gov.it/fiscal_number")]
     pub(super) fiscal_number: String,
-    /// The intermediary's office; a citizen's token has none.
+    /// The office of an intermediary; absent for a citizen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) office: Option<String>,
 }
 
-/// Why a token does not let anybody in.
+/// Why an identity token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
-    /// It is no token, or not from whom we trust, or not for us.
+    /// It is malformed, or not signed by the trusted issuer, or meant for another audience.
     #[error("the identity token is not valid")]
     Untrusted,
-    /// It was valid once, or is not yet.
+    /// It has expired, or is not valid yet.
     #[error("the identity token has expired or is not valid yet")]
     Expired,
-    /// The person is not identified surely enough.
+    /// Its assurance level is below [`Assurance::REQUIRED`].
     #[error("the identity token's assurance level is too low")]
     AssuranceTooLow,
 }
@@ -56,10 +56,10 @@ impl Verifier {
         Self::with_key(issuer, audience, DecodingKey::from_ed_der(public_key))
     }
 
-    /// The same with the key in PEM form.
+    /// The same with the key in PEM format.
     ///
     /// # Errors
-    /// What the key is not.
+    /// The key is not an Ed25519 public key in PEM format.
     pub fn from_pem(
         issuer: &str,
         audience: &str,
@@ -69,7 +69,8 @@ impl Verifier {
     }
 
     fn with_key(issuer: &str, audience: &str, key: DecodingKey) -> Self {
-        // The algorithm is pinned here, so a token cannot choose its own. Times are checked below, by the clock passed in.
+        // The algorithm is pinned, so that a token cannot choose its own. Times are checked in `verify`, against
+        // `real_now`.
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[audience]);
@@ -78,7 +79,7 @@ impl Verifier {
         Self { key, validation }
     }
 
-    /// The identity that a token proves at `real_now`, the world's time.
+    /// The identity that a token proves at `real_now`.
     ///
     /// # Errors
     /// [`TokenFault`]; the person has to log in again with their identity provider.

@@ -9,7 +9,7 @@ use crate::{
     gate::{
         limits::TooOften,
         schedule::Window,
-        waiting::{Asking, Place},
+        waiting::{Asking, Waiting},
     },
     identity::{Audience, Identity, token::TokenFault},
     session::{Session, Whose},
@@ -20,7 +20,7 @@ pub enum Entered {
     /// They are inside, with this token and session.
     In(String, Arc<Session>),
     /// The counter is full: they wait.
-    Waiting(Place),
+    Waiting(Waiting),
 }
 
 /// Why a person may not enter now.
@@ -32,6 +32,8 @@ pub enum EnterFault {
     WindowClosed {
         /// When it opens next.
         opens_at: Timestamp,
+        /// When they asked.
+        now: Timestamp,
     },
     /// They asked too often.
     TooOften(TooOften),
@@ -89,7 +91,7 @@ impl Intake {
     fn in_slice(&self, audience: Audience, now: Timestamp) -> Result<(), EnterFault> {
         match self.schedule.window(audience, now) {
             Window::Open { .. } => Ok(()),
-            Window::Closed { opens_at } => Err(EnterFault::WindowClosed { opens_at }),
+            Window::Closed { opens_at } => Err(EnterFault::WindowClosed { opens_at, now }),
         }
     }
 

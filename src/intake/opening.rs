@@ -24,7 +24,7 @@ use crate::{
     },
     registry::Registry,
     schemes::{CampaignWindow, Rules},
-    session::registry::{self as sessions, Registry as Sessions},
+    session::sessions::{self, Sessions},
     urn::Urn,
     vault::{HouseKeys, fill_random},
 };

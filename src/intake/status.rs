@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::opening::Intake;
 use crate::{
     civic::local_time,
-    gate::{lottery::Commitment, schedule::Window, waiting::Round},
+    gate::{lottery::Commitment, schedule::Window, waiting::DrawnRound},
     identity::Audience,
     ledger::{Health, change::Tally},
     schemes::CampaignWindow,
@@ -100,7 +100,7 @@ impl Intake {
 
     /// The latest rounds of the waiting room that were drawn.
     #[must_use]
-    pub fn draws(&self) -> Vec<Round> {
+    pub fn draws(&self) -> Vec<DrawnRound> {
         self.waiting.drawn()
     }
 

@@ -22,6 +22,16 @@ pub enum State {
 }
 
 impl State {
+    /// Its name in answers and exports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting | Self::Drawn => "received",
+            Self::Decided(_) => "decided",
+            Self::Withdrawn(_) | Self::Erased { .. } => "withdrawn",
+        }
+    }
+
     /// Whether it keeps its person from applying again.
     #[must_use]
     pub fn stands(self) -> bool {

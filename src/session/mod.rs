@@ -1,7 +1,7 @@
 //! Sessions: from a verified identity to a brand on every value that belongs to a person.
 
-pub mod registry;
 pub mod scope;
+pub mod sessions;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -15,62 +15,63 @@ use crate::{
     vault::Subject,
 };
 
-/// How long a session's looking at the same thing is noted once.
-pub const TOLD_AGAIN: SignedDuration = SignedDuration::from_secs(60);
+/// A session that reads the same object again within this time makes no second audit event.
+const REPEAT_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
-/// Whose a session is.
+/// The two people that a session belongs to; for a citizen they are the same.
 #[derive(Clone, Copy, Debug)]
 pub struct Whose {
-    /// Whose data it may see: the person's own, or for an intermediary what its office handed in.
+    /// Whose data it may see: the person's own, or for an intermediary what its office submitted.
     pub subject: Subject,
-    /// Who sits before it: limits count people.
+    /// Who is logged in: rate limits count people.
     pub person: Subject,
 }
 
-/// One open session. Its token is not kept, only the token's hash, in the registry.
+/// One open session. It does not hold its token: [`Sessions`](sessions::Sessions) keeps the token's hash.
 pub struct Session {
-    /// Whose data it may see: the person's own, or for an intermediary what its office handed in.
+    /// Whose data it may see: the person's own, or for an intermediary what its office submitted.
     pub subject: Subject,
-    /// Who sits before it.
+    /// Who is logged in.
     pub person: Subject,
-    /// The same as a fiscal code, for what the person hands in.
+    /// The fiscal code of `person`.
     pub fiscal_code: FiscalCode,
     /// The office they act for, if they are an intermediary.
     pub office: Option<String>,
-    /// As whom they came.
+    /// Whether they act for themselves or for an office.
     pub audience: Audience,
-    /// Goes out with every answer, so that a client can check that the answer is meant for it.
+    /// Sent with every answer as `Subject-Tag`, so that a client can check that the answer is meant for it.
     pub tag: String,
     /// The first instant at which it is over.
     pub expires_at: Timestamp,
-    /// Reserves the finish; nothing after it was used.
+    /// Reserves a place in the commit queue; `None` once it is used.
     lease: Mutex<Option<Lease>>,
-    /// What the audit trail was told last.
-    told: Mutex<Option<(Action, Object, Timestamp)>>,
+    /// The latest audit event of this session.
+    noted: Mutex<Option<(Action, Object, Timestamp)>>,
 }
 
 impl Session {
-    /// Who sits before it, for the audit trail.
+    /// Who is logged in, for the audit trail.
     #[must_use]
     pub fn who(&self) -> Who<'_> {
         Who { fiscal_code: self.fiscal_code, office: self.office.as_deref() }
     }
 
-    /// Whether the audit trail has to be told: asking for the same again within [`TOLD_AGAIN`] is the same looking.
+    /// Whether this action needs an audit event: not if the session's latest event is the same and less than a minute
+    /// old.
     pub fn is_news(&self, action: Action, object: Object, now: Timestamp) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = told.is_some_and(|(before, about, at)| {
-            (before, about) == (action, object) && now.duration_since(at) < TOLD_AGAIN
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = noted.is_some_and(|(before, about, at)| {
+            (before, about) == (action, object) && now.duration_since(at) < REPEAT_WITHIN
         });
         if !known {
-            *told = Some((action, object, now));
+            *noted = Some((action, object, now));
         }
         !known
     }
 
-    /// Takes the session's lease, or a fresh one if an earlier finish used it up, for another try to finish.
+    /// Takes the session's lease for an attempt to submit, or a free lease if the session has used its own.
     ///
-    /// Nothing when both are out: the person has to enter again.
+    /// `None` if no lease is free either: the person has to enter again.
     #[must_use]
     pub fn finishing(&self, leases: &Leases) -> Option<Finishing<'_>> {
         let lease = self.take_lease().or_else(|| leases.take())?;
@@ -82,15 +83,15 @@ impl Session {
     }
 }
 
-/// A try to finish. However it ends, by an answer, a time-out, a lost connection or a panic, the session keeps its lease for
-/// the next try; only [`done`](Self::done) gives it up.
+/// An attempt to submit. Dropping it gives the lease back to the session for the next attempt, also after a time-out, a
+/// lost connection or a panic; only [`done`](Self::done) gives it up.
 pub struct Finishing<'a> {
     session: &'a Session,
     lease: Option<Lease>,
 }
 
 impl Finishing<'_> {
-    /// The person has finished: the lease goes to whoever waits.
+    /// The submission is durable: returns the lease, so that the next person can enter.
     pub fn done(mut self) {
         drop(self.lease.take());
     }

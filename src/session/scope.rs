@@ -1,7 +1,7 @@
-//! The first wall of promise 3: a value that belongs to a person carries the brand of the session it was loaded in.
+//! The first wall of promise 3, types: a value that belongs to a person is branded with the session it was loaded in.
 //!
-//! [`within`] opens a scope with a lifetime of its own, invariant and never the same twice, so the compiler tells two sessions
-//! apart: what was loaded in one cannot be shown in the other.
+//! [`within`] opens a scope with an invariant lifetime of its own, so that two sessions have two types: what was loaded
+//! in one cannot be shown in the other.
 //!
 //! ```compile_fail
 //! # use sportello::session::{Session, scope::within};
@@ -22,57 +22,57 @@ use std::marker::PhantomData;
 use super::Session;
 use crate::{civic::FiscalCode, identity::Audience, vault::Subject};
 
-/// The brand: invariant in `'s`, so that no brand can be stretched or shrunk into another.
+/// The brand: invariant in `'s`, so that the compiler converts no brand into another.
 type Brand<'s> = PhantomData<fn(&'s ()) -> &'s ()>;
 
-/// A session at work on one request.
+/// One request's access to its session.
 #[derive(Clone, Copy)]
 pub struct Scope<'s> {
     session: &'s Session,
     brand: Brand<'s>,
 }
 
-/// A value that belongs to a person, branded with the session it may be shown in.
+/// A value that belongs to a person, branded with the one session that may show it.
 pub struct Personal<'s, T> {
     value: T,
     subject: Subject,
     brand: Brand<'s>,
 }
 
-/// A value on its way to the last gate, with the person it was loaded for. Only [`Scope::show`] makes one.
+/// A value for the last gate, with the person it was loaded for. Only [`Scope::show`] makes one.
 pub struct Shown<T> {
     body: T,
     subject: Subject,
 }
 
 impl<T> Shown<T> {
-    /// The value, and for whom it was loaded.
+    /// The value, and the person it was loaded for.
     #[must_use]
     pub fn into_parts(self) -> (T, Subject) {
         (self.body, self.subject)
     }
 }
 
-/// Works on one request of a session. What the work returns carries no brand, so nothing personal leaves but through
-/// [`Scope::show`].
+/// Runs the work of one request in a scope of its session. What the work returns cannot carry the brand, so a personal
+/// value leaves only through [`Scope::show`].
 pub async fn within<R>(session: &Session, work: impl for<'s> AsyncFnOnce(Scope<'s>) -> R) -> R {
     work(Scope { session, brand: PhantomData }).await
 }
 
 impl<'s> Scope<'s> {
-    /// Whose session it is.
+    /// Whose data the session may see.
     #[must_use]
     pub fn subject(&self) -> Subject {
         self.session.subject
     }
 
-    /// The person's fiscal code.
+    /// The fiscal code of the person who is logged in.
     #[must_use]
     pub fn fiscal_code(&self) -> FiscalCode {
         self.session.fiscal_code
     }
 
-    /// As whom they came.
+    /// Whether they act for themselves or for an office.
     #[must_use]
     pub fn audience(&self) -> Audience {
         self.session.audience
@@ -84,13 +84,14 @@ impl<'s> Scope<'s> {
         self.session
     }
 
-    /// Brands a value that was loaded for `subject`. Say truthfully for whom it was loaded: the last gate compares.
+    /// Brands a value that was loaded for `subject`, by the record itself and not by the request: the last gate
+    /// compares it with the session's subject.
     #[must_use]
     pub fn personal<T>(&self, subject: Subject, value: T) -> Personal<'s, T> {
         Personal { value, subject, brand: PhantomData }
     }
 
-    /// Takes a value of this very session out, for the last gate.
+    /// Unwraps a value of this session for the last gate.
     #[must_use]
     pub fn show<T>(&self, personal: Personal<'s, T>) -> Shown<T> {
         Shown { body: personal.value, subject: personal.subject }
@@ -98,7 +99,7 @@ impl<'s> Scope<'s> {
 }
 
 impl<'s, T> Personal<'s, T> {
-    /// The value changed by a function, under the same brand.
+    /// Changes the value, under the same brand.
     #[must_use]
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Personal<'s, U> {
         Personal { value: change(self.value), subject: self.subject, brand: self.brand }

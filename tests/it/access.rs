@@ -16,6 +16,9 @@ async fn each_audience_has_its_slice_of_the_day() {
         (StatusCode::FORBIDDEN, "window-closed")
     );
     assert_eq!(refused.json()["opensAt"], "2024-09-17T08:00:00+02:00");
+    // 14 hours and a half from the start of the clock, less a minute for the test, and up to ten minutes more.
+    let retry_after: u32 = refused.header("retry-after").parse().unwrap();
+    assert!((52_140..=52_800).contains(&retry_after), "{retry_after}");
     let status = evening.ask("GET", "/v1/status", "", "").await;
     assert_eq!(status.header("cache-control"), "public, max-age=1");
     let told = status.json();

@@ -9,6 +9,7 @@ mod batches;
 mod commands;
 mod crash;
 mod harness;
+mod idle;
 mod keeping;
 mod keys;
 mod life;

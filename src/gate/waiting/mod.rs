@@ -1,17 +1,17 @@
-//! The waiting room: whoever finds the counter full waits here, and lots decide who goes in next.
+//! The waiting room: when the counter is full people wait here, and a draw decides who enters next.
 //!
-//! People wait in *rounds*. Whoever comes while a round is being called is in the next one, the first to come and the last
-//! alike. A round is drawn when the one before has been called to its end, and from then on calls its people by their
-//! [numbers](super::lottery), the lowest first, as places inside become free. So asking early, often or from several devices
-//! changes nothing within a round, and nobody waits longer than the rest of one round and the whole of their own.
+//! People wait in *rounds*. All who come while a round is being called join the next one. A round is drawn when
+//! everybody in the one before has been called; then its people are called by their [numbers](super::lottery), the
+//! lowest first, as leases become free. So asking early, often or from several devices changes nothing within a round,
+//! and nobody waits longer than the rest of one round and the whole of their own.
 //!
-//! A place belongs to a person, not to a connection or device: whoever asks again with the same identity finds it. It is given
-//! up by whoever stays away longer than they were told to and [`Config::absent_seconds`]. A restart empties the room: who asks
-//! again is in the first round of the new one.
+//! A seat belongs to a person, not to a connection or device: it is found again by the same identity. A person who does
+//! not ask again in time, and [`Config::absent_seconds`] later still has not, gives it up. A restart empties the room:
+//! people who ask again join its first round.
 
 mod pace;
-mod rounds;
 mod seats;
+mod turns;
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -20,62 +20,44 @@ use std::sync::{
 
 use jiff::Timestamp;
 
-pub use self::rounds::Round;
 use self::{
     pace::Pace,
-    rounds::Rounds,
-    seats::{Seats, Stage},
+    seats::{Seats, Stage, seconds},
+    turns::Turns,
 };
-use super::lottery::{Commitment, Number, Seed};
-use crate::{
-    civic::FiscalCode,
-    identity::Audience,
-    vault::{HouseKeys, Subject},
+pub use self::{
+    seats::Asking,
+    turns::{DRAWN_ROUNDS_MAX, DrawnRound},
 };
+use super::lottery::{Commitment, Number, Rounds, Seed};
+use crate::{identity::Audience, vault::Subject};
 
-/// Rounds whose seeds are told, the latest ones.
-pub const ROUNDS_TOLD_MAX: usize = 64;
-/// Nobody is told to stay away longer, unless there are more people than may ask in that time.
+/// Longest time until a person asks again, unless more people wait than may ask in that time.
 const POLL_SECONDS_MAX: u32 = 60;
-/// People ask this often in the time that they are expected to wait.
+/// How many times a person asks during the expected wait.
 const POLLS_IN_WAIT: u32 = 4;
-/// Parts of the room that are looked through for absent people, one each time.
+/// [`Room::tidy`] searches this part of the room for absent people at each call: an eighth.
 const TIDY_PARTS: u32 = 8;
 
 /// The bounds of the waiting room.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// People who wait at a time; further ones are told to come back.
+    /// People who wait at a time; further ones are refused.
     pub people_max: usize,
-    /// A round gathers people at least this long before it is drawn, seconds: else a rush would be many small rounds,
-    /// called in the order of arrival.
+    /// Shortest time for which a round gathers people, seconds: otherwise a rush would make many small rounds, called
+    /// in the order of arrival.
     pub gather_seconds: u32,
-    /// Whoever is overdue by so many seconds has given up their place.
+    /// A person who is overdue by this many seconds loses their seat.
     pub absent_seconds: u32,
-    /// Nobody is asked to come back sooner, seconds.
+    /// Shortest time until a person asks again, seconds.
     pub poll_seconds_min: u32,
-    /// All who wait are told to come back at such times that at most so many ask in a second.
+    /// Requests a second of all people who wait; the time until each asks again follows from it.
     pub polls_per_second_max: u32,
 }
 
-/// Somebody who asks to be let in, with a verified identity.
-#[derive(Clone, Copy, Debug)]
-pub struct Asking<'a> {
-    /// Who it is.
-    pub person: Subject,
-    /// The same as a fiscal code, from which their number is made.
-    pub fiscal_code: FiscalCode,
-    /// As whom they come.
-    pub audience: Audience,
-    /// The identity token that was verified.
-    pub token: &'a str,
-    /// Until when it is valid.
-    pub valid_until: Timestamp,
-}
-
-/// What somebody who waits is told.
+/// What a person who waits may know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Waiting {
     /// The round they are in.
     pub round: u64,
     /// Its commitment.
@@ -84,43 +66,47 @@ pub struct Place {
     pub drawn: Option<(Seed, Number)>,
     /// When to ask again, seconds from now.
     pub poll_seconds: u32,
-    /// About how long it takes until they go in, seconds; none while nobody goes in.
+    /// Estimate until they enter, seconds; `None` while nearly nobody enters.
     pub estimate_seconds: Option<u32>,
 }
 
-/// The waiting room, one for the whole counter.
+/// The waiting room, one for all runtimes.
 pub struct Room {
     config: Config,
-    keys: Arc<HouseKeys>,
-    /// People in the room: entering asks this before anything else.
+    /// How many people are in the room: lets a request skip the lock while nobody waits.
     people: AtomicUsize,
-    /// People who went in since the pace was measured.
+    /// How many people entered since the rate was measured.
     entered: AtomicU32,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     seats: Seats,
-    rounds: Rounds,
+    turns: Turns,
     pace: Pace,
-    /// The seat at which [`Room::tidy`] goes on.
+    /// The seat at which [`Room::tidy`] continues.
     tidied: u32,
 }
 
 impl Room {
-    /// An empty room, with its first round ready; rounds are named after the world's time, `real_now`, for a demo's time comes
-    /// again.
+    /// An empty room, with its first round ready. That round is named after `real_now`: a demo's `now` repeats at each
+    /// start.
     #[must_use]
-    pub fn new(config: Config, keys: Arc<HouseKeys>, now: Timestamp, real_now: Timestamp) -> Self {
+    pub fn new(
+        config: Config,
+        rounds: Arc<impl Rounds + 'static>,
+        now: Timestamp,
+        real_now: Timestamp,
+    ) -> Self {
+        let waits = (config.gather_seconds, config.absent_seconds);
         let inner = Inner {
             seats: Seats::new(config.people_max),
-            rounds: Rounds::new(&keys, real_now),
+            turns: Turns::new(rounds, waits, real_now),
             pace: Pace::from(seconds(now)),
             tidied: 0,
         };
         Self {
             config,
-            keys,
             people: AtomicUsize::new(0),
             entered: AtomicU32::new(0),
             inner: Mutex::new(inner),
@@ -133,10 +119,11 @@ impl Room {
         self.people.load(Ordering::Acquire) == 0
     }
 
-    /// The place of whoever shows a token that was verified before and is still valid, as long as it is not their turn: most
-    /// who ask are those, and verifying a signature costs more than all the rest. `free` is how many may still go in.
+    /// The answer to a person who waits and is not called yet, if their token was verified before and is still valid.
+    /// Most requests are of this kind, and verifying a signature costs more than all the rest. `free` is how many
+    /// people can enter now.
     #[must_use]
-    pub fn known(&self, token: &str, free: usize, now: Timestamp) -> Option<(Audience, Place)> {
+    pub fn known(&self, token: &str, free: usize, now: Timestamp) -> Option<(Audience, Waiting)> {
         if self.is_empty() {
             return None;
         }
@@ -144,12 +131,12 @@ impl Room {
             let index = inner.seats.of_token(token)?;
             let seat = inner.seats.get(index);
             let (audience, called) = (seat.audience, seat.is_called());
-            let calm = !called && seconds(now) < seat.valid_until;
-            calm.then(|| (audience, inner.place(index, &self.config, seconds(now))))
+            let waits = !called && seconds(now) < seat.valid_until;
+            waits.then(|| (audience, inner.answer(index, &self.config, seconds(now))))
         })
     }
 
-    /// Whether whoever shows this token, verified before, was called.
+    /// Whether the person of this token, if it was verified before, was called.
     #[must_use]
     pub fn has_called(&self, token: &str) -> bool {
         if self.is_empty() {
@@ -160,7 +147,7 @@ impl Room {
         seats.of_token(token).is_some_and(called)
     }
 
-    /// Whether it is a person's turn, when `free` may go in: they were called, or nobody waits.
+    /// Whether a person may enter: they were called, or nobody waits. `free` is how many people can enter now.
     #[must_use]
     pub fn turn_of(
         &self,
@@ -179,26 +166,26 @@ impl Room {
         })
     }
 
-    /// The place of somebody who has to wait, the one that they have or a new one; none when the room is full, too.
+    /// The answer to a person who has to wait, on the seat that they have or a new one; `None` if all seats are taken.
     #[must_use]
-    pub fn wait(&self, asking: &Asking<'_>, now: Timestamp) -> Option<Place> {
+    pub fn wait(&self, asking: &Asking<'_>, now: Timestamp) -> Option<Waiting> {
         let (now_s, valid_until) = (seconds(now), seconds(asking.valid_until));
         self.with(None, now, |inner| {
             let known = inner.seats.of_person(asking.person, asking.audience);
             let index = if let Some(index) = known {
-                inner.seats.show_token(index, asking.token, valid_until);
+                inner.seats.set_token(index, asking.token, valid_until);
                 index
             } else {
-                let number = inner.rounds.gathering.seed.number(&asking.fiscal_code);
+                let number = inner.turns.gathering.seed.number(&asking.fiscal_code);
                 let index = inner.seats.take(asking, number, valid_until, now_s)?;
-                inner.rounds.joined(now_s);
+                inner.turns.joined(now_s);
                 index
             };
-            Some(inner.place(index, &self.config, now_s))
+            Some(inner.answer(index, &self.config, now_s))
         })
     }
 
-    /// Somebody went in: their place is free, should they have had one.
+    /// Notes that a person entered, and frees their seat if they had one.
     pub fn entered(&self, person: Subject, audience: Audience) {
         self.entered.fetch_add(1, Ordering::Relaxed);
         if self.is_empty() {
@@ -211,13 +198,13 @@ impl Room {
         self.people.store(inner.seats.people(), Ordering::Release);
     }
 
-    /// Looks for people who stay away, measures the pace, and calls and draws what is due; returns the rounds that were drawn
-    /// since it was called before. Call it every second or two.
-    pub fn tidy(&self, free: usize, now: Timestamp) -> Vec<Round> {
+    /// Removes absent people, measures the rate, and calls and draws what is due; returns the rounds that were drawn
+    /// since the last call. Call it every second or two.
+    pub fn tidy(&self, free: usize, now: Timestamp) -> Vec<DrawnRound> {
         let now_s = seconds(now);
         let gone_before = now_s.saturating_sub(self.config.absent_seconds);
         self.with(Some(free), now, |inner| {
-            let (waits, called) = (inner.seats.people() > 0, inner.rounds.called() > 0);
+            let (waits, called) = (inner.seats.people() > 0, inner.turns.called() > 0);
             inner.pace.measure(now_s, &self.entered, waits, called);
             let from = if inner.tidied < inner.seats.len() { inner.tidied } else { 0 };
             inner.tidied = inner.seats.len().min(from + inner.seats.len() / TIDY_PARTS + 1);
@@ -227,30 +214,30 @@ impl Room {
                     inner.leave(index);
                 }
             }
-            inner.rounds.untold()
+            inner.turns.take_drawn()
         })
     }
 
-    /// People who wait, by audience.
+    /// How many people wait, by audience.
     #[must_use]
     pub fn waiting(&self) -> [usize; Audience::ALL.len()] {
         self.lock().seats.taken()
     }
 
-    /// The round that whoever comes now would be in, and its commitment.
+    /// The round that a person who comes now would join, and its commitment.
     #[must_use]
     pub fn next_round(&self) -> (u64, Commitment) {
-        let inner = self.lock();
-        (inner.rounds.gathering.round, inner.rounds.gathering.commitment)
+        let gathering = &self.lock().turns.gathering;
+        (gathering.round, gathering.commitment)
     }
 
-    /// The latest rounds that were drawn, the newest first, at most [`ROUNDS_TOLD_MAX`].
+    /// The latest drawn rounds, the newest first, at most [`DRAWN_ROUNDS_MAX`].
     #[must_use]
-    pub fn drawn(&self) -> Vec<Round> {
-        self.lock().rounds.drawn().copied().collect()
+    pub fn drawn(&self) -> Vec<DrawnRound> {
+        self.lock().turns.drawn().copied().collect()
     }
 
-    /// Calls and draws what is due, if it is told how many may go in, and then does what is asked for.
+    /// Calls and draws what is due if `free` is given, then runs `work`.
     fn with<T>(
         &self,
         free: Option<usize>,
@@ -262,8 +249,8 @@ impl Room {
             inner.pace.saw(free);
         }
         if let Some(free @ 1..) = free {
-            let Inner { seats, rounds, pace, .. } = &mut *inner;
-            rounds.go_on(seats, &self.config, &self.keys, (free, pace), now);
+            let Inner { seats, turns, pace, .. } = &mut *inner;
+            turns.call(seats, (free, pace), now);
         }
         let done = work(&mut inner);
         self.people.store(inner.seats.people(), Ordering::Release);
@@ -276,30 +263,30 @@ impl Room {
 }
 
 impl Inner {
-    /// Somebody goes in, or has given up.
+    /// Frees the seat of a person who enters, or has given up.
     fn leave(&mut self, index: u32) {
         let seat = self.seats.leave(index);
-        self.rounds.left(&seat);
+        self.turns.left(&seat);
     }
 
-    /// What somebody on this seat is told, who is expected back at the time that they are told.
-    fn place(&mut self, index: u32, config: &Config, now: u32) -> Place {
+    /// The answer to the person on this seat, who is then expected when it says.
+    fn answer(&mut self, index: u32, config: &Config, now: u32) -> Waiting {
         let seat = *self.seats.get(index);
-        let ahead = self.rounds.ahead_of(&seat);
+        let ahead = self.turns.ahead_of(&seat);
         let estimate_seconds = self.pace.seconds_for(ahead);
-        // Before the draw nobody goes in: what is worth asking for is what came of it.
-        let news_after = if seat.stage == Stage::Gathering { self.rounds.to_call() } else { ahead };
+        // Nobody of a gathering round enters before its draw, so the draw is the next thing worth asking for.
+        let news_after = if seat.stage == Stage::Gathering { self.turns.to_call() } else { ahead };
         let spread = u64::from_be_bytes(seat.person) ^ u64::from(now);
         let poll_seconds = self.poll_seconds(news_after, config, spread);
         let due = now.saturating_add(poll_seconds);
         if seat.is_called() {
-            self.rounds.expected_no_more(seat.due);
-            self.rounds.expected(due);
+            self.turns.expected_no_more(seat.due);
+            self.turns.expected(due);
         }
         self.seats.get_mut(index).due = due;
-        let gathering = &self.rounds.gathering;
-        let drawn = self.rounds.drawn_round(seat.stage);
-        Place {
+        let gathering = &self.turns.gathering;
+        let drawn = self.turns.drawn_round(seat.stage);
+        Waiting {
             round: drawn.map_or(gathering.round, |drawn| drawn.round),
             commitment: drawn.map_or(gathering.commitment, |drawn| drawn.commitment),
             drawn: drawn.map(|drawn| (drawn.seed, seat.number)),
@@ -308,8 +295,8 @@ impl Inner {
         }
     }
 
-    /// When to ask again: several times until so many people went in, no more people in a second than may, each at another
-    /// moment.
+    /// Seconds until to ask again: several times until `news_after` people have entered, bounded by [`Config`], and
+    /// spread so that people do not ask at the same moment.
     fn poll_seconds(&self, news_after: usize, config: &Config, spread: u64) -> u32 {
         let people = u32::try_from(self.seats.people()).unwrap_or(u32::MAX);
         let longest = POLL_SECONDS_MAX.max(config.poll_seconds_min);
@@ -319,11 +306,6 @@ impl Inner {
             .max(people / config.polls_per_second_max);
         base.saturating_add(u32::try_from(spread % u64::from(base / 2 + 1)).unwrap_or(0))
     }
-}
-
-/// A moment in whole seconds, in four bytes.
-fn seconds(at: Timestamp) -> u32 {
-    u32::try_from(at.as_second().max(0)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -1,47 +1,64 @@
-//! Who sits in the waiting room. A million people are what the sizes are for.
+//! The seats of the waiting room, sized for a million people.
 
 use hashbrown::HashTable;
+use jiff::Timestamp;
 
-use super::Asking;
-use crate::{gate::lottery::Number, identity::Audience, vault::Subject};
+use crate::{civic::FiscalCode, gate::lottery::Number, identity::Audience, vault::Subject};
 
-/// Where somebody stands in the order of things.
+/// A person who asks to enter, with a verified identity.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// The person.
+    pub person: Subject,
+    /// Their fiscal code, from which their number is made.
+    pub fiscal_code: FiscalCode,
+    /// Whether they act for themselves or for an office.
+    pub audience: Audience,
+    /// The identity token that was verified.
+    pub token: &'a str,
+    /// The first instant at which the token is not valid.
+    pub valid_until: Timestamp,
+}
+
+/// How far a seat's person has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Nobody sits here.
+    /// The seat is free.
     Vacant,
-    /// In the round that gathers.
+    /// In the gathering round.
     Gathering,
-    /// In a round that was drawn: the last byte of how many were drawn before it.
+    /// In a drawn round. The round is given by the last byte of the number of rounds drawn before it.
     Drawn(u8),
-    /// May go in; from which round.
+    /// Called: may enter. The round likewise.
     Called(u8),
 }
 
-/// One person in the room.
+/// One person in the waiting room.
 #[derive(Clone, Copy)]
 pub(super) struct Seat {
-    /// Half of a keyed hash: two of a million people share one once in 40 million rooms, and would share a place.
+    /// Half of the keyed hash. Two of a million people have the same half, and would share a seat, once in 40 million
+    /// rooms.
     pub(super) person: [u8; 8],
-    /// Half of the hash of a verified token. Whoever guessed one would be told to wait.
+    /// Half of a verified token's hash. A guessed one only gets the answer to wait.
     token: [u8; 8],
     pub(super) number: Number,
-    /// When they are expected to ask again, and until when their token is valid, in seconds.
+    /// When they are expected to ask again, seconds.
     pub(super) due: u32,
+    /// When their token expires, seconds.
     pub(super) valid_until: u32,
     pub(super) stage: Stage,
     pub(super) audience: Audience,
 }
 
 impl Seat {
-    /// Whether it is their turn.
+    /// Whether the person was called.
     pub(super) fn is_called(&self) -> bool {
         matches!(self.stage, Stage::Called(_))
     }
 }
 
-/// Seats, found by person and by the token that was verified last. Room for all of them is set aside, not used, at once: a
-/// table that grows would have everybody wait while it is copied.
+/// All seats, found by person and by the token that was verified last. Address space for all of them is reserved at the
+/// start: growing a table would block everybody while it is copied.
 pub(super) struct Seats {
     all: Vec<Seat>,
     vacant: Vec<u32>,
@@ -63,12 +80,12 @@ impl Seats {
         }
     }
 
-    /// People in the room, by audience.
+    /// How many people are in the room, by audience.
     pub(super) fn taken(&self) -> [usize; Audience::ALL.len()] {
         self.taken
     }
 
-    /// People in the room.
+    /// How many people are in the room.
     pub(super) fn people(&self) -> usize {
         self.taken.iter().sum()
     }
@@ -81,12 +98,12 @@ impl Seats {
         &mut self.all[index as usize]
     }
 
-    /// Every seat with its index, those that nobody sits on included.
+    /// Every seat with its index, also free ones.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut Seat)> {
         (0..).zip(&mut self.all)
     }
 
-    /// How many seats there are, those that nobody sits on included.
+    /// How many seats there are, including free ones.
     pub(super) fn len(&self) -> u32 {
         u32::try_from(self.all.len()).unwrap_or(u32::MAX)
     }
@@ -106,7 +123,7 @@ impl Seats {
         self.by_person.find(u64::from_be_bytes(person), same).copied()
     }
 
-    /// Gives a newcomer a seat in the round that gathers; none when all are taken.
+    /// Gives a new person a seat in the gathering round; `None` if all are taken.
     pub(super) fn take(
         &mut self,
         asking: &Asking<'_>,
@@ -136,26 +153,26 @@ impl Seats {
         let all = &self.all;
         let person_of = |index: &u32| u64::from_be_bytes(all[*index as usize].person);
         self.by_person.insert_unique(person_of(&index), index, person_of);
-        self.note_token(index);
+        self.add_token(index);
         self.taken[asking.audience as usize] += 1;
         Some(index)
     }
 
-    /// Somebody who waits showed a token that may be another than before.
-    pub(super) fn show_token(&mut self, index: u32, token: &str, valid_until: u32) {
+    /// Replaces the token of a person who waits, if it is a new one.
+    pub(super) fn set_token(&mut self, index: u32, token: &str, valid_until: u32) {
         let token = token_hash(token);
         if self.get(index).token != token {
-            self.forget_token(index);
+            self.remove_token(index);
             self.get_mut(index).token = token;
-            self.note_token(index);
+            self.add_token(index);
         }
         self.get_mut(index).valid_until = valid_until;
     }
 
-    /// Somebody leaves the room; what their seat was.
+    /// Frees a seat; returns it as it was.
     pub(super) fn leave(&mut self, index: u32) -> Seat {
         let seat = *self.get(index);
-        self.forget_token(index);
+        self.remove_token(index);
         let person = u64::from_be_bytes(seat.person);
         if let Ok(known) = self.by_person.find_entry(person, |known| *known == index) {
             known.remove();
@@ -166,20 +183,20 @@ impl Seats {
         seat
     }
 
-    fn note_token(&mut self, index: u32) {
+    fn add_token(&mut self, index: u32) {
         let all = &self.all;
         let token_of = |index: &u32| u64::from_be_bytes(all[*index as usize].token);
         self.by_token.insert_unique(token_of(&index), index, token_of);
     }
 
-    fn forget_token(&mut self, index: u32) {
+    fn remove_token(&mut self, index: u32) {
         let token = u64::from_be_bytes(self.get(index).token);
         if let Ok(known) = self.by_token.find_entry(token, |known| *known == index) {
             known.remove();
         }
     }
 
-    /// Whether nothing is left of anybody.
+    /// Whether no person is in the room and no index entry is left.
     #[cfg(test)]
     pub(super) fn forgot_everybody(&self) -> bool {
         self.by_person.is_empty()
@@ -187,6 +204,11 @@ impl Seats {
             && self.vacant.len() == self.all.len()
             && self.people() == 0
     }
+}
+
+/// A moment in whole seconds, in four bytes.
+pub(super) fn seconds(at: Timestamp) -> u32 {
+    u32::try_from(at.as_second().max(0)).unwrap_or(u32::MAX)
 }
 
 fn half(person: Subject) -> [u8; 8] {

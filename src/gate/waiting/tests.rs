@@ -1,4 +1,4 @@
-//! The room by itself: who waits, who is next, and what is left of those who went.
+//! The room alone: who waits, who is next, and that nothing is left of people who have gone.
 
 use std::{
     cmp::Reverse,
@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::*;
+use crate::{civic::FiscalCode, vault::HouseKeys};
 
 const START: i64 = 1_726_500_600;
 const CONFIG: Config = Config {
@@ -16,7 +17,7 @@ const CONFIG: Config = Config {
     polls_per_second_max: 2000,
 };
 
-/// A room and people who ask, at times in seconds from its opening.
+/// A room and people who ask; times are seconds from its opening.
 struct Hall {
     room: Room,
     keys: Arc<HouseKeys>,
@@ -32,8 +33,8 @@ impl Hall {
         self.keys.subject(&FiscalCode::made_up(n))
     }
 
-    /// As the intake asks: whether it is their turn, else for a place. None of both is a full room.
-    fn ask(&self, n: u64, token: &str, free: usize, second: i64) -> Result<(), Option<Place>> {
+    /// As the intake asks: whether it is their turn, else for a seat. `Err(None)` is a full room.
+    fn ask(&self, n: u64, token: &str, free: usize, second: i64) -> Result<(), Option<Waiting>> {
         let asking = Asking {
             person: self.person(n),
             fiscal_code: FiscalCode::made_up(n),
@@ -41,7 +42,7 @@ impl Hall {
             token,
             valid_until: at(100_000),
         };
-        // As a lease is taken: a turn alone lets nobody in.
+        // Like taking a lease: a turn alone is not enough to enter.
         if self.room.turn_of(asking.person, asking.audience, free, at(second)) && free > 0 {
             self.room.entered(asking.person, asking.audience);
             return Ok(());
@@ -49,11 +50,11 @@ impl Hall {
         Err(self.room.wait(&asking, at(second)))
     }
 
-    fn waits(&self, n: u64, second: i64) -> Place {
+    fn waits(&self, n: u64, second: i64) -> Waiting {
         self.ask(n, &n.to_string(), 0, second).unwrap_err().expect("a place")
     }
 
-    /// Lets the room go on, and returns those of `people` whose turn it is; one place inside is free.
+    /// Those of `people` whose turn it is while one lease is free.
     fn turn_of_one(&self, people: impl Iterator<Item = u64>, second: i64) -> Vec<u64> {
         people.filter(|n| self.ask(*n, &n.to_string(), 1, second).is_ok()).collect()
     }
@@ -111,9 +112,9 @@ fn the_commitment_is_known_before_and_the_seed_only_afterwards() {
     assert_eq!((told[0].round, told[0].commitment, told[0].people), (round, commitment, 2));
     assert_eq!(told[0].seed.commitment(), commitment);
     assert!(told[0].to_string().contains(&told[0].seed.to_string()));
-    assert_eq!(hall.room.tidy(1, at(7)), [], "a round is told once");
+    assert_eq!(hall.room.tidy(1, at(7)), [], "a round is returned once");
 
-    // Whoever is not called yet is told the seed and their number, and that they are in the round still.
+    // A person who is not called yet gets the seed, their number, and the round that they are still in.
     let numbers = [1, 2].map(|n| (told[0].seed.number(&FiscalCode::made_up(n)), n));
     let (number, last) = numbers.into_iter().max().unwrap();
     let place = hall.waits(last, 7);
@@ -153,7 +154,7 @@ fn a_verified_token_is_known_until_it_ends_or_the_turn_comes() {
     assert_eq!((audience, place.drawn), (Audience::Citizens, None));
     assert_eq!(hall.room.known("made up", 0, at(1)), None);
     assert_eq!(hall.room.known("1", 0, at(100_000)), None, "the token has expired");
-    // A newer token of the same person takes the place of the older.
+    // A newer token of the same person replaces the older one.
     assert!(hall.ask(1, "newer", 0, 2).is_err());
     assert_eq!(hall.room.known("1", 0, at(2)), None);
     assert!(hall.room.known("newer", 0, at(2)).is_some());
@@ -180,7 +181,7 @@ fn who_stays_away_gives_up_and_nothing_is_left_of_them() {
     assert_eq!(hall.room.waiting(), [0, 0]);
     let inner = hall.room.lock();
     assert!(inner.seats.forgot_everybody());
-    assert_eq!((inner.rounds.called(), inner.rounds.gathering.people), (0, 0));
+    assert_eq!((inner.turns.called(), inner.turns.gathering.people), (0, 0));
 }
 
 #[test]
@@ -194,7 +195,7 @@ fn a_crowd_that_was_called_and_does_not_come_is_waited_for_and_forgotten() {
     }
     assert!(hall.room.is_empty());
     assert_eq!(hall.ask(1, "1", 100, 400), Ok(()), "places are free");
-    // What was learnt from them misleads nobody for long.
+    // The rate measured with them does not distort estimates for long.
     for n in 0..100 {
         hall.waits(n, 401);
     }
@@ -229,9 +230,9 @@ fn people_are_told_to_ask_no_more_often_than_may_be_answered() {
 fn the_estimate_follows_the_pace_and_the_number() {
     let hall = Hall::new(CONFIG);
     for n in 0..1000 {
-        assert_eq!(hall.waits(n, 0).estimate_seconds, None, "nobody has gone in yet");
+        assert_eq!(hall.waits(n, 0).estimate_seconds, None, "nobody has entered yet");
     }
-    // Ten a second go in for half a minute.
+    // Ten people a second enter for half a minute.
     let mut inside = BTreeSet::new();
     for second in 5..35 {
         hall.room.tidy(10, at(second));
@@ -253,8 +254,8 @@ fn the_estimate_follows_the_pace_and_the_number() {
     assert!((expected * 2 / 3..=expected * 2).contains(&estimate), "{estimate}, {expected}");
 }
 
-/// A crowd that comes within ten seconds to so many places, each of which is taken for so many seconds, half of them more or
-/// less; everybody asks when they were told to.
+/// A crowd that comes within ten seconds for a number of leases, each held for `stay` seconds, half of them more or
+/// less. Everybody asks again when they should.
 struct Crowd {
     people: u64,
     places: usize,
@@ -264,12 +265,12 @@ struct Crowd {
 /// What came of it.
 #[derive(Debug)]
 struct Course {
-    /// How much of the places was taken, from the first draw until a tenth of the crowd was left.
+    /// Share of the leases held, from the first draw until a tenth of the crowd is left.
     taken: f64,
-    /// When the last one went in, by the time that the whole crowd takes at best.
+    /// When the last one entered, relative to the shortest time possible for the whole crowd.
     last: f64,
-    /// How far from their place by lot people of the first round went in, on average, by the length of the round: a third
-    /// would be no order at all.
+    /// Mean distance between the order of entering and the order of numbers in the first round, relative to its length.
+    /// Without any order it would be a third.
     displaced: f64,
 }
 

@@ -1,4 +1,4 @@
-//! `/v1/estimates` and `/v1/applications`: what would be decided, handing in, looking and withdrawing.
+//! `/v1/estimates` and `/v1/applications`: estimating, submitting, reading and withdrawing an application.
 
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
@@ -8,26 +8,22 @@ use super::super::{
     body::{Unread, read_json},
     guard::Reply,
     problem::{Kind, Problem},
-    request::{Asked, Public, one},
+    request::{Head, Public, one},
 };
-use crate::{
-    intake::SubmittedApplication,
-    ledger::{ReceiptCode, State},
-    session::scope::Scope,
-};
+use crate::{intake::SubmittedApplication, ledger::ReceiptCode, session::scope::Scope};
 
-/// Characters of an idempotency key.
+/// Longest idempotency key, characters.
 const KEY_CHARACTERS_MAX: usize = 128;
 
 pub(super) async fn estimate(
     public: &Public,
     scope: Scope<'_>,
-    asked: &Asked<'_>,
+    head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    let body = read_json(asked.headers, body, public.body).await?;
+    let body = read_json(head.headers, body, public.body).await?;
     let decision = public
-        .desk
+        .counter
         .intake
         .estimate(scope, &body)
         .await
@@ -38,47 +34,49 @@ pub(super) async fn estimate(
 pub(super) async fn submit(
     public: &Public,
     scope: Scope<'_>,
-    asked: &Asked<'_>,
+    head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    let key = idempotency_key(asked.headers)?;
-    // Before the body is read: a refusal is cheap.
-    public.desk.intake.admits()?;
-    let body: Bytes = read_json(asked.headers, body, public.body).await?;
+    let key = idempotency_key(head.headers)?;
+    // Before the body is read, so that a refusal is cheap.
+    public.counter.intake.admits()?;
+    let body: Bytes = read_json(head.headers, body, public.body).await?;
     let receipt = public
-        .desk
+        .counter
         .submit(scope, key, &body)
         .await
         .map_err(|fault| Problem::of_submission(fault, scope.subject()))?;
     let mut location = String::new();
-    let told = receipt.map(|receipt| {
+    let json = receipt.map(|receipt| {
         location = format!("/v1/applications/{}", receipt.receipt);
         serde_json::to_vec(&receipt).unwrap_or_default()
     });
-    Ok(Reply::personal(StatusCode::CREATED, scope.show(told)).at(&location))
+    Ok(Reply::personal(StatusCode::CREATED, scope.show(json)).at(&location))
 }
 
 pub(super) async fn show(
     public: &Public,
     scope: Scope<'_>,
-    asked: &Asked<'_>,
+    head: &Head<'_>,
 ) -> Result<Reply, Problem> {
-    let standing = public.desk.intake.read(scope, code(asked)?).await?;
-    Ok(Reply::personal(StatusCode::OK, scope.show(standing.map(|standing| told(&standing)))))
+    let submitted = public.counter.intake.read(scope, code(head)?).await?;
+    let json = submitted.map(|submitted| to_json(&submitted));
+    Ok(Reply::personal(StatusCode::OK, scope.show(json)))
 }
 
 pub(super) async fn withdraw(
     public: &Public,
     scope: Scope<'_>,
-    asked: &Asked<'_>,
+    head: &Head<'_>,
 ) -> Result<Reply, Problem> {
-    public.desk.intake.withdraw(scope, code(asked)?).await?;
+    public.counter.intake.withdraw(scope, code(head)?).await?;
     Ok(Reply::empty())
 }
 
-/// A code that cannot exist is not found, exactly like one that does not.
-fn code(asked: &Asked<'_>) -> Result<ReceiptCode, Problem> {
-    ReceiptCode::parse(asked.segment).ok_or_else(|| Kind::NotFound.into())
+/// The receipt code in the path. A malformed one is answered exactly like one that does not exist.
+fn code(head: &Head<'_>) -> Result<ReceiptCode, Problem> {
+    let code = head.segments.named("receipt").and_then(ReceiptCode::parse);
+    code.ok_or_else(|| Kind::NotFound.into())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<&str, Kind> {
@@ -90,24 +88,19 @@ fn idempotency_key(headers: &HeaderMap) -> Result<&str, Kind> {
     Ok(key)
 }
 
-/// The application and the decision are JSON already, the former to the letter as it was sent.
-fn told(standing: &SubmittedApplication) -> Vec<u8> {
-    let state = match standing.state {
-        State::Waiting | State::Drawn => "received",
-        State::Decided(_) => "decided",
-        State::Withdrawn(_) | State::Erased { .. } => "withdrawn",
-    };
+/// Application and decision are inserted as the bytes that were stored: the application exactly as it was sent.
+fn to_json(submitted: &SubmittedApplication) -> Vec<u8> {
     let head = json!({
-        "receipt": standing.receipt.to_string(),
-        "state": state,
-        "receivedOn": standing.received_on.to_string(),
+        "receipt": submitted.receipt.to_string(),
+        "state": submitted.state.as_str(),
+        "receivedOn": submitted.received_on.to_string(),
     });
-    let mut told = head.to_string().into_bytes();
-    told.pop();
-    told.extend_from_slice(b",\"application\":");
-    told.extend_from_slice(&standing.contents.application);
-    told.extend_from_slice(b",\"decision\":");
-    told.extend_from_slice(standing.contents.decision.as_deref().unwrap_or(b"null"));
-    told.push(b'}');
-    told
+    let mut json = head.to_string().into_bytes();
+    json.pop();
+    json.extend_from_slice(b",\"application\":");
+    json.extend_from_slice(&submitted.contents.application);
+    json.extend_from_slice(b",\"decision\":");
+    json.extend_from_slice(submitted.contents.decision.as_deref().unwrap_or(b"null"));
+    json.push(b'}');
+    json
 }

@@ -1,8 +1,9 @@
-//! `POST /v1/batches`: an intermediary's applications, one a line in, one answer a line out, in the order of the input.
+//! `POST /v1/batches`: applications of an intermediary, one a line, answered with one line each, in the order of the
+//! input.
 //!
-//! Lines are read ahead and committed together, so a batch is as fast as many clients; each answer leaves only when its
-//! line is durable. A line needs no idempotency key: its content is the key, so a file that is sent again after a broken
-//! connection changes nothing and gets the same receipts.
+//! Lines are read ahead and committed together, so a batch is as fast as many clients; each answer is sent only when
+//! its line is durable. A line needs no idempotency key, because its content is the key: a file that is sent again
+//! after a broken connection changes nothing and gets the same receipts.
 
 use std::{collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
 
@@ -13,41 +14,41 @@ use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, Decoder as _};
 
 use super::super::{
-    body::{self, Unread, is_ndjson},
+    body::{Config, Unread, is_ndjson},
     guard::{self, Reply},
     problem::{Kind, Language, Problem},
-    request::{Asked, Public},
+    request::{Head, Public},
 };
 use crate::session::{
     Session,
     scope::{Scope, within},
 };
 
-/// Lines of one batch on their way to the ledger; a client that does not read its answers stops the reading here.
+/// Lines of one batch that are being committed; no more are read while the client does not read its answers.
 const LINES_AHEAD_MAX: usize = 64;
-/// Answers of one batch that wait for the connection.
+/// Answers of one batch that wait to be sent.
 const ANSWERS_AHEAD_MAX: usize = 16;
 
 pub(super) fn take(
     public: &Rc<Public>,
     scope: Scope<'_>,
     session: &Arc<Session>,
-    asked: &Asked<'_>,
-    mut content: Unread,
+    head: &Head<'_>,
+    mut body: Unread,
 ) -> Result<Reply, Problem> {
-    public.desk.intake.admits_batch(scope)?;
-    if !is_ndjson(asked.headers) {
+    public.counter.intake.admits_batch(scope)?;
+    if !is_ndjson(head.headers) {
         return Err(Kind::MediaType.into());
     }
     let (answers, reply) = Reply::lines(ANSWERS_AHEAD_MAX);
     let batch = Batch {
         public: Rc::clone(public),
         session: Arc::clone(session),
-        language: asked.language,
+        language: head.language,
         answers,
         under_way: VecDeque::with_capacity(LINES_AHEAD_MAX),
     };
-    tokio::task::spawn_local(batch.run(Lines::of(content.take(), public.body)));
+    tokio::task::spawn_local(batch.run(Lines::of(body.take(), public.body)));
     Ok(reply)
 }
 
@@ -56,14 +57,16 @@ struct Batch {
     session: Arc<Session>,
     language: Language,
     answers: Sender<Bytes>,
-    /// In the order of the input; the front is answered next.
+    /// In the order of the input; the first is answered next.
     under_way: VecDeque<JoinHandle<Bytes>>,
 }
 
 impl Batch {
-    /// Ends with the input, when its client is gone, or when the server drains; what was read is committed either way.
+    /// Runs until the input ends, the client disconnects, or the server drains. Lines that were read are committed in
+    /// each case.
     async fn run(mut self, mut lines: Lines) {
-        let draining = self.public.draining.clone();
+        let public = Rc::clone(&self.public);
+        let _working = public.delay.work();
         let mut reading = true;
         while reading || !self.under_way.is_empty() {
             let room = reading && self.under_way.len() < LINES_AHEAD_MAX;
@@ -74,7 +77,7 @@ impl Batch {
                         return;
                     }
                 }
-                () = draining.cancelled(), if reading => {
+                () = public.draining.cancelled(), if reading => {
                     reading = false;
                     self.refuse(lines.number + 1, Kind::Draining.into());
                 }
@@ -95,11 +98,11 @@ impl Batch {
         let (public, session, language) =
             (Rc::clone(&self.public), Arc::clone(&self.session), self.language);
         self.under_way.push_back(tokio::task::spawn_local(async move {
-            within(&session, async |scope| match public.desk.submit_line(scope, &line).await {
+            within(&session, async |scope| match public.counter.submit_line(scope, &line).await {
                 Ok(receipt) => {
-                    let told =
+                    let json =
                         receipt.map(|receipt| serde_json::to_vec(&receipt).unwrap_or_default());
-                    guard::release_line(Reply::line(scope.show(told)), &session)
+                    guard::release_line(Reply::line(scope.show(json)), &session)
                 }
                 Err(fault) => {
                     let problem = Problem::of_submission(fault, scope.subject()).at_line(number);
@@ -117,7 +120,7 @@ impl Batch {
     }
 }
 
-/// The answer to the first line under way; never, while there is none. A line whose work panicked is told as our bug.
+/// The answer to the first line under way; pending while there is none. A panic is answered as an internal error.
 async fn first_of(under_way: &mut VecDeque<JoinHandle<Bytes>>, session: &Session) -> Bytes {
     let Some(first) = under_way.front_mut() else { return std::future::pending().await };
     let answer = first.await.unwrap_or_else(|_| {
@@ -128,28 +131,28 @@ async fn first_of(under_way: &mut VecDeque<JoinHandle<Bytes>>, session: &Session
     answer
 }
 
-/// What the input holds next.
+/// The next piece of the input.
 enum Line {
     Whole(Bytes),
-    /// This line cannot be taken; the next one may.
+    /// A line that cannot be accepted; reading continues after it.
     Bad(Kind),
-    /// The connection broke or stalled: nothing more can be read.
+    /// The connection broke or stalled: nothing more is read.
     Broken(Kind),
     End,
 }
 
-/// The lines of a body, each within its bytes, each piece within its seconds.
+/// The lines of a body. Each line has a bound of bytes, and each read a time-out.
 struct Lines {
     body: Option<Incoming>,
     read: BytesMut,
     codec: AnyDelimiterCodec,
-    /// Of the line told last, from 1.
+    /// Number of the line returned last, from 1.
     number: u64,
     within: Duration,
 }
 
 impl Lines {
-    fn of(body: Option<Incoming>, config: body::Config) -> Self {
+    fn of(body: Option<Incoming>, config: Config) -> Self {
         let delimiter = || b"\n".to_vec();
         Self {
             body,
@@ -164,7 +167,7 @@ impl Lines {
         }
     }
 
-    /// The next line. Giving up the wait loses nothing.
+    /// The next line. Cancel safe.
     async fn next(&mut self) -> Line {
         loop {
             let decoded = match self.body {

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the description of this API, the same for everybody.
+//! `GET /openapi.json`: the `OpenAPI` description of this API, the same for everybody.
 
 use super::super::guard::Reply;
 
@@ -56,7 +56,7 @@ mod tests {
             .values()
             .filter_map(|schema| schema["properties"]["type"]["const"].as_str())
             .collect();
-        // A row is told by `evaluate` alone.
+        // Only the command `evaluate` answers with this kind.
         let kinds: Vec<_> = Kind::ALL
             .iter()
             .filter(|kind| **kind != Kind::Row)

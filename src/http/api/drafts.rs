@@ -1,4 +1,4 @@
-//! `/v1/draft`: what a person has begun and not handed in, on whatever device they go on.
+//! `/v1/draft`: an application that a person has begun and not submitted, available on each of their devices.
 
 use hyper::StatusCode;
 use serde::de::IgnoredAny;
@@ -7,26 +7,26 @@ use super::super::{
     body::{Unread, read_json},
     guard::Reply,
     problem::{Kind, Problem},
-    request::{Asked, Public},
+    request::{Head, Public},
 };
 use crate::session::scope::Scope;
 
 pub(super) async fn show(public: &Public, scope: Scope<'_>) -> Result<Reply, Problem> {
-    let draft = public.desk.intake.draft(scope).await?.ok_or(Kind::NotFound)?;
+    let draft = public.counter.intake.draft(scope).await?.ok_or(Kind::NotFound)?;
     Ok(Reply::personal(StatusCode::OK, scope.show(draft)))
 }
 
-/// A draft may lack anything and be wrong everywhere, but it is a JSON object.
+/// Saves a draft. Its content is not validated, but it must be a JSON object.
 pub(super) async fn save(
     public: &Public,
     scope: Scope<'_>,
-    asked: &Asked<'_>,
+    head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    public.desk.intake.admits()?;
-    let draft = read_json(asked.headers, body, public.body).await?;
+    public.counter.intake.admits()?;
+    let draft = read_json(head.headers, body, public.body).await?;
     is_object(&draft)?;
-    public.desk.intake.save_draft(scope, draft).await?;
+    public.counter.intake.save_draft(scope, draft).await?;
     Ok(Reply::empty())
 }
 

@@ -1,4 +1,4 @@
-//! `GET /v1/draws`: the rounds of the waiting room that were drawn, with their seeds, for anybody to recompute numbers.
+//! `GET /v1/draws`: the drawn rounds of the waiting room, with their seeds, so that everybody can recompute numbers.
 
 use serde_json::{Value, json};
 
@@ -9,8 +9,8 @@ use crate::civic::local_time;
 const CACHE_SECONDS: u32 = 1;
 
 pub(super) fn show(public: &Public) -> Reply {
-    let drawn = public.desk.intake.draws();
-    let told: Vec<Value> = drawn
+    let rounds = public.counter.intake.draws();
+    let draws: Vec<Value> = rounds
         .iter()
         .map(|round| {
             json!({
@@ -22,5 +22,5 @@ pub(super) fn show(public: &Public) -> Reply {
             })
         })
         .collect();
-    Reply::public("application/json", json!({ "draws": told }).to_string(), CACHE_SECONDS)
+    Reply::public("application/json", json!({ "draws": draws }).to_string(), CACHE_SECONDS)
 }

@@ -1,4 +1,4 @@
-//! The API, version 1: what each route reads, calls and answers.
+//! The handlers of the API: what each route reads, which use case it calls, and what it answers.
 
 mod applications;
 mod batches;
@@ -6,7 +6,7 @@ mod description;
 mod drafts;
 mod draws;
 mod sessions;
-pub mod status;
+mod status;
 
 use std::rc::Rc;
 
@@ -14,45 +14,39 @@ use super::{
     body::Unread,
     guard::Reply,
     problem::Problem,
-    request::{Asked, Login, Public},
-    router::Action,
+    request::{Authenticated, Head, Public},
+    router::{Inside, Open},
 };
 use crate::session::scope::Scope;
 
-/// Answers what needs no session. Nothing here waits.
-pub(super) fn without_session(
-    public: &Public,
-    action: Action,
-    asked: &Asked<'_>,
-) -> Result<Reply, Problem> {
-    match action {
-        Action::Status => Ok(status::show(public)),
-        Action::Draws => Ok(draws::show(public)),
-        Action::Description => Ok(description::show()),
-        Action::Enter => sessions::enter(public, asked),
-        _ => Err(Problem::internal()),
+/// Handles a request that needs no session. No handler here awaits anything.
+pub(super) fn open(public: &Public, route: Open, head: &Head<'_>) -> Result<Reply, Problem> {
+    match route {
+        Open::Status => Ok(status::show(public)),
+        Open::Draws => Ok(draws::show(public)),
+        Open::Description => Ok(description::show()),
+        Open::Enter => sessions::enter(public, head),
     }
 }
 
-/// Answers what belongs to a session.
-pub(super) async fn within_session(
+/// Handles a request of a session.
+pub(super) async fn inside(
     public: &Rc<Public>,
-    action: Action,
+    route: Inside,
     scope: Scope<'_>,
-    asked: &Asked<'_>,
-    login: Login<'_>,
+    head: &Head<'_>,
+    authenticated: Authenticated<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    match action {
-        Action::ShowSession => Ok(sessions::show(scope)),
-        Action::Leave => Ok(sessions::leave(public, login.token)),
-        Action::ShowDraft => drafts::show(public, scope).await,
-        Action::SaveDraft => drafts::save(public, scope, asked, body).await,
-        Action::Estimate => applications::estimate(public, scope, asked, body).await,
-        Action::Submit => applications::submit(public, scope, asked, body).await,
-        Action::SubmitBatch => batches::take(public, scope, login.session, asked, body),
-        Action::ShowApplication => applications::show(public, scope, asked).await,
-        Action::Withdraw => applications::withdraw(public, scope, asked).await,
-        _ => Err(Problem::internal()),
+    match route {
+        Inside::ShowSession => Ok(sessions::show(scope)),
+        Inside::Leave => Ok(sessions::leave(public, authenticated.token)),
+        Inside::ShowDraft => drafts::show(public, scope).await,
+        Inside::SaveDraft => drafts::save(public, scope, head, body).await,
+        Inside::Estimate => applications::estimate(public, scope, head, body).await,
+        Inside::Submit => applications::submit(public, scope, head, body).await,
+        Inside::SubmitBatch => batches::take(public, scope, authenticated.session, head, body),
+        Inside::ShowApplication => applications::show(public, scope, head).await,
+        Inside::Withdraw => applications::withdraw(public, scope, head).await,
     }
 }

@@ -1,4 +1,4 @@
-//! `/v1/sessions` and `/v1/session`: in, look, and out.
+//! `/v1/sessions` and `/v1/session`: entering, reading and leaving a session.
 
 use hyper::StatusCode;
 use serde_json::json;
@@ -6,52 +6,51 @@ use serde_json::json;
 use super::super::{
     guard::Reply,
     problem::{Kind, Problem},
-    request::{Asked, Public, bearer},
+    request::{Head, Public, bearer},
 };
 use crate::{
     civic::local_time,
-    gate::waiting::Place,
+    gate::waiting::Waiting,
     intake::Entered,
     session::{Session, scope::Scope},
 };
 
-pub(super) fn enter(public: &Public, asked: &Asked<'_>) -> Result<Reply, Problem> {
-    let token = bearer(asked.headers).ok_or(Kind::Unauthenticated)?;
+pub(super) fn enter(public: &Public, head: &Head<'_>) -> Result<Reply, Problem> {
+    let token = bearer(head.headers).ok_or(Kind::Unauthenticated)?;
     let (token, session) =
-        match public.desk.intake.enter(token, asked.from, public.pulse.is_behind())? {
+        match public.counter.intake.enter(token, head.from, public.delay.is_behind())? {
             Entered::In(token, session) => (token, session),
-            Entered::Waiting(place) => return Ok(wait(&place)),
+            Entered::Waiting(waiting) => return Ok(wait(&waiting)),
         };
-    // The one moment at which the session's token is told. The session exists since just now and belongs to whoever
-    // proved to be its person, so the answer is theirs.
-    let mut told = describe(&session);
-    told["token"] = token.into();
-    Ok(Reply::entered(&session, told.to_string()))
+    // The only answer with the session's token. The requester has just proved to be the session's person.
+    let mut json = describe(&session);
+    json["token"] = token.into();
+    Ok(Reply::entered(&session, json.to_string()))
 }
 
-/// What somebody who waits is told, and nothing of who they are.
-fn wait(place: &Place) -> Reply {
-    let mut draw = json!({ "round": place.round, "commitment": place.commitment.to_string() });
-    if let Some((seed, number)) = place.drawn {
+/// The answer to a person who waits. It does not say who they are.
+fn wait(waiting: &Waiting) -> Reply {
+    let mut draw = json!({ "round": waiting.round, "commitment": waiting.commitment.to_string() });
+    if let Some((seed, number)) = waiting.drawn {
         draw["seed"] = seed.to_string().into();
         draw["number"] = number.to_string().into();
     }
-    let told = json!({
+    let json = json!({
         "state": "waiting",
         "draw": draw,
-        "pollAfterSeconds": place.poll_seconds,
-        "estimate": place.estimate_seconds,
+        "pollAfterSeconds": waiting.poll_seconds,
+        "estimate": waiting.estimate_seconds,
     });
-    Reply::waiting(told.to_string(), place.poll_seconds)
+    Reply::waiting(json.to_string(), waiting.poll_seconds)
 }
 
 pub(super) fn show(scope: Scope<'_>) -> Reply {
-    let told = scope.personal(scope.subject(), describe(scope.session()).to_string().into_bytes());
-    Reply::personal(StatusCode::OK, scope.show(told))
+    let json = scope.personal(scope.subject(), describe(scope.session()).to_string().into_bytes());
+    Reply::personal(StatusCode::OK, scope.show(json))
 }
 
 pub(super) fn leave(public: &Public, token: &str) -> Reply {
-    public.desk.intake.leave(token);
+    public.counter.intake.leave(token);
     Reply::empty()
 }
 

@@ -1,8 +1,5 @@
-//! `GET /v1/status`: who may enter now, and which campaigns are open. The same for everybody.
+//! `GET /v1/status`: which audience may enter now, and which campaigns are open. The same for everybody.
 
-use std::cell::RefCell;
-
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::super::{guard::Reply, request::Public};
@@ -11,26 +8,19 @@ use crate::{civic::local_time, gate::schedule::Window, intake::Status};
 /// How long a cache may keep the status, seconds.
 const CACHE_SECONDS: u32 = 1;
 
-/// What was told last, and in which second: it is the same for everybody, and tells the time to the second.
-#[derive(Debug, Default)]
-pub struct LastStatus(RefCell<(i64, Bytes)>);
-
 pub(super) fn show(public: &Public) -> Reply {
-    let intake = &public.desk.intake;
+    let intake = &public.counter.intake;
     let now = intake.now();
-    let mut last = public.status.0.borrow_mut();
-    if last.1.is_empty() || last.0 != now.as_second() {
-        *last = (now.as_second(), told(&intake.status(now)).into());
-    }
-    Reply::public("application/json", last.1.clone(), CACHE_SECONDS)
+    let status = public.status.of(now.as_second(), || to_json(&intake.status(now)));
+    Reply::public("application/json", status, CACHE_SECONDS)
 }
 
-fn told(status: &Status) -> String {
+fn to_json(status: &Status) -> String {
     let audiences: Map<String, Value> = status
         .windows
         .iter()
         .map(|(audience, window)| {
-            let told = match *window {
+            let window = match *window {
                 Window::Open { until } => {
                     json!({ "open": true, "until": until.map(local_time::rfc3339) })
                 }
@@ -38,7 +28,7 @@ fn told(status: &Status) -> String {
                     json!({ "open": false, "opensAt": local_time::rfc3339(opens_at) })
                 }
             };
-            (audience.as_str().to_owned(), told)
+            (audience.as_str().to_owned(), window)
         })
         .collect();
     let campaigns: Vec<Value> = status

@@ -1,35 +1,33 @@
-//! Rounds: one gathers, the one before is called.
+//! The order of the waiting room: one round gathers people, the one before it is being called.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
+    sync::Arc,
 };
 
 use jiff::Timestamp;
 
 use super::{
-    Config, ROUNDS_TOLD_MAX,
     pace::Pace,
-    seats::{Seat, Seats, Stage},
-    seconds,
+    seats::{Seat, Seats, Stage, seconds},
 };
-use crate::{
-    gate::lottery::{Commitment, Number, Seed},
-    vault::HouseKeys,
-};
+use crate::gate::lottery::{Commitment, NextRound, Number, Rounds, Seed};
 
-/// The place of somebody who was called is kept free for so long after they were expected, seconds. They may still come later,
-/// and go in if another is free.
+/// Drawn rounds that are kept and published, the latest ones.
+pub const DRAWN_ROUNDS_MAX: usize = 64;
+/// A lease is kept free for a person who was called until this long after they were expected, seconds. They may come
+/// later, and enter if another lease is free.
 const LATE_SECONDS_MAX: u32 = 10;
 
 /// A round that was drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Round {
-    /// Its name: a number that only rises.
+pub struct DrawnRound {
+    /// Its name: greater than that of every round before.
     pub round: u64,
-    /// What was published before it.
+    /// Its commitment, published before anybody joined it.
     pub commitment: Commitment,
-    /// What everybody's number in it was made from.
+    /// Its seed, from which the number of each person in it is made.
     pub seed: Seed,
     /// How many people were in it.
     pub people: u32,
@@ -37,7 +35,7 @@ pub struct Round {
     pub drawn_at: Timestamp,
 }
 
-impl fmt::Display for Round {
+impl fmt::Display for DrawnRound {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { round, commitment, seed, people, .. } = self;
         write!(
@@ -47,39 +45,52 @@ impl fmt::Display for Round {
     }
 }
 
-/// The round that people come into now.
+/// The round that people join now.
 pub(super) struct Gathering {
     pub(super) round: u64,
     pub(super) seed: Seed,
     pub(super) commitment: Commitment,
     pub(super) people: u32,
-    /// When the first of them came.
+    /// When the first of them joined, seconds.
     since: u32,
 }
 
-/// The round that gathers, the one that is called, and those that were.
-pub(super) struct Rounds {
+/// The round that gathers, the one that is being called, and the latest drawn ones.
+pub(super) struct Turns {
+    rounds: Arc<dyn Rounds>,
+    gather_seconds: u32,
+    absent_seconds: u32,
     pub(super) gathering: Gathering,
-    /// Drawn rounds, the latest last; how many there were at all, and how many of them [`untold`](Self::untold) has told.
-    drawn: VecDeque<Round>,
-    drawn_ever: u64,
-    told: u64,
-    /// Seats of the round that is called, the lowest number first, and how many of them were called or are gone.
+    /// Drawn rounds, the latest last; how many were drawn in all, and how many of them [`take_drawn`](Self::take_drawn)
+    /// has returned.
+    drawn: VecDeque<DrawnRound>,
+    drawn_count: u64,
+    taken_count: u64,
+    /// Seats of the round that is being called, the lowest number first, and how many of them were called or have left.
     order: Vec<u32>,
     head: usize,
     /// The number that was called last.
     called_to: Option<Number>,
-    /// People who were called and have not come yet, by the second in which they are expected.
+    /// How many people were called and have not come yet, by the second in which they are expected.
     called: BTreeMap<u32, usize>,
 }
 
-impl Rounds {
-    pub(super) fn new(keys: &HouseKeys, real_now: Timestamp) -> Self {
+impl Turns {
+    /// Begins with the first round of `rounds`. A round gathers for `gather_seconds` at least; a person who is overdue
+    /// by `absent_seconds` has given up.
+    pub(super) fn new(
+        rounds: Arc<dyn Rounds>,
+        (gather_seconds, absent_seconds): (u32, u32),
+        real_now: Timestamp,
+    ) -> Self {
         Self {
-            gathering: Gathering::after(0, keys, real_now),
+            gathering: Gathering::of(rounds.after(0, real_now), real_now),
+            rounds,
+            gather_seconds,
+            absent_seconds,
             drawn: VecDeque::new(),
-            drawn_ever: 0,
-            told: 0,
+            drawn_count: 0,
+            taken_count: 0,
             order: Vec::new(),
             head: 0,
             called_to: None,
@@ -87,7 +98,7 @@ impl Rounds {
         }
     }
 
-    /// Somebody came.
+    /// A person joined the gathering round.
     pub(super) fn joined(&mut self, now: u32) {
         if self.gathering.people == 0 {
             self.gathering.since = now;
@@ -95,7 +106,7 @@ impl Rounds {
         self.gathering.people += 1;
     }
 
-    /// Somebody from this seat went in, or has given up.
+    /// The person on this seat entered, or has given up.
     pub(super) fn left(&mut self, seat: &Seat) {
         match seat.stage {
             Stage::Gathering => self.gathering.people -= 1,
@@ -104,29 +115,22 @@ impl Rounds {
         }
     }
 
-    /// Calls people as long as places will be free when they come: the `free` ones of now and those that become free until
-    /// then at this pace. Draws the next round once everybody of the last one was called.
-    pub(super) fn go_on(
-        &mut self,
-        seats: &mut Seats,
-        config: &Config,
-        keys: &HouseKeys,
-        (free, pace): (usize, &Pace),
-        now: Timestamp,
-    ) {
+    /// Calls people as long as leases will be free when they come: those `free` now, and those that become free until
+    /// then at this pace. Draws the next round when everybody in the last one has been called.
+    pub(super) fn call(&mut self, seats: &mut Seats, (free, pace): (usize, &Pace), now: Timestamp) {
         let now_s = seconds(now);
-        let gone_before = now_s.saturating_sub(config.absent_seconds);
+        let gone_before = now_s.saturating_sub(self.absent_seconds);
         loop {
             let Some(index) = self.order.get(self.head).copied() else {
-                let drawn_from = self.gathering.since.saturating_add(config.gather_seconds);
+                let drawn_from = self.gathering.since.saturating_add(self.gather_seconds);
                 if self.gathering.people == 0 || now_s < drawn_from {
                     return;
                 }
-                self.draw(seats, keys, now);
+                self.draw(seats, now);
                 continue;
             };
             let seat = seats.get_mut(index);
-            // Whoever sat here may have left, and somebody else may have come since.
+            // The person may have left, and another one may have taken the seat.
             if let Stage::Drawn(name) = seat.stage {
                 if seat.due < gone_before {
                     seats.leave(index);
@@ -144,12 +148,12 @@ impl Rounds {
         }
     }
 
-    /// Somebody who was called is expected in this second.
+    /// A person who was called is expected in this second.
     pub(super) fn expected(&mut self, due: u32) {
         *self.called.entry(due).or_default() += 1;
     }
 
-    /// They came or left, or were told another time.
+    /// A person who was expected in this second entered, left, or was given another time.
     pub(super) fn expected_no_more(&mut self, due: u32) {
         if let Some(count) = self.called.get_mut(&due) {
             *count -= 1;
@@ -159,9 +163,9 @@ impl Rounds {
         }
     }
 
-    /// Draws the round that gathered, and begins the next.
-    fn draw(&mut self, seats: &mut Seats, keys: &HouseKeys, now: Timestamp) {
-        let name = last_byte(self.drawn_ever);
+    /// Draws the gathering round, and begins the next.
+    fn draw(&mut self, seats: &mut Seats, now: Timestamp) {
+        let name = last_byte(self.drawn_count);
         self.order.clear();
         self.head = 0;
         self.called_to = None;
@@ -173,37 +177,37 @@ impl Rounds {
             }
         }
         self.order.sort_unstable_by_key(|index| seats.get(*index).number);
-        let next = Gathering::after(self.gathering.round, keys, now);
+        let next = Gathering::of(self.rounds.after(self.gathering.round, now), now);
         let Gathering { round, seed, commitment, people, .. } =
             std::mem::replace(&mut self.gathering, next);
-        if self.drawn.len() == ROUNDS_TOLD_MAX {
+        if self.drawn.len() == DRAWN_ROUNDS_MAX {
             self.drawn.pop_front();
         }
-        self.drawn.push_back(Round { round, commitment, seed, people, drawn_at: now });
-        self.drawn_ever += 1;
+        self.drawn.push_back(DrawnRound { round, commitment, seed, people, drawn_at: now });
+        self.drawn_count += 1;
     }
 
-    /// The drawn round of somebody in this stage, if they are in one and it is among the latest.
-    pub(super) fn drawn_round(&self, stage: Stage) -> Option<&Round> {
+    /// The drawn round of a person in this stage, if they are in one and it is still kept.
+    pub(super) fn drawn_round(&self, stage: Stage) -> Option<&DrawnRound> {
         let (Stage::Drawn(name) | Stage::Called(name)) = stage else { return None };
-        let ago = last_byte(self.drawn_ever).wrapping_sub(name);
+        let ago = last_byte(self.drawn_count).wrapping_sub(name);
         self.drawn.len().checked_sub(ago.into()).and_then(|at| self.drawn.get(at))
     }
 
     /// Drawn rounds, the newest first.
-    pub(super) fn drawn(&self) -> impl Iterator<Item = &Round> {
+    pub(super) fn drawn(&self) -> impl Iterator<Item = &DrawnRound> {
         self.drawn.iter().rev()
     }
 
-    /// Rounds that were drawn since this was asked before.
-    pub(super) fn untold(&mut self) -> Vec<Round> {
-        let untold = usize::try_from(self.drawn_ever - self.told).unwrap_or(usize::MAX);
-        self.told = self.drawn_ever;
-        self.drawn().take(untold).copied().collect()
+    /// Rounds that were drawn since the last call.
+    pub(super) fn take_drawn(&mut self) -> Vec<DrawnRound> {
+        let new = usize::try_from(self.drawn_count - self.taken_count).unwrap_or(usize::MAX);
+        self.taken_count = self.drawn_count;
+        self.drawn().take(new).copied().collect()
     }
 
-    /// About how many go in before the one on this seat. Numbers are spread evenly, so nobody has to be counted; whoever is in
-    /// the round that gathers is told as if all of it went before them, for their number is not known before the draw.
+    /// Estimate of how many people enter before the one on this seat. Numbers are uniform, so it needs no count. For a
+    /// person in the gathering round it includes the whole round, because their number must not show before the draw.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -222,28 +226,26 @@ impl Rounds {
         }
     }
 
-    /// People of the round that is called whose turn is still to come.
+    /// How many people of the round that is being called have not been called yet.
     pub(super) fn to_call(&self) -> usize {
         self.order.len() - self.head
     }
 
-    /// People who were called and have not come yet.
+    /// How many people were called and have not come yet.
     pub(super) fn called(&self) -> usize {
         self.called.values().sum()
     }
 }
 
 impl Gathering {
-    /// The round after the one of that name. Rounds are named after the second in which they became ready, or one later.
-    fn after(last: u64, keys: &HouseKeys, now: Timestamp) -> Self {
-        let round = u64::try_from(now.as_second()).unwrap_or(0).max(last + 1);
-        let seed = Seed::new(keys.draw_seed(round));
-        Self { round, seed, commitment: seed.commitment(), people: 0, since: seconds(now) }
+    fn of(next: NextRound, now: Timestamp) -> Self {
+        let NextRound { name, seed } = next;
+        Self { round: name, seed, commitment: seed.commitment(), people: 0, since: seconds(now) }
     }
 }
 
-/// Whether somebody who comes in the second `comes` finds a place, and all who are called already do so, too, when so many
-/// become free until a number of seconds from now.
+/// Whether a lease will be free for a person who comes in the second `comes`, and for everybody called already.
+/// `free_until` tells how many leases become free within a number of seconds.
 fn has_room(
     called: &BTreeMap<u32, usize>,
     comes: u32,

@@ -1,7 +1,8 @@
-//! The sessions that are open, found by the hash of their token.
+//! The open sessions, found by the hash of their token.
 //!
-//! A `DashMap` guards them: look-ups come from every runtime at once and hold a shard for some hundred nanoseconds. It is never seen
-//! outside this file, and no guard of it lives across an await: a session is handed out as an `Arc`.
+//! A `DashMap` guards them: all runtimes look sessions up at the same time, and a look-up holds a shard for some
+//! hundred nanoseconds. The map is private to this file, and no guard of it lives across an await: a session is handed
+//! out as an `Arc`.
 
 use std::{
     hash::{BuildHasherDefault, Hash, Hasher},
@@ -32,13 +33,13 @@ const TAG_BYTES: usize = 16;
 pub struct Config {
     /// Sessions open at a time.
     pub sessions_max: usize,
-    /// Sessions of one person at a time; the oldest makes way. Otherwise a few people could hold every lease.
+    /// Sessions of one person at a time; one more ends the oldest. Otherwise a few people could hold every lease.
     pub person_sessions_max: usize,
     /// How long a session lasts, seconds.
     pub session_seconds: u32,
 }
 
-/// Half of the hash of a token, uniform already: nobody finds a second token for one of a million halves of 128 bits.
+/// The first 128 bits of a token's hash: too many for anybody to find a second token for one of a million sessions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct TokenHash([u8; 16]);
 
@@ -49,11 +50,12 @@ impl Hash for TokenHash {
     }
 }
 
-/// Takes what is uniform as it is: hashing it again costs as much as the rest of the look-up.
+/// A hasher that returns its input: a token's hash is uniform already, and hashing it again costs as much as the
+/// look-up.
 #[derive(Clone, Copy, Default)]
-struct AsItIs(u64);
+struct Unhashed(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for Unhashed {
     fn write_u64(&mut self, word: u64) {
         self.0 = word;
     }
@@ -69,28 +71,28 @@ impl Hasher for AsItIs {
     }
 }
 
-/// A session, and when it is over, which is asked first.
-struct Seat {
+/// A session, and a copy of its expiry that is read before the session itself.
+struct Held {
     expires_at: Timestamp,
     session: Arc<Session>,
 }
 
-/// The open sessions.
-pub struct Registry {
+/// All open sessions of this node.
+pub struct Sessions {
     config: Config,
-    by_token: DashMap<TokenHash, Seat, BuildHasherDefault<AsItIs>>,
-    /// Of each person inside, oldest first. Its guard is never held while the other map is asked.
+    by_token: DashMap<TokenHash, Held, BuildHasherDefault<Unhashed>>,
+    /// Each person's sessions, oldest first. A guard of this map is never held while `by_token` is used.
     by_person: DashMap<Subject, Vec<TokenHash>>,
     open: AtomicUsize,
     gauges: [Gauge; Audience::ALL.len()],
 }
 
-/// As many sessions are open as may be.
+/// [`Config::sessions_max`] sessions are open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-impl Registry {
-    /// Without any session.
+impl Sessions {
+    /// No session is open yet.
     #[must_use]
     pub fn new(config: Config) -> Self {
         let gauges = Audience::ALL.map(|audience| list::SESSIONS.gauge(&[audience.as_str()]));
@@ -103,7 +105,7 @@ impl Registry {
         }
     }
 
-    /// Opens a session and returns it with its token, which is told once and kept nowhere.
+    /// Opens a session and returns it with its token, which is not stored and cannot be shown again.
     ///
     /// # Errors
     /// [`Full`] when [`Config::sessions_max`] are open; the lease is returned.
@@ -127,10 +129,10 @@ impl Registry {
             expires_at: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
             office: identity.office.clone(),
             lease: Mutex::new(Some(lease)),
-            told: Mutex::default(),
+            noted: Mutex::default(),
         });
-        let seat = Seat { expires_at: session.expires_at, session: Arc::clone(&session) };
-        self.by_token.insert(hash_of(&token), seat);
+        let held = Held { expires_at: session.expires_at, session: Arc::clone(&session) };
+        self.by_token.insert(hash_of(&token), held);
         if let Some(oldest) = self.add_to_person(whose.person, hash_of(&token)) {
             self.end(&oldest);
         }
@@ -141,11 +143,11 @@ impl Registry {
     /// The session of a token, if it is open at `now`.
     #[must_use]
     pub fn find(&self, token: &str, now: Timestamp) -> Option<Arc<Session>> {
-        let seat = self.by_token.get(&hash_of(token))?;
-        (now < seat.expires_at).then(|| Arc::clone(&seat.session))
+        let held = self.by_token.get(&hash_of(token))?;
+        (now < held.expires_at).then(|| Arc::clone(&held.session))
     }
 
-    /// The lease of a session that the person has open already: who was let in may come in again, from another device, and
+    /// Takes the lease of a session that the person has open already, so that they can enter from another device and
     /// finish there.
     #[must_use]
     pub fn hand_over(&self, person: Subject) -> Option<Lease> {
@@ -153,7 +155,7 @@ impl Registry {
         theirs.iter().find_map(|token| self.by_token.get(token)?.session.take_lease())
     }
 
-    /// Sessions that may still be opened.
+    /// How many more sessions may be opened.
     #[must_use]
     pub fn free(&self) -> usize {
         self.config.sessions_max.saturating_sub(self.len())
@@ -164,9 +166,9 @@ impl Registry {
         self.end(&hash_of(token));
     }
 
-    /// Ends every session that is over at `now`; their leases return. Call it every few seconds.
+    /// Ends every session that has expired at `now`, and returns their leases. Call it every few seconds.
     pub fn sweep(&self, now: Timestamp) {
-        let over = |seat: &Seat| now >= seat.expires_at;
+        let over = |held: &Held| now >= held.expires_at;
         let ended: Vec<TokenHash> = self
             .by_token
             .iter()
@@ -178,19 +180,19 @@ impl Registry {
         }
     }
 
-    /// Sessions open.
+    /// How many sessions are open.
     #[must_use]
     pub fn len(&self) -> usize {
         self.open.load(Ordering::Acquire)
     }
 
-    /// Whether none is open.
+    /// Whether no session is open.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Notes a session of a person; returns the oldest one if that makes too many.
+    /// Adds a session to a person's; returns the oldest one if they are now too many.
     fn add_to_person(&self, person: Subject, token: TokenHash) -> Option<TokenHash> {
         let mut theirs = self.by_person.entry(person).or_default();
         theirs.push(token);
@@ -198,18 +200,18 @@ impl Registry {
     }
 
     fn end(&self, token: &TokenHash) {
-        let Some((_, Seat { session, .. })) = self.by_token.remove(token) else { return };
+        let Some((_, Held { session, .. })) = self.by_token.remove(token) else { return };
         self.by_person.remove_if_mut(&session.person, |_, theirs| {
             theirs.retain(|known| known != token);
             theirs.is_empty()
         });
-        self.gone(&session);
+        self.count_out(&session);
     }
 
-    fn gone(&self, session: &Session) {
+    fn count_out(&self, session: &Session) {
         self.open.fetch_sub(1, Ordering::AcqRel);
         self.gauges[session.audience as usize].decrement(1.0);
-        // A request of this session may still be under way and hold the session; the lease returns now all the same.
+        // A request may still hold the session; its lease is returned now nevertheless.
         drop(session.take_lease());
     }
 }
@@ -220,9 +222,9 @@ fn hash_of(token: &str) -> TokenHash {
     TokenHash(half)
 }
 
-/// A session's token and tag.
+/// A new session's token and tag.
 fn fresh_texts() -> (String, String) {
-    // Drawn together: drawing costs more than what is drawn.
+    // One call for both: the call costs more than the bytes.
     let mut bytes = [0; TOKEN_BYTES + TAG_BYTES];
     fill_random(&mut bytes);
     let (token, tag) = bytes.split_at(TOKEN_BYTES);
@@ -234,7 +236,7 @@ mod tests {
     use super::*;
     use crate::{civic::FiscalCode, gate::leases::Leases, vault::HouseKeys};
 
-    fn open(registry: &Registry, leases: &Leases, n: u64) -> Result<(String, Arc<Session>), Full> {
+    fn open(sessions: &Sessions, leases: &Leases, n: u64) -> Result<(String, Arc<Session>), Full> {
         let identity = Identity {
             fiscal_code: FiscalCode::made_up(n),
             office: None,
@@ -242,58 +244,58 @@ mod tests {
         };
         let person = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
         let whose = Whose { subject: person, person };
-        registry.open(&identity, whose, leases.take().unwrap(), Timestamp::UNIX_EPOCH)
+        sessions.open(&identity, whose, leases.take().unwrap(), Timestamp::UNIX_EPOCH)
     }
 
     #[test]
     fn a_session_is_found_by_its_token_until_it_ends_and_returns_its_lease() {
-        let registry =
-            Registry::new(Config { sessions_max: 2, person_sessions_max: 2, session_seconds: 60 });
+        let sessions =
+            Sessions::new(Config { sessions_max: 2, person_sessions_max: 2, session_seconds: 60 });
         let leases = Leases::new(10);
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        let (first, session) = open(&registry, &leases, 1).unwrap();
-        let (second, _) = open(&registry, &leases, 2).unwrap();
+        let (first, session) = open(&sessions, &leases, 1).unwrap();
+        let (second, _) = open(&sessions, &leases, 2).unwrap();
         assert_ne!(first, second);
-        assert_eq!(open(&registry, &leases, 3).unwrap_err(), Full);
+        assert_eq!(open(&sessions, &leases, 3).unwrap_err(), Full);
         assert_eq!(leases.held(), 2, "the refused one returned its lease");
 
-        assert_eq!(registry.find(&first, at(59)).unwrap().subject, session.subject);
-        assert!(registry.find(&first, at(60)).is_none());
-        assert!(registry.find("made up", at(0)).is_none());
+        assert_eq!(sessions.find(&first, at(59)).unwrap().subject, session.subject);
+        assert!(sessions.find(&first, at(60)).is_none());
+        assert!(sessions.find("made up", at(0)).is_none());
 
-        registry.close(&second);
-        registry.close(&second);
-        assert_eq!((registry.len(), leases.held()), (1, 1));
-        registry.sweep(at(60));
-        assert_eq!((registry.len(), leases.held()), (0, 0));
+        sessions.close(&second);
+        sessions.close(&second);
+        assert_eq!((sessions.len(), leases.held()), (1, 1));
+        sessions.sweep(at(60));
+        assert_eq!((sessions.len(), leases.held()), (0, 0));
     }
 
     #[test]
     fn a_person_holds_a_few_sessions_and_the_oldest_makes_way() {
-        let registry =
-            Registry::new(Config { sessions_max: 9, person_sessions_max: 2, session_seconds: 60 });
+        let sessions =
+            Sessions::new(Config { sessions_max: 9, person_sessions_max: 2, session_seconds: 60 });
         let leases = Leases::new(9);
         let now = Timestamp::UNIX_EPOCH;
-        let tokens: Vec<_> = (0..3).map(|_| open(&registry, &leases, 1).unwrap().0).collect();
-        let (other, _) = open(&registry, &leases, 2).unwrap();
-        let found = |token: &String| registry.find(token, now).is_some();
+        let tokens: Vec<_> = (0..3).map(|_| open(&sessions, &leases, 1).unwrap().0).collect();
+        let (other, _) = open(&sessions, &leases, 2).unwrap();
+        let found = |token: &String| sessions.find(token, now).is_some();
         assert_eq!(tokens.iter().map(found).collect::<Vec<_>>(), [false, true, true]);
         assert!(found(&other));
-        assert_eq!((registry.len(), leases.held()), (3, 3));
+        assert_eq!((sessions.len(), leases.held()), (3, 3));
         for token in &tokens {
-            registry.close(token);
+            sessions.close(token);
         }
-        registry.close(&other);
-        assert_eq!((registry.len(), leases.held()), (0, 0));
-        assert!(registry.by_person.is_empty(), "nobody is remembered who is not inside");
+        sessions.close(&other);
+        assert_eq!((sessions.len(), leases.held()), (0, 0));
+        assert!(sessions.by_person.is_empty(), "nobody without a session is remembered");
     }
 
     #[test]
     fn a_try_to_finish_keeps_the_lease_unless_it_is_done() {
-        let registry =
-            Registry::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
+        let sessions =
+            Sessions::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
         let leases = Leases::new(1);
-        let (token, session) = open(&registry, &leases, 1).unwrap();
+        let (token, session) = open(&sessions, &leases, 1).unwrap();
         drop(session.finishing(&leases).unwrap());
         assert_eq!(leases.held(), 1, "the session keeps it for the next try");
         session.finishing(&leases).unwrap().done();
@@ -302,7 +304,7 @@ mod tests {
         assert!(session.finishing(&leases).is_none(), "the only lease is somebody else's now");
         drop(other);
         let finishing = session.finishing(&leases).unwrap();
-        registry.close(&token);
+        sessions.close(&token);
         drop(finishing);
         drop(session);
         assert_eq!(leases.held(), 0, "a session that ended meanwhile keeps nothing");
@@ -310,9 +312,9 @@ mod tests {
 
     #[test]
     fn a_session_in_a_log_line_names_nobody() {
-        let registry =
-            Registry::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
-        let (token, session) = open(&registry, &Leases::new(1), 1).unwrap();
+        let sessions =
+            Sessions::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
+        let (token, session) = open(&sessions, &Leases::new(1), 1).unwrap();
         let line = format!("{session:?}");
         for secret in [session.fiscal_code.as_str(), &token, &session.tag] {
             assert!(!line.contains(secret), "{line}");

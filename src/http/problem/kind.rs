@@ -1,0 +1,140 @@
+//! The table of problems: slug, status code and public text of each kind, in Italian and English.
+
+use hyper::StatusCode;
+
+use crate::civic::Language;
+
+macro_rules! problems {
+    ($($kind:ident $slug:literal $status:ident
+       $title_it:literal $title_en:literal $detail_it:literal $detail_en:literal;)*) => {
+        /// Every kind of problem that is answered to the public.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind { $(#[doc = $title_en] $kind),* }
+
+        impl Kind {
+            /// Every kind, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// The last part of the problem's `type`.
+            #[must_use]
+            pub fn slug(self) -> &'static str {
+                match self { $(Self::$kind => $slug),* }
+            }
+
+            /// Its status code.
+            #[must_use]
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$kind => StatusCode::$status),* }
+            }
+
+            pub(super) fn title(self, language: Language) -> &'static str {
+                match (self, language) {
+                    $((Self::$kind, Language::Italian) => $title_it,
+                      (Self::$kind, Language::English) => $title_en,)*
+                }
+            }
+
+            pub(super) fn detail(self, language: Language) -> &'static str {
+                match (self, language) {
+                    $((Self::$kind, Language::Italian) => $detail_it,
+                      (Self::$kind, Language::English) => $detail_en,)*
+                }
+            }
+        }
+    };
+}
+
+problems! {
+    Malformed "malformed" BAD_REQUEST
+        "Richiesta non leggibile" "Unreadable request"
+        "Il corpo della richiesta non è un documento JSON valido."
+        "The body of the request is not a valid JSON document.";
+    Row "row-unreadable" BAD_REQUEST
+        "Riga non leggibile" "Unreadable row"
+        "Le celle della riga non corrispondono a quelle della prima riga, oppure una virgoletta è fuori posto: il numero della prima cella errata è in cell."
+        "The cells of the row do not match those of the first row, or a quotation mark is misplaced: the number of the first wrong cell is in cell.";
+    HostMissing "host-missing" BAD_REQUEST
+        "Intestazione Host mancante o ripetuta" "Host header missing or repeated"
+        "Una richiesta HTTP/1.1 deve avere una sola intestazione Host."
+        "An HTTP/1.1 request must have exactly one Host header.";
+    KeyMissing "idempotency-key-missing" BAD_REQUEST
+        "Manca la chiave di idempotenza" "Idempotency key missing"
+        "Aggiungi una sola intestazione Idempotency-Key con un valore scelto da te, da 1 a 128 caratteri ASCII visibili, e usa lo stesso valore se ripeti l'invio."
+        "Add exactly one Idempotency-Key header with a value of your choice, 1 to 128 visible ASCII characters, and use the same value if you repeat the request.";
+    Unauthenticated "unauthenticated" UNAUTHORIZED
+        "Accesso necessario" "Log in first"
+        "Il token manca, non è valido o è scaduto: accedi di nuovo."
+        "The token is missing, not valid or expired: log in again.";
+    AssuranceTooLow "assurance-too-low" FORBIDDEN
+        "Livello di identità insufficiente" "Assurance level too low"
+        "Serve un'identità digitale di livello 2 o superiore: accedi con SPID di livello 2, CIE o CNS."
+        "A digital identity of level 2 or higher is required: log in with SPID level 2, CIE or CNS.";
+    WindowClosed "window-closed" FORBIDDEN
+        "Fascia oraria chiusa" "Time slice closed"
+        "In questa fascia oraria l'accesso è riservato ad altri utenti, fino all'ora indicata in opensAt. Torna dopo il tempo indicato in Retry-After: l'ordine di arrivo non conta."
+        "In this time slice, until the time given in opensAt, access is reserved for other users. Come back after the time given in Retry-After: the order of arrival does not count.";
+    NotYours "not-yours" FORBIDDEN
+        "Domanda per un'altra persona" "Application for somebody else"
+        "Un cittadino può presentare la domanda solo per sé; un intermediario solo con un mandato, indicato in mandate."
+        "Citizens can apply only for themselves; intermediaries only under a mandate, given in mandate.";
+    IntermediariesOnly "intermediaries-only" FORBIDDEN
+        "Riservato agli intermediari" "For intermediaries only"
+        "Gli invii in blocco sono riservati agli intermediari autorizzati."
+        "Batches are for authorised intermediaries only.";
+    NotFound "not-found" NOT_FOUND
+        "Non trovato" "Not found"
+        "La risorsa richiesta non esiste o non ti appartiene."
+        "The requested resource does not exist or does not belong to you.";
+    MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED
+        "Metodo non ammesso" "Method not allowed"
+        "Usa uno dei metodi elencati in Allow."
+        "Use one of the methods listed in Allow.";
+    BodyTooSlow "request-timeout" REQUEST_TIMEOUT
+        "Richiesta troppo lenta" "Request too slow"
+        "Il corpo della richiesta non è arrivato in tempo: ripeti l'invio con la stessa chiave."
+        "The body of the request did not arrive in time: send it again with the same key.";
+    AlreadyApplied "already-applied" CONFLICT
+        "Domanda già presentata" "Already applied"
+        "Per questa persona è già stata presentata una domanda in questa campagna: consultala, oppure ritirala per presentarne un'altra."
+        "This person has already applied in this campaign: read the application, or withdraw it to submit another one.";
+    BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE
+        "Richiesta troppo grande" "Request too large"
+        "Il corpo della richiesta, o una riga di un invio in blocco, supera 64 KiB."
+        "The body of the request, or a line of a batch, is larger than 64 KiB.";
+    MediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE
+        "Formato non ammesso" "Unsupported media type"
+        "Invia application/json in UTF-8; per gli invii in blocco application/x-ndjson."
+        "Send application/json in UTF-8; for batches application/x-ndjson.";
+    Invalid "invalid-application" UNPROCESSABLE_ENTITY
+        "Domanda non valida" "Application not valid"
+        "Correggi tutti gli errori elencati in errors e ripeti l'invio: nulla è stato registrato."
+        "Correct all faults listed in errors and send the application again: nothing was recorded.";
+    CampaignClosed "campaign-closed" UNPROCESSABLE_ENTITY
+        "Campagna non aperta" "Campaign not open"
+        "Oggi non è possibile presentare domande per questa campagna: le date di apertura e di chiusura sono in opensOn e closesOn."
+        "Applications for this campaign cannot be submitted today: its opening and closing dates are in opensOn and closesOn.";
+    KeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY
+        "Chiave di idempotenza già usata" "Idempotency key used before"
+        "Questa chiave è già stata usata con un contenuto diverso: scegline un'altra."
+        "This key was used before with different content: choose another one.";
+    TooOften "too-many-requests" TOO_MANY_REQUESTS
+        "Troppe richieste" "Too many requests"
+        "Attendi il tempo indicato in Retry-After: riprovare prima non dà alcun vantaggio."
+        "Wait for the time given in Retry-After: trying earlier gives no advantage.";
+    Internal "internal" INTERNAL_SERVER_ERROR
+        "Errore interno" "Internal error"
+        "Si è verificato un errore del servizio, che è stato registrato. Se stavi inviando una domanda, ripeti l'invio con la stessa chiave."
+        "The service has failed, and the fault has been logged. If you were submitting an application, send it again with the same key.";
+    Busy "busy" SERVICE_UNAVAILABLE
+        "Sportello al completo" "Counter full"
+        "Riprova dopo il tempo indicato in Retry-After: l'ordine di arrivo non conta e aspettando non perdi nulla."
+        "Try again after the time given in Retry-After: the order of arrival does not count, and you lose nothing by waiting.";
+    Draining "draining" SERVICE_UNAVAILABLE
+        "Sportello in chiusura" "Counter closing"
+        "Il servizio si sta arrestando: riprova tra poco."
+        "The service is stopping: try again in a moment.";
+    StorageUnavailable "storage-unavailable" SERVICE_UNAVAILABLE
+        "Archivio non disponibile" "Storage unavailable"
+        "Al momento non è possibile registrare domande; quelle con ricevuta sono al sicuro. Riprova più tardi con la stessa chiave."
+        "Applications cannot be recorded at the moment; those with a receipt are safe. Try again later with the same key.";
+}

@@ -1,0 +1,380 @@
+//! Problems (RFC 9457): the only place for status codes of failures and for their public text.
+
+mod kind;
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+pub use self::kind::Kind;
+pub use crate::civic::Language;
+use crate::{
+    application::{Fault, ParseError},
+    civic::local_time,
+    gate::{limits::TooOften, pressure::Shed},
+    identity::token::TokenFault,
+    intake::{BatchFault, EnterFault, LookupFault, SubmitFault},
+    ledger::{CommitFault, ReadFault, Receipt, StorageFault},
+    schemes::CampaignWindow,
+    vault::{Subject, fill_random},
+};
+
+/// Shortest `Retry-After` of a refusal under load; the jitter is as long again.
+const RETRY_SECONDS: u32 = 2;
+/// The same after a storage fault: an operator has to act first.
+const STORAGE_RETRY_SECONDS: u32 = 60;
+/// Longest jitter past the opening of a time slice, so that those refused before do not all come back at the opening.
+const OPENING_JITTER_SECONDS: u32 = 600;
+
+/// Why requests are shed: values of the label `reason` of [`metrics::SHED`](crate::metrics::SHED). A rate limit is not
+/// among them, because it does not protect others.
+pub const SHED_REASONS: [&str; 8] =
+    ["connections", "draining", "lag", "leases", "ledger", "queue", "requests", "waiting"];
+
+/// One problem, ready to be rendered.
+#[derive(Debug)]
+pub struct Problem {
+    kind: Kind,
+    details: Box<Details>,
+}
+
+/// What an answer says besides the kind. Boxed to keep a `Result` small whose error is rare.
+#[derive(Debug, Default)]
+struct Details {
+    extensions: Map<String, Value>,
+    faults: Vec<Fault>,
+    retry_after_seconds: Option<u32>,
+    rate_limit: Option<String>,
+    allowed_methods: Option<String>,
+    shown_to: Option<Subject>,
+    /// Why the request was shed, for the operator.
+    shed: Option<&'static str>,
+}
+
+impl From<Kind> for Problem {
+    fn from(kind: Kind) -> Self {
+        let retry_after_seconds = match kind {
+            Kind::Busy | Kind::Draining => Some(jittered(RETRY_SECONDS, RETRY_SECONDS)),
+            Kind::StorageUnavailable => {
+                Some(jittered(STORAGE_RETRY_SECONDS, STORAGE_RETRY_SECONDS))
+            }
+            _ => None,
+        };
+        Self { kind, details: Box::new(Details { retry_after_seconds, ..Details::default() }) }
+    }
+}
+
+impl Problem {
+    /// A bug of ours. The answer gives no details; they are in the log.
+    #[must_use]
+    pub fn internal() -> Self {
+        Kind::Internal.into()
+    }
+
+    /// The body stops being a JSON document at this line and column.
+    #[must_use]
+    pub fn malformed(line: usize, column: usize) -> Self {
+        Self::from(Kind::Malformed).with("line", line).with("column", column)
+    }
+
+    /// The path is known, the method is not.
+    #[must_use]
+    pub fn method_not_allowed(methods: String) -> Self {
+        Self::new(
+            Kind::MethodNotAllowed,
+            Details { allowed_methods: Some(methods), ..Details::default() },
+        )
+    }
+
+    /// The request is shed; `reason`, one of [`SHED_REASONS`], is for the operator.
+    #[must_use]
+    pub fn shedding(kind: Kind, reason: &'static str) -> Self {
+        debug_assert!(SHED_REASONS.contains(&reason), "{reason} is not in SHED_REASONS");
+        let mut problem = Self::from(kind);
+        problem.details.shed = Some(reason);
+        problem
+    }
+
+    /// Why a submission failed; an earlier receipt in it is shown to `requester` alone.
+    #[must_use]
+    pub fn of_submission(fault: SubmitFault, requester: Subject) -> Self {
+        match fault {
+            SubmitFault::AlreadyApplied(Some(receipt)) => already_applied(&receipt, requester),
+            SubmitFault::AlreadyApplied(None) => Kind::AlreadyApplied.into(),
+            SubmitFault::Invalid(fault) => fault.into(),
+            SubmitFault::CampaignClosed(window) => campaign_closed(&window),
+            SubmitFault::NotYours => Kind::NotYours.into(),
+            SubmitFault::KeyReused => Kind::KeyReused.into(),
+            SubmitFault::NoLease => Self::shedding(Kind::Busy, "leases"),
+            SubmitFault::Commit(fault) => fault.into(),
+            SubmitFault::Read(fault) => fault.into(),
+        }
+    }
+
+    /// As the problem of one line among many: sets its line number.
+    #[must_use]
+    pub fn at_line(self, number: u64) -> Self {
+        self.with("line", number)
+    }
+
+    /// A row of a table that cannot be split into cells; `cell` is the first wrong one, from 1.
+    #[must_use]
+    pub fn of_row(cell: usize) -> Self {
+        Self::from(Kind::Row).with("cell", cell)
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Why the request was shed, if it was.
+    #[must_use]
+    pub fn shed(&self) -> Option<&'static str> {
+        self.details.shed
+    }
+
+    /// How many faults of the input it names.
+    #[must_use]
+    pub fn faults(&self) -> usize {
+        self.details.faults.len()
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    pub(super) fn retry_after_seconds(&self) -> Option<u32> {
+        self.details.retry_after_seconds
+    }
+
+    pub(super) fn rate_limit(&self) -> Option<&str> {
+        self.details.rate_limit.as_deref()
+    }
+
+    pub(super) fn allowed_methods(&self) -> Option<&str> {
+        self.details.allowed_methods.as_deref()
+    }
+
+    pub(super) fn shown_to(&self) -> Option<Subject> {
+        self.details.shown_to
+    }
+
+    /// The public answer, as JSON.
+    #[must_use]
+    pub fn to_json(&self, language: Language) -> Vec<u8> {
+        let mut members = Map::new();
+        members.insert("type".into(), format!("urn:sportello:problem:{}", self.kind.slug()).into());
+        members.insert("title".into(), self.kind.title(language).into());
+        members.insert("status".into(), self.status().as_u16().into());
+        members.insert("detail".into(), self.kind.detail(language).into());
+        members.extend(self.details.extensions.clone());
+        if !self.details.faults.is_empty() {
+            let error = |fault: &Fault| {
+                json!({
+                    "pointer": fault.pointer,
+                    "code": fault.code.as_str(),
+                    "detail": fault.detail(language),
+                })
+            };
+            members.insert("errors".into(), self.details.faults.iter().map(error).collect());
+        }
+        Value::Object(members).to_string().into_bytes()
+    }
+
+    /// The problem for people to read: the title, and every fault on a line of its own.
+    #[must_use]
+    pub fn to_text(&self, language: Language) -> String {
+        let mut text = self.kind.title(language).to_owned();
+        if let Some(line) = self.details.extensions.get("line") {
+            let word = match language {
+                Language::Italian => "Riga",
+                Language::English => "Line",
+            };
+            text = format!("{word} {line}: {text}");
+        }
+        text.push('\n');
+        let faults = self.details.faults.iter();
+        let mut lines: Vec<String> =
+            faults.map(|fault| format!("{}: {}", fault.pointer, fault.detail(language))).collect();
+        if lines.is_empty() {
+            lines.push(self.kind.detail(language).to_owned());
+        }
+        for line in lines {
+            text.extend(["  ", &line, "\n"]);
+        }
+        text
+    }
+
+    fn new(kind: Kind, details: Details) -> Self {
+        Self { kind, details: Box::new(details) }
+    }
+
+    fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.details.extensions.insert(member.to_owned(), value.into());
+        self
+    }
+}
+
+impl From<ParseError> for Problem {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::Malformed { line, column, .. } => Self::malformed(line, column),
+            ParseError::Invalid(faults) => {
+                Self::new(Kind::Invalid, Details { faults, ..Details::default() })
+            }
+        }
+    }
+}
+
+impl From<EnterFault> for Problem {
+    fn from(fault: EnterFault) -> Self {
+        match fault {
+            EnterFault::Token(TokenFault::Untrusted | TokenFault::Expired) => {
+                Kind::Unauthenticated.into()
+            }
+            EnterFault::Token(TokenFault::AssuranceTooLow) => Kind::AssuranceTooLow.into(),
+            EnterFault::WindowClosed { opens_at, now } => window_closed(opens_at, now),
+            EnterFault::TooOften(too_often) => too_often.into(),
+            EnterFault::Behind => Self::shedding(Kind::Busy, "lag"),
+            EnterFault::Full => Self::shedding(Kind::Busy, "waiting"),
+        }
+    }
+}
+
+impl From<BatchFault> for Problem {
+    fn from(fault: BatchFault) -> Self {
+        match fault {
+            BatchFault::IntermediariesOnly => Kind::IntermediariesOnly.into(),
+            BatchFault::Commit(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<LookupFault> for Problem {
+    fn from(fault: LookupFault) -> Self {
+        match fault {
+            LookupFault::NotFound => Kind::NotFound.into(),
+            LookupFault::Commit(fault) => fault.into(),
+            LookupFault::Read(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<ReadFault> for Problem {
+    fn from(fault: ReadFault) -> Self {
+        tracing::error!(%fault, "reading from storage failed");
+        match fault {
+            ReadFault::Storage(_) => Kind::StorageUnavailable.into(),
+            ReadFault::Record(_) => Kind::Internal.into(),
+        }
+    }
+}
+
+impl From<StorageFault> for Problem {
+    fn from(fault: StorageFault) -> Self {
+        tracing::error!(%fault, "writing to storage failed");
+        Kind::StorageUnavailable.into()
+    }
+}
+
+impl From<CommitFault> for Problem {
+    fn from(fault: CommitFault) -> Self {
+        match fault {
+            CommitFault::Busy => Self::shedding(Kind::Busy, "queue"),
+            CommitFault::Away => Self::shedding(Kind::Busy, "ledger"),
+            CommitFault::Storage | CommitFault::NoRoom => Kind::StorageUnavailable.into(),
+        }
+    }
+}
+
+impl From<TooOften> for Problem {
+    fn from(too_often: TooOften) -> Self {
+        let seconds = seconds_up(too_often.wait);
+        let retry_after_seconds = Some(jittered(seconds, seconds));
+        let rate_limit = Some(format!("\"default\";r=0;t={seconds}"));
+        Self::new(Kind::TooOften, Details { retry_after_seconds, rate_limit, ..Details::default() })
+    }
+}
+
+impl From<Shed> for Problem {
+    fn from(_: Shed) -> Self {
+        Self::shedding(Kind::Busy, "requests")
+    }
+}
+
+fn already_applied(receipt: &Receipt, requester: Subject) -> Problem {
+    let receipt = serde_json::to_value(receipt).unwrap_or(Value::Null);
+    let shown_to = Some(requester);
+    Problem::new(Kind::AlreadyApplied, Details { shown_to, ..Details::default() })
+        .with("receipt", receipt)
+}
+
+fn campaign_closed(window: &CampaignWindow) -> Problem {
+    Problem::from(Kind::CampaignClosed)
+        .with("opensOn", window.opens_on.to_string())
+        .with("closesOn", window.closes_on.to_string())
+}
+
+/// A slice that never opens has no `Retry-After`.
+fn window_closed(opens_at: Timestamp, now: Timestamp) -> Problem {
+    let wait = Duration::try_from(opens_at.duration_since(now)).unwrap_or_default();
+    let retry_after_seconds = u32::try_from(wait.as_secs())
+        .ok()
+        .map(|seconds| jittered(seconds.saturating_add(1), OPENING_JITTER_SECONDS));
+    Problem::new(Kind::WindowClosed, Details { retry_after_seconds, ..Details::default() })
+        .with("opensAt", local_time::rfc3339(opens_at))
+}
+
+/// From `seconds` to `seconds + jitter`, so that those who were refused together do not come back together.
+fn jittered(seconds: u32, jitter: u32) -> u32 {
+    let mut random = [0; 4];
+    fill_random(&mut random);
+    seconds.saturating_add(u32::from_le_bytes(random) % (jitter.saturating_add(1)))
+}
+
+fn seconds_up(wait: Duration) -> u32 {
+    u32::try_from(wait.as_secs()).unwrap_or(u32::MAX - 1) + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_says_what_happened_and_what_to_do_in_both_languages() {
+        let mut texts = String::new();
+        for kind in Kind::ALL {
+            for language in [Language::Italian, Language::English] {
+                let json = Problem::from(*kind).to_json(language);
+                texts.push_str(std::str::from_utf8(&json).unwrap());
+                texts.push('\n');
+            }
+        }
+        insta::assert_snapshot!(texts);
+    }
+
+    #[test]
+    fn those_who_are_refused_together_come_back_apart() {
+        let waits: std::collections::BTreeSet<_> = (0..200)
+            .map(|_| Problem::from(Kind::StorageUnavailable).retry_after_seconds().unwrap())
+            .collect();
+        assert!(waits.len() > 30, "{waits:?}");
+        assert!(waits.iter().all(|wait| (60..=120).contains(wait)), "{waits:?}");
+    }
+
+    #[test]
+    fn those_who_are_refused_before_the_opening_come_back_apart_and_after_it() {
+        let now = Timestamp::UNIX_EPOCH;
+        let opens_at = Timestamp::from_millisecond(3_599_001).unwrap();
+        let waits: std::collections::BTreeSet<_> =
+            (0..200).map(|_| window_closed(opens_at, now).retry_after_seconds().unwrap()).collect();
+        assert!(waits.len() > 100, "{waits:?}");
+        let bounds = 3_600..=3_600 + OPENING_JITTER_SECONDS;
+        assert!(waits.iter().all(|wait| bounds.contains(wait)), "{waits:?}");
+        assert_eq!(window_closed(Timestamp::MAX, now).retry_after_seconds(), None);
+    }
+}

@@ -1,0 +1,46 @@
+//! What a server costs while nobody comes.
+
+use std::{fs, path::Path, time::Duration};
+
+use hyper::StatusCode;
+use tokio::time::sleep;
+
+use crate::harness::Counter;
+
+/// How long the server is observed.
+const OBSERVED_SECONDS: u64 = 3;
+/// Wake-ups of all public runtimes a second, at most.
+const WAKE_UPS_PER_SECOND_MAX: u64 = 5;
+
+/// Times that a public runtime of this process went to sleep so far.
+fn sleeps(pid: u32) -> u64 {
+    let tasks = fs::read_dir(Path::new("/proc").join(pid.to_string()).join("task")).unwrap();
+    let mut sleeps = 0;
+    let mut runtimes = 0;
+    for task in tasks.map(|task| task.unwrap().path()) {
+        if fs::read_to_string(task.join("comm")).unwrap().trim() == "public" {
+            let status = fs::read_to_string(task.join("status")).unwrap();
+            let count =
+                status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            sleeps += count.unwrap().trim().parse::<u64>().unwrap();
+            runtimes += 1;
+        }
+    }
+    assert!(runtimes > 0, "no thread is a public runtime");
+    sleeps
+}
+
+#[tokio::test]
+async fn an_idle_server_hardly_wakes_up_also_after_requests_and_with_open_connections() {
+    let counter = Counter::open();
+    for path in ["/v1/status", "/nowhere"] {
+        // The client keeps the connection open.
+        let answer = counter.ask("GET", path, "", "").await;
+        assert!(matches!(answer.status, StatusCode::OK | StatusCode::NOT_FOUND));
+    }
+    sleep(Duration::from_secs(1)).await;
+    let before = sleeps(counter.pid());
+    sleep(Duration::from_secs(OBSERVED_SECONDS)).await;
+    let wake_ups = sleeps(counter.pid()) - before;
+    assert!(wake_ups <= OBSERVED_SECONDS * WAKE_UPS_PER_SECOND_MAX, "{wake_ups}");
+}
