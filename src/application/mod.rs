@@ -28,19 +28,13 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-pub use self::allowance600::{
-    Allowance600, Insurance, Occupation, OtherBenefits, OwnBusiness, Period,
-};
 pub use self::example::{example, example_allowance600};
 pub use self::fault::{Fault, FaultCode, MalformedFault, ParseError};
-pub use self::iscro::{
-    Activity, ActivityKind, Consents, EarlierBenefit, Income, IncomeLine, Incomes, Iscro,
-    PoliticalOffice, Standing, TaxScheme, UnemploymentBenefit,
-};
 pub use self::rows::{Columns, HeaderFault, RowFault};
 use self::walk::{Cursor, Object, Walk};
+use crate::civic::opaque::debug_without_contents;
 use crate::civic::{FiscalCode, Iban};
-use crate::schemes::{Campaign, Rules, Scheme};
+use crate::schemes::{Campaign, Facts, Rules, Scheme};
 
 /// A valid application: every field has the right shape, and its campaign exists.
 ///
@@ -48,17 +42,13 @@ use crate::schemes::{Campaign, Rules, Scheme};
 /// throughout, so `Debug` prints the campaign and the masked fiscal code only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Application {
-    /// The benefit applied for.
-    pub scheme: Scheme,
-    /// The year in which it is applied for.
-    pub year: i16,
     /// Who would receive it.
     pub applicant: Applicant,
     /// Where it would be paid to.
     pub payment: Payment,
     /// An intermediary's reference to its mandate; an applicant in person has none.
     pub mandate: Option<String>,
-    /// What the scheme's own rules ask.
+    /// What the rules of its scheme decide on.
     pub facts: Facts,
 }
 
@@ -80,37 +70,15 @@ pub struct Payment {
     pub iban: Iban,
 }
 
-/// What the rules of each scheme ask.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Facts {
-    /// Of the self-employed whose income fell.
-    Iscro(Iscro),
-    /// Of those whom the spring of 2020 left without income.
-    Allowance600(Allowance600),
-}
-
 impl Application {
     /// The campaign it belongs to: a person applies once in each.
     #[must_use]
     pub fn campaign(&self) -> Campaign {
-        Campaign { scheme: self.scheme, year: self.year }
+        self.facts.campaign()
     }
 }
 
-/// Opaque, so that no log line ever holds an application.
-macro_rules! debug_without_contents {
-    ($($name:ident),*) => {$(
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(..)"))
-            }
-        }
-    )*};
-}
-use debug_without_contents;
-
-debug_without_contents!(Applicant, Payment, Facts);
+debug_without_contents!(Applicant, Payment);
 
 impl fmt::Debug for Application {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -189,20 +157,14 @@ fn application(document: &mut Object<'_, '_>, rules: &Rules) -> Option<Applicati
     let applicant = document.required("applicant", applicant);
     let facts = match scheme {
         Scheme::Iscro => {
-            iscro::facts(document, year.and_then(|year| rules.iscro(year))).map(Facts::Iscro)
+            let parameters = year.and_then(|year| rules.iscro(year));
+            iscro::facts(document, year, parameters).map(Facts::Iscro)
         }
-        Scheme::Allowance600 => allowance600::facts(document).map(Facts::Allowance600),
+        Scheme::Allowance600 => allowance600::facts(document, year).map(Facts::Allowance600),
     };
     let payment = document.required("payment", payment);
     let mandate = document.optional("mandate", fields::mandate);
-    Some(Application {
-        scheme,
-        year: year?,
-        applicant: applicant?,
-        payment: payment?,
-        mandate,
-        facts: facts?,
-    })
+    Some(Application { applicant: applicant?, payment: payment?, mandate, facts: facts? })
 }
 
 fn applicant(cursor: Cursor<'_, '_>) -> Option<Applicant> {

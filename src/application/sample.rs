@@ -96,14 +96,14 @@ impl Sample {
 
     /// The decision if it is submitted on a day.
     pub(crate) fn submitted(&self, day: &str) -> Decision {
-        Rules::builtin().decide(&self.read().unwrap(), self::day(day))
+        Rules::builtin().decide(&self.read().unwrap().facts, self::day(day))
     }
 
     /// The decision if it is submitted inside the window of its year.
     pub(crate) fn decided(&self) -> Decision {
         let application = self.read().unwrap();
         let window = Rules::builtin().window(application.campaign()).unwrap();
-        Rules::builtin().decide(&application, window.closes_on)
+        Rules::builtin().decide(&application.facts, window.closes_on)
     }
 }
 

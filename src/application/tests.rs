@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::sample::{Sample, day, faults_of};
 use super::*;
 use crate::civic::Language;
+use crate::schemes::iscro::IncomeLine;
 
 #[test]
 fn the_example_is_valid_in_every_year() {

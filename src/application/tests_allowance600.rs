@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::sample::{Sample, faults_of};
 use super::*;
 use crate::civic::Language;
+use crate::schemes::allowance600::Occupation;
 
 const CATEGORIES: [&str; 9] = [
     "professional",

@@ -10,6 +10,7 @@ pub mod fiscal_code;
 pub mod iban;
 pub mod language;
 pub mod local_time;
+pub(crate) mod opaque;
 pub mod vat_number;
 
 pub use euro::{Euro, EuroFault};

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use super::Registry;
-use super::index::{Index, ROW_BYTES, Secret};
 use super::load::{self, LoadFault};
+use super::people::{People, ROW_BYTES, Secret};
 use crate::civic::FiscalCode;
 use crate::schemes::Answers;
 
@@ -24,8 +24,8 @@ const READ_BYTES: usize = 1 << 20;
 pub struct FileRegistry {
     path: PathBuf,
     secret: Secret,
-    /// Guards the pointer alone, never a load; whoever asks keeps the index they asked.
-    index: RwLock<Arc<Index>>,
+    /// Guards the pointer alone, never a load; whoever asks keeps the people they asked.
+    people: RwLock<Arc<People>>,
     /// The file that was read last, whether or not it was sound. Held while one is read, so that two never are.
     read: Mutex<Stamp>,
     /// How often other answers took the place of the first.
@@ -55,12 +55,12 @@ impl FileRegistry {
     /// [`LoadFault`]: correct the file.
     pub fn open(path: &Path, secret: [u8; 32]) -> Result<Self, LoadFault> {
         let secret = Secret(secret);
-        let (stamp, index) = read(path, secret)?;
-        let index = RwLock::new(Arc::new(index?));
+        let (stamp, people) = read(path, secret)?;
+        let people = RwLock::new(Arc::new(people?));
         Ok(Self {
             path: path.to_owned(),
             secret,
-            index,
+            people,
             read: Mutex::new(stamp),
             edition: AtomicU64::new(0),
         })
@@ -77,30 +77,30 @@ impl FileRegistry {
         if Stamp::of(&fs::metadata(&self.path)?) == *last {
             return Ok(None);
         }
-        let (stamp, index) = read(&self.path, self.secret)?;
+        let (stamp, people) = read(&self.path, self.secret)?;
         *last = stamp;
-        let index = Arc::new(index?);
-        let people = index.len();
-        *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+        let people = Arc::new(people?);
+        let count = people.len();
+        *self.people.write().unwrap_or_else(PoisonError::into_inner) = people;
         self.edition.fetch_add(1, Ordering::Release);
-        Ok(Some(people))
+        Ok(Some(count))
     }
 
     /// How many people are known, and how many bytes that takes.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
-        let index = self.index();
-        (index.len(), index.bytes())
+        let people = self.people();
+        (people.len(), people.bytes())
     }
 
-    fn index(&self) -> Arc<Index> {
-        Arc::clone(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    fn people(&self) -> Arc<People> {
+        Arc::clone(&self.people.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Registry for FileRegistry {
     fn answers(&self, person: &FiscalCode) -> Answers {
-        self.index().answers(person)
+        self.people().answers(person)
     }
 
     fn edition(&self) -> u64 {
@@ -119,7 +119,7 @@ impl Registry for FileRegistry {
 }
 
 /// The state of the file when it was opened, and what was read.
-fn read(path: &Path, secret: Secret) -> io::Result<(Stamp, Result<Index, LoadFault>)> {
+fn read(path: &Path, secret: Secret) -> io::Result<(Stamp, Result<People, LoadFault>)> {
     let file = File::open(path)?;
     let stamp = Stamp::of(&file.metadata()?);
     // A line is rarely shorter than a row, so that this is room for all of them.

@@ -5,9 +5,9 @@ use std::io::{self, BufRead, Read as _};
 
 use thiserror::Error;
 
-use super::index::{Index, Row, Secret};
+use super::people::{People, Row, Secret};
 use crate::civic::{Euro, EuroFault, FiscalCode, FiscalCodeFault};
-use crate::schemes::ANSWERED_YEARS_MAX;
+use crate::schemes::INCOME_YEARS_MAX;
 
 /// The most people in a file: 760 MB of memory, and the same again while a newer file is read.
 pub(super) const ROWS_MAX: usize = 20_000_000;
@@ -114,7 +114,7 @@ pub(super) fn load(
     mut input: impl BufRead,
     secret: Secret,
     rows_expected: usize,
-) -> Result<Index, LoadFault> {
+) -> Result<People, LoadFault> {
     let mut line = Vec::with_capacity(LINE_BYTES_MAX + 1);
     let head = read_line(&mut input, &mut line)?.and_then(Result::ok);
     let years = head.and_then(Years::read).ok_or(LoadFault::Head)?;
@@ -139,17 +139,17 @@ pub(super) fn load(
         }
     }
     let found = rows.len();
-    let indexed = Index::new(secret, years.first, rows);
-    if let Err(twice) = &indexed {
+    let people = People::new(secret, years.first, rows);
+    if let Err(twice) = &people {
         for &(line, first) in twice {
             broken.add(line, LineFault::Again(first));
         }
     }
     broken.faults.sort_unstable_by_key(|(line, _)| *line);
-    match indexed {
-        Ok(index) if broken.count == 0 => {
+    match people {
+        Ok(people) if broken.count == 0 => {
             if counted == Some(Some(found)) {
-                Ok(index)
+                Ok(people)
             } else {
                 Err(LoadFault::End { rows: found })
             }
@@ -201,7 +201,7 @@ impl Years {
             .map(|cell| cell.parse().ok().filter(|year: &i16| year.to_string() == cell))
             .collect::<Option<_>>()?;
         let in_a_row = years.windows(2).all(|pair| pair[1].checked_sub(1) == Some(pair[0]));
-        (in_a_row && years.len() <= ANSWERED_YEARS_MAX)
+        (in_a_row && years.len() <= INCOME_YEARS_MAX)
             .then(|| Self { first: years.first().copied().unwrap_or_default(), count: years.len() })
     }
 
@@ -213,7 +213,7 @@ impl Years {
             return Ok(Line::End(count.filter(|_| cells.next().is_none())));
         }
         let regular = cells.next().ok_or(LineFault::Cells)?;
-        let mut incomes = [None; ANSWERED_YEARS_MAX];
+        let mut incomes = [None; INCOME_YEARS_MAX];
         for income in incomes.iter_mut().take(self.count) {
             let cell = cells.next().ok_or(LineFault::Cells)?;
             if !cell.is_empty() {

@@ -13,8 +13,8 @@
 //! the people, so that a file that was cut short is noticed.
 
 mod file;
-mod index;
 mod load;
+mod people;
 #[cfg(test)]
 mod tests;
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::civic::Euro;
 
-/// The most years of income that answers hold: the last and three to compare it with.
-pub const ANSWERED_YEARS_MAX: usize = 4;
+/// The most years of income that any rules look at: the last year and three to compare it with.
+pub const INCOME_YEARS_MAX: usize = 4;
 
 /// Answers from outside about one person: inputs of a decision, like the application itself.
 ///
@@ -15,20 +15,20 @@ pub const ANSWERED_YEARS_MAX: usize = 4;
 pub struct Answers {
     contributions_regular: Option<bool>,
     first_year: i16,
-    incomes: [Option<Euro>; ANSWERED_YEARS_MAX],
+    incomes: [Option<Euro>; INCOME_YEARS_MAX],
 }
 
 impl Answers {
     /// Nobody has answered anything.
     pub const NONE: Self =
-        Self { contributions_regular: None, first_year: 0, incomes: [None; ANSWERED_YEARS_MAX] };
+        Self { contributions_regular: None, first_year: 0, incomes: [None; INCOME_YEARS_MAX] };
 
     /// Answers about the contributions, and about the incomes of the years from `first_year` on.
     #[must_use]
     pub const fn new(
         contributions_regular: Option<bool>,
         first_year: i16,
-        incomes: [Option<Euro>; ANSWERED_YEARS_MAX],
+        incomes: [Option<Euro>; INCOME_YEARS_MAX],
     ) -> Self {
         Self { contributions_regular, first_year, incomes }
     }

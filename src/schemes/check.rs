@@ -5,7 +5,7 @@ use super::ground::Finding;
 
 /// What a requirement says of an application, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Verdict {
+pub(super) enum Assessment {
     /// Met for certain.
     Met,
     /// Waits for an answer from outside.
@@ -16,8 +16,8 @@ pub(super) enum Verdict {
     Failed,
 }
 
-impl Verdict {
-    /// What is decided when this is the worst verdict of all.
+impl Assessment {
+    /// What is decided when this is the worst assessment of all.
     pub(super) fn outcome(self) -> Outcome {
         match self {
             Self::Met => Outcome::Granted,
@@ -28,11 +28,11 @@ impl Verdict {
     }
 }
 
-/// A verdict with its reasons.
+/// An assessment with its reasons.
 #[derive(Clone, Copy)]
 pub(super) struct Check {
-    pub(super) verdict: Verdict,
-    /// Whether it is met by what is known, though the verdict may ask for an officer.
+    pub(super) assessment: Assessment,
+    /// Whether it is met by what is known, though the assessment may ask for an officer.
     pub(super) met: bool,
     pub(super) found: Finding,
     pub(super) required: Finding,
@@ -40,8 +40,8 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn of(met: bool, found: Finding, required: Finding) -> Self {
-        let verdict = if met { Verdict::Met } else { Verdict::Failed };
-        Self { verdict, met, found, required }
+        let assessment = if met { Assessment::Met } else { Assessment::Failed };
+        Self { assessment, met, found, required }
     }
 
     pub(super) fn flag(found: bool, required: bool) -> Self {

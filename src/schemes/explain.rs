@@ -58,7 +58,7 @@ impl Decision {
     ///
     /// let body = example(&FiscalCode::made_up(1), 2024);
     /// let application = parse(body.as_bytes(), Rules::builtin()).unwrap();
-    /// let decision = Rules::builtin().decide(&application, jiff::civil::date(2024, 9, 16));
+    /// let decision = Rules::builtin().decide(&application.facts, jiff::civil::date(2024, 9, 16));
     /// let text = decision.explained(Language::English).to_string();
     /// assert!(text.contains("€687.50 a month"), "{text}");
     /// ```

@@ -4,14 +4,14 @@ use std::sync::LazyLock;
 
 use jiff::civil::Date;
 use serde::Deserialize;
-use thiserror::Error;
 
 use super::answers::Answers;
 use super::campaign::{Campaign, CampaignWindow, Scheme};
 use super::decision::{Award, Decision};
+use super::facts::Facts;
 use super::iscro::running::{Event, Running, running};
-use super::{allowance600, iscro, written};
-use crate::application::{Application, Facts};
+use super::written::{self, ParameterFault};
+use super::{allowance600, iscro};
 
 /// The data that the program is built with, one file a scheme and range of years.
 const BUILTIN_FILES: [&str; 3] = [
@@ -30,7 +30,7 @@ const BUILTIN_FILES: [&str; 3] = [
 /// let rules = Rules::builtin();
 /// let body = example(&FiscalCode::made_up(1), 2024);
 /// let application = parse(body.as_bytes(), rules).unwrap();
-/// let decision = rules.decide(&application, jiff::civil::date(2024, 9, 16));
+/// let decision = rules.decide(&application.facts, jiff::civil::date(2024, 9, 16));
 /// assert_eq!(decision.outcome, Outcome::Granted);
 /// assert_eq!(decision.award.unwrap().monthly.to_string(), "687.50");
 /// ```
@@ -40,22 +40,6 @@ pub struct Rules {
     iscro: Vec<iscro::Parameters>,
     /// One campaign, if there is any.
     allowance600: Option<allowance600::Parameters>,
-}
-
-/// Why a file of parameters is refused. A fault of ours, never of an applicant.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ParameterFault {
-    /// It is not the JSON it should be; correct the file where it says.
-    #[error("the parameters cannot be read: {0}")]
-    Unreadable(String),
-    /// Its values contradict each other; correct them.
-    #[error("the parameters of {campaign} contradict themselves: {reason}")]
-    Contradiction {
-        /// The campaign whose values they are.
-        campaign: Campaign,
-        /// What cannot be.
-        reason: &'static str,
-    },
 }
 
 impl Rules {
@@ -128,8 +112,8 @@ impl Rules {
     ///
     /// As [`decide_with`](Self::decide_with).
     #[must_use]
-    pub fn decide(&self, application: &Application, submitted_on: Date) -> Decision {
-        self.decide_with(application, submitted_on, &Answers::NONE)
+    pub fn decide(&self, facts: &Facts, submitted_on: Date) -> Decision {
+        self.decide_with(facts, submitted_on, &Answers::NONE)
     }
 
     /// Decides an application as submitted on that day in Europe/Rome, with what registries have answered.
@@ -143,15 +127,10 @@ impl Rules {
     ///
     /// If the application was parsed by other rules, which know its year while these do not.
     #[must_use]
-    pub fn decide_with(
-        &self,
-        application: &Application,
-        submitted_on: Date,
-        answers: &Answers,
-    ) -> Decision {
-        match &application.facts {
+    pub fn decide_with(&self, facts: &Facts, submitted_on: Date, answers: &Answers) -> Decision {
+        match facts {
             Facts::Iscro(facts) => {
-                let parameters = self.iscro(application.year).expect("parsed by the same rules");
+                let parameters = self.iscro(facts.year).expect("parsed by the same rules");
                 iscro::decide(facts, parameters, submitted_on, answers)
             }
             // Its articles rest on statements alone, which are checked afterwards.

@@ -3,10 +3,26 @@
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use thiserror::Error;
 
 use super::campaign::{Campaign, CampaignWindow};
-use super::rules::ParameterFault;
 use crate::civic::{Euro, calendar};
+
+/// Why a file of parameters is refused. A fault of ours, never of an applicant.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ParameterFault {
+    /// It is not the JSON it should be; correct the file where it says.
+    #[error("the parameters cannot be read: {0}")]
+    Unreadable(String),
+    /// Its values contradict each other; correct them.
+    #[error("the parameters of {campaign} contradict themselves: {reason}")]
+    Contradiction {
+        /// The campaign whose values they are.
+        campaign: Campaign,
+        /// What cannot be.
+        reason: &'static str,
+    },
+}
 
 /// Something that cannot be, whether it is so, and how that is told.
 pub(super) type CannotBe = (bool, &'static str);

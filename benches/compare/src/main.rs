@@ -111,7 +111,7 @@ fn measure(
             timed(cases, MEDIUM, |case| {
                 let (application, day) =
                     parse_submitted(case.body.as_bytes(), rules).expect("checked above");
-                black_box(rules.decide(&application, day).to_json());
+                black_box(rules.decide(&application.facts, day).to_json());
             }),
         );
         note(
@@ -186,7 +186,7 @@ fn prepare(case: &Case) -> Fallible<Prepared> {
 }
 
 fn decide(case: &Prepared) -> Decision {
-    Rules::builtin().decide(&case.application, case.day)
+    Rules::builtin().decide(&case.application.facts, case.day)
 }
 
 fn told(decision: &Decision) -> Told {

@@ -273,7 +273,7 @@ impl Bench {
             }
         };
         let (application, submitted_on) = parsed.map_err(Bad::Document)?;
-        Ok(self.rules.decide(&application, submitted_on))
+        Ok(self.rules.decide(&application.facts, submitted_on))
     }
 }
 

@@ -5,6 +5,7 @@
 //! `parameters/`; what a requirement means is a function of its own in `requirements`.
 
 pub mod assumptions;
+mod facts;
 mod parameters;
 mod requirements;
 #[cfg(test)]
@@ -12,37 +13,33 @@ mod tests;
 
 use jiff::civil::Date;
 
+pub use facts::{Facts, Insurance, Occupation, OtherBenefits, OwnBusiness, Period};
 pub use parameters::{Parameters, Values};
 
 use self::requirements as rule;
-use super::check::{Check, Verdict};
+use super::check::{Assessment, Check};
 use super::decision::{Award, Decision, Outcome};
 use super::ground::{Ground, Grounds, Requirement};
-use crate::application::{Allowance600, Occupation, OtherBenefits};
 use crate::civic::{Euro, calendar};
 
 /// The lines of a decision as they are gathered, and the worst of them.
 struct Lines {
     grounds: Grounds,
-    worst: Verdict,
+    worst: Assessment,
 }
 
 impl Lines {
     fn add(&mut self, requirement: Requirement, check: Check, source: &'static str) {
-        let Check { verdict, met, found, required } = check;
-        self.worst = self.worst.max(verdict);
+        let Check { assessment, met, found, required } = check;
+        self.worst = self.worst.max(assessment);
         self.grounds.push(Ground { requirement, met, found, required, source });
     }
 }
 
 /// Decides on the facts of an application.
-pub(super) fn decide(
-    facts: &Allowance600,
-    parameters: &Parameters,
-    submitted_on: Date,
-) -> Decision {
+pub(super) fn decide(facts: &Facts, parameters: &Parameters, submitted_on: Date) -> Decision {
     let sources = parameters.sources();
-    let mut lines = Lines { grounds: Grounds::default(), worst: Verdict::Met };
+    let mut lines = Lines { grounds: Grounds::default(), worst: Assessment::Met };
     let window = rule::window(parameters.window(), submitted_on);
     lines.add(Requirement::Window, window, sources.window);
     let (article, benefits) = of_category(&facts.occupation, parameters, &mut lines);

@@ -3,8 +3,8 @@
 use jiff::civil::Date;
 
 use super::assumptions::CLOSING_DAY_COUNTS_AS_ACTIVE;
+use super::facts::{OtherBenefits, Period};
 use super::parameters::Values;
-use crate::application::{OtherBenefits, Period};
 use crate::civic::Euro;
 use crate::schemes::campaign::CampaignWindow;
 use crate::schemes::check::Check;

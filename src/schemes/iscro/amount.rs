@@ -1,19 +1,19 @@
 //! How much ISCRO pays, and for how long.
 
-use super::Case;
 use super::assumptions::{HALF_CENT_GOES_UP, INCOME_MISSING_OR_LOSS};
+use super::case::Case;
+use super::facts::TaxScheme;
 use super::parameters::BenefitBase;
-use crate::application::TaxScheme;
 use crate::civic::{Euro, calendar};
-use crate::schemes::check::Verdict;
+use crate::schemes::check::Assessment;
 use crate::schemes::decision::Award;
 
 /// Whether the amount can be computed without an officer: not on a certified loss.
-pub(super) fn verdict(case: &Case<'_>) -> Verdict {
+pub(super) fn assessment(case: &Case<'_>) -> Assessment {
     match (case.parameters.statute().benefit_base, case.facts.certified_income) {
-        (BenefitBase::CertifiedIncome, Some(income)) if income >= Euro::ZERO => Verdict::Met,
+        (BenefitBase::CertifiedIncome, Some(income)) if income >= Euro::ZERO => Assessment::Met,
         (BenefitBase::CertifiedIncome, _) => INCOME_MISSING_OR_LOSS,
-        (BenefitBase::ReferenceMean, _) => Verdict::Met,
+        (BenefitBase::ReferenceMean, _) => Assessment::Met,
     }
 }
 

@@ -6,13 +6,13 @@
 //! which begins on a day its last month lacks ends on that month's last day is c.c. art. 2963, applied by
 //! [`period_end`](crate::civic::calendar::period_end).
 
-use crate::schemes::check::Verdict;
+use crate::schemes::check::Assessment;
 
 /// What becomes of an application that lacks a reference year or declares a loss: an officer looks.
 ///
 /// The mean is always over the statute's number of years; a missing one counts as zero in it. A loss
 /// certified by the Revenue Agency, where the amount is computed from that, goes to an officer too.
-pub(super) const INCOME_MISSING_OR_LOSS: Verdict = Verdict::Review;
+pub(super) const INCOME_MISSING_OR_LOSS: Assessment = Assessment::Review;
 
 /// Whether the VAT number is old enough on the very day of its anniversary.
 pub const VAT_ANNIVERSARY_COUNTS: bool = true;

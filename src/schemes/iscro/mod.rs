@@ -6,6 +6,8 @@
 
 mod amount;
 pub mod assumptions;
+mod case;
+mod facts;
 mod parameters;
 mod requirements;
 pub mod running;
@@ -16,22 +18,17 @@ mod tests_answers;
 
 use jiff::civil::Date;
 
+pub use facts::{
+    Activity, ActivityKind, Consents, EarlierBenefit, Facts, Income, IncomeLine, Incomes,
+    PoliticalOffice, Standing, TaxScheme, UnemploymentBenefit,
+};
 pub use parameters::{BenefitBase, Parameters, Statute};
 
+use self::case::Case;
 use super::answers::Answers;
 use super::check::Check;
 use super::decision::{Decision, Outcome};
 use super::ground::{GROUNDS_MAX, Ground, Grounds, Requirement};
-use crate::application::Iscro;
-
-/// One application before the rules of its year.
-#[derive(Clone, Copy)]
-struct Case<'a> {
-    facts: &'a Iscro,
-    parameters: &'a Parameters,
-    submitted_on: Date,
-    answers: &'a Answers,
-}
 
 /// A requirement, and the function that checks it.
 type Rule = (Requirement, fn(&Case<'_>) -> Check);
@@ -54,16 +51,16 @@ const RULES: [Rule; GROUNDS_MAX] = [
 
 /// Decides on the facts of an application, and on what registries answered, by the parameters of its year.
 pub(super) fn decide(
-    facts: &Iscro,
+    facts: &Facts,
     parameters: &Parameters,
     submitted_on: Date,
     answers: &Answers,
 ) -> Decision {
     let case = Case { facts, parameters, submitted_on, answers };
-    let mut worst = amount::verdict(&case);
+    let mut worst = amount::assessment(&case);
     let lines = RULES.map(|(requirement, check)| {
         let check = check(&case);
-        worst = worst.max(check.verdict);
+        worst = worst.max(check.assessment);
         Ground {
             requirement,
             met: check.met,

@@ -5,8 +5,9 @@ use serde::Deserialize;
 use crate::civic::Euro;
 use crate::schemes::campaign::{Campaign, CampaignWindow, Scheme};
 use crate::schemes::ground::{GROUNDS_MAX, Requirement};
-use crate::schemes::rules::ParameterFault;
-use crate::schemes::written::{self, CannotBe, Sourced, WrittenDate, WrittenEuro, WrittenWindow};
+use crate::schemes::written::{
+    self, CannotBe, ParameterFault, Sourced, WrittenDate, WrittenEuro, WrittenWindow,
+};
 
 /// The longest a benefit may be paid by a parameter file; beyond it a digit was mistyped.
 const MONTHS_MAX: u8 = 24;

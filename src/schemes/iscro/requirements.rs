@@ -2,46 +2,12 @@
 //!
 //! The articles named here are those of L. 213/2023 art. 1; a decision cites the statute of its year.
 
-use super::Case;
-use super::assumptions::{
-    ANSWER_COUNTS_OVER_STATEMENT, INCOME_MISSING_OR_LOSS, SAME_YEAR_BARS, VAT_ANNIVERSARY_COUNTS,
-};
-use crate::application::{PoliticalOffice, UnemploymentBenefit};
+use super::assumptions::{INCOME_MISSING_OR_LOSS, SAME_YEAR_BARS, VAT_ANNIVERSARY_COUNTS};
+use super::case::{Case, preferred};
+use super::facts::{PoliticalOffice, UnemploymentBenefit};
 use crate::civic::{Euro, calendar};
-use crate::schemes::check::{Check, Verdict};
+use crate::schemes::check::{Assessment, Check};
 use crate::schemes::ground::Finding;
-
-impl Case<'_> {
-    /// The income of so many years before the application: the institute's own figure, else the one declared.
-    fn income(&self, years_back: u8) -> Option<Euro> {
-        let declared = self.facts.incomes.years_back(years_back).map(|income| income.amount);
-        let year = self.parameters.campaign().year - i16::from(years_back);
-        preferred(self.answers.income(year), declared)
-    }
-
-    /// How many years before the application the earliest reference year lies.
-    fn earliest_years_back(&self) -> u8 {
-        self.parameters.statute().reference_years + 1
-    }
-
-    /// The sum over the reference years, in cents; a missing year counts as zero.
-    pub(super) fn reference_income_cents(&self) -> i128 {
-        (2..=self.earliest_years_back())
-            .map(|years_back| i128::from(self.income(years_back).unwrap_or_default().cents()))
-            .sum()
-    }
-
-    /// Whether a year that counts is missing, or declares a loss.
-    fn lacks_income(&self) -> bool {
-        (1..=self.earliest_years_back())
-            .any(|years_back| self.income(years_back).is_none_or(|amount| amount < Euro::ZERO))
-    }
-}
-
-/// What counts where both a registry and the applicant may have spoken.
-fn preferred<T>(answered: Option<T>, declared: Option<T>) -> Option<T> {
-    if ANSWER_COUNTS_OVER_STATEMENT { answered.or(declared) } else { declared.or(answered) }
-}
 
 /// Applied inside the year's window, both ends included. C. 142-155 and the yearly notice.
 pub(super) fn window(case: &Case<'_>) -> Check {
@@ -86,7 +52,7 @@ pub(super) fn income_drop(case: &Case<'_>) -> Check {
     };
     let mut check = Check::of(met, last.map_or(Finding::Unknown, Finding::Euro), required);
     if case.lacks_income() {
-        check.verdict = INCOME_MISSING_OR_LOSS;
+        check.assessment = INCOME_MISSING_OR_LOSS;
         check.met = met && last.is_some();
     }
     check
@@ -98,9 +64,12 @@ pub(super) fn income_ceiling(case: &Case<'_>) -> Check {
     let required = Finding::EuroAtMost(ceiling);
     match case.income(1) {
         Some(income) => Check::of(income <= ceiling, Finding::Euro(income), required),
-        None => {
-            Check { verdict: INCOME_MISSING_OR_LOSS, met: false, found: Finding::Unknown, required }
-        }
+        None => Check {
+            assessment: INCOME_MISSING_OR_LOSS,
+            met: false,
+            found: Finding::Unknown,
+            required,
+        },
     }
 }
 
@@ -122,7 +91,7 @@ pub(super) fn contributions_regular(case: &Case<'_>) -> Check {
     match preferred(case.answers.contributions_regular(), declared) {
         Some(regular) => Check::flag(regular, true),
         None => Check {
-            verdict: Verdict::Pending,
+            assessment: Assessment::Pending,
             met: false,
             found: Finding::Unknown,
             required: Finding::Flag(true),

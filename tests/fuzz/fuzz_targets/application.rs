@@ -39,13 +39,13 @@ fuzz_target!(|body: &[u8]| {
 });
 
 fn decides(rules: &Rules, application: &Application, submitted_on: Date) {
-    let decision = rules.decide(application, submitted_on);
+    let decision = rules.decide(&application.facts, submitted_on);
     let json: Value = serde_json::from_slice(&decision.to_json()).expect("a decision is JSON");
     let grounds = json["grounds"].as_array().map_or(0, Vec::len);
-    assert!(grounds > 0 && (application.scheme != Scheme::Iscro || grounds == ISCRO_GROUNDS));
+    assert!(grounds > 0 && (application.campaign().scheme != Scheme::Iscro || grounds == ISCRO_GROUNDS));
     assert_eq!(json, serde_json::to_value(&decision).expect("a decision serializes"));
     assert_eq!(json["monthlyAmount"].is_string(), json["outcome"] == "granted");
-    assert!(decision == rules.decide(application, submitted_on), "deciding is a function");
+    assert!(decision == rules.decide(&application.facts, submitted_on), "deciding is a function");
 }
 
 fn can_be_told(body: &[u8], error: ParseError) {

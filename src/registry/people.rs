@@ -2,7 +2,7 @@
 
 use crate::civic::euro::AMOUNT_CENTS_MAX;
 use crate::civic::{Euro, FiscalCode};
-use crate::schemes::{ANSWERED_YEARS_MAX, Answers};
+use crate::schemes::{Answers, INCOME_YEARS_MAX};
 
 /// Bytes of a person's key: two of a billion people share one with a chance of one in 10^11.
 const KEY_BYTES: usize = 12;
@@ -13,7 +13,7 @@ const LINE_AT: usize = KEY_BYTES;
 const REGULAR_AT: usize = LINE_AT + 4;
 const INCOMES_AT: usize = REGULAR_AT + 1;
 /// Bytes of a row.
-pub(super) const ROW_BYTES: usize = INCOMES_AT + ANSWERED_YEARS_MAX * INCOME_BYTES;
+pub(super) const ROW_BYTES: usize = INCOMES_AT + INCOME_YEARS_MAX * INCOME_BYTES;
 /// An income that is not known: the least that its bytes can hold, far below any real one.
 const INCOME_UNKNOWN: i64 = -(1 << (8 * INCOME_BYTES - 1));
 /// Rows that a look-up has to search through, about.
@@ -48,7 +48,7 @@ impl Row {
         person: &FiscalCode,
         line: u32,
         regular: Option<bool>,
-        incomes: [Option<Euro>; ANSWERED_YEARS_MAX],
+        incomes: [Option<Euro>; INCOME_YEARS_MAX],
     ) -> Self {
         let mut row = [0; ROW_BYTES];
         row[..KEY_BYTES].copy_from_slice(&secret.key(person));
@@ -85,7 +85,7 @@ impl Row {
             0 => None,
             known => Some(known == 2),
         };
-        let mut incomes = [None; ANSWERED_YEARS_MAX];
+        let mut incomes = [None; INCOME_YEARS_MAX];
         for (income, bytes) in
             incomes.iter_mut().zip(self.0[INCOMES_AT..].chunks_exact(INCOME_BYTES))
         {
@@ -99,7 +99,7 @@ impl Row {
 }
 
 /// Everything that a registry knows, to be read by many at once.
-pub(super) struct Index {
+pub(super) struct People {
     secret: Secret,
     first_year: i16,
     /// By key.
@@ -109,7 +109,7 @@ pub(super) struct Index {
     bucket_bits: u32,
 }
 
-impl Index {
+impl People {
     /// An index over rows in any order.
     ///
     /// # Errors
@@ -184,7 +184,7 @@ mod tests {
 
     use super::*;
 
-    type Known = (Option<bool>, [Option<Euro>; ANSWERED_YEARS_MAX]);
+    type Known = (Option<bool>, [Option<Euro>; INCOME_YEARS_MAX]);
 
     fn any_known() -> impl Strategy<Value = Known> {
         let bounds = prop_oneof![
@@ -206,7 +206,7 @@ mod tests {
             let rows = known.iter().zip(2..).map(|((&person, &(regular, incomes)), line)| {
                 Row::new(&secret, &FiscalCode::made_up(person), line, regular, incomes)
             });
-            let index = Index::new(secret, 2021, rows.collect()).unwrap_or_else(|_| panic!("twice"));
+            let index = People::new(secret, 2021, rows.collect()).unwrap_or_else(|_| panic!("twice"));
             prop_assert_eq!(index.len(), known.len());
             let nobody: HashMap<u64, Known> = (5_000..5_100).map(|person| (person, (None, [None; 4]))).collect();
             for (&person, &(regular, incomes)) in known.iter().chain(&nobody) {
@@ -223,7 +223,7 @@ mod tests {
         let row =
             |person, line| Row::new(&secret, &FiscalCode::made_up(person), line, None, [None; 4]);
         let rows = vec![row(1, 9), row(2, 3), row(1, 4), row(1, 70_000), row(3, 5)];
-        let Err(mut twice) = Index::new(secret, 0, rows) else { panic!("not seen") };
+        let Err(mut twice) = People::new(secret, 0, rows) else { panic!("not seen") };
         twice.sort_unstable();
         assert_eq!(twice, [(9, 4), (70_000, 4)]);
     }
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn an_empty_index_knows_nobody() {
-        let index = Index::new(Secret([0; 32]), 2021, Vec::new()).unwrap_or_else(|_| panic!());
+        let index = People::new(Secret([0; 32]), 2021, Vec::new()).unwrap_or_else(|_| panic!());
         assert_eq!(index.answers(&FiscalCode::made_up(1)), Answers::NONE);
     }
 }
