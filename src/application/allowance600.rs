@@ -178,7 +178,7 @@ fn show_business(facts: &mut Object<'_, '_>) -> Option<Occupation> {
 }
 
 fn days(cursor: Cursor<'_, '_>) -> Option<u16> {
-    fields::count(cursor, DAYS_MAX)
+    fields::count(cursor, 0, DAYS_MAX)
 }
 
 fn insurance(facts: &mut Object<'_, '_>, fund: &'static str) -> Option<Insurance> {

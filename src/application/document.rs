@@ -55,12 +55,7 @@ pub(super) struct Member<'a> {
 
 /// Reads one JSON document that fills the body.
 pub(super) fn parse(body: &[u8]) -> Result<Document<'_>, ParseError> {
-    let text = std::str::from_utf8(body).map_err(|fault| {
-        let before = &body[..fault.valid_up_to()];
-        let line = 1 + before.split(|&byte| byte == b'\n').skip(1).count();
-        let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
-        ParseError::Malformed { line, column, fault: MalformedFault::Encoding }
-    })?;
+    let text = text(body)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let mut members = Members {
         settled: Vec::with_capacity(MEMBERS_USUAL),
@@ -75,6 +70,20 @@ pub(super) fn parse(body: &[u8]) -> Result<Document<'_>, ParseError> {
         fault: MalformedFault::Trailing,
     })?;
     Ok(Document { root, members: members.settled })
+}
+
+/// A body as text.
+///
+/// # Errors
+///
+/// [`ParseError::Malformed`] with the place of the first byte that is not UTF-8.
+pub fn text(body: &[u8]) -> Result<&str, ParseError> {
+    std::str::from_utf8(body).map_err(|fault| {
+        let before = &body[..fault.valid_up_to()];
+        let line = 1 + before.split(|&byte| byte == b'\n').skip(1).count();
+        let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
+        ParseError::Malformed { line, column, fault: MalformedFault::Encoding }
+    })
 }
 
 fn malformed(fault: &serde_json::Error) -> ParseError {

@@ -9,7 +9,7 @@ use crate::civic::{Euro, FiscalCode, FiscalCodeFault, Iban, VatNumber, VatNumber
 use crate::schemes::{Campaign, Rules, Scheme};
 
 /// The longest word, number or date; all of ours are shorter.
-const WORD_CHARS_MAX: usize = 64;
+pub(super) const WORD_CHARS_MAX: usize = 64;
 /// The longest address that mail can be sent to (RFC 5321 with erratum 1690).
 const EMAIL_CHARS_MAX: usize = 254;
 /// The longest part before the `@` (RFC 5321).
@@ -79,7 +79,22 @@ pub(super) fn amount(cursor: Cursor<'_, '_>) -> Option<Euro> {
     )
 }
 
-fn day(cursor: Cursor<'_, '_>, first: Date, last: Date) -> Option<Date> {
+/// An amount between two, both included; without a most, only the format's own bound.
+pub(super) fn amount_between(
+    cursor: Cursor<'_, '_>,
+    least: Euro,
+    most: Option<Euro>,
+) -> Option<Euro> {
+    let most = most.unwrap_or(Euro::from_cents(AMOUNT_CENTS_MAX));
+    let amount = amount(cursor)?;
+    if (least..=most).contains(&amount) {
+        return Some(amount);
+    }
+    cursor.fault(FaultCode::NumberOutOfRange, Allowed::range(&least, &most))
+}
+
+/// A date between two, both included.
+pub(super) fn day(cursor: Cursor<'_, '_>, first: Date, last: Date) -> Option<Date> {
     let Some(day) = calendar::parse_date(cursor.text(WORD_CHARS_MAX)?) else {
         return cursor.fault(FaultCode::DateShape, Allowed::Anything);
     };
@@ -99,10 +114,11 @@ pub(super) fn date_from(cursor: Cursor<'_, '_>, first: Option<Date>) -> Option<D
     day(cursor, first.unwrap_or(DATES_SINCE), DATE_MAX)
 }
 
-/// A number from zero to a most.
-pub(super) fn count(cursor: Cursor<'_, '_>, most: u16) -> Option<u16> {
-    let count = u16::try_from(cursor.integer()?).ok().filter(|&count| count <= most);
-    count.or_else(|| cursor.fault(FaultCode::NumberOutOfRange, Allowed::range(&0, &most)))
+/// A number between two, both included.
+pub(super) fn count(cursor: Cursor<'_, '_>, least: u16, most: u16) -> Option<u16> {
+    let count = u16::try_from(cursor.integer()?).ok();
+    let count = count.filter(|count| (least..=most).contains(count));
+    count.or_else(|| cursor.fault(FaultCode::NumberOutOfRange, Allowed::range(&least, &most)))
 }
 
 pub(super) fn submission_date(cursor: Cursor<'_, '_>) -> Option<Date> {

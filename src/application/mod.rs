@@ -16,6 +16,7 @@ mod fault;
 mod fields;
 mod iscro;
 mod rows;
+mod running;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -28,9 +29,11 @@ use std::fmt;
 
 use jiff::civil::Date;
 
+pub use self::document::text;
 pub use self::example::{example, example_allowance600};
 pub use self::fault::{Fault, FaultCode, MalformedFault, ParseError};
 pub use self::rows::{Columns, HeaderFault, RowFault};
+pub use self::running::Report;
 use self::walk::{Cursor, Object, Walk};
 use crate::civic::opaque::debug_without_contents;
 use crate::civic::{FiscalCode, Iban};
@@ -126,6 +129,15 @@ pub fn parse_submitted(body: &[u8], rules: &Rules) -> Result<(Application, Date)
         let application = application(document, rules);
         application.zip(submitted_on)
     })
+}
+
+/// Reads a report on a running benefit, for `sportello running`.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn parse_report(body: &[u8], rules: &Rules) -> Result<Report, ParseError> {
+    parse_with(body, |document| running::report(document, rules))
 }
 
 fn parse_with<T>(

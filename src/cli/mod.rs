@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod by_line;
 mod config_cmd;
 mod erase;
 mod evaluate;
@@ -9,6 +10,7 @@ mod export;
 mod house;
 mod mint;
 mod rotate_key;
+mod running;
 mod serve;
 mod verify;
 mod verify_draw;
@@ -32,6 +34,8 @@ enum Command {
     Serve(serve::Serve),
     /// Decides applications from a file or standard input, one JSON document a line.
     Evaluate(evaluate::Evaluate),
+    /// Computes what is lost and paid back of running benefits after events, one JSON document a line.
+    Running(running::RunningBenefits),
     /// Mints identity tokens for the demo.
     Mint(mint::Mint),
     /// Proves offline that the ledger is whole and holds every receipt of a list.
@@ -81,6 +85,7 @@ pub fn run(arguments: Arguments) -> Exit {
     let work = move || match arguments.command {
         Command::Serve(serve) => serve.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
+        Command::Running(running) => running.run(),
         Command::Mint(mint) => mint.run(),
         Command::Verify(verify) => verify.run(),
         Command::VerifyReceipt(verify) => verify.run(),

@@ -79,6 +79,10 @@ problems! {
         "Riga non leggibile" "Unreadable row"
         "La riga non ha le celle che la prima riga annuncia, o ha virgolette fuori posto: la prima cella errata è in cell."
         "The row has not the cells that the first row announces, or a stray quotation mark: the first wrong cell is in cell.";
+    Report "invalid-report" UNPROCESSABLE_ENTITY
+        "Segnalazione non valida" "Report not valid"
+        "La segnalazione contiene gli errori elencati in errors."
+        "The report has the faults listed in errors.";
     HostMissing "host-missing" BAD_REQUEST
         "Manca l'intestazione Host" "Host header missing"
         "Una richiesta HTTP/1.1 porta un'intestazione Host, e una sola."
@@ -253,6 +257,15 @@ impl Problem {
     #[must_use]
     pub fn of_row(cell: usize) -> Self {
         Self::from(Kind::Row).with("cell", cell)
+    }
+
+    /// A report on a running benefit that cannot be read.
+    #[must_use]
+    pub fn of_report(error: ParseError) -> Self {
+        match Self::from(error) {
+            Self { kind: Kind::Invalid, told } => Self { kind: Kind::Report, told },
+            malformed => malformed,
+        }
     }
 
     /// Its kind.

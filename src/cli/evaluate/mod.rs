@@ -1,28 +1,25 @@
 //! `sportello evaluate`: the rules engine alone, over lines.
 
-mod lines;
-mod pipeline;
-mod progress;
+mod bad_line;
 mod table;
 
 use std::{
-    fs::File,
     io::{self, Read, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::{Args, ValueEnum};
 
-use self::{
-    lines::{LINE_BYTES_MAX, Lines},
-    pipeline::{Done, Judge},
-    progress::Progress,
+use self::bad_line::BadLine;
+use super::{
+    Exit,
+    by_line::{self, Done, Fault, Judge, LINE_BYTES_MAX, Lines},
+    complain,
 };
-use super::{Exit, complain};
 use crate::{
-    application::{Columns, ParseError, RowFault, parse_submitted},
+    application::{Columns, parse_submitted},
     civic::Language,
-    http::problem::{Kind, Problem},
+    http::problem::Problem,
     schemes::{Decision, Rules},
 };
 
@@ -105,14 +102,9 @@ impl Evaluate {
                 complain(complaint);
                 Exit::Usage
             }
-            Ok((None, is_csv, told)) => evaluate(io::stdin(), None, is_csv, told),
-            Ok((Some(path), is_csv, told)) => match open(&path) {
-                Ok((file, bytes)) => evaluate(file, bytes, is_csv, told),
-                Err(fault) => {
-                    complain(format_args!("{}: {fault}", path.display()));
-                    Exit::Usage
-                }
-            },
+            Ok((file, is_csv, told)) => by_line::on_input(file, |lines, watch| {
+                decide_all(lines, is_csv, told, io::stdout().lock(), watch)
+            }),
         }
     }
 
@@ -141,16 +133,6 @@ impl Evaluate {
     }
 }
 
-/// A file, and how long it is if it is a regular one.
-fn open(path: &Path) -> io::Result<(File, Option<u64>)> {
-    let file = File::open(path)?;
-    let about = file.metadata()?;
-    if about.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    Ok((file, about.is_file().then_some(about.len())))
-}
-
 /// How a decision is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
@@ -159,53 +141,27 @@ enum Told {
     Words(Language),
 }
 
-/// Decides every line of the input onto standard output.
-fn evaluate(input: impl Read + Send, bytes: Option<u64>, is_csv: bool, told: Told) -> Exit {
-    let mut progress = Progress::start(bytes);
-    let outcome =
-        decide_all(input, is_csv, told, io::stdout().lock(), |done| progress.advance(done));
-    match outcome {
-        Ok(done) => {
-            progress.end(done);
-            if done.bad == 0 {
-                return Exit::Done;
-            }
-            complain(format_args!(
-                "{} bad {}; each is reported in its place in the output",
-                done.bad,
-                if done.bad == 1 { "line" } else { "lines" }
-            ));
-            Exit::Faults
-        }
-        Err(complaint) => {
-            complain(complaint);
-            Exit::Faults
-        }
-    }
-}
-
 /// Decides line by line; what went wrong, if anything did, ready to be told.
 fn decide_all(
-    input: impl Read + Send,
+    mut lines: Lines<impl Read + Send>,
     is_csv: bool,
     told: Told,
     mut output: impl Write,
     watch: impl FnMut(Done),
 ) -> Result<Done, String> {
-    let mut lines = Lines::new(input);
     let mut bench = Bench { rules: Rules::builtin(), columns: None, told };
     let mut first_line = 1;
     if is_csv {
-        let header = lines.first().map_err(|fault| pipeline::Fault::Input(fault).to_string())?;
+        let header = lines.first().map_err(|fault| Fault::Input(fault).to_string())?;
         let header = header.unwrap_or_default();
         bench.columns = Some(Columns::parse(&header).map_err(|fault| fault.to_string())?);
         first_line = 2;
     }
     if told == Told::Table {
         let header = output.write_all(table::HEADER.as_bytes());
-        header.map_err(|fault| pipeline::Fault::Output(fault).to_string())?;
+        header.map_err(|fault| Fault::Output(fault).to_string())?;
     }
-    pipeline::run(lines, first_line, &bench, output, watch).map_err(|fault| fault.to_string())
+    by_line::run(lines, first_line, &bench, output, watch).map_err(|fault| fault.to_string())
 }
 
 /// Where each line is decided, alike on every core.
@@ -214,23 +170,6 @@ struct Bench {
     /// Those of a CSV file.
     columns: Option<Columns>,
     told: Told,
-}
-
-/// Why a line is not decided.
-enum Bad {
-    TooLong,
-    Row(RowFault),
-    Document(ParseError),
-}
-
-impl From<Bad> for Problem {
-    fn from(bad: Bad) -> Self {
-        match bad {
-            Bad::TooLong => Kind::BodyTooLarge.into(),
-            Bad::Row(fault) => Self::of_row(fault.cell),
-            Bad::Document(fault) => fault.into(),
-        }
-    }
 }
 
 impl Judge for Bench {
@@ -260,19 +199,19 @@ impl Judge for Bench {
 }
 
 impl Bench {
-    fn decided(&self, line: &[u8]) -> Result<Decision, Bad> {
+    fn decided(&self, line: &[u8]) -> Result<Decision, BadLine> {
         if line.len() > LINE_BYTES_MAX {
-            return Err(Bad::TooLong);
+            return Err(BadLine::TooLong);
         }
         let parsed = match &self.columns {
             None => parse_submitted(line.trim_ascii(), self.rules),
             Some(columns) => {
                 let mut json = Vec::with_capacity(2 * line.len());
-                columns.to_json(line, &mut json).map_err(Bad::Row)?;
+                columns.to_json(line, &mut json).map_err(BadLine::Row)?;
                 parse_submitted(&json, self.rules)
             }
         };
-        let (application, submitted_on) = parsed.map_err(Bad::Document)?;
+        let (application, submitted_on) = parsed.map_err(BadLine::Document)?;
         Ok(self.rules.decide(&application.facts, submitted_on))
     }
 }

@@ -5,7 +5,7 @@
 
 use std::io::Write as _;
 
-use super::Bad;
+use super::bad_line::BadLine;
 use crate::{
     application::ParseError, civic::calendar::Written, http::problem::Problem, schemes::Decision,
 };
@@ -38,15 +38,15 @@ pub(super) fn push_decision(output: &mut Vec<u8>, line: u64, decision: &Decision
 }
 
 /// Adds the row of a line that could not be decided.
-pub(super) fn push_problem(output: &mut Vec<u8>, line: u64, bad: Bad) {
+pub(super) fn push_problem(output: &mut Vec<u8>, line: u64, bad: BadLine) {
     let mut faults = Vec::new();
     let _written = match &bad {
-        Bad::TooLong => Ok(()),
-        Bad::Row(fault) => write!(faults, "row:cell-{}", fault.cell),
-        Bad::Document(ParseError::Malformed { column, fault, .. }) => {
+        BadLine::TooLong => Ok(()),
+        BadLine::Row(fault) => write!(faults, "row:cell-{}", fault.cell),
+        BadLine::Document(ParseError::Malformed { column, fault, .. }) => {
             write!(faults, "{}:column-{column}", fault.as_str())
         }
-        Bad::Document(ParseError::Invalid(listed)) => {
+        BadLine::Document(ParseError::Invalid(listed)) => {
             push_list(&mut faults, listed, |faults, fault| {
                 faults.extend_from_slice(fault.code.as_str().as_bytes());
                 faults.push(b':');

@@ -5,9 +5,11 @@
 //! answer, in whatever order they became known.
 
 use jiff::civil::Date;
+use serde::{Serialize, Serializer};
 
 use super::Parameters;
 use super::assumptions::EVENT_DAY_IS_STILL_DUE;
+use crate::civic::calendar::Written;
 use crate::civic::{Euro, calendar};
 use crate::schemes::decision::Award;
 
@@ -70,10 +72,18 @@ impl Event {
     }
 }
 
+impl Serialize for Event {
+    /// Its name.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 /// From when a benefit is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Loss {
     /// The first day without it, never before the benefit's own first day.
+    #[serde(serialize_with = "written")]
     pub from: Date,
     /// What ended it; of several on one day the first in the order of [`Event`].
     pub event: Event,
@@ -82,9 +92,11 @@ pub struct Loss {
 }
 
 /// A month that was paid and was not due.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct UndueMonth {
     /// Its first day.
+    #[serde(serialize_with = "written")]
     pub begins_on: Date,
     /// What makes it undue; of several events the first in the order of [`Event`].
     pub event: Event,
@@ -95,7 +107,8 @@ pub struct UndueMonth {
 /// A benefit's standing after the events.
 ///
 /// Personal data, so that it has no `Debug`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Running {
     /// From when it is lost for good, if it is.
     pub loss: Option<Loss>,
@@ -107,6 +120,10 @@ pub struct Running {
     pub undue: Euro,
     /// What the person pays back: `undue` less the tax withheld from it, which was never received.
     pub recovery: Euro,
+}
+
+fn written<S: Serializer>(day: &Date, serializer: S) -> Result<S::Ok, S::Error> {
+    Written(*day).serialize(serializer)
 }
 
 /// What events make of an award of which the first months are paid.

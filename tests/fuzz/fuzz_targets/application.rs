@@ -1,11 +1,12 @@
-//! An application: any bytes are a valid one, which the rules decide, or come back with faults that can be told.
+//! An application, or a report on a running benefit: any bytes are a valid one, which the rules answer, or come back
+//! with faults that can be told.
 #![no_main]
 
 use jiff::civil::{Date, date};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use sportello::{
-    application::{Application, Fault, FaultCode, ParseError, parse, parse_submitted},
+    application::{Application, Fault, FaultCode, ParseError, parse, parse_report, parse_submitted},
     civic::Language,
     http::problem::Problem,
     schemes::{Rules, Scheme},
@@ -33,6 +34,16 @@ fuzz_target!(|body: &[u8]| {
         Ok((application, submitted_on)) => {
             decides(rules, &application, submitted_on);
             assert!(parse(body, rules).is_err(), "the server takes the day from its own clock");
+        }
+        Err(error) => can_be_told(body, error),
+    }
+    match parse_report(body, rules) {
+        Ok(report) => {
+            let months = report.award.months;
+            let running =
+                rules.running(report.campaign, &report.award, &report.events, report.months_paid);
+            let running = running.expect("only a campaign that runs parses");
+            assert!(running.months_due <= months && running.recovery <= running.undue);
         }
         Err(error) => can_be_told(body, error),
     }

@@ -21,22 +21,22 @@ use super::lines::{Block, Lines};
 const PARCELS_PER_WORKER: usize = 4;
 
 /// What is done with each line.
-pub(super) trait Judge: Sync {
+pub(in crate::cli) trait Judge: Sync {
     /// Writes what becomes of a line, whole lines only; false if it was a bad one.
     fn judge(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool;
 }
 
 /// How much was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Done {
-    pub(super) bytes: u64,
-    pub(super) lines: u64,
-    pub(super) bad: u64,
+pub(in crate::cli) struct Done {
+    pub(in crate::cli) bytes: u64,
+    pub(in crate::cli) lines: u64,
+    pub(in crate::cli) bad: u64,
 }
 
 /// Which side failed.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(in crate::cli) enum Fault {
     Input(io::Error),
     Output(io::Error),
 }
@@ -66,7 +66,7 @@ type Worked = Result<Parcel, Box<dyn Any + Send>>;
 /// # Errors
 ///
 /// [`Fault::Input`] after all that could be read is written; [`Fault::Output`] at once.
-pub(super) fn run(
+pub(in crate::cli) fn run(
     lines: Lines<impl Read + Send>,
     first_line: u64,
     judge: &impl Judge,

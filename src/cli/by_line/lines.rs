@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read};
 
 /// Bytes of a line without its end; a longer one is a bad line, not a bad run.
-pub(super) const LINE_BYTES_MAX: usize = 64 * 1024;
+pub(in crate::cli) const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that are kept of a line that is too long: its bound, and what proves that it is longer even if the last
 /// byte is a carriage return.
 const KEPT_BYTES: usize = LINE_BYTES_MAX + 2;
@@ -52,7 +52,7 @@ impl Block {
 ///
 /// Of a line past its bound only the beginning is kept, one byte more than allowed, so that whoever looks at its length
 /// sees it; the next line goes on as if nothing had been.
-pub(super) struct Lines<R> {
+pub(in crate::cli) struct Lines<R> {
     input: R,
     /// What was read after the last line that was handed out.
     rest: Vec<u8>,
@@ -60,7 +60,7 @@ pub(super) struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    pub(super) fn new(input: R) -> Self {
+    pub(in crate::cli) fn new(input: R) -> Self {
         Self { input, rest: Vec::with_capacity(BLOCK_BYTES), ended: false }
     }
 
@@ -78,7 +78,7 @@ impl<R: Read> Lines<R> {
     /// # Errors
     ///
     /// Those of the input.
-    pub(super) fn first(&mut self) -> io::Result<Option<Vec<u8>>> {
+    pub(in crate::cli) fn first(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut block = Block::new();
         Ok(self
             .fill_with(&mut block, 1)?
