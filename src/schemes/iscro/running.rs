@@ -122,6 +122,7 @@ pub struct Running {
     pub recovery: Euro,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn written<S: Serializer>(day: &Date, serializer: S) -> Result<S::Ok, S::Error> {
     Written(*day).serialize(serializer)
 }
