@@ -19,7 +19,7 @@ mod imports;
 
 /// The floors of the house, from the ground up: what stands on a line may import from its own line and those above it.
 const FLOORS: [&[&str]; 6] = [
-    &["civic", "schemes", "application"],
+    &["civic", "schemes", "application", "properties"],
     &["ledger", "registry", "vault", "private_files", "urn", "clock", "metrics"],
     &["gate", "session", "identity"],
     &["intake", "judges"],
@@ -164,6 +164,16 @@ fn the_registry_of_sessions_keeps_its_map_to_itself() {
         let text = fs::read_to_string(&path).unwrap();
         let allowed = path.ends_with("session/registry.rs") || path.ends_with("gate/limits.rs");
         assert!(allowed || !text.contains("dashmap"), "{} names dashmap", path.display());
+    }
+}
+
+#[test]
+fn every_property_test_keeps_its_seeds_below_tests() {
+    for path in files(&root().join("src"), ".rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        let blocks = text.matches("proptest! {").count();
+        let configured = text.matches("crate::properties::config()").count();
+        assert!(blocks <= configured, "{}: {configured} of {blocks}", path.display());
     }
 }
 

@@ -392,6 +392,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn any_cells_come_out_as_they_went_in(cells in proptest::collection::vec("[^\n\r]{0,12}", 1..8)) {
             let header = (0..cells.len()).map(|column| format!("c{column}")).collect::<Vec<_>>().join(",");

@@ -359,6 +359,8 @@ fn pointers(node: &Value, prefix: &str, all: &mut Vec<String>) {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn any_bytes_are_read_or_their_faults_named(body in prop::collection::vec(any::<u8>(), 0..200)) {
         match parse(&body, Rules::builtin()) {

@@ -121,6 +121,8 @@ fn rules_without_the_scheme_know_no_application_for_it() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn facts_fit_their_own_category_and_no_other(own in 0..CATEGORIES.len(), other in 0..CATEGORIES.len()) {
         let facts = Sample::allowance(CATEGORIES[own]).document()["facts"].clone();

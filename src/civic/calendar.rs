@@ -303,6 +303,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn dates_print_as_they_parse(day in any_day()) {
             prop_assert_eq!(parse_date(&Written(day).to_string()), Some(day));

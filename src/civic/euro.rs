@@ -207,6 +207,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn what_is_printed_parses_to_itself(cents in -AMOUNT_CENTS_MAX..=AMOUNT_CENTS_MAX) {
             let amount = Euro::from_cents(cents);

@@ -338,6 +338,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn any_text_parses_to_itself_or_is_refused(text in "[A-Z0-9]{14,17}|\\PC*") {
             if let Ok(code) = FiscalCode::parse(&text) {

@@ -133,6 +133,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn any_text_parses_to_itself_or_is_refused(text in "IT[0-9]{2}[A-Z][0-9]{22}|\\PC*") {
             if let Ok(account) = Iban::parse(&text) {

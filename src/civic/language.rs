@@ -155,6 +155,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn any_field_has_an_answer(field in "\\PC*|([a-z*]{1,3}(;q=[01](\\.[0-9]{0,4})?)?,? ?){0,6}") {
             let language = Language::from_accept_language(Some(&field));

@@ -155,6 +155,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn any_text_parses_to_itself_or_is_refused(text in "[0-9]{10,12}|\\PC*") {
             if let Ok(number) = VatNumber::parse(&text) {

@@ -198,6 +198,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn everybody_is_found_with_their_own_answers_and_nobody_else(
             known in prop::collection::hash_map(0..5_000_u64, any_known(), 0..100), secret: [u8; 32],

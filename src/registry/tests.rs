@@ -211,6 +211,8 @@ fn nobody_waits_for_a_reload_nor_sees_half_of_one() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn any_bytes_are_a_registry_or_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(Written::new(bytes).open().is_err());

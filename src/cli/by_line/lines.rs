@@ -217,6 +217,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn lines_come_out_as_they_went_in(
             lines in proptest::collection::vec("[a-z]{0,40}", 1..60), at_a_time in 1..100_usize,

@@ -178,6 +178,8 @@ fn names_from_outside_are_no_formulas_and_end_no_cell() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn any_line_is_one_row_of_harmless_cells(line in "[^\n]{0,40}|\\{\"[=+@;,\"/~ a-z-]{0,12}\":[0-9]\\}") {
         let (_, output) = told(&line, false, Told::Table);

@@ -91,6 +91,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn rounding_moves_by_half_a_cent_at_most(numerator in -1_000_000..1_000_000_i128, by in 1..500_i128) {
             let error = 2 * (i128::from(rounded(numerator, by).cents()) * by - numerator);

@@ -309,6 +309,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn the_order_of_events_changes_nothing(
             mut events in prop::collection::vec(any_event(), 0..5), turn in 0..5_usize, paid in 0..=8_u8,

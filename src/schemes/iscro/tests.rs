@@ -281,6 +281,8 @@ fn amount() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn earning_more_never_mends_the_drop(
         last in 0..2_000_000_i64, more in 0..2_000_000_i64, second in amount(), third in amount(),

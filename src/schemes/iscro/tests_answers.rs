@@ -115,6 +115,8 @@ fn the_allowance_of_2020_rests_on_statements_alone() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn answers_that_repeat_what_was_declared_change_nothing(
         cents in proptest::array::uniform3(-10_000..2_000_000_i64), regular in any::<bool>(),
