@@ -1,4 +1,4 @@
-//! What the rules cost: one application parsed, decided and written, and the three together.
+//! The cost of the rules: parsing, deciding and writing one application.
 
 use std::hint::black_box;
 

@@ -1,6 +1,6 @@
-//! Holds the house to its plan: floors, no circles, the one gate, sizes, and metrics that exist.
+//! Checks the house against its plan: floors, circles, the one gate, sizes, and the names of metrics.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot continue")]
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ mod circles;
 #[path = "tidy/imports.rs"]
 mod imports;
 
-/// The floors of the house, from the ground up: what stands on a line may import from its own line and those above it.
+/// The floors of the house, the ground first: a module may import from its own line and those above it.
 const FLOORS: [&[&str]; 6] = [
     &["civic", "schemes", "application", "properties"],
     &["ledger", "registry", "vault", "private_files", "urn", "clock", "metrics"],
@@ -26,8 +26,8 @@ const FLOORS: [&[&str]; 6] = [
     &["http", "operator"],
     &["cli", "config", "server", "upkeep"],
 ];
-/// Imports without which the circles that are still there would be none: directory, who imports, what. Each must close a
-/// circle; the list only gets shorter.
+/// Remaining circles, broken by leaving out these imports: directory, importer, imported. Each entry must close a circle;
+/// the list may only get shorter.
 const SRC_CIRCLES: [(&str, &str, &str); 27] = [
     ("cli", "audit", "mod"),
     ("cli", "backup", "mod"),
@@ -57,7 +57,7 @@ const SRC_CIRCLES: [(&str, &str, &str); 27] = [
     ("ledger/audit", "event", "mod"),
     ("ledger/audit", "writer", "mod"),
 ];
-/// The same of the load tester.
+/// The same for the load tester.
 const LOADTEST_CIRCLES: [(&str, &str, &str); 17] = [
     ("", "capacity", "command"),
     ("", "compare", "command"),
@@ -77,7 +77,7 @@ const LOADTEST_CIRCLES: [(&str, &str, &str); 17] = [
     ("report", "html", "mod"),
     ("volley", "sending", "mod"),
 ];
-/// Lines of a file at most; fewer read better.
+/// The most lines of a file.
 const FILE_LINES_MAX: usize = 500;
 
 fn root() -> PathBuf {
@@ -108,7 +108,7 @@ fn word(text: &str) -> String {
     text.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
 }
 
-/// What the modules of a crate import, those of `main.rs` left out: nothing can import it.
+/// The imports of all modules of a crate except `main.rs`, which nothing can import.
 fn imports_of(source: &str) -> Vec<Import> {
     let source = root().join(source);
     let files: Vec<_> =
@@ -129,7 +129,7 @@ fn imports_point_downwards_only() {
         assert!(other <= own, "{from} on floor {own} imports {to} of floor {other}");
         seen += usize::from(from_room != to_room);
     }
-    assert!(seen > 100, "the reader of imports has gone blind: {seen}");
+    assert!(seen > 100, "too few imports were read: {seen}");
 }
 
 #[test]

@@ -1,19 +1,19 @@
-//! What an application for the 600-euro allowance of March 2020 says, and the schema of it.
+//! The schema of an application for the 600-euro allowance of March 2020.
 //!
-//! It names a `category`, and in `facts` what the article of that category asks and nothing else:
+//! It has a `category`, and in `facts` exactly what the article of that category asks for:
 //!
 //! | category | law | facts |
 //! |---|---|---|
-//! | `professional` | DL 18/2020 art. 27 | `vatNumber`, `vatOpenedOn`, `vatClosedOn` (left out or null while active), `separateManagement`, `otherCompulsoryInsurance` |
-//! | `collaborator` | art. 27 | `contractStartedOn`, `contractEndedOn` (left out or null while it runs), `separateManagement`, `otherCompulsoryInsurance` |
-//! | `artisan`, `trader`, `farmer` | art. 28 | `specialFund`, `otherCompulsoryInsurance` (*Gestione separata* is none) |
-//! | `seasonalTourism` | art. 29 | `seasonalWork`, `jobEndedOn` (null if it has not), `jobEndedInvoluntarily`, `employedOnReferenceDay` |
+//! | `professional` | DL 18/2020 art. 27 | `vatNumber`, `vatOpenedOn`, `vatClosedOn` (missing or null while active), `separateManagement`, `otherCompulsoryInsurance` |
+//! | `collaborator` | art. 27 | `contractStartedOn`, `contractEndedOn` (missing or null while it runs), `separateManagement`, `otherCompulsoryInsurance` |
+//! | `artisan`, `trader`, `farmer` | art. 28 | `specialFund`, `otherCompulsoryInsurance` (*Gestione separata* does not count) |
+//! | `seasonalTourism` | art. 29 | `seasonalWork`, `jobEndedOn` (null if it has not ended), `jobEndedInvoluntarily`, `employedOnReferenceDay` |
 //! | `farmWorker` | art. 30 | `fixedTermWork`, `workDays` (in 2019) |
 //! | `showBusiness` | art. 38 | `showBusinessFund`, `dailyContributions` (in 2019), `income` (of 2019), `employedOnReferenceDay` |
-//! | `journalist` | art. 44 | none: the application belongs to INPGI |
+//! | `journalist` | art. 44 | none: journalists apply to INPGI |
 //!
-//! Every category but `journalist` has `directPension` (art. 27-30 and 38) and `citizensIncome` (art. 31)
-//! besides. There is no `year`: the scheme has one campaign.
+//! Every category but `journalist` also has `directPension` (art. 27-30 and 38) and `citizensIncome` (art. 31).
+//! There is no `year`: the scheme has one campaign.
 
 use super::fault::FaultCode;
 use super::fields::{self, one_of};
@@ -22,10 +22,10 @@ use crate::schemes::allowance600::{
     Facts, Insurance, Occupation, OtherBenefits, OwnBusiness, Period,
 };
 
-/// Days of a year, and so the most that were worked in one.
+/// Days of a year: the most that can be worked in one.
 const DAYS_MAX: u16 = 366;
 
-/// Every fact that some category has, to tell a wrong category from a wrong name.
+/// The facts of all categories, to distinguish a fact of another category from a misspelt name.
 const FACTS: [&str; 19] = [
     "vatNumber",
     "vatOpenedOn",
@@ -48,7 +48,7 @@ const FACTS: [&str; 19] = [
     "citizensIncome",
 ];
 
-/// The word of a category, before its facts are read.
+/// A category, before its facts are parsed.
 #[derive(Clone, Copy)]
 enum Category {
     Professional,
@@ -60,13 +60,13 @@ enum Category {
     Journalist,
 }
 
-/// The fields of the document that are the scheme's own.
+/// Parses the fields that only this scheme has.
 pub(super) fn facts(document: &mut Object<'_, '_>, year: Option<i16>) -> Option<Facts> {
     let category = document.required("category", category);
     let occupation = document.required("facts", |cursor| {
         cursor.object(|facts| {
             let Some(category) = category else {
-                // Which facts there should be depends on the category, so that nothing more can be said.
+                // The facts depend on the category: no more faults can be reported.
                 facts.ignore_rest();
                 return None;
             };

@@ -1,4 +1,4 @@
-//! What an application for ISCRO says, and the schema of it.
+//! The schema of an application for ISCRO.
 
 use super::fault::{Allowed, FaultCode};
 use super::fields::{self, one_of};
@@ -10,14 +10,14 @@ use crate::schemes::iscro::{
     Incomes, Parameters, PoliticalOffice, Standing, TaxScheme, UnemploymentBenefit,
 };
 
-/// The most earlier benefits that may be listed.
+/// The most earlier benefits that an application may list.
 const EARLIER_BENEFITS_MAX: usize = 8;
-/// The year of the first benefit of this kind.
+/// The first year of ISCRO.
 const BENEFITS_SINCE: i16 = 2021;
-/// The bounds of a year when that of the application is itself at fault.
+/// The bounds of other years if the year of the application is itself faulty.
 const PLAUSIBLE_YEARS: (i16, i16) = (2000, 2099);
 
-/// The schema of what ISCRO asks; without parameters, what depends on the year is not checked.
+/// Parses the fields that only this scheme has; without parameters, what depends on the year is not checked.
 pub(super) fn facts(
     document: &mut Object<'_, '_>,
     year: Option<i16>,
@@ -63,7 +63,7 @@ fn activity(cursor: Cursor<'_, '_>) -> Option<Activity> {
     })
 }
 
-/// A year may be missing, which an officer then looks at; none may come twice.
+/// Parses the incomes: a year may be missing, and an officer then decides; no year may be given twice.
 fn incomes(cursor: Cursor<'_, '_>, parameters: Option<&Parameters>) -> Option<Incomes> {
     let (first, last) = parameters.map_or(PLAUSIBLE_YEARS, |parameters| {
         let year = parameters.campaign().year;
@@ -95,7 +95,7 @@ fn incomes(cursor: Cursor<'_, '_>, parameters: Option<&Parameters>) -> Option<In
     Some(incomes)
 }
 
-/// Asked for by the statute that computes the amount from it, and by no other.
+/// Parses the certified income, which only the statute that computes the amount from it asks for.
 fn certified_income(
     document: &mut Object<'_, '_>,
     parameters: Option<&Parameters>,

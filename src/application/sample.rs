@@ -1,4 +1,4 @@
-//! The harness of the tests: the example application with some of its fields changed.
+//! The example applications with some fields changed, for tests.
 
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{Application, Fault, FaultCode, ParseError, example, example_allowanc
 use crate::civic::{FiscalCode, calendar};
 use crate::schemes::{Decision, Rules};
 
-/// The example application of a year, to be changed before it is read.
+/// An example application, to be changed before it is parsed.
 #[derive(Clone)]
 pub(crate) struct Sample {
     document: Value,

@@ -1,4 +1,4 @@
-//! What is valid, and every way of not being.
+//! Valid applications and every fault.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ fn each_fault_is_named_at_its_place() {
             pointer.replace("~1", "~01")
         };
         let faults = sample.faults();
-        // A wrong year of the application says nothing about that of its incomes.
+        // A wrong year of the application is no fault of its incomes.
         assert_eq!(faults, [(told, code)], "{value}");
     }
 }
@@ -236,7 +236,7 @@ fn the_list_of_faults_is_bounded() {
     };
     let crowded =
         |count| Sample::of(2024).with("/applicant", many(64)).with("/payment", many(count));
-    // 64 and 32 that nobody knows, and the four fields that are missing.
+    // 64 and 32 unknown members, and four missing fields.
     assert_eq!(crowded(32).faults().len(), 100);
     let crowded = crowded(33);
     let faults = crowded.faults();
@@ -268,8 +268,8 @@ fn details_say_what_is_allowed_and_never_what_was_sent() {
         (
             "/year",
             json!(1789),
-            "Per quest'anno non esistono parametri. Ammesso: 2021 - 2026.",
-            "There are no rules for that year. Allowed: 2021 - 2026.",
+            "Per quest'anno non si possono presentare domande. Ammesso: 2021 - 2026.",
+            "There is no campaign in that year. Allowed: 2021 - 2026.",
         ),
         (
             "/incomes/0/line",

@@ -1,4 +1,4 @@
-//! What is a valid application for the 600-euro allowance, and every way of not being one.
+//! Valid applications for the 600-euro allowance, and every fault.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -106,7 +106,7 @@ fn a_fact_of_another_category_is_told_apart_from_a_misspelt_one() {
     let fault = &faults_of(body.as_bytes())[0];
     let italian = "Campo previsto solo per un'altra categoria.";
     assert_eq!(fault.detail(Language::Italian), italian);
-    assert_eq!(fault.detail(Language::English), "Only another category has the field.");
+    assert_eq!(fault.detail(Language::English), "The field belongs to another category.");
 }
 
 #[test]

@@ -32,9 +32,9 @@ pub struct Arguments {
 enum Command {
     /// Opens the counter: HTTPS for the public, metrics for the operator.
     Serve(serve::Serve),
-    /// Decides applications from a file or standard input, one JSON document a line.
+    /// Decides applications from a file or standard input, one JSON document on each line.
     Evaluate(evaluate::Evaluate),
-    /// Computes what is lost and paid back of running benefits after events, one JSON document a line.
+    /// Computes loss and recovery of running benefits after events, one JSON document on each line.
     Running(running::RunningBenefits),
     /// Mints identity tokens for the demo.
     Mint(mint::Mint),

@@ -1,4 +1,4 @@
-//! `sportello running`: what is lost and paid back of benefits that run, line by line.
+//! `sportello running`: computes loss and recovery of running benefits, line by line.
 
 use std::{
     io::{self, Read, Write},
@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::{
     Exit,
-    by_line::{self, Done, Judge, LINE_BYTES_MAX, Lines},
+    by_line::{self, Done, LINE_BYTES_MAX, LineHandler, Lines},
 };
 use crate::{
     application::parse_report,
@@ -36,12 +36,12 @@ Each answer is a JSON document on a line:
   undue        what was paid for them, before tax
   recovery     what the person pays back: undue less the tax withheld from it
 
-A bad line becomes a problem with its line number, in its place; the exit code is 1 then. A line holds 64 KiB at most."#;
+A bad line becomes a problem with its line number, in its place, and the exit code is 1. A line has at most 64 KiB."#;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RunningBenefits {
-    /// The reports, one JSON document a line; standard input if left out.
+    /// The reports, one JSON document on each line; default: standard input.
     file: Option<PathBuf>,
 }
 
@@ -56,15 +56,15 @@ fn answer_all(
     output: impl Write,
     watch: impl FnMut(Done),
 ) -> Result<Done, String> {
-    by_line::run(lines, 1, &Bench(Rules::builtin()), output, watch)
+    by_line::run(lines, 1, &Answerer(Rules::builtin()), output, watch)
         .map_err(|fault| fault.to_string())
 }
 
-/// Answers each line, alike on every core.
-struct Bench(&'static Rules);
+/// Answers lines, on any thread.
+struct Answerer(&'static Rules);
 
-impl Judge for Bench {
-    fn judge(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool {
+impl LineHandler for Answerer {
+    fn handle(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool {
         let answer = self.answer(line);
         let is_good = answer.is_ok();
         match answer {
@@ -77,7 +77,7 @@ impl Judge for Bench {
     }
 }
 
-impl Bench {
+impl Answerer {
     fn answer(&self, line: &[u8]) -> Result<Running, Problem> {
         if line.len() > LINE_BYTES_MAX {
             return Err(Kind::BodyTooLarge.into());

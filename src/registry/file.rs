@@ -1,4 +1,4 @@
-//! A registry in a file, read anew while it is asked.
+//! A registry in a file, which can be replaced while the server runs.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader};
@@ -17,22 +17,22 @@ use crate::schemes::Answers;
 /// Bytes read from the file at a time.
 const READ_BYTES: usize = 1 << 20;
 
-/// A registry in a file; see the [module](super) for its form.
+/// A registry in a file; see the [module](super) for the format.
 ///
-/// Whoever replaces the file moves a complete one over it. A newer one is loaded beside the one that answers and takes
-/// its place in one step; a broken one is refused as a whole, and what was known before goes on being known.
+/// Replace the file by renaming a complete one over it. A newer file is loaded while the old answers are served, then
+/// takes effect at once; a file with any fault is refused as a whole and the old answers stay.
 pub struct FileRegistry {
     path: PathBuf,
     secret: Secret,
-    /// Guards the pointer alone, never a load; whoever asks keeps the people they asked.
+    /// The lock guards the pointer only and is never held during a load or a look-up.
     people: RwLock<Arc<People>>,
-    /// The file that was read last, whether or not it was sound. Held while one is read, so that two never are.
+    /// The file that was read last, valid or not. Locked during a load, so that there is only one at a time.
     read: Mutex<Stamp>,
-    /// How often other answers took the place of the first.
+    /// The number of reloads that succeeded.
     edition: AtomicU64,
 }
 
-/// What tells one state of a file from another.
+/// Identifies a state of the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
@@ -47,8 +47,8 @@ impl Stamp {
 }
 
 impl FileRegistry {
-    /// Loads the file. The people in it are kept under hashes keyed with the secret, which should be random and last no
-    /// longer than the process.
+    /// Loads the file. People are stored under hashes keyed with `secret`, which should be random and live no longer than
+    /// the process.
     ///
     /// # Errors
     ///
@@ -66,12 +66,12 @@ impl FileRegistry {
         })
     }
 
-    /// Loads the file anew, if it is another than before, and returns how many people are known then. Whoever asks
-    /// meanwhile gets the old answers.
+    /// Loads the file again if it has changed, and returns the number of people; `None` if it has not changed. Look-ups in
+    /// the meantime get the old answers.
     ///
     /// # Errors
     ///
-    /// [`LoadFault`]: the old answers stay. The same broken file is refused once.
+    /// [`LoadFault`]: the old answers stay. The same faulty file is reported once.
     pub fn reload(&self) -> Result<Option<usize>, LoadFault> {
         let mut last = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if Stamp::of(&fs::metadata(&self.path)?) == *last {
@@ -86,7 +86,7 @@ impl FileRegistry {
         Ok(Some(count))
     }
 
-    /// How many people are known, and how many bytes that takes.
+    /// The number of people, and the bytes of memory that they take.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
         let people = self.people();
@@ -110,19 +110,19 @@ impl Registry for FileRegistry {
     fn refresh(&self) {
         match self.reload() {
             Ok(None) => {}
-            Ok(Some(people)) => tracing::info!(people, "a newer registry answers"),
+            Ok(Some(people)) => tracing::info!(people, "registry reloaded"),
             Err(fault) => {
-                tracing::error!(%fault, "a newer registry is refused; the old one answers");
+                tracing::error!(%fault, "registry not reloaded: the file has faults; the old answers stay");
             }
         }
     }
 }
 
-/// The state of the file when it was opened, and what was read.
+/// Loads a file, and returns its state at the time of opening too.
 fn read(path: &Path, secret: Secret) -> io::Result<(Stamp, Result<People, LoadFault>)> {
     let file = File::open(path)?;
     let stamp = Stamp::of(&file.metadata()?);
-    // A line is rarely shorter than a row, so that this is room for all of them.
+    // A line is rarely shorter than a row, so this is room for all rows.
     let rows_expected = usize::try_from(stamp.bytes).unwrap_or_default() / ROW_BYTES;
     let input = BufReader::with_capacity(READ_BYTES, file);
     Ok((stamp, load::load(input, secret, rows_expected)))

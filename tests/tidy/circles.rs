@@ -1,19 +1,19 @@
-//! Finds circles of imports between the files and directories of each directory.
+//! Finds circles of imports between the files and subdirectories of each directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::imports::Import;
 
-/// One of two neighbours in a directory that imports the other: the directory, who imports, and what.
+/// An import between two neighbours: their directory, the importer, the imported.
 ///
-/// A neighbour is a file, a directory with all that is in it, or the directory's own file, called `mod`.
+/// A neighbour is a file, a subdirectory with everything in it, or the directory's own `mod.rs`, called `mod`.
 pub(crate) type Pair = (String, String, String);
 
-/// Every pair of neighbours in any directory, with an example of what is imported.
+/// Every import between neighbours, with an example.
 ///
-/// A directory's own `mod.rs` is a neighbour like the others: either it puts its files together, or it defines what
-/// they build on, but not both. Declarations of modules and re-exports of its own files are neither. Imports in code
-/// for tests do not count: a test may use whatever builds its sample.
+/// `mod.rs` is a neighbour like the others: it either uses the files of its directory or defines what they use, not both.
+/// Its `mod` declarations and its re-exports of own files do not count. Neither does code for tests: tests of a lower
+/// module may use a higher one to build their input.
 pub(crate) fn neighbours(imports: &[Import]) -> BTreeMap<Pair, String> {
     let mut pairs = BTreeMap::new();
     for Import { from, to, .. } in imports.iter().filter(|import| !import.in_tests) {
@@ -25,7 +25,7 @@ pub(crate) fn neighbours(imports: &[Import]) -> BTreeMap<Pair, String> {
     pairs
 }
 
-/// The pairs that are part of a circle: from what is imported, a way leads back.
+/// The pairs that are part of a circle: the imported leads back to the importer.
 pub(crate) fn in_circles<'p>(pairs: impl IntoIterator<Item = &'p Pair>) -> BTreeSet<Pair> {
     let pairs: BTreeSet<_> = pairs.into_iter().cloned().collect();
     let leads_back = |(directory, from, to): &Pair| {

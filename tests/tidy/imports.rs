@@ -1,4 +1,4 @@
-//! Reads which module of a crate names which other, from the text of its files.
+//! Reads the imports between the modules of a crate from the text of its files.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,24 +6,24 @@ use std::{
     path::Path,
 };
 
-/// A module as the names that lead to it from the crate's root, which has none.
+/// The path of a module from the crate's root, whose own path is empty.
 pub(crate) type Module = Vec<String>;
 
-/// One module that names another.
+/// A module that names an item of another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Import {
-    /// Where the name stands.
+    /// The module with the name.
     pub(crate) from: Module,
-    /// Where the item that it names is defined.
+    /// The module that defines the item.
     pub(crate) to: Module,
-    /// Whether the name stands in code for tests only.
+    /// Whether the name is in code for tests only.
     pub(crate) in_tests: bool,
 }
 
-/// A name in the code of a file.
+/// A path in the code of a file.
 struct Named {
     path: Vec<String>,
-    /// In a `use`: what it is called from there on.
+    /// For a `use`: the name that it introduces.
     called: Option<String>,
     is_public_use: bool,
     in_tests: bool,
@@ -31,8 +31,8 @@ struct Named {
 
 /// The imports of a crate, in the order of its modules.
 ///
-/// An item is where it is defined: names are followed through `use`. A module's re-export of its own child names
-/// nothing, and neither does `mod child;`.
+/// Names are followed through `use` to the module that defines the item. `mod child;` and a module's re-exports of its
+/// own children are not imports.
 pub(crate) fn of_crate(source: &Path, files: &[std::path::PathBuf]) -> Vec<Import> {
     let mut modules: BTreeMap<Module, Vec<Named>> = BTreeMap::new();
     let mut only_tests = BTreeSet::new();
@@ -63,7 +63,7 @@ pub(crate) fn of_crate(source: &Path, files: &[std::path::PathBuf]) -> Vec<Impor
     imports.into_iter().collect()
 }
 
-/// The module that defines what a path names, if it is one of the crate's.
+/// The module of the crate that defines the item of a path; `None` for another crate's.
 fn resolve(
     modules: &BTreeMap<Module, Vec<Named>>,
     from: &Module,
@@ -88,7 +88,7 @@ fn resolve(
         } else {
             let called = |named: &&Named| named.called.as_ref() == Some(name);
             let followed = modules.get(&at).into_iter().flatten().find(called);
-            // More hops than there are floors would be a circle of `use`, which does not compile.
+            // The bound only protects against a circle of `use`, which does not compile.
             return match followed {
                 Some(named) if hops < 9 => {
                     let whole = [&named.path[..], &rest[1..]].concat();
@@ -102,7 +102,7 @@ fn resolve(
     Some(at)
 }
 
-/// The names in a file, and its child modules that exist for tests only.
+/// The paths in a file, and its child modules that are for tests only.
 fn names_in(text: &str) -> (Vec<Named>, Vec<String>) {
     let code = without_comments_and_texts(text);
     let mut names = Vec::new();
@@ -123,7 +123,7 @@ fn names_in(text: &str) -> (Vec<Named>, Vec<String>) {
     (names, test_modules)
 }
 
-/// Where the item ends that a text begins with: after its block, or its semicolon.
+/// The end of the item at the beginning of a text: after its block or its semicolon.
 fn end_of_item(item: &str) -> usize {
     let mut depth = 0_usize;
     for (at, letter) in item.char_indices() {
@@ -147,7 +147,7 @@ fn names_of_piece(code: &str, in_tests: bool, names: &mut Vec<Named>) {
             statement = at + 1;
         }
         let before = at.checked_sub(1).map_or("", |before| tokens[before]);
-        // What follows `pub(in` says who may name an item, and names none itself.
+        // The path in `pub(in path)` is no import.
         let is_scope = before == "in" && tokens[at.saturating_sub(2)] == "(";
         let is_first = !matches!(before, "::" | ".") && !is_scope;
         if tokens[at] == "use"
@@ -168,7 +168,7 @@ fn names_of_piece(code: &str, in_tests: bool, names: &mut Vec<Named>) {
     }
 }
 
-/// Reads a path, or a group of them, and returns where it ends.
+/// Reads a path, or a group of them, and returns its end.
 fn path(
     tokens: &[&str],
     start: usize,
@@ -236,7 +236,7 @@ fn tokens(code: &str) -> Vec<&str> {
     tokens
 }
 
-/// The code alone, so that a name in a comment or in a text is none, and braces match.
+/// The code without comments, strings and characters, so that paths are real and braces match.
 fn without_comments_and_texts(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
@@ -268,7 +268,7 @@ fn without_comments_and_texts(text: &str) -> String {
     code
 }
 
-/// Whether a quotation mark begins a character, not a lifetime.
+/// Whether a quotation mark begins a character rather than a lifetime.
 fn is_character(text: &str) -> bool {
     let mut letters = text.chars().skip(1);
     letters.next() == Some('\\') || letters.next() == Some('\'')

@@ -1,4 +1,4 @@
-//! Commands that work line by line: a file or standard input in, standard output out, in the same order, on every core.
+//! Line-by-line commands: from a file or standard input to standard output, in the same order, on every core.
 
 mod lines;
 mod pipeline;
@@ -13,16 +13,16 @@ use std::{
 use self::progress::Progress;
 pub(super) use self::{
     lines::{LINE_BYTES_MAX, Lines},
-    pipeline::{Done, Fault, Judge, run},
+    pipeline::{Done, Fault, LineHandler, run},
 };
 use super::{Exit, complain};
 
-/// A file or standard input, whichever a command was given.
+/// A file or standard input.
 pub(super) type Input = Box<dyn Read + Send>;
 
-/// Runs a command's work on a file, or on standard input if there is none, and shows its progress.
+/// Runs `work` on the file, or on standard input without one, shows its progress and reports its errors.
 ///
-/// `work` calls its second argument after each part that is done. It returns how much that was, or why it stopped.
+/// `work` calls its second argument after each part done, and returns the total or a message for the user.
 pub(super) fn on_input(
     file: Option<PathBuf>,
     work: impl FnOnce(Lines<Input>, &mut dyn FnMut(Done)) -> Result<Done, String>,

@@ -1,11 +1,11 @@
-//! Lines that are not decided.
+//! Lines that cannot be decided.
 
 use crate::{
     application::{ParseError, RowFault},
     http::problem::{Kind, Problem},
 };
 
-/// Why a line is not decided.
+/// Why a line cannot be decided.
 pub(super) enum BadLine {
     TooLong,
     Row(RowFault),

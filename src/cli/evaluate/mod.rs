@@ -1,4 +1,4 @@
-//! `sportello evaluate`: the rules engine alone, over lines.
+//! `sportello evaluate`: decides applications line by line, without a server.
 
 mod bad_line;
 mod table;
@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use self::bad_line::BadLine;
 use super::{
     Exit,
-    by_line::{self, Done, Fault, Judge, LINE_BYTES_MAX, Lines},
+    by_line::{self, Done, Fault, LINE_BYTES_MAX, LineHandler, Lines},
     complain,
 };
 use crate::{
@@ -28,58 +28,58 @@ const EXAMPLES: &str = r#"Example:
   sportello evaluate --output csv applications.csv > decisions.csv
   sportello evaluate --explain applications.csv | less
 
-Each line is an application with the field "submittedOn": "2024-09-16" besides. A bad line becomes a problem with its line
-number, in its place; the exit code is 1 then. A line holds 64 KiB at most.
+Each line is an application with one more field, such as "submittedOn": "2024-09-16". A bad line becomes a problem with its
+line number, in its place, and the exit code is 1. A line has at most 64 KiB.
 
 CSV: the first row names the columns by the path to a field:
   scheme,year,submittedOn,applicant.fiscalCode,...,incomes.2023.line,incomes.2023.amount,...,earlierBenefits.1.begunIn
-A cell left empty leaves its field out; true, false and null are themselves. The separator is a comma or a semicolon.
-No cell holds a line break.
+An empty cell omits its field; true, false and null are JSON literals. The separator is a comma or a semicolon.
+A cell cannot contain a line break.
 
-Decisions as CSV (RFC 4180): a first row of names, then a row a line of the input, in its order:
-  line             number of the line in the input, the first row of a CSV file counted
-  outcome          granted, refused, pending, review; empty for a bad line, and so are the next eight
-  parameters       which the decision rests on, such as iscro-2024
-  monthlyAmount    in euro, and the next two; these six are empty unless granted
+Decisions as CSV (RFC 4180): a first row of names, then one row for each line of the input, in order:
+  line             number of the line in the input, counting the first row of a CSV file
+  outcome          granted, refused, pending or review; empty for a bad line, as the next eight are
+  parameters       the campaign whose parameters were used, such as iscro-2024
+  monthlyAmount    in euro, as the next two; this and the next five are empty unless granted
   grossTotal
   withheldMonthly
   months
-  startsOn         YYYY-MM-DD, and the next
+  startsOn         YYYY-MM-DD, as the next
   endsOn
-  unmet            requirements not met or not known to be, by a space
-  problem          what is wrong with a bad line, such as invalid-application
-  faults           its faults, by a space, as code:place; a place is a JSON pointer (written as in URIs, RFC 6901
+  unmet            requirements not met or not known to be met, separated by spaces
+  problem          the problem of a bad line, such as invalid-application
+  faults           its faults, separated by spaces, as code:place; a place is a JSON pointer (in URI form, RFC 6901
                    section 6), a column or a cell
-No cell holds text of an application, but the names of unknown fields, in which only letters, digits and -._~ are
-themselves: no program for tables takes a cell for a formula."#;
+No cell contains text of an application, except names of unknown fields, in which all but letters, digits and -._~ is
+percent-encoded: so no spreadsheet program takes a cell for a formula."#;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Evaluate {
-    /// The applications, one a line, JSON or (if it ends in .csv) CSV; standard input if left out.
+    /// The applications, one on each line, as JSON or, if the name ends in .csv, as CSV; default: standard input.
     file: Option<PathBuf>,
-    /// Reads CSV, whatever the name of the file.
+    /// Read CSV, whatever the name of the file.
     #[arg(long)]
     csv: bool,
-    /// What the decisions are written as.
+    /// The format of the decisions.
     #[arg(long, value_enum, default_value_t, conflicts_with = "explain")]
     output: Output,
-    /// Explains each decision in plain words, in Italian or English, instead of JSON.
+    /// Explain each decision in plain Italian or English, instead of JSON.
     #[arg(long, value_name = "it|en", num_args = 0..=1, default_missing_value = "it")]
     explain: Option<String>,
 }
 
-/// What the decisions are written as.
+/// The format of the decisions.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Output {
-    /// A JSON document a line, with every ground.
+    /// One JSON document on each line, with every ground.
     #[default]
     Ndjson,
-    /// A row a line, to be counted and sorted.
+    /// One row for each line, for spreadsheets.
     Csv,
 }
 
-/// The languages of an explanation, by their tags.
+/// The languages of explanations, by their tags.
 #[derive(Clone, Copy, ValueEnum)]
 enum Tag {
     It,
@@ -108,9 +108,9 @@ impl Evaluate {
         }
     }
 
-    /// The file, whether it is CSV, and how to tell the decisions.
+    /// The file, whether it is CSV, and the form of the decisions.
     ///
-    /// What follows `--explain` is the file if it is no language: nobody has to remember an equals sign.
+    /// A value of `--explain` that is not a language is the file, so that `--explain FILE` works without an equals sign.
     fn understood(self) -> Result<(Option<PathBuf>, bool, Told), String> {
         let Self { mut file, csv, output, explain } = self;
         let mut told = match output {
@@ -123,7 +123,7 @@ impl Evaluate {
                 Err(_) if file.is_none() => {
                     (file, told) = (Some(word.into()), Told::Words(Language::Italian));
                 }
-                Err(_) => return Err(format!("--explain {word}: it or en")),
+                Err(_) => return Err(format!("--explain {word}: the language must be it or en")),
             }
         }
         let ends_in_csv =
@@ -133,7 +133,7 @@ impl Evaluate {
     }
 }
 
-/// How a decision is told.
+/// The form in which decisions are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
     Json,
@@ -141,7 +141,7 @@ enum Told {
     Words(Language),
 }
 
-/// Decides line by line; what went wrong, if anything did, ready to be told.
+/// Decides line by line; an error is a message for the user.
 fn decide_all(
     mut lines: Lines<impl Read + Send>,
     is_csv: bool,
@@ -149,31 +149,31 @@ fn decide_all(
     mut output: impl Write,
     watch: impl FnMut(Done),
 ) -> Result<Done, String> {
-    let mut bench = Bench { rules: Rules::builtin(), columns: None, told };
+    let mut evaluator = Evaluator { rules: Rules::builtin(), columns: None, told };
     let mut first_line = 1;
     if is_csv {
         let header = lines.first().map_err(|fault| Fault::Input(fault).to_string())?;
         let header = header.unwrap_or_default();
-        bench.columns = Some(Columns::parse(&header).map_err(|fault| fault.to_string())?);
+        evaluator.columns = Some(Columns::parse(&header).map_err(|fault| fault.to_string())?);
         first_line = 2;
     }
     if told == Told::Table {
         let header = output.write_all(table::HEADER.as_bytes());
         header.map_err(|fault| Fault::Output(fault).to_string())?;
     }
-    by_line::run(lines, first_line, &bench, output, watch).map_err(|fault| fault.to_string())
+    by_line::run(lines, first_line, &evaluator, output, watch).map_err(|fault| fault.to_string())
 }
 
-/// Where each line is decided, alike on every core.
-struct Bench {
+/// Decides lines, on any thread.
+struct Evaluator {
     rules: &'static Rules,
-    /// Those of a CSV file.
+    /// The columns of a CSV file.
     columns: Option<Columns>,
     told: Told,
 }
 
-impl Judge for Bench {
-    fn judge(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool {
+impl LineHandler for Evaluator {
+    fn handle(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool {
         let decided = self.decided(line);
         let is_good = decided.is_ok();
         match (self.told, decided) {
@@ -190,7 +190,7 @@ impl Judge for Bench {
             (Told::Table, Ok(decision)) => table::push_decision(output, number, &decision),
             (Told::Table, Err(bad)) => table::push_problem(output, number, bad),
         }
-        // A row ends its line itself, as tables do.
+        // A CSV row already has its end.
         if self.told != Told::Table {
             output.push(b'\n');
         }
@@ -198,7 +198,7 @@ impl Judge for Bench {
     }
 }
 
-impl Bench {
+impl Evaluator {
     fn decided(&self, line: &[u8]) -> Result<Decision, BadLine> {
         if line.len() > LINE_BYTES_MAX {
             return Err(BadLine::TooLong);

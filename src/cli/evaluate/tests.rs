@@ -1,4 +1,4 @@
-//! Lines in and lines out, as a user sees them.
+//! `evaluate` from its input to its output.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -124,7 +124,7 @@ fn decisions_and_problems_are_told_in_words() {
     }
 }
 
-/// The cells of each row, as RFC 4180 cuts them; none of ours needs quotation marks.
+/// The cells of each row by RFC 4180; none of ours needs quotation marks.
 fn rows(output: &str) -> Vec<Vec<&str>> {
     assert!(output.is_empty() || output.ends_with("\r\n"), "{output:?}");
     let rows = output.split_terminator("\r\n");
@@ -206,7 +206,7 @@ fn what_follows_explain_is_a_language_or_the_file() {
         (None, Some("en"), Ok((None, false, words(Language::English)))),
         (Some("a"), Some("it"), Ok((file("a"), false, words(Language::Italian)))),
         (None, Some("a.CSV"), Ok((file("a.CSV"), true, words(Language::Italian)))),
-        (Some("a"), Some("fr"), Err("--explain fr: it or en".to_owned())),
+        (Some("a"), Some("fr"), Err("--explain fr: the language must be it or en".to_owned())),
     ] {
         assert_eq!(understood(given, explain), expected);
     }

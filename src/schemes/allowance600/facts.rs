@@ -10,55 +10,55 @@ use crate::civic::{Euro, VatNumber};
 pub struct Facts {
     /// The year of the application.
     pub year: i16,
-    /// As what the applicant works, and what the article about it asks.
+    /// The applicant's occupation, with the facts that its article asks for.
     pub occupation: Occupation,
-    /// That the statements are true.
+    /// The applicant declares that the statements are true.
     pub truth_of_statements: bool,
 }
 
-/// As what the applicant works, and what the article about it asks.
+/// The applicant's occupation, with the facts that its article asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Occupation {
     /// A professional with a VAT number, art. 27.
     Professional {
         /// The number.
         vat_number: VatNumber,
-        /// While it was active.
+        /// The period in which it was active.
         active: Period,
-        /// Enrolled in *Gestione separata*, and elsewhere.
+        /// Enrolment in *Gestione separata* and in other insurances.
         insurance: Insurance,
-        /// What excludes the allowance.
+        /// Benefits that exclude the allowance.
         benefits: OtherBenefits,
     },
     /// A collaborator (*co.co.co.*), art. 27.
     Collaborator {
-        /// While the contract ran.
+        /// The period of the contract.
         active: Period,
-        /// Enrolled in *Gestione separata*, and elsewhere.
+        /// Enrolment in *Gestione separata* and in other insurances.
         insurance: Insurance,
-        /// What excludes the allowance.
+        /// Benefits that exclude the allowance.
         benefits: OtherBenefits,
     },
     /// An artisan, trader or farmer, art. 28.
     OwnBusiness {
-        /// Which of the three.
+        /// The kind of business.
         kind: OwnBusiness,
-        /// Enrolled in the special fund, and elsewhere but in *Gestione separata*.
+        /// Enrolment in the special fund and in other insurances except *Gestione separata*.
         insurance: Insurance,
-        /// What excludes the allowance.
+        /// Benefits that exclude the allowance.
         benefits: OtherBenefits,
     },
     /// A seasonal worker of tourism or a spa, art. 29.
     SeasonalTourism {
         /// Employed for a season in tourism or at a spa.
         seasonal: bool,
-        /// When that job ended, if it has.
+        /// The day on which that job ended, if it has.
         ended_on: Option<Date>,
         /// Whether it ended against the worker's will.
         involuntarily: bool,
         /// Employed on the reference day.
         employed: bool,
-        /// What excludes the allowance.
+        /// Benefits that exclude the allowance.
         benefits: OtherBenefits,
     },
     /// A farm worker, art. 30.
@@ -67,7 +67,7 @@ pub enum Occupation {
         fixed_term: bool,
         /// Days worked in the year before.
         work_days: u16,
-        /// What excludes the allowance.
+        /// Benefits that exclude the allowance.
         benefits: OtherBenefits,
     },
     /// A worker of show business, art. 38.
@@ -80,32 +80,32 @@ pub enum Occupation {
         income: Euro,
         /// Employed on the reference day.
         employed: bool,
-        /// What excludes the allowance.
+        /// Benefits that exclude the allowance.
         benefits: OtherBenefits,
     },
     /// A journalist insured with INPGI, who applies there, art. 44.
     Journalist,
 }
 
-/// A time whose last day is not known while it lasts.
+/// A period that may be ongoing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Period {
     /// Its first day.
     pub first: Date,
-    /// Its last day, not before the first.
+    /// Its last day, not before the first; `None` while it is ongoing.
     pub last: Option<Date>,
 }
 
 /// Compulsory pension insurance.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Insurance {
-    /// Enrolled where the category is insured.
+    /// Enrolled in the fund of the category.
     pub enrolled: bool,
-    /// Enrolled elsewhere.
+    /// Enrolled in another one.
     pub other: bool,
 }
 
-/// A business of one's own, insured in a special fund.
+/// The kind of one's own business, each insured in a special fund.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum OwnBusiness {
     /// *Artigiano*.
@@ -116,7 +116,7 @@ pub enum OwnBusiness {
     Farmer,
 }
 
-/// What excludes the allowance in every category.
+/// Benefits that exclude the allowance in every category.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct OtherBenefits {
     /// Has a direct pension.

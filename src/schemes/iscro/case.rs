@@ -25,7 +25,7 @@ impl Case<'_> {
         preferred(self.answers.income(year), declared)
     }
 
-    /// How many years before the application the earliest reference year lies.
+    /// The years between the earliest reference year and the application.
     fn earliest_years_back(&self) -> u8 {
         self.parameters.statute().reference_years + 1
     }
@@ -37,14 +37,14 @@ impl Case<'_> {
             .sum()
     }
 
-    /// Whether a year that counts is missing, or declares a loss.
+    /// Whether the last or a reference year is missing or has a loss.
     pub(super) fn lacks_income(&self) -> bool {
         (1..=self.earliest_years_back())
             .any(|years_back| self.income(years_back).is_none_or(|amount| amount < Euro::ZERO))
     }
 }
 
-/// What counts where both a registry and the applicant may have spoken.
+/// The answer or the declared value, whichever takes precedence; the other one if it is missing.
 pub(super) fn preferred<T>(answered: Option<T>, declared: Option<T>) -> Option<T> {
     if ANSWER_COUNTS_OVER_STATEMENT { answered.or(declared) } else { declared.or(answered) }
 }

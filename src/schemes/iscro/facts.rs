@@ -15,15 +15,15 @@ pub struct Facts {
     pub activity: Activity,
     /// The incomes declared.
     pub incomes: Incomes,
-    /// The last income that the Revenue Agency certified; there exactly when the statute asks for it.
+    /// The last income that the Revenue Agency certified; present if and only if the statute asks for it.
     pub certified_income: Option<Euro>,
     /// Insurance, benefits and offices.
     pub standing: Standing,
     /// How the activity is taxed.
     pub tax_scheme: TaxScheme,
-    /// What was declared and agreed to.
+    /// Declarations and consents.
     pub consents: Consents,
-    /// Benefits of this kind whose use began; one refused or revoked from the outset never did.
+    /// Earlier ISCRO benefits that began; one that was refused or revoked from the outset never began.
     pub earlier_benefits: Vec<EarlierBenefit>,
 }
 
@@ -32,13 +32,13 @@ pub struct Facts {
 pub struct Activity {
     /// The number.
     pub vat_number: VatNumber,
-    /// Since when it is active.
+    /// The day since which it is active.
     pub vat_opened_on: Date,
-    /// In which form.
+    /// The form of practice.
     pub kind: ActivityKind,
 }
 
-/// In which form a profession is exercised.
+/// The form in which a profession is practised.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum ActivityKind {
     /// Alone.
@@ -72,20 +72,20 @@ impl Incomes {
 /// One year's income from self-employment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Income {
-    /// Where the tax return has it.
+    /// The line of the tax return.
     pub line: IncomeLine,
-    /// How much; negative for a loss.
+    /// The amount; negative for a loss.
     pub amount: Euro,
 }
 
-/// The lines of the tax return that count.
+/// The lines of the tax return that count as self-employment income.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum IncomeLine {
-    /// An individual professional.
+    /// RE: an individual professional.
     Re,
-    /// A partner of an associated practice or simple partnership.
+    /// RH: a partner of an associated practice or simple partnership.
     Rh,
-    /// The flat-rate scheme.
+    /// LM: the flat-rate scheme.
     Lm,
 }
 
@@ -107,7 +107,7 @@ pub struct Standing {
     pub unemployment_benefit: UnemploymentBenefit,
     /// Holds a political or elective office.
     pub political_office: PoliticalOffice,
-    /// Contributions are in order; `None` if the registry has yet to say.
+    /// Contributions are in order; `None` if the registry is yet to answer.
     pub contributions_regular: Option<bool>,
 }
 
@@ -138,25 +138,25 @@ pub enum PoliticalOffice {
 /// How the activity is taxed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TaxScheme {
-    /// Ordinarily.
+    /// Ordinary taxation.
     Ordinary,
-    /// *Regime forfettario*: nothing is withheld.
+    /// Flat rate (*regime forfettario*): no tax is withheld.
     FlatRate,
 }
 
-/// What was declared and agreed to.
+/// Declarations and consents.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Consents {
-    /// That the statements are true.
+    /// The applicant declares that the statements are true.
     pub truth_of_statements: bool,
-    /// That contact data go to SIISL.
+    /// The applicant consents to passing contact data to SIISL.
     pub siisl_sharing: bool,
 }
 
-/// A benefit of this kind whose use began.
+/// An earlier ISCRO benefit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EarlierBenefit {
-    /// In which year.
+    /// The year in which it began.
     pub begun_in: i16,
 }
 

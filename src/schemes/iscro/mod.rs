@@ -2,7 +2,7 @@
 //!
 //! Two statutes share one shape: L. 178/2020 art. 1 c. 386-400 (2021-2023, experimental) and
 //! L. 213/2023 art. 1 c. 142-155 (2024 on, structural). What differs between them and from year to year
-//! is data in `parameters/`; what a requirement means is a function of its own in `requirements`.
+//! is data in `parameters/`; each requirement is a function in `requirements`.
 
 mod amount;
 pub mod assumptions;
@@ -30,7 +30,7 @@ use super::check::Check;
 use super::decision::{Decision, Outcome};
 use super::ground::{GROUNDS_MAX, Ground, Grounds, Requirement};
 
-/// A requirement, and the function that checks it.
+/// A requirement and the function that checks it.
 type Rule = (Requirement, fn(&Case<'_>) -> Check);
 
 /// Every requirement, in the order of the contract.
@@ -49,7 +49,7 @@ const RULES: [Rule; GROUNDS_MAX] = [
     (Requirement::Consents, requirements::consents),
 ];
 
-/// Decides on the facts of an application, and on what registries answered, by the parameters of its year.
+/// Decides on the facts of an application with the answers of a registry, by the parameters of its year.
 pub(super) fn decide(
     facts: &Facts,
     parameters: &Parameters,

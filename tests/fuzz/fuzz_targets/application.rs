@@ -1,5 +1,5 @@
-//! An application, or a report on a running benefit: any bytes are a valid one, which the rules answer, or come back
-//! with faults that can be told.
+//! An application, or a report on a running benefit: any bytes are either valid, and the rules answer, or refused with
+//! faults that can be reported.
 #![no_main]
 
 use jiff::civil::{Date, date};
