@@ -1,7 +1,7 @@
 //! A JSON document as a tree that borrows its strings from the body.
 //!
-//! Unlike a map it keeps all members in order, so that duplicate keys are detected. The members of all objects and lists
-//! are in one vector, those of each object or list contiguous: one allocation instead of one for each.
+//! Unlike a map it keeps all members in order, so that duplicate keys are detected. The members of all objects and
+//! lists are in one vector, those of each object or list contiguous: one allocation instead of one for each.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,14 +1,14 @@
 //! Converts the rows of a CSV table into the JSON documents that the parser of applications reads.
 //!
 //! The first row names the columns by the path to a field, the names joined by points: `applicant.fiscalCode`,
-//! `standing.directPension`, `submittedOn`. A number in a path makes a list: `incomes.2023.amount` is the income of 2023, with
-//! the `year` taken from the path; `earlierBenefits.1.begunIn` is the first of the earlier benefits. An empty cell omits its
-//! field, and a list element without any filled cell is omitted. `true`, `false` and `null` are JSON literals; in the
-//! columns of [`INTEGERS`] digits are a number; everything else is a string. The separator is a comma, or a semicolon
-//! if the first row contains one.
+//! `standing.directPension`, `submittedOn`. A number in a path makes a list: `incomes.2023.amount` is the income of
+//! 2023, with the `year` taken from the path; `earlierBenefits.1.begunIn` is the first of the earlier benefits. An
+//! empty cell omits its field, and a list element without any filled cell is omitted. `true`, `false` and `null` are
+//! JSON literals; in the columns of [`INTEGERS`] digits are a number; everything else is a string. The separator is a
+//! comma, or a semicolon if the first row contains one.
 //!
-//! A cell may be quoted, with quotation marks doubled inside (RFC 4180), but may not contain a line break, as no field may:
-//! so a missing quotation mark affects one line and not the rest of the file.
+//! A cell may be quoted, with quotation marks doubled inside (RFC 4180), but may not contain a line break, as no
+//! field may: so a missing quotation mark affects one line and not the rest of the file.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
 //! A report on a running benefit: the decision that granted it, the months paid, and what happened meanwhile.
 //!
 //! ```json
-//! { "decision": { "outcome": "granted", "parameters": "iscro-2024", "monthlyAmount": "687.50", "withheldMonthly": "137.50",
-//!                 "months": 6, "startsOn": "2024-09-17", "endsOn": "2025-03-16" },
+//! { "decision": { "outcome": "granted", "parameters": "iscro-2024", "monthlyAmount": "687.50",
+//!                 "withheldMonthly": "137.50", "months": 6, "startsOn": "2024-09-17", "endsOn": "2025-03-16" },
 //!   "monthsPaid": 4,
 //!   "events": [ { "event": "vat-closed", "on": "2024-12-01" },
 //!               { "event": "ape-sociale", "from": "2024-11-01", "to": null } ] }

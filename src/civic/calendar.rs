@@ -185,7 +185,8 @@ mod tests {
         }
     }
 
-    /// Easter by another way: Clavius's steps as Knuth gives them, *The Art of Computer Programming* 1.3.2, exercise 14.
+    /// Easter by another way: Clavius's steps as Knuth gives them, *The Art of Computer Programming* 1.3.2, exercise
+    /// 14.
     fn easter_by_clavius(year: i16) -> Date {
         let y = i32::from(year);
         let (golden, century) = (y % 19 + 1, y / 100 + 1);

@@ -19,8 +19,8 @@ use crate::{
 };
 
 const EXAMPLES: &str = r#"Example:
-  echo '{"decision": {"outcome": "granted", "parameters": "iscro-2024", "monthlyAmount": "687.50", "withheldMonthly": "137.50",
-    "months": 6, "startsOn": "2024-09-17", "endsOn": "2025-03-16"}, "monthsPaid": 4,
+  echo '{"decision": {"outcome": "granted", "parameters": "iscro-2024", "monthlyAmount": "687.50",
+    "withheldMonthly": "137.50", "months": 6, "startsOn": "2024-09-17", "endsOn": "2025-03-16"}, "monthsPaid": 4,
     "events": [{"event": "vat-closed", "on": "2024-12-01"}]}' | tr -d '\n' | sportello running
 
 Each line is a report on one benefit:

@@ -1,8 +1,8 @@
 //! Compares three rules engines on ISCRO 2024: equal decisions first, then their speed.
 //!
 //! `cargo run --release -- [PYTHON]`, where PYTHON has `openfisca-core`; without it OpenFisca is skipped. All engines
-//! decide every case, and outcome, amount and tax must be equal. Then interleaved rounds are timed and medians printed, in
-//! processor time, since machines are shared.
+//! decide every case, and outcome, amount and tax must be equal. Then interleaved rounds are timed and medians
+//! printed, in processor time, since machines are shared.
 
 use std::{
     error::Error,

@@ -50,8 +50,8 @@ impl Block {
 
 /// Splits the input into blocks of whole lines.
 ///
-/// Of a line longer than [`LINE_BYTES_MAX`] only the beginning is kept, at least one byte more than allowed, so that its
-/// length shows the fault. The next line is not affected.
+/// Of a line longer than [`LINE_BYTES_MAX`] only the beginning is kept, at least one byte more than allowed, so that
+/// its length shows the fault. The next line is not affected.
 pub(in crate::cli) struct Lines<R> {
     input: R,
     /// Bytes that were read after the last line returned.
@@ -64,7 +64,8 @@ impl<R: Read> Lines<R> {
         Self { input, rest: Vec::with_capacity(BLOCK_BYTES), ended: false }
     }
 
-    /// Fills a block with the lines of one read, so that each line of a slow pipe is answered at once; false at the end.
+    /// Fills a block with the lines of one read, so that each line of a slow pipe is answered at once; false at the
+    /// end.
     ///
     /// # Errors
     ///

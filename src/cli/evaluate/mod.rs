@@ -28,8 +28,8 @@ const EXAMPLES: &str = r#"Example:
   sportello evaluate --output csv applications.csv > decisions.csv
   sportello evaluate --explain applications.csv | less
 
-Each line is an application with one more field, such as "submittedOn": "2024-09-16". A bad line becomes a problem with its
-line number, in its place, and the exit code is 1. A line has at most 64 KiB.
+Each line is an application with one more field, such as "submittedOn": "2024-09-16". A bad line becomes a problem
+with its line number, in its place, and the exit code is 1. A line has at most 64 KiB.
 
 CSV: the first row names the columns by the path to a field:
   scheme,year,submittedOn,applicant.fiscalCode,...,incomes.2023.line,incomes.2023.amount,...,earlierBenefits.1.begunIn
@@ -50,8 +50,8 @@ Decisions as CSV (RFC 4180): a first row of names, then one row for each line of
   problem          the problem of a bad line, such as invalid-application
   faults           its faults, separated by spaces, as code:place; a place is a JSON pointer (in URI form, RFC 6901
                    section 6), a column or a cell
-No cell contains text of an application, except names of unknown fields, in which all but letters, digits and -._~ is
-percent-encoded: so no spreadsheet program takes a cell for a formula."#;
+No cell contains text of an application, except names of unknown fields, in which all but letters, digits and -._~
+is percent-encoded: so no spreadsheet program takes a cell for a formula."#;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -110,7 +110,8 @@ impl Evaluate {
 
     /// The file, whether it is CSV, and the form of the decisions.
     ///
-    /// A value of `--explain` that is not a language is the file, so that `--explain FILE` works without an equals sign.
+    /// A value of `--explain` that is not a language is the file, so that `--explain FILE` works without an equals
+    /// sign.
     fn understood(self) -> Result<(Option<PathBuf>, bool, Told), String> {
         let Self { mut file, csv, output, explain } = self;
         let mut told = match output {

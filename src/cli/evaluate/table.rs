@@ -1,7 +1,7 @@
 //! Decisions as rows of a CSV table.
 //!
-//! No cell contains a separator or can be taken for a formula: cells are words of the contract, figures, and pointers in URI
-//! form. The only text from outside, the names of unknown fields, is percent-encoded there.
+//! No cell contains a separator or can be taken for a formula: cells are words of the contract, figures, and pointers
+//! in URI form. The only text from outside, the names of unknown fields, is percent-encoded there.
 
 use std::io::Write as _;
 
