@@ -79,6 +79,10 @@ const LOADTEST_CIRCLES: [(&str, &str, &str); 17] = [
 ];
 /// The most lines of a file.
 const FILE_LINES_MAX: usize = 500;
+/// The most lines of the README, a newcomer's first screens.
+const README_LINES_MAX: usize = 160;
+/// The most characters of a line of the README, tables and code left out.
+const README_LINE_CHARS_MAX: usize = 120;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -188,6 +192,26 @@ fn files_hold_one_idea() {
             assert!(lines <= FILE_LINES_MAX, "{}: {lines} lines", path.display());
         }
     }
+}
+
+#[test]
+fn the_readme_is_short() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut wrong = Vec::new();
+    let mut in_code = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        let is_fence = line.trim_start().starts_with("```");
+        in_code ^= is_fence;
+        let is_free = in_code || is_fence || line.starts_with('|');
+        if !is_free && line.chars().count() > README_LINE_CHARS_MAX {
+            wrong.push(format!("line {number} is too long"));
+        }
+    }
+    let lines = text.lines().count();
+    if lines > README_LINES_MAX {
+        wrong.push(format!("{lines} lines"));
+    }
+    assert!(wrong.is_empty(), "README.md: {}", wrong.join(", "));
 }
 
 #[test]
