@@ -1,6 +1,6 @@
-//! What `sportello evaluate` does with a whole file: the program itself, from its start to its end.
+//! The time of `sportello evaluate` for a whole file, as a separate process.
 //!
-//! `benches/disk` does the same with a million applications, beside `cat` and `wc -l` on the same file.
+//! `benches/disk` does the same with a million applications, and compares it with `cat` and `wc -l` on the same file.
 
 use std::{
     fs::File,
@@ -15,7 +15,7 @@ use sportello::{application::example, civic::FiscalCode};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Enough that starting the program hardly counts.
+/// Enough that the start of the program is negligible.
 const APPLICATIONS: u64 = 20_000;
 
 fn evaluate(criterion: &mut Criterion) {

@@ -144,7 +144,7 @@ fn grow(
     let text = application::example(&FiscalCode::made_up(0), 2024);
     let application =
         application::parse(text.as_bytes(), Rules::builtin()).map_err(|_| "example")?;
-    let decision = Rules::builtin().decide(&application, date(2024, 9, 16));
+    let decision = Rules::builtin().decide(&application.facts, date(2024, 9, 16));
     let json = decision.to_json();
     let mut before: Vec<(Position, Subject)> = Vec::new();
     let (mut next, mut memory_before) = (0, 0);

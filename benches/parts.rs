@@ -360,7 +360,7 @@ fn seal(criterion: &mut Criterion) {
     let header = header_of(subject);
     let body = example(&FiscalCode::made_up(1), CAMPAIGN.year);
     let application = application::parse(body.as_bytes(), Rules::builtin()).expect("valid");
-    let decision = Rules::builtin().decide(&application, header.received_on).to_json();
+    let decision = Rules::builtin().decide(&application.facts, header.received_on).to_json();
     let place = (position, Turn::First);
     let mut record = body.into_bytes();
     record.resize(RECORD_BYTES, b' ');

@@ -1,4 +1,4 @@
-//! What a registry of five million people costs: to load, to keep, to ask.
+//! The cost of a registry of five million people: loading, memory and look-ups.
 //!
 //! `cargo bench --bench registry` for all of them, `-- --test` for a few.
 
@@ -24,9 +24,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const PEOPLE: u64 = 5_000_000;
 const PEOPLE_OF_A_TEST: u64 = 10_000;
 const QUESTIONS: u64 = 1_000_000;
-/// Steps through the people in no order that the index could profit from.
+/// The step between two people asked for, so that consecutive look-ups share no cache line.
 const STRIDE: u64 = 2_654_435_761;
-/// What a goal of the project allows a row.
+/// The memory of a row that the goals allow.
 const ROW_BYTES_MAX: f64 = 40.0;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,8 +1,7 @@
-//! The only reader of time. Everything else is told what time it is.
+//! The only module that reads the time; all others get it as an argument.
 //!
-//! A clock has two faces. *Now* is the time of the counter: windows, campaigns and sessions live by it, and a demo may
-//! set it to an evening in September. *Real* time is what other houses live by: an identity token that was issued
-//! elsewhere expires by it, whatever our counter pretends.
+//! A clock shows two times. *Now* is the time of the counter, for windows, campaigns and sessions; a demo may set it to
+//! another day. *Real* time is the time of the world, for what others issued: an identity token expires by it.
 
 use std::{
     sync::Arc,
@@ -11,7 +10,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A cheap handle on the counter's time, the same for all who hold a copy.
+/// A handle on the counter's time; clones show the same time and are cheap.
 #[derive(Clone, Debug)]
 pub struct Clock {
     face: Face,
@@ -31,13 +30,13 @@ impl Clock {
         Self { face: Face::System }
     }
 
-    /// A clock that shows `start` now and runs on from there, for the demo.
+    /// A clock that shows `start` now and runs from there, for the demo.
     #[must_use]
     pub fn running_from(start: Timestamp) -> Self {
         Self { face: Face::Shifted(start.duration_since(read_system())) }
     }
 
-    /// A clock that stands until it is [set](Self::set), for tests.
+    /// A clock that stands still until it is [set](Self::set), for tests.
     #[must_use]
     pub fn standing_at(now: Timestamp) -> Self {
         Self { face: Face::Manual(Arc::new(std::sync::Mutex::new(now))) }
@@ -53,7 +52,7 @@ impl Clock {
         }
     }
 
-    /// The world's time: for what other houses issued, such as identity tokens.
+    /// The real time, for what others issued, such as identity tokens.
     #[must_use]
     pub fn real(&self) -> Timestamp {
         match &self.face {
@@ -62,7 +61,7 @@ impl Clock {
         }
     }
 
-    /// Sets a standing clock; the other kinds go on as they were.
+    /// Sets a standing clock; does nothing to the other kinds.
     pub fn set(&self, now: Timestamp) {
         if let Face::Manual(at) = &self.face {
             *at.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = now;
@@ -88,7 +87,7 @@ impl Stopwatch {
         self.0.elapsed()
     }
 
-    /// The instant `after` the start: a deadline for a blocking wait.
+    /// The instant `after` the start, as the deadline of a blocking wait.
     #[must_use]
     pub fn deadline(&self, after: Duration) -> Instant {
         self.0 + after

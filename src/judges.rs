@@ -189,7 +189,7 @@ impl Bench {
 
     fn ruling(&self, case: &Case, turn: Turn) -> Ruling {
         let answers = self.registry.answers(&case.application.applicant.fiscal_code);
-        let decision = self.rules.decide_with(&case.application, case.received_on, &answers);
+        let decision = self.rules.decide_with(&case.application.facts, case.received_on, &answers);
         let sealed = self.keys.seal_decision(
             case.campaign,
             case.subject,

@@ -29,6 +29,8 @@
 // Floor 0: pure. No clock, no file, no randomness, no async; callers pass what the rules need.
 pub mod application;
 pub mod civic;
+#[cfg(test)]
+mod properties;
 pub mod schemes;
 
 // Floor 1: what keeps.

@@ -1,8 +1,7 @@
 //! The urn: a bounded, unordered hand-off from the committer to the judges.
 //!
-//! Several lock-free queues; who puts something in and who draws picks one of them at random, so that no order of
-//! arrival survives. When it is full, nothing waits and nothing is lost: the item comes back, and its owner keeps it in the
-//! ledger until a judge asks there.
+//! It consists of several lock-free queues; each `put` and each `draw` picks one at random, so that the order of arrival is
+//! lost. A full urn returns the item without blocking; the item stays in the ledger until a judge fetches it there.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -14,21 +13,21 @@ use crossbeam::{
     queue::ArrayQueue,
 };
 
-/// Items that are drawn at a time.
+/// The most items drawn at a time.
 pub const DRAW_MAX: usize = 64;
-/// Queues inside the urn; the more, the less of an order is left.
+/// Queues inside the urn; more queues leave less of the order of arrival.
 const SHARDS: usize = 64;
 
 /// A bounded, unordered hand-off.
 pub struct Urn<T> {
     shards: Vec<ArrayQueue<T>>,
-    /// State of the generator that picks a shard; races on it only make it less predictable.
+    /// State of the generator that picks a shard; a race on it only makes it less predictable.
     dice: AtomicU64,
     bell: (Sender<()>, Receiver<()>),
 }
 
 impl<T> Urn<T> {
-    /// An urn for `items_max` items or a few more (a multiple of its shards).
+    /// An urn for `items_max` items, rounded up to a multiple of its shards.
     #[must_use]
     pub fn new(items_max: usize, seed: u64) -> Self {
         let shard_items = items_max.div_ceil(SHARDS).max(1);
@@ -39,10 +38,10 @@ impl<T> Urn<T> {
         }
     }
 
-    /// Puts an item in; those who wait hear of it by [`ring`](Self::ring).
+    /// Puts an item in. Wakes nobody; see [`ring`](Self::ring).
     ///
     /// # Errors
-    /// The item itself when there is no room: keep it.
+    /// The item itself if the urn is full: keep it.
     pub fn put(&self, item: T) -> Result<(), T> {
         let start = self.roll();
         let mut item = item;
@@ -55,15 +54,15 @@ impl<T> Urn<T> {
         Err(item)
     }
 
-    /// Wakes as many of those who wait as so many items give work to.
+    /// Wakes one waiting judge for every [`DRAW_MAX`] items or part of them.
     pub fn ring(&self, items: usize) {
         for _ in 0..items.div_ceil(DRAW_MAX) {
-            // A full bell rope means that enough are being woken already.
+            // A full channel means that enough judges are being woken already.
             let _rung = self.bell.0.try_send(());
         }
     }
 
-    /// Draws up to `most` items, each from a queue picked at random. None at all if the urn is empty.
+    /// Draws up to `most` items, each from a queue picked at random; fewer if the urn runs empty.
     #[must_use]
     pub fn draw(&self, most: usize) -> Vec<T> {
         let mut drawn = Vec::new();
@@ -78,24 +77,24 @@ impl<T> Urn<T> {
         drawn
     }
 
-    /// Waits for the bell, but no longer than `at_most`.
+    /// Blocks until [`ring`](Self::ring) is called, for `at_most` at the longest.
     pub fn wait(&self, at_most: Duration) {
         let _rung = self.bell.1.recv_timeout(at_most);
     }
 
-    /// Items inside.
+    /// The number of items inside.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shards.iter().map(ArrayQueue::len).sum()
     }
 
-    /// Whether nothing is inside.
+    /// Whether the urn is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.shards.iter().all(ArrayQueue::is_empty)
     }
 
-    /// The next shard to try first (xorshift: this hides an order, it guards no secret).
+    /// The shard to try first, by xorshift: hides the order of arrival, protects no secret.
     fn roll(&self) -> usize {
         let mut dice = self.dice.load(Ordering::Relaxed);
         dice ^= dice << 13;

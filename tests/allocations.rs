@@ -82,11 +82,11 @@ fn reading_allocates_a_handful_and_deciding_nothing_but_the_result() {
         assert!(reading <= READING_MAX, "{reading}");
     }
     for (application, day) in applications() {
-        let decision = rules.decide(&application, day);
+        let decision = rules.decide(&application.facts, day);
         let outcome = decision.outcome;
-        let deciding = allocations(|| rules.decide(black_box(&application), day));
+        let deciding = allocations(|| rules.decide(black_box(&application.facts), day));
         assert_eq!(deciding, 0, "{outcome:?}: the decision itself lies on the stack");
-        let writing = allocations(|| rules.decide(black_box(&application), day).to_json());
+        let writing = allocations(|| rules.decide(black_box(&application.facts), day).to_json());
         assert_eq!(writing, 1, "{outcome:?}: the text, once, at its full size");
     }
 }

@@ -1,7 +1,7 @@
-//! Writes made-up applications of 2024, one a line, to try `sportello evaluate` with:
+//! Writes made-up applications of 2024, one on each line, as input for `sportello evaluate`:
 //! `cargo run --release --example applications -- 1000000 > applications.ndjson`.
 //!
-//! Every outcome occurs. The same number gives the same lines.
+//! Every outcome occurs. The same count gives the same lines.
 
 use std::io::{self, BufWriter, Write as _};
 
@@ -16,9 +16,9 @@ fn main() -> io::Result<()> {
     out.flush()
 }
 
-/// The example with other incomes, another day and, now and then, another answer.
+/// The example with other incomes, another day and sometimes another statement.
 fn line(number: u32) -> String {
-    // Spread by a multiplication, so that neighbours differ.
+    // A multiplicative hash, so that consecutive lines differ.
     let dice = number.wrapping_mul(2_654_435_761) >> 8;
     let day = 1 + dice % 28;
     let [last, second, third] =

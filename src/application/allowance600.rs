@@ -1,34 +1,31 @@
-//! What an application for the 600-euro allowance of March 2020 says, and the schema of it.
+//! The schema of an application for the 600-euro allowance of March 2020.
 //!
-//! It names a `category`, and in `facts` what the article of that category asks and nothing else:
+//! It has a `category`, and in `facts` exactly what the article of that category asks for:
 //!
 //! | category | law | facts |
 //! |---|---|---|
-//! | `professional` | DL 18/2020 art. 27 | `vatNumber`, `vatOpenedOn`, `vatClosedOn` (left out or null while active), `separateManagement`, `otherCompulsoryInsurance` |
-//! | `collaborator` | art. 27 | `contractStartedOn`, `contractEndedOn` (left out or null while it runs), `separateManagement`, `otherCompulsoryInsurance` |
-//! | `artisan`, `trader`, `farmer` | art. 28 | `specialFund`, `otherCompulsoryInsurance` (*Gestione separata* is none) |
-//! | `seasonalTourism` | art. 29 | `seasonalWork`, `jobEndedOn` (null if it has not), `jobEndedInvoluntarily`, `employedOnReferenceDay` |
+//! | `professional` | DL 18/2020 art. 27 | `vatNumber`, `vatOpenedOn`, `vatClosedOn` (missing or null while active), `separateManagement`, `otherCompulsoryInsurance` |
+//! | `collaborator` | art. 27 | `contractStartedOn`, `contractEndedOn` (missing or null while it runs), `separateManagement`, `otherCompulsoryInsurance` |
+//! | `artisan`, `trader`, `farmer` | art. 28 | `specialFund`, `otherCompulsoryInsurance` (*Gestione separata* does not count) |
+//! | `seasonalTourism` | art. 29 | `seasonalWork`, `jobEndedOn` (null if it has not ended), `jobEndedInvoluntarily`, `employedOnReferenceDay` |
 //! | `farmWorker` | art. 30 | `fixedTermWork`, `workDays` (in 2019) |
 //! | `showBusiness` | art. 38 | `showBusinessFund`, `dailyContributions` (in 2019), `income` (of 2019), `employedOnReferenceDay` |
-//! | `journalist` | art. 44 | none: the application belongs to INPGI |
+//! | `journalist` | art. 44 | none: journalists apply to INPGI |
 //!
-//! Every category but `journalist` has `directPension` (art. 27-30 and 38) and `citizensIncome` (art. 31)
-//! besides. There is no `year`: the scheme has one campaign.
+//! Every category but `journalist` also has `directPension` (art. 27-30 and 38) and `citizensIncome` (art. 31).
+//! There is no `year`: the scheme has one campaign.
 
-use std::fmt;
-
-use jiff::civil::Date;
-
-use super::debug_without_contents;
 use super::fault::FaultCode;
 use super::fields::{self, one_of};
 use super::walk::{Cursor, Object};
-use crate::civic::{Euro, VatNumber};
+use crate::schemes::allowance600::{
+    Facts, Insurance, Occupation, OtherBenefits, OwnBusiness, Period,
+};
 
-/// Days of a year, and so the most that were worked in one.
+/// Days of a year: the most that can be worked in one.
 const DAYS_MAX: u16 = 366;
 
-/// Every fact that some category has, to tell a wrong category from a wrong name.
+/// The facts of all categories, to distinguish a fact of another category from a misspelt name.
 const FACTS: [&str; 19] = [
     "vatNumber",
     "vatOpenedOn",
@@ -51,127 +48,7 @@ const FACTS: [&str; 19] = [
     "citizensIncome",
 ];
 
-/// What the rules of the allowance look at.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Allowance600 {
-    /// As what the applicant works, and what the article about it asks.
-    pub occupation: Occupation,
-    /// That the statements are true.
-    pub truth_of_statements: bool,
-}
-
-/// As what the applicant works, and what the article about it asks.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Occupation {
-    /// A professional with a VAT number, art. 27.
-    Professional {
-        /// The number.
-        vat_number: VatNumber,
-        /// While it was active.
-        active: Period,
-        /// Enrolled in *Gestione separata*, and elsewhere.
-        insurance: Insurance,
-        /// What excludes the allowance.
-        benefits: OtherBenefits,
-    },
-    /// A collaborator (*co.co.co.*), art. 27.
-    Collaborator {
-        /// While the contract ran.
-        active: Period,
-        /// Enrolled in *Gestione separata*, and elsewhere.
-        insurance: Insurance,
-        /// What excludes the allowance.
-        benefits: OtherBenefits,
-    },
-    /// An artisan, trader or farmer, art. 28.
-    OwnBusiness {
-        /// Which of the three.
-        kind: OwnBusiness,
-        /// Enrolled in the special fund, and elsewhere but in *Gestione separata*.
-        insurance: Insurance,
-        /// What excludes the allowance.
-        benefits: OtherBenefits,
-    },
-    /// A seasonal worker of tourism or a spa, art. 29.
-    SeasonalTourism {
-        /// Employed for a season in tourism or at a spa.
-        seasonal: bool,
-        /// When that job ended, if it has.
-        ended_on: Option<Date>,
-        /// Whether it ended against the worker's will.
-        involuntarily: bool,
-        /// Employed on the reference day.
-        employed: bool,
-        /// What excludes the allowance.
-        benefits: OtherBenefits,
-    },
-    /// A farm worker, art. 30.
-    FarmWorker {
-        /// Employed with a fixed term.
-        fixed_term: bool,
-        /// Days worked in the year before.
-        work_days: u16,
-        /// What excludes the allowance.
-        benefits: OtherBenefits,
-    },
-    /// A worker of show business, art. 38.
-    ShowBusiness {
-        /// Enrolled in the pension fund of show business.
-        enrolled: bool,
-        /// Daily contributions to it in the year before.
-        contributions: u16,
-        /// Income of the year before.
-        income: Euro,
-        /// Employed on the reference day.
-        employed: bool,
-        /// What excludes the allowance.
-        benefits: OtherBenefits,
-    },
-    /// A journalist insured with INPGI, who applies there, art. 44.
-    Journalist,
-}
-
-/// A time whose last day is not known while it lasts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Period {
-    /// Its first day.
-    pub first: Date,
-    /// Its last day, not before the first.
-    pub last: Option<Date>,
-}
-
-/// Compulsory pension insurance.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Insurance {
-    /// Enrolled where the category is insured.
-    pub enrolled: bool,
-    /// Enrolled elsewhere.
-    pub other: bool,
-}
-
-/// A business of one's own, insured in a special fund.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum OwnBusiness {
-    /// *Artigiano*.
-    Artisan,
-    /// *Commerciante*.
-    Trader,
-    /// *Coltivatore diretto, colono, mezzadro*.
-    Farmer,
-}
-
-/// What excludes the allowance in every category.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct OtherBenefits {
-    /// Has a direct pension.
-    pub direct_pension: bool,
-    /// Has *Reddito di cittadinanza*.
-    pub citizens_income: bool,
-}
-
-debug_without_contents!(Allowance600, Occupation);
-
-/// The word of a category, before its facts are read.
+/// A category, before its facts are parsed.
 #[derive(Clone, Copy)]
 enum Category {
     Professional,
@@ -183,13 +60,13 @@ enum Category {
     Journalist,
 }
 
-/// The fields of the document that are the scheme's own.
-pub(super) fn facts(document: &mut Object<'_, '_>) -> Option<Allowance600> {
+/// Parses the fields that only this scheme has.
+pub(super) fn facts(document: &mut Object<'_, '_>, year: Option<i16>) -> Option<Facts> {
     let category = document.required("category", category);
     let occupation = document.required("facts", |cursor| {
         cursor.object(|facts| {
             let Some(category) = category else {
-                // Which facts there should be depends on the category, so that nothing more can be said.
+                // The facts depend on the category: no more faults can be reported.
                 facts.ignore_rest();
                 return None;
             };
@@ -201,7 +78,7 @@ pub(super) fn facts(document: &mut Object<'_, '_>) -> Option<Allowance600> {
     let truth_of_statements = document.required("consents", |cursor| {
         cursor.object(|consents| consents.required("truthOfStatements", fields::flag))
     });
-    Some(Allowance600 { occupation: occupation?, truth_of_statements: truth_of_statements? })
+    Some(Facts { year: year?, occupation: occupation?, truth_of_statements: truth_of_statements? })
 }
 
 fn category(cursor: Cursor<'_, '_>) -> Option<Category> {
@@ -301,7 +178,7 @@ fn show_business(facts: &mut Object<'_, '_>) -> Option<Occupation> {
 }
 
 fn days(cursor: Cursor<'_, '_>) -> Option<u16> {
-    fields::count(cursor, DAYS_MAX)
+    fields::count(cursor, 0, DAYS_MAX)
 }
 
 fn insurance(facts: &mut Object<'_, '_>, fund: &'static str) -> Option<Insurance> {

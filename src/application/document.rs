@@ -1,7 +1,7 @@
-//! A JSON document as a light tree that borrows its text from the body.
+//! A JSON document as a tree that borrows its strings from the body.
 //!
-//! Unlike a map it keeps every member in its place, so that a key given twice is seen. All members of all objects and lists lie
-//! in one vector, those of each next to each other: a vector for each would be allocated, grown and freed a dozen times.
+//! Unlike a map it keeps all members in order, so that duplicate keys are detected. The members of all objects and
+//! lists are in one vector, those of each object or list contiguous: one allocation instead of one for each.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,15 +11,15 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::fault::{MalformedFault, ParseError};
 
-/// How deep a document may nest; an application needs three.
+/// The deepest nesting; an application needs three levels.
 const DEPTH_MAX: u8 = 8;
 
-/// How a nesting beyond the bound is told from other faults of serde's.
+/// The message of our only own error while reading; see [`malformed`].
 const TOO_DEEP: &str = "too deep";
 
-/// How many members a document of ours has about; with room for these and for those open, reading one allocates twice.
+/// Usual number of members of a document: with this capacity and the next, parsing allocates twice.
 const MEMBERS_USUAL: usize = 64;
-/// How many of them wait at a time for their object or list to end.
+/// Usual number of members whose object or list has not ended yet.
 const MEMBERS_OPEN_USUAL: usize = 24;
 
 /// One document.
@@ -35,12 +35,12 @@ impl<'a> Document<'a> {
     }
 }
 
-/// One value; of an object or list, where [`Document::members`] finds what is in it.
+/// One value; an object or list holds the range of its members, for [`Document::members`].
 pub(super) enum Node<'a> {
     Null,
     Flag(bool),
     Integer(i64),
-    /// A number that is no integer of 64 bits, which no field wants.
+    /// A number that is not an integer of 64 bits; no field accepts it.
     OtherNumber,
     Text(Cow<'a, str>),
     List(Range<usize>),
@@ -53,14 +53,9 @@ pub(super) struct Member<'a> {
     pub(super) node: Node<'a>,
 }
 
-/// Reads one JSON document that fills the body.
+/// Parses a body that is one JSON document.
 pub(super) fn parse(body: &[u8]) -> Result<Document<'_>, ParseError> {
-    let text = std::str::from_utf8(body).map_err(|fault| {
-        let before = &body[..fault.valid_up_to()];
-        let line = 1 + before.split(|&byte| byte == b'\n').skip(1).count();
-        let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
-        ParseError::Malformed { line, column, fault: MalformedFault::Encoding }
-    })?;
+    let text = text(body)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let mut members = Members {
         settled: Vec::with_capacity(MEMBERS_USUAL),
@@ -77,11 +72,25 @@ pub(super) fn parse(body: &[u8]) -> Result<Document<'_>, ParseError> {
     Ok(Document { root, members: members.settled })
 }
 
+/// A body as text.
+///
+/// # Errors
+///
+/// [`ParseError::Malformed`] with the place of the first byte that is not UTF-8.
+pub fn text(body: &[u8]) -> Result<&str, ParseError> {
+    std::str::from_utf8(body).map_err(|fault| {
+        let before = &body[..fault.valid_up_to()];
+        let line = 1 + before.split(|&byte| byte == b'\n').skip(1).count();
+        let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
+        ParseError::Malformed { line, column, fault: MalformedFault::Encoding }
+    })
+}
+
 fn malformed(fault: &serde_json::Error) -> ParseError {
     let kind = if fault.is_eof() {
         MalformedFault::Unfinished
     } else if fault.is_data() {
-        // The tree takes every value, so that its own bound is the only thing it refuses.
+        // The tree accepts every value, so the bound of its depth is the only data error.
         MalformedFault::Depth
     } else {
         MalformedFault::Syntax
@@ -89,16 +98,16 @@ fn malformed(fault: &serde_json::Error) -> ParseError {
     ParseError::Malformed { line: fault.line(), column: fault.column(), fault: kind }
 }
 
-/// The members read so far.
+/// The members parsed so far.
 struct Members<'a> {
-    /// Those of objects and lists that have ended.
+    /// Members of objects and lists that have ended.
     settled: Vec<Member<'a>>,
-    /// Those of objects and lists that have not, of the innermost last.
+    /// Members of objects and lists that have not ended; those of the innermost are last.
     open: Vec<Member<'a>>,
 }
 
 impl Members<'_> {
-    /// Settles those of the object or list that ends: all that were opened since its beginning.
+    /// Settles the members of an object or list at its end: all open ones from `since` on.
     fn settle(&mut self, since: usize) -> Range<usize> {
         let start = self.settled.len();
         self.settled.extend(self.open.drain(since..));
@@ -106,21 +115,21 @@ impl Members<'_> {
     }
 }
 
-/// Reads one value.
+/// Parses one value.
 struct Reader<'m, 'a> {
-    /// How many levels it may have.
+    /// The levels that the value may still have.
     levels: u8,
     members: &'m mut Members<'a>,
 }
 
 impl<'a> Reader<'_, 'a> {
-    /// For a value inside this one.
+    /// A reader for a value inside this one.
     fn deeper<E: serde::de::Error>(&mut self) -> Result<Reader<'_, 'a>, E> {
         let levels = self.levels.checked_sub(1).ok_or_else(|| E::custom(TOO_DEEP))?;
         Ok(Reader { levels, members: self.members })
     }
 
-    /// For one more value beside this one.
+    /// A reader for another value on the same level.
     fn again(&mut self) -> Reader<'_, 'a> {
         Reader { levels: self.levels, members: self.members }
     }
@@ -189,7 +198,7 @@ impl<'de> Visitor<'de> for Reader<'_, 'de> {
     }
 }
 
-/// The name of a member, borrowed unless it is written with escapes.
+/// Parses the name of a member, borrowed unless it has escapes.
 struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {

@@ -1,11 +1,11 @@
-//! A valid application to try things with.
+//! Examples of valid applications.
 
 use crate::civic::FiscalCode;
 
 /// A valid made-up ISCRO application, for the demo and the load tester.
 ///
-/// It is granted if submitted inside the year's window: from 2024 on 687.50 a month. Valid for every year
-/// from 2021 that has rules.
+/// Granted if submitted inside the year's window: from 2024 on 687.50 a month. Valid for every year from 2021
+/// that has rules.
 ///
 /// ```
 /// use sportello::application::{example, parse};
@@ -52,7 +52,7 @@ pub fn example(fiscal_code: &FiscalCode, year: i16) -> String {
 
 /// A valid made-up application for the 600-euro allowance, by a professional.
 ///
-/// It is granted if submitted inside the window, from 1 April 2020 on.
+/// Granted if submitted inside the window, from 1 April 2020 on.
 ///
 /// ```
 /// use sportello::application::{example_allowance600, parse};

@@ -1,4 +1,4 @@
-//! What can be wrong with an application, and how that is said.
+//! The faults of an application, and their texts for the applicant.
 
 use std::fmt::Write as _;
 
@@ -6,11 +6,11 @@ use thiserror::Error;
 
 use crate::civic::{EuroFault, FiscalCodeFault, IbanFault, Language, VatNumberFault};
 
-/// Why bytes are no application.
+/// Why bytes are not an application.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ParseError {
-    /// They are no JSON document. Lines and columns count from 1.
-    #[error("no JSON document, at line {line} column {column}: {fault:?}")]
+    /// They are not a JSON document. Lines and columns count from 1.
+    #[error("not a JSON document, at line {line} column {column}: {fault:?}")]
     Malformed {
         /// The line.
         line: usize,
@@ -19,23 +19,23 @@ pub enum ParseError {
         /// What is wrong there.
         fault: MalformedFault,
     },
-    /// They are a document, but no application: every fault, in document order, at least one.
-    #[error("no valid application: {} faults", .0.len())]
+    /// They are a document, but not an application: every fault, in document order, at least one.
+    #[error("not a valid application: {} faults", .0.len())]
     Invalid(Vec<Fault>),
 }
 
-/// Why bytes are no JSON document.
+/// Why bytes are not a JSON document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MalformedFault {
     /// It ends too early.
     Unfinished,
-    /// It is not written as JSON is; also a control character or half a surrogate pair in a string.
+    /// It is not valid JSON; also for a control character or half a surrogate pair in a string.
     Syntax,
     /// Something follows after the document.
     Trailing,
     /// It is not UTF-8.
     Encoding,
-    /// It nests too deep.
+    /// It is nested too deeply.
     Depth,
 }
 
@@ -58,26 +58,27 @@ impl MalformedFault {
         let (italian, english) = match self {
             Self::Unfinished => ("Il documento è incompleto.", "The document is incomplete."),
             Self::Syntax => ("Il documento non è JSON valido.", "The document is not valid JSON."),
-            Self::Trailing => {
-                ("Dopo il documento segue altro testo.", "Something follows after the document.")
-            }
+            Self::Trailing => (
+                "Dopo la fine del documento c'è altro testo.",
+                "There is text after the end of the document.",
+            ),
             Self::Encoding => ("Il documento non è in UTF-8.", "The document is not in UTF-8."),
             Self::Depth => {
-                ("Il documento è annidato troppo in profondità.", "The document nests too deep.")
+                ("Il documento ha troppi livelli annidati.", "The document is nested too deeply.")
             }
         };
         language.of(italian, english)
     }
 }
 
-/// One thing that is wrong, and where. Never holds a value of the application.
+/// One fault and its place. Never holds a value of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Where: a JSON pointer (RFC 6901), empty for the document itself.
+    /// The place: a JSON pointer (RFC 6901), empty for the document itself.
     pub pointer: String,
-    /// What, for programs.
+    /// The fault, for programs.
     pub code: FaultCode,
-    /// What would be right.
+    /// What is allowed there.
     pub(super) allowed: Allowed,
 }
 
@@ -92,7 +93,7 @@ impl Fault {
     }
 }
 
-/// What would be right.
+/// What is allowed at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Allowed {
     /// The code says it all.
@@ -124,7 +125,7 @@ impl Allowed {
             Self::Range(first, last) => {
                 write!(text, " {}: {first} - {last}.", say("Ammesso", "Allowed"))
             }
-            Self::NotAtPlace(place) => write!(text, " {}: {place}.", say("Posizione", "Place")),
+            Self::NotAtPlace(place) => write!(text, " {}: {place}.", say("Posizione", "Position")),
         };
     }
 }
@@ -152,10 +153,10 @@ impl Kind {
     }
 }
 
-/// Declares the codes with the slug and the words of each, once.
+/// Declares each code once, with its slug, its Italian and its English text.
 macro_rules! fault_codes {
     ($($(#[$doc:meta])* $name:ident: $slug:literal, $italian:literal, $english:literal;)*) => {
-        /// What is wrong with a value, for programs; see [`as_str`](Self::as_str).
+        /// A fault as a code for programs; see [`as_str`](Self::as_str).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum FaultCode { $($(#[$doc])* $name),* }
@@ -164,7 +165,7 @@ macro_rules! fault_codes {
             /// Every code, for descriptions of the interface.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The slug, the Italian and the English words.
+            /// The slug, the Italian and the English text.
             const fn words(self) -> (&'static str, &'static str, &'static str) {
                 match self { $(Self::$name => ($slug, $italian, $english)),* }
             }
@@ -173,7 +174,7 @@ macro_rules! fault_codes {
 }
 
 fault_codes! {
-    /// A field that must be there is not.
+    /// A required field is missing.
     MissingField: "missing-field", "Campo obbligatorio mancante.", "A required field is missing.";
     /// A field that the scheme does not have.
     UnknownField: "unknown-field", "Campo non previsto.", "There is no such field.";
@@ -182,67 +183,67 @@ fault_codes! {
     /// A value of another JSON type.
     WrongType: "wrong-type", "Tipo di valore errato.", "The value has the wrong type.";
     /// A field that this year's rules do not use.
-    NotExpected: "not-expected", "Per quest'anno il valore non è richiesto: indicare null.", "The rules of this year do not use the value: give null.";
+    NotExpected: "not-expected", "Per quest'anno il valore non è richiesto: indicare null.", "The value is not asked for in this year: give null.";
     /// A field of another category.
-    OtherCategory: "other-category", "Campo previsto solo per un'altra categoria.", "Only another category has the field.";
-    /// None of the words allowed.
+    OtherCategory: "other-category", "Campo previsto solo per un'altra categoria.", "The field belongs to another category.";
+    /// Not one of the allowed words.
     UnknownValue: "unknown-value", "Valore non ammesso.", "The value is not allowed.";
-    /// No scheme of that name.
+    /// No scheme has that name.
     UnknownScheme: "unknown-scheme", "Prestazione sconosciuta.", "There is no such scheme.";
     /// A year without a campaign.
-    UnknownYear: "unknown-year", "Per quest'anno non esistono parametri.", "There are no rules for that year.";
+    UnknownYear: "unknown-year", "Per quest'anno non si possono presentare domande.", "There is no campaign in that year.";
     /// A control character in a text.
-    ControlCharacter: "control-character", "Il testo contiene caratteri di controllo.", "The text has control characters.";
+    ControlCharacter: "control-character", "Il testo contiene caratteri di controllo.", "The text contains control characters.";
     /// A text that is too long.
     TooLong: "too-long", "Testo troppo lungo.", "The text is too long.";
     /// A list or object with too many entries.
     TooMany: "too-many", "Troppi elementi.", "There are too many entries.";
     /// Two incomes of one year.
     DuplicateYear: "duplicate-year", "Anno ripetuto.", "The year is given twice.";
-    /// A year that is not asked for, or cannot be.
-    YearOutOfRange: "year-out-of-range", "Anno fuori intervallo.", "The year is out of range.";
+    /// A year that is not asked for, or is not plausible.
+    YearOutOfRange: "year-out-of-range", "Anno non ammesso.", "The year is out of range.";
     /// A number that is too small or too large.
-    NumberOutOfRange: "number-out-of-range", "Numero fuori intervallo.", "The number is out of range.";
+    NumberOutOfRange: "number-out-of-range", "Numero non ammesso.", "The number is out of range.";
     /// Not written as an amount.
-    AmountShape: "amount-shape", "Importo non valido: cifre, con al più due decimali dopo il punto.", "Not an amount: digits, with at most two decimals after a point.";
+    AmountShape: "amount-shape", "Importo non valido: usare cifre e, dopo il punto, al massimo due decimali.", "Not an amount: use digits, with at most two decimals after a point.";
     /// An amount beyond the bound.
     AmountTooLarge: "amount-too-large", "Importo troppo grande.", "The amount is too large.";
     /// Not a date.
-    DateShape: "date-shape", "Data non valida: AAAA-MM-GG.", "Not a date: YYYY-MM-DD.";
-    /// A date that cannot be.
-    DateOutOfRange: "date-out-of-range", "Data fuori intervallo.", "The date is out of range.";
+    DateShape: "date-shape", "Data non valida: usare il formato AAAA-MM-GG.", "Not a date: use the format YYYY-MM-DD.";
+    /// A date that is not plausible.
+    DateOutOfRange: "date-out-of-range", "Data non ammessa.", "The date is out of range.";
     /// Not 16 characters.
     FiscalCodeLength: "fiscal-code-length", "Il codice fiscale ha 16 caratteri.", "A fiscal code has 16 characters.";
-    /// A character that cannot stand at its place.
-    FiscalCodeCharacter: "fiscal-code-character", "Carattere non ammesso nel codice fiscale.", "A character cannot stand there in a fiscal code.";
-    /// No date of birth.
-    FiscalCodeBirthDate: "fiscal-code-birth-date", "Il codice fiscale non contiene una data di nascita possibile.", "The fiscal code holds no possible date of birth.";
+    /// A character that is not allowed at its position.
+    FiscalCodeCharacter: "fiscal-code-character", "Carattere non ammesso nel codice fiscale.", "A character of the fiscal code is not allowed.";
+    /// Not a date of birth.
+    FiscalCodeBirthDate: "fiscal-code-birth-date", "Il codice fiscale non contiene una data di nascita valida.", "The fiscal code contains no valid date of birth.";
     /// A wrong check letter.
-    FiscalCodeCheckLetter: "fiscal-code-check-letter", "Il carattere di controllo del codice fiscale non corrisponde.", "The check letter of the fiscal code does not match.";
+    FiscalCodeCheckLetter: "fiscal-code-check-letter", "L'ultimo carattere del codice fiscale, quello di controllo, non corrisponde.", "The check letter of the fiscal code, its last one, does not match.";
     /// Not 11 characters.
     VatNumberLength: "vat-number-length", "La partita IVA ha 11 cifre.", "A VAT number has 11 digits.";
-    /// A character that is no digit.
-    VatNumberCharacter: "vat-number-character", "Carattere non ammesso nella partita IVA.", "A character of the VAT number is no digit.";
+    /// A character that is not a digit.
+    VatNumberCharacter: "vat-number-character", "Carattere non ammesso nella partita IVA.", "A character of the VAT number is not a digit.";
     /// A serial of zeros.
     VatNumberSerial: "vat-number-serial", "La partita IVA non può iniziare con sette zeri.", "A VAT number cannot begin with seven zeros.";
     /// A wrong check digit.
     VatNumberCheckDigit: "vat-number-check-digit", "La cifra di controllo della partita IVA non corrisponde.", "The check digit of the VAT number does not match.";
     /// Not 27 characters.
     IbanLength: "iban-length", "L'IBAN italiano ha 27 caratteri, senza spazi.", "An Italian IBAN has 27 characters, without spaces.";
-    /// An account elsewhere.
+    /// An account outside Italy.
     IbanCountry: "iban-country", "L'IBAN deve iniziare con IT.", "The IBAN must begin with IT.";
-    /// Letters and digits at the wrong places.
-    IbanShape: "iban-shape", "Forma dell'IBAN non valida.", "The IBAN has the wrong shape.";
+    /// Letters and digits in the wrong positions.
+    IbanShape: "iban-shape", "Il formato dell'IBAN non è valido.", "The format of the IBAN is not valid.";
     /// Wrong check digits.
     IbanCheckDigits: "iban-check-digits", "Le cifre di controllo dell'IBAN non corrispondono.", "The check digits of the IBAN do not match.";
-    /// Not shaped like an e-mail address.
+    /// Not of the form of an e-mail address.
     EmailShape: "email-shape", "Indirizzo di posta elettronica non valido.", "Not an e-mail address.";
     /// Not an international telephone number.
-    PhoneShape: "phone-shape", "Numero di telefono non valido: + e da 8 a 15 cifre.", "Not a telephone number: + and 8 to 15 digits.";
+    PhoneShape: "phone-shape", "Numero di telefono non valido: scrivere + e da 8 a 15 cifre.", "Not a telephone number: write + and 8 to 15 digits.";
     /// Not a reference to a mandate.
-    MandateShape: "mandate-shape", "Riferimento alla delega non valido: lettere, cifre e segni senza spazi.", "Not a reference to a mandate: letters, digits and signs without spaces.";
+    MandateShape: "mandate-shape", "Riferimento alla delega non valido: usare lettere, cifre e segni, senza spazi.", "Not a reference to a mandate: use letters, digits and signs, without spaces.";
     /// There are more faults than are listed.
-    MoreFaults: "more-faults", "Ci sono altri errori, non elencati.", "There are more faults, which are not listed.";
+    MoreFaults: "more-faults", "Ci sono altri errori, non elencati.", "There are more faults, not listed.";
 }
 
 impl FaultCode {

@@ -1,4 +1,4 @@
-//! Readers of single values, each with its bounds.
+//! Parsers of single values, each with its bounds.
 
 use jiff::civil::{self, Date};
 
@@ -8,24 +8,24 @@ use crate::civic::euro::AMOUNT_CENTS_MAX;
 use crate::civic::{Euro, FiscalCode, FiscalCodeFault, Iban, VatNumber, VatNumberFault, calendar};
 use crate::schemes::{Campaign, Rules, Scheme};
 
-/// The longest word, number or date; all of ours are shorter.
-const WORD_CHARS_MAX: usize = 64;
-/// The longest address that mail can be sent to (RFC 5321 with erratum 1690).
+/// The longest word or date; all valid ones are shorter.
+pub(super) const WORD_CHARS_MAX: usize = 64;
+/// The longest e-mail address (RFC 5321 with erratum 1690).
 const EMAIL_CHARS_MAX: usize = 254;
-/// The longest part before the `@` (RFC 5321).
+/// The longest part before `@` (RFC 5321).
 const EMAIL_LOCAL_CHARS_MAX: usize = 64;
 /// The longest label of a domain (RFC 1035).
 const LABEL_CHARS_MAX: usize = 63;
 /// The digits of a telephone number (E.164 has at most 15).
 const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
-/// The first day that a date may name: the one on which VAT numbers came into being (DPR 633/1972).
+/// The earliest date: the day on which VAT numbers were introduced (DPR 633/1972).
 const DATES_SINCE: Date = civil::date(1973, 1, 1);
-/// The last day that a date may name; beyond it a digit was mistyped.
+/// The latest date; a later one is a typing error.
 const DATE_MAX: Date = civil::date(2099, 12, 31);
-/// The first day that an application may say it was submitted on.
+/// The earliest date of submission.
 const SUBMISSIONS_SINCE: Date = civil::date(2020, 1, 1);
 
-/// A scheme that there are rules for.
+/// A scheme that has rules.
 pub(super) fn scheme(cursor: Cursor<'_, '_>, rules: &Rules) -> Option<Scheme> {
     let scheme = Scheme::from_name(cursor.text(WORD_CHARS_MAX)?);
     scheme.filter(|&scheme| rules.years(scheme).is_some()).or_else(|| {
@@ -54,7 +54,7 @@ pub(super) fn flag(cursor: Cursor<'_, '_>) -> Option<bool> {
     cursor.flag()
 }
 
-/// A word that stands for a value.
+/// One of a list of words, each with its value.
 pub(super) fn one_of<T: Copy>(
     cursor: Cursor<'_, '_>,
     words: &'static [(&'static str, T)],
@@ -67,7 +67,7 @@ pub(super) fn one_of<T: Copy>(
     })
 }
 
-/// An amount, which may be a loss.
+/// An amount; negative for a loss.
 pub(super) fn amount(cursor: Cursor<'_, '_>) -> Option<Euro> {
     Euro::parse(cursor.text(WORD_CHARS_MAX)?).map_or_else(
         |fault| {
@@ -79,7 +79,22 @@ pub(super) fn amount(cursor: Cursor<'_, '_>) -> Option<Euro> {
     )
 }
 
-fn day(cursor: Cursor<'_, '_>, first: Date, last: Date) -> Option<Date> {
+/// An amount between two, both included; without `most`, up to the largest amount.
+pub(super) fn amount_between(
+    cursor: Cursor<'_, '_>,
+    least: Euro,
+    most: Option<Euro>,
+) -> Option<Euro> {
+    let most = most.unwrap_or(Euro::from_cents(AMOUNT_CENTS_MAX));
+    let amount = amount(cursor)?;
+    if (least..=most).contains(&amount) {
+        return Some(amount);
+    }
+    cursor.fault(FaultCode::NumberOutOfRange, Allowed::range(&least, &most))
+}
+
+/// A date between two, both included.
+pub(super) fn day(cursor: Cursor<'_, '_>, first: Date, last: Date) -> Option<Date> {
     let Some(day) = calendar::parse_date(cursor.text(WORD_CHARS_MAX)?) else {
         return cursor.fault(FaultCode::DateShape, Allowed::Anything);
     };
@@ -89,20 +104,21 @@ fn day(cursor: Cursor<'_, '_>, first: Date, last: Date) -> Option<Date> {
     Some(day)
 }
 
-/// A date of a working life.
+/// A date between the earliest and the latest.
 pub(super) fn date(cursor: Cursor<'_, '_>) -> Option<Date> {
     day(cursor, DATES_SINCE, DATE_MAX)
 }
 
-/// The same, on that day or later.
+/// A date on or after `first`.
 pub(super) fn date_from(cursor: Cursor<'_, '_>, first: Option<Date>) -> Option<Date> {
     day(cursor, first.unwrap_or(DATES_SINCE), DATE_MAX)
 }
 
-/// A number from zero to a most.
-pub(super) fn count(cursor: Cursor<'_, '_>, most: u16) -> Option<u16> {
-    let count = u16::try_from(cursor.integer()?).ok().filter(|&count| count <= most);
-    count.or_else(|| cursor.fault(FaultCode::NumberOutOfRange, Allowed::range(&0, &most)))
+/// A number between two, both included.
+pub(super) fn count(cursor: Cursor<'_, '_>, least: u16, most: u16) -> Option<u16> {
+    let count = u16::try_from(cursor.integer()?).ok();
+    let count = count.filter(|count| (least..=most).contains(count));
+    count.or_else(|| cursor.fault(FaultCode::NumberOutOfRange, Allowed::range(&least, &most)))
 }
 
 pub(super) fn submission_date(cursor: Cursor<'_, '_>) -> Option<Date> {
@@ -140,7 +156,7 @@ pub(super) fn iban(cursor: Cursor<'_, '_>) -> Option<Iban> {
         .map_or_else(|fault| cursor.fault(fault.into(), Allowed::Anything), Some)
 }
 
-/// An address that mail can plausibly be sent to; only a message tells whether it arrives.
+/// A plausible e-mail address; that it exists is not checked.
 pub(super) fn email(cursor: Cursor<'_, '_>) -> Option<String> {
     let text = cursor.text(EMAIL_CHARS_MAX)?;
     if is_email(text) {
@@ -181,7 +197,7 @@ pub(super) fn phone(cursor: Cursor<'_, '_>) -> Option<String> {
     cursor.fault(FaultCode::PhoneShape, Allowed::Anything)
 }
 
-/// An intermediary's own reference.
+/// An intermediary's reference to its mandate.
 pub(super) fn mandate(cursor: Cursor<'_, '_>) -> Option<String> {
     let text = cursor.text(WORD_CHARS_MAX)?;
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {

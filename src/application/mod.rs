@@ -1,13 +1,12 @@
-//! An application as a valid value, and every fault of one that is not.
+//! Parses applications: a valid value, or every fault of the document.
 //!
-//! [`parse`] reads bytes into an [`Application`] or says what is wrong with them: a document that is no
-//! JSON by line and column, anything else by **all** of its faults at once, in document order. What the
-//! law then makes of a valid application is for [`schemes`](crate::schemes) to say; a person who does not
-//! qualify applies validly.
+//! [`parse`] turns bytes into an [`Application`] or reports what is wrong: for a document that is not JSON, line and
+//! column; otherwise **all** faults at once, in document order. Whether the applicant qualifies is decided by
+//! [`schemes`](crate::schemes); the application of a person who does not qualify is valid.
 //!
-//! The way down: `document` is a light tree that borrows from the body, `walk` goes through it and
-//! collects faults, `fields` reads single values, `iscro` and `allowance600` are the schemas of their
-//! schemes. `rows` turns the row of a table into such a document.
+//! From the bottom up: `document` is a tree that borrows from the body, `walk` traverses it and collects faults,
+//! `fields` parses single values, `iscro` and `allowance600` are the schemas of their schemes, `running` is that of a
+//! report on a running benefit. `rows` turns the rows of a table into documents.
 
 mod allowance600;
 mod document;
@@ -16,6 +15,7 @@ mod fault;
 mod fields;
 mod iscro;
 mod rows;
+mod running;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -28,89 +28,59 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-pub use self::allowance600::{
-    Allowance600, Insurance, Occupation, OtherBenefits, OwnBusiness, Period,
-};
+pub use self::document::text;
 pub use self::example::{example, example_allowance600};
 pub use self::fault::{Fault, FaultCode, MalformedFault, ParseError};
-pub use self::iscro::{
-    Activity, ActivityKind, Consents, EarlierBenefit, Income, IncomeLine, Incomes, Iscro,
-    PoliticalOffice, Standing, TaxScheme, UnemploymentBenefit,
-};
 pub use self::rows::{Columns, HeaderFault, RowFault};
+pub use self::running::Report;
 use self::walk::{Cursor, Object, Walk};
+use crate::civic::opaque::debug_without_contents;
 use crate::civic::{FiscalCode, Iban};
-use crate::schemes::{Campaign, Rules, Scheme};
+use crate::schemes::{Campaign, Facts, Rules, Scheme};
 
-/// A valid application: every field has the right shape, and its campaign exists.
+/// A valid application: every field is well-formed, and its campaign exists.
 ///
-/// Whether the applicant qualifies is not decided here, nor whether they are who they say. Personal data
-/// throughout, so `Debug` prints the campaign and the masked fiscal code only.
+/// Neither whether the applicant qualifies nor their identity is checked here. Personal data, so `Debug` prints only
+/// the campaign and the masked fiscal code.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Application {
-    /// The benefit applied for.
-    pub scheme: Scheme,
-    /// The year in which it is applied for.
-    pub year: i16,
-    /// Who would receive it.
+    /// The person who would receive the benefit.
     pub applicant: Applicant,
-    /// Where it would be paid to.
+    /// The account to which it would be paid.
     pub payment: Payment,
-    /// An intermediary's reference to its mandate; an applicant in person has none.
+    /// An intermediary's reference to its mandate; `None` if the person applies in person.
     pub mandate: Option<String>,
-    /// What the scheme's own rules ask.
+    /// The facts on which the rules of its scheme decide.
     pub facts: Facts,
 }
 
-/// Who applies, and how to reach them.
+/// The applicant, and how to contact them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Applicant {
     /// The person.
     pub fiscal_code: FiscalCode,
-    /// An e-mail address of plausible shape.
+    /// A plausible e-mail address.
     pub email: String,
     /// A telephone number in international form (E.164).
     pub phone: String,
 }
 
-/// Where a benefit is paid to.
+/// The account to which a benefit is paid.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Payment {
     /// The account.
     pub iban: Iban,
 }
 
-/// What the rules of each scheme ask.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Facts {
-    /// Of the self-employed whose income fell.
-    Iscro(Iscro),
-    /// Of those whom the spring of 2020 left without income.
-    Allowance600(Allowance600),
-}
-
 impl Application {
-    /// The campaign it belongs to: a person applies once in each.
+    /// The campaign of the application; a person applies once in each.
     #[must_use]
     pub fn campaign(&self) -> Campaign {
-        Campaign { scheme: self.scheme, year: self.year }
+        self.facts.campaign()
     }
 }
 
-/// Opaque, so that no log line ever holds an application.
-macro_rules! debug_without_contents {
-    ($($name:ident),*) => {$(
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(..)"))
-            }
-        }
-    )*};
-}
-use debug_without_contents;
-
-debug_without_contents!(Applicant, Payment, Facts);
+debug_without_contents!(Applicant, Payment);
 
 impl fmt::Debug for Application {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,15 +91,15 @@ impl fmt::Debug for Application {
     }
 }
 
-/// Reads an application.
+/// Parses an application.
 ///
-/// How long the body may be is for the caller to bound; how deep it nests, how many members, how long
-/// each string and how many faults it lists are bounded here.
+/// The caller bounds the length of the body. Nesting, members of objects, length of strings and the number of
+/// listed faults are bounded here.
 ///
 /// # Errors
 ///
-/// [`ParseError::Malformed`] for what is no JSON document, [`ParseError::Invalid`] with every fault of one
-/// that is no application. Show them to the applicant: neither quotes a value.
+/// [`ParseError::Malformed`] if it is not a JSON document, [`ParseError::Invalid`] with every fault if the document is
+/// not an application. Report them to the applicant: neither quotes a value.
 ///
 /// ```
 /// use sportello::application::{ParseError, parse};
@@ -145,9 +115,9 @@ pub fn parse(body: &[u8], rules: &Rules) -> Result<Application, ParseError> {
     parse_with(body, |document| application(document, rules))
 }
 
-/// Reads an application that says itself when it was submitted, in a further field `submittedOn`.
+/// Parses an application with the day of its submission in a further field, `submittedOn`.
 ///
-/// For `evaluate` and re-examinations; a server takes the day from its clock and uses [`parse`].
+/// For `evaluate` and re-examinations; the server takes the day from its clock and uses [`parse`].
 ///
 /// # Errors
 ///
@@ -158,6 +128,15 @@ pub fn parse_submitted(body: &[u8], rules: &Rules) -> Result<(Application, Date)
         let application = application(document, rules);
         application.zip(submitted_on)
     })
+}
+
+/// Parses a report on a running benefit, for `sportello running`.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn parse_report(body: &[u8], rules: &Rules) -> Result<Report, ParseError> {
+    parse_with(body, |document| running::report(document, rules))
 }
 
 fn parse_with<T>(
@@ -172,10 +151,10 @@ fn parse_with<T>(
     }
 }
 
-/// The schema of what all schemes share.
+/// The schema of the fields that all schemes share.
 fn application(document: &mut Object<'_, '_>, rules: &Rules) -> Option<Application> {
     let Some(scheme) = document.required("scheme", |cursor| fields::scheme(cursor, rules)) else {
-        // Which fields there should be depends on the scheme, so that nothing more can be said.
+        // The other fields depend on the scheme: no more faults can be reported.
         document.ignore_rest();
         return None;
     };
@@ -183,26 +162,20 @@ fn application(document: &mut Object<'_, '_>, rules: &Rules) -> Option<Applicati
         Scheme::Iscro => {
             document.required("year", |cursor| fields::campaign_year(cursor, scheme, rules))
         }
-        // Its one campaign goes without saying.
+        // It has one campaign and no field for its year.
         Scheme::Allowance600 => rules.allowance600().map(|parameters| parameters.campaign().year),
     };
     let applicant = document.required("applicant", applicant);
     let facts = match scheme {
         Scheme::Iscro => {
-            iscro::facts(document, year.and_then(|year| rules.iscro(year))).map(Facts::Iscro)
+            let parameters = year.and_then(|year| rules.iscro(year));
+            iscro::facts(document, year, parameters).map(Facts::Iscro)
         }
-        Scheme::Allowance600 => allowance600::facts(document).map(Facts::Allowance600),
+        Scheme::Allowance600 => allowance600::facts(document, year).map(Facts::Allowance600),
     };
     let payment = document.required("payment", payment);
     let mandate = document.optional("mandate", fields::mandate);
-    Some(Application {
-        scheme,
-        year: year?,
-        applicant: applicant?,
-        payment: payment?,
-        mandate,
-        facts: facts?,
-    })
+    Some(Application { applicant: applicant?, payment: payment?, mandate, facts: facts? })
 }
 
 fn applicant(cursor: Cursor<'_, '_>) -> Option<Applicant> {

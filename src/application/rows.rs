@@ -1,60 +1,60 @@
-//! Applications as the rows of a CSV table: each becomes the JSON document that it stands for, and goes to the same parser.
+//! Converts the rows of a CSV table into the JSON documents that the parser of applications reads.
 //!
-//! The first row names the columns by the path to a field, its names joined by points: `applicant.fiscalCode`,
-//! `standing.directPension`, `submittedOn`. A number in a path makes a list: `incomes.2023.amount` is the income of 2023, whose
-//! `year` the path gives; `earlierBenefits.1.begunIn` is the first of the earlier benefits. A cell that is empty leaves its field
-//! out, and an element of a list all of whose cells are empty is not there; `true`, `false` and `null` are themselves; in the
-//! columns of [`INTEGERS`] digits are a number; everything else is a text. The separator is a comma, or a semicolon
-//! if the first row has one.
+//! The first row names the columns by the path to a field, the names joined by points: `applicant.fiscalCode`,
+//! `standing.directPension`, `submittedOn`. A number in a path makes a list: `incomes.2023.amount` is the income of
+//! 2023, with the `year` taken from the path; `earlierBenefits.1.begunIn` is the first of the earlier benefits. An
+//! empty cell omits its field, and a list element without any filled cell is omitted. `true`, `false` and `null` are
+//! JSON literals; in the columns of [`INTEGERS`] digits are a number; everything else is a string. The separator is a
+//! comma, or a semicolon if the first row contains one.
 //!
-//! A cell may stand in quotation marks, doubled inside (RFC 4180), but not hold a line break, as no field may: so a forgotten
-//! quotation mark spoils one line and not the rest of the file.
+//! A cell may be quoted, with quotation marks doubled inside (RFC 4180), but may not contain a line break, as no
+//! field may: so a missing quotation mark affects one line and not the rest of the file.
 
 use std::borrow::Cow;
 
 use thiserror::Error;
 
-/// The fields that are numbers, by the last name of their path.
+/// The fields that are integers, by the last name of their path.
 const INTEGERS: [&str; 4] = ["year", "begunIn", "workDays", "dailyContributions"];
-/// The list whose elements are numbered by their year.
+/// The list whose elements are identified by their year.
 const BY_YEAR: &str = "incomes";
-/// Columns of a file, four times what any scheme has.
+/// The most columns, four times what any scheme has.
 const COLUMNS_MAX: usize = 128;
-/// Names of a path; the deepest field has three.
+/// The most names in a path; the deepest field has three.
 const DEPTH_MAX: usize = 4;
-/// Digits of a number in a path.
+/// The most digits of a number in a path.
 const NUMBER_DIGITS_MAX: usize = 4;
 
-/// Why the first row names no columns. Columns count from 1.
+/// Why a first row does not name columns. Columns count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum HeaderFault {
-    /// There is nothing in it.
+    /// It is empty.
     #[error("the first row of a CSV file names its columns; this one is empty")]
     Empty,
-    /// It has a stray quotation mark, or is not UTF-8.
-    #[error("the first row is no CSV in UTF-8")]
+    /// It has a misplaced quotation mark, or is not UTF-8.
+    #[error("the first row is not CSV in UTF-8")]
     Unreadable,
-    /// What this column has is no path to a field.
+    /// The name of this column is not a path to a field.
     #[error(
-        "column {0}: a name is made of letters, digits and points, such as applicant.fiscalCode or incomes.2023.amount"
+        "column {0}: a name consists of letters, digits and points, such as applicant.fiscalCode or incomes.2023.amount"
     )]
     Name(usize),
-    /// This column's field, or a part of it, has a column already.
-    #[error("column {0} is there twice, or stands for a field and for a part of it")]
+    /// This column's field, or a part of it, already has a column.
+    #[error("column {0}: its field, or a part of it, already has a column")]
     Twice(usize),
-    /// There are more than any scheme could have.
+    /// It has too many columns.
     #[error("more than {COLUMNS_MAX} columns")]
     TooMany,
 }
 
-/// A row that cannot be cut into its cells: which of them is the first that is wrong, from 1.
+/// The fault of a row that cannot be split into its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowFault {
-    /// The cell.
+    /// The first wrong cell, from 1.
     pub cell: usize,
 }
 
-/// What the first row says of all others.
+/// The columns of a table, as its first row names them.
 ///
 /// ```
 /// use sportello::application::Columns;
@@ -84,7 +84,7 @@ enum Shape {
         is_integer: bool,
     },
     Object(Vec<Field>),
-    /// Elements named by their number.
+    /// Elements, each named by its number or year.
     List {
         elements: Vec<Field>,
         by_year: bool,
@@ -92,11 +92,11 @@ enum Shape {
 }
 
 impl Columns {
-    /// The columns that the first row names.
+    /// Parses the first row of a table.
     ///
     /// # Errors
     ///
-    /// The first [`HeaderFault`]; nothing can be read below such a row.
+    /// The first [`HeaderFault`]; the rows below cannot be read.
     pub fn parse(row: &[u8]) -> Result<Self, HeaderFault> {
         let row = row.strip_prefix(b"\xef\xbb\xbf").unwrap_or(row);
         let separator = if row.contains(&b';') { b';' } else { b',' };
@@ -123,13 +123,13 @@ impl Columns {
         Ok(Self { separator, count: names.len(), root })
     }
 
-    /// Writes the document that a row stands for, in place of what was there.
+    /// Replaces the contents of `json` by the document of a row.
     ///
-    /// Whether that document is an application is for [`parse`](super::parse) to say.
+    /// Whether that document is an application is checked by [`parse`](super::parse).
     ///
     /// # Errors
     ///
-    /// A row with other cells than the first has columns, with a stray quotation mark, or not in UTF-8.
+    /// [`RowFault`] if the row has not as many cells as there are columns, a misplaced quotation mark, or is not UTF-8.
     pub fn to_json(&self, row: &[u8], json: &mut Vec<u8>) -> Result<(), RowFault> {
         let row = std::str::from_utf8(row).map_err(|fault| RowFault {
             cell: 1 + memchr::memchr_iter(self.separator, &row[..fault.valid_up_to()]).count(),
@@ -154,7 +154,7 @@ fn is_number(name: &str) -> bool {
     (1..=NUMBER_DIGITS_MAX).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Puts a column at the end of its path; `None` if something else is there.
+/// Inserts a column at the end of its path; `None` if something else is there.
 fn plant(fields: &mut Vec<Field>, path: &[&str], column: usize) -> Option<()> {
     let (name, deeper) = path.split_first()?;
     let place = fields.iter().position(|field| field.name == *name);
@@ -181,7 +181,7 @@ fn plant(fields: &mut Vec<Field>, path: &[&str], column: usize) -> Option<()> {
     }
 }
 
-/// Cuts a row into its cells.
+/// Splits a row into its cells.
 fn cut<'r>(row: &'r str, separator: u8, cells: &mut Vec<Cow<'r, str>>) -> Result<(), RowFault> {
     let separator = char::from(separator);
     let mut rest = row;
@@ -216,7 +216,7 @@ fn cut<'r>(row: &'r str, separator: u8, cells: &mut Vec<Cow<'r, str>>) -> Result
     }
 }
 
-/// Where the quotation mark stands that ends a quoted cell, which is the first that is not doubled.
+/// The position of the quotation mark that ends a quoted cell: the first that is not doubled.
 fn end_of_quoted(quoted: &str) -> Option<usize> {
     let bytes = quoted.as_bytes();
     let mut at = 0;
@@ -244,7 +244,7 @@ fn write_object(fields: &[Field], year: Option<&str>, cells: &[Cow<'_, str>], js
         }
         json.push(before);
         before = b',';
-        // Names are letters and digits: nothing to escape.
+        // Names consist of letters and digits: nothing to escape.
         json.push(b'"');
         json.extend_from_slice(field.name.as_bytes());
         json.extend_from_slice(b"\":");
@@ -392,6 +392,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn any_cells_come_out_as_they_went_in(cells in proptest::collection::vec("[^\n\r]{0,12}", 1..8)) {
             let header = (0..cells.len()).map(|column| format!("c{column}")).collect::<Vec<_>>().join(",");

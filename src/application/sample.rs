@@ -1,4 +1,4 @@
-//! The harness of the tests: the example application with some of its fields changed.
+//! The example applications with some fields changed, for tests.
 
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{Application, Fault, FaultCode, ParseError, example, example_allowanc
 use crate::civic::{FiscalCode, calendar};
 use crate::schemes::{Decision, Rules};
 
-/// The example application of a year, to be changed before it is read.
+/// An example application, to be changed before it is parsed.
 #[derive(Clone)]
 pub(crate) struct Sample {
     document: Value,
@@ -96,14 +96,14 @@ impl Sample {
 
     /// The decision if it is submitted on a day.
     pub(crate) fn submitted(&self, day: &str) -> Decision {
-        Rules::builtin().decide(&self.read().unwrap(), self::day(day))
+        Rules::builtin().decide(&self.read().unwrap().facts, self::day(day))
     }
 
     /// The decision if it is submitted inside the window of its year.
     pub(crate) fn decided(&self) -> Decision {
         let application = self.read().unwrap();
         let window = Rules::builtin().window(application.campaign()).unwrap();
-        Rules::builtin().decide(&application, window.closes_on)
+        Rules::builtin().decide(&application.facts, window.closes_on)
     }
 }
 

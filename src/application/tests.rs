@@ -1,4 +1,4 @@
-//! What is valid, and every way of not being.
+//! Valid applications and every fault.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::sample::{Sample, day, faults_of};
 use super::*;
 use crate::civic::Language;
+use crate::schemes::iscro::IncomeLine;
 
 #[test]
 fn the_example_is_valid_in_every_year() {
@@ -113,7 +114,7 @@ fn each_fault_is_named_at_its_place() {
             pointer.replace("~1", "~01")
         };
         let faults = sample.faults();
-        // A wrong year of the application says nothing about that of its incomes.
+        // A wrong year of the application is no fault of its incomes.
         assert_eq!(faults, [(told, code)], "{value}");
     }
 }
@@ -235,7 +236,7 @@ fn the_list_of_faults_is_bounded() {
     };
     let crowded =
         |count| Sample::of(2024).with("/applicant", many(64)).with("/payment", many(count));
-    // 64 and 32 that nobody knows, and the four fields that are missing.
+    // 64 and 32 unknown members, and four missing fields.
     assert_eq!(crowded(32).faults().len(), 100);
     let crowded = crowded(33);
     let faults = crowded.faults();
@@ -267,8 +268,8 @@ fn details_say_what_is_allowed_and_never_what_was_sent() {
         (
             "/year",
             json!(1789),
-            "Per quest'anno non esistono parametri. Ammesso: 2021 - 2026.",
-            "There are no rules for that year. Allowed: 2021 - 2026.",
+            "Per quest'anno non si possono presentare domande. Ammesso: 2021 - 2026.",
+            "There is no campaign in that year. Allowed: 2021 - 2026.",
         ),
         (
             "/incomes/0/line",
@@ -358,6 +359,8 @@ fn pointers(node: &Value, prefix: &str, all: &mut Vec<String>) {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn any_bytes_are_read_or_their_faults_named(body in prop::collection::vec(any::<u8>(), 0..200)) {
         match parse(&body, Rules::builtin()) {

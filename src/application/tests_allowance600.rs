@@ -1,4 +1,4 @@
-//! What is a valid application for the 600-euro allowance, and every way of not being one.
+//! Valid applications for the 600-euro allowance, and every fault.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::sample::{Sample, faults_of};
 use super::*;
 use crate::civic::Language;
+use crate::schemes::allowance600::Occupation;
 
 const CATEGORIES: [&str; 9] = [
     "professional",
@@ -105,7 +106,7 @@ fn a_fact_of_another_category_is_told_apart_from_a_misspelt_one() {
     let fault = &faults_of(body.as_bytes())[0];
     let italian = "Campo previsto solo per un'altra categoria.";
     assert_eq!(fault.detail(Language::Italian), italian);
-    assert_eq!(fault.detail(Language::English), "Only another category has the field.");
+    assert_eq!(fault.detail(Language::English), "The field belongs to another category.");
 }
 
 #[test]
@@ -120,6 +121,8 @@ fn rules_without_the_scheme_know_no_application_for_it() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn facts_fit_their_own_category_and_no_other(own in 0..CATEGORIES.len(), other in 0..CATEGORIES.len()) {
         let facts = Sample::allowance(CATEGORIES[own]).document()["facts"].clone();

@@ -1,35 +1,35 @@
-//! A walk through a document that collects every fault on its way.
+//! Traverses a document and collects every fault.
 //!
-//! The schema is written once, as the calls that read it: a field that is asked for is known, one that
-//! nobody asked for is a fault when its object is left. Nothing is allocated for a document without fault.
+//! The schema exists once, as the calls that read the fields: a member that no call has read is a fault at the end of
+//! its object. A document without faults allocates nothing here.
 
 use std::cell::RefCell;
 
 use super::document::{Document, Member, Node};
 use super::fault::{Allowed, Fault, FaultCode, Kind};
 
-/// The most faults that are listed; a hundred are more than anyone corrects in one go.
+/// The most faults that are listed; nobody corrects more in one go.
 const FAULTS_MAX: usize = 100;
-/// The most members that an object may have, four times what any has; each is one bit of the set of seen ones.
+/// The most members of an object, four times what any valid one has; each is one bit of a set.
 const MEMBERS_MAX: usize = 64;
-/// The longest unknown name that is worth pointing at.
+/// The longest unknown name that a pointer includes.
 const NAME_BYTES_MAX: usize = 64;
-/// Where a missing field stands: after all that are there.
+/// The index of a missing field: after all present ones.
 const AFTER_ALL: usize = usize::MAX;
 
-/// A document, and the faults found in it so far.
+/// A document and the faults found so far.
 pub(super) struct Walk<'a> {
     document: Document<'a>,
     faults: RefCell<Vec<Found>>,
 }
 
-/// A fault, and its place as the indices that lead to it.
+/// A fault, and its place as a path of indices.
 struct Found {
     indices: Vec<usize>,
     fault: Fault,
 }
 
-/// Where in the document a value stands.
+/// The place of a value in the document.
 #[derive(Clone, Copy)]
 struct Place<'c> {
     parent: Option<&'c Place<'c>>,
@@ -38,7 +38,7 @@ struct Place<'c> {
     index: usize,
 }
 
-/// A value, where it stands, and the walk that met it.
+/// A value and its place.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'c, 'a> {
     node: &'c Node<'a>,
@@ -46,14 +46,14 @@ pub(super) struct Cursor<'c, 'a> {
     walk: &'c Walk<'a>,
 }
 
-/// An object whose members are being read.
+/// An object whose members are being parsed.
 pub(super) struct Object<'c, 'a> {
     members: &'c [Member<'a>],
     place: Option<Place<'c>>,
     walk: &'c Walk<'a>,
-    /// One bit for each member that was asked for.
+    /// One bit for each member that was read.
     seen: u64,
-    /// The member after the one found last, which is usually the one asked for next.
+    /// The member after the last one read, usually the next one to be read.
     next: usize,
 }
 
@@ -67,7 +67,7 @@ impl<'a> Walk<'a> {
         Cursor { node: &self.document.root, place: None, walk: self }
     }
 
-    /// Every fault, in the order in which the document has them, a missing field after those that are there.
+    /// Every fault in document order, missing fields after the present ones.
     pub(super) fn faults_in_document_order(self) -> Vec<Fault> {
         let mut found = self.faults.into_inner();
         let is_cut_off = found.len() > FAULTS_MAX;
@@ -85,7 +85,7 @@ impl<'a> Walk<'a> {
     #[cold]
     fn report(&self, place: Option<&Place<'_>>, code: FaultCode, allowed: Allowed) {
         let mut found = self.faults.borrow_mut();
-        // One more than is listed, so that it is known that there were more.
+        // One more than is listed shows that there were more.
         if found.len() > FAULTS_MAX {
             return;
         }
@@ -111,7 +111,7 @@ impl<'a> Walk<'a> {
 }
 
 impl<'c, 'a> Cursor<'c, 'a> {
-    /// Reports a fault of this value; always `None`, so that a reader can end with it.
+    /// Reports a fault of this value; always returns `None`, for the end of a parser.
     pub(super) fn fault<T>(self, code: FaultCode, allowed: Allowed) -> Option<T> {
         self.walk.report(self.place.as_ref(), code, allowed);
         None
@@ -139,10 +139,10 @@ impl<'c, 'a> Cursor<'c, 'a> {
         }
     }
 
-    /// A text of at most so many characters, none of them a control character.
+    /// A string of at most `chars_max` characters, none of them a control character.
     pub(super) fn text(self, chars_max: usize) -> Option<&'c str> {
         let Node::Text(text) = self.node else { return self.wrong_type(Kind::Text) };
-        // Bytes first: they are counted already, and at least as many as the characters.
+        // Bytes first: their number is known, and never below that of characters.
         if text.len() > chars_max && text.chars().count() > chars_max {
             return self.fault(FaultCode::TooLong, Allowed::AtMost(chars_max));
         }
@@ -152,7 +152,7 @@ impl<'c, 'a> Cursor<'c, 'a> {
         Some(text)
     }
 
-    /// Each element of a list that has at most so many.
+    /// Parses each element of a list of at most `count_max`.
     pub(super) fn list<T>(
         self,
         count_max: usize,
@@ -171,7 +171,7 @@ impl<'c, 'a> Cursor<'c, 'a> {
         (values.len() == elements.len()).then_some(values)
     }
 
-    /// What is made of an object's members; whatever nobody asks for is a fault.
+    /// Parses the members of an object; each that `read` does not read is a fault.
     pub(super) fn object<T>(
         self,
         read: impl FnOnce(&mut Object<'_, 'a>) -> Option<T>,
@@ -189,7 +189,7 @@ impl<'c, 'a> Cursor<'c, 'a> {
 }
 
 impl<'a> Object<'_, 'a> {
-    /// A field that must be there.
+    /// A required field.
     pub(super) fn required<T>(
         &mut self,
         name: &'static str,
@@ -203,7 +203,7 @@ impl<'a> Object<'_, 'a> {
         None
     }
 
-    /// A field that may be left out.
+    /// A field that may be missing.
     pub(super) fn optional<T>(
         &mut self,
         name: &'static str,
@@ -213,7 +213,7 @@ impl<'a> Object<'_, 'a> {
         read(self.member(index))
     }
 
-    /// A field that stands for something when it is left out.
+    /// A field with a default if it is missing.
     pub(super) fn defaulting<T>(
         &mut self,
         name: &'static str,
@@ -226,7 +226,7 @@ impl<'a> Object<'_, 'a> {
         }
     }
 
-    /// Reports those of the names that are there and that nobody asked for.
+    /// Reports the fields of these names that were not read.
     pub(super) fn refuse(&mut self, names: &[&str], code: FaultCode) {
         for name in names {
             let seen = self.seen;
@@ -238,7 +238,7 @@ impl<'a> Object<'_, 'a> {
         }
     }
 
-    /// Takes the members nobody asked for as they are, since what should be there is not known.
+    /// Accepts all members that were not read.
     pub(super) fn ignore_rest(&mut self) {
         self.seen = u64::MAX;
     }
@@ -273,7 +273,7 @@ impl<'a> Object<'_, 'a> {
             let code = if is_again { FaultCode::DuplicateField } else { FaultCode::UnknownField };
             let name = &*member.name;
             if name.len() > NAME_BYTES_MAX || has_control_characters(name) {
-                // Not worth, or not fit for, a pointer: its object will do.
+                // Too long or not printable: the pointer leads to the object.
                 self.walk.report(self.place.as_ref(), code, Allowed::Anything);
             } else {
                 let place = Place { parent: self.place.as_ref(), name: Some(name), index };
@@ -284,7 +284,7 @@ impl<'a> Object<'_, 'a> {
 }
 
 fn has_control_characters(text: &str) -> bool {
-    // Nearly every text is ASCII, of which bytes tell as much as characters and sooner.
+    // Nearly every string is printable ASCII, which bytes show faster than characters.
     let mut is_plain = true;
     for byte in text.bytes() {
         is_plain &= (b' '..=b'~').contains(&byte);

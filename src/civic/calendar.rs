@@ -6,14 +6,14 @@ use jiff::ToSpan;
 use jiff::civil::{Date, Weekday, date};
 use serde::{Serialize, Serializer};
 
-/// The year from which 4 October, Saint Francis, is a public holiday again.
+/// The first year in which 4 October, Saint Francis, is a public holiday again.
 const SAINT_FRANCIS_SINCE: i16 = 2026;
 
 /// Holidays that fall on the same (month, day) every year.
 const FIXED_HOLIDAYS: [(i8, i8); 10] =
     [(1, 1), (1, 6), (4, 25), (5, 1), (6, 2), (8, 15), (11, 1), (12, 8), (12, 25), (12, 26)];
 
-/// Reads a date written `YYYY-MM-DD`, and nothing else.
+/// Parses a date written `YYYY-MM-DD`; any other spelling is `None`.
 ///
 /// ```
 /// use sportello::civic::calendar::parse_date;
@@ -35,7 +35,7 @@ pub fn parse_date(text: &str) -> Option<Date> {
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
-/// A date as [`parse_date`] reads it, for any year of four digits.
+/// Prints a date as [`parse_date`] reads it, for years of four digits.
 #[derive(Clone, Copy)]
 pub struct Written(pub Date);
 
@@ -57,7 +57,7 @@ impl Serialize for Written {
     }
 }
 
-/// Whether the day is a public holiday all over Italy; every Sunday is, a Saturday is not.
+/// Whether the day is a national public holiday: every Sunday is, a Saturday is not.
 ///
 /// The patron saint's day of a municipality does not count.
 ///
@@ -71,7 +71,7 @@ pub fn is_holiday(day: Date) -> bool {
         || easter_monday()
 }
 
-/// The day on which a deadline really falls: itself, or the first day after it that is no holiday.
+/// The day to which a deadline moves: itself, or the first later day that is not a holiday.
 ///
 /// ```
 /// use jiff::civil::date;
@@ -96,8 +96,8 @@ pub fn roll_over(deadline: Date) -> Date {
 
 /// The last day of a period of whole months that begins on `starts_on`.
 ///
-/// That is the day before the one of the same number, months later; where the month has no such
-/// day, its last one. Saturates at the end of the year 9999.
+/// This is the day before the same day of the month, `months` later; if that month has no such day, it is
+/// the month's last day. Saturates at the end of the year 9999.
 ///
 /// ```
 /// use jiff::civil::date;
@@ -117,7 +117,7 @@ pub fn period_end(starts_on: Date, months: u8) -> Date {
     counterpart.yesterday().unwrap_or(counterpart)
 }
 
-/// The day of the same number so many months later, or that month's last day if it has none.
+/// The same day of the month, `months` later, or that month's last day if it has no such day.
 ///
 /// Saturates at the end of the year 9999.
 #[must_use]
@@ -127,7 +127,7 @@ pub fn add_months(day: Date, months: u8) -> Date {
 
 /// The latest day whose `years`-th anniversary is not after `today`.
 ///
-/// 29 February comes round on the 28th in common years.
+/// The anniversary of 29 February is the 28th in common years.
 ///
 /// ```
 /// use jiff::civil::date;
@@ -185,7 +185,8 @@ mod tests {
         }
     }
 
-    /// Easter by another way: Clavius's steps as Knuth gives them, *The Art of Computer Programming* 1.3.2, exercise 14.
+    /// Easter by another way: Clavius's steps as Knuth gives them, *The Art of Computer Programming* 1.3.2, exercise
+    /// 14.
     fn easter_by_clavius(year: i16) -> Date {
         let y = i32::from(year);
         let (golden, century) = (y % 19 + 1, y / 100 + 1);
@@ -303,6 +304,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn dates_print_as_they_parse(day in any_day()) {
             prop_assert_eq!(parse_date(&Written(day).to_string()), Some(day));

@@ -1,16 +1,16 @@
-//! Money: whole cents, never floating point.
+//! Amounts of money in whole cents, never floating point.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-/// The most cents an amount from outside may have, either side of zero: 999,999,999.99 euro.
+/// The largest amount from outside, in cents, positive or negative: 999,999,999.99 euro.
 ///
-/// No income of one person comes near it, and every sum the rules build of it stays far inside 64 bits.
+/// Far above any income of one person; every sum that the rules compute from it fits 64 bits.
 pub const AMOUNT_CENTS_MAX: i64 = 99_999_999_999;
 
-/// The longest an amount prints: 19 digits of 64 bits, a point and a sign.
+/// The longest printed amount: 19 digits of 64 bits, a point and a sign.
 const AMOUNT_CHARS_MAX: usize = 21;
 
 /// An amount of euro, exact to the cent; negative for a loss.
@@ -28,10 +28,10 @@ pub struct Euro(i64);
 /// Why a string is not an amount of euro. Never quotes the string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum EuroFault {
-    /// It is not digits with an optional leading minus and at most two decimals after a point.
-    #[error("an amount is digits with at most two decimals after a point")]
+    /// It is not made of digits, with an optional leading minus and at most two decimals after a point.
+    #[error("an amount consists of digits, with at most two decimals after a point")]
     Shape,
-    /// It lies beyond [`AMOUNT_CENTS_MAX`].
+    /// It is larger than [`AMOUNT_CENTS_MAX`].
     #[error("an amount is at most 999999999.99")]
     TooLarge,
 }
@@ -40,19 +40,19 @@ impl Euro {
     /// No money.
     pub const ZERO: Self = Self(0);
 
-    /// An amount from its cents, unbounded.
+    /// An amount from a number of cents, not bounded.
     #[must_use]
     pub const fn from_cents(cents: i64) -> Self {
         Self(cents)
     }
 
-    /// Reads a decimal string: `3000`, `3000.5`, `3000.50`, `-12.00`.
+    /// Parses a decimal string: `3000`, `3000.5`, `3000.50`, `-12.00`.
     ///
     /// No plus sign, no leading zeros, no separators of thousands, no exponent.
     ///
     /// # Errors
     ///
-    /// [`EuroFault::Shape`] and [`EuroFault::TooLarge`]; tell the applicant.
+    /// [`EuroFault::Shape`] and [`EuroFault::TooLarge`]: report them to the applicant.
     pub fn parse(text: &str) -> Result<Self, EuroFault> {
         let unsigned = text.strip_prefix('-').unwrap_or(text);
         let (whole, decimals) = match unsigned.split_once('.') {
@@ -68,7 +68,7 @@ impl Euro {
         let mut cents = 0_i64;
         for part in [whole, decimals, &"00"[decimals.len()..]] {
             for digit in part.bytes() {
-                // One digit at a time, so that it stops long before it could overflow.
+                // Checked at each digit, so that it never overflows.
                 cents = cents * 10 + i64::from(digit - b'0');
                 if cents > AMOUNT_CENTS_MAX {
                     return Err(EuroFault::TooLarge);
@@ -84,19 +84,19 @@ impl Euro {
         self.0
     }
 
-    /// The sum, or `None` beyond 64 bits of cents.
+    /// The sum; `None` if it does not fit 64 bits of cents.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
     }
 
-    /// The difference, or `None` beyond 64 bits of cents.
+    /// The difference; `None` if it does not fit 64 bits of cents.
     #[must_use]
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).map(Self)
     }
 
-    /// The amount so many times, or `None` beyond 64 bits of cents.
+    /// The product; `None` if it does not fit 64 bits of cents.
     #[must_use]
     pub fn checked_mul(self, times: i64) -> Option<Self> {
         self.0.checked_mul(times).map(Self)
@@ -105,8 +105,8 @@ impl Euro {
 
 impl fmt::Display for Euro {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // From the last digit backwards in one piece: a decision prints a handful of amounts, and
-        // the general machinery would cost more than deciding.
+        // Written backwards into one buffer: a decision prints several amounts, and `fmt` for each number would
+        // cost more than the decision.
         let mut text = [b'0'; AMOUNT_CHARS_MAX];
         let mut rest = self.0.unsigned_abs();
         let mut start = AMOUNT_CHARS_MAX;
@@ -207,6 +207,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn what_is_printed_parses_to_itself(cents in -AMOUNT_CENTS_MAX..=AMOUNT_CENTS_MAX) {
             let amount = Euro::from_cents(cents);

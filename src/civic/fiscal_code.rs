@@ -1,24 +1,24 @@
-//! The *codice fiscale*, by which the Italian administration knows a natural person.
+//! The *codice fiscale*, which identifies a natural person to the Italian administration.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-/// How many characters a fiscal code has.
+/// Characters of a fiscal code.
 pub const FISCAL_CODE_CHARS: usize = 16;
 
-/// How many different people [`FiscalCode::made_up`] knows.
+/// How many different people [`FiscalCode::made_up`] generates.
 pub const MADE_UP_PEOPLE_MAX: u64 = MADE_UP_BIRTHS * MADE_UP_NAMES;
 
-/// The fiscal code of a natural person, spelled in capitals and with the right check letter.
+/// The fiscal code of a natural person, in capitals and with a valid check letter.
 ///
-/// An *omocode*, in which letters stand for digits so that two people with the same data can be told
-/// apart, is a person of its own: nothing here folds it into its plain spelling. Whether the code
-/// was ever issued is not checked; only the tax registry knows.
+/// An *omocode*, in which letters replace digits to distinguish people with the same data, is a different
+/// person and is never converted to the plain spelling. Whether the code was ever issued is not checked; only
+/// the tax registry knows.
 ///
-/// `Debug` prints the mask, and there is no `Display`, so that a code reaches a log only if someone
-/// writes [`as_str`](Self::as_str) there.
+/// `Debug` prints the mask and there is no `Display`: only an explicit [`as_str`](Self::as_str) can put a code
+/// into a log.
 ///
 /// ```
 /// use sportello::civic::{FiscalCode, FiscalCodeFault};
@@ -38,40 +38,40 @@ pub enum FiscalCodeFault {
     /// It does not have 16 characters.
     #[error("a fiscal code has 16 characters")]
     Length,
-    /// The character at this place (from 1) cannot stand there.
-    #[error("the character at place {0} cannot stand there")]
+    /// The character at this position (from 1) is not allowed there.
+    #[error("the character at position {0} is not allowed there")]
     Character(u8),
-    /// Places 10 and 11 are no day of the month at place 9 in that year.
-    #[error("places 7 to 11 are no date of birth")]
+    /// Positions 10 and 11 are not a day of the month at position 9 in that year.
+    #[error("positions 7 to 11 are not a date of birth")]
     BirthDate,
     /// The last letter does not follow from the fifteen before it.
     #[error("the check letter does not match")]
     CheckLetter,
 }
 
-/// A fiscal code of which only the first three and the last two characters are left.
+/// A masked fiscal code: the first three and the last two characters.
 ///
-/// Enough to recognise one's own, too little to learn someone else's; fit for logs and pages.
+/// Enough for people to recognise their own, too little to learn another's; safe in logs and pages.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Masked([u8; FISCAL_CODE_CHARS]);
 
-/// What may stand at each place: a letter, a digit or its omocode, a month letter.
+/// What is allowed at each position: a letter (L), a digit or its omocode (D), a month letter (M).
 const SHAPE: &[u8; FISCAL_CODE_CHARS] = b"LLLLLLDDMDDLDDDL";
 const MONTH_LETTERS: &[u8; 12] = b"ABCDEHLMPRST";
 const OMOCODE_LETTERS: &[u8; 10] = b"LMNPQRSTUV";
 const DAYS_IN_MONTH: [u8; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 /// Added to the day of birth of women.
 const WOMAN_DAY_OFFSET: u8 = 40;
-/// What a letter, by its index, is worth at an odd place (from 1); a digit takes the first ten.
+/// The value of a letter at an odd position (from 1), by its index; digits use the first ten.
 const ODD_PLACE_VALUES: [u8; 26] =
     [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
 
 impl FiscalCode {
-    /// Reads a code from its sixteen capital letters and digits, without any space.
+    /// Parses a code of sixteen capital letters and digits, without spaces.
     ///
     /// # Errors
     ///
-    /// The first [`FiscalCodeFault`] from left to right, the check letter last; tell the applicant.
+    /// The first [`FiscalCodeFault`] from left to right, the check letter last: report it to the applicant.
     pub fn parse(text: &str) -> Result<Self, FiscalCodeFault> {
         let code: [u8; FISCAL_CODE_CHARS] =
             text.as_bytes().try_into().map_err(|_| FiscalCodeFault::Length)?;
@@ -96,7 +96,7 @@ impl FiscalCode {
 
     /// The `n`-th made-up person, the same one every time.
     ///
-    /// Two numbers below [`MADE_UP_PEOPLE_MAX`] never give the same person; beyond it they repeat.
+    /// Different numbers below [`MADE_UP_PEOPLE_MAX`] give different people; from there on they repeat.
     /// The place of birth begins with `Y`, which no municipality and no country has, so that a made-up
     /// person is never a real one.
     ///
@@ -109,7 +109,7 @@ impl FiscalCode {
     /// ```
     #[must_use]
     pub fn made_up(n: u64) -> Self {
-        // Scattered, so that neighbours do not differ in the year of birth alone.
+        // Scattered, so that consecutive people differ in more than the year of birth.
         let person = (n % MADE_UP_PEOPLE_MAX) * MADE_UP_SPREAD % MADE_UP_PEOPLE_MAX;
         let (birth, mut name) = (person % MADE_UP_BIRTHS, person / MADE_UP_BIRTHS);
         let (year, day) = (40 + birth % 60, 1 + birth / 720 % 28);
@@ -210,7 +210,7 @@ fn digit_value(byte: u8) -> Option<u8> {
     u8::try_from(index).ok()
 }
 
-/// Two places, each a digit or its omocode, as a number.
+/// The number at two positions, each a digit or its omocode.
 fn number_at(code: &[u8; FISCAL_CODE_CHARS], index: usize) -> Option<u8> {
     Some(digit_value(code[index])? * 10 + digit_value(code[index + 1])?)
 }
@@ -222,8 +222,8 @@ fn has_plausible_birth_date(code: &[u8; FISCAL_CODE_CHARS]) -> bool {
         return false;
     };
     let day = if day > WOMAN_DAY_OFFSET { day - WOMAN_DAY_OFFSET } else { day };
-    // The century is not in the code; of the years ending in 00, 2000 was a leap year, so that a
-    // 29 February is plausible in every fourth.
+    // The code does not hold the century. Year 00 may be 2000, a leap year: so 29 February is plausible in
+    // every fourth year.
     let leap_day_missing = month == 1 && day == 29 && year % 4 != 0;
     (1..=DAYS_IN_MONTH[month]).contains(&day) && !leap_day_missing
 }
@@ -338,6 +338,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn any_text_parses_to_itself_or_is_refused(text in "[A-Z0-9]{14,17}|\\PC*") {
             if let Ok(code) = FiscalCode::parse(&text) {

@@ -1,11 +1,11 @@
-//! The account that a benefit is paid to.
+//! Italian IBANs: the accounts to which benefits are paid.
 
 use std::fmt;
 
 use iban::BaseIban;
 use thiserror::Error;
 
-/// How many characters an Italian IBAN has.
+/// Characters of an Italian IBAN.
 pub const IBAN_CHARS: usize = 27;
 
 /// An Italian IBAN in its electronic form: capitals and digits, no spaces.
@@ -34,8 +34,8 @@ pub enum IbanFault {
     /// It does not begin with `IT`.
     #[error("the account is not held in Italy")]
     Country,
-    /// Letters and digits do not stand where an Italian IBAN has them, or it has other characters.
-    #[error("letters and digits do not stand where an Italian IBAN has them")]
+    /// It does not have letters and digits in the positions of an Italian IBAN.
+    #[error("letters and digits are not in the positions of an Italian IBAN")]
     Shape,
     /// The two check digits do not match.
     #[error("the check digits do not match")]
@@ -43,11 +43,11 @@ pub enum IbanFault {
 }
 
 impl Iban {
-    /// Reads an IBAN from its electronic form.
+    /// Parses an IBAN in its electronic form.
     ///
     /// # Errors
     ///
-    /// The first [`IbanFault`] in the order of its variants; tell the applicant.
+    /// The first [`IbanFault`] in the order of its variants: report it to the applicant.
     pub fn parse(text: &str) -> Result<Self, IbanFault> {
         let chars: [u8; IBAN_CHARS] = text.as_bytes().try_into().map_err(|_| IbanFault::Length)?;
         if !chars.starts_with(b"IT") {
@@ -56,9 +56,9 @@ impl Iban {
         if !is_italian(&chars) {
             return Err(IbanFault::Shape);
         }
-        // The crate checks the remainder only, by which 99 is as good as 02: ISO 13616 gives out 02 to 98.
-        let is_given_out = !matches!(&chars[2..4], b"00" | b"01" | b"99");
-        if !is_given_out || text.parse::<BaseIban>().is_err() {
+        // The crate checks only the remainder, which is the same for 99 and 02; ISO 13616 issues 02 to 98.
+        let is_issued = !matches!(&chars[2..4], b"00" | b"01" | b"99");
+        if !is_issued || text.parse::<BaseIban>().is_err() {
             return Err(IbanFault::CheckDigits);
         }
         Ok(Self(chars))
@@ -78,8 +78,8 @@ impl fmt::Debug for Iban {
     }
 }
 
-/// Whether letters and digits stand where they should behind the country: two check digits, a letter, ten digits for bank
-/// and branch, twelve characters for the account.
+/// Whether the country is followed by two check digits, a letter, ten digits for bank and branch, and twelve characters
+/// for the account.
 fn is_italian(chars: &[u8; IBAN_CHARS]) -> bool {
     let (head, account) = chars.split_at(15);
     head[2..4].iter().chain(&head[5..]).all(u8::is_ascii_digit)
@@ -133,6 +133,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn any_text_parses_to_itself_or_is_refused(text in "IT[0-9]{2}[A-Z][0-9]{22}|\\PC*") {
             if let Ok(account) = Iban::parse(&text) {

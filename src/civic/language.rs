@@ -1,15 +1,15 @@
-//! The two languages that public text exists in.
+//! The two languages of public text.
 
-/// How many ranges of an `Accept-Language` field are looked at; the rest is not.
+/// Ranges of an `Accept-Language` field that are read; the rest is ignored.
 const RANGES_MAX: usize = 32;
 
-/// What may be preferred most, in thousandths.
+/// The highest quality value, in thousandths.
 const QUALITY_MAX: u16 = 1000;
 
 /// A language of public text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Language {
-    /// Italian, the language of the office and of whoever asks for no other.
+    /// Italian, the default.
     #[default]
     Italian,
     /// English.
@@ -19,8 +19,8 @@ pub enum Language {
 impl Language {
     /// The language that an `Accept-Language` field prefers.
     ///
-    /// Italian when there is no field, when neither language is acceptable, and by default; of two equally
-    /// preferred ones the first. A range that cannot be read counts as not there.
+    /// Italian if there is no field or neither language is acceptable; of two equally preferred languages, the
+    /// first. A range that cannot be parsed is ignored.
     ///
     /// ```
     /// use sportello::civic::Language;
@@ -57,7 +57,7 @@ impl Language {
         Self::Italian
     }
 
-    /// The one of the two texts that is in this language.
+    /// Selects the text in this language.
     #[must_use]
     pub const fn of(self, italian: &'static str, english: &'static str) -> &'static str {
         match self {
@@ -76,14 +76,14 @@ impl Language {
     }
 }
 
-/// How much a language is wanted, and where the field says so.
+/// The quality of a language, and its place in the field.
 #[derive(Clone, Copy, Default)]
 struct Wish {
     quality: u16,
     place: usize,
 }
 
-/// `en-GB;q=0.8` as its range and thousandths.
+/// Splits `en-GB;q=0.8` into its range and its quality in thousandths.
 fn range_and_quality(range: &str) -> Option<(&str, u16)> {
     let Some((tag, weight)) = range.split_once(';') else {
         return Some((range.trim(), QUALITY_MAX));
@@ -155,6 +155,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn any_field_has_an_answer(field in "\\PC*|([a-z*]{1,3}(;q=[01](\\.[0-9]{0,4})?)?,? ?){0,6}") {
             let language = Language::from_accept_language(Some(&field));

@@ -1,4 +1,4 @@
-//! Italian local time, by the time-zone data built into the program.
+//! Italian local time, from the time-zone data built into the program.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 /// The zone of all dates and windows.
 const ROME: &str = "Europe/Rome";
 
-/// Europe/Rome, from the bundled data: the machine's own has no say in what day it is.
+/// Europe/Rome from the bundled data; the data of the machine are never used.
 ///
 /// # Panics
 ///
@@ -22,7 +22,7 @@ pub fn rome() -> &'static TimeZone {
     &ZONE
 }
 
-/// The day that the calendar on the wall in Rome shows at an instant.
+/// The date in Rome at an instant.
 ///
 /// ```
 /// use sportello::civic::local_time::date_at;
@@ -35,7 +35,7 @@ pub fn date_at(instant: Timestamp) -> Date {
     rome().to_datetime(instant).date()
 }
 
-/// An instant as it is told to people and programs: RFC 3339 with the offset of Rome, to the second.
+/// An instant in RFC 3339, with the offset of Rome, to the second: the form in all answers.
 ///
 /// ```
 /// use sportello::civic::local_time::rfc3339;

@@ -1,8 +1,8 @@
-//! Identifiers, money and the calendar of Italian civic life. Pure.
+//! Italian identifiers, money, dates and languages. Pure.
 //!
-//! A value of one of these types is valid or does not exist: each has one constructor, which
-//! names the fault of what it refuses. None of them prints a person: `Debug` of an identifier shows
-//! its mask, and what shows the whole has to be asked for by name.
+//! A value of one of these types is always valid: its only parser names the fault of a text that it
+//! refuses. `Debug` of an identifier prints a mask, never the person; the whole value is printed only through
+//! methods such as `as_str`.
 
 pub mod calendar;
 pub mod euro;
@@ -10,6 +10,7 @@ pub mod fiscal_code;
 pub mod iban;
 pub mod language;
 pub mod local_time;
+pub(crate) mod opaque;
 pub mod vat_number;
 
 pub use euro::{Euro, EuroFault};

@@ -1,18 +1,18 @@
-//! The *partita IVA*, by which the revenue knows a business.
+//! The *partita IVA*, which identifies a business to the revenue agency.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// How many digits a VAT number has.
+/// Digits of a VAT number.
 pub const VAT_NUMBER_DIGITS: usize = 11;
 
-/// How many different numbers [`VatNumber::made_up`] knows.
+/// How many different numbers [`VatNumber::made_up`] generates.
 pub const MADE_UP_VAT_NUMBERS_MAX: u64 = MADE_UP_SERIALS * 300;
 
-/// An Italian VAT number: seven digits of serial, three of the issuing office, one to check.
+/// An Italian VAT number: seven digits of serial, three of the issuing office, one check digit.
 ///
-/// Whether it was ever issued, or is still active, is not checked; the revenue knows. A sole trader's
+/// Whether it was ever issued, or is still active, is not checked; only the revenue agency knows. A sole trader's
 /// number identifies a person, so `Debug` shows only its last two digits.
 ///
 /// ```
@@ -32,8 +32,8 @@ pub enum VatNumberFault {
     /// It does not have 11 characters.
     #[error("a VAT number has 11 digits")]
     Length,
-    /// The character at this place (from 1) is no digit.
-    #[error("the character at place {0} is no digit")]
+    /// The character at this position (from 1) is not a digit.
+    #[error("the character at position {0} is not a digit")]
     Character(u8),
     /// Its first seven digits, the serial, are all zero.
     #[error("the first seven digits are all zero")]
@@ -43,17 +43,17 @@ pub enum VatNumberFault {
     CheckDigit,
 }
 
-/// Serials run from 1, since 0000000 is none.
+/// Serials run from 1: 0000000 is never issued.
 const MADE_UP_SERIALS: u64 = 9_999_999;
-/// No office has a number from here on to 887, so that a made-up business is never a real one.
+/// No office has a number from here to 887, so that a made-up business is never a real one.
 const MADE_UP_OFFICE_MIN: u64 = 500;
 
 impl VatNumber {
-    /// Reads a number from its eleven digits, without country prefix or spaces.
+    /// Parses a number of eleven digits, without country prefix or spaces.
     ///
     /// # Errors
     ///
-    /// The first [`VatNumberFault`] from left to right; tell the applicant.
+    /// The first [`VatNumberFault`] from left to right: report it to the applicant.
     pub fn parse(text: &str) -> Result<Self, VatNumberFault> {
         let digits: [u8; VAT_NUMBER_DIGITS] =
             text.as_bytes().try_into().map_err(|_| VatNumberFault::Length)?;
@@ -73,7 +73,7 @@ impl VatNumber {
 
     /// The `n`-th made-up number, the same one every time.
     ///
-    /// Two numbers below [`MADE_UP_VAT_NUMBERS_MAX`] never give the same; beyond it they repeat.
+    /// Different `n` below [`MADE_UP_VAT_NUMBERS_MAX`] give different numbers; from there on they repeat.
     #[must_use]
     pub fn made_up(n: u64) -> Self {
         let n = n % MADE_UP_VAT_NUMBERS_MAX;
@@ -155,6 +155,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn any_text_parses_to_itself_or_is_refused(text in "[0-9]{10,12}|\\PC*") {
             if let Ok(number) = VatNumber::parse(&text) {

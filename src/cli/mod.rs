@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod by_line;
 mod config_cmd;
 mod erase;
 mod evaluate;
@@ -10,6 +11,7 @@ mod house;
 mod metrics;
 mod mint;
 mod rotate_key;
+mod running;
 mod serve;
 mod verify;
 mod verify_draw;
@@ -33,6 +35,8 @@ enum Command {
     Serve(serve::Serve),
     /// Decide applications from a file or standard input, one per line, without a server.
     Evaluate(evaluate::Evaluate),
+    /// Compute loss and recovery of running benefits after events, one report per line.
+    Running(running::RunningBenefits),
     /// Make identity tokens for the demo.
     Mint(mint::Mint),
     /// Prove offline that the ledger is whole and holds every receipt of a list.
@@ -84,6 +88,7 @@ pub fn run(arguments: Arguments) -> Exit {
     let work = move || match arguments.command {
         Command::Serve(serve) => serve.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
+        Command::Running(running) => running.run(),
         Command::Mint(mint) => mint.run(),
         Command::Verify(verify) => verify.run(),
         Command::VerifyReceipt(verify) => verify.run(),

@@ -81,7 +81,7 @@ impl Intake {
             Audience::Citizens => self.registry.answers(&application.applicant.fiscal_code),
             Audience::Intermediaries => Answers::NONE,
         };
-        let decision = self.rules.decide_with(&application, today, &answers);
+        let decision = self.rules.decide_with(&application.facts, today, &answers);
         if answers != Answers::NONE {
             self.note(scope, Action::EstimateShown, scope.session().person, None).await;
         }

@@ -177,6 +177,8 @@ mod tests {
     const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn a_code_leads_back_to_its_position(position: u32) {
             let code = keys().receipt(CAMPAIGN, Position(position));

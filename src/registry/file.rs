@@ -1,4 +1,4 @@
-//! A registry in a file, read anew while it is asked.
+//! A registry in a file, which can be replaced while the server runs.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader};
@@ -9,30 +9,30 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use super::Registry;
-use super::index::{Index, ROW_BYTES, Secret};
 use super::load::{self, LoadFault};
+use super::people::{People, ROW_BYTES, Secret};
 use crate::civic::FiscalCode;
 use crate::schemes::Answers;
 
 /// Bytes read from the file at a time.
 const READ_BYTES: usize = 1 << 20;
 
-/// A registry in a file; see the [module](super) for its form.
+/// A registry in a file; see the [module](super) for the format.
 ///
-/// Whoever replaces the file moves a complete one over it. A newer one is loaded beside the one that answers and takes
-/// its place in one step; a broken one is refused as a whole, and what was known before goes on being known.
+/// Replace the file by renaming a complete one over it. A newer file is loaded while the old answers are served, then
+/// takes effect at once; a file with any fault is refused as a whole and the old answers stay.
 pub struct FileRegistry {
     path: PathBuf,
     secret: Secret,
-    /// Guards the pointer alone, never a load; whoever asks keeps the index they asked.
-    index: RwLock<Arc<Index>>,
-    /// The file that was read last, whether or not it was sound. Held while one is read, so that two never are.
+    /// The lock guards the pointer only and is never held during a load or a look-up.
+    people: RwLock<Arc<People>>,
+    /// The file that was read last, valid or not. Locked during a load, so that there is only one at a time.
     read: Mutex<Stamp>,
-    /// How often other answers took the place of the first.
+    /// The number of reloads that succeeded.
     edition: AtomicU64,
 }
 
-/// What tells one state of a file from another.
+/// Identifies a state of the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
@@ -47,60 +47,60 @@ impl Stamp {
 }
 
 impl FileRegistry {
-    /// Loads the file. The people in it are kept under hashes keyed with the secret, which should be random and last no
-    /// longer than the process.
+    /// Loads the file. People are stored under hashes keyed with `secret`, which should be random and live no longer than
+    /// the process.
     ///
     /// # Errors
     ///
     /// [`LoadFault`]: correct the file.
     pub fn open(path: &Path, secret: [u8; 32]) -> Result<Self, LoadFault> {
         let secret = Secret(secret);
-        let (stamp, index) = read(path, secret)?;
-        let index = RwLock::new(Arc::new(index?));
+        let (stamp, people) = read(path, secret)?;
+        let people = RwLock::new(Arc::new(people?));
         Ok(Self {
             path: path.to_owned(),
             secret,
-            index,
+            people,
             read: Mutex::new(stamp),
             edition: AtomicU64::new(0),
         })
     }
 
-    /// Loads the file anew, if it is another than before, and returns how many people are known then. Whoever asks
-    /// meanwhile gets the old answers.
+    /// Loads the file again if it has changed, and returns the number of people; `None` if it has not changed. Look-ups in
+    /// the meantime get the old answers.
     ///
     /// # Errors
     ///
-    /// [`LoadFault`]: the old answers stay. The same broken file is refused once.
+    /// [`LoadFault`]: the old answers stay. The same faulty file is reported once.
     pub fn reload(&self) -> Result<Option<usize>, LoadFault> {
         let mut last = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if Stamp::of(&fs::metadata(&self.path)?) == *last {
             return Ok(None);
         }
-        let (stamp, index) = read(&self.path, self.secret)?;
+        let (stamp, people) = read(&self.path, self.secret)?;
         *last = stamp;
-        let index = Arc::new(index?);
-        let people = index.len();
-        *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+        let people = Arc::new(people?);
+        let count = people.len();
+        *self.people.write().unwrap_or_else(PoisonError::into_inner) = people;
         self.edition.fetch_add(1, Ordering::Release);
-        Ok(Some(people))
+        Ok(Some(count))
     }
 
-    /// How many people are known, and how many bytes that takes.
+    /// The number of people, and the bytes of memory that they take.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
-        let index = self.index();
-        (index.len(), index.bytes())
+        let people = self.people();
+        (people.len(), people.bytes())
     }
 
-    fn index(&self) -> Arc<Index> {
-        Arc::clone(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    fn people(&self) -> Arc<People> {
+        Arc::clone(&self.people.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Registry for FileRegistry {
     fn answers(&self, person: &FiscalCode) -> Answers {
-        self.index().answers(person)
+        self.people().answers(person)
     }
 
     fn edition(&self) -> u64 {
@@ -110,19 +110,19 @@ impl Registry for FileRegistry {
     fn refresh(&self) {
         match self.reload() {
             Ok(None) => {}
-            Ok(Some(people)) => tracing::info!(people, "a newer registry answers"),
+            Ok(Some(people)) => tracing::info!(people, "registry reloaded"),
             Err(fault) => {
-                tracing::error!(%fault, "a newer registry is refused; the old one answers");
+                tracing::error!(%fault, "registry not reloaded: the file has faults; the old answers stay");
             }
         }
     }
 }
 
-/// The state of the file when it was opened, and what was read.
-fn read(path: &Path, secret: Secret) -> io::Result<(Stamp, Result<Index, LoadFault>)> {
+/// Loads a file, and returns its state at the time of opening too.
+fn read(path: &Path, secret: Secret) -> io::Result<(Stamp, Result<People, LoadFault>)> {
     let file = File::open(path)?;
     let stamp = Stamp::of(&file.metadata()?);
-    // A line is rarely shorter than a row, so that this is room for all of them.
+    // A line is rarely shorter than a row, so this is room for all rows.
     let rows_expected = usize::try_from(stamp.bytes).unwrap_or_default() / ROW_BYTES;
     let input = BufReader::with_capacity(READ_BYTES, file);
     Ok((stamp, load::load(input, secret, rows_expected)))

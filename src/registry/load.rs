@@ -1,56 +1,56 @@
-//! Reading a registry's file: every line is sound, or the file is refused with the numbers of those that are not.
+//! Loads the file of a registry: it is refused as a whole if any line is faulty, with the numbers of those lines.
 
 use std::fmt;
 use std::io::{self, BufRead, Read as _};
 
 use thiserror::Error;
 
-use super::index::{Index, Row, Secret};
+use super::people::{People, Row, Secret};
 use crate::civic::{Euro, EuroFault, FiscalCode, FiscalCodeFault};
-use crate::schemes::ANSWERED_YEARS_MAX;
+use crate::schemes::INCOME_YEARS_MAX;
 
-/// The most people in a file: 760 MB of memory, and the same again while a newer file is read.
+/// The most people in a file: 760 MB of memory, twice that while a newer file is loaded.
 pub(super) const ROWS_MAX: usize = 20_000_000;
-/// The longest line, twice what the longest amounts need.
+/// The longest line: twice what the longest amounts need.
 const LINE_BYTES_MAX: usize = 256;
-/// The most broken lines that are listed; the others are counted.
+/// The most faulty lines that are listed; more are only counted.
 const FAULTS_MAX: usize = 1_000;
-/// How the head of the file begins.
+/// The first cells of the first line.
 const HEAD: [&str; 2] = ["fiscalCode", "contributionsRegular"];
-/// How its last line begins.
+/// The first cell of the last line.
 const END: &str = "end";
 
-/// Why a registry's file is refused. What was known before is still known.
+/// Why the file of a registry is refused.
 #[derive(Debug, Error)]
 pub enum LoadFault {
     /// It cannot be read.
     #[error("the registry cannot be read: {0}")]
     Read(#[from] io::Error),
-    /// Its first line is not the head that it should be.
+    /// Its first line is not the expected one.
     #[error(
         "the registry's first line must be fiscalCode,contributionsRegular and up to four years in a row"
     )]
     Head,
-    /// Its last line is missing or counts otherwise: it was cut short, or is still being written.
-    #[error("the registry's last line must be end,{rows}: was the file cut short?")]
+    /// Its last line is missing or has another number: the file was truncated, or is still being written.
+    #[error("the registry's last line must be end,{rows}: the file may be truncated")]
     End {
-        /// How many people it has.
+        /// The number of people in it.
         rows: usize,
     },
-    /// It has more people than there is room for.
+    /// It has more than the allowed number of people.
     #[error("the registry has more than {ROWS_MAX} lines")]
     TooMany,
-    /// Some of its lines are broken; correct them.
-    #[error("the registry has {count} broken lines: {}", Listed(.faults, *.count))]
+    /// Some of its lines are faulty: correct them.
+    #[error("the registry has {count} faulty lines: {}", Listed(.faults, *.count))]
     Broken {
-        /// How many there are.
+        /// How many lines are faulty.
         count: usize,
-        /// The first thousand of them by their number, counted from 1.
+        /// The first thousand of them, with their numbers from 1.
         faults: Vec<(u32, LineFault)>,
     },
 }
 
-/// What is wrong with a line. Never quotes it.
+/// The fault of a line. Never quotes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LineFault {
     /// It is too long.
@@ -59,24 +59,24 @@ pub enum LineFault {
     /// It is not UTF-8.
     #[error("not UTF-8")]
     Encoding,
-    /// It has more or fewer cells than the head.
+    /// It does not have as many cells as the first line.
     #[error("not as many cells as the first line")]
     Cells,
-    /// Its first cell is no fiscal code.
+    /// Its first cell is not a fiscal code.
     #[error("{0}")]
     FiscalCode(#[from] FiscalCodeFault),
-    /// Its second cell is none of `true`, `false` and nothing.
-    #[error("contributionsRegular is true, false or empty")]
+    /// Its second cell is not `true`, `false` or empty.
+    #[error("contributionsRegular must be true, false or empty")]
     Regular,
-    /// Another cell is no amount.
+    /// Another cell is not an amount.
     #[error("{0}")]
     Income(#[from] EuroFault),
-    /// The person has a line already.
+    /// The person has an earlier line.
     #[error("the same person as in line {0}")]
     Again(u32),
 }
 
-/// Broken lines as text.
+/// Faulty lines as text.
 struct Listed<'a>(&'a [(u32, LineFault)], usize);
 
 impl fmt::Display for Listed<'_> {
@@ -93,7 +93,7 @@ impl fmt::Display for Listed<'_> {
     }
 }
 
-/// Broken lines as they are found.
+/// Faulty lines found so far.
 #[derive(Default)]
 struct Broken {
     count: usize,
@@ -109,12 +109,12 @@ impl Broken {
     }
 }
 
-/// Reads a whole file; `rows_expected` only saves time.
+/// Loads a whole file; `rows_expected` avoids reallocation.
 pub(super) fn load(
     mut input: impl BufRead,
     secret: Secret,
     rows_expected: usize,
-) -> Result<Index, LoadFault> {
+) -> Result<People, LoadFault> {
     let mut line = Vec::with_capacity(LINE_BYTES_MAX + 1);
     let head = read_line(&mut input, &mut line)?.and_then(Result::ok);
     let years = head.and_then(Years::read).ok_or(LoadFault::Head)?;
@@ -125,7 +125,7 @@ pub(super) fn load(
     while let Some(text) = read_line(&mut input, &mut line)? {
         number += 1;
         if counted.is_some() {
-            // Something follows the end.
+            // Text after the last line.
             counted = Some(None);
             break;
         }
@@ -139,17 +139,17 @@ pub(super) fn load(
         }
     }
     let found = rows.len();
-    let indexed = Index::new(secret, years.first, rows);
-    if let Err(twice) = &indexed {
+    let people = People::new(secret, years.first, rows);
+    if let Err(twice) = &people {
         for &(line, first) in twice {
             broken.add(line, LineFault::Again(first));
         }
     }
     broken.faults.sort_unstable_by_key(|(line, _)| *line);
-    match indexed {
-        Ok(index) if broken.count == 0 => {
+    match people {
+        Ok(people) if broken.count == 0 => {
             if counted == Some(Some(found)) {
-                Ok(index)
+                Ok(people)
             } else {
                 Err(LoadFault::End { rows: found })
             }
@@ -158,7 +158,7 @@ pub(super) fn load(
     }
 }
 
-/// One line without its end; nothing at the end of the file.
+/// Reads one line, without its end; `None` at the end of the file.
 fn read_line<'l>(
     input: &mut impl BufRead,
     line: &'l mut Vec<u8>,
@@ -178,16 +178,16 @@ fn read_line<'l>(
     Ok(Some(std::str::from_utf8(text).map_err(|_| LineFault::Encoding)))
 }
 
-/// The years that the head names.
+/// The years that the first line names.
 struct Years {
     first: i16,
     count: usize,
 }
 
-/// A line that is sound.
+/// A line without fault.
 enum Line {
     Row(Row),
-    /// The last one, and how many people it counts, if that is a number.
+    /// The last line, and its number of people, if it is a number.
     End(Option<usize>),
 }
 
@@ -201,7 +201,7 @@ impl Years {
             .map(|cell| cell.parse().ok().filter(|year: &i16| year.to_string() == cell))
             .collect::<Option<_>>()?;
         let in_a_row = years.windows(2).all(|pair| pair[1].checked_sub(1) == Some(pair[0]));
-        (in_a_row && years.len() <= ANSWERED_YEARS_MAX)
+        (in_a_row && years.len() <= INCOME_YEARS_MAX)
             .then(|| Self { first: years.first().copied().unwrap_or_default(), count: years.len() })
     }
 
@@ -213,7 +213,7 @@ impl Years {
             return Ok(Line::End(count.filter(|_| cells.next().is_none())));
         }
         let regular = cells.next().ok_or(LineFault::Cells)?;
-        let mut incomes = [None; ANSWERED_YEARS_MAX];
+        let mut incomes = [None; INCOME_YEARS_MAX];
         for income in incomes.iter_mut().take(self.count) {
             let cell = cells.next().ok_or(LineFault::Cells)?;
             if !cell.is_empty() {

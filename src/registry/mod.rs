@@ -1,7 +1,7 @@
-//! What the institute knows itself: whether contributions are in order, and incomes it already holds.
+//! What the institute itself knows of a person: whether contributions are in order, and incomes.
 //!
-//! [`Registry`] is what judges ask; [`FileRegistry`] answers from a file, loaded into a compact index. The
-//! rules never ask: what was answered is an input of theirs ([`Answers`]).
+//! Judges ask a [`Registry`] and pass its [`Answers`] to the rules, which never ask themselves. [`FileRegistry`] answers
+//! from a file, which it holds in memory.
 //!
 //! ```text
 //! fiscalCode,contributionsRegular,2021,2022,2023
@@ -9,12 +9,12 @@
 //! end,1
 //! ```
 //!
-//! The head names up to four years in a row. An empty cell is no answer; nothing is quoted. The last line counts
-//! the people, so that a file that was cut short is noticed.
+//! The first line names up to four consecutive years. An empty cell is no answer; cells are not quoted. The last line
+//! has the number of people, so that a truncated file is detected.
 
 mod file;
-mod index;
 mod load;
+mod people;
 #[cfg(test)]
 mod tests;
 
@@ -23,21 +23,21 @@ pub use self::load::{LineFault, LoadFault};
 use crate::civic::FiscalCode;
 use crate::schemes::Answers;
 
-/// Somebody who may know more about applicants than they state.
+/// A source of answers about applicants.
 pub trait Registry: Send + Sync {
-    /// What is known of a person; nothing is an answer too.
+    /// What is known of a person; [`Answers::NONE`] if nothing.
     fn answers(&self, person: &FiscalCode) -> Answers;
 
-    /// Rises whenever answers may have become others: what waited for one is worth deciding again.
+    /// Increases whenever answers may have changed: pending applications are then decided again.
     fn edition(&self) -> u64 {
         0
     }
 
-    /// Looks whether there is something newer to know. May wait for the disk for seconds.
+    /// Loads newer answers, if there are any. May block on the disk for seconds.
     fn refresh(&self) {}
 }
 
-/// A registry that knows nobody.
+/// A registry without answers.
 #[derive(Clone, Copy, Debug)]
 pub struct Silence;
 

@@ -1,4 +1,4 @@
-//! Which files are loaded, which are refused and why, and that answers go on meanwhile.
+//! Which files are loaded, which are refused and why, and that a reload blocks no look-up.
 
 use std::fs;
 use std::path::PathBuf;
@@ -111,22 +111,22 @@ fn every_broken_line_is_named_by_its_number() {
         "P1,false,,,",
         "P6,true,1000000000,,",
     ]);
-    let expected = "the registry has 9 broken lines: line 3: not as many cells as the first line; \
-        line 4: not as many cells as the first line; line 5: contributionsRegular is true, false or empty; \
+    let expected = "the registry has 9 faulty lines: line 3: not as many cells as the first line; \
+        line 4: not as many cells as the first line; line 5: contributionsRegular must be true, false or empty; \
         line 6: the check letter does not match; \
-        line 7: an amount is digits with at most two decimals after a point; \
+        line 7: an amount consists of digits, with at most two decimals after a point; \
         line 8: not as many cells as the first line; line 9: longer than 256 bytes; \
         line 10: the same person as in line 2; line 11: an amount is at most 999999999.99";
     assert_eq!(refused(&text), expected);
     let mut bytes = file(&["P1,true,,,"]).into_bytes();
     bytes[HEAD.len() + 18] = 0xff;
-    assert!(refused(bytes).ends_with("1 broken lines: line 2: not UTF-8"));
+    assert!(refused(bytes).ends_with("1 faulty lines: line 2: not UTF-8"));
 }
 
 #[test]
 fn a_thousand_broken_lines_are_listed_and_the_others_counted() {
     let told = refused(file(&vec!["broken"; 1_005]));
-    assert!(told.starts_with("the registry has 1005 broken lines: line 2: "));
+    assert!(told.starts_with("the registry has 1005 faulty lines: line 2: "));
     assert!(told.ends_with("line 1001: not as many cells as the first line; and 5 more"), "{told}");
 }
 
@@ -142,10 +142,10 @@ fn a_file_that_was_cut_short_is_noticed() {
         format!("{HEAD}\n"),
     ] {
         let told = refused(&text);
-        assert!(told.contains("end,") || told.contains("broken"), "{text}: {told}");
+        assert!(told.contains("end,") || told.contains("faulty"), "{text}: {told}");
     }
     let told = refused(whole.replace("end,2\n", ""));
-    assert_eq!(told, "the registry's last line must be end,2: was the file cut short?");
+    assert_eq!(told, "the registry's last line must be end,2: the file may be truncated");
 }
 
 #[test]
@@ -211,6 +211,8 @@ fn nobody_waits_for_a_reload_nor_sees_half_of_one() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn any_bytes_are_a_registry_or_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(Written::new(bytes).open().is_err());

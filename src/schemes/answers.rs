@@ -1,45 +1,44 @@
-//! What the institute knows itself about an applicant.
+//! What the institute itself knows about an applicant.
 
 use std::fmt;
 
 use crate::civic::Euro;
 
-/// The most years of income that answers hold: the last and three to compare it with.
-pub const ANSWERED_YEARS_MAX: usize = 4;
+/// The most years of income that any rules look at: the last year and three to compare it with.
+pub const INCOME_YEARS_MAX: usize = 4;
 
-/// Answers from outside about one person: inputs of a decision, like the application itself.
+/// Answers of a registry about one person: inputs of a decision, like the application.
 ///
-/// Where there is an answer, it counts; where there is none, what the applicant states. Personal data, so
-/// `Debug` prints none of it.
+/// An answer takes precedence over the applicant's statement. Personal data, so `Debug` prints none of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Answers {
     contributions_regular: Option<bool>,
     first_year: i16,
-    incomes: [Option<Euro>; ANSWERED_YEARS_MAX],
+    incomes: [Option<Euro>; INCOME_YEARS_MAX],
 }
 
 impl Answers {
-    /// Nobody has answered anything.
+    /// No answer at all.
     pub const NONE: Self =
-        Self { contributions_regular: None, first_year: 0, incomes: [None; ANSWERED_YEARS_MAX] };
+        Self { contributions_regular: None, first_year: 0, incomes: [None; INCOME_YEARS_MAX] };
 
     /// Answers about the contributions, and about the incomes of the years from `first_year` on.
     #[must_use]
     pub const fn new(
         contributions_regular: Option<bool>,
         first_year: i16,
-        incomes: [Option<Euro>; ANSWERED_YEARS_MAX],
+        incomes: [Option<Euro>; INCOME_YEARS_MAX],
     ) -> Self {
         Self { contributions_regular, first_year, incomes }
     }
 
-    /// Whether contributions are in order (*DURC online*), if the registry has said.
+    /// Whether contributions are in order (*DURC online*); `None` if not answered.
     #[must_use]
     pub const fn contributions_regular(&self) -> Option<bool> {
         self.contributions_regular
     }
 
-    /// The income of a year that the institute holds itself; negative for a loss.
+    /// The income of a year as the institute holds it; negative for a loss.
     #[must_use]
     pub fn income(&self, year: i16) -> Option<Euro> {
         let place = usize::try_from(i32::from(year) - i32::from(self.first_year)).ok()?;

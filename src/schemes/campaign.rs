@@ -1,11 +1,11 @@
-//! Which benefit, of which year, and when it may be applied for.
+//! Schemes, their yearly campaigns, and when each takes applications.
 
 use std::fmt;
 
 use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 
-/// A benefit with rules of its own. Receipts depend on the order: a new one comes last.
+/// A benefit with its own rules. Receipts depend on the order of the variants: add new ones at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -17,7 +17,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// Every scheme there is.
+    /// Every scheme.
     pub const ALL: [Self; 2] = [Self::Iscro, Self::Allowance600];
 
     /// The scheme's name in applications, metrics and commands, such as `iscro`.
@@ -29,7 +29,7 @@ impl Scheme {
         }
     }
 
-    /// What its receipts begin with, such as `ISCRO`.
+    /// The prefix of its receipts, such as `ISCRO`.
     #[must_use]
     pub const fn receipt_prefix(self) -> &'static str {
         match self {
@@ -38,7 +38,7 @@ impl Scheme {
         }
     }
 
-    /// The scheme of that name, if there is one.
+    /// The scheme with that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scheme| scheme.as_str() == name)
@@ -67,7 +67,7 @@ pub struct Campaign {
 }
 
 impl Campaign {
-    /// The campaign of that name, as [`Display`](fmt::Display) writes it; whether it has rules is not checked.
+    /// Parses a campaign's name as [`Display`](fmt::Display) writes it; whether it has rules is not checked.
     ///
     /// ```
     /// use sportello::schemes::{Campaign, Scheme};
@@ -79,7 +79,7 @@ impl Campaign {
     pub fn from_name(name: &str) -> Option<Self> {
         let (scheme, year) = name.rsplit_once('-')?;
         let campaign = Self { scheme: Scheme::from_name(scheme)?, year: year.parse().ok()? };
-        // One spelling only: no plus sign, no leading zeros.
+        // Only one spelling: no plus sign, no leading zeros.
         (campaign.year.to_string() == year).then_some(campaign)
     }
 }
@@ -108,7 +108,7 @@ pub struct CampaignWindow {
 }
 
 impl CampaignWindow {
-    /// Whether an application of that day is in time.
+    /// Whether an application of that day is inside the window.
     #[must_use]
     pub fn contains(&self, day: Date) -> bool {
         (self.opens_on..=self.closes_on).contains(&day)

@@ -1,23 +1,23 @@
-//! What one requirement says of an application, and how the worst of them decides.
+//! The result of checking one requirement, and how the worst result decides.
 
 use super::decision::Outcome;
 use super::ground::Finding;
 
-/// What a requirement says of an application, from best to worst.
+/// How far an application meets a requirement, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Verdict {
-    /// Met for certain.
+pub(super) enum Assessment {
+    /// Met.
     Met,
-    /// Waits for an answer from outside.
+    /// Needs an answer of a registry.
     Pending,
-    /// An officer must look.
+    /// Needs an officer.
     Review,
-    /// Not met, and no missing answer could change that.
+    /// Not met, whatever the missing answers are.
     Failed,
 }
 
-impl Verdict {
-    /// What is decided when this is the worst verdict of all.
+impl Assessment {
+    /// The outcome if this is the worst assessment of all requirements.
     pub(super) fn outcome(self) -> Outcome {
         match self {
             Self::Met => Outcome::Granted,
@@ -28,11 +28,11 @@ impl Verdict {
     }
 }
 
-/// A verdict with its reasons.
+/// An assessment with what was found and what is required.
 #[derive(Clone, Copy)]
 pub(super) struct Check {
-    pub(super) verdict: Verdict,
-    /// Whether it is met by what is known, though the verdict may ask for an officer.
+    pub(super) assessment: Assessment,
+    /// Whether it is met by what is known; the assessment may still be [`Assessment::Review`].
     pub(super) met: bool,
     pub(super) found: Finding,
     pub(super) required: Finding,
@@ -40,8 +40,8 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn of(met: bool, found: Finding, required: Finding) -> Self {
-        let verdict = if met { Verdict::Met } else { Verdict::Failed };
-        Self { verdict, met, found, required }
+        let assessment = if met { Assessment::Met } else { Assessment::Failed };
+        Self { assessment, met, found, required }
     }
 
     pub(super) fn flag(found: bool, required: bool) -> Self {

@@ -1,4 +1,4 @@
-//! What the rules engine answers.
+//! Decisions: the results of the rules engine.
 
 use std::fmt::{self, Write as _};
 
@@ -11,39 +11,39 @@ use super::ground::Grounds;
 use crate::civic::Euro;
 use crate::civic::calendar::Written;
 
-/// About how long a decision is as JSON, so that writing one allocates once.
+/// Usual bytes of a decision as JSON, so that writing one allocates once.
 const JSON_BYTES_USUAL: usize = 2_560;
 
-/// The answer to an application: its outcome, the award if any, and every ground.
+/// The decision on an application: its outcome, the award if granted, and every ground.
 ///
 /// Personal data, so `Debug` prints the outcome and which grounds are met, but no figure.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// What was decided.
+    /// The outcome.
     pub outcome: Outcome,
-    /// What is paid; only when granted.
+    /// What is paid; only if granted.
     pub award: Option<Award>,
     /// Every requirement of the scheme, met or not, in the scheme's order.
     pub grounds: Grounds,
-    /// Which parameters the decision rests on.
+    /// The campaign whose parameters were used.
     pub parameters: Campaign,
 }
 
-/// What was decided.
+/// The outcome of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Every requirement is met.
     Granted,
-    /// A requirement fails, and no missing answer could mend that.
+    /// A requirement is not met, whatever the missing answers are.
     Refused,
-    /// Waits for a registry or a document.
+    /// Waits for an answer of a registry.
     Pending,
-    /// An officer must look at it.
+    /// An officer must decide.
     Review,
 }
 
 impl Outcome {
-    /// Every outcome, for metrics that count each.
+    /// Every outcome, for metrics.
     pub const ALL: [Self; 4] = [Self::Granted, Self::Refused, Self::Pending, Self::Review];
 
     /// The word in a decision, such as `granted`.
@@ -61,13 +61,13 @@ impl Outcome {
 /// What is paid, how much of it is withheld, and when.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Award {
-    /// Each month, before tax.
+    /// The amount for a month, before tax.
     pub monthly: Euro,
-    /// All months together, before tax.
+    /// The amount for all months, before tax.
     pub gross_total: Euro,
-    /// Tax kept back each month.
+    /// Tax withheld each month.
     pub withheld_monthly: Euro,
-    /// For how many months.
+    /// The number of months.
     pub months: u8,
     /// The first day it is due for.
     pub starts_on: Date,
@@ -76,10 +76,10 @@ pub struct Award {
 }
 
 impl Decision {
-    /// The decision as the contract's JSON, the same as [`Serialize`] gives, in one pass.
+    /// The decision as JSON, equal to what [`Serialize`] writes, at a third of its cost.
     ///
-    /// Every text in a decision is a word of the contract, a figure or a source from a parameter file, none
-    /// of which needs escaping; so they are copied, at a third of the general serializer's cost.
+    /// No text in a decision needs escaping: each is a word of the contract, a figure or a source from a
+    /// parameter file.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = String::with_capacity(JSON_BYTES_USUAL);
@@ -124,7 +124,7 @@ fn push_display(json: &mut String, value: &impl fmt::Display) {
     let _written = write!(json, "{value}");
 }
 
-/// A member that follows others: its figure as a string, or null.
+/// Adds a member after others: its figure as a string, or null.
 fn push_figure(json: &mut String, name: &str, figure: Option<impl fmt::Display>) {
     push(json, &[",\"", name, "\":"]);
     match figure {

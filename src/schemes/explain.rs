@@ -1,7 +1,7 @@
-//! A decision in plain words, Italian and English, for the person it is about.
+//! Explains a decision in plain Italian or English to the applicant.
 //!
 //! Every requirement, finding and outcome is matched one by one, so that a new one does not compile
-//! without its words. Pure: the text is made of the decision and nothing else.
+//! without its words. Pure: the text depends on the decision alone.
 
 use std::fmt::{self, Write as _};
 
@@ -11,9 +11,9 @@ use super::ground::{Finding, Ground};
 use super::words::{amount, day, found_or_required, topic};
 use crate::civic::{Euro, Language};
 
-/// A decision as it is told to a person; [`Display`](fmt::Display) gives the whole text.
+/// The explanation of a decision; [`Display`](fmt::Display) gives the whole text.
 ///
-/// Holds personal data, as its decision does.
+/// Personal data, as the decision is.
 #[derive(Clone, Copy)]
 pub struct Explanation<'d> {
     decision: &'d Decision,
@@ -27,24 +27,24 @@ pub struct Explanation<'d> {
 pub struct Reason {
     /// Whether the requirement is met.
     pub mark: Mark,
-    /// What it is about.
+    /// The topic of the requirement.
     pub topic: &'static str,
-    /// What was found.
+    /// What the application or a registry says.
     pub found: String,
     /// What the law asks.
     pub required: String,
-    /// Where it asks that, as lawyers cite it.
+    /// The article that asks for it, as lawyers cite it.
     pub source: &'static str,
 }
 
-/// Whether a requirement is met, as far as is known.
+/// Whether a requirement is met, as far as known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// Met.
     Met,
     /// Not met.
     NotMet,
-    /// Nothing is known yet.
+    /// Not known yet.
     Open,
 }
 
@@ -58,7 +58,7 @@ impl Decision {
     ///
     /// let body = example(&FiscalCode::made_up(1), 2024);
     /// let application = parse(body.as_bytes(), Rules::builtin()).unwrap();
-    /// let decision = Rules::builtin().decide(&application, jiff::civil::date(2024, 9, 16));
+    /// let decision = Rules::builtin().decide(&application.facts, jiff::civil::date(2024, 9, 16));
     /// let text = decision.explained(Language::English).to_string();
     /// assert!(text.contains("€687.50 a month"), "{text}");
     /// ```
@@ -76,7 +76,7 @@ impl Explanation<'_> {
             Outcome::Granted => ("domanda accolta", "granted"),
             Outcome::Refused => ("domanda respinta", "refused"),
             Outcome::Pending => ("domanda in attesa", "pending"),
-            Outcome::Review => ("domanda da esaminare", "for an officer to look at"),
+            Outcome::Review => ("domanda da esaminare", "under review by an officer"),
         };
         let campaign = campaign(self.decision.parameters, self.language);
         format!("{campaign}: {}", self.say(italian, english))
@@ -93,28 +93,28 @@ impl Explanation<'_> {
                 .to_owned(),
             (Outcome::Refused, _) if unmet == 1 => self
                 .say(
-                    "Un requisito non è soddisfatto; è indicato sotto con [no].",
-                    "One requirement is not met; it is marked [no] below.",
+                    "Un requisito non è soddisfatto: è indicato sotto con [no].",
+                    "One requirement is not met: it is marked [no] below.",
                 )
                 .to_owned(),
             (Outcome::Refused, _) => match self.language {
                 Language::Italian => {
-                    format!("{unmet} requisiti non risultano soddisfatti; sono indicati sotto.")
+                    format!("{unmet} requisiti non risultano soddisfatti: sono indicati sotto con [no] o [?].")
                 }
                 Language::English => {
-                    format!("{unmet} requirements are not known to be met; they are marked below.")
+                    format!("{unmet} requirements are not met, or not known to be: they are marked [no] or [?] below.")
                 }
             },
             (Outcome::Pending, _) => self
                 .say(
-                    "Si attende una risposta da un altro archivio, indicata sotto con [?]: non devi fare nulla.",
-                    "An answer from another register is awaited, marked [?] below: there is nothing for you to do.",
+                    "Manca ancora la risposta di un altro archivio, indicata sotto con [?]. Non devi fare nulla.",
+                    "The answer of another register, marked [?] below, is still missing. You need not do anything.",
                 )
                 .to_owned(),
             (Outcome::Review, _) => self
                 .say(
-                    "I dati non bastano per decidere in automatico, per esempio perché manca il reddito di un anno o è dichiarata una perdita: decide un funzionario.",
-                    "The data do not suffice to decide by rule, for instance because a year's income is missing or a loss is declared: an officer decides.",
+                    "I dati non bastano per una decisione automatica: per esempio manca il reddito di un anno o è dichiarata una perdita. Deciderà un funzionario.",
+                    "The data are not enough for an automatic decision: for example, the income of a year is missing or a loss is declared. An officer will decide.",
                 )
                 .to_owned(),
         }
@@ -143,18 +143,24 @@ impl Explanation<'_> {
         let total = money(gross_total);
         // Writing to a string does not fail.
         let _written = match language {
-            Language::Italian => write!(text, " (dal {first} al {last}), in tutto {total}."),
-            Language::English => write!(text, " (from {first} to {last}), {total} in all."),
+            Language::Italian => write!(text, " (dal {first} al {last}): {total} in tutto."),
+            Language::English => write!(text, " (from {first} to {last}): {total} in all."),
         };
         let net = monthly.checked_sub(withheld_monthly).unwrap_or_default();
         if withheld_monthly > Euro::ZERO {
             let (withheld, net) = (money(withheld_monthly), money(net));
             let _written = match language {
                 Language::Italian => {
-                    write!(text, " Ritenuta d'imposta {withheld} al mese: si ricevono {net}.")
+                    write!(
+                        text,
+                        " La ritenuta d'imposta è di {withheld} al mese: l'importo netto è di {net}."
+                    )
                 }
                 Language::English => {
-                    write!(text, " Tax withheld {withheld} a month: you receive {net}.")
+                    write!(
+                        text,
+                        " Of this, {withheld} a month is withheld as tax: you receive {net}."
+                    )
                 }
             };
         }
@@ -269,6 +275,6 @@ mod tests {
     #[test]
     fn nothing_is_said_of_tax_where_none_is_withheld() {
         let text = Sample::of(2024).decided().explained(Language::English).consequence();
-        assert!(!text.contains("Tax"), "{text}");
+        assert!(!text.contains("tax"), "{text}");
     }
 }

@@ -13,9 +13,9 @@ use crate::civic::calendar::Written;
 /// The most requirements a scheme may have.
 pub const GROUNDS_MAX: usize = 12;
 
-/// Something that a person must satisfy, by its slug in a decision.
+/// A requirement of some scheme.
 ///
-/// The first twelve are those of ISCRO, in its order; a scheme takes what its law asks.
+/// The first twelve are those of ISCRO, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Requirement {
@@ -27,21 +27,21 @@ pub enum Requirement {
     NoDirectPension,
     /// No other compulsory pension insurance.
     NoOtherInsurance,
-    /// Income fell below the given part of the earlier mean.
+    /// Income below a share of the mean of earlier years.
     IncomeDrop,
-    /// Income not above the year's ceiling.
+    /// Income not above the ceiling.
     IncomeCeiling,
-    /// VAT number active long enough.
+    /// VAT number active for the required years.
     VatAge,
     /// Contributions in order.
     ContributionsRegular,
-    /// No benefit that excludes this one.
+    /// No incompatible benefit.
     NoIncompatibleBenefit,
     /// No paid political or elective office.
     NoPaidOffice,
     /// Not barred by an earlier benefit.
     NotBarred,
-    /// The statements and consents that the law asks for.
+    /// The statements and consents required by law.
     Consents,
     /// Applied at the office that pays the category.
     RightOffice,
@@ -51,11 +51,11 @@ pub enum Requirement {
     ShowBusinessFund,
     /// VAT number or contract active on the reference day.
     ActiveOnReferenceDay,
-    /// Employed for a season in tourism or at a spa.
+    /// Seasonal employment in tourism or at a spa.
     SeasonalWork,
-    /// That job ended in the time that counts.
+    /// The seasonal job ended in the required period.
     JobEnded,
-    /// It ended against the worker's will.
+    /// The seasonal job ended against the worker's will.
     JobEndedInvoluntarily,
     /// Not employed on the reference day.
     NotEmployed,
@@ -68,7 +68,7 @@ pub enum Requirement {
 }
 
 impl Requirement {
-    /// Every requirement of every scheme, for descriptions of the interface.
+    /// Every requirement of every scheme, for the API description.
     pub const ALL: [Self; 23] = [
         Self::Window,
         Self::SeparateManagement,
@@ -126,9 +126,9 @@ impl Requirement {
     }
 }
 
-/// What was found, or what is required: kept as a value and put into words only when serialised.
+/// What was found, or what is required: a value, formatted only when it is printed.
 ///
-/// Personal data when it was found, so `Debug` prints nothing of it and `Display` everything.
+/// May be personal data, so `Debug` prints none of it; `Display` prints all of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
     /// An amount.
@@ -143,11 +143,11 @@ pub enum Finding {
     DateAtMost(Date),
     /// A day from the first to the second, both included.
     DateRange(Date, Date),
-    /// From the first day to the last, both included, or still going on.
+    /// From the first day to the last, both included, or ongoing.
     DateSpan(Date, Option<Date>),
-    /// A time that includes this day.
+    /// A period that includes this day.
     DateWithin(Date),
-    /// A number of days or the like.
+    /// A number, such as of days.
     Count(u16),
     /// This number or more.
     CountAtLeast(u16),
@@ -157,7 +157,7 @@ pub enum Finding {
     NoYearIn(i16, i16),
     /// Yes or no.
     Flag(bool),
-    /// A word of the contract, or several.
+    /// One or more words of the contract.
     Text(&'static str),
     /// Not known yet.
     Unknown,
@@ -229,15 +229,15 @@ impl Serialize for Finding {
 /// One line of a decision.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Ground {
-    /// Which requirement.
+    /// The requirement.
     pub requirement: Requirement,
-    /// Whether it is met by what is known; not while the answer itself is missing.
+    /// Whether it is met by what is known; false while the answer is missing.
     pub met: bool,
-    /// What the application, or a registry, says.
+    /// What the application or a registry says.
     pub found: Finding,
     /// What the law asks.
     pub required: Finding,
-    /// Where it asks that.
+    /// The article that asks for it.
     pub source: &'static str,
 }
 
@@ -259,7 +259,7 @@ impl Serialize for Ground {
     }
 }
 
-/// What stands in a line that is not there.
+/// Fills the unused lines of [`Grounds`].
 const UNUSED: Ground = Ground {
     requirement: Requirement::Window,
     met: false,
@@ -268,7 +268,7 @@ const UNUSED: Ground = Ground {
     source: "",
 };
 
-/// All the grounds of a decision, in the scheme's order, without an allocation.
+/// The grounds of a decision in the scheme's order, stored without allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Grounds {
     lines: [Ground; GROUNDS_MAX],
@@ -276,7 +276,7 @@ pub struct Grounds {
 }
 
 impl Grounds {
-    /// The grounds of a scheme with as many requirements as a scheme may have.
+    /// The grounds of a scheme with [`GROUNDS_MAX`] requirements.
     #[must_use]
     pub const fn of(lines: [Ground; GROUNDS_MAX]) -> Self {
         Self { lines, count: GROUNDS_MAX }
@@ -286,7 +286,7 @@ impl Grounds {
     ///
     /// # Panics
     ///
-    /// If there are [`GROUNDS_MAX`] of them already, which no scheme has more of.
+    /// If there are [`GROUNDS_MAX`] lines already; no scheme has more.
     pub(super) fn push(&mut self, line: Ground) {
         self.lines[self.count] = line;
         self.count += 1;

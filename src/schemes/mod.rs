@@ -1,13 +1,12 @@
-//! The rules engine: benefit schemes as pure functions over data. Pure.
+//! The rules engine: benefit schemes as pure functions over data.
 //!
-//! [`Rules`] holds the parameters of every campaign, checked once; [`Rules::decide`] is the one function
-//! that decides, for an estimate, a submission, `evaluate` and a re-examination alike, and
-//! [`Rules::running`] says what events make of a benefit that runs. A decision
-//! explains itself: each requirement, whether it is met, what was found, what the law asks, and where.
+//! [`Rules`] holds the checked parameters of every campaign. [`Rules::decide_with`] decides on the [`Facts`] of an
+//! application, the same for an estimate, a submission, `evaluate` and a re-examination; [`Rules::running`]
+//! computes what events change in a benefit that runs. A decision explains itself: each requirement, whether it is
+//! met, what was found, what the law asks, and the article.
 //!
-//! Rules never read a clock, a file or a random number, and never compute with floating point. What no
-//! source settles and we decided ourselves is gathered in [`iscro::assumptions`] and
-//! [`allowance600::assumptions`].
+//! Rules never read a clock, a file or a random number, and never use floating point. Where no source settles a
+//! question, our own decision is in [`iscro::assumptions`] and [`allowance600::assumptions`].
 
 pub mod allowance600;
 mod answers;
@@ -15,15 +14,18 @@ mod campaign;
 mod check;
 mod decision;
 mod explain;
+mod facts;
 mod ground;
 pub mod iscro;
 mod rules;
 mod words;
 mod written;
 
-pub use answers::{ANSWERED_YEARS_MAX, Answers};
+pub use answers::{Answers, INCOME_YEARS_MAX};
 pub use campaign::{Campaign, CampaignWindow, Scheme};
 pub use decision::{Award, Decision, Outcome};
 pub use explain::{Explanation, Mark, Reason};
+pub use facts::Facts;
 pub use ground::{Finding, GROUNDS_MAX, Ground, Grounds, Requirement};
-pub use rules::{ParameterFault, Rules};
+pub use rules::Rules;
+pub use written::ParameterFault;

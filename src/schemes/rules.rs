@@ -1,26 +1,26 @@
-//! The parameters of every campaign, checked once, and the one function that decides.
+//! The checked parameters of every campaign, and the functions that decide with them.
 
 use std::sync::LazyLock;
 
 use jiff::civil::Date;
 use serde::Deserialize;
-use thiserror::Error;
 
 use super::answers::Answers;
 use super::campaign::{Campaign, CampaignWindow, Scheme};
 use super::decision::{Award, Decision};
+use super::facts::Facts;
 use super::iscro::running::{Event, Running, running};
-use super::{allowance600, iscro, written};
-use crate::application::{Application, Facts};
+use super::written::{self, ParameterFault};
+use super::{allowance600, iscro};
 
-/// The data that the program is built with, one file a scheme and range of years.
+/// The parameter files built into the program, each of one scheme and a range of years.
 const BUILTIN_FILES: [&str; 3] = [
     include_str!("parameters/iscro-2021.json"),
     include_str!("parameters/iscro-2024.json"),
     include_str!("parameters/allowance600.json"),
 ];
 
-/// The checked parameters of every campaign there is.
+/// The checked parameters of every campaign.
 ///
 /// ```
 /// use sportello::application::{example, parse};
@@ -30,40 +30,24 @@ const BUILTIN_FILES: [&str; 3] = [
 /// let rules = Rules::builtin();
 /// let body = example(&FiscalCode::made_up(1), 2024);
 /// let application = parse(body.as_bytes(), rules).unwrap();
-/// let decision = rules.decide(&application, jiff::civil::date(2024, 9, 16));
+/// let decision = rules.decide(&application.facts, jiff::civil::date(2024, 9, 16));
 /// assert_eq!(decision.outcome, Outcome::Granted);
 /// assert_eq!(decision.award.unwrap().monthly.to_string(), "687.50");
 /// ```
 #[derive(Debug)]
 pub struct Rules {
-    /// In the order of their years, no year twice.
+    /// Ordered by year, each year once.
     iscro: Vec<iscro::Parameters>,
-    /// One campaign, if there is any.
+    /// At most one campaign.
     allowance600: Option<allowance600::Parameters>,
 }
 
-/// Why a file of parameters is refused. A fault of ours, never of an applicant.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ParameterFault {
-    /// It is not the JSON it should be; correct the file where it says.
-    #[error("the parameters cannot be read: {0}")]
-    Unreadable(String),
-    /// Its values contradict each other; correct them.
-    #[error("the parameters of {campaign} contradict themselves: {reason}")]
-    Contradiction {
-        /// The campaign whose values they are.
-        campaign: Campaign,
-        /// What cannot be.
-        reason: &'static str,
-    },
-}
-
 impl Rules {
-    /// The rules that the program is built with.
+    /// The rules built into the program.
     ///
     /// # Panics
     ///
-    /// If the data built in are refused, which a test prevents.
+    /// If the parameters built in are refused, which a test prevents.
     #[must_use]
     pub fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<Rules> = LazyLock::new(|| {
@@ -108,53 +92,48 @@ impl Rules {
         Ok(Self { iscro, allowance600 })
     }
 
-    /// Every campaign's window, in the order of scheme and year.
+    /// The window of every campaign, ordered by scheme and year.
     pub fn campaigns(&self) -> impl Iterator<Item = CampaignWindow> + '_ {
         let allowance600 = self.allowance600.iter().map(allowance600::Parameters::window);
         self.iscro.iter().map(iscro::Parameters::window).chain(allowance600)
     }
 
-    /// The window of one campaign, if there is such a campaign.
+    /// The window of one campaign; `None` if there is no such campaign.
     #[must_use]
     pub fn window(&self, campaign: Campaign) -> Option<CampaignWindow> {
         self.campaigns().find(|window| window.campaign == campaign)
     }
 
-    /// Decides an application as submitted on that day in Europe/Rome, by what it states alone.
+    /// Decides on the facts of an application submitted on that day in Europe/Rome, without answers of a registry.
     ///
-    /// The same as [`decide_with`](Self::decide_with) without any answer.
+    /// The same as [`decide_with`](Self::decide_with) with [`Answers::NONE`].
     ///
     /// # Panics
     ///
     /// As [`decide_with`](Self::decide_with).
     #[must_use]
-    pub fn decide(&self, application: &Application, submitted_on: Date) -> Decision {
-        self.decide_with(application, submitted_on, &Answers::NONE)
+    pub fn decide(&self, facts: &Facts, submitted_on: Date) -> Decision {
+        self.decide_with(facts, submitted_on, &Answers::NONE)
     }
 
-    /// Decides an application as submitted on that day in Europe/Rome, with what registries have answered.
+    /// Decides on the facts of an application submitted on that day in Europe/Rome, with the answers of a registry.
     ///
-    /// A pure function of application, day, answers and parameters: when an answer arrives, deciding again with
-    /// it is all there is to do. An answer counts over the applicant's own statement. The worst ground decides: one that fails for
-    /// certain means refused; else one that an officer must look at, review; else one that waits for
-    /// an answer from outside, pending; else granted.
+    /// A pure function of facts, day, answers and parameters: when an answer arrives, call it again with that answer.
+    /// An answer takes precedence over the applicant's statement. The worst ground decides: refused if a requirement
+    /// is not met whatever the missing answers are; else review if one needs an officer; else pending if one needs an
+    /// answer; else granted.
     ///
     /// # Panics
     ///
-    /// If the application was parsed by other rules, which know its year while these do not.
+    /// If the facts were parsed by other rules and these do not have their campaign.
     #[must_use]
-    pub fn decide_with(
-        &self,
-        application: &Application,
-        submitted_on: Date,
-        answers: &Answers,
-    ) -> Decision {
-        match &application.facts {
+    pub fn decide_with(&self, facts: &Facts, submitted_on: Date, answers: &Answers) -> Decision {
+        match facts {
             Facts::Iscro(facts) => {
-                let parameters = self.iscro(application.year).expect("parsed by the same rules");
+                let parameters = self.iscro(facts.year).expect("parsed by the same rules");
                 iscro::decide(facts, parameters, submitted_on, answers)
             }
-            // Its articles rest on statements alone, which are checked afterwards.
+            // Its articles rest on statements alone, which officers check afterwards.
             Facts::Allowance600(facts) => {
                 let parameters = self.allowance600().expect("parsed by the same rules");
                 allowance600::decide(facts, parameters, submitted_on)
@@ -162,9 +141,9 @@ impl Rules {
         }
     }
 
-    /// What becomes of a running benefit of that campaign, of which the first months are paid, after events.
+    /// What events change in a running benefit of that campaign, of which the first months are paid.
     ///
-    /// Nothing for a campaign without rules, or of a scheme that pays once and never runs.
+    /// `None` for a campaign without rules, or of a scheme that pays once.
     #[must_use]
     pub fn running(
         &self,
@@ -200,7 +179,7 @@ impl Rules {
     }
 }
 
-/// Which scheme a file is of.
+/// The scheme of a file.
 fn scheme_of(file: &'static str) -> Result<Scheme, ParameterFault> {
     #[derive(Deserialize)]
     struct Head {

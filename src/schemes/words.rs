@@ -1,4 +1,4 @@
-//! The words for requirements, findings, amounts and days. Pure.
+//! Requirements, findings, amounts and days in plain Italian and English. Pure.
 
 use jiff::civil::Date;
 
@@ -20,49 +20,54 @@ const MONTHS: [(&str, &str); 12] = [
     ("dicembre", "December"),
 ];
 
-/// What a requirement is about, so that "yes", an amount or a day answers it.
+/// The topic of a requirement, worded so that "yes", an amount or a day answers it.
 pub(super) fn topic(requirement: Requirement, language: Language) -> &'static str {
     use Requirement as R;
     let (italian, english) = match requirement {
-        R::Window => ("Giorno della domanda", "Day of the application"),
+        R::Window => ("Data della domanda", "Date of the application"),
         R::SeparateManagement => {
             ("Iscrizione alla Gestione separata", "Enrolled in Gestione separata")
         }
         R::NoDirectPension => ("Pensione diretta", "Direct pension"),
         R::NoOtherInsurance => {
-            ("Altra previdenza obbligatoria", "Other compulsory pension insurance")
+            ("Iscrizione ad altra previdenza obbligatoria", "Other compulsory pension insurance")
         }
         R::IncomeDrop => (
-            "Calo del reddito: l'ultimo, rispetto alla media degli anni precedenti",
-            "Fall of income: the last year's, against the mean of the years before",
+            "Calo del reddito: ultimo anno rispetto alla media degli anni precedenti",
+            "Drop in income: last year against the mean of the years before",
         ),
-        R::IncomeCeiling => ("Limite di reddito: l'ultimo", "Ceiling of income: the last year's"),
+        R::IncomeCeiling => ("Limite di reddito: ultimo anno", "Income ceiling: last year"),
         R::VatAge => ("Partita IVA attiva dal", "VAT number active since"),
         R::ContributionsRegular => {
             ("Regolarità contributiva (DURC)", "Contributions in order (DURC)")
         }
         R::NoIncompatibleBenefit => ("Prestazioni incompatibili", "Benefits that exclude this one"),
         R::NoPaidOffice => ("Cariche politiche o elettive", "Political or elective office"),
-        R::NotBarred => ("Uso precedente della stessa prestazione", "Earlier use of this benefit"),
+        R::NotBarred => {
+            ("Periodi precedenti di questa prestazione", "Earlier periods of this benefit")
+        }
         R::Consents => ("Dichiarazioni e consensi", "Statements and consents"),
-        R::RightOffice => ("Ente a cui fare domanda", "Office to apply to"),
+        R::RightOffice => ("Ente a cui presentare la domanda", "Office to apply to"),
         R::SpecialFund => (
-            "Iscrizione alla gestione speciale di artigiani, commercianti o agricoli",
+            "Iscrizione alla gestione speciale di artigiani, commercianti o coltivatori diretti",
             "Enrolled in the special fund of artisans, traders or farmers",
         ),
         R::ShowBusinessFund => (
-            "Iscrizione al fondo pensioni dello spettacolo",
+            "Iscrizione al Fondo pensioni lavoratori dello spettacolo",
             "Enrolled in the pension fund of show business",
         ),
-        R::ActiveOnReferenceDay => ("Attività o contratto", "Activity or contract"),
+        R::ActiveOnReferenceDay => {
+            ("Periodo di attività o di contratto", "Period of activity or contract")
+        }
         R::SeasonalWork => (
             "Lavoro stagionale nel turismo o negli stabilimenti termali",
             "Seasonal work in tourism or at a spa",
         ),
         R::JobEnded => ("Fine del rapporto di lavoro", "End of the job"),
-        R::JobEndedInvoluntarily => {
-            ("Fine del rapporto non voluta dal lavoratore", "Job ended against the worker's will")
-        }
+        R::JobEndedInvoluntarily => (
+            "Cessazione involontaria del rapporto di lavoro",
+            "Job ended against the worker's will",
+        ),
         R::NotEmployed => {
             ("Rapporto di lavoro alla data di riferimento", "Employed on the reference day")
         }
@@ -78,7 +83,7 @@ pub(super) fn topic(requirement: Requirement, language: Language) -> &'static st
     language.of(italian, english)
 }
 
-/// What was found, or is required, of a requirement.
+/// What was found or is required, in words.
 pub(super) fn found_or_required(
     finding: Finding,
     requirement: Requirement,
@@ -99,10 +104,10 @@ pub(super) fn found_or_required(
             format!("{} – {}", date(first), date(last))
         }
         Finding::DateSpan(first, None) => {
-            format!("{} – {}", date(first), say("tuttora", "still going on"))
+            format!("{} – {}", date(first), say("ancora in corso", "ongoing"))
         }
         Finding::DateWithin(on) => {
-            format!("{}: {}", say("in corso in questa data", "a time that includes"), date(on))
+            format!("{} {}", say("in corso alla data del", "a period that includes"), date(on))
         }
         Finding::Count(count) => count.to_string(),
         Finding::CountAtLeast(least) => format!("{} {least}", say("almeno", "at least")),
@@ -121,7 +126,7 @@ pub(super) fn found_or_required(
     }
 }
 
-/// The words of the contract, several of them joined as they are there.
+/// Words of the contract in plain words, joined by the same commas and "or".
 fn words(text: &str, requirement: Requirement, language: Language) -> String {
     let one = |word| word_of_contract(word, requirement, language);
     let or = language.of(" o ", " or ");
@@ -130,7 +135,7 @@ fn words(text: &str, requirement: Requirement, language: Language) -> String {
     alternatives.collect::<Vec<_>>().join(or)
 }
 
-/// A word of the contract in plain words; one that is not known stands for itself.
+/// One word of the contract in plain words; an unknown word stays as it is.
 fn word_of_contract(word: &str, requirement: Requirement, language: Language) -> &str {
     let (italian, english) = match word {
         "none" if is_feminine(requirement) => ("nessuna", "none"),
@@ -146,7 +151,9 @@ fn word_of_contract(word: &str, requirement: Requirement, language: Language) ->
         "paid" => ("retribuita", "paid"),
         "truthOfStatements" => ("verità delle dichiarazioni", "truth of the statements"),
         "siislSharing" => ("comunicazione dei dati al SIISL", "contact data passed to SIISL"),
-        "INPGI: apply there" => ("INPGI: la domanda va presentata lì", "INPGI: apply there"),
+        "INPGI: apply there" => {
+            ("INPGI: la domanda va presentata a questo ente", "INPGI: apply there")
+        }
         itself => (itself, itself),
     };
     match language {
@@ -155,7 +162,7 @@ fn word_of_contract(word: &str, requirement: Requirement, language: Language) ->
     }
 }
 
-/// Whether Italian speaks of what the requirement counts in the feminine.
+/// Whether the Italian noun that the requirement counts is feminine.
 fn is_feminine(requirement: Requirement) -> bool {
     matches!(
         requirement,
@@ -253,13 +260,13 @@ mod tests {
             ),
             (
                 Finding::DateSpan(first, None),
-                "1° febbraio 2020 – tuttora",
-                "1 February 2020 – still going on",
+                "1° febbraio 2020 – ancora in corso",
+                "1 February 2020 – ongoing",
             ),
             (
                 Finding::DateWithin(first),
-                "in corso in questa data: 1° febbraio 2020",
-                "a time that includes: 1 February 2020",
+                "in corso alla data del 1° febbraio 2020",
+                "a period that includes 1 February 2020",
             ),
             (Finding::Count(30), "30", "30"),
             (Finding::CountAtLeast(30), "almeno 30", "at least 30"),
@@ -298,7 +305,11 @@ mod tests {
             (Requirement::NoPaidOffice, "paid", "retribuita"),
             (Requirement::Consents, "none", "nessuno"),
             (Requirement::JobEnded, "none", "nessuna"),
-            (Requirement::RightOffice, "INPGI: apply there", "INPGI: la domanda va presentata lì"),
+            (
+                Requirement::RightOffice,
+                "INPGI: apply there",
+                "INPGI: la domanda va presentata a questo ente",
+            ),
             (Requirement::RightOffice, "INPS", "INPS"),
         ] {
             assert_eq!(words(text, requirement, Language::Italian), italian, "{text}");

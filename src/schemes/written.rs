@@ -1,30 +1,46 @@
-//! What the parameter files of all schemes have in common: values with their sources, a window, and how a file is refused.
+//! What the parameter files of all schemes share: values with their sources, a window, and the faults of a file.
 
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use thiserror::Error;
 
 use super::campaign::{Campaign, CampaignWindow};
-use super::rules::ParameterFault;
 use crate::civic::{Euro, calendar};
 
-/// Something that cannot be, whether it is so, and how that is told.
+/// Why a parameter file is refused. Our own fault, never an applicant's.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ParameterFault {
+    /// It is not the expected JSON: correct the file at the place named.
+    #[error("the parameters cannot be read: {0}")]
+    Unreadable(String),
+    /// Its values contradict each other: correct them.
+    #[error("the parameters of {campaign} contradict themselves: {reason}")]
+    Contradiction {
+        /// The campaign of the values.
+        campaign: Campaign,
+        /// The contradiction.
+        reason: &'static str,
+    },
+}
+
+/// A check for a contradiction: whether it was found, and its description.
 pub(super) type CannotBe = (bool, &'static str);
 
 /// Reads a file, or the head of one.
 ///
 /// # Errors
 ///
-/// [`ParameterFault::Unreadable`] with the place.
+/// [`ParameterFault::Unreadable`] with line and column.
 pub(super) fn read<T: Deserialize<'static>>(text: &'static str) -> Result<T, ParameterFault> {
     serde_json::from_str(text).map_err(|fault| ParameterFault::Unreadable(fault.to_string()))
 }
 
-/// Refuses the parameters of a campaign that say what cannot be.
+/// Refuses the parameters of a campaign that contradict themselves.
 ///
 /// # Errors
 ///
-/// [`ParameterFault::Contradiction`] with the first reason.
+/// [`ParameterFault::Contradiction`] with the first one found.
 pub(super) fn refuse(
     campaign: Campaign,
     cannot_be: impl IntoIterator<Item = CannotBe>,
@@ -33,7 +49,7 @@ pub(super) fn refuse(
     found.map_or(Ok(()), |reason| Err(ParameterFault::Contradiction { campaign, reason }))
 }
 
-/// A campaign's window as a file writes it: its last day may be a holiday.
+/// A campaign's window as a file has it: its last day may be a holiday.
 #[derive(Clone, Copy)]
 pub(super) struct WrittenWindow {
     pub(super) campaign: Campaign,
@@ -42,7 +58,7 @@ pub(super) struct WrittenWindow {
 }
 
 impl WrittenWindow {
-    /// What cannot be of any window.
+    /// The contradictions that a window may have.
     pub(super) fn cannot_be(&self) -> [CannotBe; 3] {
         let Self { campaign, opens_on, closes_on } = *self;
         [
@@ -52,14 +68,14 @@ impl WrittenWindow {
         ]
     }
 
-    /// The window that counts.
+    /// The window with its last day moved past holidays.
     pub(super) fn rolled_over(self) -> CampaignWindow {
         let Self { campaign, opens_on, closes_on } = self;
         CampaignWindow { campaign, opens_on, closes_on: calendar::roll_over(closes_on) }
     }
 }
 
-/// A value, and where it comes from.
+/// A value and its source.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sourced<'a, T> {

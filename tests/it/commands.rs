@@ -83,6 +83,27 @@ fn evaluate_explains_reads_csv_by_its_ending_and_says_when_nobody_listens() {
 }
 
 #[test]
+fn running_answers_each_report_and_its_own_example() {
+    let report = r#"{"decision":{"outcome":"granted","parameters":"iscro-2024","monthlyAmount":"687.50","withheldMonthly":"137.50","months":6,"startsOn":"2024-09-17","endsOn":"2025-03-16"},"monthsPaid":4,"events":[{"event":"vat-closed","on":"2024-12-01"}]}"#;
+    let (code, out, _) = run(&["running"], &format!("{report}\n"));
+    let expected = r#"{"loss":{"from":"2024-12-02","event":"vat-closed","source":"L. 213/2023 art. 1 c. 142-155"},"monthsDue":3,"undueMonths":[{"beginsOn":"2024-12-17","event":"vat-closed","source":"L. 213/2023 art. 1 c. 142-155"}],"undue":"687.50","recovery":"550.00"}"#;
+    assert_eq!((code, out.trim_end()), (Some(0), expected));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("reports.ndjson");
+    fs::write(&path, format!("{report}\nbad\n{report}\n")).unwrap();
+    let (code, out, complaint) = run(&["running", path.to_str().unwrap()], "");
+    let told: Vec<serde_json::Value> =
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((code, told.len(), told[1]["line"].as_u64()), (Some(1), 3, Some(2)));
+    assert!(complaint.contains("1 bad line"), "{complaint}");
+    assert_eq!(run(&["running", "/nowhere"], "").0, Some(2));
+
+    let (_, help, _) = run(&["running", "--help"], "");
+    let example = help.split_once("echo '").unwrap().1.split_once('\'').unwrap().0;
+    assert_eq!(run(&["running"], &example.replace('\n', "")).1.trim_end(), expected);
+}
+
+#[test]
 fn a_configuration_is_checked_whole_and_the_default_one_is_sound() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sportello.toml");
@@ -124,7 +145,9 @@ fn wrong_usage_exits_with_two_and_help_shows_an_example() {
         complaint.contains("tls.certificate") && complaint.contains("identity.public_key"),
         "{complaint}"
     );
-    for command in ["serve", "evaluate", "mint", "verify", "verify-receipt", "config", "metrics"] {
+    for command in
+        ["serve", "evaluate", "running", "mint", "verify", "verify-receipt", "config", "metrics"]
+    {
         let (code, help, _) = run(&[command, "--help"], "");
         assert_eq!(code, Some(0));
         assert!(help.contains("Example:"), "{help}");

@@ -1,16 +1,16 @@
-//! The cases: the worked examples of 2024, each statement changed once, and a thousand made up.
+//! The cases: the worked examples of 2024, each statement changed once, and a thousand generated ones.
 
 use serde_json::{Value, json};
 
-/// What is changed in the example application, and the same as numbers.
+/// The changes of a case to the example application, and the same facts as numbers.
 #[derive(Clone)]
 pub struct Case {
     day: u32,
-    /// Of 2023, 2022 and 2021, in cents.
+    /// Incomes of 2023, 2022 and 2021, in cents.
     incomes: [i64; 3],
     vat_opened_on: u32,
     is_flat_rate: bool,
-    /// A statement of the application that is another than in the example, and the number that says the same.
+    /// A statement that differs from the example, and the same as a number.
     changed: Option<(&'static str, &'static str, &'static str, Value)>,
 }
 
@@ -120,7 +120,7 @@ fn statements() -> [(&'static str, &'static str, &'static str, Value); 13] {
     ]
 }
 
-/// Incomes and days spread by a multiplication, so that neighbours differ; the same every time.
+/// Generated incomes and days, by a multiplicative hash; the same in every run.
 fn made_up(number: u32) -> Case {
     let dice = i64::from(number.wrapping_mul(2_654_435_761) >> 8);
     let statements = statements();
@@ -136,7 +136,7 @@ fn made_up(number: u32) -> Case {
 }
 
 impl Case {
-    /// The application that says so.
+    /// The application of the case.
     pub fn apply(&self, example: &str) -> String {
         let [last, second, third] = self.incomes.map(amount);
         let mut body = example
@@ -155,7 +155,7 @@ impl Case {
         body
     }
 
-    /// The same facts as numbers and flags: amounts in cents, days as eight digits, words by their place.
+    /// The facts as numbers and flags: amounts in cents, days as eight digits, words by their index.
     pub fn flat(&self) -> Value {
         let mut flat = json!({
             "day": self.day, "last": self.incomes[0], "second": self.incomes[1], "third": self.incomes[2],

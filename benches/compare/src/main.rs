@@ -1,8 +1,8 @@
-//! ISCRO 2024 in three rules engines on the same cases: equal first, then timed side by side.
+//! Compares three rules engines on ISCRO 2024: equal decisions first, then their speed.
 //!
-//! `cargo run --release -- [PYTHON]`, where PYTHON has `openfisca-core`; without it OpenFisca is left out. Every case is
-//! decided by all, outcome, amount and tax are compared, and only then the clock runs: rounds interleaved, medians told,
-//! processor time and not the clock on the wall, for machines are shared.
+//! `cargo run --release -- [PYTHON]`, where PYTHON has `openfisca-core`; without it OpenFisca is skipped. All engines
+//! decide every case, and outcome, amount and tax must be equal. Then interleaved rounds are timed and medians
+//! printed, in processor time, since machines are shared.
 
 use std::{
     error::Error,
@@ -27,7 +27,7 @@ use cases::Case;
 
 /// Rounds, all engines in each.
 const ROUNDS: usize = 9;
-/// Decisions of a round, by how fast the engine is.
+/// Decisions of a round, by the speed of the engine.
 const FAST: usize = 400_000;
 const MEDIUM: usize = 20_000;
 const SLOW: usize = 100;
@@ -38,13 +38,13 @@ type Fallible<T> = Result<T, Box<dyn Error>>;
 /// Outcome, monthly amount and withheld tax in cents.
 type Told = (String, i64, i64);
 
-/// A case as each engine wants it.
+/// A case in the form of each engine.
 struct Prepared {
-    /// The application as it would be sent.
+    /// The application as JSON.
     body: String,
     application: Application,
     day: jiff::civil::Date,
-    /// The same facts as numbers, for engines that know no application.
+    /// The same facts as numbers, for the other engines.
     flat: Value,
     text: String,
     variable: Variable,
@@ -111,7 +111,7 @@ fn measure(
             timed(cases, MEDIUM, |case| {
                 let (application, day) =
                     parse_submitted(case.body.as_bytes(), rules).expect("checked above");
-                black_box(rules.decide(&application, day).to_json());
+                black_box(rules.decide(&application.facts, day).to_json());
             }),
         );
         note(
@@ -138,7 +138,7 @@ fn timed(cases: &[Prepared], count: usize, mut work: impl FnMut(&Prepared)) -> f
     (cpu_ns() - start) as f64 / count as f64
 }
 
-/// Nanoseconds that this thread has had on a processor: others on the machine do not count. Linux tells.
+/// Nanoseconds of processor time of this thread, from Linux.
 fn cpu_ns() -> u64 {
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
     told.split(' ').next().and_then(|first| first.parse().ok()).expect("nanoseconds first")
@@ -186,7 +186,7 @@ fn prepare(case: &Case) -> Fallible<Prepared> {
 }
 
 fn decide(case: &Prepared) -> Decision {
-    Rules::builtin().decide(&case.application, case.day)
+    Rules::builtin().decide(&case.application.facts, case.day)
 }
 
 fn told(decision: &Decision) -> Told {

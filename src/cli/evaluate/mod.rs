@@ -1,28 +1,25 @@
-//! `sportello evaluate`: the rules engine alone, over lines.
+//! `sportello evaluate`: decides applications line by line, without a server.
 
-mod lines;
-mod pipeline;
-mod progress;
+mod bad_line;
 mod table;
 
 use std::{
-    fs::File,
     io::{self, Read, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::{Args, ValueEnum};
 
-use self::{
-    lines::{LINE_BYTES_MAX, Lines},
-    pipeline::{Done, Judge},
-    progress::Progress,
+use self::bad_line::BadLine;
+use super::{
+    Exit,
+    by_line::{self, Done, Fault, LINE_BYTES_MAX, LineHandler, Lines},
+    complain,
 };
-use super::{Exit, complain};
 use crate::{
-    application::{Columns, ParseError, RowFault, parse_submitted},
+    application::{Columns, parse_submitted},
     civic::Language,
-    http::problem::{Kind, Problem},
+    http::problem::Problem,
     schemes::{Decision, Rules},
 };
 
@@ -31,58 +28,58 @@ const EXAMPLES: &str = r#"Example:
   sportello evaluate --output csv applications.csv > decisions.csv
   sportello evaluate --explain applications.csv | less
 
-Each line is an application with the field "submittedOn": "2024-09-16" besides. A bad line becomes a problem with its line
-number, in its place; the exit code is 1 then. A line holds 64 KiB at most.
+Each line is an application with one more field, such as "submittedOn": "2024-09-16". A bad line becomes a problem
+with its line number, in its place, and the exit code is 1. A line has at most 64 KiB.
 
 CSV: the first row names the columns by the path to a field:
   scheme,year,submittedOn,applicant.fiscalCode,...,incomes.2023.line,incomes.2023.amount,...,earlierBenefits.1.begunIn
-A cell left empty leaves its field out; true, false and null are themselves. The separator is a comma or a semicolon.
-No cell holds a line break.
+An empty cell omits its field; true, false and null are JSON literals. The separator is a comma or a semicolon.
+A cell cannot contain a line break.
 
-Decisions as CSV (RFC 4180): a first row of names, then a row a line of the input, in its order:
-  line             number of the line in the input, the first row of a CSV file counted
-  outcome          granted, refused, pending, review; empty for a bad line, and so are the next eight
-  parameters       which the decision rests on, such as iscro-2024
-  monthlyAmount    in euro, and the next two; these six are empty unless granted
+Decisions as CSV (RFC 4180): a first row of names, then one row for each line of the input, in order:
+  line             number of the line in the input, counting the first row of a CSV file
+  outcome          granted, refused, pending or review; empty for a bad line, as the next eight are
+  parameters       the campaign whose parameters were used, such as iscro-2024
+  monthlyAmount    in euro, as the next two; this and the next five are empty unless granted
   grossTotal
   withheldMonthly
   months
-  startsOn         YYYY-MM-DD, and the next
+  startsOn         YYYY-MM-DD, as the next
   endsOn
-  unmet            requirements not met or not known to be, by a space
-  problem          what is wrong with a bad line, such as invalid-application
-  faults           its faults, by a space, as code:place; a place is a JSON pointer (written as in URIs, RFC 6901
+  unmet            requirements not met or not known to be met, separated by spaces
+  problem          the problem of a bad line, such as invalid-application
+  faults           its faults, separated by spaces, as code:place; a place is a JSON pointer (in URI form, RFC 6901
                    section 6), a column or a cell
-No cell holds text of an application, but the names of unknown fields, in which only letters, digits and -._~ are
-themselves: no program for tables takes a cell for a formula."#;
+No cell contains text of an application, except names of unknown fields, in which all but letters, digits and -._~
+is percent-encoded: so no spreadsheet program takes a cell for a formula."#;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Evaluate {
-    /// The applications, one a line, JSON or (if it ends in .csv) CSV; standard input if left out.
+    /// The applications, one on each line, as JSON or, if the name ends in .csv, as CSV; default: standard input.
     file: Option<PathBuf>,
-    /// Reads CSV, whatever the name of the file.
+    /// Read CSV, whatever the name of the file.
     #[arg(long)]
     csv: bool,
-    /// What the decisions are written as.
+    /// The format of the decisions.
     #[arg(long, value_enum, default_value_t, conflicts_with = "explain")]
     output: Output,
-    /// Explains each decision in plain words, in Italian or English, instead of JSON.
+    /// Explain each decision in plain Italian or English, instead of JSON.
     #[arg(long, value_name = "it|en", num_args = 0..=1, default_missing_value = "it")]
     explain: Option<String>,
 }
 
-/// What the decisions are written as.
+/// The format of the decisions.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Output {
-    /// A JSON document a line, with every ground.
+    /// One JSON document on each line, with every ground.
     #[default]
     Ndjson,
-    /// A row a line, to be counted and sorted.
+    /// One row for each line, for spreadsheets.
     Csv,
 }
 
-/// The languages of an explanation, by their tags.
+/// The languages of explanations, by their tags.
 #[derive(Clone, Copy, ValueEnum)]
 enum Tag {
     It,
@@ -105,20 +102,16 @@ impl Evaluate {
                 complain(complaint);
                 Exit::Usage
             }
-            Ok((None, is_csv, told)) => evaluate(io::stdin(), None, is_csv, told),
-            Ok((Some(path), is_csv, told)) => match open(&path) {
-                Ok((file, bytes)) => evaluate(file, bytes, is_csv, told),
-                Err(fault) => {
-                    complain(format_args!("{}: {fault}", path.display()));
-                    Exit::Usage
-                }
-            },
+            Ok((file, is_csv, told)) => by_line::on_input(file, |lines, watch| {
+                decide_all(lines, is_csv, told, io::stdout().lock(), watch)
+            }),
         }
     }
 
-    /// The file, whether it is CSV, and how to tell the decisions.
+    /// The file, whether it is CSV, and the form of the decisions.
     ///
-    /// What follows `--explain` is the file if it is no language: nobody has to remember an equals sign.
+    /// A value of `--explain` that is not a language is the file, so that `--explain FILE` works without an equals
+    /// sign.
     fn understood(self) -> Result<(Option<PathBuf>, bool, Told), String> {
         let Self { mut file, csv, output, explain } = self;
         let mut told = match output {
@@ -131,7 +124,7 @@ impl Evaluate {
                 Err(_) if file.is_none() => {
                     (file, told) = (Some(word.into()), Told::Words(Language::Italian));
                 }
-                Err(_) => return Err(format!("--explain {word}: it or en")),
+                Err(_) => return Err(format!("--explain {word}: the language must be it or en")),
             }
         }
         let ends_in_csv =
@@ -141,17 +134,7 @@ impl Evaluate {
     }
 }
 
-/// A file, and how long it is if it is a regular one.
-fn open(path: &Path) -> io::Result<(File, Option<u64>)> {
-    let file = File::open(path)?;
-    let about = file.metadata()?;
-    if about.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    Ok((file, about.is_file().then_some(about.len())))
-}
-
-/// How a decision is told.
+/// The form in which decisions are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
     Json,
@@ -159,82 +142,39 @@ enum Told {
     Words(Language),
 }
 
-/// Decides every line of the input onto standard output.
-fn evaluate(input: impl Read + Send, bytes: Option<u64>, is_csv: bool, told: Told) -> Exit {
-    let mut progress = Progress::start(bytes);
-    let outcome =
-        decide_all(input, is_csv, told, io::stdout().lock(), |done| progress.advance(done));
-    match outcome {
-        Ok(done) => {
-            progress.end(done);
-            if done.bad == 0 {
-                return Exit::Done;
-            }
-            complain(format_args!(
-                "{} bad {}; each is reported in its place in the output",
-                done.bad,
-                if done.bad == 1 { "line" } else { "lines" }
-            ));
-            Exit::Faults
-        }
-        Err(complaint) => {
-            complain(complaint);
-            Exit::Faults
-        }
-    }
-}
-
-/// Decides line by line; what went wrong, if anything did, ready to be told.
+/// Decides line by line; an error is a message for the user.
 fn decide_all(
-    input: impl Read + Send,
+    mut lines: Lines<impl Read + Send>,
     is_csv: bool,
     told: Told,
     mut output: impl Write,
     watch: impl FnMut(Done),
 ) -> Result<Done, String> {
-    let mut lines = Lines::new(input);
-    let mut bench = Bench { rules: Rules::builtin(), columns: None, told };
+    let mut evaluator = Evaluator { rules: Rules::builtin(), columns: None, told };
     let mut first_line = 1;
     if is_csv {
-        let header = lines.first().map_err(|fault| pipeline::Fault::Input(fault).to_string())?;
+        let header = lines.first().map_err(|fault| Fault::Input(fault).to_string())?;
         let header = header.unwrap_or_default();
-        bench.columns = Some(Columns::parse(&header).map_err(|fault| fault.to_string())?);
+        evaluator.columns = Some(Columns::parse(&header).map_err(|fault| fault.to_string())?);
         first_line = 2;
     }
     if told == Told::Table {
         let header = output.write_all(table::HEADER.as_bytes());
-        header.map_err(|fault| pipeline::Fault::Output(fault).to_string())?;
+        header.map_err(|fault| Fault::Output(fault).to_string())?;
     }
-    pipeline::run(lines, first_line, &bench, output, watch).map_err(|fault| fault.to_string())
+    by_line::run(lines, first_line, &evaluator, output, watch).map_err(|fault| fault.to_string())
 }
 
-/// Where each line is decided, alike on every core.
-struct Bench {
+/// Decides lines, on any thread.
+struct Evaluator {
     rules: &'static Rules,
-    /// Those of a CSV file.
+    /// The columns of a CSV file.
     columns: Option<Columns>,
     told: Told,
 }
 
-/// Why a line is not decided.
-enum Bad {
-    TooLong,
-    Row(RowFault),
-    Document(ParseError),
-}
-
-impl From<Bad> for Problem {
-    fn from(bad: Bad) -> Self {
-        match bad {
-            Bad::TooLong => Kind::BodyTooLarge.into(),
-            Bad::Row(fault) => Self::of_row(fault.cell),
-            Bad::Document(fault) => fault.into(),
-        }
-    }
-}
-
-impl Judge for Bench {
-    fn judge(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool {
+impl LineHandler for Evaluator {
+    fn handle(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool {
         let decided = self.decided(line);
         let is_good = decided.is_ok();
         match (self.told, decided) {
@@ -251,7 +191,7 @@ impl Judge for Bench {
             (Told::Table, Ok(decision)) => table::push_decision(output, number, &decision),
             (Told::Table, Err(bad)) => table::push_problem(output, number, bad),
         }
-        // A row ends its line itself, as tables do.
+        // A CSV row already has its end.
         if self.told != Told::Table {
             output.push(b'\n');
         }
@@ -259,21 +199,21 @@ impl Judge for Bench {
     }
 }
 
-impl Bench {
-    fn decided(&self, line: &[u8]) -> Result<Decision, Bad> {
+impl Evaluator {
+    fn decided(&self, line: &[u8]) -> Result<Decision, BadLine> {
         if line.len() > LINE_BYTES_MAX {
-            return Err(Bad::TooLong);
+            return Err(BadLine::TooLong);
         }
         let parsed = match &self.columns {
             None => parse_submitted(line.trim_ascii(), self.rules),
             Some(columns) => {
                 let mut json = Vec::with_capacity(2 * line.len());
-                columns.to_json(line, &mut json).map_err(Bad::Row)?;
+                columns.to_json(line, &mut json).map_err(BadLine::Row)?;
                 parse_submitted(&json, self.rules)
             }
         };
-        let (application, submitted_on) = parsed.map_err(Bad::Document)?;
-        Ok(self.rules.decide(&application, submitted_on))
+        let (application, submitted_on) = parsed.map_err(BadLine::Document)?;
+        Ok(self.rules.decide(&application.facts, submitted_on))
     }
 }
 

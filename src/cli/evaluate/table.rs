@@ -1,16 +1,16 @@
-//! Decisions as the rows of a CSV table.
+//! Decisions as rows of a CSV table.
 //!
-//! No row holds what could end its cell or be taken for a formula: words of the contract, figures, and pointers in their URI
-//! form, in which the names of unknown fields, the one thing from outside, are letters, digits, `-._~` and percent signs.
+//! No cell contains a separator or can be taken for a formula: cells are words of the contract, figures, and pointers
+//! in URI form. The only text from outside, the names of unknown fields, is percent-encoded there.
 
 use std::io::Write as _;
 
-use super::Bad;
+use super::bad_line::BadLine;
 use crate::{
     application::ParseError, civic::calendar::Written, http::problem::Problem, schemes::Decision,
 };
 
-/// The first row. Columns are added at the end, never between.
+/// The first row. Add new columns at the end only.
 pub(super) const HEADER: &str = "line,outcome,parameters,monthlyAmount,grossTotal,withheldMonthly,months,startsOn,endsOn,unmet,problem,faults\r\n";
 
 /// Adds the row of a decision.
@@ -37,16 +37,16 @@ pub(super) fn push_decision(output: &mut Vec<u8>, line: u64, decision: &Decision
     output.extend_from_slice(b",,\r\n");
 }
 
-/// Adds the row of a line that could not be decided.
-pub(super) fn push_problem(output: &mut Vec<u8>, line: u64, bad: Bad) {
+/// Adds the row of a bad line.
+pub(super) fn push_problem(output: &mut Vec<u8>, line: u64, bad: BadLine) {
     let mut faults = Vec::new();
     let _written = match &bad {
-        Bad::TooLong => Ok(()),
-        Bad::Row(fault) => write!(faults, "row:cell-{}", fault.cell),
-        Bad::Document(ParseError::Malformed { column, fault, .. }) => {
+        BadLine::TooLong => Ok(()),
+        BadLine::Row(fault) => write!(faults, "row:cell-{}", fault.cell),
+        BadLine::Document(ParseError::Malformed { column, fault, .. }) => {
             write!(faults, "{}:column-{column}", fault.as_str())
         }
-        Bad::Document(ParseError::Invalid(listed)) => {
+        BadLine::Document(ParseError::Invalid(listed)) => {
             push_list(&mut faults, listed, |faults, fault| {
                 faults.extend_from_slice(fault.code.as_str().as_bytes());
                 faults.push(b':');
@@ -61,7 +61,7 @@ pub(super) fn push_problem(output: &mut Vec<u8>, line: u64, bad: Bad) {
     output.extend_from_slice(b"\r\n");
 }
 
-/// Adds each, a space between two.
+/// Adds each item, separated by spaces.
 fn push_list<T>(
     output: &mut Vec<u8>,
     items: impl IntoIterator<Item = T>,

@@ -1,4 +1,4 @@
-//! Lines in and lines out, as a user sees them.
+//! `evaluate` from its input to its output.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn line() -> String {
 
 fn told(input: &str, is_csv: bool, told: Told) -> (Result<Done, String>, String) {
     let mut output = Vec::new();
-    let done = decide_all(input.as_bytes(), is_csv, told, &mut output, |_| ());
+    let done = decide_all(Lines::new(input.as_bytes()), is_csv, told, &mut output, |_| ());
     (done, String::from_utf8(output).unwrap())
 }
 
@@ -124,7 +124,7 @@ fn decisions_and_problems_are_told_in_words() {
     }
 }
 
-/// The cells of each row, as RFC 4180 cuts them; none of ours needs quotation marks.
+/// The cells of each row by RFC 4180; none of ours needs quotation marks.
 fn rows(output: &str) -> Vec<Vec<&str>> {
     assert!(output.is_empty() || output.ends_with("\r\n"), "{output:?}");
     let rows = output.split_terminator("\r\n");
@@ -178,6 +178,8 @@ fn names_from_outside_are_no_formulas_and_end_no_cell() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn any_line_is_one_row_of_harmless_cells(line in "[^\n]{0,40}|\\{\"[=+@;,\"/~ a-z-]{0,12}\":[0-9]\\}") {
         let (_, output) = told(&line, false, Told::Table);
@@ -204,7 +206,7 @@ fn what_follows_explain_is_a_language_or_the_file() {
         (None, Some("en"), Ok((None, false, words(Language::English)))),
         (Some("a"), Some("it"), Ok((file("a"), false, words(Language::Italian)))),
         (None, Some("a.CSV"), Ok((file("a.CSV"), true, words(Language::Italian)))),
-        (Some("a"), Some("fr"), Err("--explain fr: it or en".to_owned())),
+        (Some("a"), Some("fr"), Err("--explain fr: the language must be it or en".to_owned())),
     ] {
         assert_eq!(understood(given, explain), expected);
     }

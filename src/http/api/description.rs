@@ -56,10 +56,10 @@ mod tests {
             .values()
             .filter_map(|schema| schema["properties"]["type"]["const"].as_str())
             .collect();
-        // Only the command `evaluate` answers with this kind.
+        // Only the commands `evaluate` and `running` answer with these kinds.
         let kinds: Vec<_> = Kind::ALL
             .iter()
-            .filter(|kind| **kind != Kind::Row)
+            .filter(|kind| !matches!(kind, Kind::Row | Kind::Report))
             .map(|kind| format!("urn:sportello:problem:{}", kind.slug()))
             .collect();
         assert_eq!(types, kinds.iter().map(String::as_str).collect());

@@ -9,7 +9,7 @@ use super::super::{
     problem::{Kind, Problem},
     request::{Head, Public},
 };
-use crate::session::scope::Scope;
+use crate::{application, session::scope::Scope};
 
 pub(super) async fn show(public: &Public, scope: Scope<'_>) -> Result<Reply, Problem> {
     let draft = public.counter.intake.draft(scope).await?.ok_or(Kind::NotFound)?;
@@ -31,16 +31,10 @@ pub(super) async fn save(
 }
 
 fn is_object(draft: &[u8]) -> Result<(), Problem> {
-    let malformed = |line, column| Problem::malformed(line, column);
-    let text = str::from_utf8(draft).map_err(|fault| {
-        let before = draft.get(..fault.valid_up_to()).unwrap_or_default();
-        let line = before.split(|byte| *byte == b'\n').count();
-        let column = before.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len) + 1;
-        malformed(line, column)
-    })?;
+    let text = application::text(draft)?;
     serde_json::from_str::<IgnoredAny>(text)
-        .map_err(|fault| malformed(fault.line(), fault.column()))?;
-    if text.trim_start().starts_with('{') { Ok(()) } else { Err(malformed(1, 1)) }
+        .map_err(|fault| Problem::malformed(fault.line(), fault.column()))?;
+    if text.trim_start().starts_with('{') { Ok(()) } else { Err(Problem::malformed(1, 1)) }
 }
 
 #[cfg(test)]

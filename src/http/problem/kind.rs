@@ -53,6 +53,10 @@ problems! {
         "Riga non leggibile" "Unreadable row"
         "Le celle della riga non corrispondono a quelle della prima riga, oppure una virgoletta è fuori posto: il numero della prima cella errata è in cell."
         "The cells of the row do not match those of the first row, or a quotation mark is misplaced: the number of the first wrong cell is in cell.";
+    Report "invalid-report" UNPROCESSABLE_ENTITY
+        "Segnalazione non valida" "Report not valid"
+        "La segnalazione contiene gli errori elencati in errors."
+        "The report has the faults listed in errors.";
     HostMissing "host-missing" BAD_REQUEST
         "Intestazione Host mancante o ripetuta" "Host header missing or repeated"
         "Una richiesta HTTP/1.1 deve avere una sola intestazione Host."

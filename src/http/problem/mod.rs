@@ -125,6 +125,15 @@ impl Problem {
         Self::from(Kind::Row).with("cell", cell)
     }
 
+    /// A report on a running benefit that cannot be parsed.
+    #[must_use]
+    pub fn of_report(error: ParseError) -> Self {
+        match Self::from(error) {
+            Self { kind: Kind::Invalid, details } => Self { kind: Kind::Report, details },
+            malformed => malformed,
+        }
+    }
+
     /// Its kind.
     #[must_use]
     pub fn kind(&self) -> Kind {

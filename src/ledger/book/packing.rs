@@ -41,7 +41,7 @@ mod tests {
             let body = example(&FiscalCode::made_up(7), year);
             let application = application::parse(body.as_bytes(), rules).unwrap();
             let day = rules.window(application.campaign()).unwrap().opens_on;
-            let text = rules.decide(&application, day).to_json();
+            let text = rules.decide(&application.facts, day).to_json();
             let packed = pack(&text);
             assert_eq!(unpack(&packed).unwrap(), text);
             assert!(packed.len() * 4 < text.len(), "{year}: {} of {}", packed.len(), text.len());

@@ -266,7 +266,7 @@ fn agree(model: &Model, opened: &Opened, keys: &HouseKeys) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { cases: 48, ..crate::properties::config() })]
 
     #[test]
     fn the_ledger_does_what_the_model_does_across_restarts(

@@ -1,10 +1,11 @@
 //! The 600-euro allowance of March 2020: flat, for one month, not taxed.
 //!
-//! DL 18/2020 (*Cura Italia*) art. 27-31 and 38. Each category has an article and requirements of its own;
-//! a decision lists all that its category has, and none of another's. What the decree fixes is data in
-//! `parameters/`; what a requirement means is a function of its own in `requirements`.
+//! DL 18/2020 (*Cura Italia*) art. 27-31 and 38. Each category has its own article and requirements; a decision
+//! lists those of its category only. The values of the decree are data in `parameters/`; each requirement is a
+//! function in `requirements`.
 
 pub mod assumptions;
+mod facts;
 mod parameters;
 mod requirements;
 #[cfg(test)]
@@ -12,37 +13,33 @@ mod tests;
 
 use jiff::civil::Date;
 
+pub use facts::{Facts, Insurance, Occupation, OtherBenefits, OwnBusiness, Period};
 pub use parameters::{Parameters, Values};
 
 use self::requirements as rule;
-use super::check::{Check, Verdict};
+use super::check::{Assessment, Check};
 use super::decision::{Award, Decision, Outcome};
 use super::ground::{Ground, Grounds, Requirement};
-use crate::application::{Allowance600, Occupation, OtherBenefits};
 use crate::civic::{Euro, calendar};
 
-/// The lines of a decision as they are gathered, and the worst of them.
+/// The grounds of a decision so far, and the worst assessment among them.
 struct Lines {
     grounds: Grounds,
-    worst: Verdict,
+    worst: Assessment,
 }
 
 impl Lines {
     fn add(&mut self, requirement: Requirement, check: Check, source: &'static str) {
-        let Check { verdict, met, found, required } = check;
-        self.worst = self.worst.max(verdict);
+        let Check { assessment, met, found, required } = check;
+        self.worst = self.worst.max(assessment);
         self.grounds.push(Ground { requirement, met, found, required, source });
     }
 }
 
 /// Decides on the facts of an application.
-pub(super) fn decide(
-    facts: &Allowance600,
-    parameters: &Parameters,
-    submitted_on: Date,
-) -> Decision {
+pub(super) fn decide(facts: &Facts, parameters: &Parameters, submitted_on: Date) -> Decision {
     let sources = parameters.sources();
-    let mut lines = Lines { grounds: Grounds::default(), worst: Verdict::Met };
+    let mut lines = Lines { grounds: Grounds::default(), worst: Assessment::Met };
     let window = rule::window(parameters.window(), submitted_on);
     lines.add(Requirement::Window, window, sources.window);
     let (article, benefits) = of_category(&facts.occupation, parameters, &mut lines);
@@ -64,7 +61,8 @@ pub(super) fn decide(
     }
 }
 
-/// What the category's own article asks; returns the article, and what is asked of every category but one.
+/// Adds the requirements of the category's own article. Returns the article, and the facts about other benefits, which
+/// every category but journalists has.
 fn of_category(
     occupation: &Occupation,
     parameters: &Parameters,
@@ -127,7 +125,7 @@ fn of_category(
     (article, Some(benefits))
 }
 
-/// The same for everyone who gets it; not income, so that nothing is withheld.
+/// The award, the same for everyone; it is not taxed, so nothing is withheld.
 fn award(values: &Values) -> Award {
     let months = i64::from(values.months);
     Award {

@@ -1,16 +1,17 @@
-//! The parameters of the allowance: one row, since it was paid for one month.
+//! The parameters of the allowance: one row, for its one campaign.
 
 use jiff::civil::Date;
 use serde::Deserialize;
 
 use crate::civic::Euro;
 use crate::schemes::campaign::{Campaign, CampaignWindow, Scheme};
-use crate::schemes::rules::ParameterFault;
-use crate::schemes::written::{self, CannotBe, Sourced, WrittenDate, WrittenEuro, WrittenWindow};
+use crate::schemes::written::{
+    self, CannotBe, ParameterFault, Sourced, WrittenDate, WrittenEuro, WrittenWindow,
+};
 
-/// The longest it may be paid by a parameter file; beyond it a digit was mistyped.
+/// The largest plausible number of months; more is a typing error.
 const MONTHS_MAX: u8 = 12;
-/// Days of a year, and so the most of them that may be asked for.
+/// Days of a year: the largest plausible number of days.
 const DAYS_MAX: u16 = 366;
 
 /// The checked parameters.
@@ -21,14 +22,14 @@ pub struct Parameters {
     sources: Sources,
 }
 
-/// What the decree fixes.
+/// The values of the decree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Values {
-    /// What is paid a month, to everyone the same.
+    /// The amount paid a month, the same for everyone.
     pub amount: Euro,
-    /// For how many months.
+    /// The number of months paid.
     pub months: u8,
-    /// The first day it is due for.
+    /// The first day that it is paid for.
     pub starts_on: Date,
     /// The day on which a VAT number or contract must have been active.
     pub active_on: Date,
@@ -38,15 +39,15 @@ pub struct Values {
     pub job_ended_until: Date,
     /// The day on which seasonal and show-business workers must not have been employed.
     pub not_employed_on: Date,
-    /// Days of farm work in the year before, at least.
+    /// The minimum days of farm work in the year before.
     pub work_days_min: u16,
-    /// Daily contributions to the show-business fund in the year before, at least.
+    /// The minimum daily contributions to the show-business fund in the year before.
     pub daily_contributions_min: u16,
     /// The highest income of show-business workers in the year before.
     pub income_ceiling: Euro,
 }
 
-/// Where the law asks what it asks.
+/// The articles of the requirements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sources {
     pub(super) window: &'static str,
@@ -98,13 +99,13 @@ impl Parameters {
         self.window.campaign
     }
 
-    /// When it takes applications.
+    /// The window of applications.
     #[must_use]
     pub fn window(&self) -> CampaignWindow {
         self.window
     }
 
-    /// What the decree fixes.
+    /// The values of the decree.
     #[must_use]
     pub fn values(&self) -> &Values {
         &self.values
@@ -115,7 +116,7 @@ impl Parameters {
     }
 }
 
-/// What cannot be of the decree's values.
+/// The contradictions that the values of the decree may have.
 fn cannot_be_of_values(file: &File) -> [CannotBe; 9] {
     let values = file.values();
     let opens_on = file.opens_on.value.0;
@@ -133,7 +134,7 @@ fn cannot_be_of_values(file: &File) -> [CannotBe; 9] {
     ]
 }
 
-/// The parameter file as it is written.
+/// The format of the parameter file.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
@@ -154,7 +155,7 @@ struct File {
     articles: Articles,
 }
 
-/// The article of each category, and those that hold for all.
+/// The articles of each category and those for all categories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Articles {

@@ -1,10 +1,10 @@
-//! Each requirement of the allowance as a function of its own.
+//! The requirements of the allowance, a function each.
 
 use jiff::civil::Date;
 
 use super::assumptions::CLOSING_DAY_COUNTS_AS_ACTIVE;
+use super::facts::{OtherBenefits, Period};
 use super::parameters::Values;
-use crate::application::{OtherBenefits, Period};
 use crate::civic::Euro;
 use crate::schemes::campaign::CampaignWindow;
 use crate::schemes::check::Check;
@@ -49,8 +49,8 @@ pub(super) fn no_direct_pension(benefits: OtherBenefits) -> Check {
     Check::flag(benefits.direct_pension, false)
 }
 
-/// No other compulsory pension insurance than the category's own; for art. 28 *Gestione separata* is none
-/// either. Art. 27 and 28.
+/// No compulsory pension insurance other than the category's own; for art. 28 *Gestione separata* does not
+/// count. Art. 27 and 28.
 pub(super) fn no_other_insurance(insured: bool) -> Check {
     Check::flag(insured, false)
 }
@@ -93,12 +93,12 @@ pub(super) fn fixed_term_work(fixed_term: bool) -> Check {
     Check::flag(fixed_term, true)
 }
 
-/// Enough days of farm work in the year before. Art. 30.
+/// The minimum days of farm work in the year before. Art. 30.
 pub(super) fn work_days(days: u16, values: &Values) -> Check {
     at_least(days, values.work_days_min)
 }
 
-/// Enough daily contributions to the show-business fund in the year before. Art. 38.
+/// The minimum daily contributions to the show-business fund in the year before. Art. 38.
 pub(super) fn daily_contributions(days: u16, values: &Values) -> Check {
     at_least(days, values.daily_contributions_min)
 }
@@ -111,14 +111,14 @@ pub(super) fn income_ceiling(income: Euro, values: &Values) -> Check {
 
 /// No *Reddito di cittadinanza*. Art. 31.
 ///
-/// That the kinds of the allowance exclude each other needs no statement: a person has one application in
-/// the campaign, whatever the category, and the ledger sees to it.
+/// The kinds of the allowance exclude each other; the ledger ensures this, since a person has one application in the
+/// campaign, whatever the category.
 pub(super) fn no_incompatible_benefit(benefits: OtherBenefits) -> Check {
     let found = if benefits.citizens_income { "citizensIncome" } else { "none" };
     Check::of(!benefits.citizens_income, Finding::Text(found), Finding::Text("none"))
 }
 
-/// The truth of the statements. DPR 445/2000 art. 46-47.
+/// The declaration that the statements are true. DPR 445/2000 art. 46-47.
 pub(super) fn consents(truth_of_statements: bool) -> Check {
     let found = if truth_of_statements { "truthOfStatements" } else { "none" };
     Check::of(truth_of_statements, Finding::Text(found), Finding::Text("truthOfStatements"))

@@ -171,6 +171,8 @@ fn decisions_read_as_the_contract_says() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn nothing_but_six_hundred_is_ever_paid_and_never_with_an_unmet_ground(
         category in 0..PAID.len(), flags in prop::collection::vec(any::<bool>(), 20),

@@ -1,19 +1,19 @@
-//! How much ISCRO pays, and for how long.
+//! The amount and the duration of ISCRO.
 
-use super::Case;
 use super::assumptions::{HALF_CENT_GOES_UP, INCOME_MISSING_OR_LOSS};
+use super::case::Case;
+use super::facts::TaxScheme;
 use super::parameters::BenefitBase;
-use crate::application::TaxScheme;
 use crate::civic::{Euro, calendar};
-use crate::schemes::check::Verdict;
+use crate::schemes::check::Assessment;
 use crate::schemes::decision::Award;
 
-/// Whether the amount can be computed without an officer: not on a certified loss.
-pub(super) fn verdict(case: &Case<'_>) -> Verdict {
+/// Whether the amount can be computed without an officer: not from a certified loss.
+pub(super) fn assessment(case: &Case<'_>) -> Assessment {
     match (case.parameters.statute().benefit_base, case.facts.certified_income) {
-        (BenefitBase::CertifiedIncome, Some(income)) if income >= Euro::ZERO => Verdict::Met,
+        (BenefitBase::CertifiedIncome, Some(income)) if income >= Euro::ZERO => Assessment::Met,
         (BenefitBase::CertifiedIncome, _) => INCOME_MISSING_OR_LOSS,
-        (BenefitBase::ReferenceMean, _) => Verdict::Met,
+        (BenefitBase::ReferenceMean, _) => Assessment::Met,
     }
 }
 
@@ -37,7 +37,7 @@ pub(super) fn award(case: &Case<'_>) -> Award {
     }
 }
 
-/// The statute's part of half the income it looks at, between the year's minimum and maximum.
+/// The monthly amount: the statute's percentage of half its base, between the year's minimum and maximum.
 fn monthly(case: &Case<'_>) -> Euro {
     let statute = case.parameters.statute();
     let (income_cents, years) = match statute.benefit_base {
@@ -48,15 +48,15 @@ fn monthly(case: &Case<'_>) -> Euro {
             (i128::from(case.facts.certified_income.unwrap_or_default().cents()), 1)
         }
     };
-    // The yearly mean, half of it, and the percentage of that half, as one fraction.
+    // Mean, half and percentage in one fraction, so that only the result is rounded.
     let numerator = income_cents * i128::from(statute.benefit_percent_of_half);
     let amount = rounded(numerator, years * 2 * 100);
-    // Rounding keeps the order and the bounds are whole cents, so that clamping afterwards comes
-    // to the same as clamping the exact amount before.
+    // Rounding keeps the order and the bounds are whole cents: clamping afterwards gives the same as clamping the
+    // exact amount.
     amount.clamp(case.parameters.monthly_min(), case.parameters.monthly_max())
 }
 
-/// A fraction of a cent count, to the cent.
+/// A fraction of cents, rounded to the cent.
 fn rounded(numerator: i128, denominator: i128) -> Euro {
     let half = if HALF_CENT_GOES_UP { denominator } else { denominator - 1 };
     let cents = (2 * numerator + half).div_euclid(2 * denominator);
@@ -91,6 +91,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn rounding_moves_by_half_a_cent_at_most(numerator in -1_000_000..1_000_000_i128, by in 1..500_i128) {
             let error = 2 * (i128::from(rounded(numerator, by).cents()) * by - numerator);

@@ -1,39 +1,39 @@
-//! What no source settles about ISCRO, and what we decided.
+//! Our decisions where no source settles a question about ISCRO.
 //!
-//! Each is one constant here or one named field of the parameter files, so that an office that reads
-//! the law otherwise changes one place. In the files: `barCountsSince` (use under the experimental
-//! statute of 2021-2023 does not bar under the structural one) and the opening day of 2026. That a period
-//! which begins on a day its last month lacks ends on that month's last day is c.c. art. 2963, applied by
+//! Each is one constant here or one field of the parameter files, so that an office that reads the law
+//! otherwise changes one place. In the files: `barCountsSince` (use under the experimental
+//! statute of 2021-2023 does not bar under the structural one) and the opening day of 2026. The end of a
+//! period that begins on a day which its last month lacks is not an assumption: c.c. art. 2963, see
 //! [`period_end`](crate::civic::calendar::period_end).
 
-use crate::schemes::check::Verdict;
+use crate::schemes::check::Assessment;
 
-/// What becomes of an application that lacks a reference year or declares a loss: an officer looks.
+/// An application that lacks a reference year or declares a loss goes to an officer.
 ///
-/// The mean is always over the statute's number of years; a missing one counts as zero in it. A loss
-/// certified by the Revenue Agency, where the amount is computed from that, goes to an officer too.
-pub(super) const INCOME_MISSING_OR_LOSS: Verdict = Verdict::Review;
+/// The mean is always over the statute's number of years; a missing year counts as zero. A loss certified by the
+/// Revenue Agency also goes to an officer if the amount is computed from it.
+pub(super) const INCOME_MISSING_OR_LOSS: Assessment = Assessment::Review;
 
-/// Whether the VAT number is old enough on the very day of its anniversary.
+/// Whether the VAT number is old enough on the day of the anniversary itself.
 pub const VAT_ANNIVERSARY_COUNTS: bool = true;
 
-/// Whether a benefit begun earlier in the year of the application bars, as in the two years before.
+/// Whether a benefit begun earlier in the year of the application bars, as one of the two years before does.
 pub const SAME_YEAR_BARS: bool = true;
 
 /// Amounts are exact until they are clamped, then rounded to the cent, half a cent up.
 pub const HALF_CENT_GOES_UP: bool = true;
 
-/// Whether the benefit is still due on the very day of an event that ends it: "months paid after the date"
-/// are recovered, so that the loss begins the day after.
+/// Whether the benefit is still due on the day of the event that ends it: "months paid after the date" are
+/// recovered, so the loss begins the day after.
 ///
-/// Of the benefit's months, which run from the day after the application, those that begin after the event
-/// are recovered as a whole; the one under way is kept as a whole, since it is awarded and paid as a whole. So
-/// it is with *APE sociale*: what it overlaps are the months that begin while it is due.
+/// The benefit's months run from the day after the application. A month that begins after the event is recovered
+/// whole; the month under way is kept whole, since months are awarded and paid whole. In the same way *APE
+/// sociale* overlaps the months that begin while it is due.
 pub const EVENT_DAY_IS_STILL_DUE: bool = true;
 
-/// Whether a registry's answer counts over what the applicant states.
+/// Whether a registry's answer takes precedence over the applicant's statement.
 ///
-/// For incomes the institute's own figures are used where it holds them, also for a year that the applicant
-/// left out. For contributions the applicant's word stands in only while there is no answer. The certified
-/// income of 2021-2023 stays the applicant's statement: no registry here holds it.
+/// Incomes that the institute holds are used even for a year that the applicant left out. For contributions the
+/// applicant's statement is used only while there is no answer. The certified income of 2021-2023 is always the
+/// applicant's statement: no registry holds it.
 pub const ANSWER_COUNTS_OVER_STATEMENT: bool = true;

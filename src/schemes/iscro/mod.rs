@@ -2,10 +2,12 @@
 //!
 //! Two statutes share one shape: L. 178/2020 art. 1 c. 386-400 (2021-2023, experimental) and
 //! L. 213/2023 art. 1 c. 142-155 (2024 on, structural). What differs between them and from year to year
-//! is data in `parameters/`; what a requirement means is a function of its own in `requirements`.
+//! is data in `parameters/`; each requirement is a function in `requirements`.
 
 mod amount;
 pub mod assumptions;
+mod case;
+mod facts;
 mod parameters;
 mod requirements;
 pub mod running;
@@ -16,24 +18,19 @@ mod tests_answers;
 
 use jiff::civil::Date;
 
+pub use facts::{
+    Activity, ActivityKind, Consents, EarlierBenefit, Facts, Income, IncomeLine, Incomes,
+    PoliticalOffice, Standing, TaxScheme, UnemploymentBenefit,
+};
 pub use parameters::{BenefitBase, Parameters, Statute};
 
+use self::case::Case;
 use super::answers::Answers;
 use super::check::Check;
 use super::decision::{Decision, Outcome};
 use super::ground::{GROUNDS_MAX, Ground, Grounds, Requirement};
-use crate::application::Iscro;
 
-/// One application before the rules of its year.
-#[derive(Clone, Copy)]
-struct Case<'a> {
-    facts: &'a Iscro,
-    parameters: &'a Parameters,
-    submitted_on: Date,
-    answers: &'a Answers,
-}
-
-/// A requirement, and the function that checks it.
+/// A requirement and the function that checks it.
 type Rule = (Requirement, fn(&Case<'_>) -> Check);
 
 /// Every requirement, in the order of the contract.
@@ -52,18 +49,18 @@ const RULES: [Rule; GROUNDS_MAX] = [
     (Requirement::Consents, requirements::consents),
 ];
 
-/// Decides on the facts of an application, and on what registries answered, by the parameters of its year.
+/// Decides on the facts of an application with the answers of a registry, by the parameters of its year.
 pub(super) fn decide(
-    facts: &Iscro,
+    facts: &Facts,
     parameters: &Parameters,
     submitted_on: Date,
     answers: &Answers,
 ) -> Decision {
     let case = Case { facts, parameters, submitted_on, answers };
-    let mut worst = amount::verdict(&case);
+    let mut worst = amount::assessment(&case);
     let lines = RULES.map(|(requirement, check)| {
         let check = check(&case);
-        worst = worst.max(check.verdict);
+        worst = worst.max(check.assessment);
         Ground {
             requirement,
             met: check.met,

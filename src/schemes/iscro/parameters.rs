@@ -1,55 +1,57 @@
-//! The parameters of ISCRO: one row a year, under the statute of that year.
+//! The parameters of ISCRO: one row for each year, under the statute of that year.
 
 use serde::Deserialize;
 
 use crate::civic::Euro;
 use crate::schemes::campaign::{Campaign, CampaignWindow, Scheme};
 use crate::schemes::ground::{GROUNDS_MAX, Requirement};
-use crate::schemes::rules::ParameterFault;
-use crate::schemes::written::{self, CannotBe, Sourced, WrittenDate, WrittenEuro, WrittenWindow};
+use crate::schemes::written::{
+    self, CannotBe, ParameterFault, Sourced, WrittenDate, WrittenEuro, WrittenWindow,
+};
 
-/// The longest a benefit may be paid by a parameter file; beyond it a digit was mistyped.
+/// The largest plausible number of months; more is a typing error.
 const MONTHS_MAX: u8 = 24;
-/// The most years of reference income that an application has room for.
+/// The most reference years: the facts have room for these and the last year.
 const REFERENCE_YEARS_MAX: u8 = 3;
-/// The longest a VAT number may have to be active by a parameter file.
+/// The largest plausible number of years for which a VAT number must have been active.
 const VAT_YEARS_MAX: u8 = 20;
 
-/// What one statute fixes for all of its years.
+/// The values of a statute, the same in all of its years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Statute {
     /// Income must be below this percentage of the reference mean.
     pub drop_below_percent: u8,
-    /// Over how many years before the last the mean goes.
+    /// The number of years before the last over which the mean is taken.
     pub reference_years: u8,
-    /// Which income the amount is computed from.
+    /// The income from which the amount is computed.
     pub benefit_base: BenefitBase,
     /// A month's benefit, as a percentage of half the yearly base.
     pub benefit_percent_of_half: u8,
-    /// For how many months it is paid.
+    /// The number of months paid.
     pub months: u8,
-    /// For how many years after the year in which its use began no other may be claimed.
+    /// The number of years after the year in which a benefit began in which no other may be claimed.
     pub barred_for_years: u8,
-    /// The first year whose benefits bar.
+    /// The first year whose benefits bar a later one.
     pub bar_counts_since: i16,
-    /// Tax withheld, except under the flat-rate scheme.
+    /// Percentage of tax withheld, except under the flat-rate scheme.
     pub withholding_percent: u8,
-    /// Whether contact data must be passed to SIISL.
+    /// Whether consent to passing contact data to SIISL is required.
     pub siisl_consent: bool,
 }
 
-/// Which income the amount is computed from.
+/// The income from which the amount is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum BenefitBase {
     /// The mean of the reference years.
     ReferenceMean,
-    /// The last income that the Revenue Agency certified, a separate statement.
+    /// The last income that the Revenue Agency certified, declared separately.
     CertifiedIncome,
 }
 
-/// The checked parameters of one year. Ceiling and amounts follow different indices, so that no year is
-/// ever derived from another.
+/// The checked parameters of one year.
+///
+/// Ceiling and amounts follow different indices: never derive one year from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameters {
     window: CampaignWindow,
@@ -62,7 +64,7 @@ pub struct Parameters {
     running_sources: RunningSources,
 }
 
-/// Where the law says what becomes of a benefit that runs.
+/// The articles on the loss of a running benefit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RunningSources {
     pub(super) loss: &'static str,
@@ -111,43 +113,43 @@ impl Parameters {
         self.window.campaign
     }
 
-    /// When it takes applications.
+    /// The window of applications.
     #[must_use]
     pub fn window(&self) -> CampaignWindow {
         self.window
     }
 
-    /// The highest income of the year before.
+    /// The highest allowed income of the year before.
     #[must_use]
     pub fn income_ceiling(&self) -> Euro {
         self.income_ceiling
     }
 
-    /// The least that is paid a month.
+    /// The minimum paid a month.
     #[must_use]
     pub fn monthly_min(&self) -> Euro {
         self.monthly_min
     }
 
-    /// The most that is paid a month.
+    /// The maximum paid a month.
     #[must_use]
     pub fn monthly_max(&self) -> Euro {
         self.monthly_max
     }
 
-    /// For how many years the VAT number must have been active.
+    /// The years for which the VAT number must have been active.
     #[must_use]
     pub fn vat_years(&self) -> u8 {
         self.vat_years
     }
 
-    /// What the statute fixes.
+    /// The values of the statute.
     #[must_use]
     pub fn statute(&self) -> &Statute {
         &self.statute
     }
 
-    /// Where the law makes a requirement.
+    /// The article of a requirement.
     pub(super) fn source(&self, requirement: Requirement) -> &'static str {
         self.sources[requirement as usize]
     }
@@ -157,7 +159,7 @@ impl Parameters {
     }
 }
 
-/// What cannot be of the statute's values and those of a year.
+/// The contradictions that the values of a statute and a year may have.
 fn cannot_be_of_values(file: &File<'static>, row: &Row<'static>) -> [CannotBe; 10] {
     let statute = &file.statute;
     let (least, most) = (row.monthly_min.value.0, row.monthly_max.value.0);
@@ -194,7 +196,7 @@ fn cannot_be_of_values(file: &File<'static>, row: &Row<'static>) -> [CannotBe; 1
     ]
 }
 
-/// A parameter file as it is written.
+/// The format of a parameter file.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File<'a> {
@@ -237,7 +239,7 @@ impl WrittenStatute<'_> {
     }
 }
 
-/// Where the statute makes the requirements that are the same every year.
+/// The articles of the requirements that are the same every year.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Sources<'a> {
@@ -255,7 +257,7 @@ struct Sources<'a> {
 }
 
 impl Sources<'static> {
-    /// The source of each requirement, in the order of [`Requirement`].
+    /// The article of each requirement, in the order of [`Requirement`].
     fn of_grounds(&self, row: &Row<'static>) -> [&'static str; GROUNDS_MAX] {
         [
             row.closes_on.source,

@@ -1,47 +1,13 @@
-//! Each requirement of ISCRO as a function of its own.
+//! The requirements of ISCRO, a function each.
 //!
-//! The articles named here are those of L. 213/2023 art. 1; a decision cites the statute of its year.
+//! The paragraphs named here are those of L. 213/2023 art. 1; a decision cites the statute of its year.
 
-use super::Case;
-use super::assumptions::{
-    ANSWER_COUNTS_OVER_STATEMENT, INCOME_MISSING_OR_LOSS, SAME_YEAR_BARS, VAT_ANNIVERSARY_COUNTS,
-};
-use crate::application::{PoliticalOffice, UnemploymentBenefit};
+use super::assumptions::{INCOME_MISSING_OR_LOSS, SAME_YEAR_BARS, VAT_ANNIVERSARY_COUNTS};
+use super::case::{Case, preferred};
+use super::facts::{PoliticalOffice, UnemploymentBenefit};
 use crate::civic::{Euro, calendar};
-use crate::schemes::check::{Check, Verdict};
+use crate::schemes::check::{Assessment, Check};
 use crate::schemes::ground::Finding;
-
-impl Case<'_> {
-    /// The income of so many years before the application: the institute's own figure, else the one declared.
-    fn income(&self, years_back: u8) -> Option<Euro> {
-        let declared = self.facts.incomes.years_back(years_back).map(|income| income.amount);
-        let year = self.parameters.campaign().year - i16::from(years_back);
-        preferred(self.answers.income(year), declared)
-    }
-
-    /// How many years before the application the earliest reference year lies.
-    fn earliest_years_back(&self) -> u8 {
-        self.parameters.statute().reference_years + 1
-    }
-
-    /// The sum over the reference years, in cents; a missing year counts as zero.
-    pub(super) fn reference_income_cents(&self) -> i128 {
-        (2..=self.earliest_years_back())
-            .map(|years_back| i128::from(self.income(years_back).unwrap_or_default().cents()))
-            .sum()
-    }
-
-    /// Whether a year that counts is missing, or declares a loss.
-    fn lacks_income(&self) -> bool {
-        (1..=self.earliest_years_back())
-            .any(|years_back| self.income(years_back).is_none_or(|amount| amount < Euro::ZERO))
-    }
-}
-
-/// What counts where both a registry and the applicant may have spoken.
-fn preferred<T>(answered: Option<T>, declared: Option<T>) -> Option<T> {
-    if ANSWER_COUNTS_OVER_STATEMENT { answered.or(declared) } else { declared.or(answered) }
-}
 
 /// Applied inside the year's window, both ends included. C. 142-155 and the yearly notice.
 pub(super) fn window(case: &Case<'_>) -> Check {
@@ -58,7 +24,7 @@ pub(super) fn separate_management(case: &Case<'_>) -> Check {
     Check::flag(case.facts.standing.separate_management, true)
 }
 
-/// No direct pension; the ordinary invalidity allowance (L. 222/1984) is none. C. 144 lett. a.
+/// No direct pension; the ordinary invalidity allowance (L. 222/1984) does not count as one. C. 144 lett. a.
 pub(super) fn no_direct_pension(case: &Case<'_>) -> Check {
     Check::flag(case.facts.standing.direct_pension, false)
 }
@@ -68,16 +34,16 @@ pub(super) fn no_other_insurance(case: &Case<'_>) -> Check {
     Check::flag(case.facts.standing.other_compulsory_insurance, false)
 }
 
-/// Last year's income strictly below the statute's part of the reference years' mean. C. 144 lett. c.
+/// Last year's income strictly below the statute's percentage of the mean of the reference years. C. 144 lett. c.
 ///
-/// A missing year or a loss goes to an officer, whichever way the comparison comes out.
+/// A missing year or a loss goes to an officer, whatever the comparison gives.
 pub(super) fn income_drop(case: &Case<'_>) -> Check {
     let statute = case.parameters.statute();
     let last = case.income(1);
     let numerator = case.reference_income_cents() * i128::from(statute.drop_below_percent);
     let denominator = 100 * i128::from(statute.reference_years);
     let met = i128::from(last.unwrap_or_default().cents()) * denominator < numerator;
-    // Where the limit falls between two cents, "at most the lower one" says the same exactly.
+    // A limit between two cents is the same as "at most the lower one".
     let cents = i64::try_from(numerator.div_euclid(denominator)).unwrap_or(i64::MAX);
     let required = if numerator.rem_euclid(denominator) == 0 {
         Finding::EuroBelow(Euro::from_cents(cents))
@@ -86,7 +52,7 @@ pub(super) fn income_drop(case: &Case<'_>) -> Check {
     };
     let mut check = Check::of(met, last.map_or(Finding::Unknown, Finding::Euro), required);
     if case.lacks_income() {
-        check.verdict = INCOME_MISSING_OR_LOSS;
+        check.assessment = INCOME_MISSING_OR_LOSS;
         check.met = met && last.is_some();
     }
     check
@@ -98,13 +64,16 @@ pub(super) fn income_ceiling(case: &Case<'_>) -> Check {
     let required = Finding::EuroAtMost(ceiling);
     match case.income(1) {
         Some(income) => Check::of(income <= ceiling, Finding::Euro(income), required),
-        None => {
-            Check { verdict: INCOME_MISSING_OR_LOSS, met: false, found: Finding::Unknown, required }
-        }
+        None => Check {
+            assessment: INCOME_MISSING_OR_LOSS,
+            met: false,
+            found: Finding::Unknown,
+            required,
+        },
     }
 }
 
-/// The VAT number active for long enough on the day of the application. C. 144 lett. f.
+/// The VAT number active for the required years on the day of the application. C. 144 lett. f.
 pub(super) fn vat_age(case: &Case<'_>) -> Check {
     let counted_on = if VAT_ANNIVERSARY_COUNTS {
         case.submitted_on
@@ -116,13 +85,13 @@ pub(super) fn vat_age(case: &Case<'_>) -> Check {
     Check::of(opened_on <= latest, Finding::Date(opened_on), Finding::DateAtMost(latest))
 }
 
-/// Contributions in order (*DURC online*, DM 30-1-2015): an answer that may come later. C. 144 lett. e.
+/// Contributions in order (*DURC online*, DM 30-1-2015); the answer may come later. C. 144 lett. e.
 pub(super) fn contributions_regular(case: &Case<'_>) -> Check {
     let declared = case.facts.standing.contributions_regular;
     match preferred(case.answers.contributions_regular(), declared) {
         Some(regular) => Check::flag(regular, true),
         None => Check {
-            verdict: Verdict::Pending,
+            assessment: Assessment::Pending,
             met: false,
             found: Finding::Unknown,
             required: Finding::Flag(true),
@@ -146,7 +115,7 @@ pub(super) fn no_incompatible_benefit(case: &Case<'_>) -> Check {
     Check::of(found == "none", Finding::Text(found), Finding::Text("none"))
 }
 
-/// No elective or political office paid otherwise than by attendance fee. INPS circ. 84/2024.
+/// No elective or political office, except one paid by attendance fee only. INPS circ. 84/2024.
 pub(super) fn no_paid_office(case: &Case<'_>) -> Check {
     let (met, found) = match case.facts.standing.political_office {
         PoliticalOffice::None => (true, "none"),
@@ -156,9 +125,9 @@ pub(super) fn no_paid_office(case: &Case<'_>) -> Check {
     Check::of(met, Finding::Text(found), Finding::Text("none or attendanceFee"))
 }
 
-/// No benefit whose use began in the years that bar. C. 142-155.
+/// No ISCRO benefit that began in the barred years. C. 142-155.
 ///
-/// An application that was refused, or a benefit revoked from the outset, never began: it is not listed.
+/// Refused applications and benefits revoked from the outset never began and are not listed.
 pub(super) fn not_barred(case: &Case<'_>) -> Check {
     let statute = case.parameters.statute();
     let year = case.parameters.campaign().year;
@@ -175,7 +144,7 @@ pub(super) fn not_barred(case: &Case<'_>) -> Check {
     Check::of(barring.is_none(), found, Finding::NoYearIn(first, last))
 }
 
-/// The truth of the statements, and from 2024 the passing of contact data to SIISL. C. 142-155.
+/// The declaration that the statements are true, and from 2024 the consent to pass contact data to SIISL. C. 142-155.
 pub(super) fn consents(case: &Case<'_>) -> Check {
     let given = case.facts.consents;
     let found = match (given.truth_of_statements, given.siisl_sharing) {

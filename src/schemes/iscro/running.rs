@@ -1,19 +1,20 @@
-//! What becomes of a benefit while it runs: from when it is lost, and what is to be paid back.
+//! The loss of a running benefit, and what must be paid back.
 //!
-//! Four events end it (*decadenza*), and the months that begin after them are undue, paid or not; *APE
-//! sociale* makes undue the months that it overlaps, and no others. Pure: the same events give the same
-//! answer, in whatever order they became known.
+//! Four events end the benefit (*decadenza*): the months that begin after them are undue. *APE sociale* makes
+//! undue only the months that it overlaps. Pure: the order in which events became known changes nothing.
 
 use jiff::civil::Date;
+use serde::{Serialize, Serializer};
 
 use super::Parameters;
 use super::assumptions::EVENT_DAY_IS_STILL_DUE;
+use crate::civic::calendar::Written;
 use crate::civic::{Euro, calendar};
 use crate::schemes::decision::Award;
 
-/// Something that happened to whoever receives the benefit.
+/// Something that happened to the recipient of a benefit.
 ///
-/// The order of the kinds decides which of two events on one day is named.
+/// Of two events on one day, the first in the order of the variants is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event {
     /// The VAT number was closed on that day.
@@ -24,11 +25,11 @@ pub enum Event {
     OtherInsurance(Date),
     /// *Assegno di inclusione*, until 2023 *Reddito di cittadinanza*, is due from that day.
     InclusionAllowance(Date),
-    /// *APE sociale* was due from the first day to the last, both included; none if it still is.
+    /// *APE sociale* was due from the first day to the last, both included.
     ApeSociale {
         /// Its first day.
         first: Date,
-        /// Its last day; a day before the first means that it was never due.
+        /// Its last day, `None` while it is due; a day before the first means that it was never due.
         last: Option<Date>,
     },
 }
@@ -59,7 +60,7 @@ impl Event {
         }
     }
 
-    /// Whether a month that begins on that day is undue because of the event.
+    /// Whether the event makes undue a month that begins on that day.
     fn makes_undue(self, month_begins_on: Date) -> bool {
         match self {
             Self::ApeSociale { first, last } => {
@@ -70,50 +71,65 @@ impl Event {
     }
 }
 
-/// From when a benefit is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Serialize for Event {
+    /// Its name.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// The loss of a benefit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Loss {
     /// The first day without it, never before the benefit's own first day.
+    #[serde(serialize_with = "written")]
     pub from: Date,
-    /// What ended it; of several on one day the first in the order of [`Event`].
+    /// The event that ended it; of several on one day, the first in the order of [`Event`].
     pub event: Event,
-    /// Where the law says so.
+    /// The article.
     pub source: &'static str,
 }
 
-/// A month that was paid and was not due.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A month that was paid but not due.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct UndueMonth {
     /// Its first day.
+    #[serde(serialize_with = "written")]
     pub begins_on: Date,
-    /// What makes it undue; of several events the first in the order of [`Event`].
+    /// The event that makes it undue; of several, the first in the order of [`Event`].
     pub event: Event,
-    /// Where the law says so.
+    /// The article.
     pub source: &'static str,
 }
 
-/// A benefit's standing after the events.
+/// A running benefit after events.
 ///
-/// Personal data, so that it has no `Debug`.
-#[derive(Clone, PartialEq, Eq)]
+/// Personal data, so it has no `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Running {
-    /// From when it is lost for good, if it is.
+    /// Its loss, if it is lost.
     pub loss: Option<Loss>,
-    /// How many of its months are due in all, paid or yet to be paid.
+    /// The number of its months that are due in all, paid or not yet paid.
     pub months_due: u8,
-    /// The months that were paid and were not due, in their order.
+    /// The months that were paid but not due, in order.
     pub undue_months: Vec<UndueMonth>,
-    /// What was paid for those, before tax.
+    /// The amount paid for them, before tax.
     pub undue: Euro,
-    /// What the person pays back: `undue` less the tax withheld from it, which was never received.
+    /// The amount that the person pays back: `undue` less the tax withheld from it.
     pub recovery: Euro,
 }
 
-/// What events make of an award of which the first months are paid.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn written<S: Serializer>(day: &Date, serializer: S) -> Result<S::Ok, S::Error> {
+    Written(*day).serialize(serializer)
+}
+
+/// What events change in an award of which the first months are paid.
 ///
-/// More months paid than awarded count as all of them. A month that is under way when an event falls into it
-/// remains due as a whole; see [`assumptions`](super::assumptions). An event after the last day changes
-/// nothing.
+/// More months paid than awarded count as all months. The month under way at an event remains due whole; see
+/// [`assumptions`](super::assumptions). An event after the last day changes nothing.
 ///
 /// Source: L. 213/2023 art. 1 c. 142-155, before 2024 L. 178/2020 art. 1 c. 386-400; for the tax TUIR
 /// art. 10 c. 2-bis.
@@ -147,7 +163,7 @@ pub(in crate::schemes) fn running(
     Running { loss, months_due, undue_months, undue, recovery }
 }
 
-/// The first day of one of the benefit's months, counted from zero: the day after the months before it.
+/// The first day of a month of the benefit, counted from zero: the day after the months before it.
 fn begin_of_month(award: &Award, month: u8) -> Date {
     if month == 0 {
         return award.starts_on;
@@ -181,7 +197,7 @@ mod tests {
         running(&award(), Rules::builtin().iscro(2024).unwrap(), events, months_paid)
     }
 
-    /// From when it is lost, months due, months undue, paid for them, paid back.
+    /// The first day lost, months due, months undue, the amount paid for them, the recovery.
     fn told(running: &Running) -> String {
         let from = running.loss.map_or("-".to_owned(), |loss| loss.from.to_string());
         let (due, undue) = (running.months_due, running.undue_months.len());
@@ -291,6 +307,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn the_order_of_events_changes_nothing(
             mut events in prop::collection::vec(any_event(), 0..5), turn in 0..5_usize, paid in 0..=8_u8,

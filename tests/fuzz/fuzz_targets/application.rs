@@ -1,11 +1,12 @@
-//! An application: any bytes are a valid one, which the rules decide, or come back with faults that can be told.
+//! An application, or a report on a running benefit: any bytes are either valid, and the rules answer, or refused with
+//! faults that can be reported.
 #![no_main]
 
 use jiff::civil::{Date, date};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use sportello::{
-    application::{Application, Fault, FaultCode, ParseError, parse, parse_submitted},
+    application::{Application, Fault, FaultCode, ParseError, parse, parse_report, parse_submitted},
     civic::Language,
     http::problem::Problem,
     schemes::{Rules, Scheme},
@@ -36,16 +37,26 @@ fuzz_target!(|body: &[u8]| {
         }
         Err(error) => can_be_told(body, error),
     }
+    match parse_report(body, rules) {
+        Ok(report) => {
+            let months = report.award.months;
+            let running =
+                rules.running(report.campaign, &report.award, &report.events, report.months_paid);
+            let running = running.expect("only a campaign that runs parses");
+            assert!(running.months_due <= months && running.recovery <= running.undue);
+        }
+        Err(error) => can_be_told(body, error),
+    }
 });
 
 fn decides(rules: &Rules, application: &Application, submitted_on: Date) {
-    let decision = rules.decide(application, submitted_on);
+    let decision = rules.decide(&application.facts, submitted_on);
     let json: Value = serde_json::from_slice(&decision.to_json()).expect("a decision is JSON");
     let grounds = json["grounds"].as_array().map_or(0, Vec::len);
-    assert!(grounds > 0 && (application.scheme != Scheme::Iscro || grounds == ISCRO_GROUNDS));
+    assert!(grounds > 0 && (application.campaign().scheme != Scheme::Iscro || grounds == ISCRO_GROUNDS));
     assert_eq!(json, serde_json::to_value(&decision).expect("a decision serializes"));
     assert_eq!(json["monthlyAmount"].is_string(), json["outcome"] == "granted");
-    assert!(decision == rules.decide(application, submitted_on), "deciding is a function");
+    assert!(decision == rules.decide(&application.facts, submitted_on), "deciding is a function");
 }
 
 fn can_be_told(body: &[u8], error: ParseError) {

@@ -1,4 +1,4 @@
-//! Identifiers, amounts and dates: whatever is read prints as it was, and a check digit leaves one choice.
+//! Identifiers, amounts and dates: a parsed value prints as its text, and only one check digit is valid.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -25,7 +25,7 @@ fuzz_target!(|text: &str| {
     if let Some(campaign) = Campaign::from_name(text) {
         assert_eq!(campaign.to_string(), text);
     }
-    // Each is also tried with every other check digit: so that valid ones are met, and no two pass.
+    // Each is also tried with every other check digit, so that valid ones occur, and no two pass.
     let all_but_last = || text.char_indices().next_back().map_or("", |(at, _)| &text[..at]);
     match text.len() {
         FISCAL_CODE_CHARS => {

@@ -1,4 +1,4 @@
-//! An identity token from nobody: no text is one unless the issuer signed it.
+//! An identity token without a valid signature: every text is refused.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! A receipt code as a person types it: any text is one, which prints as it is read, or is none.
+//! A receipt code as a person types it: any text is refused, or prints as it was parsed.
 #![no_main]
 
 use std::sync::LazyLock;

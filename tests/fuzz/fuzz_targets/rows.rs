@@ -1,5 +1,4 @@
-//! A CSV table of applications, its first row and those below it: each becomes one JSON document, or names its first wrong
-//! cell.
+//! A CSV table of applications: each row below the first becomes one JSON document, or the first faulty cell is reported.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! A time slice: any text is one, which prints as it is read and opens when it says, or is none.
+//! A time slice: any text is refused, or prints as it was parsed and opens at the times it names.
 //!
 //! The first five bytes are a moment and whether weekends are open; then two slices on a line each.
 #![no_main]

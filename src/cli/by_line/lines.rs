@@ -1,25 +1,25 @@
-//! Blocks of whole lines, as they come from a file or a pipe.
+//! Blocks of whole lines, read from a file or a pipe.
 
 use std::io::{self, ErrorKind, Read};
 
-/// Bytes of a line without its end; a longer one is a bad line, not a bad run.
-pub(super) const LINE_BYTES_MAX: usize = 64 * 1024;
-/// Bytes that are kept of a line that is too long: its bound, and what proves that it is longer even if the last
-/// byte is a carriage return.
+/// The most bytes of a line without its end; a longer one is a bad line and does not stop the run.
+pub(in crate::cli) const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes kept of a line that is too long: its bound, and two that show that it is longer even if the last is a
+/// carriage return.
 const KEPT_BYTES: usize = LINE_BYTES_MAX + 2;
-/// Bytes of a block: large enough that handing it over costs nothing, small enough to stay in a cache.
+/// Bytes of a block: large enough that handing it over costs little, small enough to stay in a cache.
 const BLOCK_BYTES: usize = 256 * 1024;
-/// Lines of a block, so that a file of nothing but line ends does not become a flood of problems in memory.
+/// The most lines of a block, which bounds the output for a file of empty lines.
 const BLOCK_LINES_MAX: u64 = 1_024;
 
 const _: () =
     assert!(BLOCK_BYTES > 2 * KEPT_BYTES, "a block holds more than a line and its successor");
 
-/// Some whole lines; reused from block to block.
+/// A block of whole lines; its memory is reused.
 pub(super) struct Block {
     bytes: Box<[u8]>,
     length: usize,
-    /// How many lines it holds.
+    /// The number of lines in it.
     pub(super) lines: u64,
 }
 
@@ -28,7 +28,7 @@ impl Block {
         Self { bytes: vec![0; BLOCK_BYTES].into_boxed_slice(), length: 0, lines: 0 }
     }
 
-    /// Its bytes, the ends of lines included.
+    /// Its bytes, including the ends of lines.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
@@ -48,37 +48,38 @@ impl Block {
     }
 }
 
-/// Cuts what is read into blocks of whole lines.
+/// Splits the input into blocks of whole lines.
 ///
-/// Of a line past its bound only the beginning is kept, one byte more than allowed, so that whoever looks at its length
-/// sees it; the next line goes on as if nothing had been.
-pub(super) struct Lines<R> {
+/// Of a line longer than [`LINE_BYTES_MAX`] only the beginning is kept, at least one byte more than allowed, so that
+/// its length shows the fault. The next line is not affected.
+pub(in crate::cli) struct Lines<R> {
     input: R,
-    /// What was read after the last line that was handed out.
+    /// Bytes that were read after the last line returned.
     rest: Vec<u8>,
     ended: bool,
 }
 
 impl<R: Read> Lines<R> {
-    pub(super) fn new(input: R) -> Self {
+    pub(in crate::cli) fn new(input: R) -> Self {
         Self { input, rest: Vec::with_capacity(BLOCK_BYTES), ended: false }
     }
 
-    /// Fills a block with the lines that one read brings, so that a slow pipe is answered as it speaks; false at the end.
+    /// Fills a block with the lines of one read, so that each line of a slow pipe is answered at once; false at the
+    /// end.
     ///
     /// # Errors
     ///
-    /// Those of the input.
+    /// I/O errors of the input.
     pub(super) fn fill(&mut self, block: &mut Block) -> io::Result<bool> {
         self.fill_with(block, BLOCK_LINES_MAX)
     }
 
-    /// The first line alone, without its end; `None` if there is nothing.
+    /// The first line alone, without its end; `None` if the input is empty.
     ///
     /// # Errors
     ///
-    /// Those of the input.
-    pub(super) fn first(&mut self) -> io::Result<Option<Vec<u8>>> {
+    /// I/O errors of the input.
+    pub(in crate::cli) fn first(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut block = Block::new();
         Ok(self
             .fill_with(&mut block, 1)?
@@ -127,7 +128,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// How much of what was just read counts, after dropping what goes on with a line that is too long already.
+    /// The bytes of the last read to keep, without the rest of a line that is already too long.
     #[expect(clippy::unused_self, reason = "reads as a step of filling")]
     fn without_excess(&self, fresh: &mut [u8], read: usize, before: usize) -> usize {
         if before < KEPT_BYTES {
@@ -145,7 +146,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives so many bytes at a time, as a pipe may.
+    /// Returns a limited number of bytes at a time, as a pipe may.
     struct Slow<'a>(&'a [u8], usize);
 
     impl Read for Slow<'_> {
@@ -217,6 +218,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn lines_come_out_as_they_went_in(
             lines in proptest::collection::vec("[a-z]{0,40}", 1..60), at_a_time in 1..100_usize,

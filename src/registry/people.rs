@@ -1,31 +1,32 @@
-//! Answers about millions of people, sorted by a keyed hash of their code.
+//! Answers about millions of people in memory, sorted by a keyed hash of the fiscal code.
 
 use crate::civic::euro::AMOUNT_CENTS_MAX;
 use crate::civic::{Euro, FiscalCode};
-use crate::schemes::{ANSWERED_YEARS_MAX, Answers};
+use crate::schemes::{Answers, INCOME_YEARS_MAX};
 
-/// Bytes of a person's key: two of a billion people share one with a chance of one in 10^11.
+/// Bytes of a person's key: among a billion people, the chance that any two share one is about 10^-11.
 const KEY_BYTES: usize = 12;
 /// Bytes of an income in cents.
 const INCOME_BYTES: usize = 5;
-/// Where in a row the number of its line begins, and its other parts.
+/// Offsets in a row: the line number, the contributions, the incomes.
 const LINE_AT: usize = KEY_BYTES;
 const REGULAR_AT: usize = LINE_AT + 4;
 const INCOMES_AT: usize = REGULAR_AT + 1;
 /// Bytes of a row.
-pub(super) const ROW_BYTES: usize = INCOMES_AT + ANSWERED_YEARS_MAX * INCOME_BYTES;
-/// An income that is not known: the least that its bytes can hold, far below any real one.
+pub(super) const ROW_BYTES: usize = INCOMES_AT + INCOME_YEARS_MAX * INCOME_BYTES;
+/// Marks an unknown income: the least value of its bytes, far below any real income.
 const INCOME_UNKNOWN: i64 = -(1 << (8 * INCOME_BYTES - 1));
-/// Rows that a look-up has to search through, about.
+/// About how many rows a look-up searches.
 const BUCKET_ROWS: usize = 8;
-/// The most bits of a key that choose a bucket.
+/// The most bits of a key that select a bucket.
 const BUCKET_BITS_MAX: u32 = 24;
 
 const _: () = assert!(AMOUNT_CENTS_MAX < -INCOME_UNKNOWN);
 const _: () = assert!(ROW_BYTES <= 40);
 
-/// What people are kept under. It lives as long as the process and is on no disk, so that a row tells nothing of
-/// whom it is about.
+/// The secret that keys the hashes of people.
+///
+/// It lives no longer than the process and is never written to disk, so that a row does not identify its person.
 #[derive(Clone, Copy)]
 pub(super) struct Secret(pub(super) [u8; 32]);
 
@@ -38,7 +39,7 @@ impl Secret {
     }
 }
 
-/// Key, line and answers of one person, as bytes without gaps.
+/// Key, line number and answers of one person, packed.
 #[derive(Clone, Copy)]
 pub(super) struct Row([u8; ROW_BYTES]);
 
@@ -48,7 +49,7 @@ impl Row {
         person: &FiscalCode,
         line: u32,
         regular: Option<bool>,
-        incomes: [Option<Euro>; ANSWERED_YEARS_MAX],
+        incomes: [Option<Euro>; INCOME_YEARS_MAX],
     ) -> Self {
         let mut row = [0; ROW_BYTES];
         row[..KEY_BYTES].copy_from_slice(&secret.key(person));
@@ -73,7 +74,7 @@ impl Row {
         self.0[LINE_AT..REGULAR_AT].iter().fold(0, |number, &byte| number << 8 | u32::from(byte))
     }
 
-    /// Key and line as one number, which sorts as they do.
+    /// Key and line number as one number, in the same order.
     fn order(&self) -> u128 {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&self.0[..REGULAR_AT]);
@@ -85,7 +86,7 @@ impl Row {
             0 => None,
             known => Some(known == 2),
         };
-        let mut incomes = [None; ANSWERED_YEARS_MAX];
+        let mut incomes = [None; INCOME_YEARS_MAX];
         for (income, bytes) in
             incomes.iter_mut().zip(self.0[INCOMES_AT..].chunks_exact(INCOME_BYTES))
         {
@@ -98,23 +99,23 @@ impl Row {
     }
 }
 
-/// Everything that a registry knows, to be read by many at once.
-pub(super) struct Index {
+/// All people of a registry with their answers; immutable, so any number of threads may read it.
+pub(super) struct People {
     secret: Secret,
     first_year: i16,
-    /// By key.
+    /// Sorted by key.
     rows: Vec<Row>,
-    /// Where each bucket begins, and where the last one ends.
+    /// The first row of each bucket, and the end of the last one.
     buckets: Vec<u32>,
     bucket_bits: u32,
 }
 
-impl Index {
-    /// An index over rows in any order.
+impl People {
+    /// Sorts rows, given in any order.
     ///
     /// # Errors
     ///
-    /// The line of each row about somebody who has one already, with the line of that one.
+    /// People with more than one row: the line of each further row, with that of the first.
     pub(super) fn new(
         secret: Secret,
         first_year: i16,
@@ -131,9 +132,9 @@ impl Index {
             return Err(twice);
         }
         let bucket_bits = (rows.len() / BUCKET_ROWS).max(1).ilog2().min(BUCKET_BITS_MAX);
-        let mut index = Self { secret, first_year, rows, buckets: Vec::new(), bucket_bits };
-        index.buckets = index.begins_of_buckets();
-        Ok(index)
+        let mut people = Self { secret, first_year, rows, buckets: Vec::new(), bucket_bits };
+        people.buckets = people.begins_of_buckets();
+        Ok(people)
     }
 
     fn begins_of_buckets(&self) -> Vec<u32> {
@@ -149,7 +150,7 @@ impl Index {
         begins
     }
 
-    /// The bucket of a key: its first bits.
+    /// The bucket of a key, from its first bits.
     fn bucket(&self, key: &[u8]) -> usize {
         let head = key[..4].iter().fold(0_u64, |head, &byte| head << 8 | u64::from(byte));
         usize::try_from(head >> (32 - self.bucket_bits)).unwrap_or_default()
@@ -165,12 +166,12 @@ impl Index {
             .map_or(Answers::NONE, |place| rows[place].answers(self.first_year))
     }
 
-    /// How many people it knows.
+    /// The number of people.
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// How many bytes it takes.
+    /// The bytes of memory that it takes.
     pub(super) fn bytes(&self) -> usize {
         self.rows.capacity() * size_of::<Row>() + self.buckets.capacity() * size_of::<u32>()
     }
@@ -184,7 +185,7 @@ mod tests {
 
     use super::*;
 
-    type Known = (Option<bool>, [Option<Euro>; ANSWERED_YEARS_MAX]);
+    type Known = (Option<bool>, [Option<Euro>; INCOME_YEARS_MAX]);
 
     fn any_known() -> impl Strategy<Value = Known> {
         let bounds = prop_oneof![
@@ -198,6 +199,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn everybody_is_found_with_their_own_answers_and_nobody_else(
             known in prop::collection::hash_map(0..5_000_u64, any_known(), 0..100), secret: [u8; 32],
@@ -206,11 +209,11 @@ mod tests {
             let rows = known.iter().zip(2..).map(|((&person, &(regular, incomes)), line)| {
                 Row::new(&secret, &FiscalCode::made_up(person), line, regular, incomes)
             });
-            let index = Index::new(secret, 2021, rows.collect()).unwrap_or_else(|_| panic!("twice"));
-            prop_assert_eq!(index.len(), known.len());
+            let people = People::new(secret, 2021, rows.collect()).unwrap_or_else(|_| panic!("twice"));
+            prop_assert_eq!(people.len(), known.len());
             let nobody: HashMap<u64, Known> = (5_000..5_100).map(|person| (person, (None, [None; 4]))).collect();
             for (&person, &(regular, incomes)) in known.iter().chain(&nobody) {
-                let answers = index.answers(&FiscalCode::made_up(person));
+                let answers = people.answers(&FiscalCode::made_up(person));
                 prop_assert_eq!(answers.contributions_regular(), regular);
                 prop_assert!((2021..).zip(incomes).all(|(year, income)| answers.income(year) == income));
             }
@@ -223,7 +226,7 @@ mod tests {
         let row =
             |person, line| Row::new(&secret, &FiscalCode::made_up(person), line, None, [None; 4]);
         let rows = vec![row(1, 9), row(2, 3), row(1, 4), row(1, 70_000), row(3, 5)];
-        let Err(mut twice) = Index::new(secret, 0, rows) else { panic!("not seen") };
+        let Err(mut twice) = People::new(secret, 0, rows) else { panic!("not seen") };
         twice.sort_unstable();
         assert_eq!(twice, [(9, 4), (70_000, 4)]);
     }
@@ -238,8 +241,8 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_index_knows_nobody() {
-        let index = Index::new(Secret([0; 32]), 2021, Vec::new()).unwrap_or_else(|_| panic!());
-        assert_eq!(index.answers(&FiscalCode::made_up(1)), Answers::NONE);
+    fn no_rows_are_no_answers() {
+        let people = People::new(Secret([0; 32]), 2021, Vec::new()).unwrap_or_else(|_| panic!());
+        assert_eq!(people.answers(&FiscalCode::made_up(1)), Answers::NONE);
     }
 }

@@ -1,8 +1,8 @@
-//! Lines in, lines out, in the same order, worked on by every core.
+//! Processes lines on every core and keeps their order.
 //!
-//! A fixed number of parcels goes round: the reader fills one with whole lines, a worker adds what is to be written, the
-//! writer puts them back into order, writes and hands the empty parcel to the reader. When none is empty the reader waits, so
-//! that memory is bounded by the parcels whatever the input.
+//! A fixed number of parcels circulates: the reader fills one with whole lines, a worker adds the output, the writer
+//! restores the order, writes, and returns the parcel to the reader. The reader waits for an empty parcel, so memory is
+//! bounded whatever the input.
 
 use std::{
     any::Any,
@@ -17,26 +17,26 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::lines::{Block, Lines};
 
-/// Parcels for each worker: one in its hands, one waiting, and as many again between the others.
+/// Parcels for each worker: one being worked on, one waiting for it, two with the reader and the writer.
 const PARCELS_PER_WORKER: usize = 4;
 
-/// What is done with each line.
-pub(super) trait Judge: Sync {
-    /// Writes what becomes of a line, whole lines only; false if it was a bad one.
-    fn judge(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool;
+/// The work on each line.
+pub(in crate::cli) trait LineHandler: Sync {
+    /// Appends the output for a line, whole lines only; false if the line is bad.
+    fn handle(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool;
 }
 
-/// How much was done.
+/// The amount of work done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Done {
-    pub(super) bytes: u64,
-    pub(super) lines: u64,
-    pub(super) bad: u64,
+pub(in crate::cli) struct Done {
+    pub(in crate::cli) bytes: u64,
+    pub(in crate::cli) lines: u64,
+    pub(in crate::cli) bad: u64,
 }
 
-/// Which side failed.
+/// The failure of one side.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(in crate::cli) enum Fault {
     Input(io::Error),
     Output(io::Error),
 }
@@ -58,18 +58,18 @@ struct Parcel {
     bad: u64,
 }
 
-/// A parcel, or the panic that a worker met with it.
+/// A parcel, or the panic of its worker.
 type Worked = Result<Parcel, Box<dyn Any + Send>>;
 
-/// Judges every line, numbered from `first_line` on; `watch` is told after each parcel how much is done.
+/// Handles every line, numbered from `first_line`, and calls `watch` with the total after each parcel.
 ///
 /// # Errors
 ///
-/// [`Fault::Input`] after all that could be read is written; [`Fault::Output`] at once.
-pub(super) fn run(
+/// [`Fault::Input`] after everything read before is written; [`Fault::Output`] at once.
+pub(in crate::cli) fn run(
     lines: Lines<impl Read + Send>,
     first_line: u64,
-    judge: &impl Judge,
+    handler: &impl LineHandler,
     output: impl Write,
     watch: impl FnMut(Done),
 ) -> Result<Done, Fault> {
@@ -81,18 +81,18 @@ pub(super) fn run(
     for _ in 0..parcels {
         let parcel =
             Parcel { place: 0, first_line: 0, block: Block::new(), output: Vec::new(), bad: 0 };
-        // There is room for all of them, and the receiver is in our hands.
+        // Cannot fail: the channel has room for all, and the receiver exists.
         let _sent = empty_in.send(parcel);
     }
     thread::scope(|scope| {
         let reader = scope.spawn(move || read(lines, first_line, &empty, &full_in));
         for _ in 0..workers {
             let (full, worked_in) = (full.clone(), worked_in.clone());
-            scope.spawn(move || work(judge, &full, &worked_in));
+            scope.spawn(move || work(handler, &full, &worked_in));
         }
         drop((full, worked_in));
         let written = write(worked, &empty_in, output, watch);
-        // Whoever waits for the writer, which may have failed, sees that it has gone.
+        // If the writer failed, this ends the reader that waits for an empty parcel.
         drop(empty_in);
         let done = written.map_err(Fault::Output)?;
         reader.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(Fault::Input)?;
@@ -121,14 +121,14 @@ fn read(
     Ok(())
 }
 
-fn work(judge: &impl Judge, full: &Receiver<Parcel>, worked: &Sender<Worked>) {
+fn work(handler: &impl LineHandler, full: &Receiver<Parcel>, worked: &Sender<Worked>) {
     for mut parcel in full {
-        // A panic must reach the writer, which would wait for this parcel for ever.
+        // The writer must see a panic: it would wait for this parcel for ever.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             parcel.output.clear();
             parcel.bad = 0;
             for (number, line) in (parcel.first_line..).zip(parcel.block.lines()) {
-                if !judge.judge(number, line, &mut parcel.output) {
+                if !handler.handle(number, line, &mut parcel.output) {
                     parcel.bad += 1;
                 }
             }
@@ -147,7 +147,7 @@ fn write(
     mut watch: impl FnMut(Done),
 ) -> io::Result<Done> {
     let mut done = Done::default();
-    // Never more than there are parcels.
+    // At most all parcels.
     let mut early = BTreeMap::new();
     let mut next = 0;
     for outcome in worked {
@@ -160,7 +160,7 @@ fn write(
             done.lines += parcel.block.lines;
             done.bad += parcel.bad;
             watch(done);
-            // The reader has gone when it has nothing more to read.
+            // Fails once the reader has ended.
             let _gone = empty.send(parcel);
         }
         output.flush()?;
@@ -172,11 +172,11 @@ fn write(
 mod tests {
     use super::*;
 
-    /// Says each line again with its number; one that begins with `!` is bad, one with `?` a bug.
+    /// Repeats each line with its number; one that begins with `!` is bad, one with `?` panics.
     struct Echo;
 
-    impl Judge for Echo {
-        fn judge(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool {
+    impl LineHandler for Echo {
+        fn handle(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool {
             assert!(!line.starts_with(b"?"), "a bug");
             output.extend_from_slice(format!("{number} ").as_bytes());
             output.extend_from_slice(line);
@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    /// Takes so many bytes and then is gone.
+    /// Accepts a number of bytes, then fails.
     struct Closing(usize);
 
     impl Write for Closing {

@@ -1,4 +1,4 @@
-//! How far a run has come, on a terminal.
+//! Shows the progress of a run on a terminal.
 
 use std::{
     io::{IsTerminal as _, Write as _, stderr},
@@ -8,14 +8,14 @@ use std::{
 use super::pipeline::Done;
 use crate::clock::Stopwatch;
 
-/// Time between two lines of progress.
+/// The time between two updates.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Writes lines over each other on standard error when that is a terminal, and nothing otherwise.
+/// Updates one line on standard error if that is a terminal; does nothing otherwise.
 pub(super) struct Progress {
     started: Stopwatch,
     next: Duration,
-    /// How many bytes there are, if it is a file.
+    /// The length of the input, if it is a regular file.
     bytes_all: Option<u64>,
     is_shown: bool,
 }
@@ -30,7 +30,7 @@ impl Progress {
         let elapsed = if self.is_shown { self.started.elapsed() } else { Duration::ZERO };
         if self.is_shown && elapsed >= self.next {
             self.next = elapsed + PAUSE;
-            // A terminal that has gone is no reason to stop.
+            // A closed terminal must not stop the run.
             let _gone = write!(stderr(), "\r{}\x1b[K", line(done, self.bytes_all, elapsed));
         }
     }
@@ -43,7 +43,7 @@ impl Progress {
     }
 }
 
-/// One line: bytes, lines, bad lines, and both a second.
+/// The line: bytes, lines, bad lines, bytes and lines a second.
 fn line(done: Done, bytes_all: Option<u64>, elapsed: Duration) -> String {
     let Done { bytes, lines, bad } = done;
     let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
