@@ -24,14 +24,17 @@ use sportello::{
     civic::FiscalCode,
     ledger::{
         Position,
-        book::{batch::Batch, record::Header},
-        change::{Ruling, Turn},
+        book::{
+            batch::Batch,
+            change::Ruling,
+            record::{Header, Turn},
+            submission::{Disposition, Submission},
+        },
         local::{
             Bookkeeper,
             sqlite::{self, Bounds, Opened},
         },
         proof::sha256,
-        submission::{Disposition, Submission},
         verify::Inspection,
     },
     schemes::{Campaign, Rules, Scheme},

@@ -31,11 +31,13 @@ use sportello::{
     identity::{Assurance, Audience, Identity, demo::Minter},
     ledger::{
         Position, ReceiptCode,
-        book::{batch::Batch, record::Header},
-        change::Turn,
+        book::{
+            batch::Batch,
+            record::{Header, Turn},
+            submission::{Disposition, Submission},
+        },
         local::sqlite::{self, Bounds},
         proof::sha256,
-        submission::{Disposition, Submission},
     },
     metrics::Exporter,
     schemes::{Campaign, Rules, Scheme},

@@ -16,8 +16,8 @@ use crate::{
     application,
     ledger::{
         Ledger,
+        book::{change::Ruling, record::Turn},
         case::{Case, PendingCases, StoredCase},
-        change::{Ruling, Turn},
         position::Position,
         shelf::Shelf,
     },

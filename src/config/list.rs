@@ -48,7 +48,7 @@ macro_rules! settings {
         };
 
         /// Every setting, in the order of the table.
-        pub(super) const SETTINGS: &[Setting] = &[$($(Setting {
+        pub(super) const SETTINGS: &[Setting<Values>] = &[$($(Setting {
             section: stringify!($section),
             name: stringify!($name),
             key: concat!(stringify!($section), ".", stringify!($name)),
@@ -225,7 +225,7 @@ settings! {
 /// A setting by its key; a misspelt key does not compile.
 macro_rules! setting {
     ($section:ident.$name:ident) => {{
-        const SETTING: &$crate::config::setting::Setting =
+        const SETTING: &$crate::config::setting::Setting<$crate::config::list::Values> =
             $crate::config::list::named(concat!(stringify!($section), ".", stringify!($name)));
         SETTING
     }};
@@ -233,7 +233,7 @@ macro_rules! setting {
 pub(super) use setting;
 
 /// See [`setting`], which calls this while compiling.
-pub(super) const fn named(key: &str) -> &'static Setting {
+pub(super) const fn named(key: &str) -> &'static Setting<Values> {
     let mut rest = SETTINGS;
     while let [setting, others @ ..] = rest {
         if is_same(setting.key.as_bytes(), key.as_bytes()) {
@@ -256,7 +256,7 @@ const fn is_same(mut left: &[u8], mut right: &[u8]) -> bool {
 
 /// What must hold between two settings.
 pub(super) struct Relation {
-    pub(super) settings: [&'static Setting; 2],
+    pub(super) settings: [&'static Setting<Values>; 2],
     pub(super) holds: fn(&Values) -> bool,
     /// The demand, to stand between the two.
     pub(super) demand: &'static str,

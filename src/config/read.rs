@@ -10,13 +10,11 @@ use toml_edit::{Document, Item, TableLike};
 
 use super::{
     list::{DEFAULTS, RELATIONS, Relation, SETTINGS, Values, setting},
-    setting::{Allowed, Setting},
+    setting::{Allowed, ENVIRONMENT_PREFIX, Setting},
 };
 
 /// Directory of systemd's credentials.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
-/// Prefix of our environment variables.
-pub(super) const PREFIX: &str = "SPORTELLO_";
 /// How the variables go on that Kubernetes sets for a service named `sportello`; no section has such a name.
 const KUBERNETES: [&str; 2] = ["SERVICE_", "PORT"];
 
@@ -163,7 +161,7 @@ impl Reading {
     /// Reads the environment. A variable with our prefix that is not a setting is a fault.
     pub(super) fn environment(&mut self, variables: &[(String, String)]) {
         let is_ours = |name: &str| {
-            name.strip_prefix(PREFIX)
+            name.strip_prefix(ENVIRONMENT_PREFIX)
                 .is_some_and(|rest| !KUBERNETES.iter().any(|theirs| rest.starts_with(theirs)))
         };
         let mut ours: Vec<_> = variables.iter().filter(|(name, _)| is_ours(name)).collect();
@@ -181,12 +179,12 @@ impl Reading {
     }
 
     /// Takes the value of a flag that stands for a setting.
-    pub(super) fn flag(&mut self, setting: &Setting, flag: &'static str, value: &str) {
+    pub(super) fn flag(&mut self, setting: &Setting<Values>, flag: &'static str, value: &str) {
         self.put(setting, value, &format!("{value:?}"), Source::Flag(flag));
     }
 
     /// Takes a value, which messages show as `shown`.
-    fn put(&mut self, setting: &Setting, text: &str, shown: &str, source: Source) {
+    fn put(&mut self, setting: &Setting<Values>, text: &str, shown: &str, source: Source) {
         let misplaced = matches!(setting.allowed, Allowed::Secret)
             && !text.is_empty()
             && !matches!(source, Source::Environment(_));
@@ -197,7 +195,7 @@ impl Reading {
         }
     }
 
-    fn refuse(&mut self, setting: &Setting, shown: &str, source: Source) {
+    fn refuse(&mut self, setting: &Setting<Values>, shown: &str, source: Source) {
         let Setting { key, allowed, .. } = setting;
         let what = match allowed {
             Allowed::Secret => format!(
@@ -226,7 +224,7 @@ impl Reading {
     }
 
     /// A key with its value.
-    fn describe(&self, setting: &Setting) -> String {
+    fn describe(&self, setting: &Setting<Values>) -> String {
         let origin = if self.sources.contains_key(setting.key) { "" } else { ", the default" };
         format!("{} ({}{origin})", setting.key, setting.toml(&self.values))
     }

@@ -7,12 +7,14 @@ use std::{
     num::NonZeroU32,
 };
 
-use super::list::Values;
 use crate::gate::schedule::Slice;
 
-/// One setting. Its default is in [`super::list::DEFAULTS`].
+/// Prefix of our environment variables.
+pub(super) const ENVIRONMENT_PREFIX: &str = "SPORTELLO_";
+
+/// One setting among `Values`, which hold the values of all.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Setting {
+pub(super) struct Setting<Values> {
     /// Section of the file.
     pub(super) section: &'static str,
     /// Name in its section; a unit comes last.
@@ -29,10 +31,10 @@ pub(super) struct Setting {
     pub(super) get: fn(&Values) -> String,
 }
 
-impl Setting {
+impl<Values> Setting<Values> {
     /// Its environment variable.
     pub(super) fn variable(&self) -> String {
-        format!("{}{}_{}", super::read::PREFIX, self.section, self.name).to_uppercase()
+        format!("{}{}_{}", ENVIRONMENT_PREFIX, self.section, self.name).to_uppercase()
     }
 
     /// Its value as TOML writes it.

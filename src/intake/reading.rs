@@ -10,8 +10,7 @@ use crate::{
     ledger::{
         Contents, Ledger,
         audit::Action,
-        book::record::Header,
-        change::State,
+        book::{change::State, record::Header},
         fault::{CommitFault, ReadFault},
         position::Position,
         receipt::ReceiptCode,

@@ -9,7 +9,7 @@ use crate::{
     civic::local_time,
     gate::{lottery::Commitment, schedule::Window, waiting::DrawnRound},
     identity::Audience,
-    ledger::{Health, change::Tally},
+    ledger::{Health, Tally},
     schemes::CampaignWindow,
     vault::HouseKeys,
 };

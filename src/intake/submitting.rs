@@ -12,12 +12,14 @@ use crate::{
     ledger::{
         Ledger,
         audit::{Action, Object},
-        book::record::{Channel, Header, RecordFault},
+        book::{
+            record::{Channel, Header, RecordFault},
+            submission::{Disposition, Submission},
+        },
         fault::{CommitFault, ReadFault},
         position::Position,
         proof::{Digest, sha256},
         receipt::Receipt,
-        submission::{Disposition, Submission},
     },
     schemes::{Answers, Campaign, CampaignWindow, Decision},
     session::scope::{Personal, Scope},

@@ -19,8 +19,8 @@ use tokio::{
 
 use super::{
     Ledger,
+    book::submission::{Disposition, Submission},
     fault::CommitFault,
-    submission::{Disposition, Submission},
 };
 
 /// Submissions in one batch. A commit exceeds its own bound by less than this.

@@ -2,7 +2,7 @@
 //!
 //! [`Ledger`] is what the intake and the judges see of one campaign; [`Shelf`](shelf::Shelf) keeps the open ones. Below it:
 //!
-//! - the values: [`submission`], [`receipt`], [`change`], [`case`], [`position`], and [`fault`] for what can go wrong;
+//! - the values: [`receipt`], [`case`], [`position`], and [`fault`] for what can go wrong;
 //! - [`book`] decides, seals and signs, on [`proof`]; it is the same on every engine;
 //! - [`local`] is the engine of one machine; [`handover`] batches the submissions of a runtime on their way to any engine;
 //! - [`drafts`] and [`audit`] keep what is not a record of the ledger; [`space`] watches the disk;
@@ -12,7 +12,6 @@ pub mod audit;
 pub mod backup;
 pub mod book;
 pub mod case;
-pub mod change;
 pub mod drafts;
 pub mod erasure;
 pub mod fault;
@@ -24,24 +23,27 @@ pub mod receipt;
 pub mod shelf;
 pub mod snapshot;
 pub mod space;
-pub mod submission;
 pub mod verify;
 
 use std::pin::Pin;
 
+use self::{
+    book::{
+        change::{Change, Ruling},
+        record::Header,
+        submission::{Disposition, Submission},
+    },
+    case::{PendingCases, StoredCase},
+};
 pub use self::{
-    book::record::Channel,
+    book::{
+        change::{State, Tally},
+        record::Channel,
+    },
     case::Case,
-    change::{State, Tally},
     fault::{CommitFault, OpenFault, ReadFault, StorageFault},
     position::Position,
     receipt::{Receipt, ReceiptCode},
-};
-use self::{
-    book::record::Header,
-    case::{PendingCases, StoredCase},
-    change::{Change, Ruling},
-    submission::{Disposition, Submission},
 };
 use crate::{schemes::Campaign, vault::Subject};
 

@@ -3,8 +3,10 @@
 use std::{path::Path, sync::Arc};
 
 use super::{
-    book::record::{Header, RecordFault},
-    change::State,
+    book::{
+        change::State,
+        record::{Header, RecordFault},
+    },
     fault::{OpenFault, ReadFault},
     local::{
         index::Index,

@@ -11,8 +11,12 @@ use std::{
 use crossbeam::channel::{Sender, bounded};
 
 use super::{
-    book::{entry::Entry, record::Header, sign::StoredBatch},
-    change::{State, Tally},
+    book::{
+        change::{State, Tally},
+        entry::Entry,
+        record::Header,
+        sign::StoredBatch,
+    },
     fault::{OpenFault, StorageFault},
     local::{
         index::{Index, lock},

@@ -8,8 +8,8 @@ use std::{
 
 use sportello::ledger::{
     Receipt, ReceiptCode, State,
+    book::submission::Disposition,
     handover::Handover,
-    submission::Disposition,
     verify::{Inspection, proves_itself},
 };
 use tokio::task::LocalSet;

@@ -19,13 +19,15 @@ use sportello::{
     config::{Flags, Settings},
     ledger::{
         Answer, Case, Ledger, Position, Receipt,
-        book::record::Header,
-        change::{Ruling, Turn},
+        book::{
+            change::Ruling,
+            record::{Header, Turn},
+            submission::{Disposition, Submission},
+        },
         handover::Handover,
         local::LocalEngine,
         proof::sha256,
         shelf::Shelf,
-        submission::{Disposition, Submission},
     },
     schemes::{Campaign, Outcome, Rules, Scheme},
     server,

@@ -55,6 +55,9 @@ pub(crate) fn of_crate(source: &Path, files: &[std::path::PathBuf]) -> Vec<Impor
             let Some(to) = resolve(&modules, module, &named.path, 0) else { continue };
             let is_own_child = to.len() > module.len() && to.starts_with(module);
             if to != *module && !(named.is_public_use && is_own_child) {
+                if std::env::var("DBG").is_ok() {
+                    eprintln!("DBG {} -> {} by {:?}", module.join("/"), to.join("/"), named.path);
+                }
                 let in_tests = is_test || named.in_tests;
                 imports.insert(Import { from: module.clone(), to, in_tests });
             }
@@ -86,7 +89,8 @@ fn resolve(
         } else if modules.contains_key(&child(&at, name)) {
             at.push(name.clone());
         } else {
-            let called = |named: &&Named| named.called.as_ref() == Some(name);
+            // A `use` in code for tests names what the tests of that module see, not the module.
+            let called = |named: &&Named| named.called.as_ref() == Some(name) && !named.in_tests;
             let followed = modules.get(&at).into_iter().flatten().find(called);
             // The bound only protects against a circle of `use`, which does not compile.
             return match followed {

@@ -11,8 +11,7 @@ use rusqlite::params;
 
 use super::{
     super::{
-        book::{record::Header, sign::StoredBatch},
-        change::Change,
+        book::{change::Change, record::Header, sign::StoredBatch},
         fault::{OpenFault, StorageFault, StoreError},
         local::sqlite::{SqliteReader, file_of},
         position::Position,

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::super::{
+use super::{
+    super::position::Position,
     change::{Change, Ruling},
-    position::Position,
     submission::{Disposition, Submission},
 };
 

@@ -6,13 +6,11 @@ use std::{
 };
 
 use super::{
-    super::{
-        change::{Change, State},
-        position::Position,
-        submission::{Disposition, Submission},
-    },
+    super::position::Position,
     batch::{Batch, Written},
+    change::{Change, State},
     sign::SignedBatch,
+    submission::{Disposition, Submission},
 };
 
 /// What the claims of a campaign say about a submission.

@@ -4,12 +4,11 @@ use jiff::civil::Date;
 
 use super::{
     super::{
-        change::Change,
         position::Position,
         proof::{Digest, receipt_leaf},
         receipt::ReceiptCode,
-        submission::Submission,
     },
+    change::Change,
     record::{Channel, day_number, day_of},
 };
 use crate::{
@@ -39,18 +38,6 @@ pub struct Entry {
     pub channel: Channel,
     /// The filing date, Europe/Rome.
     pub received_on: Date,
-}
-
-impl From<&Submission> for Entry {
-    fn from(submission: &Submission) -> Self {
-        Self {
-            claim: submission.claim,
-            key: submission.key,
-            digest: submission.digest,
-            channel: submission.channel,
-            received_on: submission.received_on,
-        }
-    }
 }
 
 impl Entry {

@@ -5,8 +5,10 @@
 //! over a batch. Nothing here knows a store, a thread or a clock.
 
 pub mod batch;
+pub mod change;
 pub(super) mod decide;
 pub mod entry;
 mod packing;
 pub mod record;
 pub mod sign;
+pub mod submission;

@@ -12,10 +12,7 @@
 
 use jiff::civil::Date;
 
-use super::{
-    super::{change::Turn, position::Position},
-    packing,
-};
+use super::{super::position::Position, packing};
 use crate::{
     schemes::Campaign,
     vault::{HouseKeys, SealBroken, Subject},
@@ -51,6 +48,22 @@ impl Channel {
 
     pub(super) fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|channel| *channel as u8 == byte)
+    }
+}
+
+/// Which of its decisions an application has: the stored number is part of the sealed decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Turn {
+    /// The first decision.
+    First = 0,
+    /// The decision that replaces a pending one.
+    Again = 1,
+}
+
+impl Turn {
+    pub(in crate::ledger) fn from_byte(byte: u8) -> Option<Self> {
+        [Self::First, Self::Again].into_iter().find(|turn| *turn as u8 == byte)
     }
 }
 

@@ -7,11 +7,11 @@ use jiff::civil::Date;
 
 use super::{
     super::{
-        change::Change,
         position::Position,
         proof::{Digest, Proof, Tree, content_digest, house_leaf, receipt_leaf},
         receipt::{Receipt, ReceiptCode},
     },
+    change::Change,
     entry::Entry,
 };
 use crate::{

@@ -10,11 +10,11 @@ use crate::{
     ledger::{
         book::{
             batch::{Batch, Written},
+            change::Change,
             decide::Plan,
             entry::Entry,
             sign::{Contents, SignedBatch},
         },
-        change::Change,
         fault::StorageFault,
         position::Position,
         proof::Digest,

@@ -23,12 +23,14 @@ use super::{
 use crate::{
     clock::{Clock, Stopwatch},
     ledger::{
-        book::batch::{Batch, Written},
+        book::{
+            batch::{Batch, Written},
+            change::{Change, Ruling},
+            submission::{Disposition, Submission},
+        },
         case::Case,
-        change::{Change, Ruling},
         fault::CommitFault,
         position::Position,
-        submission::{Disposition, Submission},
     },
     schemes::Campaign,
     urn::Urn,

@@ -10,13 +10,13 @@ use hashbrown::HashTable;
 
 use super::super::{
     book::{
+        change::{Change, State, Tally},
         decide::{Claims, Uniqueness},
         record::Channel,
+        submission::Submission,
     },
-    change::{Change, State, Tally},
     position::Position,
     proof::Digest,
-    submission::Submission,
 };
 use crate::{
     schemes::Outcome,

@@ -23,15 +23,15 @@ use crate::{
     ledger::{
         Answer, Contents, Health, Ledger,
         book::{
+            change::{Change, Ruling, State, Tally},
             record::{Header, RecordFault},
             sign::SignedBatch,
+            submission::{Disposition, Submission},
         },
         case::{Case, PendingCases, StoredCase},
-        change::{Change, Ruling, State, Tally},
         fault::{CommitFault, OpenFault, ReadFault, StorageFault},
         position::Position,
         receipt::{Receipt, ReceiptCode},
-        submission::{Disposition, Submission},
     },
     schemes::Campaign,
     urn::Urn,

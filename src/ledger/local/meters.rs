@@ -4,12 +4,10 @@ use metrics::{Counter, Histogram};
 
 use super::index::Index;
 use crate::{
-    ledger::{
-        book::{
-            batch::{Batch, Written},
-            record::Channel,
-        },
+    ledger::book::{
+        batch::{Batch, Written},
         change::Change,
+        record::Channel,
         submission::Disposition,
     },
     metrics as list,

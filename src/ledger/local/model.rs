@@ -8,12 +8,12 @@ use super::{
     super::{
         book::{
             batch::Batch,
-            record::{Channel, Header},
+            change::{Change, Ruling, State, Tally},
+            record::{Channel, Header, Turn},
+            submission::{Disposition, Submission},
         },
-        change::{Change, Ruling, State, Tally, Turn},
         position::Position,
         proof::sha256,
-        submission::{Disposition, Submission},
         verify::Inspection,
     },
     index::lock,

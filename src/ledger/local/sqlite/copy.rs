@@ -7,8 +7,7 @@ use super::{
     writer::erase,
 };
 use crate::ledger::{
-    book::sign::StoredBatch,
-    change::{Change, Turn},
+    book::{change::Change, record::Turn, sign::StoredBatch},
     proof::Digest,
 };
 

@@ -10,8 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::super::{
     super::{
-        book::{entry::Entry, sign::StoredBatch},
-        change::{Change, Turn},
+        book::{change::Change, entry::Entry, record::Turn, sign::StoredBatch},
         fault::StorageFault,
         position::Position,
         proof::Digest,

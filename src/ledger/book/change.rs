@@ -1,6 +1,9 @@
 //! What may happen to a durable application: its states, the changes between them, and their counts.
 
-use super::{book::record::Channel, position::Position};
+use super::{
+    super::position::Position,
+    record::{Channel, Turn},
+};
 use crate::schemes::Outcome;
 
 /// The state of an application.
@@ -68,22 +71,6 @@ pub enum Change {
     Withdrawn(Option<Outcome>),
     /// Its contents were erased. Its claim and the digest on its receipt remain.
     Erased,
-}
-
-/// Which of its decisions an application has: the stored number is part of the sealed decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Turn {
-    /// The first decision.
-    First = 0,
-    /// The decision that replaces a pending one.
-    Again = 1,
-}
-
-impl Turn {
-    pub(super) fn from_byte(byte: u8) -> Option<Self> {
-        [Self::First, Self::Again].into_iter().find(|turn| *turn as u8 == byte)
-    }
 }
 
 /// A decision on its way into the ledger.

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::{
-    book::{
-        record::{Channel, Header},
-        sign::SignedBatch,
-    },
-    position::Position,
-    proof::Digest,
+    super::{position::Position, proof::Digest},
+    entry::Entry,
+    record::{Channel, Header},
+    sign::SignedBatch,
 };
 use crate::{
     application::Application,
@@ -62,6 +60,18 @@ impl Submission {
             principal,
             record: keys.seal_record(campaign, header, body),
             application: Box::new(application),
+        }
+    }
+}
+
+impl From<&Submission> for Entry {
+    fn from(submission: &Submission) -> Self {
+        Self {
+            claim: submission.claim,
+            key: submission.key,
+            digest: submission.digest,
+            channel: submission.channel,
+            received_on: submission.received_on,
         }
     }
 }
