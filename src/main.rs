@@ -1,5 +1,7 @@
 //! Arguments, one command, an exit code.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 
 use clap::Parser as _;

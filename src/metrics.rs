@@ -85,6 +85,8 @@ metrics_list! {
         "1 after a failed write or sync of the audit trail: reading goes on, a restart recovers from disk.";
     AUDIT_LOST = Kind::Counter, Count, "sportello_audit_lost_total" []
         "Events that are in the log alone because the audit trail could not take them. Any is an alarm.";
+    LOG_LOST = Kind::Counter, Count, "sportello_log_lost_total" []
+        "Log lines lost because standard error did not take them.";
     DISK_FREE = Kind::Gauge, Bytes, "sportello_disk_free_bytes" []
         "Bytes that may still be written to the file system that holds the ledger.";
     DISK_RESERVE = Kind::Gauge, Bytes, "sportello_disk_reserve_bytes" []

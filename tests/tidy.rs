@@ -13,7 +13,7 @@ use sportello::metrics;
 /// The floors of the house, from the ground up: what stands on a line may import from its own line and those above it.
 const FLOORS: [&[&str]; 6] = [
     &["civic", "schemes", "application"],
-    &["ledger", "urn", "clock", "metrics", "registry"],
+    &["ledger", "urn", "clock", "log", "metrics", "registry"],
     &["gate", "session", "identity"],
     &["intake", "judges"],
     &["http", "operator"],

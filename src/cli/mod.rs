@@ -7,6 +7,7 @@ mod erase;
 mod evaluate;
 mod export;
 mod house;
+mod messages;
 mod mint;
 mod rotate_key;
 mod serve;
@@ -14,9 +15,12 @@ mod verify;
 mod verify_draw;
 mod verify_receipt;
 
-use std::{io::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use self::messages::{announce, complain, progress, say, written};
+use crate::log;
 
 /// Sportello takes public-benefit applications over HTTPS, keeps every one of them, and hands them to the rules engine.
 #[derive(Debug, Parser)]
@@ -93,22 +97,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::RotateKey(rotate) => rotate.run(),
         Command::Config(config) => config.run(),
     };
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Exit::Bug)
-}
-
-/// Writes to standard output; a reader that has gone, or a full disk, is a fault of the run and no bug of ours.
-fn say(text: impl std::fmt::Display) -> Exit {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Ok(()) => Exit::Done,
-        Err(fault) => {
-            complain(format_args!("standard output: {fault}"));
-            Exit::Faults
-        }
-    }
-}
-
-/// Tells what went wrong, on standard error.
-fn complain(what: impl std::fmt::Display) {
-    eprintln!("sportello: {}", what.to_string().trim_end());
+    let exit = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Exit::Bug);
+    log::flush();
+    exit
 }

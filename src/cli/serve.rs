@@ -1,15 +1,14 @@
 //! `sportello serve`: opens the counter.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use jiff::{Timestamp, Zoned, civil::Date};
-use tracing_subscriber::EnvFilter;
 
-use super::{Exit, complain, say};
+use super::{Exit, announce, complain};
 use crate::{
     application,
     civic::{FiscalCode, local_time},
@@ -17,6 +16,7 @@ use crate::{
     config::{Flags, Settings},
     http::tls,
     identity::{demo::Minter, token::Verifier},
+    log,
     schemes::{Campaign, Rules, Scheme},
     server::{self, Addresses, Start, StartFault},
 };
@@ -71,7 +71,7 @@ impl Serve {
                 return Exit::Usage;
             }
         };
-        if let Err(fault) = start_log(&settings) {
+        if let Err(fault) = log::start(settings.log_filter(), settings.log_as_json()) {
             complain(fault);
             return Exit::Usage;
         }
@@ -95,8 +95,7 @@ impl Serve {
             if demo && let Err(fault) = invite(settings, addresses, today) {
                 complain(fault);
             }
-            // Nobody may be listening; the server serves all the same.
-            let _told = say(format_args!(
+            announce(format!(
                 "ready https://{} operator http://{}",
                 addresses.public, addresses.operator
             ));
@@ -153,17 +152,6 @@ fn real(settings: &Settings) -> Result<Start, String> {
     Ok(Start { clock: Clock::system(), verifier, tls })
 }
 
-fn start_log(settings: &Settings) -> Result<(), String> {
-    let filter = EnvFilter::try_new(settings.log_filter()).map_err(|fault| fault.to_string())?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let started = if settings.log_as_json() {
-        log.json().try_init()
-    } else {
-        log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init()
-    };
-    started.map_err(|fault| fault.to_string())
-}
-
 /// Leaves an example application in the data directory and tells what to try next.
 fn invite(settings: &Settings, addresses: Addresses, today: Date) -> Result<(), String> {
     let data = settings.data();
@@ -177,7 +165,7 @@ fn invite(settings: &Settings, addresses: Addresses, today: Date) -> Result<(), 
     };
     fs::write(&example, text).map_err(|fault| format!("{}: {fault}", example.display()))?;
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("sportello"));
-    eprintln!("{}", session_to_copy(&program, &data, &example, addresses));
+    log::message(&session_to_copy(&program, &data, &example, addresses));
     Ok(())
 }
 

@@ -4,14 +4,14 @@ use std::{
     collections::BTreeMap,
     error::Error,
     fs::File,
-    io::{BufRead as _, BufReader, IsTerminal as _, stderr},
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use clap::Args;
 
-use super::{Exit, complain, house::House, say};
+use super::{Exit, complain, house::House, progress, say};
 use crate::{
     ledger::{
         Receipt, Tally, audit,
@@ -89,7 +89,7 @@ pub(super) fn inspect(
         }
         match Inspection::open(directory, campaign, Arc::clone(keys)) {
             Ok(inspection) => {
-                findings.extend(inspection.walk(progress()));
+                findings.extend(inspection.walk(watch()));
                 tell(campaign, &inspection.tally());
                 inspections.insert(campaign, inspection);
             }
@@ -106,14 +106,15 @@ pub(super) fn inspect(
 }
 
 fn tell(campaign: Campaign, tally: &Tally) {
-    println!(
+    // Should it fail, so does the verdict, which sets the exit code.
+    say(format_args!(
         "{campaign}: accepted {} = decided {} + undecided {} + withdrawn before a decision {}; withdrawn later {}",
         tally.accepted.iter().sum::<u64>(),
         tally.decided.iter().sum::<u64>(),
         tally.undecided(),
         tally.withdrawn_undecided,
         tally.withdrawn_decided,
-    );
+    ));
 }
 
 fn receipts(
@@ -125,14 +126,14 @@ fn receipts(
     let mut findings = Vec::new();
     let mut codes = BTreeMap::new();
     let mut count = 0_u64;
-    let (mut prover, mut progress) = (Prover::with(public_keys), progress());
+    let (mut prover, mut watch) = (Prover::with(public_keys), watch());
     for (number, line) in (1_u64..).zip(BufReader::new(file).lines()) {
         let line = line?;
         if line.trim().is_empty() {
             continue;
         }
         count += 1;
-        progress(count);
+        watch(count);
         let at = || format!("{}:{number}", path.display());
         match serde_json::from_str::<Receipt>(&line) {
             Err(fault) => findings.push(format!("{}: is no receipt: {fault}", at())),
@@ -156,18 +157,17 @@ fn receipts(
             }
         }
     }
-    println!("receipts: {count} read, {} different", codes.len());
+    say(format_args!("receipts: {count} read, {} different", codes.len()));
     Ok(findings)
 }
 
-/// Tells how far it is, on a terminal, every [`PROGRESS_RECORDS`] records or a batch later.
-fn progress() -> impl FnMut(u64) {
-    let shown = stderr().is_terminal();
+/// Shows progress every [`PROGRESS_RECORDS`] records, or a batch later.
+fn watch() -> impl FnMut(u64) {
     let mut next = PROGRESS_RECORDS;
     move |records| {
-        if shown && records >= next {
+        if records >= next {
             next = records + PROGRESS_RECORDS;
-            eprint!("\r{records} read ");
+            progress(format_args!("{records} read"));
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     identity::Audience,
     intake::Intake,
     ledger::{Case, Tally},
+    log,
     metrics::{self as list, Exporter},
     urn::Urn,
 };
@@ -137,6 +138,7 @@ impl Operator {
         list::UNDECIDED.gauge(&[]).set(undecided as f64);
         let pending: u64 = tallies.iter().map(|tally| tally.pending).sum();
         list::PENDING.gauge(&[]).set(pending as f64);
+        list::LOG_LOST.counter(&[]).absolute(log::lost());
         list::URN.gauge(&[]).set(self.urn.len() as f64);
         let poisoned = ledgers.iter().any(|ledger| ledger.poisoned());
         list::LEDGER_POISONED.gauge(&[]).set(f64::from(u8::from(poisoned)));

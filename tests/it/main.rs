@@ -12,6 +12,7 @@ mod harness;
 mod keeping;
 mod keys;
 mod life;
+mod log;
 mod protocols;
 mod registry;
 mod resting;

@@ -15,10 +15,10 @@ use clap::{Args, ValueEnum};
 
 use self::{
     lines::{LINE_BYTES_MAX, Lines},
-    pipeline::{Done, Judge},
+    pipeline::{Done, Fault, Judge},
     progress::Progress,
 };
-use super::{Exit, complain};
+use super::{Exit, complain, written};
 use crate::{
     application::{Columns, ParseError, RowFault, parse_submitted},
     civic::Language,
@@ -177,35 +177,34 @@ fn evaluate(input: impl Read + Send, bytes: Option<u64>, is_csv: bool, told: Tol
             ));
             Exit::Faults
         }
-        Err(complaint) => {
-            complain(complaint);
+        Err(Fault::Output(fault)) => written(Err(fault)),
+        Err(fault) => {
+            complain(fault);
             Exit::Faults
         }
     }
 }
 
-/// Decides line by line; what went wrong, if anything did, ready to be told.
+/// Decides line by line.
 fn decide_all(
     input: impl Read + Send,
     is_csv: bool,
     told: Told,
     mut output: impl Write,
     watch: impl FnMut(Done),
-) -> Result<Done, String> {
+) -> Result<Done, Fault> {
     let mut lines = Lines::new(input);
     let mut bench = Bench { rules: Rules::builtin(), columns: None, told };
     let mut first_line = 1;
     if is_csv {
-        let header = lines.first().map_err(|fault| pipeline::Fault::Input(fault).to_string())?;
-        let header = header.unwrap_or_default();
-        bench.columns = Some(Columns::parse(&header).map_err(|fault| fault.to_string())?);
+        let header = lines.first().map_err(Fault::Input)?.unwrap_or_default();
+        bench.columns = Some(Columns::parse(&header).map_err(Fault::Header)?);
         first_line = 2;
     }
     if told == Told::Table {
-        let header = output.write_all(table::HEADER.as_bytes());
-        header.map_err(|fault| pipeline::Fault::Output(fault).to_string())?;
+        output.write_all(table::HEADER.as_bytes()).map_err(Fault::Output)?;
     }
-    pipeline::run(lines, first_line, &bench, output, watch).map_err(|fault| fault.to_string())
+    pipeline::run(lines, first_line, &bench, output, watch)
 }
 
 /// Where each line is decided, alike on every core.

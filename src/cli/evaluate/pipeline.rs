@@ -16,6 +16,7 @@ use std::{
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::lines::{Block, Lines};
+use crate::application::HeaderFault;
 
 /// Parcels for each worker: one in its hands, one waiting, and as many again between the others.
 const PARCELS_PER_WORKER: usize = 4;
@@ -34,10 +35,11 @@ pub(super) struct Done {
     pub(super) bad: u64,
 }
 
-/// Which side failed.
+/// Why a run ended early.
 #[derive(Debug)]
 pub(super) enum Fault {
     Input(io::Error),
+    Header(HeaderFault),
     Output(io::Error),
 }
 
@@ -45,6 +47,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Input(fault) => write!(f, "input: {fault}"),
+            Self::Header(fault) => fault.fmt(f),
             Self::Output(fault) => write!(f, "standard output: {fault}"),
         }
     }
