@@ -1,13 +1,34 @@
-//! What a command prints: results on standard output, complaints and progress on standard error. None of it panics.
+//! What a command tells its caller: results on standard output, complaints and progress on standard error, an exit code.
+//!
+//! Nothing here panics when nobody reads.
 
 use std::{
     fmt::Display,
     io::{self, ErrorKind, IsTerminal as _, Write as _, stderr, stdout},
+    process::ExitCode,
     thread,
 };
 
-use super::Exit;
 use crate::log;
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// The work found faults.
+    Faults = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// A bug of ours.
+    Bug = 70,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
 
 /// Writes a line to standard output; see [`written`].
 pub(super) fn say(text: impl Display) -> Exit {

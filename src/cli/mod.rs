@@ -15,10 +15,9 @@ mod verify;
 mod verify_draw;
 mod verify_receipt;
 
-use std::process::ExitCode;
-
 use clap::{Parser, Subcommand};
 
+pub use self::messages::Exit;
 use self::messages::{announce, complain, progress, say, written};
 use crate::log;
 
@@ -60,26 +59,7 @@ enum Command {
     Config(config_cmd::Config),
 }
 
-/// How a command ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// Done.
-    Done = 0,
-    /// The work found faults.
-    Faults = 1,
-    /// Wrong usage or configuration.
-    Usage = 2,
-    /// A bug of ours.
-    Bug = 70,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
-
-/// Runs one command to its end. A panic on the way is a bug of ours and says so.
+/// Runs one command. A panic is a bug of ours: its message has been printed, and the exit code says so.
 #[must_use]
 pub fn run(arguments: Arguments) -> Exit {
     let work = move || match arguments.command {
