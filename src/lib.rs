@@ -59,3 +59,4 @@ pub mod operator;
 pub mod cli;
 pub mod config;
 pub mod server;
+pub mod upkeep;

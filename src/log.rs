@@ -1,7 +1,7 @@
 //! The log on standard error: a bounded queue, and one thread that writes.
 //!
-//! Only that thread waits for the reader of the log. A line for which the queue has no room, or that cannot be written, is
-//! dropped and counted; the thread that logs it is neither stopped nor delayed.
+//! Only that thread waits for the reader of the log. A line that finds no room in the queue, or that cannot be written,
+//! is dropped and counted; the thread that logs it is neither stopped nor delayed.
 
 use std::{
     backtrace::Backtrace,

@@ -16,13 +16,11 @@ use std::{
 use tokio::{
     runtime::{Builder, LocalOptions, LocalRuntime},
     signal::unix::{SignalKind, signal},
-    task::spawn_blocking,
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    civic::local_time,
     clock::Clock,
     config::{KeySource, Settings},
     gate::{
@@ -48,13 +46,12 @@ use crate::{
     metrics::{Exporter, MetricsFault},
     operator::{self, Operator},
     registry::{self, FileRegistry, LoadFault, Silence},
-    schemes::{CampaignWindow, Rules},
+    schemes::Rules,
     session::registry::Registry,
+    upkeep::{Parts, Upkeep, open_campaigns, publish_keys},
     urn::Urn,
 };
 
-/// How often a campaign that opens, or a newer registry, is looked for.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Descriptors for everything but the public's connections: ledgers, readers, listeners, the operator.
 const DESCRIPTORS_BESIDE: u64 = 1024;
 /// Threads of each runtime that may wait for the disk.
@@ -122,6 +119,8 @@ pub struct Start {
     pub verifier: Verifier,
     /// Certificate and key.
     pub tls: tls::Config,
+    /// Whether a limit of descriptors below `http.connections_max` lowers that bound instead of being reported.
+    pub is_demo: bool,
 }
 
 /// Where a server that is ready listens.
@@ -153,11 +152,12 @@ pub fn run(
 ) -> Result<(), StartFault> {
     let exporter = Exporter::install()?;
     let tls = start.tls.server()?;
+    let mut bounds = settings.listener();
+    bounds.connections_max = raise_descriptors(bounds.connections_max, start.is_demo);
     let (intake, urn) = intake(settings, start)?;
     let shelf = &intake.shelf;
     let _watch = intake.space.watch()?;
 
-    raise_descriptors(settings);
     let (operator_listener, public_listeners) = bind(settings)?;
     let addresses = Addresses {
         public: public_listeners[0].local_addr()?,
@@ -176,11 +176,17 @@ pub fn run(
             registry: Arc::clone(&intake.registry),
         },
     )?;
+    let upkeep = Upkeep::start(Parts {
+        intake: Arc::clone(&intake),
+        exporter: exporter.clone(),
+        key_source: settings.ledger_key(),
+        data: settings.data(),
+    })?;
     let operator = spawn_operator(operator_listener, {
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
         Operator { exporter, intake, urn, draining, stopped }
     })?;
-    let shared = listener::Shared::new(settings.listener(), tls, draining.clone());
+    let shared = listener::Shared::new(bounds, tls, draining.clone());
     let pressure = Pressure::new(settings.requests_max());
     let public = public_listeners
         .into_iter()
@@ -189,13 +195,14 @@ pub fn run(
     intake.trail.control("server: opened");
     ready(addresses);
 
-    wait_for_stop(&intake, settings)?;
+    wait_for_stop(&upkeep)?;
     tracing::info!("draining: no new connections, what was let in finishes");
     draining.cancel();
     for thread in public {
         join(thread, "a public runtime");
     }
     judges.stop();
+    upkeep.stop();
     shelf.close();
     intake.trail.control("server: drained and closed");
     intake.trail.close();
@@ -225,7 +232,7 @@ fn intake(settings: &Settings, start: Start) -> Result<(Arc<Intake>, Arc<Urn<Cas
     let rules = Rules::builtin();
     let registry = registry(settings)?;
     open_campaigns(&shelf, rules, &start.clock)?;
-    publish(&keys, settings);
+    publish_keys(&keys, &settings.data());
     let drafts = Drafts::open(&ledgers(settings), Arc::clone(&keys))?;
     let intake = Intake {
         waiting: Room::new(
@@ -264,20 +271,27 @@ fn ledgers(settings: &Settings) -> PathBuf {
     settings.data().join("ledger")
 }
 
-/// A connection needs a descriptor; shells and service managers often give a thousand.
-fn raise_descriptors(settings: &Settings) {
-    let wanted = settings.listener().connections_max as u64 + DESCRIPTORS_BESIDE;
+/// Raises the limit of open files to one a connection, and returns how many connections there may be.
+///
+/// If the system allows fewer, an operator has to raise its limit; a demo makes do with what there is.
+fn raise_descriptors(connections_max: usize, is_demo: bool) -> usize {
+    let wanted = connections_max as u64 + DESCRIPTORS_BESIDE;
     match rlimit::increase_nofile_limit(wanted) {
+        Ok(given) if given < wanted && is_demo => {
+            let connections = given.saturating_sub(DESCRIPTORS_BESIDE).max(given / 2);
+            return usize::try_from(connections).unwrap_or(usize::MAX);
+        }
         Ok(given) if given < wanted => {
             tracing::warn!(
                 given,
                 wanted,
-                "fewer descriptors than http.connections_max needs: raise the limit (ulimit -n, LimitNOFILE)"
+                "the limit of open files is too low for http.connections_max: raise it (ulimit -n, LimitNOFILE)"
             );
         }
         Ok(_) => {}
-        Err(fault) => tracing::warn!(%fault, "the limit of descriptors stays as it is"),
+        Err(fault) => tracing::warn!(%fault, "the limit of open files cannot be raised"),
     }
+    connections_max
 }
 
 /// Loads the house's secrets, or makes one where there is no ledger that would need another.
@@ -306,28 +320,6 @@ pub fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
     }
 }
 
-/// Leaves what proves receipts beside the data, for everybody to have.
-fn publish(keys: &HouseKeys, settings: &Settings) {
-    let path = settings.data().join("receipt-key.pub");
-    if let Err(fault) = keys.publish(&path) {
-        tracing::warn!(path = %path.display(), %fault, "the keys that prove receipts cannot be left for verify-receipt");
-    }
-}
-
-/// Takes up secrets that were added to the key file.
-fn renew_keys(keys: &HouseKeys, trail: &Trail, settings: &Settings) {
-    let KeySource::File(path) = settings.ledger_key() else { return };
-    match keys.renew(&path) {
-        Ok(0) => {}
-        Ok(added) => {
-            trail.control("server: a newer secret seals and signs");
-            tracing::info!(added, "a newer secret seals and signs from now on");
-            publish(keys, settings);
-        }
-        Err(fault) => tracing::error!(%fault, "the secrets in use stay as they are"),
-    }
-}
-
 /// What the institute knows itself, kept under a secret that nobody has.
 fn registry(settings: &Settings) -> Result<Arc<dyn registry::Registry>, StartFault> {
     let Some(path) = settings.registry_file() else { return Ok(Arc::new(Silence)) };
@@ -341,16 +333,6 @@ fn registry(settings: &Settings) -> Result<Arc<dyn registry::Registry>, StartFau
         }
         Err(source) => Err(StartFault::Registry { path, source }),
     }
-}
-
-/// Opens the ledgers of campaigns that are open today or tomorrow, and of those that have one.
-fn open_campaigns(shelf: &Shelf, rules: &Rules, clock: &Clock) -> Result<(), OpenFault> {
-    let today = local_time::date_at(clock.now());
-    let tomorrow = today.tomorrow().unwrap_or(today);
-    let wanted = |window: &CampaignWindow| {
-        window.contains(today) || window.contains(tomorrow) || shelf.holds(window.campaign)
-    };
-    rules.campaigns().filter(wanted).try_for_each(|window| shelf.open(window.campaign))
 }
 
 fn spawn_operator(listener: TcpListener, operator: Operator) -> io::Result<thread::JoinHandle<()>> {
@@ -404,9 +386,8 @@ fn single_threaded() -> io::Result<LocalRuntime> {
         .build_local(LocalOptions::default())
 }
 
-/// Waits for a signal to stop. Meanwhile looks, now and then and at once on SIGHUP, for campaigns that open, newer secrets and
-/// a newer registry.
-fn wait_for_stop(intake: &Intake, settings: &Settings) -> io::Result<()> {
+/// Waits for SIGTERM or SIGINT. SIGHUP makes the chores on files due.
+fn wait_for_stop(upkeep: &Upkeep) -> io::Result<()> {
     single_threaded()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -415,16 +396,8 @@ fn wait_for_stop(intake: &Intake, settings: &Settings) -> io::Result<()> {
             tokio::select! {
                 _ = terminate.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
-                _ = hang_up.recv() => {}
-                () = sleep(LOOK_EVERY) => {}
+                _ = hang_up.recv() => upkeep.hurry(),
             }
-            if let Err(fault) = open_campaigns(&intake.shelf, intake.rules, &intake.clock) {
-                tracing::error!(%fault, "a campaign's ledger cannot be opened");
-            }
-            renew_keys(&intake.keys, &intake.trail, settings);
-            let registry = Arc::clone(&intake.registry);
-            // Off this thread, so that a signal to stop is heard; whether it went well it logs itself.
-            drop(spawn_blocking(move || registry.refresh()));
         }
     })
 }

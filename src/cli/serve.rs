@@ -119,6 +119,7 @@ impl Serve {
                 || tls::demo(&data, settings.listen().ip()).map_err(|fault| fault.to_string()),
                 Ok,
             )?,
+            is_demo: true,
         })
     }
 }
@@ -149,7 +150,7 @@ fn real(settings: &Settings) -> Result<Start, String> {
         .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?;
     let verifier = Verifier::from_pem(&issuer, &audience, &pem)
         .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?;
-    Ok(Start { clock: Clock::system(), verifier, tls })
+    Ok(Start { clock: Clock::system(), verifier, tls, is_demo: false })
 }
 
 /// Leaves an example application in the data directory and tells what to try next.

@@ -10,11 +10,7 @@ use hyper::{
     server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    sync::Semaphore,
-    task,
-    time::{interval, sleep},
-};
+use tokio::{sync::Semaphore, task, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -33,8 +29,6 @@ const HEAD_MAX: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections of operators at a time; one past it waits for its turn.
 const CONNECTIONS_MAX: usize = 64;
-/// How often histograms are folded and the intake is tidied.
-const TIDY_EVERY: Duration = Duration::from_secs(2);
 
 /// What the operator's side shows.
 pub struct Operator {
@@ -56,7 +50,6 @@ pub struct Operator {
 /// What the system says if the listener cannot join this runtime.
 pub async fn serve(listener: TcpListener, operator: Rc<Operator>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    task::spawn_local(tidy(Rc::clone(&operator)));
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let accepted = async {
@@ -85,15 +78,6 @@ pub async fn serve(listener: TcpListener, operator: Rc<Operator>) -> io::Result<
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
-    }
-}
-
-async fn tidy(operator: Rc<Operator>) {
-    let mut ticks = interval(TIDY_EVERY);
-    loop {
-        ticks.tick().await;
-        operator.exporter.tidy();
-        operator.intake.tidy();
     }
 }
 
