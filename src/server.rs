@@ -1,7 +1,8 @@
-//! Building, binding, serving and draining: the only wiring there is.
+//! Builds, binds, serves and drains: the only wiring.
 //!
-//! Started from the bottom up: data and keys, metrics, ledgers, intake, judges, operator, public runtimes. Stopped from the top
-//! down: no new connection, what was let in finishes, judges go home, ledgers write and sync, the operator's page goes last.
+//! The order of starting is data and keys, metrics, ledgers, intake, judges, upkeep, operator, public runtimes. The
+//! order of stopping is the reverse: no new connection, requests finish, judges and upkeep end, ledgers sync, the
+//! operator's page ends.
 
 use std::{
     fs, io,
@@ -52,28 +53,28 @@ use crate::{
     urn::Urn,
 };
 
-/// Descriptors for everything but the public's connections: ledgers, readers, listeners, the operator.
+/// Descriptors for everything but public connections: ledgers, readers, listeners, the operator.
 const DESCRIPTORS_BESIDE: u64 = 1024;
-/// Threads of each runtime that may wait for the disk.
+/// Threads of each runtime for work that waits for the disk.
 const BLOCKING_THREADS_MAX: usize = 4;
 
-/// Why the server does not start. Nothing was taken in; mend it and start again.
+/// Why the server does not start. It has taken no application; correct the cause and start again.
 #[derive(Debug, thiserror::Error)]
 pub enum StartFault {
-    /// The data directory cannot be made.
+    /// The data directory cannot be created.
     #[error(
-        "data directory {path}: {source}; give one with --data that this user may make and write"
+        "data directory {path}: {source}; give one with --data that this user may create and write"
     )]
     Data {
         /// Which directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The house's secret cannot be used.
+    /// The house's secrets cannot be read or created.
     #[error(transparent)]
     Keys(#[from] KeysFault),
-    /// There are ledgers, but not the key that opens them.
+    /// There are ledgers, but the file with their key is missing.
     #[error("{ledgers} holds ledgers, but their key {key} is missing: restore it from your backup")]
     KeyLost {
         /// The ledgers' directory.
@@ -89,7 +90,7 @@ pub enum StartFault {
     Registry {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why it is refused.
         source: LoadFault,
     },
     /// TLS cannot be served.
@@ -100,22 +101,22 @@ pub enum StartFault {
     Bind {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Metrics cannot be recorded.
     #[error(transparent)]
     Metrics(#[from] MetricsFault),
-    /// The system has no thread or runtime to give.
+    /// The system gave no thread or runtime.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] io::Error),
 }
 
 /// What a server needs besides its settings.
 pub struct Start {
-    /// What time it is.
+    /// The time.
     pub clock: Clock,
-    /// Whose identity tokens are trusted.
+    /// Verifies identity tokens.
     pub verifier: Verifier,
     /// Certificate and key.
     pub tls: tls::Config,
@@ -123,7 +124,7 @@ pub struct Start {
     pub is_demo: bool,
 }
 
-/// Where a server that is ready listens.
+/// The addresses on which a server listens.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
     /// The public listener.
@@ -132,7 +133,7 @@ pub struct Addresses {
     pub operator: SocketAddr,
 }
 
-/// Makes the data directory, for its owner alone.
+/// Creates the data directory, readable by its owner alone.
 ///
 /// # Errors
 /// [`StartFault::Data`].
@@ -141,10 +142,10 @@ pub fn prepare_data(settings: &Settings) -> Result<(), StartFault> {
     private_directory(&path).map_err(|source| StartFault::Data { path, source })
 }
 
-/// Serves until SIGTERM or SIGINT and has drained when it returns. `ready` is called once everything listens.
+/// Serves until SIGTERM or SIGINT, and returns when it has drained. Calls `ready` when both listeners answer.
 ///
 /// # Errors
-/// [`StartFault`] before it is ready; afterwards it ends only by a signal.
+/// [`StartFault`], before `ready` is called.
 pub fn run(
     settings: &Settings,
     start: Start,
@@ -196,7 +197,7 @@ pub fn run(
     ready(addresses);
 
     wait_for_stop(&upkeep)?;
-    tracing::info!("draining: no new connections, what was let in finishes");
+    tracing::info!("draining: no new connections; open sessions may finish");
     draining.cancel();
     for thread in public {
         join(thread, "a public runtime");
@@ -208,7 +209,7 @@ pub fn run(
     intake.trail.close();
     stopped.cancel();
     join(operator, "the operator's runtime");
-    tracing::info!("stopped: everything that was accepted is on disk");
+    tracing::info!("stopped: every accepted application is on disk");
     Ok(())
 }
 
@@ -294,7 +295,7 @@ fn raise_descriptors(connections_max: usize, is_demo: bool) -> usize {
     connections_max
 }
 
-/// Loads the house's secrets, or makes one where there is no ledger that would need another.
+/// Loads the house's secrets, or creates the first one if there is no ledger yet.
 ///
 /// # Errors
 /// [`StartFault::Keys`], [`StartFault::KeyLost`].
@@ -303,7 +304,7 @@ pub fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
         KeySource::Given(text) => Ok(HouseKeys::from_text(&text)?),
         KeySource::File(path) if path.exists() => {
             let keys = HouseKeys::load(&path)?;
-            // Its maker may have been killed before its name was synced.
+            // The process that created it may have been killed before its name was synced.
             sync_name(&path).map_err(|source| KeysFault::File { path, source })?;
             Ok(keys)
         }
@@ -320,7 +321,7 @@ pub fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
     }
 }
 
-/// What the institute knows itself, kept under a secret that nobody has.
+/// Loads the institute's registry; its rows are keyed with a secret that is never stored.
 fn registry(settings: &Settings) -> Result<Arc<dyn registry::Registry>, StartFault> {
     let Some(path) = settings.registry_file() else { return Ok(Arc::new(Silence)) };
     let mut secret = [0; 32];
@@ -328,7 +329,7 @@ fn registry(settings: &Settings) -> Result<Arc<dyn registry::Registry>, StartFau
     match FileRegistry::open(&path, secret) {
         Ok(registry) => {
             let (people, bytes) = registry.size();
-            tracing::info!(people, bytes, "the registry answers");
+            tracing::info!(people, bytes, "the registry is loaded");
             Ok(Arc::new(registry))
         }
         Err(source) => Err(StartFault::Registry { path, source }),
@@ -369,7 +370,7 @@ fn spawn_public(
                 tokio::select! {
                     served = listener::serve(listener, shared, Rc::new(public)) => served,
                     () = async { draining.cancelled().await; sleep(drain).await } => {
-                        tracing::warn!("some clients did not finish within server.drain_ms_max");
+                        tracing::warn!("stopping: some clients did not finish within server.drain_ms_max");
                         Ok(())
                     }
                 }
@@ -404,12 +405,12 @@ fn wait_for_stop(upkeep: &Upkeep) -> io::Result<()> {
 
 fn report(served: io::Result<()>, whose: &str) {
     if let Err(fault) = served {
-        tracing::error!(%fault, "{whose} has ended");
+        tracing::error!(%fault, "{whose} failed");
     }
 }
 
 fn join(thread: thread::JoinHandle<()>, whose: &str) {
     if thread.join().is_err() {
-        tracing::error!("{whose} had panicked");
+        tracing::error!("{whose} panicked and has ended");
     }
 }

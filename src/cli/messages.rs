@@ -1,4 +1,4 @@
-//! What a command tells its caller: results on standard output, complaints and progress on standard error, an exit code.
+//! What a command tells its caller: results on standard output, complaints and progress on standard error, exit code.
 //!
 //! Nothing here panics when nobody reads.
 
@@ -44,7 +44,7 @@ pub(super) fn announce(text: String) {
     }
 }
 
-/// How a command ends that wrote its results to standard output. A reader that has gone away ends it without a complaint.
+/// The exit code after results were written to standard output. A closed pipe is not reported, other errors are.
 pub(super) fn written(results: io::Result<()>) -> Exit {
     match results {
         Ok(()) => return Exit::Done,

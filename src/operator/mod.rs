@@ -1,5 +1,5 @@
-//! The operator's side: metrics and health, on a listener and a runtime of their own, so that they answer while the
-//! public side is drowning.
+//! The operator's side: metrics and health. Its listener and runtime are its own, so that it answers while the public
+//! side is overloaded.
 
 use std::{convert::Infallible, io, net::TcpListener, rc::Rc, sync::Arc, time::Duration};
 
@@ -17,37 +17,37 @@ use crate::{
     gate::schedule::Window,
     identity::Audience,
     intake::Intake,
-    ledger::{Case, Tally},
+    ledger::{Case, Ledger, Tally},
     log,
     metrics::{self as list, Exporter},
     urn::Urn,
 };
 
-/// Time for a request's head.
+/// Longest time to receive a request's head.
 const HEAD_MAX: Duration = Duration::from_secs(5);
-/// After an accept that failed for want of a descriptor, memory or the like.
+/// Pause after a failed accept: descriptors or memory may become free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Connections of operators at a time; one past it waits for its turn.
+/// Open connections; a further one waits in the kernel until another closes.
 const CONNECTIONS_MAX: usize = 64;
 
-/// What the operator's side shows.
+/// What the pages are made from.
 pub struct Operator {
-    /// The metrics page.
+    /// Renders the metrics page.
     pub exporter: Exporter,
-    /// The use cases, for their counts.
+    /// Ledgers, waiting room and disk space, for their gauges.
     pub intake: Arc<Intake>,
-    /// The urn, for its count.
+    /// The urn, for its gauge.
     pub urn: Arc<Urn<Case>>,
-    /// Cancelled when the server is to stop.
+    /// Cancelled when the server begins to stop.
     pub draining: CancellationToken,
     /// Cancelled when it has stopped.
     pub stopped: CancellationToken,
 }
 
-/// Serves the operator until the server has stopped.
+/// Serves operators until the server has stopped.
 ///
 /// # Errors
-/// What the system says if the listener cannot join this runtime.
+/// The runtime cannot take the listener.
 pub async fn serve(listener: TcpListener, operator: Rc<Operator>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -97,24 +97,23 @@ impl Operator {
         }
     }
 
-    /// Why new work is not taken.
+    /// Why the server takes no new work, if it does not.
     fn obstacle(&self) -> Option<&'static str> {
         if self.draining.is_cancelled() {
             return Some("draining\n");
         }
-        let poisoned = self.intake.shelf.all().iter().any(|ledger| ledger.poisoned());
-        if poisoned {
-            return Some("storage failed: mend it and restart\n");
+        if is_poisoned(&self.intake.shelf.all()) {
+            return Some("a ledger failed: repair the storage and restart\n");
         }
         if self.intake.trail.failed() {
-            return Some("the audit trail failed: mend the storage and restart\n");
+            return Some("the audit trail failed: repair the storage and restart\n");
         }
         let short = self.intake.space.short();
-        short.then_some("the disk is nearly full: make room, then intake resumes by itself\n")
+        short.then_some("the disk is nearly full: free space, and intake resumes by itself\n")
     }
 
-    /// Gauges that follow from what is there are set when they are asked for, so they agree with each other.
-    #[expect(clippy::cast_precision_loss, reason = "people and bytes are far below 2^52")]
+    /// Sets the gauges that are derived from the state, all at once so that they agree, and renders the page.
+    #[expect(clippy::cast_precision_loss, reason = "counts and bytes are far below 2^52")]
     fn metrics(&self) -> String {
         let ledgers = self.intake.shelf.all();
         let tallies: Vec<_> = ledgers.iter().map(|ledger| ledger.tally()).collect();
@@ -124,8 +123,7 @@ impl Operator {
         list::PENDING.gauge(&[]).set(pending as f64);
         list::LOG_LOST.counter(&[]).absolute(log::lost());
         list::URN.gauge(&[]).set(self.urn.len() as f64);
-        let poisoned = ledgers.iter().any(|ledger| ledger.poisoned());
-        list::LEDGER_POISONED.gauge(&[]).set(f64::from(u8::from(poisoned)));
+        list::LEDGER_POISONED.gauge(&[]).set(f64::from(u8::from(is_poisoned(&ledgers))));
         list::DISK_FREE.gauge(&[]).set(self.intake.space.free_bytes() as f64);
         list::DISK_RESERVE.gauge(&[]).set(self.intake.space.reserve_bytes() as f64);
         let waiting = self.intake.waiting.waiting();
@@ -136,6 +134,10 @@ impl Operator {
         }
         self.exporter.render()
     }
+}
+
+fn is_poisoned(ledgers: &[Arc<Ledger>]) -> bool {
+    ledgers.iter().any(|ledger| ledger.poisoned())
 }
 
 fn page(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {

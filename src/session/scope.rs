@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! Each example that does not compile stands before one that does, so that it fails for no other reason. In one session:
+//! Each example that does not compile is followed by one that does, so that it fails for no other reason. This does:
 //!
 //! ```
 //! # use sportello::session::{Session, scope::within};
