@@ -1,4 +1,4 @@
-//! Judges: threads between the urn and the ledger that run the pure rules and hand the decisions to the committer.
+//! Judges: threads that draw applications from the urn, run the pure rules and hand the decisions to the committer.
 
 use std::{
     collections::HashMap,
@@ -27,28 +27,28 @@ use crate::{
     vault::HouseKeys,
 };
 
-/// Cases that a judge takes at a time, and decisions that it hands over at a time.
+/// Cases that a judge draws together, and decisions that it hands over together.
 const CASES_MAX: usize = urn::DRAW_MAX;
-/// How long a judge without work sleeps before it looks into the ledger again.
+/// How long an idle judge waits for the urn before it looks into the ledgers.
 const NAP: Duration = Duration::from_millis(100);
 
-/// Where the walk over pending applications stands; one judge at a time goes on with it.
+/// Progress of the walk over pending applications; one judge at a time advances it.
 #[derive(Default)]
 struct Walk {
-    /// The edition of the registry that it asks, once it has begun.
+    /// The edition of the registry that this walk uses; `None` before the first walk.
     edition: Option<u64>,
-    /// Ledgers still to be walked, the current one last.
+    /// Ledgers not walked yet, the current one last.
     ledgers: Vec<Arc<dyn Ledger>>,
-    /// Where it stands in the current one.
+    /// The next position in the current ledger; `None` at its start.
     place: Option<Position>,
 }
 
-/// What a judge works with.
+/// What a judge needs.
 #[derive(Clone)]
 pub struct Bench {
     /// Where cases come from.
     pub urn: Arc<Urn<Case>>,
-    /// Where they wait when the urn is full, and where decisions go.
+    /// Holds the cases for which the urn has no room, and takes the decisions.
     pub shelf: Arc<Shelf>,
     /// Seals the decisions.
     pub keys: Arc<HouseKeys>,
@@ -58,17 +58,17 @@ pub struct Bench {
     pub registry: Arc<dyn Registry>,
 }
 
-/// The judges at work; [`stop`](Self::stop) sends them home.
+/// The judges' threads, until [`stop`](Self::stop).
 pub struct Judges {
     threads: Vec<thread::JoinHandle<()>>,
     stop: Arc<AtomicBool>,
 }
 
 impl Judges {
-    /// Starts as many judges.
+    /// Starts `count` judges.
     ///
     /// # Errors
-    /// What the system says when it has no thread to give.
+    /// The system gave no thread.
     pub fn start(count: usize, bench: &Bench) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let walk = Arc::new(Mutex::new(Walk::default()));
@@ -83,12 +83,13 @@ impl Judges {
         Ok(Self { threads, stop })
     }
 
-    /// Lets each judge finish what is in hand. What stays in the urn is in the ledger, undecided, for the next start.
+    /// Waits until each judge has handed over its cases. What is left in the urn stays undecided in the ledger, and is
+    /// drawn after the next start.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Release);
         for thread in self.threads {
             if thread.join().is_err() {
-                tracing::error!("a judge had panicked");
+                tracing::error!("a judge panicked and has ended");
             }
         }
     }
@@ -109,7 +110,7 @@ impl Bench {
         }
     }
 
-    /// Cases that the urn had no room for, or that an earlier run left undecided.
+    /// Cases for which the urn had no room, or that an earlier process left undecided.
     fn draw_from_ledgers(&self) -> Vec<Case> {
         let mut cases = Vec::new();
         for ledger in self.shelf.all() {
@@ -135,12 +136,12 @@ impl Bench {
             });
         }
         let receipt = self.keys.receipt(campaign, position);
-        tracing::error!(%receipt, "a durable application no longer parses: it stays as it is");
+        tracing::error!(%receipt, "a stored application does not parse: it stays undecided");
         None
     }
 
-    /// Goes on with deciding pending applications again, once for every edition of the registry. Whether there was something
-    /// to do; what is new always comes first.
+    /// Decides the next pending applications again, each once for every edition of the registry. Called only while no
+    /// case is new; `false` if nothing is left to walk or another judge is walking.
     fn revise(&self, walk: &Mutex<Walk>) -> bool {
         let Ok(mut walk) = walk.try_lock() else { return false };
         let edition = self.registry.edition();
@@ -178,11 +179,12 @@ impl Bench {
         }
     }
 
-    /// A panic of a rule is a bug of ours; it must cost this one case its decision and nobody else theirs.
+    /// Catches a panic of the rules: a bug of ours leaves this one case undecided and no other.
     fn guarded(&self, case: &Case, turn: Turn) -> Option<Ruling> {
         let ruling = catch_unwind(AssertUnwindSafe(|| self.ruling(case, turn)));
         if ruling.is_err() {
-            tracing::error!(campaign = %case.campaign, "a rule panicked: one application stays as it is until a restart");
+            let campaign = case.campaign;
+            tracing::error!(%campaign, "a rule panicked: one application stays undecided until a restart");
         }
         ruling.ok()
     }

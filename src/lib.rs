@@ -26,6 +26,9 @@
 //! [`http::guard`] makes a response of the public side. No position of the ledger leaves [`ledger`]. No guard of a shared map lives across
 //! an await. No queue is unbounded. Nothing reads settings but [`config`]. No import points upwards: `tests/tidy.rs` sees to it.
 
+// `println!` and `eprintln!` panic when nobody reads: results go through `cli::messages`, everything else through `log`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 // Floor 0: pure. No clock, no file, no randomness, no async; callers pass what the rules need.
 pub mod application;
 pub mod civic;
@@ -36,6 +39,7 @@ pub mod schemes;
 // Floor 1: what keeps.
 pub mod clock;
 pub mod ledger;
+pub mod log;
 pub mod metrics;
 pub mod private_files;
 pub mod registry;
@@ -59,3 +63,4 @@ pub mod operator;
 pub mod cli;
 pub mod config;
 pub mod server;
+pub mod upkeep;

@@ -1,5 +1,7 @@
 //! Parses the arguments, runs one command, and returns its exit code.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 
 use clap::Parser as _;

@@ -98,6 +98,8 @@ metrics_list! {
         "1 after a failed write or sync of the audit trail: requests are still served; a restart recovers from disk.";
     AUDIT_LOST = Kind::Counter, Count, "sportello_audit_lost_total" []
         "Audit events that are only in the log because the audit trail could not take them. Above 0 is an alarm.";
+    LOG_LOST = Kind::Counter, Count, "sportello_log_lost_total" []
+        "Log lines lost because standard error did not take them.";
     DISK_FREE = Kind::Gauge, Bytes, "sportello_disk_free_bytes" []
         "Free space on the file system of the ledger.";
     DISK_RESERVE = Kind::Gauge, Bytes, "sportello_disk_reserve_bytes" []

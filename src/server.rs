@@ -1,7 +1,8 @@
-//! Building, binding, serving and draining: the only wiring there is.
+//! Builds, binds, serves and drains: the only wiring.
 //!
-//! Started from the bottom up: data and keys, metrics, ledgers, intake, judges, operator, public runtimes. Stopped from the top
-//! down: no new connection, what was let in finishes, judges go home, ledgers write and sync, the operator's page goes last.
+//! The order of starting is data and keys, metrics, ledgers, intake, judges, upkeep, operator, public runtimes. The
+//! order of stopping is the reverse: no new connection, requests finish, judges and upkeep end, ledgers sync, the
+//! operator's page ends.
 
 use std::{
     fs, io,
@@ -16,7 +17,6 @@ use std::{
 use tokio::{
     runtime::{Builder, LocalOptions, LocalRuntime},
     signal::unix::{SignalKind, signal},
-    task::spawn_blocking,
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -40,33 +40,32 @@ use crate::{
     private_files::{private_directory, sync_name},
     registry::{self, FileRegistry, LoadFault, Silence},
     schemes::Rules,
+    upkeep::{Kept, Upkeep, publish_keys},
     vault::{HouseKeys, KeysFault, fill_random},
 };
 
-/// How often a campaign that opens, or a newer registry, is looked for.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// Descriptors for everything but the public's connections: ledgers, readers, listeners, the operator.
+/// Descriptors for everything but public connections: ledgers, readers, listeners, the operator.
 const DESCRIPTORS_BESIDE: u64 = 1024;
-/// Threads of each runtime that may wait for the disk.
+/// Threads of each runtime for work that waits for the disk.
 const BLOCKING_THREADS_MAX: usize = 4;
 
-/// Why the server does not start. Nothing was taken in; mend it and start again.
+/// Why the server does not start. It has taken no application; correct the cause and start again.
 #[derive(Debug, thiserror::Error)]
 pub enum StartFault {
-    /// The data directory cannot be made.
+    /// The data directory cannot be created.
     #[error(
-        "data directory {path}: {source}; give one with --data that this user may make and write"
+        "data directory {path}: {source}; give one with --data that this user may create and write"
     )]
     Data {
         /// Which directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The house's secret cannot be used.
+    /// The house's secrets cannot be read or created.
     #[error(transparent)]
     Keys(#[from] KeysFault),
-    /// There are ledgers, but not the key that opens them.
+    /// There are ledgers, but the file with their key is missing.
     #[error("{ledgers} holds ledgers, but their key {key} is missing: restore it from your backup")]
     KeyLost {
         /// The ledgers' directory.
@@ -82,7 +81,7 @@ pub enum StartFault {
     Registry {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why it is refused.
         source: LoadFault,
     },
     /// TLS cannot be served.
@@ -93,28 +92,30 @@ pub enum StartFault {
     Bind {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Metrics cannot be recorded.
     #[error(transparent)]
     Metrics(#[from] MetricsFault),
-    /// The system has no thread or runtime to give.
+    /// The system gave no thread or runtime.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] io::Error),
 }
 
 /// What a server needs besides its settings.
 pub struct Start {
-    /// What time it is.
+    /// The time.
     pub clock: Clock,
-    /// Whose identity tokens are trusted.
+    /// Verifies identity tokens.
     pub verifier: Verifier,
     /// Certificate and key.
     pub tls: tls::Config,
+    /// Whether a limit of descriptors below `http.connections_max` lowers that bound instead of being reported.
+    pub is_demo: bool,
 }
 
-/// Where a server that is ready listens.
+/// The addresses on which a server listens.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
     /// The public listener.
@@ -123,7 +124,7 @@ pub struct Addresses {
     pub operator: SocketAddr,
 }
 
-/// Makes the data directory, for its owner alone.
+/// Creates the data directory, readable by its owner alone.
 ///
 /// # Errors
 /// [`StartFault::Data`].
@@ -132,10 +133,10 @@ pub fn prepare_data(settings: &Settings) -> Result<(), StartFault> {
     private_directory(&path).map_err(|source| StartFault::Data { path, source })
 }
 
-/// Serves until SIGTERM or SIGINT and has drained when it returns. `ready` is called once everything listens.
+/// Serves until SIGTERM or SIGINT, and returns when it has drained. Calls `ready` when both listeners answer.
 ///
 /// # Errors
-/// [`StartFault`] before it is ready; afterwards it ends only by a signal.
+/// [`StartFault`], before `ready` is called.
 pub fn run(
     settings: &Settings,
     start: Start,
@@ -143,10 +144,11 @@ pub fn run(
 ) -> Result<(), StartFault> {
     let exporter = Exporter::install()?;
     let tls = start.tls.server()?;
+    let mut bounds = settings.listener();
+    bounds.connections_max = raise_descriptors(bounds.connections_max, start.is_demo);
     let intake = open_intake(settings, start)?;
     let _watch = intake.watch_space()?;
 
-    raise_descriptors(settings);
     let (operator_listener, public_listeners) = bind(settings)?;
     let addresses = Addresses {
         public: public_listeners[0].local_addr()?,
@@ -156,11 +158,17 @@ pub fn run(
     let draining = CancellationToken::new();
     let stopped = CancellationToken::new();
     let judges = Judges::start(settings.judges(), &intake.bench())?;
+    let upkeep = Upkeep::start(Kept {
+        intake: Arc::clone(&intake),
+        exporter: exporter.clone(),
+        key_source: settings.ledger_key(),
+        data: settings.data(),
+    })?;
     let operator = spawn_operator(operator_listener, {
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
         Operator { exporter, intake, draining, stopped }
     })?;
-    let shared = listener::Shared::new(settings.listener(), tls, draining.clone());
+    let shared = listener::Shared::new(bounds, tls, draining.clone());
     let pressure = Pressure::new(settings.requests_max());
     let public = public_listeners
         .into_iter()
@@ -169,17 +177,18 @@ pub fn run(
     intake.note_control("server: opened");
     ready(addresses);
 
-    wait_for_stop(&intake, settings)?;
-    tracing::info!("draining: no new connections, what was let in finishes");
+    wait_for_stop(&upkeep)?;
+    tracing::info!("draining: no new connections; open sessions may finish");
     draining.cancel();
     for thread in public {
         join(thread, "a public runtime");
     }
     judges.stop();
+    upkeep.stop();
     intake.close("server: drained and closed");
     stopped.cancel();
     join(operator, "the operator's runtime");
-    tracing::info!("stopped: everything that was accepted is on disk");
+    tracing::info!("stopped: every accepted application is on disk");
     Ok(())
 }
 
@@ -194,7 +203,7 @@ fn open_intake(settings: &Settings, start: Start) -> Result<Arc<Intake>, StartFa
         registry: registry(settings)?,
     };
     let intake = Intake::open(&ledgers(settings), parts, &settings.intake())?;
-    publish(&keys, settings);
+    publish_keys(&keys, &settings.data());
     Ok(Arc::new(intake))
 }
 
@@ -211,23 +220,30 @@ fn ledgers(settings: &Settings) -> PathBuf {
     settings.data().join("ledger")
 }
 
-/// A connection needs a descriptor; shells and service managers often give a thousand.
-fn raise_descriptors(settings: &Settings) {
-    let wanted = settings.listener().connections_max as u64 + DESCRIPTORS_BESIDE;
+/// Raises the limit of open files to one a connection, and returns how many connections there may be.
+///
+/// If the system allows fewer, an operator has to raise its limit; a demo makes do with what there is.
+fn raise_descriptors(connections_max: usize, is_demo: bool) -> usize {
+    let wanted = connections_max as u64 + DESCRIPTORS_BESIDE;
     match rlimit::increase_nofile_limit(wanted) {
+        Ok(given) if given < wanted && is_demo => {
+            let connections = given.saturating_sub(DESCRIPTORS_BESIDE).max(given / 2);
+            return usize::try_from(connections).unwrap_or(usize::MAX);
+        }
         Ok(given) if given < wanted => {
             tracing::warn!(
                 given,
                 wanted,
-                "fewer descriptors than http.connections_max needs: raise the limit (ulimit -n, LimitNOFILE)"
+                "the limit of open files is too low for http.connections_max: raise it (ulimit -n, LimitNOFILE)"
             );
         }
         Ok(_) => {}
-        Err(fault) => tracing::warn!(%fault, "the limit of descriptors stays as it is"),
+        Err(fault) => tracing::warn!(%fault, "the limit of open files cannot be raised"),
     }
+    connections_max
 }
 
-/// Loads the house's secrets, or makes one where there is no ledger that would need another.
+/// Loads the house's secrets, or creates the first one if there is no ledger yet.
 ///
 /// # Errors
 /// [`StartFault::Keys`], [`StartFault::KeyLost`].
@@ -236,7 +252,7 @@ pub fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
         KeySource::Given(text) => Ok(HouseKeys::from_text(&text)?),
         KeySource::File(path) if path.exists() => {
             let keys = HouseKeys::load(&path)?;
-            // Its maker may have been killed before its name was synced.
+            // The process that created it may have been killed before its name was synced.
             sync_name(&path).map_err(|source| KeysFault::File { path, source })?;
             Ok(keys)
         }
@@ -253,30 +269,7 @@ pub fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
     }
 }
 
-/// Leaves what proves receipts beside the data, for everybody to have.
-fn publish(keys: &HouseKeys, settings: &Settings) {
-    let path = settings.data().join("receipt-key.pub");
-    if let Err(fault) = keys.publish(&path) {
-        tracing::warn!(path = %path.display(), %fault, "the keys that prove receipts cannot be left for verify-receipt");
-    }
-}
-
-/// Takes up secrets that were added to the key file.
-fn renew_keys(intake: &Intake, settings: &Settings) {
-    let keys = intake.keys();
-    let KeySource::File(path) = settings.ledger_key() else { return };
-    match keys.renew(&path) {
-        Ok(0) => {}
-        Ok(added) => {
-            intake.note_control("server: a newer secret seals and signs");
-            tracing::info!(added, "a newer secret seals and signs from now on");
-            publish(keys, settings);
-        }
-        Err(fault) => tracing::error!(%fault, "the secrets in use stay as they are"),
-    }
-}
-
-/// What the institute knows itself, kept under a secret that nobody has.
+/// Loads the institute's registry; its rows are keyed with a secret that is never stored.
 fn registry(settings: &Settings) -> Result<Arc<dyn registry::Registry>, StartFault> {
     let Some(path) = settings.registry_file() else { return Ok(Arc::new(Silence)) };
     let mut secret = [0; 32];
@@ -284,7 +277,7 @@ fn registry(settings: &Settings) -> Result<Arc<dyn registry::Registry>, StartFau
     match FileRegistry::open(&path, secret) {
         Ok(registry) => {
             let (people, bytes) = registry.size();
-            tracing::info!(people, bytes, "the registry answers");
+            tracing::info!(people, bytes, "the registry is loaded");
             Ok(Arc::new(registry))
         }
         Err(source) => Err(StartFault::Registry { path, source }),
@@ -325,7 +318,7 @@ fn spawn_public(
                 tokio::select! {
                     served = listener::serve(listener, shared, Rc::new(public)) => served,
                     () = async { draining.cancelled().await; sleep(drain).await } => {
-                        tracing::warn!("some clients did not finish within server.drain_ms_max");
+                        tracing::warn!("stopping: some clients did not finish within server.drain_ms_max");
                         Ok(())
                     }
                 }
@@ -342,9 +335,8 @@ fn single_threaded() -> io::Result<LocalRuntime> {
         .build_local(LocalOptions::default())
 }
 
-/// Waits for a signal to stop. Meanwhile looks, now and then and at once on SIGHUP, for campaigns that open, newer secrets and
-/// a newer registry.
-fn wait_for_stop(intake: &Arc<Intake>, settings: &Settings) -> io::Result<()> {
+/// Waits for SIGTERM or SIGINT. SIGHUP makes the chores on files due.
+fn wait_for_stop(upkeep: &Upkeep) -> io::Result<()> {
     single_threaded()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -353,28 +345,20 @@ fn wait_for_stop(intake: &Arc<Intake>, settings: &Settings) -> io::Result<()> {
             tokio::select! {
                 _ = terminate.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
-                _ = hang_up.recv() => {}
-                () = sleep(LOOK_EVERY) => {}
+                _ = hang_up.recv() => upkeep.hurry(),
             }
-            if let Err(fault) = intake.open_campaigns() {
-                tracing::error!(%fault, "a campaign's ledger cannot be opened");
-            }
-            renew_keys(intake, settings);
-            let intake = Arc::clone(intake);
-            // Off this thread, so that a signal to stop is heard; the result is logged there.
-            drop(spawn_blocking(move || intake.refresh_registry()));
         }
     })
 }
 
 fn report(served: io::Result<()>, whose: &str) {
     if let Err(fault) = served {
-        tracing::error!(%fault, "{whose} has ended");
+        tracing::error!(%fault, "{whose} failed");
     }
 }
 
 fn join(thread: thread::JoinHandle<()>, whose: &str) {
     if thread.join().is_err() {
-        tracing::error!("{whose} had panicked");
+        tracing::error!("{whose} panicked and has ended");
     }
 }

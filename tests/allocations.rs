@@ -1,6 +1,6 @@
-//! What reading and deciding may allocate, little more than the result, and what a crowd that waits may hold.
+//! Bounds on memory: what reading and deciding an application allocate, and what the waiting room holds.
 //!
-//! A test program of its own, since it counts what the whole process allocates.
+//! A test program of its own, since it counts the allocations of the whole process.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
@@ -27,13 +27,14 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Often enough that one round at least is not disturbed by the test program's other thread.
+/// Repetitions: at least one is not disturbed by the test program's other thread.
 const ROUNDS: usize = 20;
 
-/// For reading an application: address and telephone number, the document's two vectors, years of income, earlier benefits.
+/// Allocations to read an application: address, telephone number, the document's two vectors, years of income, earlier
+/// benefits.
 const READING_MAX: usize = 6;
 
-/// How often memory is asked for, growing included.
+/// Allocations of `work`, including those that grow a buffer; the fewest of all rounds.
 fn allocations<T>(mut work: impl FnMut() -> T) -> usize {
     let rounds = (0..ROUNDS).map(|_| {
         let region = Region::new(ALLOCATOR);
@@ -45,7 +46,7 @@ fn allocations<T>(mut work: impl FnMut() -> T) -> usize {
     rounds.min().unwrap()
 }
 
-/// An application of each kind of outcome, and the day on which it is submitted.
+/// One application for each outcome, with the day on which it is submitted.
 fn applications() -> Vec<(Application, Date)> {
     let someone = FiscalCode::made_up(1);
     let iscro = |year| example(&someone, year);
@@ -66,7 +67,7 @@ fn applications() -> Vec<(Application, Date)> {
     .into()
 }
 
-/// Tests take turns: another's memory would be counted, too.
+/// Held by the test that runs: another test's memory would be counted, too.
 static TURN: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -91,7 +92,7 @@ fn reading_allocates_a_handful_and_deciding_nothing_but_the_result() {
     }
 }
 
-/// People in the waiting room, and the most memory that they may take, in bytes.
+/// People in the waiting room, and the memory that they may take, in bytes.
 const PEOPLE: usize = 1_000_000;
 const WAITING_BYTES_MAX: usize = 64_000_000;
 

@@ -5,7 +5,7 @@ use std::{error::Error, io::Write as _};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{Exit, complain, house::House};
+use super::{Exit, complain, house::House, written};
 use crate::{
     civic::{FiscalCode, local_time::rfc3339},
     ledger::audit::{Line, Search, controls},
@@ -48,16 +48,13 @@ fn parse(code: &str) -> Result<FiscalCode, String> {
 
 impl Audit {
     pub(super) fn run(self) -> Exit {
-        match self.answer() {
-            Ok(()) => Exit::Done,
-            Err(fault) => {
-                complain(fault);
-                Exit::Usage
-            }
-        }
+        self.answer().unwrap_or_else(|fault| {
+            complain(fault);
+            Exit::Usage
+        })
     }
 
-    fn answer(&self) -> Result<(), Box<dyn Error>> {
+    fn answer(&self) -> Result<Exit, Box<dyn Error>> {
         let directory = self.house.ledgers()?;
         if let Some(code) = &self.fiscal_code {
             self.house
@@ -77,10 +74,8 @@ impl Audit {
             }
         };
         let mut out = std::io::stdout().lock();
-        for line in lines {
-            writeln!(out, "{line}")?;
-        }
-        Ok(out.flush()?)
+        let printed = lines.iter().try_for_each(|line| writeln!(out, "{line}"));
+        Ok(written(printed.and_then(|()| out.flush())))
     }
 
     fn control(&self, at: &str, what: &str) -> String {

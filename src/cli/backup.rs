@@ -3,7 +3,6 @@
 use std::{
     error::Error,
     fs,
-    io::{IsTerminal as _, stderr},
     path::{Path, PathBuf},
 };
 
@@ -12,7 +11,7 @@ use clap::Args;
 use super::{
     Exit, complain,
     house::{House, LEDGERS},
-    say, verify,
+    progress, say, verify,
 };
 use crate::ledger::{
     backup::{Copied, copy},
@@ -94,12 +93,7 @@ impl Restore {
 }
 
 fn copy_with_progress(from: &Path, to: &Path) -> Result<Vec<Copied>, Box<dyn Error>> {
-    let shown = stderr().is_terminal();
-    Ok(copy(from, to, |file, rows| {
-        if shown {
-            eprint!("\r{file}: {rows} rows ");
-        }
-    })?)
+    Ok(copy(from, to, |file, rows| progress(format_args!("{file}: {rows} rows")))?)
 }
 
 fn report(copied: &[Copied]) -> Exit {

@@ -3,14 +3,14 @@
 
 use std::{
     error::Error,
-    io::{self, BufWriter, IsTerminal as _, Write},
+    io::{self, BufWriter, Write},
     sync::Arc,
 };
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::{Exit, complain, house::House};
+use super::{Exit, complain, house::House, progress, written};
 use crate::{
     ledger::snapshot::{Filed, Snapshot},
     schemes::{Campaign, Rules, Scheme},
@@ -65,14 +65,13 @@ impl Export {
     pub(super) fn run(self) -> Exit {
         match self.export() {
             Ok(()) => Exit::Done,
-            Err(fault) if fault.is::<io::Error>() => {
-                complain(format_args!("standard output: {fault}"));
-                Exit::Faults
-            }
-            Err(fault) => {
-                complain(fault);
-                Exit::Usage
-            }
+            Err(fault) => match fault.downcast::<io::Error>() {
+                Ok(fault) => written(Err(*fault)),
+                Err(fault) => {
+                    complain(fault);
+                    Exit::Usage
+                }
+            },
         }
     }
 
@@ -84,7 +83,7 @@ impl Export {
         if self.format == Format::Csv {
             out.write_all(format!("{COLUMNS}\r\n").as_bytes())?;
         }
-        let mut lines = 0;
+        let mut lines = 0_u64;
         for campaign in self.campaigns() {
             let Some(snapshot) = Snapshot::take(&directory, campaign, Arc::clone(&keys))? else {
                 continue;
@@ -95,7 +94,9 @@ impl Export {
                     Format::Csv => write_row(&mut out, &filed?)?,
                 }
                 lines += 1;
-                progress(lines);
+                if lines.is_multiple_of(PROGRESS_LINES) {
+                    progress(format_args!("{lines} exported"));
+                }
             }
         }
         Ok(out.flush()?)
@@ -106,13 +107,6 @@ impl Export {
         campaigns
             .filter(|campaign| self.scheme.is_none_or(|scheme| campaign.scheme == scheme))
             .filter(|campaign| self.campaign.is_none_or(|one| *campaign == one))
-    }
-}
-
-/// Shows the progress on a terminal.
-fn progress(lines: u64) {
-    if lines.is_multiple_of(PROGRESS_LINES) && io::stderr().is_terminal() {
-        eprint!("\r{lines} exported ");
     }
 }
 

@@ -68,12 +68,6 @@ impl Mint {
                 writeln!(out, "{}\t{}", code.as_str(), mint(&code))
             }),
         };
-        match written.and_then(|()| out.flush()) {
-            Ok(()) => Exit::Done,
-            Err(fault) => {
-                complain(format_args!("standard output: {fault}"));
-                Exit::Faults
-            }
-        }
+        super::written(written.and_then(|()| out.flush()))
     }
 }

@@ -8,6 +8,7 @@ mod erase;
 mod evaluate;
 mod export;
 mod house;
+mod messages;
 mod metrics;
 mod mint;
 mod rotate_key;
@@ -17,9 +18,11 @@ mod verify;
 mod verify_draw;
 mod verify_receipt;
 
-use std::{io::Write as _, process::ExitCode};
-
 use clap::{Parser, Subcommand};
+
+pub use self::messages::Exit;
+use self::messages::{announce, complain, progress, say, written};
+use crate::log;
 
 /// Server for public-benefit applications: takes them over HTTPS, keeps every one, and decides them by the rules
 #[derive(Debug, Parser)]
@@ -63,26 +66,7 @@ enum Command {
     Metrics(metrics::Metrics),
 }
 
-/// Exit code of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// Done.
-    Done = 0,
-    /// The command found faults in its input or data, or could not write all of its output.
-    Faults = 1,
-    /// Wrong usage or configuration.
-    Usage = 2,
-    /// A bug in this program: it panicked.
-    Bug = 70,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
-
-/// Runs one command. A panic in it ends in [`Exit::Bug`].
+/// Runs one command. A panic in it is logged, and ends in [`Exit::Bug`].
 #[must_use]
 pub fn run(arguments: Arguments) -> Exit {
     let work = move || match arguments.command {
@@ -102,22 +86,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Config(config) => config.run(),
         Command::Metrics(metrics::Metrics) => metrics::list(),
     };
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Exit::Bug)
-}
-
-/// Writes to standard output. A closed pipe or a full disk is reported as [`Exit::Faults`].
-fn say(text: impl std::fmt::Display) -> Exit {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Ok(()) => Exit::Done,
-        Err(fault) => {
-            complain(format_args!("standard output: {fault}"));
-            Exit::Faults
-        }
-    }
-}
-
-/// Writes a message to standard error.
-fn complain(what: impl std::fmt::Display) {
-    eprintln!("sportello: {}", what.to_string().trim_end());
+    let exit = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Exit::Bug);
+    log::flush();
+    exit
 }

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::{
     Exit,
-    by_line::{self, Done, LINE_BYTES_MAX, LineHandler, Lines},
+    by_line::{self, Done, Fault, LINE_BYTES_MAX, LineHandler, Lines},
 };
 use crate::{
     application::parse_report,
@@ -55,9 +55,8 @@ fn answer_all(
     lines: Lines<impl Read + Send>,
     output: impl Write,
     watch: impl FnMut(Done),
-) -> Result<Done, String> {
+) -> Result<Done, Fault> {
     by_line::run(lines, 1, &Answerer(Rules::builtin()), output, watch)
-        .map_err(|fault| fault.to_string())
 }
 
 /// Answers lines, on any thread.

@@ -1,15 +1,14 @@
 //! `sportello serve`: runs the server.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use jiff::{Timestamp, Zoned, civil::Date};
-use tracing_subscriber::EnvFilter;
 
-use super::{Exit, complain, say};
+use super::{Exit, announce, complain};
 use crate::{
     application,
     civic::{FiscalCode, local_time},
@@ -17,6 +16,7 @@ use crate::{
     config::{Flags, Settings},
     http::tls,
     identity::{demo::Minter, token::Verifier},
+    log,
     schemes::{Campaign, Rules, Scheme},
     server::{self, Addresses, Start, StartFault},
 };
@@ -71,7 +71,7 @@ impl Serve {
                 return Exit::Usage;
             }
         };
-        if let Err(fault) = start_log(&settings) {
+        if let Err(fault) = log::start(settings.log_filter(), settings.log_as_json()) {
             complain(fault);
             return Exit::Usage;
         }
@@ -95,8 +95,7 @@ impl Serve {
             if demo && let Err(fault) = invite(settings, addresses, today) {
                 complain(fault);
             }
-            // Standard output may be closed; the server runs nevertheless.
-            let _told = say(format_args!(
+            announce(format!(
                 "ready https://{} operator http://{}",
                 addresses.public, addresses.operator
             ));
@@ -120,6 +119,7 @@ impl Serve {
                 || tls::demo(&data, settings.listen().ip()).map_err(|fault| fault.to_string()),
                 Ok,
             )?,
+            is_demo: true,
         })
     }
 }
@@ -152,18 +152,7 @@ fn real(settings: &Settings) -> Result<Start, String> {
         .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?;
     let verifier = Verifier::from_pem(&issuer, &audience, &pem)
         .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?;
-    Ok(Start { clock: Clock::system(), verifier, tls })
-}
-
-fn start_log(settings: &Settings) -> Result<(), String> {
-    let filter = EnvFilter::try_new(settings.log_filter()).map_err(|fault| fault.to_string())?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let started = if settings.log_as_json() {
-        log.json().try_init()
-    } else {
-        log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init()
-    };
-    started.map_err(|fault| fault.to_string())
+    Ok(Start { clock: Clock::system(), verifier, tls, is_demo: false })
 }
 
 /// Writes an example application into the data directory and prints commands that submit it.
@@ -179,7 +168,7 @@ fn invite(settings: &Settings, addresses: Addresses, today: Date) -> Result<(), 
     };
     fs::write(&example, text).map_err(|fault| format!("{}: {fault}", example.display()))?;
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("sportello"));
-    eprintln!("{}", session_to_copy(&program, &data, &example, addresses));
+    log::message(&session_to_copy(&program, &data, &example, addresses));
     Ok(())
 }
 

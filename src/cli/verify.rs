@@ -4,14 +4,14 @@ use std::{
     collections::{BTreeMap, HashSet},
     error::Error,
     fs::File,
-    io::{BufRead as _, BufReader, IsTerminal as _, stderr},
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use clap::Args;
 
-use super::{Exit, complain, house::House, say};
+use super::{Exit, complain, house::House, progress, say};
 use crate::{
     ledger::{
         Receipt, ReceiptCode, Tally, audit,
@@ -111,7 +111,7 @@ pub(super) fn inspect(
         }
         match Inspection::open(directory, campaign, Arc::clone(keys)) {
             Ok(inspection) => {
-                findings.extend(inspection.walk(progress()));
+                findings.extend(inspection.walk(watch()));
                 tell(campaign, &inspection.tally());
                 inspections.insert(campaign, inspection);
             }
@@ -128,14 +128,15 @@ pub(super) fn inspect(
 }
 
 fn tell(campaign: Campaign, tally: &Tally) {
-    println!(
+    // Should it fail, so does the verdict, which sets the exit code.
+    say(format_args!(
         "{campaign}: accepted {} = decided {} + undecided {} + withdrawn before a decision {}; withdrawn later {}",
         tally.accepted.iter().sum::<u64>(),
         tally.decided.iter().sum::<u64>(),
         tally.undecided(),
         tally.withdrawn_undecided,
         tally.withdrawn_decided,
-    );
+    ));
 }
 
 /// What a list of receipts says about the ledger.
@@ -157,7 +158,7 @@ fn receipts(
     public_keys: &[Vec<u8>],
 ) -> std::io::Result<Listed> {
     let mut listed = Listed::default();
-    let (mut prover, mut progress) = (Prover::with(public_keys), progress());
+    let (mut prover, mut watch) = (Prover::with(public_keys), watch());
     for (number, line) in (1_u64..).zip(BufReader::new(file).split(b'\n')) {
         let line = line?;
         let line = line.trim_ascii();
@@ -165,7 +166,7 @@ fn receipts(
             continue;
         }
         listed.read += 1;
-        progress(listed.read);
+        watch(listed.read);
         let what = match parse_line(line) {
             Err(fault) => {
                 listed.faulty += 1;
@@ -221,14 +222,13 @@ fn is_held(inspections: &Inspections, code: ReceiptCode, whole: Option<&Receipt>
     })
 }
 
-/// Shows the progress on a terminal, about every [`PROGRESS_RECORDS`] records.
-fn progress() -> impl FnMut(u64) {
-    let shown = stderr().is_terminal();
+/// Shows the progress about every [`PROGRESS_RECORDS`] records.
+fn watch() -> impl FnMut(u64) {
     let mut next = PROGRESS_RECORDS;
     move |records| {
-        if shown && records >= next {
+        if records >= next {
             next = records + PROGRESS_RECORDS;
-            eprint!("\r{records} read ");
+            progress(format_args!("{records} read"));
         }
     }
 }

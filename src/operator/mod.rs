@@ -1,5 +1,5 @@
-//! The operator's side: metrics and health, on a listener and a runtime of their own, so that they answer while the
-//! public side is drowning.
+//! The operator's side: metrics and health. Its listener and runtime are its own, so that it answers while the public
+//! side is overloaded.
 
 use std::{convert::Infallible, io, net::TcpListener, rc::Rc, sync::Arc, time::Duration};
 
@@ -10,46 +10,40 @@ use hyper::{
     server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    sync::Semaphore,
-    task,
-    time::{interval, sleep},
-};
+use tokio::{sync::Semaphore, task, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     intake::{AudienceStatus, Intake, Obstacle},
+    log,
     metrics::{self as list, Exporter},
 };
 
-/// Time for a request's head.
+/// Longest time to receive a request's head.
 const HEAD_MAX: Duration = Duration::from_secs(5);
-/// After an accept that failed for want of a descriptor, memory or the like.
+/// Pause after a failed accept: descriptors or memory may become free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Connections of operators at a time; one past it waits for its turn.
+/// Open connections; a further one waits in the kernel until another closes.
 const CONNECTIONS_MAX: usize = 64;
-/// How often histograms are folded and the intake is tidied.
-const TIDY_EVERY: Duration = Duration::from_secs(2);
 
-/// What the operator's side shows.
+/// What the pages are made from.
 pub struct Operator {
-    /// The metrics page.
+    /// Renders the metrics page.
     pub exporter: Exporter,
-    /// The use cases, for their counts.
+    /// Ledgers, waiting room and disk space, for their gauges.
     pub intake: Arc<Intake>,
-    /// Cancelled when the server is to stop.
+    /// Cancelled when the server begins to stop.
     pub draining: CancellationToken,
     /// Cancelled when it has stopped.
     pub stopped: CancellationToken,
 }
 
-/// Serves the operator until the server has stopped.
+/// Serves operators until the server has stopped.
 ///
 /// # Errors
-/// What the system says if the listener cannot join this runtime.
+/// The runtime cannot take the listener.
 pub async fn serve(listener: TcpListener, operator: Rc<Operator>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    task::spawn_local(tidy(Rc::clone(&operator)));
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let accepted = async {
@@ -81,15 +75,6 @@ pub async fn serve(listener: TcpListener, operator: Rc<Operator>) -> io::Result<
     }
 }
 
-async fn tidy(operator: Rc<Operator>) {
-    let mut ticks = interval(TIDY_EVERY);
-    loop {
-        ticks.tick().await;
-        operator.exporter.tidy();
-        operator.intake.tidy();
-    }
-}
-
 impl Operator {
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         if request.method() != Method::GET && request.method() != Method::HEAD {
@@ -106,24 +91,25 @@ impl Operator {
         }
     }
 
-    /// Why new work is not taken.
+    /// Why the server takes no new work, if it does not.
     fn obstacle(&self) -> Option<&'static str> {
         if self.draining.is_cancelled() {
             return Some("draining\n");
         }
         self.intake.health().map(|obstacle| match obstacle {
-            Obstacle::LedgerPoisoned => "storage failed: repair it and restart\n",
+            Obstacle::LedgerPoisoned => "a ledger failed: repair the storage and restart\n",
             Obstacle::TrailFailed => "the audit trail failed: repair the storage and restart\n",
             Obstacle::DiskNearlyFull => {
-                "the disk is nearly full: free some space, then intake resumes by itself\n"
+                "the disk is nearly full: free space, and intake resumes by itself\n"
             }
         })
     }
 
-    /// Gauges that follow from what is there are set when they are asked for, so they agree with each other.
-    #[expect(clippy::cast_precision_loss, reason = "people and bytes are far below 2^52")]
+    /// Sets the gauges that are derived from the state, all at once so that they agree, and renders the page.
+    #[expect(clippy::cast_precision_loss, reason = "counts and bytes are far below 2^52")]
     fn metrics(&self) -> String {
         let counts = self.intake.counts();
+        list::LOG_LOST.counter(&[]).absolute(log::lost());
         list::UNDECIDED.gauge(&[]).set(counts.undecided as f64);
         list::PENDING.gauge(&[]).set(counts.pending as f64);
         list::URN.gauge(&[]).set(counts.in_urn as f64);

@@ -16,6 +16,63 @@
 //! .await;
 //! # }
 //! ```
+//!
+//! Each example that does not compile is followed by one that does, so that it fails for no other reason. This does:
+//!
+//! ```
+//! # use sportello::session::{Session, scope::within};
+//! # async fn mixed(mine: &Session, yours: &Session) {
+//! within(mine, async |my| {
+//!     within(yours, async |your| {
+//!         let secret = your.personal(your.subject(), "5000.00");
+//!         let _shown = your.show(secret);
+//!     })
+//!     .await;
+//! })
+//! .await;
+//! # }
+//! ```
+//!
+//! A value does not leave the scope under its brand, only as [`Shown`]:
+//!
+//! ```compile_fail
+//! # use sportello::session::{Session, scope::within};
+//! # async fn carried_out(session: &Session) {
+//! let _secret = within(session, async |my| my.personal(my.subject(), "5000.00")).await;
+//! # }
+//! ```
+//! ```
+//! # use sportello::session::{Session, scope::within};
+//! # async fn shown(session: &Session) {
+//! let _shown = within(session, async |my| my.show(my.personal(my.subject(), "5000.00"))).await;
+//! # }
+//! ```
+//!
+//! Nothing else makes a [`Shown`], and the last gate takes nothing else as personal:
+//!
+//! ```compile_fail,E0451
+//! # use sportello::session::scope::{Scope, Shown};
+//! fn shown(my: Scope<'_>, body: Vec<u8>) -> Shown<Vec<u8>> {
+//!     Shown { body, subject: my.subject() }
+//! }
+//! ```
+//! ```compile_fail,E0308
+//! # use hyper::StatusCode;
+//! # use sportello::{http::guard::Reply, session::scope::{Scope, Shown}};
+//! fn answer(my: Scope<'_>, body: Vec<u8>) -> Reply {
+//!     Reply::personal(StatusCode::OK, body)
+//! }
+//! ```
+//! ```
+//! # use hyper::StatusCode;
+//! # use sportello::{http::guard::Reply, session::scope::{Scope, Shown}};
+//! fn shown(my: Scope<'_>, body: Vec<u8>) -> Shown<Vec<u8>> {
+//!     my.show(my.personal(my.subject(), body))
+//! }
+//! fn answer(my: Scope<'_>, body: Vec<u8>) -> Reply {
+//!     Reply::personal(StatusCode::OK, shown(my, body))
+//! }
+//! ```
 
 use std::marker::PhantomData;
 

@@ -47,7 +47,7 @@ fn evaluate_decides_line_by_line_and_skips_nothing() {
 }
 
 #[test]
-fn evaluate_explains_reads_csv_by_its_ending_and_says_when_nobody_listens() {
+fn evaluate_explains_reads_csv_by_its_ending_and_ends_when_nobody_reads() {
     let line = application::example(&FiscalCode::made_up(1), 2024).replace('\n', " ").replacen(
         '{',
         "{\"submittedOn\":\"2024-09-16\",",
@@ -78,8 +78,14 @@ fn evaluate_explains_reads_csv_by_its_ending_and_says_when_nobody_listens() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     let complaint = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), &*complaint), (Some(1), ""));
+
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let input = fs::File::open(&path).unwrap();
+    let output = program().arg("evaluate").stdin(input).stdout(full).output().unwrap();
+    let complaint = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{complaint}");
-    assert!(complaint.contains("standard output: "), "{complaint}");
+    assert!(complaint.contains("standard output: No space left"), "{complaint}");
 }
 
 #[test]

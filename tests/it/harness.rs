@@ -91,7 +91,24 @@ impl Counter {
         Self::start(data, now, address, settings).expect("the counter opens again")
     }
 
+    /// The same with its log written to `log` instead of being read by the test.
+    pub(crate) fn open_logging_to(log: impl Into<Stdio>, settings: &[(&str, &str)]) -> Self {
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        Self::start_logging_to(log.into(), data, EVENING, "127.0.0.1:0", settings)
+            .expect("the counter opens")
+    }
+
     fn start(
+        data: Arc<tempfile::TempDir>,
+        now: &str,
+        listen: &str,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, String> {
+        Self::start_logging_to(Stdio::piped(), data, now, listen, settings)
+    }
+
+    fn start_logging_to(
+        log: Stdio,
         data: Arc<tempfile::TempDir>,
         now: &str,
         listen: &str,
@@ -112,15 +129,16 @@ impl Counter {
             .arg(data.path())
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        std::thread::spawn({
-            let log = Arc::clone(&log);
-            move || lines.map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line))
-        });
+        if let Some(stderr) = child.stderr.take() {
+            let (log, lines) = (Arc::clone(&log), BufReader::new(stderr).lines());
+            std::thread::spawn(move || {
+                lines.map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line));
+            });
+        }
         let mut ready = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         let words: Vec<&str> = ready.split_whitespace().collect();

@@ -13,6 +13,7 @@ mod idle;
 mod keeping;
 mod keys;
 mod life;
+mod log;
 mod protocols;
 mod registry;
 mod resting;

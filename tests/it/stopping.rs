@@ -1,6 +1,12 @@
 //! Stopping and starting: what was let in finishes, what cannot start says why.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use hyper::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -135,4 +141,26 @@ async fn a_second_server_on_the_same_data_or_a_lost_key_is_a_clear_error() {
     let (code, complaint) = serve(std::path::Path::new("/proc/no-such-place"));
     assert_eq!(code, Some(2));
     assert!(complaint.contains("data directory /proc/no-such-place"), "{complaint}");
+}
+
+#[test]
+fn a_demo_makes_do_with_a_low_limit_of_open_files_and_says_nothing_of_it() {
+    let data = tempfile::tempdir().unwrap();
+    let serve = "ulimit -n 600 && exec \"$0\" serve --demo --listen 127.0.0.1:0 --operator 127.0.0.1:0 --data \"$1\"";
+    let mut demo = Command::new("sh")
+        .args(["-c", serve])
+        .arg(program().get_program())
+        .arg(data.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    BufReader::new(demo.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    let mut printed = String::new();
+    demo.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert!(ready.starts_with("ready "), "{ready}{printed}");
+    assert!(printed.starts_with("\nThe counter is open"), "{printed}");
 }

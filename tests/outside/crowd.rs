@@ -1,4 +1,4 @@
-//! People who apply one after the other, and keep what they are given.
+//! Applicants who apply one after the other and keep their receipts.
 
 use std::{fs, path::Path};
 
@@ -13,15 +13,15 @@ use sportello::{
 
 use crate::harness::{Answer, Counter, program};
 
-/// So large is an application of theirs, bytes: a disk is full sooner.
+/// Size of each application in bytes: large, so that a disk fills up soon.
 const APPLICATION_BYTES: usize = 40_000;
-/// People after whom a disk should have been full long since.
+/// Applicants after whom a disk must be full.
 const PEOPLE_MAX: usize = 5000;
 
 pub(crate) struct Crowd {
     minter: Minter,
     next: u64,
-    /// Everybody's receipt.
+    /// The receipts of all who applied.
     pub(crate) receipts: Vec<(FiscalCode, Value)>,
 }
 
@@ -54,7 +54,7 @@ impl Crowd {
         }
     }
 
-    /// Until somebody is refused, for the reason that there should be.
+    /// People apply until one is refused, which must be because of the storage.
     pub(crate) async fn apply_until_refused(&mut self, counter: &Counter, pause_ms: u64) {
         for _ in 0..PEOPLE_MAX {
             let answer = self.apply(counter).await.unwrap();
@@ -66,7 +66,7 @@ impl Crowd {
         panic!("nobody is refused");
     }
 
-    /// Some of those who applied look at what they sent.
+    /// About ten of those who applied read their applications again.
     pub(crate) async fn look(&self, counter: &Counter) {
         let step = (self.receipts.len() / 10).max(1);
         for (code, receipt) in self.receipts.iter().step_by(step) {
@@ -79,7 +79,7 @@ impl Crowd {
         }
     }
 
-    /// The ledger is whole and has every receipt; the server must have ended.
+    /// Checks that the ledger is whole and has every receipt; the server must have ended.
     pub(crate) fn verify(&self, data: &Path) {
         let place = tempfile::tempdir().unwrap();
         let list = place.path().join("receipts.ndjson");
@@ -96,7 +96,7 @@ impl Crowd {
     }
 }
 
-/// Told that nothing can be stored, and when to come back.
+/// Checks that the answer says that nothing can be stored, and when to come back.
 pub(crate) fn refused(answer: &Answer) {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
     assert_eq!(answer.problem(), "storage-unavailable");

@@ -1,4 +1,4 @@
-//! Power cuts of a real file system under the real binary: ext4 is shut down under load and mounted again.
+//! Power cuts: ext4 is shut down under the server's load and mounted again.
 
 use std::{cell::Cell, time::Duration};
 
@@ -38,8 +38,8 @@ async fn ext4_cut_off_under_load_has_every_receipt_when_it_is_mounted_again() {
             promised
         };
         let ((), promised) = tokio::join!(load, power);
-        // Nobody is answered by a machine without power. This one goes on, and ext4 may tell a sync that was under way
-        // when it was shut down that all is well.
+        // A machine without power answers nobody. This one still runs, and ext4 may report success for a sync that was
+        // under way at the shutdown.
         crowd.receipts.truncate(promised);
         assert_eq!(counter.metric("sportello_ledger_poisoned", &[]).await, 1);
         let during = promised - before;

@@ -1,4 +1,4 @@
-//! Disks of our own: a file system in a file, mounted for one test.
+//! Disks for tests: a file system in a file, mounted for one test.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-/// A mounted file system; unmounted when dropped, also by a test that fails.
+/// A mounted file system; unmounted when dropped, also when the test fails.
 pub(crate) struct Disk {
     place: tempfile::TempDir,
 }
@@ -18,10 +18,10 @@ impl Disk {
         Self::try_ext4(mebibytes).expect("loop devices, mkfs.ext4 and the superuser are there")
     }
 
-    /// The same; where there are no loop devices, one in memory, and that is said.
+    /// The same; without loop devices a file system in memory, and a line says so.
     pub(crate) fn small(mebibytes: u64) -> Self {
         Self::try_ext4(mebibytes).unwrap_or_else(|fault| {
-            println!("NO LOOP DEVICE, a file system in memory stands in for a disk: {fault}");
+            println!("NO LOOP DEVICE: using a file system in memory instead: {fault}");
             let disk = Self::unmounted();
             let size = format!("size={mebibytes}m");
             run("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", text(&disk.mounted())]).unwrap();
@@ -32,7 +32,7 @@ impl Disk {
     fn try_ext4(mebibytes: u64) -> Result<Self, String> {
         let disk = Self::unmounted();
         fs::File::create(disk.image()).unwrap().set_len(mebibytes << 20).unwrap();
-        // Nothing is kept for the superuser, whom these tests run as.
+        // Without blocks reserved for the superuser, who runs these tests.
         run("mkfs.ext4", &["-q", "-F", "-m", "0", text(&disk.image())])?;
         disk.mount()?;
         Ok(disk)
@@ -44,7 +44,7 @@ impl Disk {
         disk
     }
 
-    /// Where it is mounted.
+    /// The mount point.
     pub(crate) fn mounted(&self) -> PathBuf {
         self.place.path().join("mounted")
     }
@@ -65,12 +65,12 @@ impl Disk {
         run("mount", &["-o", "remount,ro", text(&self.mounted())]).unwrap();
     }
 
-    /// The power fails: nothing that was not synced reaches the disk any more, nor does anything else.
+    /// Simulates a power cut: from now on nothing reaches the disk.
     pub(crate) fn cut(&self) {
         run("xfs_io", &["-x", "-c", "shutdown", text(&self.mounted())]).unwrap();
     }
 
-    /// A file that takes up room; whole once it is there.
+    /// Writes and syncs a file of that size.
     pub(crate) fn ballast(&self, name: &str, mebibytes: usize) -> PathBuf {
         let path = self.mounted().join(name);
         fs::write(&path, vec![1; mebibytes << 20]).unwrap();
@@ -78,7 +78,7 @@ impl Disk {
         path
     }
 
-    /// To the last byte.
+    /// Fills the file system to the last byte.
     pub(crate) fn fill(&self) {
         let mut file = fs::File::create(self.mounted().join("filling")).unwrap();
         for size in [1 << 16, 1 << 10, 1] {
@@ -93,7 +93,7 @@ impl Drop for Disk {
         if run("mountpoint", &["-q", text(&mounted)]).is_ok()
             && run("umount", &[text(&mounted)]).is_err()
         {
-            // Somebody still has files open there: the kernel unmounts when they are closed.
+            // A process still has files open there: the kernel unmounts when they are closed.
             println!("{:?}", run("umount", &["-l", text(&mounted)]));
         }
     }

@@ -1,4 +1,4 @@
-//! Syncs that fail, under the real binary: one is enough, and none is tried again.
+//! Failed syncs: the first poisons the ledger, and no sync is tried again.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::{
     harness::{Counter, EVENING},
 };
 
-/// From now on every sync of a process fails; counted in a log. Ends when dropped.
+/// Makes every sync of a process fail, until dropped; a log has each of them.
 struct Failing {
     strace: Child,
     log: tempfile::NamedTempFile,
@@ -38,7 +38,7 @@ impl Failing {
         panic!("strace does not watch every thread of {process}");
     }
 
-    /// The syncs of a campaign's ledger that failed; the audit trail has files and a fate of its own.
+    /// The failed syncs of campaigns' ledgers; those of the audit trail do not count.
     fn failed(&self) -> Vec<String> {
         let log = fs::read_to_string(self.log.path()).unwrap();
         let ledgers = |line: &&str| line.contains("(INJECTED)") && line.contains("/iscro-");
@@ -48,7 +48,7 @@ impl Failing {
 
 impl Drop for Failing {
     fn drop(&mut self) {
-        // Whom it watched goes on.
+        // The traced process keeps running.
         let _ended = self.strace.kill();
         let _status = self.strace.wait();
     }
@@ -71,7 +71,7 @@ async fn poisoned(counter: &Counter) -> bool {
 #[tokio::test]
 #[ignore = "needs strace and the right to trace"]
 async fn the_first_failed_sync_of_a_commit_poisons_the_ledger_and_is_the_last() {
-    // Without checkpoints, which sync, too.
+    // Checkpoints sync, too: none happens during the test.
     let seldom = [("SPORTELLO_LEDGER_CHECKPOINT_MS", "600000")];
     let counter = Counter::open_with(&seldom);
     let mut crowd = Crowd::before(&counter);
@@ -113,7 +113,7 @@ async fn a_failed_sync_of_a_checkpoint_poisons_the_ledger_and_is_the_last() {
     recovered(counter, crowd).await;
 }
 
-/// A restart without the fault takes applications again and has every receipt.
+/// After a restart without the fault the server takes applications again and has every receipt.
 async fn recovered(counter: Counter, mut crowd: Crowd) {
     let mut counter = counter.reopen(EVENING);
     assert!(!poisoned(&counter).await);

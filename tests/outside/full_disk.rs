@@ -1,4 +1,4 @@
-//! A disk that fills up: seen before it is full, and survived when it is.
+//! A disk that fills up: intake stops before it is full, and no receipt is lost when it is.
 
 use std::{fs, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
 
 const DISK_MEBIBYTES: u64 = 64;
 const RESERVE: &str = "SPORTELLO_LEDGER_DISK_RESERVE_BYTES";
-/// So slowly that a second's worth of applications is less than the reserve.
+/// Pause between applications: free space is measured once a second, and a second's applications must fit the reserve.
 const PAUSE_MS: u64 = 20;
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn a_disk_that_fills_up_loses_nothing_with_the_reserve_and_without() {
     }
     crowd.apply_all(&counter, 5).await;
 
-    // Without a reserve the disk really fills, and the ledger with it.
+    // Without a reserve the disk fills up, and a commit fails.
     let counter = counter.reopen_with(EVENING, &[(RESERVE, "0")]);
     crowd.apply_until_refused(&counter, 0).await;
     assert!(crowd.receipts.len() > reserved + 50, "{}", crowd.receipts.len());

@@ -1,7 +1,6 @@
-//! What a stranger does with tools of their own, and what real disks do to the real binary.
+//! Tests that need more than the Rust toolchain: other people's tools, and real disks that fail.
 //!
-//! These need more than the Rust toolchain, and the disks need the superuser, so they are ignored unless asked for:
-//! `cargo test -- --ignored`.
+//! Those with disks need the superuser. All are ignored unless asked for: `cargo test -- --ignored`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 

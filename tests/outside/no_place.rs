@@ -1,4 +1,4 @@
-//! Places where data cannot be kept: the server says which and why, and takes nothing in.
+//! Places where data cannot be stored: the server names the place and the reason, and does not start.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::{
     harness::{Counter, EVENING, PATIENCE, program},
 };
 
-/// Somebody who is not the superuser.
+/// A user other than the superuser.
 const NOBODY: u32 = 65534;
 
 fn serve(data: &Path) -> Command {
@@ -25,7 +25,7 @@ fn serve(data: &Path) -> Command {
     command
 }
 
-/// It ends with 2 and one complaint that names the place, the reason and what to do.
+/// Checks that the command exits with 2 and a complaint that has all `parts`: the place, the reason, what to do.
 fn complains(mut command: Command, parts: &[&str]) {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let ended = (0..PATIENCE.as_millis() / 20).any(|_| {
@@ -57,7 +57,7 @@ fn a_read_only_disk_is_named_whether_it_holds_data_or_not() {
     complains(serve(&counter.data()), &[ledger.to_str().unwrap(), "Read-only file system"]);
 }
 
-/// Neither is data there called damaged, by the server or by `verify`.
+/// Neither the server nor `verify` calls the data there damaged.
 #[test]
 #[ignore = "needs the superuser and loop devices"]
 fn a_disk_without_any_room_is_named() {
@@ -83,7 +83,7 @@ fn a_place_that_is_somebody_elses_is_named() {
     command.uid(NOBODY).gid(NOBODY);
     complains(command, &[data.to_str().unwrap(), "Permission denied", "--data"]);
 
-    // Its own directory, but the ledger in it was made by another.
+    // The directory is its own, but the ledger in it belongs to another user.
     let mut counter = Counter::open_in(place.path(), &[]);
     counter.stop();
     let data = counter.data();
@@ -97,7 +97,7 @@ fn a_place_that_is_somebody_elses_is_named() {
 }
 
 #[test]
-#[ignore = "belongs to the others"]
+#[ignore = "runs with the other tests of places"]
 fn a_file_in_the_way_is_named() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("file");

@@ -1,4 +1,5 @@
-//! The session that the demo prints, and the deployment files, under tools of others.
+//! The session that the demo prints, run by a shell, and the deployment files, checked by their own tools.
+
 use std::{
     io::{BufRead as _, BufReader},
     path::Path,

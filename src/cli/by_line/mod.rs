@@ -15,17 +15,17 @@ pub(super) use self::{
     lines::{LINE_BYTES_MAX, Lines},
     pipeline::{Done, Fault, LineHandler, run},
 };
-use super::{Exit, complain};
+use super::{Exit, complain, written};
 
 /// A file or standard input.
 pub(super) type Input = Box<dyn Read + Send>;
 
 /// Runs `work` on the file, or on standard input without one, shows its progress and reports its errors.
 ///
-/// `work` calls its second argument after each part done, and returns the total or a message for the user.
+/// `work` calls its second argument after each part done, and returns the total.
 pub(super) fn on_input(
     file: Option<PathBuf>,
-    work: impl FnOnce(Lines<Input>, &mut dyn FnMut(Done)) -> Result<Done, String>,
+    work: impl FnOnce(Lines<Input>, &mut dyn FnMut(Done)) -> Result<Done, Fault>,
 ) -> Exit {
     let (input, bytes): (Input, _) = match file {
         None => (Box::new(io::stdin()), None),
@@ -50,7 +50,8 @@ pub(super) fn on_input(
                 if done.bad == 1 { "line" } else { "lines" }
             ));
         }
-        Err(complaint) => complain(complaint),
+        Err(Fault::Output(fault)) => return written(Err(fault)),
+        Err(fault) => complain(fault),
     }
     Exit::Faults
 }

@@ -16,6 +16,7 @@ use std::{
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::lines::{Block, Lines};
+use crate::application::HeaderFault;
 
 /// Parcels for each worker: one being worked on, one waiting for it, two with the reader and the writer.
 const PARCELS_PER_WORKER: usize = 4;
@@ -38,6 +39,7 @@ pub(in crate::cli) struct Done {
 #[derive(Debug)]
 pub(in crate::cli) enum Fault {
     Input(io::Error),
+    Header(HeaderFault),
     Output(io::Error),
 }
 
@@ -45,6 +47,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Input(fault) => write!(f, "input: {fault}"),
+            Self::Header(fault) => fault.fmt(f),
             Self::Output(fault) => write!(f, "standard output: {fault}"),
         }
     }

@@ -142,27 +142,25 @@ enum Told {
     Words(Language),
 }
 
-/// Decides line by line; an error is a message for the user.
+/// Decides line by line.
 fn decide_all(
     mut lines: Lines<impl Read + Send>,
     is_csv: bool,
     told: Told,
     mut output: impl Write,
     watch: impl FnMut(Done),
-) -> Result<Done, String> {
+) -> Result<Done, Fault> {
     let mut evaluator = Evaluator { rules: Rules::builtin(), columns: None, told };
     let mut first_line = 1;
     if is_csv {
-        let header = lines.first().map_err(|fault| Fault::Input(fault).to_string())?;
-        let header = header.unwrap_or_default();
-        evaluator.columns = Some(Columns::parse(&header).map_err(|fault| fault.to_string())?);
+        let header = lines.first().map_err(Fault::Input)?.unwrap_or_default();
+        evaluator.columns = Some(Columns::parse(&header).map_err(Fault::Header)?);
         first_line = 2;
     }
     if told == Told::Table {
-        let header = output.write_all(table::HEADER.as_bytes());
-        header.map_err(|fault| Fault::Output(fault).to_string())?;
+        output.write_all(table::HEADER.as_bytes()).map_err(Fault::Output)?;
     }
-    by_line::run(lines, first_line, &evaluator, output, watch).map_err(|fault| fault.to_string())
+    by_line::run(lines, first_line, &evaluator, output, watch)
 }
 
 /// Decides lines, on any thread.

@@ -26,7 +26,7 @@ fn line() -> String {
 fn told(input: &str, is_csv: bool, told: Told) -> (Result<Done, String>, String) {
     let mut output = Vec::new();
     let done = decide_all(Lines::new(input.as_bytes()), is_csv, told, &mut output, |_| ());
-    (done, String::from_utf8(output).unwrap())
+    (done.map_err(|fault| fault.to_string()), String::from_utf8(output).unwrap())
 }
 
 fn documents(output: &str) -> Vec<Value> {
