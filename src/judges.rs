@@ -29,8 +29,8 @@ use crate::{
 
 /// Cases that a judge draws together, and decisions that it hands over together.
 const CASES_MAX: usize = urn::DRAW_MAX;
-/// How long an idle judge waits for the urn before it looks into the ledgers.
-const NAP: Duration = Duration::from_millis(100);
+/// How long an idle judge waits for the urn before it looks for a newer edition of the registry.
+const NAP: Duration = Duration::from_secs(2);
 
 /// Progress of the walk over pending applications; one judge at a time advances it.
 #[derive(Default)]
@@ -62,6 +62,7 @@ pub struct Bench {
 pub struct Judges {
     threads: Vec<thread::JoinHandle<()>>,
     stop: Arc<AtomicBool>,
+    urn: Arc<Urn<Case>>,
 }
 
 impl Judges {
@@ -80,13 +81,14 @@ impl Judges {
                     .spawn(move || bench.work_until(&stop, &walk))
             })
             .collect::<io::Result<_>>()?;
-        Ok(Self { threads, stop })
+        Ok(Self { threads, stop, urn: Arc::clone(&bench.urn) })
     }
 
     /// Waits until each judge has handed over its cases. What is left in the urn stays undecided in the ledger, and is
     /// drawn after the next start.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Release);
+        self.urn.ring(self.threads.len() * urn::DRAW_MAX);
         for thread in self.threads {
             if thread.join().is_err() {
                 tracing::error!("a judge panicked and has ended");
