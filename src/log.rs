@@ -92,11 +92,11 @@ fn log_panic(info: &PanicHookInfo<'_>) {
 
 /// Lines on their way to one writer.
 struct Log {
-    queue: Sender<Entry>,
+    queue: Sender<Queued>,
     lost: Arc<AtomicU64>,
 }
 
-enum Entry {
+enum Queued {
     Line(Box<[u8]>),
     /// Answered when everything before it is written or lost.
     Flush(Sender<()>),
@@ -114,29 +114,29 @@ impl Log {
     }
 
     fn line(&self, line: &[u8]) {
-        if self.queue.try_send(Entry::Line(line.into())).is_err() {
+        if self.queue.try_send(Queued::Line(line.into())).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn flush(&self) {
         let (done, written) = bounded(1);
-        if self.queue.send_timeout(Entry::Flush(done), FLUSH_WAIT).is_ok() {
+        if self.queue.send_timeout(Queued::Flush(done), FLUSH_WAIT).is_ok() {
             // Who waits in vain has waited long enough.
             let _late = written.recv_timeout(FLUSH_WAIT);
         }
     }
 }
 
-fn write(entries: &Receiver<Entry>, mut writer: impl Write, lost: &AtomicU64) {
+fn write(entries: &Receiver<Queued>, mut writer: impl Write, lost: &AtomicU64) {
     for entry in entries {
         match entry {
-            Entry::Line(line) => {
+            Queued::Line(line) => {
                 if writer.write_all(&line).is_err() {
                     lost.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            Entry::Flush(done) => {
+            Queued::Flush(done) => {
                 let _gone = done.try_send(());
             }
         }

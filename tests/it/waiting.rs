@@ -82,7 +82,7 @@ async fn a_full_counter_has_people_wait_and_lots_decide_who_is_next() {
         let output = verify_draw(seed, commitment, &FiscalCode::made_up(n));
         assert_eq!(output.status.code(), Some(0));
         let text = String::from_utf8(output.stdout).unwrap();
-        let number = text.split([' ', ':']).nth(1).unwrap().to_owned();
+        let number = text.split([' ', ';']).nth(1).unwrap().to_owned();
         assert!(numbers.get(&n).is_none_or(|told| *told == number), "{numbers:?}, {n}: {text}");
         by_lot.push((number, n));
     }
