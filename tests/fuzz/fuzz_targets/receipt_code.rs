@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use sportello::ledger::{keys::HouseKeys, receipt::ReceiptCode};
+use sportello::{ledger::ReceiptCode, vault::HouseKeys};
 
 static KEYS: LazyLock<HouseKeys> = LazyLock::new(|| HouseKeys::from_master(&[7; 32]));
 
