@@ -1,13 +1,13 @@
 //! The waiting room: people who come while the counter is full wait, and lots decide who enters next.
 
-use std::{cmp::Reverse, collections::BTreeMap, process::Output, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use hyper::StatusCode;
 use serde_json::Value;
 use sportello::civic::FiscalCode;
 use tokio::time::{Instant, sleep};
 
-use crate::harness::{Answer, Counter, PATIENCE, at_once, program};
+use crate::harness::{Answer, Counter, PATIENCE, at_once, finished, program};
 
 /// One lease and short rounds. A slow machine must not be taken for an overloaded counter, which refuses people.
 const SETTINGS: [(&str, &str); 5] = [
@@ -33,9 +33,11 @@ async fn ask(counter: &Counter, n: u64) -> Answer {
     enter(counter, &mint(counter, n)).await
 }
 
-fn verify_draw(seed: &str, commitment: &str, code: &FiscalCode) -> Output {
+/// Exit code and output of `sportello verify-draw`.
+fn verify_draw(seed: &str, commitment: &str, code: &FiscalCode) -> (Option<i32>, String) {
     let arguments = ["--seed", seed, "--commitment", commitment, "--fiscal-code", code.as_str()];
-    program().arg("verify-draw").args(arguments).output().unwrap()
+    let (code, out, _) = finished(program().arg("verify-draw").args(arguments));
+    (code, out)
 }
 
 #[tokio::test]
@@ -48,15 +50,15 @@ async fn a_full_counter_has_people_wait_and_lots_decide_who_is_next() {
     let answer = enter(&counter, &first).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
     assert_eq!(answer.header("cache-control"), "no-store");
-    let told = answer.json();
-    assert_eq!((&told["state"], &told["draw"]), (&Value::from("waiting"), &before));
-    assert_eq!(answer.header("retry-after"), told["pollAfterSeconds"].to_string());
-    assert!(told["estimate"].is_null(), "no rate of entering is known yet");
+    let json = answer.json();
+    assert_eq!((&json["state"], &json["draw"]), (&Value::from("waiting"), &before));
+    assert_eq!(answer.header("retry-after"), json["pollAfterSeconds"].to_string());
+    assert!(json["estimate"].is_null(), "no rate of entering is known yet");
     let mut poll_seconds = 0;
     for n in [2, 3, 4, 1] {
-        let told = ask(&counter, n).await.json();
-        assert_eq!(told["draw"], before);
-        poll_seconds = poll_seconds.max(told["pollAfterSeconds"].as_u64().unwrap());
+        let json = ask(&counter, n).await.json();
+        assert_eq!(json["draw"], before);
+        poll_seconds = poll_seconds.max(json["pollAfterSeconds"].as_u64().unwrap());
     }
     assert_eq!(counter.metric("sportello_waiting", &["citizens"]).await, 4);
     assert_eq!(counter.ask("GET", "/v1/draws", "", "").await.json()["draws"], Value::Array(vec![]));
@@ -75,13 +77,13 @@ async fn a_full_counter_has_people_wait_and_lots_decide_who_is_next() {
         assert_eq!(left.status, StatusCode::NO_CONTENT);
         for (n, identity) in people {
             let answer = enter(&counter, &identity).await;
-            let told = answer.json();
+            let json = answer.json();
             if answer.status == StatusCode::CREATED {
                 order.push(n);
-                told["token"].as_str().unwrap().clone_into(&mut inside);
+                json["token"].as_str().unwrap().clone_into(&mut inside);
             } else {
-                numbers.insert(n, told["draw"]["number"].as_str().unwrap().to_owned());
-                poll_seconds = poll_seconds.max(told["pollAfterSeconds"].as_u64().unwrap());
+                numbers.insert(n, json["draw"]["number"].as_str().unwrap().to_owned());
+                poll_seconds = poll_seconds.max(json["pollAfterSeconds"].as_u64().unwrap());
             }
         }
         assert_eq!(order.len(), turn, "one lease, one person: {order:?}, {numbers:?}");
@@ -89,19 +91,18 @@ async fn a_full_counter_has_people_wait_and_lots_decide_who_is_next() {
     }
     assert_eq!(counter.metric("sportello_waiting", &["citizens"]).await, 0);
 
-    let told = counter.ask("GET", "/v1/draws", "", "").await.json()["draws"].clone();
-    let [drawn] = told.as_array().unwrap().as_slice() else { panic!("one round: {told}") };
+    let draws = counter.ask("GET", "/v1/draws", "", "").await.json()["draws"].clone();
+    let [drawn] = draws.as_array().unwrap().as_slice() else { panic!("one round: {draws}") };
     assert_eq!((&drawn["round"], &drawn["commitment"]), (&before["round"], &before["commitment"]));
     assert_eq!(drawn["people"], 4);
     let (seed, commitment) =
         (drawn["seed"].as_str().unwrap(), drawn["commitment"].as_str().unwrap());
     let mut by_lot = Vec::new();
     for n in 1..=4 {
-        let output = verify_draw(seed, commitment, &FiscalCode::made_up(n));
-        assert_eq!(output.status.code(), Some(0));
-        let text = String::from_utf8(output.stdout).unwrap();
+        let (code, text) = verify_draw(seed, commitment, &FiscalCode::made_up(n));
+        assert_eq!(code, Some(0));
         let number = text.split([' ', ';']).nth(1).unwrap().to_owned();
-        assert!(numbers.get(&n).is_none_or(|told| *told == number), "{numbers:?}, {n}: {text}");
+        assert!(numbers.get(&n).is_none_or(|shown| *shown == number), "{numbers:?}, {n}: {text}");
         by_lot.push((number, n));
     }
     by_lot.sort();
@@ -109,8 +110,8 @@ async fn a_full_counter_has_people_wait_and_lots_decide_who_is_next() {
     assert_eq!(numbers.len(), 3, "everybody but the first was told their number: {numbers:?}");
 
     let other = "0".repeat(64);
-    assert_eq!(verify_draw(&other, commitment, &FiscalCode::made_up(1)).status.code(), Some(1));
-    assert_eq!(verify_draw("0", commitment, &FiscalCode::made_up(1)).status.code(), Some(2));
+    assert_eq!(verify_draw(&other, commitment, &FiscalCode::made_up(1)).0, Some(1));
+    assert_eq!(verify_draw("0", commitment, &FiscalCode::made_up(1)).0, Some(2));
 }
 
 #[tokio::test]
@@ -132,13 +133,14 @@ async fn a_full_waiting_room_refuses_newcomers_and_says_when_to_come_back() {
     let _inside = counter.citizen(0).await;
     assert_eq!(ask(&counter, 1).await.status, StatusCode::ACCEPTED);
     let refused = ask(&counter, 2).await;
-    assert_eq!(
-        (refused.status, refused.problem()),
-        (StatusCode::SERVICE_UNAVAILABLE, "busy".into())
-    );
+    refused.assert_problem(503, "busy");
     assert!(refused.header("retry-after").parse::<u32>().unwrap() > 0);
     assert_eq!(counter.metric("sportello_shed_total", &["enter", "waiting"]).await, 1);
-    assert_eq!(ask(&counter, 1).await.status, StatusCode::ACCEPTED, "a person who waits keeps their place");
+    assert_eq!(
+        ask(&counter, 1).await.status,
+        StatusCode::ACCEPTED,
+        "a person who waits keeps their place"
+    );
 }
 
 #[tokio::test]
@@ -158,7 +160,8 @@ async fn a_draw_is_in_the_audit_trail_and_nobody_is_named_in_it() {
     assert!(counter.stop().success());
     let output = program().args(["audit", "--controls", "--data"]).arg(counter.data()).output();
     let text = String::from_utf8(output.unwrap().stdout).unwrap();
-    let line = text.lines().find(|line| line.contains("waiting room")).expect("the draw is in the trail");
+    let line =
+        text.lines().find(|line| line.contains("waiting room")).expect("the draw is in the trail");
     for member in ["round", "seed", "commitment", "people"] {
         let value = &drawn[member];
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -184,10 +187,7 @@ async fn an_overloaded_counter_refuses_newcomers_and_people_inside_can_finish() 
             match arrival.status {
                 StatusCode::CREATED | StatusCode::TOO_MANY_REQUESTS => {}
                 _ => {
-                    assert_eq!(
-                        (arrival.status.as_u16(), arrival.problem().as_str()),
-                        (503, "busy")
-                    );
+                    arrival.assert_problem(503, "busy");
                     assert!(arrival.header("retry-after").parse::<u32>().unwrap() > 0);
                     refused += 1;
                 }
