@@ -30,8 +30,8 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// Number of repetitions, so that at least one is not disturbed by another thread of the test program.
 const ROUNDS: usize = 20;
 
-/// Upper bound on the allocations to parse an application: address, telephone number, two vectors of the document, years of
-/// income, earlier benefits.
+/// Upper bound on the allocations to parse an application: address, telephone number, two vectors of the document,
+/// years of income, earlier benefits.
 const READING_MAX: usize = 6;
 
 /// Number of allocations and reallocations of `work`: the minimum of [`ROUNDS`] runs.

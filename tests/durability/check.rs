@@ -125,8 +125,8 @@ fn stands(
     Ok(())
 }
 
-/// Everybody submits again: the same key gets its receipt, another key gets that the person has applied, and a newcomer is
-/// accepted.
+/// Everybody submits again: the same key gets its receipt, another key gets that the person has applied, and a newcomer
+/// is accepted.
 fn repeated(house: &Arc<House>, promised: &Promised) -> Vec<String> {
     let mut findings = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

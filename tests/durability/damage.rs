@@ -68,7 +68,8 @@ fn damage(image: &mut Image, dice: &mut Dice) -> String {
     format!("{} {what} at {at}", path.display())
 }
 
-/// What the ledger did wrong with the damage: panics aside, wrong data shown, or losses that verification does not name.
+/// What the ledger did wrong with the damage: panics aside, wrong data shown, or losses that verification does not
+/// name.
 fn met(data: &Path, promised: &Promised, how: &str, before: &[Option<State>]) -> Vec<String> {
     let mut wrong = Vec::new();
     let house = match House::open(data) {

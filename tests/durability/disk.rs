@@ -126,8 +126,8 @@ impl History {
         self
     }
 
-    /// The history of a process that ends because a sync of a file fails. The kernel then takes the file's dirty pages for
-    /// written, and shows them to readers.
+    /// The history of a process that ends because a sync of a file fails. The kernel then takes the file's dirty pages
+    /// for written, and shows them to readers.
     pub(crate) fn sync_failed(self, of: FileId, begin: usize) -> Self {
         let synced = self.synced(begin, |what| matches!(what, What::SyncFile(file) if *file == of));
         let mut failed = self.killed_at(begin + 1);

@@ -1,9 +1,9 @@
-//! Simulated power cuts: runs of the real ledger are recorded call by call; for each cut the disk is rebuilt as it may be
-//! at a random moment, opened, and compared with the answers that people had got by then.
+//! Simulated power cuts: runs of the real ledger are recorded call by call; for each cut the disk is rebuilt as it may
+//! be at a random moment, opened, and compared with the answers that people had got by then.
 //!
 //! A run begins on an empty disk, on one that a cut has left, or after the process, but not the machine, was killed.
-//! `SPORTELLO_TEST_CUTS=10000 cargo test --release --test durability cut -- --ignored` runs longer; `SPORTELLO_TEST_SEED`
-//! repeats a run.
+//! `SPORTELLO_TEST_CUTS=10000 cargo test --release --test durability cut -- --ignored` runs longer;
+//! `SPORTELLO_TEST_SEED` repeats a run.
 
 use std::{
     fs,

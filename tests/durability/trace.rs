@@ -1,7 +1,7 @@
 //! Reads what a process did to the files below a directory from a log of `strace`.
 //!
-//! `strace` logs the begin of a call before the kernel executes it, and its end before the process gets the result. So the
-//! order of the lines is a possible order of the effects.
+//! `strace` logs the begin of a call before the kernel executes it, and its end before the process gets the result. So
+//! the order of the lines is a possible order of the effects.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,4 +1,5 @@
-//! The traced process: through the library, people apply, repeat submissions, withdraw and apply again, and decisions are made.
+//! The traced process: through the library, people apply, repeat submissions, withdraw and apply again, and decisions
+//! are made.
 //!
 //! Each answer is written to a file of marks after the person got it, one line in one call.
 

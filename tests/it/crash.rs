@@ -1,8 +1,8 @@
 //! The server is killed under load (SIGKILL): every receipt is kept exactly once, and none is decided twice.
 //!
-//! 300 people enter, apply, repeat submissions, read and withdraw while the server is killed at random moments and restarted on
-//! the same data. `SPORTELLO_TEST_KILLS=50 cargo test --test it crash` runs longer; `SPORTELLO_TEST_SEED` repeats a run's random
-//! choices.
+//! 300 people enter, apply, repeat submissions, read and withdraw while the server is killed at random moments and
+//! restarted on the same data. `SPORTELLO_TEST_KILLS=50 cargo test --test it crash` runs longer; `SPORTELLO_TEST_SEED`
+//! repeats a run's random choices.
 
 use std::{
     collections::{BTreeMap, HashSet},

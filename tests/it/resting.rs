@@ -1,4 +1,5 @@
-//! Connections that rest between requests release their buffers, and no request is lost, answered twice or taken for another.
+//! Connections that rest between requests release their buffers, and no request is lost, answered twice or taken for
+//! another.
 
 use std::time::Duration;
 

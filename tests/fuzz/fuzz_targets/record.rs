@@ -44,5 +44,8 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Err(_) => assert_ne!(record, *GENUINE, "the genuine record does not decrypt"),
     }
-    assert!(KEYS.open_record(CAMPAIGN, another, &record).is_err(), "it decrypts for another person");
+    assert!(
+        KEYS.open_record(CAMPAIGN, another, &record).is_err(),
+        "it decrypts for another person"
+    );
 });
