@@ -1,4 +1,4 @@
-//! The kinds of requests, and how they come about.
+//! The kinds of requests that are measured, and how they are made.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -13,7 +13,7 @@ use sportello::{
 
 use super::{CAMPAIGN, House, Took};
 
-/// What is asked, and what has to be answered.
+/// A kind of request with the answer that it must get.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Submission,
@@ -43,11 +43,11 @@ impl Kind {
             Self::Submission => "201 POST /v1/applications",
             Self::Entering => "201 POST /v1/sessions",
             Self::Status => "200 GET /v1/status",
-            Self::Waiting => "202 POST /v1/sessions, in the waiting room already",
-            Self::Shed => "503 POST /v1/sessions, too much is under way",
+            Self::Waiting => "202 POST /v1/sessions, already in the waiting room",
+            Self::Shed => "503 POST /v1/sessions, too many requests in progress",
             Self::NoSession => "401 POST /v1/applications, no session",
-            Self::TooOften => "429 POST /v1/applications, asked too often",
-            Self::NoRoom => "503 POST /v1/applications, no room on the disk",
+            Self::TooOften => "429 POST /v1/applications, rate limit exceeded",
+            Self::NoRoom => "503 POST /v1/applications, disk nearly full",
         }
     }
 
@@ -55,7 +55,7 @@ impl Kind {
         self.name()[..3].parse().expect("a name begins with its status")
     }
 
-    /// Through which door, and with how many requests let through at a time.
+    /// The listener's side of a server that gives this answer.
     pub(super) fn door(self, house: &House) -> Rc<Public> {
         let requests_max = house.settings.requests_max();
         match self {
@@ -93,14 +93,14 @@ impl Kind {
         (0..count).map(one).collect()
     }
 
-    /// Asks as often, and asserts what was answered.
+    /// Sends `count` requests and asserts the answers.
     pub(super) fn run(self, house: &mut House, door: &Rc<Public>, count: u64) -> Took {
         let requests = self.requests(house, count);
         let (took, answered) = house.answer(door, requests);
-        let so_many = answered.get(&self.status()).copied().unwrap_or_default();
-        // Asking too often begins with asking, and is allowed once a second.
+        let expected = answered.get(&self.status()).copied().unwrap_or_default();
+        // The rate limit lets the first request through, and then one a second.
         let others_max = if matches!(self, Self::TooOften) { 1 + took.wall.as_secs() } else { 0 };
-        assert!(count - so_many <= others_max, "{}: {answered:?}", self.name());
+        assert!(count - expected <= others_max, "{}: {answered:?}", self.name());
         house.tidy();
         took
     }

@@ -1,10 +1,10 @@
-//! Every command except `serve`, run as a user runs it.
+//! Every command except `serve`, as a user runs it.
 
 use std::{fs, io::Write as _, process::Stdio};
 
 use sportello::{application, civic::FiscalCode, metrics};
 
-use crate::harness::{Counter, program};
+use crate::harness::{Counter, location, program};
 
 fn run(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
     let mut child = program()
@@ -29,11 +29,11 @@ fn evaluate_decides_line_by_line_and_skips_nothing() {
     let (code, out, _) = run(&["evaluate"], &format!("{line}\n{line}\n"));
     assert_eq!((code, out.lines().count()), (Some(0), 2));
     let (code, out, complaint) = run(&["evaluate"], &format!("{line}\nbad\n{line}\n"));
-    let told: Vec<serde_json::Value> =
+    let answers: Vec<serde_json::Value> =
         out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(code, Some(1));
     assert_eq!(
-        (told[0]["outcome"].as_str(), told[1]["line"].as_u64(), told.len()),
+        (answers[0]["outcome"].as_str(), answers[1]["line"].as_u64(), answers.len()),
         (Some("granted"), Some(2), 3)
     );
     assert!(complaint.contains("1 bad line"), "{complaint}");
@@ -47,7 +47,7 @@ fn evaluate_decides_line_by_line_and_skips_nothing() {
 }
 
 #[test]
-fn evaluate_explains_reads_csv_by_its_ending_and_ends_when_nobody_reads() {
+fn evaluate_explains_recognises_csv_by_the_file_extension_and_ends_on_a_closed_pipe() {
     let line = application::example(&FiscalCode::made_up(1), 2024).replace('\n', " ").replacen(
         '{',
         "{\"submittedOn\":\"2024-09-16\",",
@@ -61,8 +61,8 @@ fn evaluate_explains_reads_csv_by_its_ending_and_ends_when_nobody_reads() {
     let path = directory.path().join("rows.csv");
     fs::write(&path, "scheme,year\niscro,2024\n").unwrap();
     let (code, out, _) = run(&["evaluate", path.to_str().unwrap()], "");
-    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, told["line"].as_u64()), (Some(1), Some(2)));
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, answer["line"].as_u64()), (Some(1), Some(2)));
     assert_eq!(run(&["evaluate", "--csv"], "a,a\n").0, Some(1));
     assert_eq!(run(&["evaluate", "/nowhere"], "").0, Some(2));
     assert_eq!(run(&["evaluate", "/"], "").0, Some(2));
@@ -98,9 +98,9 @@ fn running_answers_each_report_and_its_own_example() {
     let path = directory.path().join("reports.ndjson");
     fs::write(&path, format!("{report}\nbad\n{report}\n")).unwrap();
     let (code, out, complaint) = run(&["running", path.to_str().unwrap()], "");
-    let told: Vec<serde_json::Value> =
+    let answers: Vec<serde_json::Value> =
         out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((code, told.len(), told[1]["line"].as_u64()), (Some(1), 3, Some(2)));
+    assert_eq!((code, answers.len(), answers[1]["line"].as_u64()), (Some(1), 3, Some(2)));
     assert!(complaint.contains("1 bad line"), "{complaint}");
     assert_eq!(run(&["running", "/nowhere"], "").0, Some(2));
 
@@ -161,15 +161,13 @@ fn wrong_usage_exits_with_two_and_help_shows_an_example() {
 }
 
 #[tokio::test]
-async fn a_receipt_proves_itself_and_a_changed_one_does_not() {
+async fn a_receipt_verifies_and_a_changed_one_does_not() {
     let counter = Counter::open();
     let (receipt, sent) = {
         let citizen = counter.citizen(1).await;
         let sent = citizen.application();
         let receipt = citizen.submit("key", &sent).await.json();
-        citizen
-            .decided(&format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap()))
-            .await;
+        citizen.decided(&location(&receipt)).await;
         (receipt, sent)
     };
     let text = receipt.to_string();
@@ -204,9 +202,7 @@ async fn verify_finds_receipts_and_bare_codes_and_names_lost_and_faulty_lines() 
     let receipt = {
         let citizen = counter.citizen(1).await;
         let receipt = citizen.submit("key", &citizen.application()).await.json();
-        citizen
-            .decided(&format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap()))
-            .await;
+        citizen.decided(&location(&receipt)).await;
         receipt
     };
     let (text, code) = (receipt.to_string(), receipt["receipt"].as_str().unwrap());
@@ -216,8 +212,8 @@ async fn verify_finds_receipts_and_bare_codes_and_names_lost_and_faulty_lines() 
         fs::write(&file, receipts).unwrap();
         run(&["verify", "--data", &data, "--receipts", file.to_str().unwrap()], "")
     };
-    let (code_in_use, _, complaint) = verify(&text);
-    assert_eq!(code_in_use, Some(2));
+    let (in_use, _, complaint) = verify(&text);
+    assert_eq!(in_use, Some(2));
     assert!(complaint.contains("in use"), "{complaint}");
     counter.stop();
     let (whole, counts, complaint) = verify(&text);
@@ -228,7 +224,7 @@ async fn verify_finds_receipts_and_bare_codes_and_names_lost_and_faulty_lines() 
     assert_eq!(lost, Some(1));
     assert!(complaint.contains("LOST"), "{complaint}");
 
-    // Codes alone, also as a person writes them, among whole receipts.
+    // Bare codes among whole receipts, also in lower case.
     let mixed = format!("{code}\r\n{text}\n\n{}\n", code.to_lowercase());
     let (whole, counts, complaint) = verify(&mixed);
     assert_eq!(whole, Some(0), "{complaint}");

@@ -1,8 +1,8 @@
-//! The life of an application, from entering to a decision and back.
+//! The course of an application: receipt, decision, withdrawal; keys, estimates and drafts.
 
 use hyper::StatusCode;
 
-use crate::harness::{Counter, EVENING, at_once};
+use crate::harness::{self, Counter, EVENING, at_once};
 
 #[tokio::test]
 async fn an_application_gets_a_receipt_and_a_decision_with_all_its_grounds() {
@@ -18,12 +18,12 @@ async fn an_application_gets_a_receipt_and_a_decision_with_all_its_grounds() {
         (Some("received"), Some("2024-09-16"))
     );
     let location = answer.header("location");
-    assert_eq!(location, format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap()));
+    assert_eq!(location, harness::location(&receipt));
 
-    let told = citizen.decided(&location).await;
-    assert_eq!(told["state"], "decided");
-    assert_eq!(told["application"]["applicant"]["fiscalCode"], citizen.code.as_str());
-    let decision = &told["decision"];
+    let json = citizen.decided(&location).await;
+    assert_eq!(json["state"], "decided");
+    assert_eq!(json["application"]["applicant"]["fiscalCode"], citizen.code.as_str());
+    let decision = &json["decision"];
     assert_eq!(
         (decision["outcome"].as_str(), decision["monthlyAmount"].as_str()),
         (Some("granted"), Some("687.50"))
@@ -60,15 +60,9 @@ async fn a_key_serves_one_body_and_a_person_one_application() {
     let location = citizen.apply("key").await;
     let other = citizen.application().replace("mario@example.it", "other@example.it");
     let reused = citizen.submit("key", &other).await;
-    assert_eq!(
-        (reused.status, reused.problem().as_str()),
-        (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused")
-    );
+    reused.assert_problem(422, "idempotency-key-reused");
     let second = citizen.submit("another", &other).await;
-    assert_eq!(
-        (second.status, second.problem().as_str()),
-        (StatusCode::CONFLICT, "already-applied")
-    );
+    second.assert_problem(409, "already-applied");
     let earlier = second.json()["receipt"]["receipt"].as_str().unwrap().to_owned();
     assert_eq!(format!("/v1/applications/{earlier}"), location);
     // Another person may choose the same key.
@@ -76,7 +70,7 @@ async fn a_key_serves_one_body_and_a_person_one_application() {
 }
 
 #[tokio::test]
-async fn who_withdraws_may_apply_again_and_keeps_the_old_receipt() {
+async fn a_person_who_withdrew_may_apply_again_and_keeps_the_old_receipt() {
     let counter = Counter::open();
     let citizen = counter.citizen(1).await;
     let body = citizen.application();
@@ -96,7 +90,7 @@ async fn who_withdraws_may_apply_again_and_keeps_the_old_receipt() {
 }
 
 #[tokio::test]
-async fn an_estimate_decides_and_keeps_nothing() {
+async fn an_estimate_decides_and_stores_nothing() {
     let counter = Counter::open();
     let citizen = counter.citizen(1).await;
     let answer = citizen.post("/v1/estimates", &citizen.application()).await;
@@ -105,7 +99,11 @@ async fn an_estimate_decides_and_keeps_nothing() {
     assert_eq!(estimate["outcome"], "granted");
     assert_eq!(counter.metric("sportello_applications_accepted_total", &[]).await, 0);
     let location = citizen.apply("key").await;
-    assert_eq!(citizen.decided(&location).await["decision"], estimate, "one engine for both");
+    assert_eq!(
+        citizen.decided(&location).await["decision"],
+        estimate,
+        "estimate and decision come from one rules engine"
+    );
 }
 
 #[tokio::test]
@@ -116,7 +114,7 @@ async fn a_draft_is_kept_for_its_person_until_they_submit() {
     for draft in ["{\"scheme\": \"iscro\"}", "{\"scheme\": \"iscro\", \"year\": 2024}"] {
         let saved = counter.ask("PUT", "/v1/draft", &one.token, draft).await;
         assert_eq!(saved.status, StatusCode::NO_CONTENT, "{saved:?}");
-        // From another device, and after a restart all the same: it is the person's.
+        // The draft belongs to the person, not to the device.
         let elsewhere = counter.citizen(1).await;
         assert_eq!(elsewhere.get("/v1/draft").await.body, draft.as_bytes());
     }
@@ -137,10 +135,7 @@ async fn many_tries_at_once_make_one_application() {
         let (citizen, body) = (&citizen, &body);
         async move { citizen.submit(&key, body).await.status }
     });
-    let mut statuses = Vec::new();
-    for each in at_once(tries).await {
-        statuses.push(each);
-    }
+    let mut statuses = at_once(tries).await;
     statuses.sort_unstable();
     let created = statuses.iter().filter(|status| **status == StatusCode::CREATED).count();
     assert_eq!((created, statuses.len()), (1, 20), "{statuses:?}");

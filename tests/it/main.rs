@@ -1,6 +1,6 @@
-//! The counter from outside: the real binary over real TLS, on real files.
+//! Tests of the real program, over TLS and on real files.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
 mod access;
 mod audit;

@@ -1,5 +1,5 @@
-//! Connections that rest between two requests: what was laid out for them is given back, and nothing of a request is lost,
-//! answered twice or taken for another.
+//! Connections that rest between requests release their buffers, and no request is lost, answered twice or taken for
+//! another.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use tokio_rustls::client::TlsStream;
 
 use crate::harness::{Counter, MORNING};
 
-/// After how long a connection rests here, at the earliest; it does at twice that.
+/// Idle time after which a connection rests at the earliest; at the latest after twice this time.
 const REST: Duration = Duration::from_millis(60);
 const REST_SETTING: [(&str, &str); 1] = [("SPORTELLO_HTTP_REST_MS", "60")];
-/// By then it rests.
+/// Idle time after which a connection rests for certain.
 const LONG: Duration = Duration::from_millis(200);
-/// A request's body is thrown away that long after its refusal.
+/// The rest of a refused request's body is read and discarded for this long, then the connection is closed.
 const DISCARD_MAX: Duration = Duration::from_secs(2);
 
 fn open() -> Counter {
     Counter::open_with(&REST_SETTING)
 }
 
-/// A connection written and read by hand.
+/// A connection that the test writes and reads itself.
 struct Line(BufStream<TlsStream<TcpStream>>);
 
 impl Line {
@@ -39,7 +39,7 @@ impl Line {
         self.0.flush().await.unwrap();
     }
 
-    /// One line, without its end; nothing once the connection is closed.
+    /// The next line, without its end; `None` once the connection is closed.
     async fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let reading = tokio::time::timeout(Duration::from_secs(5), self.0.read_line(&mut line));
@@ -47,7 +47,7 @@ impl Line {
         (read > 0).then(|| line.trim_end().to_owned())
     }
 
-    /// Status and content of the next answer; nothing once the connection is closed.
+    /// Status and content of the next answer; `None` once the connection is closed.
     async fn answer(&mut self) -> Option<(u16, Vec<u8>)> {
         let status = self.line().await?.split(' ').nth(1)?.parse().unwrap();
         let mut length = 0;
@@ -67,7 +67,7 @@ fn get(path: &str, token: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_request_in_pieces_is_answered_whenever_its_connection_rests() {
+async fn a_request_in_pieces_is_answered_although_its_connection_rests_in_between() {
     let counter = open();
     let citizen = counter.citizen(1).await;
     let mut line = Line::to(&counter).await;
@@ -87,7 +87,7 @@ async fn a_request_in_pieces_is_answered_whenever_its_connection_rests() {
 }
 
 #[tokio::test]
-async fn a_head_that_never_ends_and_a_silence_are_waited_for_no_longer_because_of_rests() {
+async fn rests_do_not_extend_the_deadline_of_an_unfinished_head_or_a_silent_client() {
     let counter = Counter::open_with(&[REST_SETTING[0], ("SPORTELLO_HTTP_HEAD_MS_MAX", "500")]);
     for begun in ["GET /v1/status HT", ""] {
         let mut line = Line::to(&counter).await;
@@ -98,7 +98,7 @@ async fn a_head_that_never_ends_and_a_silence_are_waited_for_no_longer_because_o
 }
 
 #[tokio::test]
-async fn requests_one_behind_the_other_are_answered_in_their_order_across_rests() {
+async fn pipelined_requests_are_answered_in_order_across_rests() {
     let counter = open();
     let citizen = counter.citizen(1).await;
     let mut line = Line::to(&counter).await;
@@ -118,7 +118,7 @@ async fn requests_one_behind_the_other_are_answered_in_their_order_across_rests(
 }
 
 #[tokio::test]
-async fn what_is_left_of_a_refused_body_is_never_taken_for_a_request() {
+async fn the_rest_of_a_refused_body_is_never_taken_for_a_request() {
     let counter = open();
     let inner = get("/v1/status", "");
     let head = |length: usize| {
@@ -126,7 +126,7 @@ async fn what_is_left_of_a_refused_body_is_never_taken_for_a_request() {
             "POST /v1/applications HTTP/1.1\r\nhost: l\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
         )
     };
-    // A body that comes to its end within the time: then a request of its own follows.
+    // A body that ends in time: the next request on the connection is answered.
     let mut whole = Line::to(&counter).await;
     whole.send(&head(inner.len() * 3)).await;
     assert_eq!(whole.answer().await.expect("open").0, 401);
@@ -137,7 +137,7 @@ async fn what_is_left_of_a_refused_body_is_never_taken_for_a_request() {
     whole.send(&get("/nowhere", "")).await;
     assert_eq!(whole.answer().await.expect("open").0, 404);
 
-    // One that does not: then the connection is closed.
+    // A body that does not: the connection is closed.
     let mut broken = Line::to(&counter).await;
     broken.send(&head(inner.len() * 100)).await;
     assert_eq!(broken.answer().await.expect("open").0, 401);
@@ -169,8 +169,8 @@ async fn a_batch_that_pauses_is_answered_to_its_end() {
     }
     line.send("0\r\n\r\n").await;
     let mut receipts = 0;
-    while let Some(told) = line.line().await.filter(|told| told != "0") {
-        receipts += usize::from(told.contains("\"receipt\""));
+    while let Some(row) = line.line().await.filter(|row| row != "0") {
+        receipts += usize::from(row.contains("\"receipt\""));
     }
     assert_eq!(receipts, 4);
     assert_eq!(line.line().await.as_deref(), Some(""));
