@@ -25,7 +25,7 @@ pub mod snapshot;
 pub mod space;
 pub mod verify;
 
-use std::pin::Pin;
+use futures_util::future::BoxFuture;
 
 use self::{
     book::{
@@ -47,10 +47,8 @@ pub use self::{
 };
 use crate::{schemes::Campaign, vault::Subject};
 
-/// The future of a call to a store, which may be on another machine. Dropping it does not undo the call.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// One campaign's ledger, open. Whatever engine it stands on, it holds durable records only.
+/// One campaign's ledger, open: durable records only, on any engine. Its store may be on another machine: dropping the
+/// future of a call does not undo the call.
 pub trait Ledger: Send + Sync {
     /// Its campaign.
     fn campaign(&self) -> Campaign;
@@ -63,38 +61,44 @@ pub trait Ledger: Send + Sync {
     fn submit(
         &self,
         submissions: Vec<Submission>,
-    ) -> Answer<'_, Result<Vec<Disposition>, CommitFault>>;
+    ) -> BoxFuture<'_, Result<Vec<Disposition>, CommitFault>>;
 
     /// Withdraws an application; `None` if it was withdrawn before.
     ///
     /// # Errors
     /// As for [`submit`](Self::submit).
-    fn withdraw(&self, position: Position) -> Answer<'_, Result<Option<Change>, CommitFault>>;
+    fn withdraw(&self, position: Position) -> BoxFuture<'_, Result<Option<Change>, CommitFault>>;
 
     /// The position and state behind a receipt code; `None` if there is no such application, or its contents were erased.
     ///
     /// # Errors
     /// [`ReadFault::Storage`] if the store does not answer.
-    fn find(&self, code: ReceiptCode) -> Answer<'_, Result<Option<(Position, State)>, ReadFault>>;
+    fn find(
+        &self,
+        code: ReceiptCode,
+    ) -> BoxFuture<'_, Result<Option<(Position, State)>, ReadFault>>;
 
     /// The readable header of a record.
     ///
     /// # Errors
     /// [`ReadFault`].
-    fn header(&self, position: Position) -> Answer<'_, Result<Header, ReadFault>>;
+    fn header(&self, position: Position) -> BoxFuture<'_, Result<Header, ReadFault>>;
 
     /// An application and its decision, opened for `subject`.
     ///
     /// # Errors
     /// [`ReadFault::Record`] if it is not this subject's: raise the alarm and show nothing.
-    fn read(&self, position: Position, subject: Subject)
-    -> Answer<'_, Result<Contents, ReadFault>>;
+    fn read(
+        &self,
+        position: Position,
+        subject: Subject,
+    ) -> BoxFuture<'_, Result<Contents, ReadFault>>;
 
     /// The receipt of an application, the same to the letter as when it was accepted; `None` if there is none.
     ///
     /// # Errors
     /// [`ReadFault`].
-    fn receipt(&self, position: Position) -> Answer<'_, Result<Option<Receipt>, ReadFault>>;
+    fn receipt(&self, position: Position) -> BoxFuture<'_, Result<Option<Receipt>, ReadFault>>;
 
     /// Takes up to `most` applications that wait in the ledger, for a judge. May wait for the disk.
     fn cases(&self, most: usize) -> Vec<StoredCase>;

@@ -86,7 +86,7 @@ impl Snapshot {
         position: Position,
         state: State,
     ) -> Result<Filed, ReadFault> {
-        let stored = self.reader.record(position)?.ok_or(RecordFault::Form)?;
+        let stored = self.reader.record(position)?.ok_or(RecordFault::Format)?;
         let header = Header::decode(&stored)?;
         let subject = header.subject;
         let application = self.keys.open_record(self.campaign, subject, &stored)?;

@@ -18,7 +18,7 @@ use sportello::{
     clock::Clock,
     config::{Flags, Settings},
     ledger::{
-        Answer, Case, Ledger, Position, Receipt,
+        Case, Ledger, Position, Receipt,
         book::{
             change::Ruling,
             record::{Header, Turn},
@@ -128,7 +128,7 @@ impl House {
     }
 
     /// Waits for an answer of the ledger, outside a runtime.
-    pub(crate) fn wait<T>(&self, answer: Answer<'_, T>) -> T {
+    pub(crate) fn wait<T>(&self, answer: futures_util::future::BoxFuture<'_, T>) -> T {
         self.runtime.block_on(answer)
     }
 

@@ -21,9 +21,9 @@ mod search;
 mod tests;
 mod writer;
 
-use std::pin::Pin;
+use futures_util::future::BoxFuture;
 
-pub(super) use self::month::{FORM, copy};
+pub(super) use self::month::{FORMAT, copy};
 pub use self::{
     config::Config,
     event::{Action, Event, Object, Who},
@@ -43,7 +43,7 @@ pub trait Trail: Send + Sync {
         subject: Subject,
         who: Who<'a>,
         object: Object,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+    ) -> BoxFuture<'a, ()>;
 
     /// Records that `who` was let in. Returns at once; written within [`Config::entered_wait_ms`].
     fn entered(&self, who: Who<'_>);

@@ -18,7 +18,7 @@ use super::{
         proof::Digest,
     },
     event::{Event, Named, StoredActor},
-    month::{Month, Stored},
+    month::{Month, TrailRow},
 };
 use crate::{
     civic::FiscalCode,
@@ -289,7 +289,7 @@ fn name_of(change: Change) -> String {
 
 fn each_row(
     directory: &Path,
-    mut look: impl FnMut(&Month, &Stored) -> Result<(), SearchFault>,
+    mut look: impl FnMut(&Month, &TrailRow) -> Result<(), SearchFault>,
 ) -> Result<(), SearchFault> {
     for month in Month::all(directory)? {
         each_row_of(directory, &month, |row| look(&month, row))?;
@@ -301,7 +301,7 @@ fn each_row(
 fn each_row_of(
     directory: &Path,
     month: &Month,
-    mut look: impl FnMut(&Stored) -> Result<(), SearchFault>,
+    mut look: impl FnMut(&TrailRow) -> Result<(), SearchFault>,
 ) -> Result<(), SearchFault> {
     let fault = |source: rusqlite::Error| SearchFault::Month {
         month: month.to_string(),
@@ -314,7 +314,7 @@ fn each_row_of(
             .prepare_cached("SELECT * FROM trail WHERE number >= ?1 ORDER BY number LIMIT ?2")
             .map_err(fault)?;
         let rows =
-            select.query_map(params![from, ROWS_AT_A_TIME], Stored::from_row).map_err(fault)?;
+            select.query_map(params![from, ROWS_AT_A_TIME], TrailRow::from_row).map_err(fault)?;
         let rows = rows.collect::<Result<Vec<_>, _>>().map_err(fault)?;
         let Some(last) = rows.last() else { return Ok(()) };
         from = last.number + 1;

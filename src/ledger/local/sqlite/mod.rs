@@ -28,14 +28,14 @@ use self::{
 use super::{
     super::{book::sign::StoredBatch, fault::OpenFault, proof::Digest},
     bookkeeper::Bookkeeper,
-    files::Form,
+    files::FileFormat,
     index::Index,
     sqlite_fault::store_error,
 };
 use crate::{schemes::Campaign, vault::HouseKeys};
 
 /// The tables of a ledger.
-pub(in crate::ledger) const FORM: Form = Form {
+pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
     application_id: 0x5370_746c,
     version: 2,
     schema: "
@@ -85,7 +85,7 @@ pub fn open(
     bounds: Bounds,
 ) -> Result<Opened, OpenFault> {
     let path = file_of(directory, campaign);
-    let mut connection = FORM.open(directory, &path)?;
+    let mut connection = FORMAT.open(directory, &path)?;
     let wal = Arc::new(WalProgress::default());
     prepare(&mut connection, &wal, bounds).map_err(|source| store_error(&path, source))?;
     let Rebuilt { index, batches, root } = rebuild(&connection, &path, &keys)?;
@@ -130,7 +130,7 @@ pub(in crate::ledger) fn look(
     keys: &HouseKeys,
 ) -> Result<Option<(SqliteReader, Index)>, OpenFault> {
     let path = file_of(directory, campaign);
-    let Some(connection) = FORM.look(&path)? else { return Ok(None) };
+    let Some(connection) = FORMAT.look(&path)? else { return Ok(None) };
     // One transaction sees one state, also while the writer commits.
     let transaction =
         connection.unchecked_transaction().map_err(|source| store_error(&path, source))?;
