@@ -19,6 +19,7 @@ use crate::{
         book::{change::Ruling, record::Turn},
         case::{Case, PendingCases, StoredCase},
         position::Position,
+        receipt::ReceiptCode,
         shelf::Shelf,
     },
     registry::Registry,
@@ -137,7 +138,7 @@ impl Bench {
                 application: Box::new(application),
             });
         }
-        let receipt = self.keys.receipt(campaign, position);
+        let receipt = ReceiptCode::of(&self.keys, campaign, position);
         tracing::error!(%receipt, "a stored application does not parse: it stays undecided");
         None
     }

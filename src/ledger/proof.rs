@@ -197,7 +197,7 @@ mod tests {
                 let proof = Proof {
                     path: tree.path(&leaf).unwrap(),
                     root: STANDARD.encode(tree.root()),
-                    signature: keys.sign_root(&tree.root()),
+                    signature: keys.sign(&tree.root()),
                 };
                 let known = keys.public_keys();
                 assert!(proof.holds_for(leaf, &known));

@@ -130,7 +130,7 @@ impl Inspection {
             }
             for (position, entry) in batch.positions() {
                 let state = lock(&self.index).durable_state(position);
-                let code = || self.keys.receipt(self.campaign, position);
+                let code = || ReceiptCode::of(&self.keys, self.campaign, position);
                 if state.is_some_and(State::stands) && !standing.insert(entry.claim) {
                     findings.push(format!("{}: a second application of the same person", code()));
                 }
@@ -151,13 +151,13 @@ impl Inspection {
     /// Checks a batch against its signed root, and everything in it.
     fn examine_all(&self, number: u32, batch: &StoredBatch) -> Vec<Finding> {
         let unsigned = batch.tree(&self.keys, self.campaign).0.root() != batch.root
-            || !self.keys.signed_root(&batch.root, &batch.signature);
+            || !self.keys.has_signed(&batch.root, &batch.signature);
         let mut findings = Vec::new();
         if unsigned {
             findings.push(format!("{}: batch {number} {UNSIGNED}", self.campaign));
         }
         for (position, entry) in batch.positions() {
-            let code = || self.keys.receipt(self.campaign, position);
+            let code = || ReceiptCode::of(&self.keys, self.campaign, position);
             if unsigned {
                 findings.push(format!("{}: its batch {UNSIGNED}", code()));
             }
@@ -181,7 +181,7 @@ impl Inspection {
     /// One finding for each position whose batch could not be read.
     fn unread(&self, positions: std::ops::Range<u32>) -> impl Iterator<Item = Finding> {
         positions.map(|position| {
-            let code = self.keys.receipt(self.campaign, Position(position));
+            let code = ReceiptCode::of(&self.keys, self.campaign, Position(position));
             format!("{code}: its batch is missing or cannot be read")
         })
     }
@@ -256,9 +256,8 @@ impl Inspection {
 
     /// The batch that holds the application of a code, and the index of its entry.
     fn find(&self, code: ReceiptCode) -> Result<Option<(Arc<StoredBatch>, usize)>, StorageFault> {
-        let position = self
-            .keys
-            .position(code)
+        let position = code
+            .position(&self.keys)
             .filter(|position| lock(&self.index).durable_state(*position).is_some());
         let Some(position) = position else { return Ok(None) };
         let batch = self.batch_of(position)?.filter(|batch| batch.holds(position));

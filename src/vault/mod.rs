@@ -8,7 +8,7 @@ mod random;
 mod seal;
 mod subject;
 
-pub(crate) use self::{house_keys::Generation, seal::Place};
+pub(crate) use self::seal::Place;
 pub use self::{
     house_keys::{HouseKeys, KeysFault, rotate},
     random::{fill_random, parse_hex},

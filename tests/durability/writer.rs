@@ -18,7 +18,7 @@ use sportello::{
     clock::Clock,
     config::{Flags, Settings},
     ledger::{
-        Case, Ledger, Position, Receipt,
+        Case, Ledger, Position, Receipt, ReceiptCode,
         book::{
             change::Ruling,
             record::{Header, Turn},
@@ -144,7 +144,7 @@ impl House {
     }
 
     fn code(&self, position: Position) -> String {
-        self.keys.receipt(CAMPAIGN, position).to_string()
+        ReceiptCode::of(&self.keys, CAMPAIGN, position).to_string()
     }
 }
 

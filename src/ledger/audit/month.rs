@@ -97,12 +97,12 @@ impl Month {
         let connection = FORMAT.open(directory, &path)?;
         let store = |source| store_error(&path, source);
         if last(&connection).map_err(store)?.is_none() {
-            let signature = keys.sign_root(&previous_root);
+            let signature = keys.sign(&previous_root);
             let row = TrailRow { root: previous_root, signature, ..TrailRow::at(now) };
             row.insert(&connection).map_err(store)?;
         }
         let (number, root, signature) = last(&connection).map_err(store)?.unwrap_or_default();
-        if !keys.signed_root(&root, &signature) {
+        if !keys.has_signed(&root, &signature) {
             return Err(OpenFault::OtherKey { path });
         }
         Ok((connection, number, root))
@@ -203,7 +203,7 @@ pub fn note_command(
     let (number, previous, _) = last(&transaction).map_err(store)?.unwrap_or_default();
     let mut row = TrailRow { number: number + 1, control: what.to_owned(), ..TrailRow::at(now) };
     row.root = row.root_after(&previous);
-    row.signature = keys.sign_root(&row.root);
+    row.signature = keys.sign(&row.root);
     row.insert(&transaction).map_err(store)?;
     transaction.commit().map_err(store)
 }

@@ -16,6 +16,7 @@ use super::{
         local::sqlite::{SqliteReader, file_of},
         position::Position,
         proof::Digest,
+        receipt::ReceiptCode,
     },
     event::{Event, Named, StoredActor},
     month::{Month, TrailRow},
@@ -180,8 +181,9 @@ impl Search {
             found.iter().filter_map(|found| found.by).filter(|by| *by != itself).collect();
         let names = self.names(&strangers)?;
         let line = |Found { at, what, object, by }: Found| {
-            let receipt = object
-                .map(|(campaign, position)| self.keys.receipt(campaign, position).to_string());
+            let receipt = object.map(|(campaign, position)| {
+                ReceiptCode::of(&self.keys, campaign, position).to_string()
+            });
             let (by, office) = match by {
                 None => (None, None),
                 Some(by) if by == itself => (Some(self.code.as_str().to_owned()), None),
@@ -263,7 +265,7 @@ pub fn inspect(directory: &Path, keys: &HouseKeys) -> Result<Vec<String>, Search
                 }
                 Some(previous) => row.root_after(previous) == row.root,
             };
-            if !chained || !keys.signed_root(&row.root, &row.signature) {
+            if !chained || !keys.has_signed(&row.root, &row.signature) {
                 findings.push(format!(
                     "audit trail of {month}: row {} was changed, or the one before it",
                     row.number

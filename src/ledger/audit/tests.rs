@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     civic::FiscalCode,
     clock::Clock,
-    ledger::{local::files::take_directory, position::Position},
+    ledger::{local::files::take_directory, position::Position, receipt::ReceiptCode},
     schemes::{Campaign, Scheme},
     vault::HouseKeys,
 };
@@ -87,7 +87,7 @@ async fn whoever_looked_is_found_with_name_and_office_and_nobody_else() {
         lines.iter().map(|line| (line.by.as_deref().unwrap(), line.office.as_deref())).collect();
     let (person, other) = (FiscalCode::made_up(1), FiscalCode::made_up(9));
     assert_eq!(told, [(person.as_str(), None), (other.as_str(), Some("patronato-1"))]);
-    let receipt = house.keys.receipt(CAMPAIGN, Position(7)).to_string();
+    let receipt = ReceiptCode::of(&house.keys, CAMPAIGN, Position(7)).to_string();
     assert!(lines.iter().all(|line| line.what == "application-shown" && line.receipt.as_ref() == Some(&receipt)));
     assert_eq!(lines[1].at, at("2024-09-17T07:00:00Z"));
     assert_eq!(house.search(9).done_to([].into_iter()).unwrap(), []);

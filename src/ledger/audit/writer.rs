@@ -159,7 +159,7 @@ impl Writer {
         let mut append = |mut row: TrailRow| {
             number += 1;
             root = row.root_after(&root);
-            (row.number, row.root, row.signature) = (number, root, self.keys.sign_root(&root));
+            (row.number, row.root, row.signature) = (number, root, self.keys.sign(&root));
             row.insert(&transaction)
         };
         if gathered.all().next().is_some() {

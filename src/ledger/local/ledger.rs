@@ -176,7 +176,7 @@ impl Ledger for LocalLedger {
         &self,
         code: ReceiptCode,
     ) -> BoxFuture<'_, Result<Option<(Position, State)>, ReadFault>> {
-        let found = self.records.keys.position(code).and_then(|position| {
+        let found = code.position(&self.records.keys).and_then(|position| {
             let state = index::lock(&self.records.index).durable_state(position)?;
             (!matches!(state, State::Erased { .. })).then_some((position, state))
         });
@@ -280,7 +280,7 @@ impl Records {
             .filter_map(|(position, opened)| match opened {
                 Ok((header, application)) => Some(StoredCase { position, header, application }),
                 Err(fault) => {
-                    let receipt = self.keys.receipt(self.campaign, position);
+                    let receipt = ReceiptCode::of(&self.keys, self.campaign, position);
                     tracing::error!(%receipt, %fault, "an application cannot be read: it stays undecided");
                     None
                 }

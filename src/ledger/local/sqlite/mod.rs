@@ -167,7 +167,7 @@ fn rebuild(connection: &Connection, path: &Path, keys: &HouseKeys) -> Result<Reb
     }
     let root = last.as_ref().map(|(root, _)| *root).unwrap_or_default();
     // With another key no claim would match, and people could apply twice.
-    if last.is_some_and(|(root, signature)| !keys.signed_root(&root, &signature)) {
+    if last.is_some_and(|(root, signature)| !keys.has_signed(&root, &signature)) {
         return Err(OpenFault::OtherKey { path: path.to_owned() });
     }
     let last: Option<u32> = connection
