@@ -14,7 +14,11 @@ use std::{
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::{
-    clock::Stopwatch, config::KeySource, intake::Intake, metrics::Exporter, vault::HouseKeys,
+    clock::Stopwatch,
+    config::{KeySource, receipt_keys_in},
+    intake::Intake,
+    metrics::Exporter,
+    vault::HouseKeys,
 };
 
 /// How long histograms gather samples, and a free place waits for the next draw.
@@ -173,7 +177,7 @@ impl Kept {
 
 /// Writes the public keys that prove receipts into the data directory, for everybody.
 pub(crate) fn publish_keys(keys: &HouseKeys, data: &Path) {
-    let path = data.join("receipt-key.pub");
+    let path = receipt_keys_in(data);
     if let Err(fault) = keys.publish(&path) {
         tracing::warn!(path = %path.display(), %fault, "the keys for verify-receipt cannot be written");
     }

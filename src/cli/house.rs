@@ -13,15 +13,10 @@ use clap::Args;
 
 use crate::{
     clock::Clock,
+    config::{KeySource, SECRET_VARIABLE, ledgers_in},
     ledger::audit::note_command,
     vault::{HouseKeys, KeysFault},
 };
-
-/// Directory of the ledgers, below the data directory.
-pub(super) const LEDGERS: &str = "ledger";
-
-/// Environment variable that holds the secrets themselves, as for the server.
-const SECRET: &str = "SPORTELLO_LEDGER_SECRET";
 
 #[derive(Debug, Args)]
 pub(super) struct House {
@@ -39,7 +34,7 @@ impl House {
         &self.data
     }
 
-    /// Records in the audit trail what a command did, and for which user of the system.
+    /// Records in the audit trail what a command did, and which system user ran it.
     pub(super) fn note(&self, what: &str) -> Result<(), Box<dyn Error>> {
         let now = Clock::system().now();
         let user = fs::metadata("/proc/self").map_or(u32::MAX, |process| process.uid());
@@ -49,23 +44,24 @@ impl House {
 
     /// Directory of the ledgers.
     pub(super) fn ledgers(&self) -> Result<PathBuf, String> {
-        let directory = self.data.join(LEDGERS);
+        let directory = ledgers_in(&self.data);
         if directory.is_dir() {
             return Ok(directory);
         }
         Err(format!("{}: no ledger in this data directory; check --data", self.data.display()))
     }
 
-    /// File with the secrets.
-    pub(super) fn key_file(&self) -> PathBuf {
-        self.key.clone().unwrap_or_else(|| self.data.join("ledger.key"))
+    /// Where the secrets come from; a flag overrides the environment.
+    pub(super) fn key_source(&self) -> KeySource {
+        let secret = match self.key {
+            Some(_) => String::new(),
+            None => env::var(SECRET_VARIABLE).unwrap_or_default(),
+        };
+        KeySource::find(secret, self.key.clone(), &self.data)
     }
 
+    /// Loads the secrets.
     pub(super) fn keys(&self) -> Result<Arc<HouseKeys>, KeysFault> {
-        let keys = match (env::var(SECRET), &self.key) {
-            (Ok(secret), None) => HouseKeys::from_text(&secret),
-            _ => HouseKeys::load(&self.key_file()),
-        };
-        keys.map(Arc::new)
+        self.key_source().load().map(Arc::new)
     }
 }
