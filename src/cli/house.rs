@@ -1,7 +1,6 @@
 //! The flags that name the data directory and the key file, the same for every command.
 
 use std::{
-    env,
     error::Error,
     fs,
     os::unix::fs::MetadataExt as _,
@@ -13,7 +12,7 @@ use clap::Args;
 
 use crate::{
     clock::Clock,
-    config::{KeySource, SECRET_VARIABLE, ledgers_in},
+    config::{KeySource, ledgers_in},
     ledger::audit::note_command,
     vault::{HouseKeys, KeysFault},
 };
@@ -51,13 +50,9 @@ impl House {
         Err(format!("{}: no ledger in this data directory; check --data", self.data.display()))
     }
 
-    /// Where the secrets come from; a flag overrides the environment.
+    /// Where the secrets come from.
     pub(super) fn key_source(&self) -> KeySource {
-        let secret = match self.key {
-            Some(_) => String::new(),
-            None => env::var(SECRET_VARIABLE).unwrap_or_default(),
-        };
-        KeySource::find(secret, self.key.clone(), &self.data)
+        KeySource::of_command(self.key.clone(), &self.data)
     }
 
     /// Loads the secrets.

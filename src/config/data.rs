@@ -1,6 +1,9 @@
 //! The data directory: where its files are, and where the ledger's secrets come from. Servers and commands both ask here.
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use crate::vault::{HouseKeys, KeysFault};
 
@@ -40,6 +43,16 @@ impl KeySource {
         } else {
             Self::Environment(secret)
         }
+    }
+
+    /// Where a command finds them: in the file of its flag, which overrides the environment; else as [`find`](Self::find) does.
+    #[must_use]
+    pub fn of_command(file: Option<PathBuf>, data: &Path) -> Self {
+        let secret = match file {
+            Some(_) => String::new(),
+            None => env::var(SECRET_VARIABLE).unwrap_or_default(),
+        };
+        Self::find(secret, file, data)
     }
 
     /// Loads the secrets.

@@ -1,4 +1,4 @@
-//! The ledger: nothing with a receipt is ever lost, nothing is ever there twice.
+//! The ledger: no application with a receipt is ever lost, and none is stored twice.
 //!
 //! [`Ledger`] is what the intake and the judges see of one campaign; [`Shelf`](shelf::Shelf) keeps the open ones. Below it:
 //!
@@ -100,22 +100,22 @@ pub trait Ledger: Send + Sync {
     /// [`ReadFault`].
     fn receipt(&self, position: Position) -> BoxFuture<'_, Result<Option<Receipt>, ReadFault>>;
 
-    /// Takes up to `most` applications that wait in the ledger, for a judge. May wait for the disk.
+    /// Takes up to `most` undecided applications that no judge has. May wait for the disk.
     fn cases(&self, most: usize) -> Vec<StoredCase>;
 
-    /// Up to `most` pending applications, from a position on or from the beginning. May wait for the disk.
+    /// Up to `most` pending applications, starting at a position or at the beginning. May wait for the disk.
     fn pending(&self, from: Option<Position>, most: usize) -> PendingCases;
 
-    /// Hands over decisions. Waits while the commit queue is full, which slows the judges down.
+    /// Hands over decisions to be written. Blocks while the commit queue is full, which slows the judges down.
     fn rule(&self, rulings: Vec<Ruling>);
 
-    /// The counts of the balance.
+    /// The counts of accepted, decided and withdrawn applications.
     fn tally(&self) -> Tally;
 
     /// Whether it takes submissions.
     fn health(&self) -> Health;
 
-    /// Writes what was handed over, and closes the store. Waits for it.
+    /// Writes what was handed over, and closes the store. Blocks until that is done.
     fn close(&self);
 }
 
@@ -133,6 +133,6 @@ pub struct Contents {
 pub enum Health {
     /// It does.
     Sound,
-    /// Its storage failed: intake has stopped until a restart; reads go on.
+    /// Its storage failed: intake has stopped until a restart; reading continues.
     Poisoned,
 }

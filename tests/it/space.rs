@@ -37,7 +37,7 @@ async fn below_the_reserve_nothing_new_is_taken_in_and_what_was_accepted_goes_on
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(String::from_utf8_lossy(&told).contains("disk is nearly full"), "{told:?}");
     assert_eq!(counter.metric("sportello_ledger_poisoned", &[]).await, 0);
-    assert!(counter.log().contains("less room is left than ledger.disk_reserve_bytes"));
+    assert!(counter.log().contains("free disk space is below ledger.disk_reserve_bytes"));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The audit trail: who was shown or changed whose data, and when, in a chain that reveals every tampering.
+//! The audit trail: who was shown or changed whose data, and when, in a hash chain that reveals every change.
 //!
 //! What changes an application is in its campaign's ledger, with its time and actor, under the ledger's signed chain. The trail
 //! holds the rest: every showing, every draft, every request to withdraw, and what operators did. An event is written and synced
@@ -54,6 +54,6 @@ pub trait Trail: Send + Sync {
     /// Whether the trail can no longer be written.
     fn failed(&self) -> bool;
 
-    /// Writes what was recorded, and closes the trail. Waits for it.
+    /// Writes what was recorded, and closes the trail. Blocks until that is done.
     fn close(&self);
 }

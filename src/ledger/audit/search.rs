@@ -30,12 +30,12 @@ use crate::{
 /// Rows read in one transaction, so that a search never delays the writer's checkpoints for long.
 const ROWS_AT_A_TIME: i64 = 1024;
 
-/// One line of the result.
+/// One event, with names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// When.
     pub at: Timestamp,
-    /// What was done, in one word.
+    /// What was done, such as `application-shown`.
     pub what: String,
     /// The receipt code of the application concerned.
     pub receipt: Option<String>,
@@ -176,17 +176,17 @@ impl Search {
     /// Resolves the hashes to names, and sorts.
     fn resolve(&self, mut found: Vec<Found>) -> Result<Vec<Line>, SearchFault> {
         found.sort_by_key(|found| found.at);
-        let itself = (self.subject, self.subject);
-        let strangers: HashSet<_> =
-            found.iter().filter_map(|found| found.by).filter(|by| *by != itself).collect();
-        let names = self.names(&strangers)?;
+        let themselves = (self.subject, self.subject);
+        let others: HashSet<_> =
+            found.iter().filter_map(|found| found.by).filter(|by| *by != themselves).collect();
+        let names = self.names(&others)?;
         let line = |Found { at, what, object, by }: Found| {
             let receipt = object.map(|(campaign, position)| {
                 ReceiptCode::of(&self.keys, campaign, position).to_string()
             });
             let (by, office) = match by {
                 None => (None, None),
-                Some(by) if by == itself => (Some(self.code.as_str().to_owned()), None),
+                Some(by) if by == themselves => (Some(self.code.as_str().to_owned()), None),
                 Some(by) => match names.get(&by) {
                     Some(Named { fiscal_code, office }) => {
                         (Some(fiscal_code.clone()), office.clone())

@@ -13,7 +13,7 @@ pub(in crate::ledger) const PAGE_BYTES: u32 = 8192;
 /// How long a connection waits for a lock that another connection holds.
 pub(in crate::ledger) const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// A kind of SQLite file: the numbers that identify it, and its tables.
+/// A kind of `SQLite` file: the numbers that identify it, and its tables.
 pub(in crate::ledger) struct FileFormat {
     /// `PRAGMA application_id`: marks the file as ours.
     pub(in crate::ledger) application_id: i32,
