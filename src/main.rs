@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Ok(arguments) => cli::run(arguments).into(),
         Err(asked) => {
             let code = if asked.use_stderr() { cli::Exit::Usage } else { cli::Exit::Done };
-            // If standard error is closed, nobody can be told.
+            // If standard error is closed, the message is lost.
             let _gone = asked.print();
             code.into()
         }

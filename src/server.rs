@@ -44,8 +44,8 @@ use crate::{
     vault::{HouseKeys, KeysFault, fill_random},
 };
 
-/// Descriptors for everything but public connections: ledgers, readers, listeners, the operator.
-const DESCRIPTORS_BESIDE: u64 = 1024;
+/// File descriptors for everything except public connections: ledgers, readers, listeners, the operator.
+const DESCRIPTORS_RESERVED: u64 = 1024;
 /// Threads of each runtime for work that waits for the disk.
 const BLOCKING_THREADS_MAX: usize = 4;
 
@@ -220,10 +220,10 @@ fn bind(settings: &Settings) -> Result<(TcpListener, Vec<TcpListener>), StartFau
 ///
 /// If the system allows fewer, an operator has to raise its limit; a demo makes do with what there is.
 fn raise_descriptors(connections_max: usize, is_demo: bool) -> usize {
-    let wanted = connections_max as u64 + DESCRIPTORS_BESIDE;
+    let wanted = connections_max as u64 + DESCRIPTORS_RESERVED;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(given) if given < wanted && is_demo => {
-            let connections = given.saturating_sub(DESCRIPTORS_BESIDE).max(given / 2);
+            let connections = given.saturating_sub(DESCRIPTORS_RESERVED).max(given / 2);
             return usize::try_from(connections).unwrap_or(usize::MAX);
         }
         Ok(given) if given < wanted => {

@@ -1,4 +1,4 @@
-//! The flags that name the data directory and the key file, the same for every command.
+//! The flags `--data` and `--key`, which all commands on stored data share.
 
 use std::{
     error::Error,
@@ -28,7 +28,7 @@ pub(super) struct House {
 }
 
 impl House {
-    /// Data directory.
+    /// The data directory.
     pub(super) fn data(&self) -> &Path {
         &self.data
     }
@@ -41,7 +41,7 @@ impl House {
         Ok(note_command(&self.ledgers()?, self.keys()?.as_ref(), now, &what)?)
     }
 
-    /// Directory of the ledgers.
+    /// The directory of the ledgers; a message for the operator if it does not exist.
     pub(super) fn ledgers(&self) -> Result<PathBuf, String> {
         let directory = ledgers_in(&self.data);
         if directory.is_dir() {

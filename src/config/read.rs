@@ -16,7 +16,7 @@ use super::{
 
 /// Directory of systemd's credentials.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
-/// How the variables go on that Kubernetes sets for a service named `sportello`; no section has such a name.
+/// What follows our prefix in the variables that Kubernetes sets for a service named `sportello`. No section has such a name.
 const KUBERNETES: [&str; 2] = ["SERVICE_", "PORT"];
 
 /// Where a value comes from.

@@ -73,6 +73,8 @@ pub enum KeysFault {
 }
 
 /// Every key derived from the house's secrets, each used for one purpose.
+///
+/// Records and decisions are sealed and opened by the methods in [`book::record`](crate::ledger::book::record).
 pub struct HouseKeys {
     pub(super) subject: [u8; 32],
     pub(super) claim: [u8; 32],

@@ -58,8 +58,8 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_book_is_never_changed() {
-        let digests = DICTIONARIES.map(|book| sha256(book)[..4].to_vec());
+    fn a_dictionary_is_never_changed() {
+        let digests = DICTIONARIES.map(|dictionary| sha256(dictionary)[..4].to_vec());
         assert_eq!(digests, [[242, 127, 155, 218]]);
     }
 }

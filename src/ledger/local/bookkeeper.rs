@@ -1,4 +1,4 @@
-//! The bookkeeper: decides a batch by the index, signs it, has it written, and only then moves the index.
+//! The bookkeeper: decides a batch by the index, signs it, writes it to the store, and only then updates the index.
 
 use std::sync::{Arc, Mutex};
 
