@@ -1,7 +1,7 @@
 //! The only module that reads the time; all others get it as an argument.
 //!
-//! A clock has two times. `now` is the time of this counter, for time slices, campaigns and sessions; a demo may set it to another
-//! day. `real` is the time of the world, for what others issued, such as the expiry of an identity token.
+//! A clock has two times. `now` is the time of this counter, for time slices, campaigns and sessions; a demo may set it
+//! to another day. `real` is the time of the world, for what others issued, such as the expiry of an identity token.
 
 use std::{
     sync::Arc,

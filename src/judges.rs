@@ -1,4 +1,5 @@
-//! Judges: threads that draw applications from the urn, decide them by the pure rules and hand the decisions to the ledger.
+//! Judges: threads that draw applications from the urn, decide them by the pure rules and hand the decisions to the
+//! ledger.
 
 use std::{
     collections::HashMap,
@@ -85,8 +86,8 @@ impl Judges {
         Ok(Self { threads, stop, urn: Arc::clone(&bench.urn) })
     }
 
-    /// Ends the judges; each hands over its current decisions first. Cases that remain in the urn stay undecided in the ledger and
-    /// are drawn after the next start.
+    /// Ends the judges; each hands over its current decisions first. Cases that remain in the urn stay undecided in the
+    /// ledger and are drawn after the next start.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Release);
         self.urn.ring(self.threads.len() * urn::DRAW_MAX);
@@ -143,8 +144,8 @@ impl Bench {
         None
     }
 
-    /// Decides the next pending applications again, each once per edition of the registry. Called only while there is no new
-    /// case. False if none is left, or if another judge is doing this.
+    /// Decides the next pending applications again, each once per edition of the registry. Called only while there is
+    /// no new case. False if none is left, or if another judge is doing this.
     fn revise(&self, walk: &Mutex<Walk>) -> bool {
         let Ok(mut walk) = walk.try_lock() else { return false };
         let edition = self.registry.edition();

@@ -9,18 +9,19 @@
 //!                                                             urn -> judges -> decision -> status
 //! ```
 //!
-//! 1. A connection is accepted within its bounds ([`http::listener`]). A request is looked up in the one table of routes
-//!    ([`http::router`]), which also says which requests are refused first under load.
-//! 2. Entering ([`intake::Intake::enter`]) checks identity, time slice and rate, and takes a lease, which reserves the capacity to
-//!    finish. While no lease is free, people wait, and a draw decides who is next ([`gate::waiting`]).
-//! 3. In a session every personal value is branded with that session ([`session::scope`]) and leaves only through the last gate
-//!    ([`http::guard`]).
-//! 4. Bytes become a valid [`application::Application`] or a problem that names every fault. It is sealed for its person
-//!    ([`vault`], [`ledger::book`]).
-//! 5. Each runtime batches its submissions ([`ledger::handover`]). The committer decides uniqueness, signs the batch, writes it,
-//!    syncs once and answers ([`ledger::local`]). A receipt exists only after that.
-//! 6. The application falls into the [`urn`]. A judge draws it, adds what the institute knows itself ([`judges`], [`registry`]) and
-//!    decides by the rules ([`schemes::Rules::decide_with`]); the decision is written with a later commit.
+//! 1. A connection is accepted within its bounds ([`http::listener`]). A request is looked up in the one table of
+//!    routes ([`http::router`]), which also says which requests are refused first under load.
+//! 2. Entering ([`intake::Intake::enter`]) checks identity, time slice and rate, and takes a lease, which reserves the
+//!    capacity to finish. While no lease is free, people wait, and a draw decides who is next ([`gate::waiting`]).
+//! 3. In a session every personal value is branded with that session ([`session::scope`]) and leaves only through the
+//!    last gate ([`http::guard`]).
+//! 4. Bytes become a valid [`application::Application`] or a problem that names every fault. It is sealed for its
+//!    person ([`vault`], [`ledger::book`]).
+//! 5. Each runtime batches its submissions ([`ledger::handover`]). The committer decides uniqueness, signs the batch,
+//!    writes it, syncs once and answers ([`ledger::local`]). A receipt exists only after that.
+//! 6. The application falls into the [`urn`]. A judge draws it, adds what the institute knows itself ([`judges`],
+//!    [`registry`]) and decides by the rules ([`schemes::Rules::decide_with`]); the decision is written with a later
+//!    commit.
 //!
 //! # The floors
 //!
@@ -43,7 +44,8 @@
 //! - No position of the ledger leaves [`ledger`]: the public name of a record is its receipt code.
 //! - No guard of a shared map lives across an await, and no queue is unbounded.
 
-// `println!` and `eprintln!` panic if the write fails: results go through `cli::messages`, everything else through `log`.
+// `println!` and `eprintln!` panic if the write fails: results go through `cli::messages`, everything else through
+// `log`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 // Floor 0: pure functions; callers pass the time and everything else.

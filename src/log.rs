@@ -1,7 +1,7 @@
 //! The log on standard error: a bounded queue, and one thread that writes.
 //!
-//! Only that thread waits for the reader of the log. A line is dropped and counted if the queue is full or the write fails; the
-//! thread that logs it never blocks.
+//! Only that thread waits for the reader of the log. A line is dropped and counted if the queue is full or the write
+//! fails; the thread that logs it never blocks.
 
 use std::{
     backtrace::Backtrace,

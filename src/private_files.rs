@@ -74,7 +74,8 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
     sync_directory(parent)
 }
 
-/// Syncs the directory that contains an existing `path`. A parent that we may not read is skipped: we created nothing there.
+/// Syncs the directory that contains an existing `path`. A parent that we may not read is skipped: we created nothing
+/// there.
 ///
 /// # Errors
 /// The I/O error.

@@ -1,4 +1,5 @@
-//! The data directory: where its files are, and where the ledger's secrets come from. Servers and commands both ask here.
+//! The data directory: where its files are, and where the ledger's secrets come from. Servers and commands both ask
+//! here.
 
 use std::{
     env,
@@ -45,7 +46,8 @@ impl KeySource {
         }
     }
 
-    /// Where a command finds them: in the file of its flag, which overrides the environment; else as [`find`](Self::find) does.
+    /// Where a command finds them: in the file of its flag, which overrides the environment; else as
+    /// [`find`](Self::find) does.
     #[must_use]
     pub fn of_command(file: Option<PathBuf>, data: &Path) -> Self {
         let secret = match file {

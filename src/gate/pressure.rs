@@ -1,7 +1,7 @@
 //! Load shedding: the more requests are under way, the more classes of requests are refused.
 //!
-//! Classes in the order in which they are refused: `enter`, `read`, `step`. `finish` is never refused, because its capacity was
-//! reserved on entering.
+//! Classes in the order in which they are refused: `enter`, `read`, `step`. `finish` is never refused, because its
+//! capacity was reserved on entering.
 
 use std::sync::{
     Arc,
@@ -37,7 +37,8 @@ impl Class {
         }
     }
 
-    /// Requests under way from which this class is refused, in percent of the maximum; `None` for `finish`, which leases bound.
+    /// Requests under way from which this class is refused, in percent of the maximum; `None` for `finish`, which
+    /// leases bound.
     const fn refused_from_percent(self) -> Option<usize> {
         match self {
             Self::Enter => Some(50),

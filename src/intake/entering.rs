@@ -44,9 +44,9 @@ pub enum EnterFault {
 }
 
 impl Intake {
-    /// Lets a person in, or puts them into the waiting room. Checks their identity, their time slice, their rate and their turn, in
-    /// this order. If the runtime `is_behind`, people who are not yet waiting are refused before their identity is verified, because
-    /// that is the most expensive step; a person who was called goes in.
+    /// Lets a person in, or puts them into the waiting room. Checks their identity, their time slice, their rate and
+    /// their turn, in this order. If the runtime `is_behind`, people who are not yet waiting are refused before their
+    /// identity is verified, because that is the most expensive step; a person who was called goes in.
     ///
     /// # Errors
     /// [`EnterFault`].

@@ -127,7 +127,8 @@ impl Intake {
         Ok(intake)
     }
 
-    /// Opens the ledgers of campaigns that are open today or tomorrow, and of those that have one. May wait for the disk.
+    /// Opens the ledgers of campaigns that are open today or tomorrow, and of those that have one. May wait for the
+    /// disk.
     ///
     /// # Errors
     /// [`OpenFault`]; the ledgers that are open stay open.
@@ -171,8 +172,8 @@ impl Intake {
         self.trail.control(what);
     }
 
-    /// Writes what was accepted, closes the ledgers, and closes the trail with `last` as its last entry. Call it when no request is
-    /// under way.
+    /// Writes what was accepted, closes the ledgers, and closes the trail with `last` as its last entry. Call it when
+    /// no request is under way.
     pub fn close(&self, last: &str) {
         self.shelf.close();
         self.trail.control(last);

@@ -1,7 +1,7 @@
 //! A copy of the ledgers, taken while a server writes them; a second run adds what has been written since.
 //!
-//! Ledgers and trail only grow, so the copy is a prefix of them, read in short transactions that delay nobody. Drafts are replaced
-//! and removed, so they are copied as a whole. Secrets are not copied: keep them elsewhere.
+//! Ledgers and trail only grow, so the copy is a prefix of them, read in short transactions that delay nobody. Drafts
+//! are replaced and removed, so they are copied as a whole. Secrets are not copied: keep them elsewhere.
 
 use std::{
     fs, io,
@@ -61,19 +61,20 @@ pub enum BackupFault {
     },
 }
 
-/// Copies what the file lacks from the attached schema `source`, reports progress in rows, and returns the number of rows; `None`
-/// if the file is not an earlier state of the source.
+/// Copies what the file lacks from the attached schema `source`, reports progress in rows, and returns the number of
+/// rows; `None` if the file is not an earlier state of the source.
 pub(super) type Copy = fn(&Connection, &mut dyn FnMut(u64)) -> rusqlite::Result<Option<u64>>;
 
-/// What is copied, in this order: a draft that becomes an application meanwhile is in both copies rather than in neither, and the
-/// trail covers everything copied before it.
+/// What is copied, in this order: a draft that becomes an application meanwhile is in both copies rather than in
+/// neither, and the trail covers everything copied before it.
 const KINDS: [(&FileFormat, Copy); 3] = [
     (&drafts::FORMAT, drafts::copy),
     (&sqlite::FORMAT, sqlite::copy),
     (&audit::FORMAT, audit::copy),
 ];
 
-/// Copies what `to` lacks of the ledgers, trail and drafts in `from`. Calls `progress` with a file's name and its rows so far.
+/// Copies what `to` lacks of the ledgers, trail and drafts in `from`. Calls `progress` with a file's name and its rows
+/// so far.
 ///
 /// # Errors
 /// [`BackupFault`].

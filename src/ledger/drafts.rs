@@ -6,7 +6,8 @@ use futures_util::future::BoxFuture;
 use super::fault::{ReadFault, StorageFault};
 use crate::vault::Subject;
 
-/// Where drafts are kept. Unlike the ledger it forgets: a draft is replaced by the next one and removed after its submission.
+/// Where drafts are kept. Unlike the ledger it forgets: a draft is replaced by the next one and removed after its
+/// submission.
 pub trait Drafts: Send + Sync {
     /// Stores a draft in place of an earlier one; it is durable when this returns.
     ///

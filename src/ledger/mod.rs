@@ -1,10 +1,12 @@
 //! The ledger: no application with a receipt is ever lost, and none is stored twice.
 //!
-//! [`Ledger`] is what the intake and the judges see of one campaign; [`Shelf`](shelf::Shelf) keeps the open ones. Below it:
+//! [`Ledger`] is what the intake and the judges see of one campaign; [`Shelf`](shelf::Shelf) keeps the open ones. Below
+//! it:
 //!
 //! - the values: [`receipt`], [`case`], [`position`], and [`fault`] for what can go wrong;
 //! - [`book`] decides, seals and signs, on [`proof`]; it is the same on every engine;
-//! - [`local`] is the engine of one machine; [`handover`] batches the submissions of a runtime on their way to any engine;
+//! - [`local`] is the engine of one machine; [`handover`] batches the submissions of a runtime on their way to any
+//!   engine;
 //! - [`drafts`] and [`audit`] keep what is not a record of the ledger; [`space`] watches the disk;
 //! - offline tools: [`verify`], [`snapshot`], [`backup`], [`erasure`].
 
@@ -56,8 +58,8 @@ pub trait Ledger: Send + Sync {
     /// Commits submissions, and answers in their order once they are durable.
     ///
     /// # Errors
-    /// [`CommitFault`]; nothing of them was kept. [`CommitFault::Busy`] and [`CommitFault::Away`]: try again in a moment.
-    /// [`CommitFault::Storage`]: final until a restart.
+    /// [`CommitFault`]; nothing of them was kept. [`CommitFault::Busy`] and [`CommitFault::Away`]: try again in a
+    /// moment. [`CommitFault::Storage`]: final until a restart.
     fn submit(
         &self,
         submissions: Vec<Submission>,
@@ -69,7 +71,8 @@ pub trait Ledger: Send + Sync {
     /// As for [`submit`](Self::submit).
     fn withdraw(&self, position: Position) -> BoxFuture<'_, Result<Option<Change>, CommitFault>>;
 
-    /// The position and state behind a receipt code; `None` if there is no such application, or its contents were erased.
+    /// The position and state behind a receipt code; `None` if there is no such application, or its contents were
+    /// erased.
     ///
     /// # Errors
     /// [`ReadFault::Storage`] if the store does not answer.

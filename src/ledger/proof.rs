@@ -1,8 +1,9 @@
 //! Receipts that prove themselves: one signed Merkle root per batch. Leaves are sorted, so that a path shows no order.
 //!
-//! Hashing follows RFC 9162, section 2.1.1: a leaf is `SHA-256(0x00 ‖ data)`, a node `SHA-256(0x01 ‖ left ‖ right)`. Each batch
-//! also has a house leaf: it covers the root of the batch before, the time of writing, the entries (claims, keys, digests) and the
-//! changes of the batch. So the roots form a chain, and a record that is removed or inserted later breaks it.
+//! Hashing follows RFC 9162, section 2.1.1: a leaf is `SHA-256(0x00 ‖ data)`, a node `SHA-256(0x01 ‖ left ‖ right)`.
+//! Each batch also has a house leaf: it covers the root of the batch before, the time of writing, the entries (claims,
+//! keys, digests) and the changes of the batch. So the roots form a chain, and a record that is removed or inserted
+//! later breaks it.
 
 use aws_lc_rs::{
     digest::{Context, SHA256, digest},
@@ -47,8 +48,8 @@ pub fn receipt_leaf(receipt: &str, received_on: &str, digest: &Digest) -> Digest
     hash(&[&[0], receipt.as_bytes(), b"\n", received_on.as_bytes(), b"\n", digest])
 }
 
-/// The house leaf of a batch: the hash of the previous root, the time of writing (seconds since 1970), and the encoded entries and
-/// changes.
+/// The house leaf of a batch: the hash of the previous root, the time of writing (seconds since 1970), and the encoded
+/// entries and changes.
 #[must_use]
 pub(super) fn house_leaf(
     previous_root: &Digest,
@@ -91,7 +92,8 @@ impl Tree {
                 .chunks(2)
                 .map(|pair| match pair {
                     [left, right] => node(left, right),
-                    // A node without a sibling moves up unchanged; this gives the tree of RFC 9162 for any number of leaves.
+                    // A node without a sibling moves up unchanged; this gives the tree of RFC 9162 for any number of
+                    // leaves.
                     single => single[0],
                 })
                 .collect();

@@ -1,12 +1,14 @@
-//! Receipts and their codes. A code is a keyed permutation of the record's position, so it shows no order and cannot be guessed.
+//! Receipts and their codes. A code is a keyed permutation of the record's position, so it shows no order and cannot be
+//! guessed.
 //!
-//! A position of 32 bits and 48 zero bits make an 80-bit block, which a Feistel network of eight rounds under the house key turns
-//! into 16 letters. Inverted, the 48 bits are zero again only for a code that this house issued: a guess hits one in 2.8 · 10^14.
-//! Source of the construction: Luby and Rackoff, 1988.
+//! A position of 32 bits and 48 zero bits make an 80-bit block, which a Feistel network of eight rounds under the house
+//! key turns into 16 letters. Inverted, the 48 bits are zero again only for a code that this house issued: a guess hits
+//! one in 2.8 · 10^14. Source of the construction: Luby and Rackoff, 1988.
 //!
-//! The code follows from the position alone, so every engine reserves positions *before* it writes: the committer of one machine
-//! takes the next number, a node of a replicated ledger takes numbers from a block that it has reserved. The code can then be
-//! signed in the same transaction as the record. Reserved positions that are never written leave gaps, which nobody sees.
+//! The code follows from the position alone, so every engine reserves positions *before* it writes: the committer of
+//! one machine takes the next number, a node of a replicated ledger takes numbers from a block that it has reserved.
+//! The code can then be signed in the same transaction as the record. Reserved positions that are never written leave
+//! gaps, which nobody sees.
 
 use std::fmt::{self, Write as _};
 

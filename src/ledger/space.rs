@@ -1,8 +1,8 @@
 //! Free disk space: new applications are refused before the disk is full.
 //!
-//! A write to a full disk poisons the ledger until a restart. So a reserve is kept free: while less than the reserve is free,
-//! nothing new is accepted, but accepted applications are still decided and can be withdrawn. Intake resumes by itself when
-//! there is space again.
+//! A write to a full disk poisons the ledger until a restart. So a reserve is kept free: while less than the reserve is
+//! free, nothing new is accepted, but accepted applications are still decided and can be withdrawn. Intake resumes by
+//! itself when there is space again.
 
 use std::{
     io,

@@ -76,9 +76,9 @@ impl Inspection {
         lock(&self.index).tally()
     }
 
-    /// Checks every record and decision: it opens for its subject and has the signed digest; every batch matches its root, and the
-    /// roots form a chain. What cannot be read is a finding too, and does not end the check. Calls `progress` with the number of
-    /// records read.
+    /// Checks every record and decision: it opens for its subject and has the signed digest; every batch matches its
+    /// root, and the roots form a chain. What cannot be read is a finding too, and does not end the check. Calls
+    /// `progress` with the number of records read.
     pub fn walk(&self, progress: impl FnMut(u64)) -> Vec<Finding> {
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
         let (batches, waiting) = bounded::<(u32, StoredBatch)>(BATCHES_AHEAD_MAX);
@@ -104,8 +104,8 @@ impl Inspection {
         })
     }
 
-    /// Checks that the roots form a chain, that no batch is missing, and that no person or key occurs twice. Sends each batch to the
-    /// examiners, which check its contents.
+    /// Checks that the roots form a chain, that no batch is missing, and that no person or key occurs twice. Sends each
+    /// batch to the examiners, which check its contents.
     fn walk_chain(
         &self,
         examiners: &Sender<(u32, StoredBatch)>,

@@ -1,8 +1,8 @@
 //! The house keys: one file of secrets, from which each purpose gets a key of its own.
 //!
-//! The first secret names people, claims and receipts. It never changes; otherwise a person could apply twice. A secret that
-//! is added later ([`rotate`], [`HouseKeys::renew`]) seals and signs everything new. Data sealed or signed by older secrets can
-//! still be opened and verified.
+//! The first secret names people, claims and receipts. It never changes; otherwise a person could apply twice. A secret
+//! that is added later ([`rotate`], [`HouseKeys::renew`]) seals and signs everything new. Data sealed or signed by
+//! older secrets can still be opened and verified.
 
 use std::{
     fmt::Write as _,
@@ -21,8 +21,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::random::{fill_random, parse_hex};
 use crate::private_files::{replace_private, write_private};
 
-/// Permission bits that a key file must not have: any for others, write and execute for the group. Service managers hand over
-/// credentials that a group may read.
+/// Permission bits that a key file must not have: any for others, write and execute for the group. Service managers
+/// hand over credentials that a group may read.
 const EXPOSED_MODE: u32 = 0o037;
 /// Length of a secret.
 const SECRET_BYTES: usize = 32;
@@ -134,7 +134,8 @@ impl HouseKeys {
         Ok(Self::from_secrets(&first, &later))
     }
 
-    /// Loads the secrets that were added to `path`, and returns their number. From now on the newest one seals and signs.
+    /// Loads the secrets that were added to `path`, and returns their number. From now on the newest one seals and
+    /// signs.
     ///
     /// # Errors
     /// [`KeysFault`]; the keys in use are unchanged.
@@ -191,8 +192,8 @@ impl HouseKeys {
         self.ring().last().map(|newest| newest.sign(message)).unwrap_or_default()
     }
 
-    /// Whether any generation of the keys made this signature over `message`. Ed25519 is deterministic, so signing again answers
-    /// that at a third of the cost of verification.
+    /// Whether any generation of the keys made this signature over `message`. Ed25519 is deterministic, so signing
+    /// again answers that at a third of the cost of verification.
     pub(crate) fn has_signed(&self, message: &[u8], signature: &str) -> bool {
         self.ring().iter().rev().any(|generation| generation.sign(message) == signature)
     }

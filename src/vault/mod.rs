@@ -1,7 +1,8 @@
 //! The vault: the house's secrets and everything that is derived from them.
 //!
-//! [`house_keys`] reads and rotates the secrets, [`subject`] turns people and claims into keyed hashes, [`seal`] encrypts what is
-//! stored for one subject, [`random`] asks the operating system for random bytes. Nothing here stores anything but the key file.
+//! [`house_keys`] reads and rotates the secrets, [`subject`] turns people and claims into keyed hashes, [`seal`]
+//! encrypts what is stored for one subject, [`random`] asks the operating system for random bytes. Nothing here stores
+//! anything but the key file.
 
 mod house_keys;
 mod random;

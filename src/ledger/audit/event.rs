@@ -17,7 +17,8 @@ const NO_SCHEME: u8 = 0xff;
 /// The header of a sealed actor: its version.
 const HEADER: [u8; 1] = [1];
 
-/// What was done to a person's data. Changes of an application are in its ledger; the trail holds what was shown or requested.
+/// What was done to a person's data. Changes of an application are in its ledger; the trail holds what was shown or
+/// requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Action {

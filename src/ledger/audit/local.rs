@@ -40,7 +40,8 @@ pub struct LocalTrail {
 }
 
 impl LocalTrail {
-    /// Opens the trail in the ledgers' directory, which must be locked for this process, and removes months that are too old.
+    /// Opens the trail in the ledgers' directory, which must be locked for this process, and removes months that are
+    /// too old.
     ///
     /// # Errors
     /// [`OpenFault`].

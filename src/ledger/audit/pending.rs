@@ -18,8 +18,8 @@ pub(super) enum Message {
     Close,
 }
 
-/// People who were let in and are not written yet. They are kept apart from the messages, so that a thousand of them wake the
-/// writer once.
+/// People who were let in and are not written yet. They are kept apart from the messages, so that a thousand of them
+/// wake the writer once.
 pub(super) struct EnteredQueue {
     waiting: Mutex<Vec<(Event, Actor)>>,
     events_max: usize,

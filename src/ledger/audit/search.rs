@@ -240,8 +240,8 @@ pub fn controls(directory: &Path) -> Result<Vec<(Timestamp, String)>, SearchFaul
     Ok(controls)
 }
 
-/// Verifies the whole trail: every row matches its root, every root is signed, every month continues an earlier one. Returns what
-/// is wrong, in words for the operator.
+/// Verifies the whole trail: every row matches its root, every root is signed, every month continues an earlier one.
+/// Returns what is wrong, in words for the operator.
 ///
 /// # Errors
 /// [`SearchFault`].

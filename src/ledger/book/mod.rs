@@ -1,8 +1,8 @@
 //! The book: how the ledger decides, seals and signs, on every engine.
 //!
-//! [`decide`] settles each part of a [`batch`]; [`record`] seals applications and decisions with the house keys; [`entry`] encodes
-//! the narrow table, which holds what the index and the proofs need; [`sign`] builds the signed tree over a batch. Nothing here
-//! knows a store, a thread or a clock.
+//! [`decide`] settles each part of a [`batch`]; [`record`] seals applications and decisions with the house keys;
+//! [`entry`] encodes the narrow table, which holds what the index and the proofs need; [`sign`] builds the signed tree
+//! over a batch. Nothing here knows a store, a thread or a clock.
 
 pub mod batch;
 pub mod change;

@@ -1,7 +1,7 @@
 //! Compression of decisions with LZ4 and a dictionary: most of a decision's text is the same in every decision.
 //!
-//! A packed decision is the number of its dictionary, then an LZ4 block. A dictionary never changes, because stored decisions need
-//! it; a better one gets the next number.
+//! A packed decision is the number of its dictionary, then an LZ4 block. A dictionary never changes, because stored
+//! decisions need it; a better one gets the next number.
 
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 

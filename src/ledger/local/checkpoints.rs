@@ -1,4 +1,5 @@
-//! The checkpoint thread: it sleeps until something was written, and checkpoints after an interval or when the writer asks.
+//! The checkpoint thread: it sleeps until something was written, and checkpoints after an interval or when the writer
+//! asks.
 
 use std::{
     sync::{
@@ -66,8 +67,8 @@ pub(super) fn channel() -> (CheckpointRequests, CheckpointThread) {
 }
 
 impl CheckpointThread {
-    /// Checkpoints at most `every` after a write, until it is stopped. A checkpoint syncs the file, so a failed one poisons the
-    /// ledger like a failed commit, and a poisoned ledger is never synced.
+    /// Checkpoints at most `every` after a write, until it is stopped. A checkpoint syncs the file, so a failed one
+    /// poisons the ledger like a failed commit, and a poisoned ledger is never synced.
     pub(super) fn run(
         &self,
         every: Duration,

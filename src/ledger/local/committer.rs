@@ -1,8 +1,10 @@
-//! The committer: one thread that owns the ledger's only writer, gathers what is waiting, writes it with one sync, answers all.
+//! The committer: one thread that owns the ledger's only writer, gathers what is waiting, writes it with one sync,
+//! answers all.
 //!
-//! Group commit adapts to the load. At rest a submission is written at once. While batches hold [`GROUP_MIN`] submissions or more,
-//! the next batch waits [`Config::batch_wait_ms`] for more, because the fixed cost of a commit dominates at partial load. Decisions
-//! are not urgent: they are written with submissions, and alone only after [`Config::ruling_wait_ms`].
+//! Group commit adapts to the load. At rest a submission is written at once. While batches hold [`GROUP_MIN`]
+//! submissions or more, the next batch waits [`Config::batch_wait_ms`] for more, because the fixed cost of a commit
+//! dominates at partial load. Decisions are not urgent: they are written with submissions, and alone only after
+//! [`Config::ruling_wait_ms`].
 
 use std::{
     sync::{Arc, Mutex},
@@ -89,7 +91,8 @@ struct Gathered {
 }
 
 impl Committer {
-    /// Runs until it is closed or every sender is dropped, and writes what was sent before that. A panic poisons the ledger.
+    /// Runs until it is closed or every sender is dropped, and writes what was sent before that. A panic poisons the
+    /// ledger.
     pub(super) fn run(mut self) {
         let _guard = self.poison.on_panic();
         let mut busy = false;
@@ -105,7 +108,8 @@ impl Committer {
         }
     }
 
-    /// Collects messages for one batch: at once while the load is low, after a wait if the last batch was large (`busy`).
+    /// Collects messages for one batch: at once while the load is low, after a wait if the last batch was large
+    /// (`busy`).
     fn gather(&self, busy: bool) -> Gathered {
         let mut gathered = Gathered::default();
         let mut deadline = None;
@@ -186,8 +190,8 @@ impl Committer {
             self.poison.set(self.campaign, &fault);
             CommitFault::Storage
         })?;
-        // A checkpoint may have failed meanwhile. After that, a successful sync proves nothing: a client that repeats its request
-        // after the restart learns the result.
+        // A checkpoint may have failed meanwhile. After that, a successful sync proves nothing: a client that repeats
+        // its request after the restart learns the result.
         if self.poison.is_set() {
             return Err(CommitFault::Storage);
         }

@@ -24,7 +24,8 @@ pub(in crate::ledger) struct FileFormat {
 }
 
 impl FileFormat {
-    /// Opens a file for its only writer, and creates it if it is missing. A file of another kind or version is not changed.
+    /// Opens a file for its only writer, and creates it if it is missing. A file of another kind or version is not
+    /// changed.
     ///
     /// # Errors
     /// [`OpenFault`].
@@ -138,8 +139,8 @@ fn private_file(path: &Path) -> io::Result<fs::File> {
     fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-/// Removes a file, its log and the log's index. The file goes first: an interruption leaves a log alone, which is never opened as
-/// a ledger, instead of a ledger without its end.
+/// Removes a file, its log and the log's index. The file goes first: an interruption leaves a log alone, which is never
+/// opened as a ledger, instead of a ledger without its end.
 ///
 /// # Errors
 /// The I/O error; a missing file is no error.
@@ -153,7 +154,8 @@ pub(in crate::ledger) fn remove(path: &Path) -> io::Result<()> {
     sync_directory(parent_of(path))
 }
 
-/// Locks the file that commands write while a server runs, and waits for other commands. Dropping the lock file releases it.
+/// Locks the file that commands write while a server runs, and waits for other commands. Dropping the lock file
+/// releases it.
 ///
 /// # Errors
 /// The I/O error.

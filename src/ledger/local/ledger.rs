@@ -73,7 +73,8 @@ struct Threads {
 }
 
 impl LocalLedger {
-    /// Opens or creates the ledger of `campaign` in `directory`, which must be locked for this process, and starts its threads.
+    /// Opens or creates the ledger of `campaign` in `directory`, which must be locked for this process, and starts its
+    /// threads.
     ///
     /// # Errors
     /// [`OpenFault`].
@@ -271,8 +272,8 @@ impl Records {
         Ok(batch.receipt(position, entry.received_on, &entry.digest))
     }
 
-    /// Opens applications for judges. One that cannot be read is logged and stays as it is until the next start; it costs nobody
-    /// else their decision.
+    /// Opens applications for judges. One that cannot be read is logged and stays as it is until the next start; it
+    /// costs nobody else their decision.
     fn open_for_judges(&self, positions: Vec<Position>) -> Vec<StoredCase> {
         let opened =
             positions.into_iter().map(|position| (position, self.open_for_judge(position)));

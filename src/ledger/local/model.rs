@@ -290,8 +290,8 @@ proptest! {
     }
 }
 
-/// The largest size of the log, in multiples of its bound, while batches of eight submissions are written. `with_thread`: a
-/// checkpoint follows each request for one, as the checkpoint thread would do.
+/// The largest size of the log, in multiples of its bound, while batches of eight submissions are written.
+/// `with_thread`: a checkpoint follows each request for one, as the checkpoint thread would do.
 fn longest_log(with_thread: bool) -> u64 {
     const BOUND: u64 = 1 << 20;
     let directory = tempfile::tempdir().unwrap();

@@ -1,10 +1,10 @@
 //! One campaign's file set: `SQLite` used as an append-only store.
 //!
-//! Three tables, written in the order of their row ids and without secondary indexes: `records` (the sealed applications),
-//! `decisions` (sealed; a later turn follows the first), and the narrow `batches`, one row a commit, from which the index is
-//! rebuilt at start. Write-ahead log with `synchronous=FULL`: a commit returns after the log is synced. A long checkpoint would
-//! delay the next commit, so a thread of its own does it through a second connection. Past [`Bounds::wal_bytes_max`] the writer
-//! checkpoints the rest, and the log starts again from its beginning.
+//! Three tables, written in the order of their row ids and without secondary indexes: `records` (the sealed
+//! applications), `decisions` (sealed; a later turn follows the first), and the narrow `batches`, one row a commit,
+//! from which the index is rebuilt at start. Write-ahead log with `synchronous=FULL`: a commit returns after the log is
+//! synced. A long checkpoint would delay the next commit, so a thread of its own does it through a second connection.
+//! Past [`Bounds::wal_bytes_max`] the writer checkpoints the rest, and the log starts again from its beginning.
 
 mod checkpoint;
 mod copy;
@@ -49,8 +49,8 @@ pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
 /// The bounds of one campaign's files.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Size of the write-ahead log, bytes, from which it starts again once it is checkpointed. It grows to four times that if
-    /// checkpoints do not keep up.
+    /// Size of the write-ahead log, bytes, from which it starts again once it is checkpointed. It grows to four times
+    /// that if checkpoints do not keep up.
     pub wal_bytes_max: u64,
     /// Connections kept open for reading.
     pub readers_max: usize,
