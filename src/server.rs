@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    config::{KeySource, Settings},
+    config::{KeySource, Settings, ledgers_in},
     gate::{delay::LoopDelay, pressure::Pressure},
     http::{
         listener,
@@ -44,8 +44,8 @@ use crate::{
     vault::{HouseKeys, KeysFault, fill_random},
 };
 
-/// Descriptors for everything but public connections: ledgers, readers, listeners, the operator.
-const DESCRIPTORS_BESIDE: u64 = 1024;
+/// File descriptors for everything except public connections: ledgers, readers, listeners, the operator.
+const DESCRIPTORS_RESERVED: u64 = 1024;
 /// Threads of each runtime for work that waits for the disk.
 const BLOCKING_THREADS_MAX: usize = 4;
 
@@ -202,7 +202,7 @@ fn open_intake(settings: &Settings, start: Start) -> Result<Arc<Intake>, StartFa
         verifier: start.verifier,
         registry: registry(settings)?,
     };
-    let intake = Intake::open(&ledgers(settings), parts, &settings.intake())?;
+    let intake = Intake::open(&ledgers_in(&settings.data()), parts, &settings.intake())?;
     publish_keys(&keys, &settings.data());
     Ok(Arc::new(intake))
 }
@@ -216,18 +216,14 @@ fn bind(settings: &Settings) -> Result<(TcpListener, Vec<TcpListener>), StartFau
     Ok((operator, on(settings.listen(), settings.runtimes())?))
 }
 
-fn ledgers(settings: &Settings) -> PathBuf {
-    settings.data().join("ledger")
-}
-
 /// Raises the limit of open files to one a connection, and returns how many connections there may be.
 ///
 /// If the system allows fewer, an operator has to raise its limit; a demo makes do with what there is.
 fn raise_descriptors(connections_max: usize, is_demo: bool) -> usize {
-    let wanted = connections_max as u64 + DESCRIPTORS_BESIDE;
+    let wanted = connections_max as u64 + DESCRIPTORS_RESERVED;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(given) if given < wanted && is_demo => {
-            let connections = given.saturating_sub(DESCRIPTORS_BESIDE).max(given / 2);
+            let connections = given.saturating_sub(DESCRIPTORS_RESERVED).max(given / 2);
             return usize::try_from(connections).unwrap_or(usize::MAX);
         }
         Ok(given) if given < wanted => {
@@ -248,25 +244,25 @@ fn raise_descriptors(connections_max: usize, is_demo: bool) -> usize {
 /// # Errors
 /// [`StartFault::Keys`], [`StartFault::KeyLost`].
 pub fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
-    match settings.ledger_key() {
-        KeySource::Given(text) => Ok(HouseKeys::from_text(&text)?),
-        KeySource::File(path) if path.exists() => {
-            let keys = HouseKeys::load(&path)?;
-            // The process that created it may have been killed before its name was synced.
-            sync_name(&path).map_err(|source| KeysFault::File { path, source })?;
-            Ok(keys)
+    let source = settings.ledger_key();
+    if let KeySource::File(path) = &source {
+        if !path.exists() {
+            return create_key(path.clone(), ledgers_in(&settings.data()));
         }
-        KeySource::File(path) => {
-            let ledgers = ledgers(settings);
-            let used = fs::read_dir(&ledgers).is_ok_and(|mut files| {
-                files.any(|file| file.is_ok_and(|file| file.path().extension().is_some()))
-            });
-            if used {
-                return Err(StartFault::KeyLost { ledgers, key: path });
-            }
-            Ok(HouseKeys::create(&path)?)
-        }
+        // The process that created it may have been killed before its name was synced.
+        sync_name(path).map_err(|source| KeysFault::File { path: path.clone(), source })?;
     }
+    Ok(source.load()?)
+}
+
+fn create_key(key: PathBuf, ledgers: PathBuf) -> Result<HouseKeys, StartFault> {
+    let used = fs::read_dir(&ledgers).is_ok_and(|mut files| {
+        files.any(|file| file.is_ok_and(|file| file.path().extension().is_some()))
+    });
+    if used {
+        return Err(StartFault::KeyLost { ledgers, key });
+    }
+    Ok(HouseKeys::create(&key)?)
 }
 
 /// Loads the institute's registry; its rows are keyed with a secret that is never stored.

@@ -3,11 +3,14 @@
 use clap::Args;
 
 use super::{Exit, complain, house::House, say};
-use crate::vault::rotate;
+use crate::{
+    config::{KeySource, SECRET_VARIABLE},
+    vault::rotate,
+};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello rotate-key --data ./data\n\nA running server uses the new secret within half a minute, or at once after SIGHUP. Older secrets stay in the file: what\nthey sealed can only be opened with them. Back up the file again."
+    after_help = "Example:\n  sportello rotate-key --data ./data\n\nA running server uses the new secret within half a minute, or at once after SIGHUP. Older secrets stay in the file: what\nthey sealed can only be opened with them. Back up the file again.\n\nSecrets in SPORTELLO_LEDGER_SECRET are rotated where it is set: append a space and 64 hexadecimal digits, such as those\nof `openssl rand -hex 32`, then restart the server."
 )]
 pub(super) struct RotateKey {
     #[command(flatten)]
@@ -16,7 +19,12 @@ pub(super) struct RotateKey {
 
 impl RotateKey {
     pub(super) fn run(self) -> Exit {
-        let path = self.house.key_file();
+        let KeySource::File(path) = self.house.key_source() else {
+            complain(format_args!(
+                "the secrets are in {SECRET_VARIABLE}: append the new one there and restart the server, or name a file with --key"
+            ));
+            return Exit::Usage;
+        };
         match rotate(&path) {
             Ok(count) => say(format_args!(
                 "{}: now holds {count} secrets; back it up again, apart from the data",

@@ -3,6 +3,7 @@
 //! Every setting is written once, in the table of `list.rs`. Each module owns the `Config` that it works with;
 //! [`Settings`] fills them. All faults of all sources are reported together.
 
+mod data;
 mod list;
 mod read;
 mod setting;
@@ -13,6 +14,7 @@ use std::{
 };
 
 pub use self::{
+    data::{KeySource, SECRET_VARIABLE, ledgers_in, receipt_keys_in},
     list::default_file,
     read::{ConfigFault, ConfigFaults, Source},
 };
@@ -47,15 +49,6 @@ impl std::fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Settings(..)")
     }
-}
-
-/// Where the ledger's secrets come from.
-#[derive(Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// A file, to which an operator may add secrets while the server runs.
-    File(PathBuf),
-    /// The environment: the secrets themselves.
-    Given(String),
 }
 
 /// Flags of `sportello serve` that override every other source.
@@ -164,11 +157,7 @@ impl Settings {
     #[must_use]
     pub fn ledger_key(&self) -> KeySource {
         let Ledger { key, secret, .. } = &self.0.ledger;
-        if secret.is_empty() {
-            KeySource::File(path(key).unwrap_or_else(|| self.data().join("ledger.key")))
-        } else {
-            KeySource::Given(secret.write())
-        }
+        KeySource::find(secret.write(), path(key), &self.data())
     }
 
     /// Bounds of the audit trail.

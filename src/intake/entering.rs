@@ -1,4 +1,4 @@
-//! Entering and leaving: who may go in now, who waits, whose session it is.
+//! Entering and leaving: who may enter now, who waits, and which session a token opens.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -15,9 +15,9 @@ use crate::{
     session::{Session, Whose},
 };
 
-/// What becomes of a person who may enter.
+/// The answer to a person who asks to enter.
 pub enum Entered {
-    /// They are inside, with this token and session.
+    /// They are let in, with this token and session.
     In(String, Arc<Session>),
     /// The counter is full: they wait.
     Waiting(Waiting),
@@ -44,9 +44,9 @@ pub enum EnterFault {
 }
 
 impl Intake {
-    /// Lets a person in, or puts them into the waiting room. Checks their identity, their time slice, their rate and their turn, in
-    /// this order. If the runtime `is_behind`, people who are not yet waiting are refused before their identity is verified, because
-    /// that is the most expensive step; a person who was called goes in.
+    /// Lets a person in, or puts them into the waiting room. Checks their identity, their time slice, their rate and
+    /// their turn, in this order. If the runtime `is_behind`, people who are not yet waiting are refused before their
+    /// identity is verified, because that is the most expensive step; a person who was called goes in.
     ///
     /// # Errors
     /// [`EnterFault`].
@@ -54,7 +54,7 @@ impl Intake {
         self.limits.enter_from(from).map_err(EnterFault::TooOften)?;
         let now = self.clock.now();
         if let Some((audience, place)) = self.waiting.known(token, self.free(), now) {
-            self.in_slice(audience, now)?;
+            self.check_slice(audience, now)?;
             return Ok(Entered::Waiting(place));
         }
         if is_behind && !self.waiting.has_called(token) {
@@ -62,7 +62,7 @@ impl Intake {
         }
         let real_now = self.clock.real();
         let identity = self.verifier.verify(token, real_now).map_err(EnterFault::Token)?;
-        self.in_slice(identity.audience(), now)?;
+        self.check_slice(identity.audience(), now)?;
         let person = self.keys.subject(&identity.fiscal_code);
         self.limits.enter_as(person).map_err(EnterFault::TooOften)?;
         let valid_for = identity.valid_until.duration_since(real_now);
@@ -88,7 +88,7 @@ impl Intake {
         self.leases.free().min(self.sessions.free())
     }
 
-    fn in_slice(&self, audience: Audience, now: Timestamp) -> Result<(), EnterFault> {
+    fn check_slice(&self, audience: Audience, now: Timestamp) -> Result<(), EnterFault> {
         match self.schedule.window(audience, now) {
             Window::Open { .. } => Ok(()),
             Window::Closed { opens_at } => Err(EnterFault::WindowClosed { opens_at, now }),

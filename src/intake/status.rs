@@ -1,4 +1,4 @@
-//! What everybody may know, and what operators want to know.
+//! The public state of the counter, its health, and the counts that operators see.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub enum Obstacle {
     DiskNearlyFull,
 }
 
-/// Counts for the operator, consistent with each other as far as possible.
+/// Counts for the operator. Each is exact, but they are read one after the other.
 pub struct Counts {
     /// Accepted, neither decided nor withdrawn.
     pub undecided: u64,

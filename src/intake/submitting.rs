@@ -67,8 +67,8 @@ impl Intake {
 
     /// The decision that the engine would take today; stores nothing.
     ///
-    /// A citizen's estimate uses what the institute knows of them. An intermediary's uses the statements alone; otherwise an
-    /// estimate would reveal anybody's income without leaving an application behind.
+    /// A citizen's estimate uses what the institute knows of them. An intermediary's uses the statements alone;
+    /// otherwise an estimate would reveal anybody's income without leaving an application behind.
     ///
     /// # Errors
     /// [`SubmitFault::Invalid`] or [`SubmitFault::NotYours`].
@@ -152,8 +152,8 @@ impl Intake {
 }
 
 impl Counter {
-    /// Accepts an application: it is durable when this returns a receipt. The same `idempotency_key` with the same body returns the
-    /// same receipt.
+    /// Accepts an application: it is durable when this returns a receipt. The same `idempotency_key` with the same body
+    /// returns the same receipt.
     ///
     /// # Errors
     /// [`SubmitFault`]; nothing was kept.

@@ -1,8 +1,8 @@
 //! The house keys: one file of secrets, from which each purpose gets a key of its own.
 //!
-//! The first secret names people, claims and receipts. It never changes; otherwise a person could apply twice. A secret that
-//! is added later ([`rotate`], [`HouseKeys::renew`]) seals and signs everything new. Data sealed or signed by older secrets can
-//! still be opened and verified.
+//! The first secret names people, claims and receipts. It never changes; otherwise a person could apply twice. A secret
+//! that is added later ([`rotate`], [`HouseKeys::renew`]) seals and signs everything new. Data sealed or signed by
+//! older secrets can still be opened and verified.
 
 use std::{
     fmt::Write as _,
@@ -21,8 +21,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::random::{fill_random, parse_hex};
 use crate::private_files::{replace_private, write_private};
 
-/// Permission bits that a key file must not have: any for others, write and execute for the group. Service managers hand over
-/// credentials that a group may read.
+/// Permission bits that a key file must not have: any for others, write and execute for the group. Service managers
+/// hand over credentials that a group may read.
 const EXPOSED_MODE: u32 = 0o037;
 /// Length of a secret.
 const SECRET_BYTES: usize = 32;
@@ -73,6 +73,8 @@ pub enum KeysFault {
 }
 
 /// Every key derived from the house's secrets, each used for one purpose.
+///
+/// Records and decisions are sealed and opened by the methods in [`book::record`](crate::ledger::book::record).
 pub struct HouseKeys {
     pub(super) subject: [u8; 32],
     pub(super) claim: [u8; 32],
@@ -83,8 +85,8 @@ pub struct HouseKeys {
     ring: RwLock<Arc<[Generation]>>,
 }
 
-/// The keys that a newer secret replaces.
-pub(crate) struct Generation {
+/// The keys of one secret: those that a newer secret replaces for everything new.
+pub(super) struct Generation {
     pub(super) seal: hmac::Key,
     signing: Ed25519KeyPair,
 }
@@ -132,7 +134,8 @@ impl HouseKeys {
         Ok(Self::from_secrets(&first, &later))
     }
 
-    /// Loads the secrets that were added to `path`, and returns their number. From now on the newest one seals and signs.
+    /// Loads the secrets that were added to `path`, and returns their number. From now on the newest one seals and
+    /// signs.
     ///
     /// # Errors
     /// [`KeysFault`]; the keys in use are unchanged.
@@ -160,7 +163,7 @@ impl HouseKeys {
     }
 
     /// Every generation of keys, oldest first.
-    pub(crate) fn ring(&self) -> Arc<[Generation]> {
+    pub(super) fn ring(&self) -> Arc<[Generation]> {
         Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -184,6 +187,17 @@ impl HouseKeys {
         replace_private(path, lines.collect::<String>().as_bytes())
     }
 
+    /// The Ed25519 signature over `message` with the newest key: `ed25519=:BASE64:`.
+    pub(crate) fn sign(&self, message: &[u8]) -> String {
+        self.ring().last().map(|newest| newest.sign(message)).unwrap_or_default()
+    }
+
+    /// Whether any generation of the keys made this signature over `message`. Ed25519 is deterministic, so signing
+    /// again answers that at a third of the cost of verification.
+    pub(crate) fn has_signed(&self, message: &[u8], signature: &str) -> bool {
+        self.ring().iter().rev().any(|generation| generation.sign(message) == signature)
+    }
+
     /// The Ed25519 public keys that verify receipts, 32 bytes each, oldest first.
     #[must_use]
     pub fn public_keys(&self) -> Vec<Vec<u8>> {
@@ -200,9 +214,8 @@ impl Generation {
         }
     }
 
-    /// The Ed25519 signature over `message`.
-    pub(crate) fn sign(&self, message: &[u8]) -> impl AsRef<[u8]> + use<> {
-        self.signing.sign(message)
+    fn sign(&self, message: &[u8]) -> String {
+        format!("ed25519=:{}:", STANDARD.encode(self.signing.sign(message)))
     }
 
     fn public_key(&self) -> Vec<u8> {

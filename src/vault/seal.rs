@@ -88,7 +88,8 @@ impl HouseKeys {
     }
 }
 
-/// Nonces that a thread reads from the operating system at once. They are not secret, and one system call costs as much as sealing.
+/// Nonces that a thread reads from the operating system at once. They are not secret, and one system call costs as much
+/// as sealing.
 const NONCES_AHEAD: usize = 64;
 
 fn fresh_nonce() -> [u8; NONCE_LEN] {
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_secret_goes_on_opening_what_it_sealed() {
+    fn an_older_secret_still_opens_what_it_sealed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger.key");
         let keys = HouseKeys::create(&path).unwrap();

@@ -73,7 +73,8 @@ impl HouseKeys {
     }
 }
 
-/// The first 128 bits of a keyed BLAKE3 hash. Each part is prefixed with its length, so that different lists of parts never collide.
+/// The first 128 bits of a keyed BLAKE3 hash. Each part is prefixed with its length, so that different lists of parts
+/// never collide.
 fn short_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_keyed(key);
     for part in parts {

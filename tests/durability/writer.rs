@@ -19,7 +19,7 @@ use sportello::{
     clock::Clock,
     config::{Flags, Settings},
     ledger::{
-        Answer, Case, Ledger, Position, Receipt,
+        Case, Ledger, Position, Receipt, ReceiptCode,
         book::{
             change::Ruling,
             record::{Header, Turn},
@@ -129,7 +129,7 @@ impl House {
     }
 
     /// Waits for an answer of the ledger. Must not be called within a runtime.
-    pub(crate) fn wait<T>(&self, answer: Answer<'_, T>) -> T {
+    pub(crate) fn wait<T>(&self, answer: futures_util::future::BoxFuture<'_, T>) -> T {
         self.runtime.block_on(answer)
     }
 
@@ -145,7 +145,7 @@ impl House {
     }
 
     fn code(&self, position: Position) -> String {
-        self.keys.receipt(CAMPAIGN, position).to_string()
+        ReceiptCode::of(&self.keys, CAMPAIGN, position).to_string()
     }
 }
 

@@ -67,6 +67,10 @@ async fn the_environment_hands_the_secret_over_in_place_of_a_file() {
     assert_eq!(code, Some(2));
     assert!(complaint.contains("was written with another key"), "{complaint}");
     assert!(verify("no key").1.contains("64 hexadecimal digits"));
+    let mut rotate = program();
+    rotate.args(["rotate-key", "--data"]).arg(&data).env("SPORTELLO_LEDGER_SECRET", &secret);
+    let complaint = String::from_utf8(rotate.output().unwrap().stderr).unwrap();
+    assert!(complaint.contains("the secrets are in SPORTELLO_LEDGER_SECRET"), "{complaint}");
 }
 
 #[tokio::test]

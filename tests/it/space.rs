@@ -30,7 +30,7 @@ async fn below_the_reserve_intake_stops_and_accepted_applications_are_still_serv
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(String::from_utf8_lossy(&page).contains("disk is nearly full"), "{page:?}");
     assert_eq!(counter.metric("sportello_ledger_poisoned", &[]).await, 0);
-    assert!(counter.log().contains("less room is left than ledger.disk_reserve_bytes"));
+    assert!(counter.log().contains("free disk space is below ledger.disk_reserve_bytes"));
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ pub(super) enum Stage {
     Gathering,
     /// In a drawn round. The round is given by the last byte of the number of rounds drawn before it.
     Drawn(u8),
-    /// Called: may enter. The round likewise.
+    /// Called: may enter. The round is given as in `Drawn`.
     Called(u8),
 }
 

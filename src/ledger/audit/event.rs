@@ -17,7 +17,8 @@ const NO_SCHEME: u8 = 0xff;
 /// The header of a sealed actor: its version.
 const HEADER: [u8; 1] = [1];
 
-/// What was done to a person's data. Changes of an application are in its ledger; here are showings and requests.
+/// What was done to a person's data. Changes of an application are in its ledger; the trail holds what was shown or
+/// requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Action {
@@ -80,11 +81,11 @@ pub struct Event {
     pub action: Action,
     /// Whose data it concerns.
     pub subject: Subject,
-    /// Who, as a person.
+    /// The person who acted.
     pub actor: Subject,
-    /// For whom they acted: themselves, or an office.
+    /// Themselves, or the office for which they acted.
     pub principal: Subject,
-    /// To which application.
+    /// The application concerned.
     pub object: Object,
 }
 

@@ -7,13 +7,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::task::spawn_blocking;
 
-use super::{files::Form, sqlite_fault::store_error};
+use super::{files::FileFormat, sqlite_fault::store_error};
 use crate::{
     ledger::{
-        Answer,
         book::record::RecordFault,
         drafts::Drafts,
         fault::{OpenFault, ReadFault, StorageFault},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 const FILE: &str = "drafts.sqlite";
-pub(in crate::ledger) const FORM: Form = Form {
+pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
     application_id: 0x5370_7464,
     version: 1,
     schema: "CREATE TABLE drafts (person BLOB PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID",
@@ -47,7 +47,7 @@ impl LocalDrafts {
     fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&DraftsFile) -> T + Send + 'static,
-    ) -> Answer<'_, T> {
+    ) -> BoxFuture<'_, T> {
         let file = Arc::clone(&self.0);
         Box::pin(async move {
             match spawn_blocking(move || work(&file)).await {
@@ -59,15 +59,15 @@ impl LocalDrafts {
 }
 
 impl Drafts for LocalDrafts {
-    fn save(&self, person: Subject, draft: Bytes) -> Answer<'_, Result<(), StorageFault>> {
+    fn save(&self, person: Subject, draft: Bytes) -> BoxFuture<'_, Result<(), StorageFault>> {
         self.blocking(move |file| file.save(person, &draft))
     }
 
-    fn load(&self, person: Subject) -> Answer<'_, Result<Option<Vec<u8>>, ReadFault>> {
+    fn load(&self, person: Subject) -> BoxFuture<'_, Result<Option<Vec<u8>>, ReadFault>> {
         self.blocking(move |file| file.load(person))
     }
 
-    fn remove(&self, person: Subject) -> Answer<'_, Result<(), StorageFault>> {
+    fn remove(&self, person: Subject) -> BoxFuture<'_, Result<(), StorageFault>> {
         if !self.0.has(person) {
             return Box::pin(std::future::ready(Ok(())));
         }
@@ -90,7 +90,7 @@ impl DraftsFile {
     /// [`OpenFault`].
     pub fn open(directory: &Path, keys: Arc<HouseKeys>) -> Result<Self, OpenFault> {
         let path = directory.join(FILE);
-        let connection = FORM.open(directory, &path)?;
+        let connection = FORMAT.open(directory, &path)?;
         let people = people_of(&connection).map_err(|source| store_error(&path, source))?;
         Ok(Self { keys, connection: Mutex::new(connection), people: Mutex::new(people) })
     }

@@ -1,8 +1,8 @@
 //! The in-memory index of a campaign: every claim, idempotency key and state, rebuilt from disk at start.
 //!
-//! A record takes 40 bytes and two slots of hash tables, about 56 bytes in all; a campaign of 24 million records takes 1.4 GB and
-//! needs no index on disk. One mutex guards it. The committer holds it for microseconds a batch, readers for less; nobody holds it
-//! across a system call or an await.
+//! A record takes 40 bytes and two slots of hash tables, about 56 bytes in all; a campaign of 24 million records takes
+//! 1.4 GB and needs no index on disk. One mutex guards it. The committer holds it for microseconds a batch, readers for
+//! less; nobody holds it across a system call or an await.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -137,8 +137,8 @@ impl Index {
         }
     }
 
-    /// Draws up to `most` waiting applications, starting where the last draw stopped. The order has no effect: a decision does
-    /// not depend on when it is taken.
+    /// Draws up to `most` waiting applications, starting where the last draw stopped. The order has no effect: a
+    /// decision does not depend on when it is taken.
     pub(in crate::ledger) fn draw(&mut self, most: usize) -> Vec<Position> {
         let mut drawn = Vec::new();
         let mut looked = 0;
@@ -217,8 +217,8 @@ impl Index {
 }
 
 impl Claims for Index {
-    /// New records count only after [`commit`](Index::commit). If their batch cannot be written the ledger is poisoned, so they
-    /// are never removed again.
+    /// New records count only after [`commit`](Index::commit). If their batch cannot be written the ledger is poisoned,
+    /// so they are never removed again.
     fn admit(&mut self, submission: &Submission) -> Uniqueness {
         let fingerprint = fingerprint(&submission.digest);
         if let Some(position) = self.by_key(&submission.key) {

@@ -1,7 +1,7 @@
 //! The engine of one machine: a committer thread, an index in memory, and `SQLite` files.
 //!
-//! [`LocalLedger`] is the handle. The [`committer`] gathers, the [`bookkeeper`] decides by the [`index`] and signs, [`sqlite`]
-//! stores, and a thread of its own checkpoints. [`drafts`] are kept in a file beside the ledgers.
+//! [`LocalLedger`] is the handle. The [`committer`] gathers, the [`bookkeeper`] decides by the [`index`] and signs,
+//! [`sqlite`] stores, and a thread of its own checkpoints. [`drafts`] have a file of their own in the same directory.
 
 mod bookkeeper;
 mod checkpoints;
