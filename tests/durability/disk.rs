@@ -13,7 +13,7 @@ use std::{
 use crate::dice::Dice;
 
 const SECTOR_BYTES: usize = 512;
-/// Size of the header that SQLite writes each time a write-ahead log begins.
+/// Size of the header that is written each time a write-ahead log begins.
 const LOG_HEAD_BYTES: usize = 32;
 /// Ending of the files that processes use as shared memory; a cut loses them.
 const SHARED_MEMORY: &str = "-shm";

@@ -91,8 +91,10 @@ async fn a_full_counter_has_people_wait_and_lots_decide_who_is_next() {
     }
     assert_eq!(counter.metric("sportello_waiting", &["citizens"]).await, 0);
 
-    let draws = counter.ask("GET", "/v1/draws", "", "").await.json()["draws"].clone();
-    let [drawn] = draws.as_array().unwrap().as_slice() else { panic!("one round: {draws}") };
+    let published = counter.ask("GET", "/v1/draws", "", "").await.json()["draws"].clone();
+    let [drawn] = published.as_array().unwrap().as_slice() else {
+        panic!("one round: {published}")
+    };
     assert_eq!((&drawn["round"], &drawn["commitment"]), (&before["round"], &before["commitment"]));
     assert_eq!(drawn["people"], 4);
     let (seed, commitment) =
