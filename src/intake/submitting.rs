@@ -48,6 +48,8 @@ pub enum SubmitFault {
     KeyReused,
     /// The person has an application in this campaign; its receipt if they may see it.
     AlreadyApplied(Option<Box<Receipt>>),
+    /// The person has withdrawn as many applications in this campaign as are allowed.
+    Exhausted,
     /// No lease is free: enter again.
     NoLease,
     /// The ledger did not take it.
@@ -105,7 +107,8 @@ impl Intake {
     }
 
     fn parse(&self, scope: Scope<'_>, body: &[u8]) -> Result<Application, SubmitFault> {
-        let application = application::parse(body, self.rules).map_err(SubmitFault::Invalid)?;
+        let application =
+            application::parse_bounded(body, self.rules).map_err(SubmitFault::Invalid)?;
         let own = application.applicant.fiscal_code == scope.fiscal_code();
         let allowed = match scope.audience() {
             Audience::Citizens => own && application.mandate.is_none(),
@@ -191,6 +194,7 @@ impl Counter {
                 stored_receipt(scope, ledger.as_ref(), position).await?
             }
             Disposition::KeyReused => return Err(SubmitFault::KeyReused),
+            Disposition::Exhausted => return Err(SubmitFault::Exhausted),
             Disposition::AlreadyApplied(position) => {
                 return Err(already_applied(scope, ledger.as_ref(), position).await);
             }

@@ -140,7 +140,9 @@ impl House {
                 Some(batch.receipt(*position, DAY, &digest).unwrap())
             }
             Disposition::Replayed(position) => self.ledger.receipt(*position).await.ok().flatten(),
-            Disposition::KeyReused | Disposition::AlreadyApplied(_) => None,
+            Disposition::KeyReused | Disposition::AlreadyApplied(_) | Disposition::Exhausted => {
+                None
+            }
         }
     }
 

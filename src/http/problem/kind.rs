@@ -101,6 +101,10 @@ problems! {
         "Domanda già presentata" "Already applied"
         "Per questa persona è già stata presentata una domanda in questa campagna: consultala, oppure ritirala per presentarne un'altra."
         "This person has already applied in this campaign: read the application, or withdraw it to submit another one.";
+    TooManyApplications "too-many-applications" CONFLICT
+        "Troppe domande ritirate" "Too many withdrawn applications"
+        "In questa campagna questa persona ha già presentato e ritirato cinque domande: per presentarne un'altra rivolgiti a un ufficio."
+        "This person has submitted and withdrawn five applications in this campaign: contact an office to submit another one.";
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE
         "Richiesta troppo grande" "Request too large"
         "Il corpo della richiesta, o una riga di un invio in blocco, supera 64 KiB."

@@ -103,6 +103,7 @@ impl Problem {
         match fault {
             SubmitFault::AlreadyApplied(Some(receipt)) => already_applied(&receipt, requester),
             SubmitFault::AlreadyApplied(None) => Kind::AlreadyApplied.into(),
+            SubmitFault::Exhausted => Kind::TooManyApplications.into(),
             SubmitFault::Invalid(fault) => fault.into(),
             SubmitFault::CampaignClosed(window) => campaign_closed(&window),
             SubmitFault::NotYours => Kind::NotYours.into(),

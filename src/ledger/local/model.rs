@@ -9,6 +9,7 @@ use super::{
         book::{
             batch::Batch,
             change::{Change, Ruling, State, Tally},
+            decide::APPLICATIONS_MAX,
             record::{Channel, Header, Turn},
             submission::{Disposition, Submission},
         },
@@ -42,7 +43,7 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        (0..4_u64, 0..4_u8, 0..2_u8).prop_map(|(person, key, body)| Event::Submit {
+        (0..4_u64, 0..8_u8, 0..2_u8).prop_map(|(person, key, body)| Event::Submit {
             person,
             key,
             body
@@ -70,6 +71,7 @@ enum Expected {
     Replayed(usize),
     KeyReused,
     AlreadyApplied(usize),
+    Exhausted,
 }
 
 impl Model {
@@ -89,6 +91,10 @@ impl Model {
         };
         if let Some(at) = self.records.iter().position(|record| stands(&record)) {
             return Expected::AlreadyApplied(at);
+        }
+        let theirs = self.records.iter().filter(|record| record.0 == person).count();
+        if theirs >= usize::from(APPLICATIONS_MAX) {
+            return Expected::Exhausted;
         }
         self.records.push((person, key, body, State::Drawn));
         self.tally.accepted[Channel::Citizen as usize] += 1;
@@ -218,6 +224,7 @@ fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Eve
         Disposition::Replayed(position) => Expected::Replayed(position.0 as usize),
         Disposition::KeyReused => Expected::KeyReused,
         Disposition::AlreadyApplied(position) => Expected::AlreadyApplied(position.0 as usize),
+        Disposition::Exhausted => Expected::Exhausted,
     };
     let changed =
         |changes: &[Option<Change>]| changes.iter().map(Option::is_some).collect::<Vec<_>>();
@@ -315,4 +322,29 @@ fn longest_log(with_thread: bool) -> u64 {
 fn a_log_begins_again_near_its_bound_and_without_the_checkpoint_thread_at_four_times_that() {
     assert_eq!(longest_log(true), 2);
     assert_eq!(longest_log(false), 5);
+}
+
+#[test]
+fn a_person_who_withdraws_again_and_again_is_sent_to_an_officer_also_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = HouseKeys::from_master(&[7; 32]);
+    let mut opened = open(directory.path());
+    let submit = |opened: &mut Opened, person, key| {
+        let submissions = vec![submission(&keys, person, key, 0)];
+        let batch = Batch { submissions, ..Batch::default() };
+        opened.bookkeeper.write(&batch).unwrap().dispositions.remove(0)
+    };
+    for key in 0..APPLICATIONS_MAX {
+        let Disposition::Accepted(position, ..) = submit(&mut opened, 1, key) else {
+            panic!("{key}")
+        };
+        let batch = Batch { withdrawals: vec![position], ..Batch::default() };
+        opened.bookkeeper.write(&batch).unwrap();
+    }
+    assert!(matches!(submit(&mut opened, 1, APPLICATIONS_MAX), Disposition::Exhausted));
+    drop(opened);
+    let mut opened = open(directory.path());
+    assert!(matches!(submit(&mut opened, 1, APPLICATIONS_MAX), Disposition::Exhausted));
+    assert!(matches!(submit(&mut opened, 1, 0), Disposition::Replayed(_)), "earlier receipts hold");
+    assert!(matches!(submit(&mut opened, 2, 0), Disposition::Accepted(..)));
 }
