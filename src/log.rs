@@ -16,7 +16,7 @@ use std::{
 };
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::{LevelFilter, ParseLevelFilterError};
 
 /// Lines that may wait to be written: less than 1 MB at the usual 200 bytes a line.
 const LINES_MAX: usize = 4096;
@@ -32,21 +32,24 @@ pub enum LogFault {
     /// The system gave no thread.
     #[error("cannot start the log's thread: {0}")]
     Thread(#[from] io::Error),
-    /// The filter is not valid, or this process has a log already.
+    /// There is no such level.
+    #[error("log.level: {0}")]
+    Level(#[from] ParseLevelFilterError),
+    /// This process has a log already.
     #[error("cannot start the log: {0}")]
     Set(#[from] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Starts the log of this process, which also logs panics. `filter` has the syntax of `tracing_subscriber::EnvFilter`.
+/// Starts the log of this process, which also logs panics. `level` is the least severity that is logged.
 ///
 /// # Errors
 /// [`LogFault`].
-pub fn start(filter: &str, as_json: bool) -> Result<(), LogFault> {
-    let filter = EnvFilter::try_new(filter).map_err(Box::from)?;
+pub fn start(level: &str, as_json: bool) -> Result<(), LogFault> {
+    let level: LevelFilter = level.parse()?;
     let log = Arc::new(Log::to(io::stderr())?);
     // The subscriber reports its own errors with `eprintln!`, which panics.
     let subscriber = tracing_subscriber::fmt().log_internal_errors(false);
-    let subscriber = subscriber.with_env_filter(filter).with_writer(Arc::clone(&log));
+    let subscriber = subscriber.with_max_level(level).with_writer(Arc::clone(&log));
     if as_json {
         subscriber.json().try_init()?;
     } else {
