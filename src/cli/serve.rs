@@ -71,7 +71,7 @@ impl Serve {
                 return Exit::Usage;
             }
         };
-        if let Err(fault) = log::start(settings.log_filter(), settings.log_as_json()) {
+        if let Err(fault) = log::start(settings.log_level(), settings.log_as_json()) {
             complain(fault);
             return Exit::Usage;
         }

@@ -186,7 +186,7 @@ impl Settings {
 
     /// Least severity that is logged, as a `tracing` filter.
     #[must_use]
-    pub fn log_filter(&self) -> &str {
+    pub fn log_level(&self) -> &str {
         &self.0.log.level
     }
 
@@ -346,7 +346,7 @@ mod tests {
         let _configs =
             (settings.schedule(), settings.limits(), settings.sessions(), settings.listener());
         assert!(settings.waiting().people_max > 0);
-        assert!(!settings.log_as_json() && !settings.log_filter().is_empty());
+        assert!(!settings.log_as_json() && !settings.log_level().is_empty());
         assert_eq!(settings.body().body_bytes_max, 65_536);
         assert!(settings.ledger_key() == KeySource::File(PathBuf::from("./data/ledger.key")));
     }
