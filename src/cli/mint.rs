@@ -11,7 +11,7 @@ use super::{Exit, complain};
 use crate::{
     civic::FiscalCode,
     clock::Clock,
-    identity::{Assurance, demo::Minter},
+    identity::{Assurance, Office, demo::Minter},
 };
 
 #[derive(Debug, Args)]
@@ -26,8 +26,8 @@ pub(super) struct Mint {
     #[arg(long, value_name = "CF", required_unless_present = "count")]
     fiscal_code: Option<String>,
     /// Name of the intermediary's office that the person works for.
-    #[arg(long, value_name = "ID")]
-    office: Option<String>,
+    #[arg(long, value_name = "ID", value_parser = Office::parse)]
+    office: Option<Office>,
     /// Assurance level: 1, 2 or 3, or a SPID level such as `https://www.spid.gov.it/SpidL2`.
     #[arg(long, value_name = "LEVEL", default_value = "2")]
     acr: String,
@@ -53,7 +53,7 @@ impl Mint {
             }
         };
         let now = Clock::system().real();
-        let mint = |code: &FiscalCode| minter.mint(code, self.office.as_deref(), assurance, now);
+        let mint = |code: &FiscalCode| minter.mint(code, self.office.as_ref(), assurance, now);
         let mut out = io::BufWriter::new(io::stdout().lock());
         let written = match (&self.fiscal_code, self.count) {
             (Some(text), _) => match FiscalCode::parse(text) {

@@ -9,15 +9,13 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 
 use super::{
-    Assurance,
-    token::{Claims, Verifier},
+    Assurance, Office,
+    token::{Claims, LIFETIME_SECONDS_MAX, Verifier},
 };
 use crate::{civic::FiscalCode, private_files::write_private};
 
 const ISSUER: &str = "urn:sportello:demo";
 const AUDIENCE: &str = "sportello";
-/// Validity of a demo token, in real time.
-const VALID_SECONDS: i64 = 24 * 60 * 60;
 /// File name of the key in the data directory.
 const KEY_FILE: &str = "demo-identity.key";
 
@@ -63,7 +61,7 @@ impl Minter {
     pub fn mint(
         &self,
         fiscal_code: &FiscalCode,
-        office: Option<&str>,
+        office: Option<&Office>,
         assurance: Assurance,
         real_now: Timestamp,
     ) -> String {
@@ -71,11 +69,11 @@ impl Minter {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
             iat: real_now.as_second(),
-            exp: real_now.as_second() + VALID_SECONDS,
+            exp: real_now.as_second() + i64::from(LIFETIME_SECONDS_MAX),
             nbf: None,
             acr: assurance.acr().to_owned(),
             fiscal_number: format!("TINIT-{}", fiscal_code.as_str()),
-            office: office.map(ToOwned::to_owned),
+            office: office.cloned(),
         };
         jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &self.signing)
             .expect("a token of a few strings can be signed")
@@ -113,7 +111,8 @@ mod tests {
         let again = Minter::load(data.path()).unwrap();
         let identity = again.verifier().verify(&token, now()).unwrap();
         assert_eq!((identity.fiscal_code, identity.audience()), (code, Audience::Citizens));
-        let token = minter.mint(&code, Some("patronato-7"), Assurance::Level3, now());
+        let office = Office::parse("patronato-7").unwrap();
+        let token = minter.mint(&code, Some(&office), Assurance::Level3, now());
         let identity = minter.verifier().verify(&token, now()).unwrap();
         assert_eq!(identity.audience(), Audience::Intermediaries);
     }
