@@ -265,3 +265,46 @@ fn every_metric_is_listed_with_type_labels_and_help() {
         assert!(line.contains(&metric.labels.join(",")), "{line}");
     }
 }
+
+#[tokio::test]
+async fn a_fiscal_code_comes_from_standard_input_and_the_help_shows_that_first() {
+    let mut counter = Counter::open();
+    let (person, data) = (FiscalCode::made_up(1), counter.data());
+    let (person, data) = (person.as_str(), ["--data", data.to_str().unwrap()]);
+    let input = format!("{person}\nmore\n");
+    let (_, minted, _) = run(&["mint", data[0], data[1]], &input);
+    let entered = counter.ask("POST", "/v1/sessions", minted.trim(), "").await;
+    assert_eq!(entered.status.as_u16(), 201);
+    counter.stop();
+
+    let seed = "00".repeat(32);
+    // SHA-256 of 32 zero bytes.
+    let commitment = "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925";
+    for arguments in [
+        &["mint", data[0], data[1]][..],
+        &["audit", data[0], data[1]],
+        &["audit", "--by", data[0], data[1]],
+        &["verify-draw", "--seed", &seed, "--commitment", commitment],
+    ] {
+        let given = |more: &[&str], input: &str| run(&[arguments, more].concat(), input);
+        let by_flag = given(&["--fiscal-code", person], "");
+        assert_eq!(by_flag.0, Some(0), "{arguments:?}: {}", by_flag.2);
+        for more in [&[][..], &["--fiscal-code", "-"]] {
+            let (code, out, complaint) = given(more, &input);
+            assert_eq!((code, &*complaint), (Some(0), ""), "{arguments:?} {more:?}");
+            assert!(arguments[0] == "mint" || out == by_flag.1, "{arguments:?}: {out}");
+        }
+        for bad in ["", "\n", "RSSMRA80A01H501X\n", &"x".repeat(1000)] {
+            let (code, _, complaint) = given(&[], bad);
+            assert_eq!(code, Some(2), "{arguments:?}");
+            let told = "sportello: fiscal code on standard input: ";
+            assert!(complaint.starts_with(told), "{complaint}");
+        }
+        let help = given(&["--help"], "").1;
+        let places = [" < code.txt", "--fiscal-code RSSMRA80A01H501U"].map(|form| help.find(form));
+        assert!(places[0].is_some() && places[0] < places[1], "{help}");
+        assert!(help.contains("list of processes") && help.contains("history"), "{help}");
+    }
+    assert_eq!(run(&["audit", "--controls", "--by", data[0], data[1]], "").0, Some(2));
+    assert_eq!(run(&["mint", "--office", "a b", data[0], data[1]], &input).0, Some(2));
+}
