@@ -43,6 +43,19 @@ fn draft_private(path: &Path, contents: &[u8]) -> io::Result<PathBuf> {
     Ok(draft)
 }
 
+/// Waits for the lock of the file at `path`: the file with `.lock` added to its name. It is released when the result is dropped,
+/// or when the process ends in any way.
+///
+/// # Errors
+/// The I/O error.
+pub(crate) fn take_turn(path: &Path) -> io::Result<fs::File> {
+    let lock = path.with_added_extension("lock");
+    let mut options = fs::OpenOptions::new();
+    let lock = options.write(true).create(true).truncate(false).mode(0o600).open(lock)?;
+    lock.lock()?;
+    Ok(lock)
+}
+
 /// The directory that contains `path`; `.` for a bare file name.
 pub(crate) fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))

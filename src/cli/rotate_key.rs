@@ -1,5 +1,7 @@
 //! `sportello rotate-key`: adds a new secret to the key file; a running server changes over to it.
 
+use std::error::Error;
+
 use clap::Args;
 
 use super::{Exit, complain, house::House, say};
@@ -7,7 +9,7 @@ use crate::vault::rotate;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello rotate-key --data ./data\n\nA running server uses the new secret within half a minute, or at once after SIGHUP. Older secrets stay in the file: what\nthey sealed can only be opened with them. Back up the file again."
+    after_help = "Example:\n  sportello rotate-key --data ./data\n\nA running server uses the new secret within half a minute, or at once after SIGHUP. Older secrets stay in the file: what\nthey sealed can only be opened with them. The audit trail records who added a secret. Back up the file again."
 )]
 pub(super) struct RotateKey {
     #[command(flatten)]
@@ -17,7 +19,10 @@ pub(super) struct RotateKey {
 impl RotateKey {
     pub(super) fn run(self) -> Exit {
         let path = self.house.key_file();
-        match rotate(&path) {
+        let record = |number: usize| -> Result<(), Box<dyn Error>> {
+            self.house.note(&format!("rotate-key: adding secret {number} to {}", path.display()))
+        };
+        match rotate(&path, record) {
             Ok(count) => say(format_args!(
                 "{}: now holds {count} secrets; back it up again, apart from the data",
                 path.display()

@@ -19,7 +19,7 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::random::{fill_random, parse_hex};
-use crate::private_files::{replace_private, write_private};
+use crate::private_files::{replace_private, take_turn, write_private};
 
 /// Permission bits that a key file must not have: any for others, write and execute for the group. Service managers hand over
 /// credentials that a group may read.
@@ -54,6 +54,12 @@ pub enum KeysFault {
         "key file {path} is not valid: expected 1 to {SECRETS_MAX} lines of 64 hexadecimal digits; restore it from your backup"
     )]
     Unreadable {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It holds as many secrets as there can be.
+    #[error("key file {path} holds {SECRETS_MAX} secrets: no more can be added")]
+    Full {
         /// Which file.
         path: PathBuf,
     },
@@ -170,8 +176,9 @@ impl HouseKeys {
     /// [`KeysFault::File`], also if the file exists: a key is never overwritten.
     pub fn create(path: &Path) -> Result<Self, KeysFault> {
         let (secret, line) = fresh();
-        write_private(path, line.as_bytes())
-            .map_err(|source| KeysFault::File { path: path.to_owned(), source })?;
+        let file = |source| KeysFault::File { path: path.to_owned(), source };
+        let _turn = take_turn(path).map_err(file)?;
+        write_private(path, line.as_bytes()).map_err(file)?;
         Ok(Self::from_master(&secret))
     }
 
@@ -216,21 +223,31 @@ fn derive(purpose: &str, secret: &Secret) -> [u8; 32] {
 
 /// Adds a random secret to the key file at `path`, and returns the number of secrets in it. A running server loads it.
 ///
+/// Rotations of one file take turns. `record` is called before the file changes, with the number of the new secret.
+///
 /// # Errors
-/// [`KeysFault`]; the file is unchanged.
-pub fn rotate(path: &Path) -> Result<usize, KeysFault> {
-    let (_, later) = read(path)?;
-    if later.len() + 2 > SECRETS_MAX {
-        return Err(KeysFault::Unreadable { path: path.to_owned() });
-    }
+/// [`KeysFault`], or the error of `record`; the file is unchanged.
+pub fn rotate<E: From<KeysFault>>(
+    path: &Path,
+    record: impl FnOnce(usize) -> Result<(), E>,
+) -> Result<usize, E> {
     let file = |source| KeysFault::File { path: path.to_owned(), source };
+    // A wrong path leaves no lock behind.
+    read(path)?;
+    let _turn = take_turn(path).map_err(file)?;
+    let (_, later) = read(path)?;
+    let number = later.len() + 2;
+    if number > SECRETS_MAX {
+        return Err(KeysFault::Full { path: path.to_owned() }.into());
+    }
+    record(number)?;
     let mut text = fs::read_to_string(path).map_err(file)?;
     if !text.ends_with('\n') {
         text.push('\n');
     }
     text.push_str(&fresh().1);
     replace_private(path, text.as_bytes()).map_err(file)?;
-    Ok(later.len() + 2)
+    Ok(number)
 }
 
 /// A random secret and its line in a key file.
@@ -271,6 +288,10 @@ fn parse(text: &str) -> Option<(Secret, Vec<Secret>)> {
 mod tests {
     use super::*;
 
+    fn rotated(path: &Path) -> usize {
+        rotate(path, |_| Ok::<_, KeysFault>(())).unwrap()
+    }
+
     #[test]
     fn a_key_file_is_private_kept_and_never_overwritten() {
         let directory = tempfile::tempdir().unwrap();
@@ -289,7 +310,7 @@ mod tests {
         let first = fs::read_to_string(&path).unwrap();
         let known = keys.public_keys();
         assert_eq!(keys.renew(&path).unwrap(), 0);
-        assert_eq!(rotate(&path).unwrap(), 2);
+        assert_eq!(rotated(&path), 2);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(keys.renew(&path).unwrap(), 1);
         assert_eq!(keys.public_keys()[..1], known);
@@ -300,6 +321,22 @@ mod tests {
         replace_private(&path, fresh().1.as_bytes()).unwrap();
         assert!(matches!(keys.renew(&path), Err(KeysFault::Replaced { .. })));
         assert_eq!(keys.public_keys().len(), 2);
+    }
+
+    #[test]
+    fn rotations_at_the_same_time_lose_no_secret() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.key");
+        let first = HouseKeys::create(&path).unwrap().public_keys();
+        // What a rotation that was killed leaves behind.
+        fs::write(directory.path().join("ledger.key.new"), "cut sho").unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..8).for_each(|_| assert!(rotated(&path) > 1)));
+            }
+        });
+        let keys = HouseKeys::load(&path).unwrap().public_keys();
+        assert_eq!((keys.len(), &keys[..1]), (65, &first[..]));
     }
 
     #[test]

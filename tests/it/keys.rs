@@ -1,6 +1,6 @@
 //! The house's secrets, as an operator handles them.
 
-use std::fs;
+use std::{fs, os::unix::fs::MetadataExt as _};
 
 use crate::harness::{Counter, EVENING, Visitor, program};
 
@@ -54,6 +54,35 @@ async fn a_secret_is_added_without_a_stop_and_older_receipts_still_prove_themsel
     counter.stop();
     let (code, told) = run(&["verify", "--data", data.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{told}");
+}
+
+#[tokio::test]
+async fn rotations_at_once_take_turns_and_each_is_in_the_audit_trail() {
+    let mut counter = Counter::open();
+    let data = counter.data();
+    let data = data.to_str().unwrap();
+    counter.stop();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(run(&["rotate-key", "--data", data]).0, Some(0)));
+        }
+    });
+    let secrets = fs::read_to_string(counter.data().join("ledger.key")).unwrap();
+    assert_eq!(secrets.lines().count(), 9);
+    let (_, told) = run(&["audit", "--controls", "--data", data]);
+    let user = fs::metadata("/proc/self").unwrap().uid();
+    for number in 2..=9 {
+        let line = format!(
+            "command of user {user}: rotate-key: adding secret {number} to {data}/ledger.key\n"
+        );
+        assert_eq!(told.matches(&line).count(), 1, "{line}{told}");
+    }
+    assert!(secrets.lines().all(|secret| !told.contains(secret)));
+
+    // A rotation that cannot be recorded does not happen.
+    fs::remove_dir_all(counter.data().join("ledger")).unwrap();
+    assert_eq!(run(&["rotate-key", "--data", data]).0, Some(2));
+    assert_eq!(fs::read_to_string(counter.data().join("ledger.key")).unwrap(), secrets);
 }
 
 #[tokio::test]
