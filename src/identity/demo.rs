@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use zeroize::Zeroizing;
 
 use super::{
     Assurance, Office,
@@ -31,9 +32,10 @@ impl Minter {
     /// # Errors
     /// The system's error; `NotFound` before the first `serve --demo`.
     pub fn load(data: &Path) -> io::Result<Self> {
-        let text = fs::read_to_string(data.join(KEY_FILE))?;
+        let text = Zeroizing::new(fs::read_to_string(data.join(KEY_FILE))?);
         let unreadable = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
         let der = STANDARD.decode(text.trim()).map_err(|fault| unreadable(fault.to_string()))?;
+        let der = Zeroizing::new(der);
         let pair =
             Ed25519KeyPair::from_pkcs8(&der).map_err(|fault| unreadable(fault.to_string()))?;
         Ok(Self { pair, signing: EncodingKey::from_ed_der(&der) })
@@ -48,7 +50,7 @@ impl Minter {
         if !path.exists() {
             let pair = Ed25519KeyPair::generate().map_err(io::Error::other)?;
             let der = pair.to_pkcs8v1().map_err(io::Error::other)?;
-            write_private(&path, STANDARD.encode(der.as_ref()).as_bytes())?;
+            write_private(&path, Zeroizing::new(STANDARD.encode(der.as_ref())).as_bytes())?;
         }
         Self::load(data)
     }

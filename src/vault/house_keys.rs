@@ -3,6 +3,9 @@
 //! The first secret names people, claims and receipts. It never changes; otherwise a person could apply twice. A secret that
 //! is added later ([`rotate`], [`HouseKeys::renew`]) seals and signs everything new. Data sealed or signed by older secrets can
 //! still be opened and verified.
+//!
+//! Secrets, their text and the keys derived from them are wiped from memory when they are dropped: here by [`Zeroizing`],
+//! in [`Generation`] by AWS-LC, which wipes its own. Copies that a function leaves on the stack are not wiped.
 
 use std::{
     fmt::Write as _,
@@ -17,6 +20,7 @@ use aws_lc_rs::{
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
 
 use super::random::{fill_random, parse_hex};
 use crate::private_files::{replace_private, take_turn, write_private};
@@ -31,6 +35,8 @@ const SECRETS_MAX: usize = 256;
 
 /// One secret of the house.
 type Secret = [u8; SECRET_BYTES];
+/// The secrets of a key file, at least one, oldest first.
+type Secrets = Zeroizing<Vec<Secret>>;
 
 /// Why the house's secrets cannot be used. The operator has to correct the key file; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -80,11 +86,11 @@ pub enum KeysFault {
 
 /// Every key derived from the house's secrets, each used for one purpose.
 pub struct HouseKeys {
-    pub(super) subject: [u8; 32],
-    pub(super) claim: [u8; 32],
-    pub(super) idempotency: [u8; 32],
-    receipt: [u8; 32],
-    draw: [u8; 32],
+    pub(super) subject: Zeroizing<[u8; 32]>,
+    pub(super) claim: Zeroizing<[u8; 32]>,
+    pub(super) idempotency: Zeroizing<[u8; 32]>,
+    receipt: Zeroizing<[u8; 32]>,
+    draw: Zeroizing<[u8; 32]>,
     /// Oldest first. The lock guards only the pointer, so readers never wait for a renewal.
     ring: RwLock<Arc<[Generation]>>,
 }
@@ -105,18 +111,18 @@ impl HouseKeys {
     /// Derives the keys of a house with one secret.
     #[must_use]
     pub fn from_master(master: &[u8; 32]) -> Self {
-        Self::from_secrets(master, &[])
+        Self::from_secrets(&[*master])
     }
 
-    fn from_secrets(first: &Secret, later: &[Secret]) -> Self {
-        let ring = std::iter::once(first).chain(later).map(Generation::of);
+    fn from_secrets(secrets: &[Secret]) -> Self {
+        let first = &secrets[0];
         Self {
             subject: derive("subject", first),
             claim: derive("claim", first),
             idempotency: derive("idempotency", first),
             receipt: derive("receipt", first),
             draw: derive("draw", first),
-            ring: RwLock::new(ring.collect()),
+            ring: RwLock::new(secrets.iter().map(Generation::of).collect()),
         }
     }
 
@@ -125,8 +131,7 @@ impl HouseKeys {
     /// # Errors
     /// [`KeysFault`]. A missing file is an error: a ledger cannot be read without its key.
     pub fn load(path: &Path) -> Result<Self, KeysFault> {
-        let (first, later) = read(path)?;
-        Ok(Self::from_secrets(&first, &later))
+        Ok(Self::from_secrets(&read(path)?))
     }
 
     /// Parses the secrets from the value of an environment variable.
@@ -134,8 +139,7 @@ impl HouseKeys {
     /// # Errors
     /// [`KeysFault::Text`].
     pub fn from_text(text: &str) -> Result<Self, KeysFault> {
-        let (first, later) = parse(text).ok_or(KeysFault::Text)?;
-        Ok(Self::from_secrets(&first, &later))
+        Ok(Self::from_secrets(&parse(text).ok_or(KeysFault::Text)?))
     }
 
     /// Loads the secrets that were added to `path`, and returns their number. From now on the newest one seals and signs.
@@ -143,8 +147,7 @@ impl HouseKeys {
     /// # Errors
     /// [`KeysFault`]; the keys in use are unchanged.
     pub fn renew(&self, path: &Path) -> Result<usize, KeysFault> {
-        let (first, later) = read(path)?;
-        let renewed = Self::from_secrets(&first, &later);
+        let renewed = Self::load(path)?;
         let known = self.public_keys();
         let given = renewed.public_keys();
         if !given.starts_with(&known) {
@@ -201,8 +204,8 @@ impl HouseKeys {
 impl Generation {
     fn of(secret: &Secret) -> Self {
         Self {
-            seal: hmac::Key::new(hmac::HMAC_SHA256, &derive("seal", secret)),
-            signing: Ed25519KeyPair::from_seed_unchecked(&derive("signing", secret))
+            seal: hmac::Key::new(hmac::HMAC_SHA256, &*derive("seal", secret)),
+            signing: Ed25519KeyPair::from_seed_unchecked(&*derive("signing", secret))
                 .expect("32 bytes are a seed"),
         }
     }
@@ -217,8 +220,8 @@ impl Generation {
     }
 }
 
-fn derive(purpose: &str, secret: &Secret) -> [u8; 32] {
-    blake3::derive_key(&format!("sportello 2024 {purpose}"), secret)
+fn derive(purpose: &str, secret: &Secret) -> Zeroizing<[u8; 32]> {
+    blake3::derive_key(&format!("sportello 2024 {purpose}"), secret).into()
 }
 
 /// Adds a random secret to the key file at `path`, and returns the number of secrets in it. A running server loads it.
@@ -235,53 +238,60 @@ pub fn rotate<E: From<KeysFault>>(
     // A wrong path leaves no lock behind.
     read(path)?;
     let _turn = take_turn(path).map_err(file)?;
-    let (_, later) = read(path)?;
-    let number = later.len() + 2;
+    let number = read(path)?.len() + 1;
     if number > SECRETS_MAX {
         return Err(KeysFault::Full { path: path.to_owned() }.into());
     }
     record(number)?;
-    let mut text = fs::read_to_string(path).map_err(file)?;
+    let old = Zeroizing::new(fs::read_to_string(path).map_err(file)?);
+    let line = fresh().1;
+    // A text that grows would leave a copy behind.
+    let mut text = Zeroizing::new(String::with_capacity(old.len() + 1 + line.len()));
+    text.push_str(&old);
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    text.push_str(&fresh().1);
+    text.push_str(&line);
     replace_private(path, text.as_bytes()).map_err(file)?;
     Ok(number)
 }
 
 /// A random secret and its line in a key file.
-fn fresh() -> (Secret, String) {
-    let mut secret = [0; SECRET_BYTES];
-    fill_random(&mut secret);
-    let mut line = String::with_capacity(2 * SECRET_BYTES + 1);
-    for byte in secret {
+fn fresh() -> (Zeroizing<Secret>, Zeroizing<String>) {
+    let mut secret = Zeroizing::new([0; SECRET_BYTES]);
+    fill_random(&mut *secret);
+    let mut line = Zeroizing::new(String::with_capacity(2 * SECRET_BYTES + 1));
+    for byte in *secret {
         let _infallible = write!(line, "{byte:02x}");
     }
     line.push('\n');
     (secret, line)
 }
 
-/// The first secret at `path`, and the later ones.
-fn read(path: &Path) -> Result<(Secret, Vec<Secret>), KeysFault> {
+fn read(path: &Path) -> Result<Secrets, KeysFault> {
     let file = |source| KeysFault::File { path: path.to_owned(), source };
     let unreadable = || KeysFault::Unreadable { path: path.to_owned() };
     let mode = fs::metadata(path).map_err(file)?.permissions().mode();
     if mode & EXPOSED_MODE != 0 {
         return Err(KeysFault::Exposed { path: path.to_owned() });
     }
-    let text = fs::read_to_string(path).map_err(file)?;
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(file)?);
     parse(&text).ok_or_else(unreadable)
 }
 
 /// Parses one secret a word, oldest first.
-fn parse(text: &str) -> Option<(Secret, Vec<Secret>)> {
-    let mut secrets = text.split_whitespace().map(parse_hex).collect::<Option<Vec<_>>>()?;
-    if secrets.is_empty() || secrets.len() > SECRETS_MAX {
+fn parse(text: &str) -> Option<Secrets> {
+    let words = text.split_whitespace();
+    let count = words.clone().count();
+    if !(1..=SECRETS_MAX).contains(&count) {
         return None;
     }
-    let first = secrets.remove(0);
-    Some((first, secrets))
+    // Its capacity is never exceeded: a vector that grows would leave a copy behind.
+    let mut secrets = Zeroizing::new(Vec::with_capacity(count));
+    for word in words {
+        secrets.push(*Zeroizing::new(parse_hex(word)?));
+    }
+    Some(secrets)
 }
 
 #[cfg(test)]
