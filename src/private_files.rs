@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -85,6 +85,14 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
     sync_directory(parent)
 }
 
+/// Whether users other than its owner may list, enter or write a directory, by its mode.
+///
+/// # Errors
+/// The I/O error.
+pub(crate) fn is_exposed(directory: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(directory)?.permissions().mode() & 0o077 != 0)
+}
+
 /// Syncs the directory that contains an existing `path`. A parent that we may not read is skipped: we created nothing there.
 ///
 /// # Errors
@@ -106,8 +114,6 @@ pub fn sync_directory(directory: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

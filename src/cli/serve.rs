@@ -75,7 +75,7 @@ impl Serve {
             complain(fault);
             return Exit::Usage;
         }
-        let served = server::prepare_data(&settings)
+        let served = server::prepare_data(&settings, self.demo)
             .map_err(|fault| fault.to_string())
             .and_then(|()| if self.demo { self.demo(&settings) } else { real(&settings) })
             .and_then(|start| self.serve(&settings, start).map_err(|fault| fault.to_string()));

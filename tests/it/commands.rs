@@ -1,10 +1,10 @@
 //! Every command except `serve`, run as a user runs it.
 
-use std::{fs, io::Write as _, process::Stdio};
+use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, path::Path, process::Stdio};
 
 use sportello::{application, civic::FiscalCode, metrics};
 
-use crate::harness::{Counter, program};
+use crate::harness::{Counter, EVENING, program};
 
 fn run(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
     let mut child = program()
@@ -307,4 +307,38 @@ async fn a_fiscal_code_comes_from_standard_input_and_the_help_shows_that_first()
     }
     assert_eq!(run(&["audit", "--controls", "--by", data[0], data[1]], "").0, Some(2));
     assert_eq!(run(&["mint", "--office", "a b", data[0], data[1]], &input).0, Some(2));
+}
+
+#[test]
+fn a_data_directory_that_others_may_use_is_refused_and_a_demo_warns() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, ledger) = (place.path().join("data"), place.path().join("data/ledger"));
+    fs::create_dir_all(&ledger).unwrap();
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let serve = || run(&["serve", "--data", data.to_str().unwrap()], "");
+    mode(&ledger, 0o700);
+    for path in [&data, &ledger] {
+        for exposed in [0o755, 0o711, 0o770, 0o701, 0o720, 0o702] {
+            mode(&data, 0o700);
+            mode(path, exposed);
+            let (code, _, complaint) = serve();
+            assert_eq!(code, Some(2));
+            let advice = format!("run chmod 700 {}", path.display());
+            assert!(complaint.contains(&advice), "{exposed:o}: {complaint}");
+        }
+        mode(path, 0o700);
+    }
+    let complaint = serve().2;
+    assert!(!complaint.contains("chmod") && complaint.contains("tls.certificate"), "{complaint}");
+
+    let counter = Counter::open();
+    mode(&counter.data(), 0o700);
+    let counter = counter.reopen(EVENING);
+    assert!(!counter.log().contains("chmod"), "{}", counter.log());
+    mode(&counter.data(), 0o755);
+    let counter = counter.reopen(EVENING);
+    let warning = format!("run chmod 700 {}", counter.data().display());
+    assert!(counter.log().contains(&warning), "{}", counter.log());
 }
