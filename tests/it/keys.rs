@@ -115,7 +115,7 @@ async fn a_secret_is_wiped_from_memory_once_the_keys_are_derived() {
     assert!(in_memory(counter.pid(), path.as_bytes()) > 0, "the search finds what is there");
     let text = fs::read_to_string(counter.data().join("ledger.key")).unwrap();
     // An allocator overwrites the beginning of what is freed.
-    let end = text.trim()[32..].as_bytes();
+    let end = &text.trim().as_bytes()[32..];
     assert_eq!(in_memory(counter.pid(), end), 0, "made");
     let counter = counter.reopen(EVENING);
     assert_eq!(in_memory(counter.pid(), end), 0, "loaded");
