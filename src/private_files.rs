@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -45,6 +45,19 @@ fn write_temporary(path: &Path, contents: &[u8]) -> io::Result<PathBuf> {
     Ok(temporary)
 }
 
+/// Waits for the lock of the file at `path`: the file with `.lock` added to its name. It is released when the result is dropped,
+/// or when the process ends in any way.
+///
+/// # Errors
+/// The I/O error.
+pub(crate) fn take_turn(path: &Path) -> io::Result<fs::File> {
+    let lock = path.with_added_extension("lock");
+    let mut options = fs::OpenOptions::new();
+    let lock = options.write(true).create(true).truncate(false).mode(0o600).open(lock)?;
+    lock.lock()?;
+    Ok(lock)
+}
+
 /// The directory that contains `path`; `.` for a bare file name.
 pub(crate) fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
@@ -74,6 +87,14 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
     sync_directory(parent)
 }
 
+/// Whether users other than its owner may list, enter or write a directory, by its mode.
+///
+/// # Errors
+/// The I/O error.
+pub(crate) fn is_exposed(directory: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(directory)?.permissions().mode() & 0o077 != 0)
+}
+
 /// Syncs the directory that contains an existing `path`. A parent that we may not read is skipped: we created nothing
 /// there.
 ///
@@ -96,8 +117,6 @@ pub fn sync_directory(directory: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

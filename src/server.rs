@@ -37,7 +37,7 @@ use crate::{
     ledger::OpenFault,
     metrics::{Exporter, MetricsFault},
     operator::{self, Operator},
-    private_files::{private_directory, sync_name},
+    private_files::{is_exposed, private_directory, sync_name},
     registry::{self, FileRegistry, LoadFault, Silence},
     schemes::Rules,
     upkeep::{Kept, Upkeep, publish_keys},
@@ -61,6 +61,14 @@ pub enum StartFault {
         path: PathBuf,
         /// The system's error.
         source: io::Error,
+    },
+    /// Users other than the owner may use a directory: they could read or replace what is in it, keys included.
+    #[error(
+        "other users may use the directory {path}: run chmod 700 {path}; if it belongs to another user, set server.data to a new directory below it"
+    )]
+    Exposed {
+        /// Which directory.
+        path: PathBuf,
     },
     /// The house's secrets cannot be read or created.
     #[error(transparent)]
@@ -124,13 +132,25 @@ pub struct Addresses {
     pub operator: SocketAddr,
 }
 
-/// Creates the data directory, readable by its owner alone.
+/// Creates the data directory, for its owner alone. An existing one that other users may use is refused; a demo, whose
+/// people are made up, only warns, because newcomers make its directory with their default mode.
 ///
 /// # Errors
-/// [`StartFault::Data`].
-pub fn prepare_data(settings: &Settings) -> Result<(), StartFault> {
-    let path = settings.data();
-    private_directory(&path).map_err(|source| StartFault::Data { path, source })
+/// [`StartFault::Data`], [`StartFault::Exposed`].
+pub fn prepare_data(settings: &Settings, is_demo: bool) -> Result<(), StartFault> {
+    let data = settings.data();
+    let fault = |source| StartFault::Data { path: data.clone(), source };
+    private_directory(&data).map_err(fault)?;
+    for path in [data.clone(), ledgers_in(&data)] {
+        if path.is_dir() && is_exposed(&path).map_err(fault)? {
+            let fault = StartFault::Exposed { path };
+            if !is_demo {
+                return Err(fault);
+            }
+            tracing::warn!("{fault}");
+        }
+    }
+    Ok(())
 }
 
 /// Serves until SIGTERM or SIGINT, and returns when it has drained. Calls `ready` when both listeners answer.

@@ -75,7 +75,7 @@ impl Serve {
             complain(fault);
             return Exit::Usage;
         }
-        let served = server::prepare_data(&settings)
+        let served = server::prepare_data(&settings, self.demo)
             .map_err(|fault| fault.to_string())
             .and_then(|()| if self.demo { self.demo(&settings) } else { real(&settings) })
             .and_then(|start| self.serve(&settings, start).map_err(|fault| fault.to_string()));
@@ -142,7 +142,7 @@ fn real(settings: &Settings) -> Result<Start, String> {
         missing
             .push("identity.public_key and identity.issuer: public key and name of the trusted identity provider");
     }
-    let (Some(tls), Some((issuer, audience, key))) = (tls, identity) else {
+    let (Some(tls), Some((issuer, audience, lifetime_seconds_max, key))) = (tls, identity) else {
         return Err(format!(
             "without --demo, these settings are required:\n  {}",
             missing.join("\n  ")
@@ -151,7 +151,8 @@ fn real(settings: &Settings) -> Result<Start, String> {
     let pem = fs::read(&key)
         .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?;
     let verifier = Verifier::from_pem(&issuer, &audience, &pem)
-        .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?;
+        .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?
+        .lasting_at_most(lifetime_seconds_max);
     Ok(Start { clock: Clock::system(), verifier, tls, is_demo: false })
 }
 

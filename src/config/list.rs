@@ -16,6 +16,7 @@ use crate::{
         schedule::{self, Slice},
         waiting,
     },
+    identity::token,
     ledger::audit,
     session::sessions,
 };
@@ -95,6 +96,8 @@ settings! {
         issuer: Text = Text::Borrowed(""), TEXT;
         /// Audience that identity tokens must name (`aud`).
         audience: Text = Text::Borrowed("sportello"), TEXT;
+        /// Longest accepted lifetime of an identity token, from its `iat` to its `exp`, seconds.
+        lifetime_seconds_max: u32 = token::LIFETIME_SECONDS_MAX, Number(60, 604_800);
         /// Ed25519 public key of the issuer, PEM file. Required, except for the demo, which makes its own.
         public_key: Text = Text::Borrowed(""), TEXT;
     }
@@ -175,7 +178,8 @@ settings! {
         /// File with the ledger's secrets. Empty means the systemd credential ledger.key or, without one, ledger.key in
         /// the data directory.
         key: Text = Text::Borrowed(""), TEXT;
-        /// The ledger's secrets themselves, instead of a file. Only in the environment, as SPORTELLO_LEDGER_SECRET.
+        /// The ledger's secrets themselves, for containers that cannot be given a file. Prefer a file: the environment stays
+        /// readable in /proc/PID/environ, and child processes inherit it. Only as SPORTELLO_LEDGER_SECRET, never in this file.
         secret: Text = Text::Borrowed(""), Secret;
         /// Applications in one batch, which is written with one sync.
         batch_records_max: usize = 512, COUNT;

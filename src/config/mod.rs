@@ -145,12 +145,18 @@ impl Settings {
         path(&self.0.tls.certificate).zip(path(&self.0.tls.key))
     }
 
-    /// Identity provider: issuer, audience that its tokens must name, and the PEM file with its public key.
+    /// Identity provider: issuer, audience that its tokens must name, their longest lifetime in seconds, and the PEM file
+    /// with its public key.
     #[must_use]
-    pub fn identity(&self) -> Option<(String, String, PathBuf)> {
+    pub fn identity(&self) -> Option<(String, String, u32, PathBuf)> {
         let identity = &self.0.identity;
         let key = path(&identity.public_key)?;
-        Some((identity.issuer.write(), identity.audience.write(), key))
+        Some((
+            identity.issuer.write(),
+            identity.audience.write(),
+            identity.lifetime_seconds_max,
+            key,
+        ))
     }
 
     /// Where the ledger's secrets come from.

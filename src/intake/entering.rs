@@ -109,7 +109,8 @@ impl Intake {
             None
         };
         let lease = lease.or_else(|| self.sessions.hand_over(person))?;
-        let subject = identity.office.as_deref().map_or(person, |office| self.keys.office(office));
+        let subject =
+            identity.office.as_ref().map_or(person, |office| self.keys.office(office.as_str()));
         let opened = self.sessions.open(identity, Whose { subject, person }, lease, now).ok()?;
         self.waiting.entered(person, asking.audience);
         Some(opened)

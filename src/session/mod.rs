@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     civic::FiscalCode,
     gate::leases::{Lease, Leases},
-    identity::Audience,
+    identity::{Audience, Office},
     ledger::audit::{Action, Object, Who},
     vault::Subject,
 };
@@ -36,7 +36,7 @@ pub struct Session {
     /// The fiscal code of `person`.
     pub fiscal_code: FiscalCode,
     /// The office they act for, if they are an intermediary.
-    pub office: Option<String>,
+    pub office: Option<Office>,
     /// Whether they act for themselves or for an office.
     pub audience: Audience,
     /// Sent with every answer as `Subject-Tag`, so that a client can check that the answer is meant for it.
@@ -53,7 +53,7 @@ impl Session {
     /// Who is logged in, for the audit trail.
     #[must_use]
     pub fn who(&self) -> Who<'_> {
-        Who { fiscal_code: self.fiscal_code, office: self.office.as_deref() }
+        Who { fiscal_code: self.fiscal_code, office: self.office.as_ref().map(Office::as_str) }
     }
 
     /// Whether this action needs an audit event: not if the session's latest event is the same and less than a minute

@@ -141,7 +141,10 @@ fn bound_to(place: Place, header: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::house_keys::rotate, *};
+    use super::{
+        super::house_keys::{KeysFault, rotate},
+        *,
+    };
     use crate::civic::FiscalCode;
 
     const CAMPAIGN: Campaign = Campaign { scheme: crate::schemes::Scheme::Iscro, year: 2024 };
@@ -172,7 +175,7 @@ mod tests {
         let keys = HouseKeys::create(&path).unwrap();
         let seal = || keys.seal(CAMPAIGN, person(1), b"header", b"income 5000.00");
         let older = seal();
-        rotate(&path).unwrap();
+        rotate(&path, |_| Ok::<_, KeysFault>(())).unwrap();
         keys.renew(&path).unwrap();
         let newer = seal();
         assert_ne!(older[6], newer[6], "the newest secret seals");

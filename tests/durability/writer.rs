@@ -96,7 +96,7 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn open(data: &Path) -> Result<Self, server::StartFault> {
         let settings = settings(data);
-        server::prepare_data(&settings)?;
+        server::prepare_data(&settings, true)?;
         let keys = Arc::new(server::house_keys(&settings)?);
         let urn: Arc<Urn<Case>> = Arc::new(Urn::new(URN_APPLICATIONS, 1));
         let clock =

@@ -1,10 +1,10 @@
 //! Every command except `serve`, as a user runs it.
 
-use std::{fs, io::Write as _, process::Stdio};
+use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, path::Path, process::Stdio};
 
 use sportello::{application, civic::FiscalCode, metrics};
 
-use crate::harness::{Counter, location, program};
+use crate::harness::{Counter, EVENING, location, program};
 
 fn run(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
     let mut child = program()
@@ -260,4 +260,81 @@ fn every_metric_is_listed_with_type_labels_and_help() {
         assert!(line.contains(metric.kind.as_str()) && line.ends_with(metric.help), "{line}");
         assert!(line.contains(&metric.labels.join(",")), "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_fiscal_code_comes_from_standard_input_and_the_help_shows_that_first() {
+    let mut counter = Counter::open();
+    let (person, data) = (FiscalCode::made_up(1), counter.data());
+    let (person, data) = (person.as_str(), ["--data", data.to_str().unwrap()]);
+    let input = format!("{person}\nmore\n");
+    let (_, minted, _) = run(&["mint", data[0], data[1]], &input);
+    let entered = counter.ask("POST", "/v1/sessions", minted.trim(), "").await;
+    assert_eq!(entered.status.as_u16(), 201);
+    counter.stop();
+
+    let seed = "00".repeat(32);
+    // SHA-256 of 32 zero bytes.
+    let commitment = "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925";
+    for arguments in [
+        &["mint", data[0], data[1]][..],
+        &["audit", data[0], data[1]],
+        &["audit", "--by", data[0], data[1]],
+        &["verify-draw", "--seed", &seed, "--commitment", commitment],
+    ] {
+        let given = |more: &[&str], input: &str| run(&[arguments, more].concat(), input);
+        let by_flag = given(&["--fiscal-code", person], "");
+        assert_eq!(by_flag.0, Some(0), "{arguments:?}: {}", by_flag.2);
+        for more in [&[][..], &["--fiscal-code", "-"]] {
+            let (code, out, complaint) = given(more, &input);
+            assert_eq!((code, &*complaint), (Some(0), ""), "{arguments:?} {more:?}");
+            assert!(arguments[0] == "mint" || out == by_flag.1, "{arguments:?}: {out}");
+        }
+        for bad in ["", "\n", "RSSMRA80A01H501X\n", &"x".repeat(1000)] {
+            let (code, _, complaint) = given(&[], bad);
+            assert_eq!(code, Some(2), "{arguments:?}");
+            let told = "sportello: fiscal code on standard input: ";
+            assert!(complaint.starts_with(told), "{complaint}");
+        }
+        let help = given(&["--help"], "").1;
+        let places = [" < code.txt", "--fiscal-code RSSMRA80A01H501U"].map(|form| help.find(form));
+        assert!(places[0].is_some() && places[0] < places[1], "{help}");
+        assert!(help.contains("list of processes") && help.contains("history"), "{help}");
+    }
+    assert_eq!(run(&["audit", "--controls", "--by", data[0], data[1]], "").0, Some(2));
+    assert_eq!(run(&["mint", "--office", "a b", data[0], data[1]], &input).0, Some(2));
+}
+
+#[test]
+fn a_data_directory_that_others_may_use_is_refused_and_a_demo_warns() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, ledger) = (place.path().join("data"), place.path().join("data/ledger"));
+    fs::create_dir_all(&ledger).unwrap();
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let serve = || run(&["serve", "--data", data.to_str().unwrap()], "");
+    mode(&ledger, 0o700);
+    for path in [&data, &ledger] {
+        for exposed in [0o755, 0o711, 0o770, 0o701, 0o720, 0o702] {
+            mode(&data, 0o700);
+            mode(path, exposed);
+            let (code, _, complaint) = serve();
+            assert_eq!(code, Some(2));
+            let advice = format!("run chmod 700 {}", path.display());
+            assert!(complaint.contains(&advice), "{exposed:o}: {complaint}");
+        }
+        mode(path, 0o700);
+    }
+    let complaint = serve().2;
+    assert!(!complaint.contains("chmod") && complaint.contains("tls.certificate"), "{complaint}");
+
+    let counter = Counter::open();
+    mode(&counter.data(), 0o700);
+    let counter = counter.reopen(EVENING);
+    assert!(!counter.log().contains("chmod"), "{}", counter.log());
+    mode(&counter.data(), 0o755);
+    let counter = counter.reopen(EVENING);
+    let warning = format!("run chmod 700 {}", counter.data().display());
+    assert!(counter.log().contains(&warning), "{}", counter.log());
 }

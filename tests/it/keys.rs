@@ -1,8 +1,31 @@
 //! The ledger's secrets: adding one, and passing them without a key file.
 
-use std::fs;
+use std::{
+    fs,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
+};
+
+use memchr::memmem;
 
 use crate::harness::{Counter, EVENING, Visitor, finished, location, program, until};
+
+/// How often `wanted` stands in the writable memory of a process.
+fn in_memory(process: u32, wanted: &[u8]) -> usize {
+    const UNTOUCHED: [u8; 4096] = [0; 4096];
+    let memory = fs::File::open(format!("/proc/{process}/mem")).unwrap();
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    let mut found = 0;
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let (from, until) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let [from, until] = [from, until].map(|place| u64::from_str_radix(place, 16).unwrap());
+        let mut bytes = vec![0; usize::try_from(until - from).unwrap()];
+        memory.read_exact_at(&mut bytes, from).unwrap();
+        for page in bytes.chunks(UNTOUCHED.len()).filter(|page| *page != UNTOUCHED) {
+            found += memmem::find_iter(page, wanted).count();
+        }
+    }
+    found
+}
 
 fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let (code, out, complaint) = finished(program().args(arguments));
@@ -46,6 +69,48 @@ async fn a_secret_is_added_without_a_restart_and_older_receipts_still_verify() {
     counter.stop();
     let (code, out) = run(&["verify", "--data", data.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{out}");
+}
+
+#[tokio::test]
+async fn rotations_at_once_take_turns_and_each_is_in_the_audit_trail() {
+    let mut counter = Counter::open();
+    let data = counter.data();
+    let data = data.to_str().unwrap();
+    counter.stop();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(run(&["rotate-key", "--data", data]).0, Some(0)));
+        }
+    });
+    let secrets = fs::read_to_string(counter.data().join("ledger.key")).unwrap();
+    assert_eq!(secrets.lines().count(), 9);
+    let (_, told) = run(&["audit", "--controls", "--data", data]);
+    let user = fs::metadata("/proc/self").unwrap().uid();
+    for number in 2..=9 {
+        let line = format!(
+            "command of user {user}: rotate-key: adding secret {number} to {data}/ledger.key\n"
+        );
+        assert_eq!(told.matches(&line).count(), 1, "{line}{told}");
+    }
+    assert!(secrets.lines().all(|secret| !told.contains(secret)));
+
+    // A rotation that cannot be recorded does not happen.
+    fs::remove_dir_all(counter.data().join("ledger")).unwrap();
+    assert_eq!(run(&["rotate-key", "--data", data]).0, Some(2));
+    assert_eq!(fs::read_to_string(counter.data().join("ledger.key")).unwrap(), secrets);
+}
+
+#[tokio::test]
+async fn a_secret_is_wiped_from_memory_once_the_keys_are_derived() {
+    let counter = Counter::open();
+    let path = counter.data().to_str().unwrap().to_owned();
+    assert!(in_memory(counter.pid(), path.as_bytes()) > 0, "the search finds what is there");
+    let text = fs::read_to_string(counter.data().join("ledger.key")).unwrap();
+    // An allocator overwrites the beginning of what is freed.
+    let end = &text.trim().as_bytes()[32..];
+    assert_eq!(in_memory(counter.pid(), end), 0, "made");
+    let counter = counter.reopen(EVENING);
+    assert_eq!(in_memory(counter.pid(), end), 0, "loaded");
 }
 
 #[tokio::test]

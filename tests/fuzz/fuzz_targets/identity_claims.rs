@@ -17,6 +17,8 @@ use sportello::{
 const ISSUER: &str = "urn:example:issuer";
 const AUDIENCE: &str = "sportello";
 const NOW: i64 = 1_726_500_600;
+/// Longest lifetime of a token.
+const LIFETIME_SECONDS_MAX: i64 = 24 * 60 * 60;
 /// Accepted difference between the clocks of issuer and server, seconds.
 const LEEWAY_SECONDS: i64 = 60;
 const LEVELS: [&str; 4] =
@@ -39,11 +41,17 @@ fuzz_target!(|parts: &[u8]| {
     let whole = |part| serde_json::from_slice::<Value>(part).ok();
     let (Some(header), Some(claims)) = (whole(header), whole(claims)) else { return };
     assert_eq!(header["alg"], "EdDSA");
-    assert_eq!((&claims["iss"], &claims["aud"]), (&ISSUER.into(), &AUDIENCE.into()));
+    assert!(header["crit"].is_null(), "an extension was ignored");
+    assert_eq!(claims["iss"], ISSUER);
+    let named = |audience: &Value| audience == AUDIENCE;
+    assert!(named(&claims["aud"]) || claims["aud"].as_array().is_some_and(|all| all.iter().any(named)));
     let number = claims["https://attributes.eid.gov.it/fiscal_number"].as_str();
     let code = number.and_then(|number| FiscalCode::parse(number.strip_prefix("TINIT-")?).ok());
     assert_eq!(code, Some(identity.fiscal_code), "another person than the one named is accepted");
     assert_eq!(claims["office"].is_null(), identity.audience() == Audience::Citizens);
+    let shape = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let office = claims["office"].as_str().unwrap_or("none");
+    assert!((1..=64).contains(&office.len()) && office.bytes().all(shape), "the office is not one word");
     assert!(
         LEVELS.contains(&claims["acr"].as_str().unwrap_or_default()),
         "the assurance level is too low"
@@ -52,6 +60,11 @@ fuzz_target!(|parts: &[u8]| {
     assert!(
         second("exp").is_some_and(|until| until > NOW - LEEWAY_SECONDS),
         "the token has expired"
+    );
+    let lifetime = second("exp").zip(second("iat")).map(|(until, from)| until - from);
+    assert!(
+        lifetime.is_some_and(|lasts| (0..=LIFETIME_SECONDS_MAX).contains(&lasts)),
+        "the token lives too long"
     );
     for name in ["iat", "nbf"] {
         assert!(
