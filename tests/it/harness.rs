@@ -205,12 +205,33 @@ impl Counter {
 
     /// A TLS connection to write on by hand.
     pub(crate) async fn raw(&self) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
-        let address = self.public.strip_prefix("https://").unwrap();
-        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        let tls = tokio_rustls::TlsConnector::from(Arc::new(trusting(
-            &self.data.path().join("demo-cert.pem"),
-        )));
-        tls.connect("localhost".try_into().unwrap(), stream).await.unwrap()
+        self.tls_over(self.tcp_from("127.0.0.1").await).await.unwrap()
+    }
+
+    /// A TCP connection from a loopback address, such as 127.0.0.2.
+    pub(crate) async fn tcp_from(&self, address: &str) -> tokio::net::TcpStream {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(std::net::SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
+        let there = self.public.strip_prefix("https://").unwrap().parse().unwrap();
+        socket.connect(there).await.unwrap()
+    }
+
+    /// TLS over it.
+    pub(crate) async fn tls_over(
+        &self,
+        stream: tokio::net::TcpStream,
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>> {
+        let tls = trusting(&self.data.path().join("demo-cert.pem"));
+        let tls = tokio_rustls::TlsConnector::from(Arc::new(tls));
+        tls.connect("localhost".try_into().unwrap(), stream).await
+    }
+
+    /// A client whose requests have bodies of another kind, over HTTP/2.
+    pub(crate) fn http2_client<B>(&self) -> Client<HttpsConnector<HttpConnector>, B>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send,
+    {
+        client(&self.data.path().join("demo-cert.pem"), true)
     }
 
     /// Sends a request as it is.
@@ -427,7 +448,10 @@ pub(crate) fn program() -> Command {
     command
 }
 
-fn client(certificate: &Path, two: bool) -> Https {
+fn client<B>(certificate: &Path, two: bool) -> Client<HttpsConnector<HttpConnector>, B>
+where
+    B: hyper::body::Body<Data = Bytes> + Send,
+{
     let connector = hyper_rustls::HttpsConnectorBuilder::new()
         .with_tls_config(trusting(certificate))
         .https_only();
