@@ -13,4 +13,5 @@ mod full_disk;
 #[path = "../it/harness.rs"]
 mod harness;
 mod no_place;
+mod proxies;
 mod stranger;
