@@ -36,8 +36,8 @@ const ANSWERED_FOR_MIN: Duration = Duration::from_secs(1);
 
 /// All handshakes under way.
 pub(super) struct Handshakes {
-    handshakes_max: usize,
-    client_handshakes_max: usize,
+    max: usize,
+    client_max: usize,
     shares: Mutex<Shares<HalfOpen>>,
 }
 
@@ -64,9 +64,9 @@ pub(super) struct Shaking<'h> {
 }
 
 impl Handshakes {
-    /// None is under way. There may be `handshakes_max` in all, and `client_handshakes_max` of one client.
-    pub(super) fn new(handshakes_max: usize, client_handshakes_max: usize) -> Self {
-        Self { handshakes_max, client_handshakes_max, shares: Mutex::default() }
+    /// None is under way. There may be `max` in all, and `client_max` of one client.
+    pub(super) fn new(max: usize, client_max: usize) -> Self {
+        Self { max, client_max, shares: Mutex::default() }
     }
 
     /// Begins the handshake of a connection; `None` if no other one gives way for it. Only the number of a client that
@@ -89,8 +89,8 @@ impl Handshakes {
         };
         let mut shares = self.lock();
         let own = shares.size_of(client);
-        let has_all = is_limited && own >= self.client_handshakes_max;
-        if has_all || shares.size() >= self.handshakes_max {
+        let has_all = is_limited && own >= self.client_max;
+        if has_all || shares.size() >= self.max {
             let larger = if has_all { Some(client) } else { shares.largest(own + 2).next() };
             let closed = match larger {
                 Some(_) => shares.give_way(larger, |other| Some(other.claim())),

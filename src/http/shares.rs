@@ -106,12 +106,12 @@ impl<T> Shares<T> {
             next = (key.0, key.1 + 1);
             Some((claim(entry)?, key.1, key))
         });
-        let least = compared.min();
+        let chosen = compared.min();
         match client.and_then(|client| self.clients.get_mut(&client)) {
             Some(client) => client.begin = next.1,
             None => self.begin = next,
         }
-        self.remove(&least?.2)
+        self.remove(&chosen?.2)
     }
 }
 
