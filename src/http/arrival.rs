@@ -1,10 +1,13 @@
 //! Where a new connection comes from: its peer, or the client that a named proxy names.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::timeout};
 
-use super::{bounds::Shared, holders::Place, proxy_protocol};
+use super::{
+    bounds::{Client, Shared, shed},
+    proxy_protocol,
+};
 
 /// A connection that was just accepted.
 pub(super) enum Arrival {
@@ -19,13 +22,18 @@ pub(super) enum Arrival {
     },
 }
 
-/// The client of a connection, and the place of that connection.
-pub(super) struct Client {
-    pub(super) address: IpAddr,
-    pub(super) place: Place,
-}
-
 impl Arrival {
+    /// A connection from `peer`; `None` if it has to be closed, the cheapest refusal.
+    pub(super) fn of(peer: IpAddr, shared: &Shared) -> Option<Self> {
+        if !shared.proxies.contain(peer) {
+            return shared.admit(peer).map(Self::Direct);
+        }
+        match Arc::clone(&shared.unnamed).try_acquire_owned() {
+            Ok(permit) => Some(Self::Proxied { proxy: peer, permit }),
+            Err(_) => shed("connections"),
+        }
+    }
+
     /// The client, once it is known; `None` if the connection has to be closed.
     pub(super) async fn client(self, stream: &mut TcpStream, shared: &Shared) -> Option<Client> {
         let (proxy, _permit) = match self {

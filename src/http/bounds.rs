@@ -7,9 +7,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    arrival::{Arrival, Client},
     handshakes::Handshakes,
-    holders::Holders,
+    holders::{Holders, Place},
 };
 use crate::{
     gate::{
@@ -56,9 +55,16 @@ pub struct Shared {
     pub(super) tls: Arc<ServerConfig>,
     pub(super) handshakes: Arc<Handshakes>,
     pub(super) draining: CancellationToken,
+    pub(super) proxies: Arc<Networks>,
+    /// Permits for connections of proxies whose client is not named yet.
+    pub(super) unnamed: Arc<Semaphore>,
     holders: Arc<Holders>,
-    proxies: Arc<Networks>,
-    unnamed: Arc<Semaphore>,
+}
+
+/// The client of a connection, and the place of that connection.
+pub(super) struct Client {
+    pub(super) address: IpAddr,
+    pub(super) place: Place,
 }
 
 impl Shared {
@@ -87,17 +93,6 @@ impl Shared {
     #[must_use]
     pub fn draining(&self) -> CancellationToken {
         self.draining.clone()
-    }
-
-    /// A connection that was just accepted; `None` if it has to be closed, the cheapest refusal.
-    pub(super) fn arrive(&self, peer: IpAddr) -> Option<Arrival> {
-        if !self.proxies.contain(peer) {
-            return self.admit(peer).map(Arrival::Direct);
-        }
-        match Arc::clone(&self.unnamed).try_acquire_owned() {
-            Ok(permit) => Some(Arrival::Proxied { proxy: peer, permit }),
-            Err(_) => shed("connections"),
-        }
     }
 
     /// The place of a new connection; `None` if there is no room.

@@ -30,8 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     activity::{Activity, Answering, Borrowed},
-    arrival::Client,
-    bounds::{Config, Shared, shed},
+    bounds::{Client, Config, Shared, shed},
     holders::Held,
     request::Public,
 };

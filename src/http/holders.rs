@@ -168,7 +168,9 @@ mod tests {
         assert_eq!(open(&same), [true, true]);
         drop(same);
         let busy = [admit(&holders, 1).unwrap(), admit(&holders, 1).unwrap()];
-        busy.iter().for_each(|place| place.held.begin());
+        for place in &busy {
+            place.held.begin();
+        }
         assert!(admit(&holders, 3).is_none());
         busy[1].held.end();
         assert!(admit(&holders, 3).is_some());

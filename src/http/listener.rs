@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 pub use super::bounds::{Config, Shared};
-use super::{connection::Connection, request::Public};
+use super::{arrival::Arrival, connection::Connection, request::Public};
 use crate::{gate::delay::TICK, metrics as list};
 
 /// Connections that the kernel queues until they are accepted.
@@ -68,7 +68,7 @@ pub async fn serve(listener: TcpListener, shared: Shared, public: Rc<Public>) ->
         };
         match accepted {
             Ok((mut stream, peer)) => {
-                let Some(arrival) = shared.arrive(peer.ip()) else { continue };
+                let Some(arrival) = Arrival::of(peer.ip(), &shared) else { continue };
                 let (shared, public) = (shared.clone(), Rc::clone(&public));
                 connections.spawn_local(async move {
                     let _counted = Counted::new();

@@ -134,7 +134,9 @@ mod tests {
         assert_eq!(shares.remove(&keys[4]), Some(3));
         assert_eq!(shares.largest(1).next(), Some(client(2)));
         assert_eq!((shares.size(), shares.size_of(client(3))), (4, 1));
-        keys.iter().for_each(|key| _ = shares.remove(key));
+        for key in &keys {
+            shares.remove(key);
+        }
         assert!(shares.size() == 0 && shares.clients.is_empty() && shares.by_size.is_empty());
     }
 
