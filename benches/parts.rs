@@ -164,9 +164,11 @@ fn limits(rate: u32) -> Limits {
     let rate = NonZeroU32::new(rate).expect("not zero");
     let rate = Rate { per_second: rate, burst: rate };
     Limits::new(&limits::Config {
+        read_by_address: rate,
         enter_by_address: rate,
         enter_by_person: rate,
         session_by_person: rate,
+        loopback_is_free: false,
         keys_max: usize::MAX,
     })
 }

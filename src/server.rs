@@ -28,7 +28,7 @@ use crate::{
     http::{
         listener,
         meters::Meters,
-        request::{LastStatus, Public},
+        request::{LastAnswer, Public},
         tls,
     },
     identity::token::Verifier,
@@ -44,7 +44,8 @@ use crate::{
     vault::{HouseKeys, KeysFault, fill_random},
 };
 
-/// File descriptors for everything except public connections: ledgers, readers, listeners, the operator.
+/// File descriptors for everything except public connections: ledgers, readers, listeners, the operator, and connections
+/// of proxies whose client is not named yet.
 const DESCRIPTORS_RESERVED: u64 = 1024;
 /// Threads of each runtime for work that waits for the disk.
 const BLOCKING_THREADS_MAX: usize = 4;
@@ -188,7 +189,7 @@ pub fn run(
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
         Operator { exporter, intake, draining, stopped }
     })?;
-    let shared = listener::Shared::new(bounds, tls, draining.clone());
+    let shared = listener::Shared::new(bounds, settings.proxies(), tls, draining.clone());
     let pressure = Pressure::new(settings.requests_max());
     let public = public_listeners
         .into_iter()
@@ -329,7 +330,8 @@ fn spawn_public(
                     body,
                     draining: draining.clone(),
                     meters: Meters::default(),
-                    status: LastStatus::default(),
+                    status: LastAnswer::default(),
+                    draws: LastAnswer::default(),
                 };
                 tokio::select! {
                     served = listener::serve(listener, shared, Rc::new(public)) => served,

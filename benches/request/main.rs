@@ -33,7 +33,7 @@ use sportello::{
     http::{
         activity::Activity,
         meters::Meters,
-        request::{LastStatus, Public},
+        request::{LastAnswer, Public},
     },
     identity::{Assurance, demo::Minter},
     intake::{Counter, Entered, Intake, Parts},
@@ -167,7 +167,8 @@ impl House {
             body: self.settings.body(),
             draining: CancellationToken::new(),
             meters: Meters::default(),
-            status: LastStatus::default(),
+            status: LastAnswer::default(),
+            draws: LastAnswer::default(),
         })
     }
 

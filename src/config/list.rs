@@ -13,6 +13,7 @@ use super::setting::{
 };
 use crate::{
     gate::{
+        network::Networks,
         schedule::{self, Slice},
         waiting,
     },
@@ -131,6 +132,10 @@ settings! {
         polls_per_second_max: u32 = 10_000, RATE;
     }
     limits: Limits {
+        /// Public reads per second from one address (IPv6: one /64 network), on average.
+        read_by_address_per_second: NonZeroU32 = rate(500), RATE;
+        /// Public reads from one address in one burst.
+        read_by_address_burst: NonZeroU32 = rate(5000), RATE;
         /// Attempts to enter per second from one address (IPv6: one /64 network), on average.
         enter_by_address_per_second: NonZeroU32 = rate(100), RATE;
         /// Attempts to enter from one address in one burst.
@@ -155,11 +160,20 @@ settings! {
         session_seconds: u32 = 1800, Number(60, 86_400);
     }
     http: Http {
-        /// Open connections at a time; further ones are closed before TLS.
+        /// L4 proxies in front of the server: IP addresses and networks. Each of their connections must begin with a PROXY
+        /// protocol header (version 1 or 2), which names the client's address.
+        proxies: Networks = Networks::NONE, Allowed::Networks;
+        /// Open connections at a time. A further one takes the place of an idle one of the address with the most, or is
+        /// closed before TLS.
         connections_max: usize = 50_000, COUNT;
-        /// TLS handshakes in progress at a time; further ones wait.
-        handshakes_max: usize = 512, COUNT;
-        /// Time for a TLS handshake, its wait included, milliseconds.
+        /// Share of http.connections_max for one address (IPv6: one /64 network), percent. A further connection takes the
+        /// place of an idle one of the same address.
+        address_share_percent: usize = 10, Number(1, 100);
+        /// TLS handshakes in progress at a time. A further one takes the place of one that has sent least for longest.
+        handshakes_max: usize = 8192, COUNT;
+        /// TLS handshakes in progress from one address (IPv6: one /64 network), likewise.
+        address_handshakes_max: usize = 256, COUNT;
+        /// Time for a TLS handshake, and for a PROXY protocol header, milliseconds.
         handshake_ms_max: u64 = 10_000, MILLISECONDS;
         /// Time for the head of a request, and longest life of an idle connection, milliseconds.
         head_ms_max: u64 = 30_000, MILLISECONDS;

@@ -26,6 +26,7 @@ use self::{
 use crate::{
     gate::{
         limits::{self, Rate},
+        network::Networks,
         schedule, waiting,
     },
     http::{body, listener},
@@ -42,8 +43,8 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Free space that the demo keeps: it runs on a personal machine.
 const DEMO_DISK_RESERVE_BYTES: u64 = 16 << 20;
 
-/// Settings, all checked. They hold a secret, so `Debug` shows nothing.
-pub struct Settings(Values);
+/// Settings, all checked, and whether they are a demo's. They hold a secret, so `Debug` shows nothing.
+pub struct Settings(Values, bool);
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -94,7 +95,7 @@ impl Settings {
                 reading.flag(setting, flag, value);
             }
         }
-        reading.finish().map(Self)
+        reading.finish().map(|values| Self(values, flags.demo))
     }
 
     /// Data directory.
@@ -230,6 +231,8 @@ impl Settings {
     #[must_use]
     pub fn limits(&self) -> limits::Config {
         let Limits {
+            read_by_address_per_second,
+            read_by_address_burst,
             enter_by_address_per_second,
             enter_by_address_burst,
             enter_by_person_per_second,
@@ -240,9 +243,11 @@ impl Settings {
         } = self.0.limits;
         let rate = |per_second, burst| Rate { per_second, burst };
         limits::Config {
+            read_by_address: rate(read_by_address_per_second, read_by_address_burst),
             enter_by_address: rate(enter_by_address_per_second, enter_by_address_burst),
             enter_by_person: rate(enter_by_person_per_second, enter_by_person_burst),
             session_by_person: rate(session_by_person_per_second, session_by_person_burst),
+            loopback_is_free: self.1,
             keys_max,
         }
     }
@@ -253,12 +258,20 @@ impl Settings {
         self.0.sessions
     }
 
+    /// L4 proxies that name the clients of their connections.
+    #[must_use]
+    pub fn proxies(&self) -> Networks {
+        self.0.http.proxies.clone()
+    }
+
     /// Bounds of connections.
     #[must_use]
     pub fn listener(&self) -> listener::Config {
         let Http {
             connections_max,
+            address_share_percent,
             handshakes_max,
+            address_handshakes_max,
             handshake_ms_max,
             head_ms_max,
             rest_ms,
@@ -266,10 +279,14 @@ impl Settings {
             streams_max,
             unsent_ms_max,
             body_ms_max: _,
+            proxies: _,
         } = self.0.http;
         listener::Config {
             connections_max,
+            client_share_percent: address_share_percent,
             handshakes_max,
+            client_handshakes_max: address_handshakes_max,
+            loopback_is_free: self.1,
             handshake_ms_max,
             head_ms_max,
             rest_ms,

@@ -12,8 +12,8 @@ use hyper::{
     Response, StatusCode,
     body::Body as _,
     header::{
-        ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
-        HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+        ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
+        CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
     },
 };
 
@@ -137,6 +137,16 @@ impl Reply {
             reply = reply.with(ALLOW, methods);
         }
         reply
+    }
+
+    /// Names the coding of the content, if there is one, and that it depends on what the requester accepts.
+    #[must_use]
+    pub fn encoded(self, coding: Option<&'static str>) -> Self {
+        let reply = self.with(VARY, ACCEPT_ENCODING.as_str());
+        match coding {
+            Some(coding) => reply.with(CONTENT_ENCODING, coding),
+            None => reply,
+        }
     }
 
     /// Adds a `Location`.

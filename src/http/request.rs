@@ -28,15 +28,17 @@ pub struct Public {
     /// Meters of this runtime.
     pub meters: Meters,
     /// The latest answer of this runtime to `GET /v1/status`.
-    pub status: LastStatus,
+    pub status: LastAnswer,
+    /// The latest answer of this runtime to `GET /v1/draws`.
+    pub draws: LastAnswer,
 }
 
-/// The latest status and its second: within a second it is the same for everybody.
+/// The latest answer to a public read, and its second: within a second it is the same for everybody.
 #[derive(Debug, Default)]
-pub struct LastStatus(RefCell<(i64, Bytes)>);
+pub struct LastAnswer(RefCell<(i64, Bytes)>);
 
-impl LastStatus {
-    /// The status of this second, rendered if it is not the latest.
+impl LastAnswer {
+    /// The answer of this second, rendered if it is not the latest.
     pub(super) fn of(&self, second: i64, render: impl FnOnce() -> String) -> Bytes {
         let mut last = self.0.borrow_mut();
         if last.1.is_empty() || last.0 != second {

@@ -1,13 +1,13 @@
 //! The public state of the counter, its health, and the counts that operators see.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 
 use super::opening::Intake;
 use crate::{
     civic::local_time,
-    gate::{lottery::Commitment, schedule::Window, waiting::DrawnRound},
+    gate::{limits::TooOften, lottery::Commitment, schedule::Window, waiting::DrawnRound},
     identity::Audience,
     ledger::{Health, Tally},
     schemes::CampaignWindow,
@@ -96,6 +96,14 @@ impl Intake {
             round,
             commitment,
         }
+    }
+
+    /// Counts a public read against the rate limit of its address.
+    ///
+    /// # Errors
+    /// [`TooOften`]: refuse the request.
+    pub fn limit_reads(&self, from: IpAddr) -> Result<(), TooOften> {
+        self.limits.read_from(from)
     }
 
     /// The latest rounds of the waiting room that were drawn.

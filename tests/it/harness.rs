@@ -11,14 +11,11 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{HeaderMap, Request, StatusCode};
-use hyper_rustls::HttpsConnector;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use sportello::{application, civic::FiscalCode};
+
+use crate::trust::{Https, client, trusting};
 
 /// The demo's default time: an evening, in the citizens' time slice, while ISCRO 2024 is open.
 pub(crate) const EVENING: &str = "2024-09-16T17:30[Europe/Rome]";
@@ -27,15 +24,13 @@ pub(crate) const MORNING: &str = "2024-09-17T09:00[Europe/Rome]";
 /// Upper bound on the time that a test waits for one thing.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
 /// A running `sportello serve --demo` with a data directory of its own; killed when dropped.
 pub(crate) struct Counter {
     data: Arc<tempfile::TempDir>,
     child: Child,
     pub(crate) public: String,
     pub(crate) operator: String,
-    client: Https,
+    client: Https<Full<Bytes>>,
     log: Arc<Mutex<Vec<String>>>,
 }
 
@@ -198,9 +193,33 @@ impl Counter {
 
     /// A new TLS connection, for bytes of the test's choice.
     pub(crate) async fn raw(&self) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
-        let stream = tokio::net::TcpStream::connect(self.address()).await.unwrap();
-        let tls = tokio_rustls::TlsConnector::from(Arc::new(trusting(self.data.path())));
-        tls.connect("localhost".try_into().unwrap(), stream).await.unwrap()
+        self.tls_over(self.tcp_from("127.0.0.1").await).await.unwrap()
+    }
+
+    /// A TCP connection from a loopback address, such as 127.0.0.2.
+    pub(crate) async fn tcp_from(&self, address: &str) -> tokio::net::TcpStream {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(std::net::SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
+        let there = self.address().parse().unwrap();
+        socket.connect(there).await.unwrap()
+    }
+
+    /// TLS over it.
+    pub(crate) async fn tls_over(
+        &self,
+        stream: tokio::net::TcpStream,
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>> {
+        let tls = trusting(self.data.path());
+        let tls = tokio_rustls::TlsConnector::from(Arc::new(tls));
+        tls.connect("localhost".try_into().unwrap(), stream).await
+    }
+
+    /// A client whose requests have bodies of another kind, over HTTP/2.
+    pub(crate) fn http2_client<B>(&self) -> Https<B>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send,
+    {
+        client(self.data.path(), true)
     }
 
     /// Sends a request unchanged; fails after [`PATIENCE`].
@@ -464,25 +483,4 @@ pub(crate) fn finished(command: &mut Command) -> (Option<i32>, String, String) {
 
 fn address_of(public: &str) -> &str {
     public.strip_prefix("https://").unwrap()
-}
-
-fn client(data: &Path, http2: bool) -> Https {
-    let connector =
-        hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(trusting(data)).https_only();
-    let connector =
-        if http2 { connector.enable_http2().build() } else { connector.enable_http1().build() };
-    Client::builder(TokioExecutor::new()).http2_only(http2).build(connector)
-}
-
-/// A client's TLS configuration that trusts the demo's certificate in this data directory.
-fn trusting(data: &Path) -> rustls::ClientConfig {
-    let certificate = CertificateDer::from_pem_file(data.join("demo-cert.pem"));
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(certificate.unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth()
 }

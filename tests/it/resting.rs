@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, channel::Channel};
+use hyper::{Request, StatusCode};
 use serde_json::Value;
 use sportello::{application, civic::FiscalCode};
 use tokio::{
@@ -150,6 +153,12 @@ async fn the_rest_of_a_refused_body_is_never_taken_for_a_request() {
     assert_eq!(broken.answer().await, None);
 }
 
+/// The n-th person's application as a line of a batch.
+fn row(n: u64) -> String {
+    let application = application::example(&FiscalCode::made_up(n), 2024).replace('\n', " ");
+    application.trim().replacen('{', "{\"mandate\":\"M-1\",", 1) + "\n"
+}
+
 #[tokio::test]
 async fn a_batch_that_pauses_is_answered_to_its_end() {
     let counter = Counter::open_with(&REST_SETTING).reopen_with(MORNING, &REST_SETTING);
@@ -162,8 +171,7 @@ async fn a_batch_that_pauses_is_answered_to_its_end() {
     ))
     .await;
     for n in 0..4 {
-        let application = application::example(&FiscalCode::made_up(n), 2024).replace('\n', " ");
-        let row = application.trim().replacen('{', "{\"mandate\":\"M-1\",", 1) + "\n";
+        let row = row(n);
         line.send(&format!("{:x}\r\n{row}\r\n", row.len())).await;
         sleep(LONG).await;
     }
@@ -176,4 +184,31 @@ async fn a_batch_that_pauses_is_answered_to_its_end() {
     assert_eq!(line.line().await.as_deref(), Some(""));
     line.send(&get("/nowhere", "")).await;
     assert_eq!(line.answer().await.expect("open").0, 404);
+}
+
+#[tokio::test]
+async fn a_batch_over_http2_that_pauses_is_answered_to_its_end() {
+    let settings = [("SPORTELLO_HTTP_HEAD_MS_MAX", "200")];
+    let counter = Counter::open_with(&settings).reopen_with(MORNING, &settings);
+    let office = counter.intermediary(100).await;
+    let (mut rows, body) = Channel::<Bytes>::new(4);
+    let request = Request::post(format!("{}/v1/batches", counter.public))
+        .header("authorization", format!("Bearer {}", office.token))
+        .header("content-type", "application/x-ndjson")
+        .body(body)
+        .unwrap();
+    let client = counter.http2_client();
+    let sending = tokio::spawn(async move {
+        for n in 0..3 {
+            if rows.send_data(row(n).into()).await.is_err() {
+                return;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let answer = client.request(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let told = answer.into_body().collect().await.expect("it is not cut").to_bytes();
+    assert_eq!(String::from_utf8_lossy(&told).matches("\"receipt\"").count(), 3);
+    sending.await.unwrap();
 }

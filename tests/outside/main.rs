@@ -13,4 +13,7 @@ mod full_disk;
 #[path = "../it/harness.rs"]
 mod harness;
 mod no_place;
+mod proxies;
 mod stranger;
+#[path = "../it/trust.rs"]
+mod trust;

@@ -3,13 +3,18 @@
 use serde_json::{Value, json};
 
 use super::super::{guard::Reply, request::Public};
-use crate::civic::local_time;
+use crate::{civic::local_time, gate::waiting::DrawnRound};
 
 /// How long a cache may keep the list, seconds.
 const CACHE_SECONDS: u32 = 1;
 
 pub(super) fn show(public: &Public) -> Reply {
-    let rounds = public.counter.intake.draws();
+    let intake = &public.counter.intake;
+    let draws = public.draws.of(intake.now().as_second(), || to_json(&intake.draws()));
+    Reply::public("application/json", draws, CACHE_SECONDS)
+}
+
+fn to_json(rounds: &[DrawnRound]) -> String {
     let draws: Vec<Value> = rounds
         .iter()
         .map(|round| {
@@ -22,5 +27,5 @@ pub(super) fn show(public: &Public) -> Reply {
             })
         })
         .collect();
-    Reply::public("application/json", json!({ "draws": draws }).to_string(), CACHE_SECONDS)
+    json!({ "draws": draws }).to_string()
 }

@@ -21,10 +21,13 @@ use crate::session::scope::Scope;
 
 /// Handles a request that needs no session. No handler here awaits anything.
 pub(super) fn open(public: &Public, route: Open, head: &Head<'_>) -> Result<Reply, Problem> {
+    if route != Open::Enter {
+        public.counter.intake.limit_reads(head.from)?;
+    }
     match route {
         Open::Status => Ok(status::show(public)),
         Open::Draws => Ok(draws::show(public)),
-        Open::Description => Ok(description::show()),
+        Open::Description => Ok(description::show(head.headers)),
         Open::Enter => sessions::enter(public, head),
     }
 }

@@ -30,8 +30,17 @@ const OPENING_JITTER_SECONDS: u32 = 600;
 
 /// Why requests are shed: values of the label `reason` of [`metrics::SHED`](crate::metrics::SHED). A rate limit is not
 /// among them, because it does not protect others.
-pub const SHED_REASONS: [&str; 8] =
-    ["connections", "draining", "lag", "leases", "ledger", "queue", "requests", "waiting"];
+pub const SHED_REASONS: [&str; 9] = [
+    "connections",
+    "draining",
+    "handshakes",
+    "lag",
+    "leases",
+    "ledger",
+    "queue",
+    "requests",
+    "waiting",
+];
 
 /// One problem, ready to be rendered.
 #[derive(Debug)]
