@@ -42,7 +42,7 @@ use sportello::{
     },
     metrics::Exporter,
     schemes::{Campaign, Rules, Scheme},
-    session::{Whose, sessions::Sessions},
+    session::{Whose, sessions::Sessions, visit::Visit},
     urn::{self, Urn},
     vault::{HouseKeys, Subject},
 };
@@ -105,7 +105,7 @@ fn gate(criterion: &mut Criterion) {
     assert_eq!(leases.held(), 0);
 }
 
-/// A waiting room with this many people, each with a token as long as an identity token.
+/// A waiting room with this many people.
 fn crowd(people: u64) -> Room {
     let keys = Arc::new(keys());
     let config = waiting::Config {
@@ -122,28 +122,25 @@ fn crowd(people: u64) -> Room {
             person: keys.subject(&fiscal_code),
             fiscal_code,
             audience: Audience::Citizens,
-            token: &identity_token(n),
-            valid_until: Timestamp::MAX,
         };
         assert!(room.wait(&asking, EVENING).is_some());
     }
     room
 }
 
-fn identity_token(n: u64) -> String {
-    format!("{n:0>400}")
-}
-
 fn waiting_room(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("waiting room");
     group.throughput(Throughput::Elements(1));
     let (room, mut n) = (crowd(WAITING), 0);
-    let tokens: Vec<String> = (0..PEOPLE).map(|n| identity_token(n * WAITING / PEOPLE)).collect();
+    let keys = keys();
+    let person = |n| keys.subject(&FiscalCode::made_up(n * WAITING / PEOPLE));
+    let people: Vec<_> = (0..PEOPLE).map(person).collect();
     group.bench_function("ask again while 1,000,000 wait", |bencher| {
         bencher.iter(|| {
             n = (n + STRIDE) % PEOPLE;
-            let token = &tokens[usize::try_from(n).expect("few")];
-            assert!(room.known(black_box(token), 0, EVENING).is_some());
+            let person = people[usize::try_from(n).expect("few")];
+            let known = room.known(black_box(person), Audience::Citizens, 0, EVENING);
+            assert!(known.is_some());
         });
     });
     drop(room);
@@ -256,7 +253,9 @@ impl Inside {
 
     fn open(&self, (identity, whose): &(Identity, Whose)) -> String {
         let lease = self.leases.take().expect("leases are free");
-        let opened = self.sessions.open(identity, *whose, lease, EVENING);
+        let visit =
+            Visit::parse(identity.fiscal_code.as_str().repeat(2).as_str()).expect("a visit");
+        let opened = self.sessions.open(identity, *whose, &visit, lease, EVENING);
         opened.expect("there is room for this session").0
     }
 

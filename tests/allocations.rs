@@ -117,8 +117,6 @@ fn a_million_people_wait_in_64_megabytes_and_are_drawn_in_them() {
             person: keys.subject(&fiscal_code),
             fiscal_code,
             audience: Audience::Citizens,
-            token: fiscal_code.as_str(),
-            valid_until: at(3_600),
         };
         assert!(room.wait(&asking, at(0)).is_some());
     }

@@ -1,17 +1,13 @@
 //! The kinds of requests that are measured, and how they are made.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    rc::Rc,
-    sync::Arc,
-};
+use std::{rc::Rc, sync::Arc};
 
 use sportello::{
     application::example, civic::FiscalCode, http::request::Public, identity::Assurance,
     intake::Entered,
 };
 
-use super::{CAMPAIGN, House, Took};
+use super::{CAMPAIGN, House, Newcomer, Took, asked};
 
 /// A kind of request with the answer that it must get.
 #[derive(Clone, Copy)]
@@ -40,14 +36,14 @@ impl Kind {
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Submission => "201 POST /v1/applications",
-            Self::Entering => "201 POST /v1/sessions",
+            Self::Submission => "201 POST /v1/sessions/{visit}/applications",
+            Self::Entering => "201 PUT /v1/sessions/{visit}",
             Self::Status => "200 GET /v1/status",
-            Self::Waiting => "202 POST /v1/sessions, already in the waiting room",
-            Self::Shed => "503 POST /v1/sessions, too many requests in progress",
-            Self::NoSession => "401 POST /v1/applications, no session",
-            Self::TooOften => "429 POST /v1/applications, rate limit exceeded",
-            Self::NoRoom => "503 POST /v1/applications, disk nearly full",
+            Self::Waiting => "202 PUT /v1/sessions/{visit}, with a ticket of the waiting room",
+            Self::Shed => "503 PUT /v1/sessions/{visit}, too many requests in progress",
+            Self::NoSession => "401 POST /v1/sessions/{visit}/applications, no session",
+            Self::TooOften => "429 POST /v1/sessions/{visit}/applications, rate limit exceeded",
+            Self::NoRoom => "503 POST /v1/sessions/{visit}/applications, disk nearly full",
         }
     }
 
@@ -73,18 +69,26 @@ impl Kind {
             Self::Submission => submission(&house.newcomer(&intake)),
             Self::NoRoom => submission(&house.newcomer(&tight)),
             Self::TooOften => submission(&someone),
-            Self::NoSession => submission(&(someone.0, "x".repeat(43))),
+            Self::NoSession => submission(&Newcomer {
+                token: "x".repeat(43),
+                visit: someone.visit.clone(),
+                ..someone
+            }),
             Self::Status => b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
             Self::Entering | Self::Waiting | Self::Shed => {
                 house.people += 1;
                 let code = FiscalCode::made_up(house.people);
-                let token = house.minter.mint(&code, None, Assurance::Level2, intake.now());
+                let visit = house.visit();
+                let mut token = house.minter.mint(&code, None, Assurance::Level2, intake.now());
                 if matches!(self, Self::Waiting) {
-                    let entered = house.full.enter(&token, IpAddr::V4(Ipv4Addr::LOCALHOST), false);
-                    assert!(matches!(entered, Ok(Entered::Waiting(_))), "the counter is full");
+                    let entered = house.full.enter(asked(&visit, &token));
+                    let Ok(Entered::Waiting(place)) = entered else {
+                        panic!("the counter is full")
+                    };
+                    token = place.ticket;
                 }
                 format!(
-                    "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+                    "PUT /v1/sessions/{visit} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
                      Content-Length: 0\r\n\r\n"
                 )
                 .into_bytes()
@@ -106,10 +110,10 @@ impl Kind {
     }
 }
 
-fn submission((person, token): &(FiscalCode, String)) -> Vec<u8> {
-    let body = example(person, CAMPAIGN.year);
+fn submission(Newcomer { fiscal_code, visit, token }: &Newcomer) -> Vec<u8> {
+    let body = example(fiscal_code, CAMPAIGN.year);
     format!(
-        "POST /v1/applications HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+        "POST /v1/sessions/{visit}/applications HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
          Idempotency-Key: 7a8f1c52-3f0e-4b5c-9c0a-1d2e3f405162\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()

@@ -36,7 +36,7 @@ use sportello::{
         request::{LastAnswer, Public},
     },
     identity::{Assurance, demo::Minter},
-    intake::{Counter, Entered, Intake, Parts},
+    intake::{Asked, Counter, Entered, Intake, Parts},
     judges::Judges,
     metrics::Exporter,
     registry::Silence,
@@ -107,6 +107,8 @@ struct House {
     exporter: Exporter,
     /// Number of people so far: each person applies once.
     people: u64,
+    /// Number of visits so far: each is used once.
+    visits: u64,
     directory: tempfile::TempDir,
 }
 
@@ -153,6 +155,7 @@ impl House {
             judges,
             exporter,
             people: 0,
+            visits: 0,
             directory,
         };
         house.newcomer(&Arc::clone(&house.full));
@@ -218,15 +221,22 @@ impl House {
         client
     }
 
-    /// A new person with a session: fiscal code and the session's token.
-    fn newcomer(&mut self, intake: &Intake) -> (FiscalCode, String) {
+    /// A new person with a session.
+    fn newcomer(&mut self, intake: &Intake) -> Newcomer {
         self.people += 1;
         let fiscal_code = FiscalCode::made_up(self.people);
         let identity = self.minter.mint(&fiscal_code, None, Assurance::Level2, EVENING);
-        match intake.enter(&identity, IpAddr::V4(Ipv4Addr::LOCALHOST), false) {
-            Ok(Entered::In(token, _)) => (fiscal_code, token),
+        let visit = self.visit();
+        match intake.enter(asked(&visit, &identity)) {
+            Ok(Entered::In(token, _)) => Newcomer { fiscal_code, visit, token },
             _ => panic!("there is room for a newcomer"),
         }
+    }
+
+    /// A visit of the latest person: no two measurements use the same one, because a visit is never used again.
+    fn visit(&mut self) -> String {
+        self.visits += 1;
+        format!("{:0>22}", self.visits)
     }
 
     /// Ends every session, as the server does when they expire.
@@ -248,6 +258,17 @@ impl House {
         }
         drop(self.directory);
     }
+}
+
+/// A person with a session.
+struct Newcomer {
+    fiscal_code: FiscalCode,
+    visit: String,
+    token: String,
+}
+
+fn asked<'a>(visit: &'a str, proof: &'a str) -> Asked<'a> {
+    Asked { visit, proof, from: IpAddr::V4(Ipv4Addr::LOCALHOST), is_behind: false }
 }
 
 /// Sends requests one after another until none is left; the number of answers by status.

@@ -184,13 +184,14 @@ The counter is open: https://{public}   metrics: http://{operator}/metrics\n\
 Copy these commands into another terminal, in this directory:\n\
 \n\
   IDENTITY=$({program} mint --data {data} --fiscal-code {DEMO_PERSON})\n\
-  SESSION=$(curl -s --cacert {data}/demo-cert.pem -X POST https://{public}/v1/sessions \\\n    \
+  VISIT=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')\n\
+  SESSION=$(curl -s --cacert {data}/demo-cert.pem -X PUT https://{public}/v1/sessions/$VISIT \\\n    \
       -H \"Authorization: Bearer $IDENTITY\" | {token})\n\
-  RECEIPT=$(curl -s --cacert {data}/demo-cert.pem https://{public}/v1/applications \\\n    \
+  RECEIPT=$(curl -s --cacert {data}/demo-cert.pem https://{public}/v1/sessions/$VISIT/applications \\\n    \
       -H \"Authorization: Bearer $SESSION\" -H 'Idempotency-Key: my-first' \\\n    \
-      -H 'Content-Type: application/json' -d @{example} | {receipt})\n\
+      -H 'Content-Type: application/json' --data-binary @{example} | {receipt})\n\
   sleep 1   # the judges need a few milliseconds\n\
-  curl -s --cacert {data}/demo-cert.pem https://{public}/v1/applications/$RECEIPT \\\n    \
+  curl -s --cacert {data}/demo-cert.pem https://{public}/v1/sessions/$VISIT/applications/$RECEIPT \\\n    \
       -H \"Authorization: Bearer $SESSION\"\n"
     )
 }

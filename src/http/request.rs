@@ -60,6 +60,14 @@ pub struct Head<'r> {
     pub language: Language,
 }
 
+impl<'r> Head<'r> {
+    /// The visit in its path; empty if its route has none.
+    #[must_use]
+    pub fn visit(&self) -> &'r str {
+        self.segments.named("visit").unwrap_or_default()
+    }
+}
+
 /// The session of a request, and the token that opened it.
 pub struct Authenticated<'r> {
     /// The token as it was sent.

@@ -11,11 +11,13 @@ mod opening;
 mod reading;
 mod status;
 mod submitting;
+mod ticket;
 
 pub use self::{
     batches::BatchFault,
     counter::Counter,
-    entering::{EnterFault, Entered},
+    drafting::DraftOf,
+    entering::{Asked, EnterFault, Entered, Place},
     opening::{Config, Intake, Parts},
     reading::{LookupFault, SubmittedApplication},
     status::{AudienceStatus, Counts, Obstacle, Status},

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::{counter::Counter, opening::Intake, reading::owner};
+use super::{counter::Counter, drafting::DraftOf, opening::Intake, reading::owner};
 use crate::{
     application::{self, Application, ParseError},
     civic::local_time,
@@ -183,6 +183,7 @@ impl Counter {
         let finishing = scope.session().finishing(&intake.leases).ok_or(SubmitFault::NoLease)?;
 
         let digest = sha256(body);
+        let (scheme, mandate) = (application.campaign().scheme, application.mandate.clone());
         let submission = intake.seal(scope, key, body, digest, today, application);
         let disposition = self.handover(&ledger).submit(submission).await;
         let (owner, receipt) = match disposition.map_err(SubmitFault::Commit)? {
@@ -200,7 +201,7 @@ impl Counter {
             }
         };
         finishing.done();
-        intake.forget_draft(scope).await;
+        intake.forget_draft(scope, DraftOf { scheme, mandate: mandate.as_deref() });
         Ok(scope.personal(owner, receipt))
     }
 }

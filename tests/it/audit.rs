@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sportello::civic::FiscalCode;
 
-use crate::harness::{Counter, EVENING, MORNING, finished, program};
+use crate::harness::{Counter, EVENING, MORNING, finished, location, program};
 
 /// The lines that `sportello audit` prints.
 fn audit(counter: &Counter, arguments: &[&str]) -> Vec<Value> {
@@ -24,7 +24,7 @@ async fn an_officer_learns_who_was_shown_or_changed_whose_data_and_when() {
     let mut counter = Counter::open_at(EVENING);
     let citizen = counter.citizen(1).await;
     let (code, other) = (citizen.code, FiscalCode::made_up(2));
-    citizen.get("/v1/draft").await;
+    citizen.get("/drafts/iscro").await;
     let place = citizen.apply("key").await;
     citizen.decided(&place).await;
     citizen.get(&place).await;
@@ -69,7 +69,7 @@ async fn an_officer_learns_who_was_shown_or_changed_whose_data_and_when() {
     let body =
         sportello::application::example(&client, 2024).replacen('{', "{ \"mandate\": \"M-1\",", 1);
     let answer = clerk.submit("key", &body).await;
-    clerk.decided(&answer.header("location")).await;
+    clerk.decided(&location(&answer.json())).await;
     let clerks = (Some(clerk.code.as_str()), Some("patronato-1"));
     let lines = audit(&counter, &["--fiscal-code", client.as_str()]);
     let by = |what: &str| {

@@ -9,9 +9,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::harness::{Answer, Counter, Visitor};
 
 /// Submits a body with these headers besides the session token.
-async fn send(counter: &Counter, token: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-    let mut request = Request::post(format!("{}/v1/applications", counter.public))
-        .header("authorization", format!("Bearer {token}"));
+async fn send(
+    counter: &Counter,
+    citizen: &Visitor<'_>,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
+    let mut request = Request::post(format!("{}{}", counter.public, citizen.path("/applications")))
+        .header("authorization", format!("Bearer {}", citizen.token));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -41,7 +46,7 @@ async fn a_body_that_is_not_json_is_refused_with_line_and_column() {
         &[good.as_bytes(), b"{}"].concat(),
         "[".repeat(10_000).as_bytes(),
     ] {
-        let answer = send(&counter, &citizen.token, &[JSON, KEY], body).await;
+        let answer = send(&counter, &citizen, &[JSON, KEY], body).await;
         answer.assert_problem(400, "malformed");
         assert!(answer.json()["line"].is_u64() && answer.json()["column"].is_u64());
     }
@@ -97,8 +102,7 @@ async fn problems_are_in_the_language_that_the_client_prefers() {
     let mut titles = Vec::new();
     for language in ["it", "en-GB, it;q=0.5", "de"] {
         let answer =
-            send(&counter, &citizen.token, &[JSON, KEY, ("accept-language", language)], b"{}")
-                .await;
+            send(&counter, &citizen, &[JSON, KEY, ("accept-language", language)], b"{}").await;
         answer.assert_problem(422, "invalid-application");
         titles.push(answer.json()["title"].as_str().unwrap().to_owned());
     }
@@ -110,23 +114,25 @@ async fn a_request_of_the_wrong_form_is_refused_before_it_is_parsed() {
     let counter = Counter::open();
     let citizen = counter.citizen(1).await;
     let good = citizen.application();
-    let (token, good) = (citizen.token.as_str(), good.as_bytes());
-    send(&counter, token, &[JSON], good).await.assert_problem(400, "idempotency-key-missing");
+    let good = good.as_bytes();
+    send(&counter, &citizen, &[JSON], good).await.assert_problem(400, "idempotency-key-missing");
     let long = "k".repeat(129);
     for key in ["", " ", &long, "tab\tkey"] {
-        send(&counter, token, &[JSON, ("idempotency-key", key)], good)
+        send(&counter, &citizen, &[JSON, ("idempotency-key", key)], good)
             .await
             .assert_problem(400, "idempotency-key-missing");
     }
-    send(&counter, token, &[KEY], good).await.assert_problem(415, "unsupported-media-type");
-    send(&counter, token, &[KEY, ("content-type", "text/plain")], good)
+    send(&counter, &citizen, &[KEY], good).await.assert_problem(415, "unsupported-media-type");
+    send(&counter, &citizen, &[KEY, ("content-type", "text/plain")], good)
         .await
         .assert_problem(415, "unsupported-media-type");
     let large = [good, " ".repeat(64 * 1024).as_bytes()].concat();
-    send(&counter, token, &[JSON, KEY], &large).await.assert_problem(413, "body-too-large");
-    send(&counter, "no-session", &[JSON, KEY], good).await.assert_problem(401, "unauthenticated");
+    send(&counter, &citizen, &[JSON, KEY], &large).await.assert_problem(413, "body-too-large");
+    let submitting = citizen.path("/applications");
+    let stranger = counter.ask("POST", &submitting, "no-session", &citizen.application()).await;
+    stranger.assert_problem(401, "unauthenticated");
     counter.ask("GET", "/nowhere", "", "").await.assert_problem(404, "not-found");
-    let wrong = counter.ask("PUT", "/v1/applications", token, "{}").await;
+    let wrong = citizen.put("/applications", "{}").await;
     wrong.assert_problem(405, "method-not-allowed");
     assert_eq!(wrong.header("allow"), "POST");
     still_serves(&citizen).await;
@@ -141,8 +147,9 @@ async fn a_body_that_comes_too_slowly_or_breaks_off_returns_what_it_held() {
     ]);
     let citizen = counter.citizen(1).await;
     let head = format!(
-        "POST /v1/applications HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
+        "POST {} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
          content-type: application/json\r\ncontent-length: 500\r\n\r\n{{",
+        citizen.path("/applications"),
         citizen.token
     );
     let mut slow = counter.raw().await;
@@ -179,8 +186,9 @@ async fn a_body_without_a_content_length_is_bounded_too() {
     let citizen = counter.citizen(1).await;
     let mut stream = counter.raw().await;
     let head = format!(
-        "POST /v1/applications HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
+        "POST {} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
          connection: close\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+        citizen.path("/applications"),
         citizen.token
     );
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -212,6 +220,7 @@ async fn refused_input_is_logged_without_its_content() {
         "unheard-of",
         "secret-key",
         &citizen.token,
+        &citizen.session,
     ] {
         assert!(!log.contains(personal), "{personal} in the log");
         assert!(!metrics.contains(personal), "{personal} in the metrics");

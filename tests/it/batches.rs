@@ -5,7 +5,7 @@ use hyper::{Request, StatusCode};
 use serde_json::Value;
 use sportello::{application, civic::FiscalCode};
 
-use crate::harness::{Answer, Counter, MORNING, Visitor};
+use crate::harness::{Answer, Counter, MORNING, Visitor, location};
 
 /// A line of a batch: the application of the n-th made-up person.
 fn line(n: u64) -> String {
@@ -17,7 +17,7 @@ fn line(n: u64) -> String {
 }
 
 async fn send(counter: &Counter, visitor: &Visitor<'_>, kind: &str, body: String) -> Answer {
-    let request = Request::post(format!("{}/v1/batches", counter.public))
+    let request = Request::post(format!("{}{}", counter.public, visitor.path("/batches")))
         .header("authorization", format!("Bearer {}", visitor.token))
         .header("content-type", kind)
         .body(Full::from(body))
@@ -55,8 +55,7 @@ async fn a_batch_is_answered_line_by_line_and_sending_it_again_changes_nothing()
         150
     );
     // Answers are in the order of the input: the last line is the last person's.
-    let location = format!("/v1/applications/{}", receipts[149]["receipt"].as_str().unwrap());
-    let json = office.decided(&location).await;
+    let json = office.decided(&location(&receipts[149])).await;
     assert_eq!(json["application"]["applicant"]["fiscalCode"], FiscalCode::made_up(149).as_str());
     counter.all_decided().await;
     assert_eq!(counter.balance().await, (150, 150));

@@ -24,7 +24,7 @@ use sportello::{
 };
 use tokio::{sync::RwLock, time::sleep};
 
-use crate::harness::{Answer, Counter, EVENING, finished, location, program};
+use crate::harness::{Answer, Counter, EVENING, finished, location, new_session, program};
 
 const PEOPLE: u64 = 300;
 const KILLS_DEFAULT: u64 = 4;
@@ -37,6 +37,7 @@ type Held = BTreeMap<String, Value>;
 struct Person {
     code: FiscalCode,
     identity: String,
+    session: String,
     token: String,
     held: Held,
 }
@@ -55,7 +56,13 @@ async fn no_receipt_is_lost_doubled_or_decided_twice_however_often_the_server_is
         .map(|n| {
             let code = FiscalCode::made_up(n);
             let identity = minter.mint(&code, None, Assurance::Level2, Clock::system().real());
-            let person = Person { code, identity, token: String::new(), held: Held::new() };
+            let person = Person {
+                code,
+                identity,
+                session: new_session(),
+                token: String::new(),
+                held: Held::new(),
+            };
             let (counter, over, finished) =
                 (Arc::clone(&counter), Arc::clone(&over), Arc::clone(&finished));
             let seed = dice.roll();
@@ -176,7 +183,7 @@ impl Person {
 
     async fn submit(&mut self, counter: &RwLock<Option<Counter>>, key: &str) -> Value {
         let body = body(&self.code, key);
-        let answer = self.ask(counter, "POST", "/v1/applications", &body, key).await;
+        let answer = self.ask(counter, "POST", "/applications", &body, key).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
         answer.json()
     }
@@ -192,7 +199,10 @@ impl Person {
     ) -> Answer {
         for _ in 0..TRIES_MAX {
             let answer = match counter.read().await.as_ref() {
-                Some(counter) => counter.try_ask(method, path, &self.token, body, key).await,
+                Some(counter) => {
+                    let path = format!("{}{path}", self.session);
+                    counter.try_ask(method, &path, &self.token, body, key).await
+                }
                 None => Err("closed".to_owned()),
             };
             match answer {
@@ -208,9 +218,9 @@ impl Person {
     }
 
     async fn enter(&mut self, counter: &RwLock<Option<Counter>>) {
+        self.session = new_session();
         if let Some(counter) = counter.read().await.as_ref()
-            && let Ok(answer) =
-                counter.try_ask("POST", "/v1/sessions", &self.identity, "", "").await
+            && let Ok(answer) = counter.try_ask("PUT", &self.session, &self.identity, "", "").await
             && answer.status == StatusCode::CREATED
         {
             answer.json()["token"].as_str().unwrap().clone_into(&mut self.token);

@@ -46,6 +46,8 @@ pub(crate) struct Answer {
 pub(crate) struct Visitor<'c> {
     counter: &'c Counter,
     pub(crate) code: FiscalCode,
+    /// The path of the session; the paths of a visitor's requests are below it.
+    pub(crate) session: String,
     pub(crate) token: String,
     pub(crate) tag: String,
 }
@@ -283,11 +285,17 @@ impl Counter {
 
     /// Opens a session with an identity token, which must be accepted.
     pub(crate) async fn enter(&self, code: FiscalCode, identity: &str) -> Visitor<'_> {
-        let answer = self.ask("POST", "/v1/sessions", identity, "").await;
+        let session = new_session();
+        let answer = self.ask("PUT", &session, identity, "").await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-        let session = answer.json();
-        let text = |member: &str| session[member].as_str().unwrap().to_owned();
-        Visitor { counter: self, code, token: text("token"), tag: text("subjectTag") }
+        let json = answer.json();
+        let text = |member: &str| json[member].as_str().unwrap().to_owned();
+        Visitor { counter: self, code, session, token: text("token"), tag: text("subjectTag") }
+    }
+
+    /// Asks to open a session with an identity token.
+    pub(crate) async fn knock(&self, identity: &str) -> Answer {
+        self.ask("PUT", &new_session(), identity, "").await
     }
 
     /// The metrics page.
@@ -346,19 +354,28 @@ impl Drop for Counter {
 
 impl Visitor<'_> {
     pub(crate) async fn submit(&self, key: &str, body: &str) -> Answer {
-        self.counter.try_ask("POST", "/v1/applications", &self.token, body, key).await.unwrap()
+        let path = self.path("/applications");
+        self.counter.try_ask("POST", &path, &self.token, body, key).await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.counter.ask("GET", path, &self.token, "").await
+        self.counter.ask("GET", &self.path(path), &self.token, "").await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
-        self.counter.ask("DELETE", path, &self.token, "").await
+        self.counter.ask("DELETE", &self.path(path), &self.token, "").await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
-        self.counter.ask("POST", path, &self.token, body).await
+        self.counter.ask("POST", &self.path(path), &self.token, body).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &str) -> Answer {
+        self.counter.ask("PUT", &self.path(path), &self.token, body).await
+    }
+
+    pub(crate) fn path(&self, below: &str) -> String {
+        format!("{}{below}", self.session)
     }
 
     /// A valid application of this person.
@@ -366,11 +383,13 @@ impl Visitor<'_> {
         application::example(&self.code, 2024)
     }
 
-    /// Submits a valid application; returns its location.
+    /// Submits a valid application; returns its location below the session.
     pub(crate) async fn apply(&self, key: &str) -> String {
         let answer = self.submit(key, &self.application()).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-        answer.header("location")
+        let location = location(&answer.json());
+        assert_eq!(answer.header("location"), self.path(&location));
+        location
     }
 
     /// An application, once it is no longer undecided.
@@ -431,30 +450,16 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
     found.unwrap_or_else(|_| panic!("waited in vain until {what}"))
 }
 
-/// The location of an application, from its receipt.
+/// The location of an application below a session, from its receipt.
 pub(crate) fn location(receipt: &Value) -> String {
-    format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap())
+    format!("/applications/{}", receipt["receipt"].as_str().unwrap())
 }
 
-/// Runs all futures concurrently on this task; their results are in the order of `work`.
-pub(crate) async fn at_once<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    let mut running: Vec<_> = work.map(|one| (Box::pin(one), None)).collect();
-    std::future::poll_fn(move |context| {
-        let mut pending = false;
-        for (one, done) in &mut running {
-            if done.is_none() {
-                match one.as_mut().poll(context) {
-                    std::task::Poll::Ready(result) => *done = Some(result),
-                    std::task::Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending {
-            return std::task::Poll::Pending;
-        }
-        std::task::Poll::Ready(running.drain(..).filter_map(|(_, done)| done).collect())
-    })
-    .await
+/// The path of a session that nobody has opened yet.
+pub(crate) fn new_session() -> String {
+    let mut visit = [0; 16];
+    sportello::vault::fill_random(&mut visit);
+    format!("/v1/sessions/{:032x}", u128::from_ne_bytes(visit))
 }
 
 /// The program under test, without settings from the environment of the tests.

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use sportello::civic::FiscalCode;
 
-use crate::harness::{Counter, EVENING, finished, program};
+use crate::harness::{Counter, EVENING, finished, location, program};
 
 /// Number of people who apply, at least, while backups are taken.
 const PEOPLE: u64 = 20;
@@ -153,7 +153,7 @@ async fn an_erased_application_is_gone_from_the_disk_and_the_others_still_verify
     let (erased, kept) = (counter.citizen(1).await, counter.citizen(2).await);
     let receipt = erased.submit("key", &erased.application()).await.json();
     let code = receipt["receipt"].as_str().unwrap().to_owned();
-    let place = format!("/v1/applications/{code}");
+    let place = location(&receipt);
     erased.decided(&place).await;
     let kept_place = kept.apply("key").await;
     kept.decided(&kept_place).await;
@@ -220,7 +220,7 @@ async fn a_campaign_and_drafts_are_erased_whole() {
     let citizen = counter.citizen(1).await;
     citizen.apply("key").await;
     let beginner = counter.citizen(2).await;
-    assert_eq!(counter.ask("PUT", "/v1/draft", &beginner.token, "{}").await.status, 204);
+    assert_eq!(beginner.put("/drafts/iscro", "{}").await.status, 204);
     counter.stop();
     let reason = ["--reason", "kept long enough"];
     assert!(done(&["erase", "--drafts", reason[0], reason[1]], &data).contains("1 drafts"));
@@ -232,5 +232,5 @@ async fn a_campaign_and_drafts_are_erased_whole() {
     done(&["verify"], &data);
     let counter = counter.reopen(EVENING);
     let beginner = counter.citizen(2).await;
-    assert_eq!(beginner.get("/v1/draft").await.status, 404);
+    assert_eq!(beginner.get("/drafts/iscro").await.status, 404);
 }

@@ -29,7 +29,7 @@ async fn a_head_is_answered_like_its_get_without_the_content() {
             counter.speak_http2();
         }
         let citizen = counter.citizen(1).await;
-        for path in ["/v1/status", "/openapi.json", "/v1/session", "/nowhere"] {
+        for path in ["/v1/status", "/openapi.json", citizen.session.as_str(), "/nowhere"] {
             let get = counter.ask("GET", path, &citizen.token, "").await;
             let head = counter.ask("HEAD", path, &citizen.token, "").await;
             assert_eq!((head.status, head.body.len()), (get.status, 0), "{path}");
@@ -58,7 +58,7 @@ async fn a_head_that_is_too_large_or_ambiguous_is_refused_with_a_status() {
     let counter = Counter::open();
     let large = format!("GET /v1/status HTTP/1.1\r\nhost: l\r\nx: {}\r\n\r\n", "x".repeat(20_000));
     let twice =
-        "POST /v1/sessions HTTP/1.1\r\nhost: l\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab";
+        "POST /nowhere HTTP/1.1\r\nhost: l\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab";
     for (request, status) in [(large.as_str(), "431"), (twice, "400")] {
         let mut stream = counter.raw().await;
         // The server may close before it has read the whole request.

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::Value;
 use sportello::civic::FiscalCode;
 
-use crate::harness::{Counter, EVENING, Visitor, finished, serve, until};
+use crate::harness::{Counter, EVENING, Visitor, finished, location, serve, until};
 
 /// A person with regular contributions and higher incomes than declared; one in arrears; one who is not in the file.
 const IN_ORDER: u64 = 1;
@@ -47,10 +47,10 @@ async fn judges_decide_with_the_facts_of_the_registry() {
     ] {
         let citizen = counter.citizen(person).await;
         let body = open_question(&citizen);
-        let estimate = citizen.post("/v1/estimates", &body).await.json();
+        let estimate = citizen.post("/estimates", &body).await.json();
         assert_eq!(outcome(&estimate), expected);
         let answer = citizen.submit("key", &body).await;
-        let decision = citizen.decided(&answer.header("location")).await["decision"].clone();
+        let decision = citizen.decided(&location(&answer.json())).await["decision"].clone();
         assert_eq!(outcome(&decision), expected);
         assert_eq!(decision, estimate, "estimate and decision come from one rules engine");
     }
@@ -64,7 +64,7 @@ async fn what_was_pending_is_decided_again_when_the_registry_answers() {
     let citizen = counter.citizen(UNKNOWN).await;
     let body = open_question(&citizen);
     let answer = citizen.submit("key", &body).await;
-    let place = answer.header("location");
+    let place = location(&answer.json());
     let before = citizen.decided(&place).await["decision"].clone();
     assert_eq!(outcome(&before), ("pending", None));
     assert_eq!(counter.metric("sportello_applications_pending", &[]).await, 1);
@@ -83,7 +83,7 @@ async fn what_was_pending_is_decided_again_when_the_registry_answers() {
     assert_eq!(outcome(&after).0, "granted", "{}", counter.log());
     assert_eq!(
         after,
-        citizen.post("/v1/estimates", &body).await.json(),
+        citizen.post("/estimates", &body).await.json(),
         "estimate and decision come from one rules engine"
     );
     assert_eq!(counter.metric("sportello_applications_pending", &[]).await, 0);
@@ -114,7 +114,7 @@ async fn an_intermediarys_estimate_uses_nothing_from_the_registry() {
     let clerk = counter.intermediary(9).await;
     let client = counter.citizen(IN_ORDER).await;
     let body = open_question(&client).replacen('{', "{ \"mandate\": \"M-1\",", 1);
-    let estimate = clerk.post("/v1/estimates", &body).await;
+    let estimate = clerk.post("/estimates", &body).await;
     assert_eq!(outcome(&estimate.json()), ("pending", None));
     assert!(!String::from_utf8_lossy(&estimate.body).contains("7000"));
 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use crate::harness::{Counter, MORNING};
+use crate::harness::{Counter, MORNING, new_session};
 
 /// Idle time after which a connection rests at the earliest; at the latest after twice this time.
 const REST: Duration = Duration::from_millis(60);
@@ -74,7 +74,7 @@ async fn a_request_in_pieces_is_answered_although_its_connection_rests_in_betwee
     let counter = open();
     let citizen = counter.citizen(1).await;
     let mut line = Line::to(&counter).await;
-    let request = get("/v1/session", &citizen.token);
+    let request = get(&citizen.session, &citizen.token);
     let masked = citizen.code.masked().to_string();
     for at in (0..=request.len()).step_by(7) {
         for pause in [REST / 4, LONG] {
@@ -109,7 +109,7 @@ async fn pipelined_requests_are_answered_in_order_across_rests() {
     let (begun, end) = status.split_at(status.len() / 2);
     for _ in 0..5 {
         // The third begins with these two, and goes on when the connection rests.
-        line.send(&(get("/v1/session", &citizen.token) + &get("/nowhere", "") + begun)).await;
+        line.send(&(get(&citizen.session, &citizen.token) + &get("/nowhere", "") + begun)).await;
         assert_eq!(line.answer().await.expect("open").0, 200);
         assert_eq!(line.answer().await.expect("open").0, 404);
         sleep(LONG).await;
@@ -126,7 +126,8 @@ async fn the_rest_of_a_refused_body_is_never_taken_for_a_request() {
     let inner = get("/v1/status", "");
     let head = |length: usize| {
         format!(
-            "POST /v1/applications HTTP/1.1\r\nhost: l\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+            "POST {}/applications HTTP/1.1\r\nhost: l\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n",
+            new_session()
         )
     };
     // A body that ends in time: the next request on the connection is answered.
@@ -165,8 +166,9 @@ async fn a_batch_that_pauses_is_answered_to_its_end() {
     let office = counter.intermediary(100).await;
     let mut line = Line::to(&counter).await;
     line.send(&format!(
-        "POST /v1/batches HTTP/1.1\r\nhost: l\r\nauthorization: Bearer {}\r\ntransfer-encoding: chunked\r\n\
+        "POST {} HTTP/1.1\r\nhost: l\r\nauthorization: Bearer {}\r\ntransfer-encoding: chunked\r\n\
          content-type: application/x-ndjson\r\n\r\n",
+        office.path("/batches"),
         office.token
     ))
     .await;

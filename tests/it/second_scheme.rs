@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use sportello::application::example_allowance600;
 
-use crate::harness::Counter;
+use crate::harness::{Counter, location};
 
 /// The first evening on which the allowance could be claimed, in the citizens' time slice.
 const FIRST_EVENING: &str = "2020-04-01T17:30[Europe/Rome]";
@@ -18,7 +18,7 @@ async fn the_allowance_is_accepted_decided_and_shown() {
         offered.contains("allowance600"),
         "the demo's example is for a campaign that is open at its time"
     );
-    let estimate = citizen.post("/v1/estimates", &body).await;
+    let estimate = citizen.post("/estimates", &body).await;
     assert_eq!(
         (estimate.status, estimate.json()["outcome"].as_str()),
         (StatusCode::OK, Some("granted"))
@@ -28,7 +28,7 @@ async fn the_allowance_is_accepted_decided_and_shown() {
     let receipt = answer.json()["receipt"].as_str().unwrap().to_owned();
     assert!(receipt.starts_with("ALLOWANCE600-2020-"), "{receipt}");
 
-    let json = citizen.decided(&answer.header("location")).await;
+    let json = citizen.decided(&location(&answer.json())).await;
     let decision = &json["decision"];
     let figures =
         ["outcome", "monthlyAmount", "grossTotal", "withheldMonthly", "startsOn", "endsOn"]
@@ -52,7 +52,7 @@ async fn the_kinds_exclude_each_other_and_a_journalist_is_sent_to_the_right_offi
     journalist.replace_range(facts.start - shift..facts.end - shift, "\"facts\": {},\n  ");
     let answer = citizen.submit("key", &journalist).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-    let json = citizen.decided(&answer.header("location")).await;
+    let json = citizen.decided(&location(&answer.json())).await;
     assert_eq!(json["decision"]["outcome"], "refused");
     assert_eq!(json["decision"]["grounds"][1]["found"], "INPGI: apply there");
 

@@ -23,7 +23,7 @@ async fn below_the_reserve_intake_stops_and_accepted_applications_are_still_serv
     citizen.submit("k", &citizen.application()).await.assert_storage_unavailable();
     // Refused before the body is read: a body that is not JSON is refused for the same reason.
     citizen.submit("other", "no JSON").await.assert_storage_unavailable();
-    let draft = counter.ask("PUT", "/v1/draft", &citizen.token, "{}").await;
+    let draft = citizen.put("/drafts/iscro", "{}").await;
     draft.assert_storage_unavailable();
     assert_eq!(citizen.delete(&location).await.status, StatusCode::NO_CONTENT);
     let (status, page) = counter.operator_page("/readyz").await;
@@ -37,7 +37,7 @@ async fn below_the_reserve_intake_stops_and_accepted_applications_are_still_serv
 async fn below_the_reserve_a_batch_is_refused_as_a_whole() {
     let counter = Counter::open_at(MORNING).reopen_with(MORNING, &[RESERVE]);
     let office = counter.intermediary(1).await;
-    let request = hyper::Request::post(format!("{}/v1/batches", counter.public))
+    let request = hyper::Request::post(format!("{}{}", counter.public, office.path("/batches")))
         .header("authorization", format!("Bearer {}", office.token))
         .header("content-type", "application/x-ndjson")
         .body("{}\n".into())

@@ -21,8 +21,9 @@ async fn a_stop_finishes_requests_in_progress_and_exits_with_zero() {
         let citizen = counter.citizen(1).await;
         let body = citizen.application();
         let head = format!(
-            "POST /v1/applications HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
+            "POST {} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            citizen.path("/applications"),
             citizen.token,
             body.len()
         );
@@ -53,7 +54,7 @@ async fn neither_idle_connections_nor_unfinished_requests_hold_up_a_stop() {
     let mut counter = Counter::open_with(&[("SPORTELLO_SERVER_DRAIN_MS_MAX", "700")]);
     let _idle = counter.raw().await;
     let mut stuck = counter.raw().await;
-    stuck.write_all(b"POST /v1/sessions HTTP/1.1\r\nhost: l").await.unwrap();
+    stuck.write_all(b"GET /v1/status HTTP/1.1\r\nhost: l").await.unwrap();
     counter.signal("TERM");
     let mut tries = 0;
     let status = loop {

@@ -2,12 +2,13 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
+use futures_util::future::join_all;
 use hyper::StatusCode;
 use serde_json::Value;
 use sportello::civic::FiscalCode;
 use tokio::time::{Instant, sleep};
 
-use crate::harness::{Answer, Counter, PATIENCE, at_once, finished, program};
+use crate::harness::{Answer, Counter, PATIENCE, finished, new_session, program};
 
 /// One lease and short rounds. A slow machine must not be taken for an overloaded counter, which refuses people.
 const SETTINGS: [(&str, &str); 5] = [
@@ -25,7 +26,7 @@ fn mint(counter: &Counter, n: u64) -> String {
 
 /// A person asks to enter.
 async fn enter(counter: &Counter, identity: &str) -> Answer {
-    counter.ask("POST", "/v1/sessions", identity, "").await
+    counter.knock(identity).await
 }
 
 /// The n-th made-up citizen asks to enter, each time with a new token, as from another device.
@@ -45,7 +46,8 @@ async fn a_full_counter_has_people_wait_and_lots_decide_who_is_next() {
     let counter = Counter::open_with(&SETTINGS);
     let before = counter.ask("GET", "/v1/status", "", "").await.json()["draw"].clone();
     let first = mint(&counter, 1);
-    let mut inside = counter.citizen(0).await.token;
+    let inside = counter.citizen(0).await;
+    let (mut session, mut token) = (inside.session, inside.token);
 
     let answer = enter(&counter, &first).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
@@ -73,14 +75,16 @@ async fn a_full_counter_has_people_wait_and_lots_decide_who_is_next() {
         waiting.sort_by_key(|n| Reverse(numbers.get(n).cloned()));
         let people: Vec<_> = waiting.iter().map(|n| (*n, mint(&counter, *n))).collect();
         sleep(Duration::from_secs(poll_seconds)).await;
-        let left = counter.ask("DELETE", "/v1/session", &inside, "").await;
+        let left = counter.ask("DELETE", &session, &token, "").await;
         assert_eq!(left.status, StatusCode::NO_CONTENT);
         for (n, identity) in people {
-            let answer = enter(&counter, &identity).await;
+            let visit = new_session();
+            let answer = counter.ask("PUT", &visit, &identity, "").await;
             let json = answer.json();
             if answer.status == StatusCode::CREATED {
                 order.push(n);
-                json["token"].as_str().unwrap().clone_into(&mut inside);
+                session = visit;
+                json["token"].as_str().unwrap().clone_into(&mut token);
             } else {
                 numbers.insert(n, json["draw"]["number"].as_str().unwrap().to_owned());
                 poll_seconds = poll_seconds.max(json["pollAfterSeconds"].as_u64().unwrap());
@@ -150,7 +154,7 @@ async fn a_draw_is_in_the_audit_trail_and_nobody_is_named_in_it() {
     let mut counter = Counter::open_with(&SETTINGS);
     let inside = counter.citizen(0).await;
     ask(&counter, 1).await;
-    inside.delete("/v1/session").await;
+    inside.delete("").await;
     let patience = Instant::now() + PATIENCE;
     while ask(&counter, 1).await.status != StatusCode::CREATED {
         assert!(Instant::now() < patience, "the only person who waits does not enter");
@@ -184,8 +188,8 @@ async fn an_overloaded_counter_refuses_newcomers_and_people_inside_can_finish() 
     let patience = Instant::now() + PATIENCE;
     let mut refused = 0;
     while refused == 0 && Instant::now() < patience {
-        let arrivals = people.iter().map(|token| counter.ask("POST", "/v1/sessions", token, ""));
-        for arrival in at_once(arrivals).await {
+        let arrivals = people.iter().map(|token| counter.knock(token));
+        for arrival in join_all(arrivals).await {
             match arrival.status {
                 StatusCode::CREATED | StatusCode::TOO_MANY_REQUESTS => {}
                 _ => {

@@ -11,7 +11,7 @@ use sportello::{
     identity::{Assurance, demo::Minter},
 };
 
-use crate::harness::{Answer, Counter, finished, location, program};
+use crate::harness::{Answer, Counter, finished, location, new_session, program};
 
 /// Size of each application in bytes: large, so that a disk fills up soon.
 const APPLICATION_BYTES: usize = 40_000;
@@ -37,12 +37,14 @@ impl Crowd {
         self.next += 1;
         let code = FiscalCode::made_up(self.next);
         let identity = self.minter.mint(&code, None, Assurance::Level2, Clock::system().real());
-        let entered = counter.try_ask("POST", "/v1/sessions", &identity, "", "").await?;
+        let session = new_session();
+        let entered = counter.try_ask("PUT", &session, &identity, "", "").await?;
         assert_eq!(entered.status, StatusCode::CREATED, "{entered:?}");
         let token = entered.json()["token"].as_str().unwrap().to_owned();
         let mut body = application::example(&code, 2024);
         body.extend(std::iter::repeat_n(' ', APPLICATION_BYTES - body.len()));
-        let answer = counter.try_ask("POST", "/v1/applications", &token, &body, "k").await?;
+        let path = session + "/applications";
+        let answer = counter.try_ask("POST", &path, &token, &body, "k").await?;
         if answer.status == StatusCode::CREATED {
             self.receipts.push((code, answer.json()));
         }

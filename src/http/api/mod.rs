@@ -13,7 +13,7 @@ use std::rc::Rc;
 use super::{
     body::Unread,
     guard::Reply,
-    problem::Problem,
+    problem::{Kind, Problem},
     request::{Authenticated, Head, Public},
     router::{Inside, Open},
 };
@@ -32,6 +32,15 @@ pub(super) fn open(public: &Public, route: Open, head: &Head<'_>) -> Result<Repl
     }
 }
 
+/// Handles a request without a session on a route that needs one: a person who waits has a place to read and to leave.
+pub(super) fn waiting(public: &Public, route: Inside, head: &Head<'_>) -> Result<Reply, Problem> {
+    match route {
+        Inside::ShowSession => sessions::show_waiting(public, head),
+        Inside::Leave => sessions::leave_waiting(public, head),
+        _ => Err(Kind::Unauthenticated.into()),
+    }
+}
+
 /// Handles a request of a session.
 pub(super) async fn inside(
     public: &Rc<Public>,
@@ -44,8 +53,9 @@ pub(super) async fn inside(
     match route {
         Inside::ShowSession => Ok(sessions::show(scope)),
         Inside::Leave => Ok(sessions::leave(public, authenticated.token)),
-        Inside::ShowDraft => drafts::show(public, scope).await,
+        Inside::ShowDraft => drafts::show(public, scope, head).await,
         Inside::SaveDraft => drafts::save(public, scope, head, body).await,
+        Inside::DeleteDraft => drafts::delete(public, scope, head).await,
         Inside::Estimate => applications::estimate(public, scope, head, body).await,
         Inside::Submit => applications::submit(public, scope, head, body).await,
         Inside::SubmitBatch => batches::take(public, scope, authenticated.session, head, body),

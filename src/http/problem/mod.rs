@@ -16,7 +16,7 @@ use crate::{
     gate::{limits::TooOften, pressure::Shed},
     identity::token::TokenFault,
     intake::{BatchFault, EnterFault, LookupFault, SubmitFault},
-    ledger::{CommitFault, ReadFault, Receipt, StorageFault},
+    ledger::{CommitFault, ReadFault, Receipt, StorageFault, drafts::DraftFault},
     schemes::CampaignWindow,
     vault::{Subject, fill_random},
 };
@@ -256,6 +256,8 @@ impl From<EnterFault> for Problem {
                 Kind::Unauthenticated.into()
             }
             EnterFault::Token(TokenFault::AssuranceTooLow) => Kind::AssuranceTooLow.into(),
+            EnterFault::VisitTooShort => Kind::VisitTooShort.into(),
+            EnterFault::VisitTaken => Kind::VisitTaken.into(),
             EnterFault::WindowClosed { opens_at, now } => window_closed(opens_at, now),
             EnterFault::TooOften(too_often) => too_often.into(),
             EnterFault::Behind => Self::shedding(Kind::Busy, "lag"),
@@ -269,6 +271,17 @@ impl From<BatchFault> for Problem {
         match fault {
             BatchFault::IntermediariesOnly => Kind::IntermediariesOnly.into(),
             BatchFault::Commit(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<DraftFault> for Problem {
+    fn from(fault: DraftFault) -> Self {
+        match fault {
+            DraftFault::Changed => Kind::DraftChanged.into(),
+            DraftFault::TooMany => Kind::TooManyDrafts.into(),
+            DraftFault::Read(fault) => fault.into(),
+            DraftFault::Write(fault) => fault.into(),
         }
     }
 }

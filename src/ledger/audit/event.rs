@@ -30,6 +30,8 @@ pub enum Action {
     DraftShown = 3,
     /// A draft was stored.
     DraftSaved = 4,
+    /// A draft was deleted by its writer.
+    DraftDeleted = 7,
     /// A person was let in.
     Entered = 6,
     /// An estimate was shown that uses the institute's own figures.
@@ -37,11 +39,12 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::ApplicationShown,
         Self::WithdrawalAsked,
         Self::DraftShown,
         Self::DraftSaved,
+        Self::DraftDeleted,
         Self::EstimateShown,
         Self::Entered,
     ];
@@ -54,6 +57,7 @@ impl Action {
             Self::WithdrawalAsked => "withdrawal-asked",
             Self::DraftShown => "draft-shown",
             Self::DraftSaved => "draft-saved",
+            Self::DraftDeleted => "draft-deleted",
             Self::EstimateShown => "estimate-shown",
             Self::Entered => "entered",
         }
