@@ -150,7 +150,7 @@ fn a_demo_makes_do_with_a_low_limit_of_open_files_and_says_nothing_of_it() {
     let mut demo = Command::new("sh")
         .args(["-c", serve])
         .arg(program().get_program())
-        .arg(data.path())
+        .arg(data.path().join("data"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
