@@ -136,7 +136,7 @@ fn a_demo_starts_without_a_warning_at_a_low_limit_of_open_files() {
     let mut demo = Command::new("sh")
         .args(["-c", serve])
         .arg(program().get_program())
-        .arg(data.path())
+        .arg(data.path().join("data"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
