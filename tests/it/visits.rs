@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use hyper::StatusCode;
 use serde_json::Value;
 use sportello::civic::FiscalCode;
@@ -50,6 +51,26 @@ async fn asking_again_renews_the_answer_and_keeps_session_and_lease() {
     let applied = counter.try_ask("POST", &path, token, &body, "key").await.unwrap();
     assert_eq!(applied.status, StatusCode::CREATED, "{applied:?}");
     assert_eq!(counter.metric("sportello_leases", &["held"]).await, 0);
+}
+
+#[tokio::test]
+async fn the_same_request_many_times_at_once_opens_one_session_with_one_token() {
+    let counter = Counter::open();
+    let identity = counter.mint(&FiscalCode::made_up(1), &[]);
+    let session = new_session();
+    let asking = (0..15).map(|_| counter.ask("PUT", &session, &identity, ""));
+    let answers = join_all(asking).await;
+    let with = |status| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((with(StatusCode::CREATED), with(StatusCode::OK)), (1, 14));
+    let mut valid = 0;
+    for answer in &answers {
+        let token = answer.json()["token"].as_str().unwrap().to_owned();
+        let shown = counter.ask("GET", &session, &token, "").await;
+        valid += usize::from(shown.status == StatusCode::OK);
+    }
+    assert_eq!(valid, 1, "each renewal ends the token before");
+    assert_eq!(counter.metric("sportello_sessions", &["citizens"]).await, 1);
+    assert_eq!(counter.metric("sportello_leases", &["held"]).await, 1);
 }
 
 #[tokio::test]
