@@ -4,7 +4,7 @@ use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, path::Path, pro
 
 use sportello::{application, civic::FiscalCode, metrics};
 
-use crate::harness::{Counter, EVENING, location, program};
+use crate::harness::{Counter, EVENING, location, new_session, program};
 
 fn run(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
     let mut child = program()
@@ -270,7 +270,7 @@ async fn a_fiscal_code_comes_from_standard_input_and_the_help_shows_that_first()
     let (person, data) = (person.as_str(), ["--data", data.to_str().unwrap()]);
     let input = format!("{person}\nmore\n");
     let (_, minted, _) = run(&["mint", data[0], data[1]], &input);
-    let entered = counter.ask("POST", "/v1/sessions", minted.trim(), "").await;
+    let entered = counter.ask("PUT", &new_session(), minted.trim(), "").await;
     assert_eq!(entered.status.as_u16(), 201);
     counter.stop();
 

@@ -12,7 +12,8 @@ use crate::harness::Counter;
 
 /// An answer comes, or the connection is closed, within this time.
 const SOON: Duration = Duration::from_secs(5);
-const ENTER: &[u8] = b"POST /v1/sessions HTTP/1.1\r\nhost: l\r\nauthorization: Bearer x\r\n\r\n";
+const ENTER: &[u8] =
+    b"PUT /v1/sessions/0123456789abcdefghijkl HTTP/1.1\r\nhost: l\r\nauthorization: Bearer x\r\n\r\n";
 
 /// A version 2 header that names an IPv4 client.
 fn version_2(client: [u8; 4]) -> Vec<u8> {

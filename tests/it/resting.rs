@@ -194,7 +194,7 @@ async fn a_batch_over_http2_that_pauses_is_answered_to_its_end() {
     let counter = Counter::open_with(&settings).reopen_with(MORNING, &settings);
     let office = counter.intermediary(100).await;
     let (mut rows, body) = Channel::<Bytes>::new(4);
-    let request = Request::post(format!("{}/v1/batches", counter.public))
+    let request = Request::post(format!("{}{}", counter.public, office.path("/batches")))
         .header("authorization", format!("Bearer {}", office.token))
         .header("content-type", "application/x-ndjson")
         .body(body)
