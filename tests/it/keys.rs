@@ -11,17 +11,20 @@ use crate::harness::{Counter, EVENING, Visitor, finished, location, program, unt
 
 /// How often `wanted` stands in the writable memory of a process.
 fn in_memory(process: u32, wanted: &[u8]) -> usize {
-    const UNTOUCHED: [u8; 4096] = [0; 4096];
+    const BLOCK: [u8; 4096] = [0; 4096];
     let memory = fs::File::open(format!("/proc/{process}/mem")).unwrap();
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
     let mut found = 0;
     for line in maps.lines().filter(|line| line.contains(" rw")) {
         let (from, until) = line.split(' ').next().unwrap().split_once('-').unwrap();
         let [from, until] = [from, until].map(|place| u64::from_str_radix(place, 16).unwrap());
-        let mut bytes = vec![0; usize::try_from(until - from).unwrap()];
-        memory.read_exact_at(&mut bytes, from).unwrap();
-        for page in bytes.chunks(UNTOUCHED.len()).filter(|page| *page != UNTOUCHED) {
-            found += memmem::find_iter(page, wanted).count();
+        for at in (from..until).step_by(BLOCK.len()) {
+            let mut block = BLOCK;
+            // The process may have returned a block to the system since its map was read.
+            let Ok(read) = memory.read_at(&mut block, at) else { continue };
+            if block != BLOCK {
+                found += memmem::find_iter(&block[..read], wanted).count();
+            }
         }
     }
     found
