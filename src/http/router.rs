@@ -140,7 +140,7 @@ pub const ROUTES: &[Route] = &[
     Route::inside("DELETE", visit!("/drafts/{scheme}/{mandate}"), Class::Step, Inside::DeleteDraft),
 ];
 
-/// The named segments of a path that matched a route.
+/// The named segments of a path that matched a route: pattern and path from the first of them on.
 #[derive(Clone, Copy, Debug)]
 pub struct Segments<'r> {
     pattern: &'static str,
@@ -172,7 +172,8 @@ fn find_in<'r>(routes: &'static [Route], method: &Method, path: &'r str) -> Foun
     // A HEAD is answered like its GET, without the content.
     let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
     if let Some(route) = routes.iter().find(|route| route.method == wanted && route.matches(path)) {
-        return Found::Route(route, Segments { pattern: route.path, path });
+        let at = route.literal.len();
+        return Found::Route(route, Segments { pattern: &route.path[at..], path: &path[at..] });
     }
     let mut matching = routes.iter().filter(|route| route.matches(path));
     let Some(first) = matching.next() else { return Found::Nothing };
