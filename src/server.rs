@@ -201,6 +201,7 @@ fn open_intake(settings: &Settings, start: Start) -> Result<Arc<Intake>, StartFa
         rules: Rules::builtin(),
         verifier: start.verifier,
         registry: registry(settings)?,
+        beacon: settings.beacon(),
     };
     let intake = Intake::open(&ledgers(settings), parts, &settings.intake())?;
     publish_keys(&keys, &settings.data());

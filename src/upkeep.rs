@@ -1,6 +1,6 @@
 //! Recurring chores: what, how often, on which thread.
 //!
-//! Each of the two threads does its chores one after the other, so that a slow disk delays no quick one.
+//! Each of the three threads does its chores one after the other, so that a slow disk delays no quick one.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use crate::{
     clock::Stopwatch, config::KeySource, intake::Intake, metrics::Exporter, vault::HouseKeys,
 };
 
-/// How long histograms gather samples, and a free place waits for the next draw.
+/// How long histograms gather samples, and a free place waits for the next call.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// How soon a changed file or a new day is noticed without SIGHUP.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -25,7 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// The table.
 const CHORES: &[Chore<Kept>] = &[
     Chore("fold histograms", SWEEP_EVERY, Thread::Quick, |kept| kept.exporter.tidy()),
-    Chore("sweep sessions, draw lots", SWEEP_EVERY, Thread::Quick, |kept| kept.intake.tidy()),
+    Chore("sweep sessions, call people", SWEEP_EVERY, Thread::Quick, |kept| kept.intake.tidy()),
+    Chore("draw lots", SWEEP_EVERY, Thread::Draws, |kept| kept.intake.draw_lots()),
     Chore("open campaigns", LOOK_EVERY, Thread::Files, Kept::open_campaigns),
     Chore("renew keys", LOOK_EVERY, Thread::Files, Kept::renew_keys),
     Chore("refresh the registry", LOOK_EVERY, Thread::Files, |kept| kept.intake.refresh_registry()),
@@ -41,6 +42,8 @@ enum Thread {
     Quick,
     /// For chores that may wait for a disk.
     Files,
+    /// For draws: they write, and people wait for them.
+    Draws,
 }
 
 /// What is kept up.
@@ -59,6 +62,7 @@ pub struct Kept {
 pub struct Upkeep {
     quick: Worker,
     files: Worker,
+    draws: Worker,
 }
 
 impl Upkeep {
@@ -67,7 +71,11 @@ impl Upkeep {
     /// # Errors
     /// The system gave no thread.
     pub fn start(kept: Kept) -> io::Result<Self> {
-        Self::of(CHORES, &Arc::new(kept))
+        let intake = Arc::clone(&kept.intake);
+        let upkeep = Self::of(CHORES, &Arc::new(kept))?;
+        let wake = Arc::downgrade(&upkeep.draws.wake);
+        intake.on_round_closed(move || wake.upgrade().iter().for_each(|wake| hurry(wake)));
+        Ok(upkeep)
     }
 
     fn of<P: Send + Sync + 'static>(
@@ -77,26 +85,33 @@ impl Upkeep {
         Ok(Self {
             quick: Worker::start("upkeep", Thread::Quick, table, Arc::clone(parts))?,
             files: Worker::start("upkeep-files", Thread::Files, table, Arc::clone(parts))?,
+            draws: Worker::start("upkeep-draws", Thread::Draws, table, Arc::clone(parts))?,
         })
     }
 
     /// Makes the chores on files due at once.
     pub fn hurry(&self) {
-        // A full channel holds the same request already.
-        let _full = self.files.wake.try_send(());
+        hurry(&self.files.wake);
     }
 
     /// Waits for the chores at hand and ends the threads.
     pub fn stop(self) {
         self.quick.stop();
         self.files.stop();
+        self.draws.stop();
     }
+}
+
+/// Makes the chores of a thread due at once.
+fn hurry(wake: &Sender<()>) {
+    // A full channel holds the same request already.
+    let _full = wake.try_send(());
 }
 
 /// One thread.
 struct Worker {
     /// Makes its chores due at once; disconnected, it ends the thread.
-    wake: Sender<()>,
+    wake: Arc<Sender<()>>,
     thread: JoinHandle<()>,
 }
 
@@ -112,7 +127,7 @@ impl Worker {
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || work(&chores, &parts, &woken))?;
-        Ok(Self { wake, thread })
+        Ok(Self { wake: Arc::new(wake), thread })
     }
 
     fn stop(self) {

@@ -5,7 +5,8 @@ use clap::Args;
 use super::{Exit, complain, say};
 use crate::{
     civic::FiscalCode,
-    gate::lottery::{Commitment, Seed},
+    gate::lottery::Mixer,
+    ledger::rounds::{BeaconValue, Commitment, Seed},
 };
 
 #[derive(Debug, Args)]
@@ -19,6 +20,9 @@ pub(super) struct VerifyDraw {
     /// Commitment, published before the draw, 64 hexadecimal digits.
     #[arg(long, value_name = "HASH")]
     commitment: Commitment,
+    /// Value of the beacon round, if the draw was mixed with one, 64 hexadecimal digits.
+    #[arg(long, value_name = "VALUE")]
+    beacon: Option<BeaconValue>,
     /// Fiscal code of the person.
     #[arg(long, value_name = "CF", value_parser = FiscalCode::parse)]
     fiscal_code: FiscalCode,
@@ -32,9 +36,8 @@ impl VerifyDraw {
             );
             return Exit::Faults;
         }
-        say(format_args!(
-            "number {}; the seed matches the commitment",
-            self.seed.number(&self.fiscal_code)
-        ))
+        let drawn = self.seed.number(&self.fiscal_code);
+        let number = self.beacon.map_or(drawn, |beacon| Mixer::new(beacon).mix(drawn));
+        say(format_args!("number {number}; the seed matches the commitment"))
     }
 }

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use super::opening::Intake;
 use crate::{
     civic::local_time,
-    gate::{lottery::Commitment, schedule::Window, waiting::DrawnRound},
+    gate::{schedule::Window, waiting::Draws},
     identity::Audience,
-    ledger::{Health, Tally},
+    ledger::{Health, Tally, rounds::Commitment},
     schemes::CampaignWindow,
     vault::HouseKeys,
 };
@@ -98,10 +98,10 @@ impl Intake {
         }
     }
 
-    /// The latest rounds of the waiting room that were drawn.
+    /// The draws of the waiting room.
     #[must_use]
-    pub fn draws(&self) -> Vec<DrawnRound> {
-        self.waiting.drawn()
+    pub fn draws(&self) -> Draws {
+        self.waiting.draws()
     }
 
     /// Why new work is not accepted; `None` if it is.

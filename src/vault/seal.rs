@@ -118,6 +118,7 @@ impl Generation {
 pub(crate) enum Place {
     Campaign(Campaign),
     Drafts,
+    Rounds,
     Trail,
 }
 
@@ -134,6 +135,7 @@ fn bound_to(place: Place, header: &[u8]) -> Vec<u8> {
             [header, &year.to_be_bytes(), scheme.as_str().as_bytes()].concat()
         }
         Place::Drafts => [header, b"drafts"].concat(),
+        Place::Rounds => [header, b"rounds"].concat(),
         Place::Trail => [header, b"trail"].concat(),
     }
 }

@@ -25,11 +25,11 @@ pub struct Asking<'a> {
 pub(super) enum Stage {
     /// The seat is free.
     Vacant,
-    /// In the gathering round.
-    Gathering,
-    /// In a drawn round. The round is given by the last byte of the number of rounds drawn before it.
+    /// In a round that is not drawn, which is given by the last byte of its index.
+    Gathering(u8),
+    /// In a drawn round, given likewise.
     Drawn(u8),
-    /// Called: may enter. The round likewise.
+    /// Called: may enter. The round is given likewise.
     Called(u8),
 }
 
@@ -41,6 +41,7 @@ pub(super) struct Seat {
     pub(super) person: [u8; 8],
     /// Half of a verified token's hash. A guessed one only gets the answer to wait.
     token: [u8; 8],
+    /// Not yet mixed with the beacon while the round gathers.
     pub(super) number: Number,
     /// When they are expected to ask again, seconds.
     pub(super) due: u32,
@@ -123,11 +124,11 @@ impl Seats {
         self.by_person.find(u64::from_be_bytes(person), same).copied()
     }
 
-    /// Gives a new person a seat in the gathering round; `None` if all are taken.
+    /// Gives a new person a seat in a stage; `None` if all are taken.
     pub(super) fn take(
         &mut self,
         asking: &Asking<'_>,
-        number: Number,
+        (stage, number): (Stage, Number),
         valid_until: u32,
         now: u32,
     ) -> Option<u32> {
@@ -140,7 +141,7 @@ impl Seats {
             number,
             due: now,
             valid_until,
-            stage: Stage::Gathering,
+            stage,
             audience: asking.audience,
         };
         let index = if let Some(index) = self.vacant.pop() {

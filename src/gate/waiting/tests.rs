@@ -3,10 +3,20 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
+    fs,
+    sync::Arc,
 };
 
 use super::*;
-use crate::{civic::FiscalCode, vault::HouseKeys};
+use crate::{
+    civic::FiscalCode,
+    gate::lottery::Mixer,
+    ledger::{
+        local::rounds::LocalRounds,
+        rounds::{BeaconValue, DrawnBeacon},
+    },
+    vault::HouseKeys,
+};
 
 const START: i64 = 1_726_500_600;
 const CONFIG: Config = Config {
@@ -21,12 +31,44 @@ const CONFIG: Config = Config {
 struct Hall {
     room: Room,
     keys: Arc<HouseKeys>,
+    directory: tempfile::TempDir,
 }
 
 impl Hall {
     fn new(config: Config) -> Self {
+        Self::open(config, tempfile::tempdir().unwrap(), false, 0)
+    }
+
+    fn open(config: Config, directory: tempfile::TempDir, has_beacon: bool, second: i64) -> Self {
         let keys = Arc::new(HouseKeys::from_master(&[7; 32]));
-        Self { room: Room::new(config, Arc::clone(&keys), at(0), at(0)), keys }
+        let rounds = LocalRounds::open(directory.path(), Arc::clone(&keys), at(second)).unwrap();
+        let beacon = has_beacon.then(|| Beacon {
+            file: directory.path().join("beacon"),
+            genesis: u64::try_from(START).unwrap(),
+            period_seconds: 3,
+            late_seconds_max: 60,
+        });
+        Self { room: Room::new(config, rounds, beacon, at(second)), keys, directory }
+    }
+
+    /// Kills it and opens it again at another time.
+    fn restart(self, has_beacon: bool, second: i64) -> Self {
+        Self::open(CONFIG, self.directory, has_beacon, second)
+    }
+
+    fn publish(&self, beacon_round: u64, value: BeaconValue) {
+        let file = self.directory.path().join("beacon");
+        fs::write(file, format!("{beacon_round} {value}\n")).unwrap();
+    }
+
+    /// Tidies up, and draws what was closed.
+    fn tidy(&self, free: usize, second: i64) {
+        self.room.tidy(free, at(second));
+        self.room.draw(free, at(second), at(second), |_| ()).unwrap();
+    }
+
+    fn drawn(&self) -> Vec<DrawnRound> {
+        self.room.draws().drawn
     }
 
     fn person(&self, n: u64) -> Subject {
@@ -42,6 +84,7 @@ impl Hall {
             token,
             valid_until: at(100_000),
         };
+        self.room.draw(free, at(second), at(second), |_| ()).unwrap();
         // Like taking a lease: a turn alone is not enough to enter.
         if self.room.turn_of(asking.person, asking.audience, free, at(second)) && free > 0 {
             self.room.entered(asking.person, asking.audience);
@@ -69,7 +112,7 @@ fn nobody_waits_while_there_is_room() {
     let hall = Hall::new(CONFIG);
     assert_eq!(hall.ask(1, "a", 1, 0), Ok(()));
     assert!(hall.room.is_empty());
-    assert!(hall.room.drawn().is_empty());
+    assert!(hall.drawn().is_empty());
 }
 
 #[test]
@@ -81,7 +124,7 @@ fn lots_decide_and_not_who_came_first_or_asks_most() {
     // The last to come asks once, the first every second and from several devices.
     for second in 1..5 {
         assert_eq!(hall.ask(0, &format!("device {second}"), 1, second).ok(), None);
-        assert!(hall.room.drawn().is_empty(), "a round gathers for five seconds");
+        assert!(hall.drawn().is_empty(), "a round gathers for five seconds");
     }
     let mut order = Vec::new();
     for second in 5..105 {
@@ -91,7 +134,7 @@ fn lots_decide_and_not_who_came_first_or_asks_most() {
             break;
         }
     }
-    let drawn = hall.room.drawn();
+    let drawn = hall.drawn();
     let seed = drawn.last().expect("a round was drawn").seed;
     let mut by_lot: Vec<u64> = (0..100).collect();
     by_lot.sort_by_key(|n| seed.number(&FiscalCode::made_up(*n)));
@@ -106,13 +149,14 @@ fn the_commitment_is_known_before_and_the_seed_only_afterwards() {
     let waits = hall.waits(1, 0);
     assert_eq!((waits.round, waits.commitment, waits.drawn), (round, commitment, None));
     hall.waits(2, 1);
-    assert_eq!(hall.room.tidy(1, at(4)), []);
-    let told = hall.room.tidy(1, at(6));
-    assert_eq!((told.len(), hall.room.drawn()), (1, told.clone()));
-    assert_eq!((told[0].round, told[0].commitment, told[0].people), (round, commitment, 2));
+    hall.tidy(1, 4);
+    assert_eq!(hall.drawn(), []);
+    hall.tidy(1, 6);
+    let told = hall.drawn();
+    assert_eq!((told.len(), told[0].round, told[0].people), (1, round, 2));
     assert_eq!(told[0].seed.commitment(), commitment);
-    assert!(told[0].to_string().contains(&told[0].seed.to_string()));
-    assert_eq!(hall.room.tidy(1, at(7)), [], "a round is returned once");
+    hall.tidy(1, 7);
+    assert_eq!(hall.drawn(), told, "a round is drawn once");
 
     // A person who is not called yet gets the seed, their number, and the round that they are still in.
     let numbers = [1, 2].map(|n| (told[0].seed.number(&FiscalCode::made_up(n)), n));
@@ -129,7 +173,7 @@ fn who_comes_while_a_round_is_called_is_in_the_next_one() {
     for n in 0..20 {
         hall.waits(n, 0);
     }
-    hall.room.tidy(1, at(5));
+    hall.tidy(1, 5);
     for n in 20..40 {
         assert_eq!(hall.waits(n, 6).drawn, None);
     }
@@ -159,6 +203,7 @@ fn a_verified_token_is_known_until_it_ends_or_the_turn_comes() {
     assert_eq!(hall.room.known("1", 0, at(2)), None);
     assert!(hall.room.known("newer", 0, at(2)).is_some());
     assert!(!hall.room.has_called("newer") && !hall.room.has_called("2"));
+    hall.tidy(1, 6);
     let calm = ["newer", "2"].map(|token| hall.room.known(token, 1, at(6)).is_some());
     assert_eq!(calm.iter().filter(|calm| **calm).count(), 1, "one was called: {calm:?}");
     assert_eq!(["newer", "2"].map(|token| !hall.room.has_called(token)), calm);
@@ -170,13 +215,13 @@ fn who_stays_away_gives_up_and_nothing_is_left_of_them() {
     for n in 0..50 {
         hall.waits(n, 0);
     }
-    hall.room.tidy(10, at(5));
+    hall.tidy(10, 5);
     for n in 50..100 {
         hall.waits(n, 6);
     }
     assert_eq!(hall.room.waiting(), [100, 0]);
     for second in 300..=300 + i64::from(TIDY_PARTS) {
-        hall.room.tidy(10, at(second));
+        hall.tidy(10, second);
     }
     assert_eq!(hall.room.waiting(), [0, 0]);
     let inner = hall.room.lock();
@@ -191,7 +236,7 @@ fn a_crowd_that_was_called_and_does_not_come_is_waited_for_and_forgotten() {
         hall.waits(n, 0);
     }
     for second in 5..400 {
-        hall.room.tidy(100, at(second));
+        hall.tidy(100, second);
     }
     assert!(hall.room.is_empty());
     assert_eq!(hall.ask(1, "1", 100, 400), Ok(()), "places are free");
@@ -200,7 +245,7 @@ fn a_crowd_that_was_called_and_does_not_come_is_waited_for_and_forgotten() {
         hall.waits(n, 401);
     }
     for second in 402..420 {
-        hall.room.tidy(0, at(second));
+        hall.tidy(0, second);
     }
     assert!(hall.waits(1, 420).estimate_seconds.is_none_or(|seconds| seconds > 10));
 }
@@ -235,7 +280,7 @@ fn the_estimate_follows_the_pace_and_the_number() {
     // Ten people a second enter for half a minute.
     let mut inside = BTreeSet::new();
     for second in 5..35 {
-        hall.room.tidy(10, at(second));
+        hall.tidy(10, second);
         let mut free = 10;
         for n in 0..1000 {
             if free > 0 && !inside.contains(&n) && hall.ask(n, &n.to_string(), free, second).is_ok()
@@ -244,10 +289,10 @@ fn the_estimate_follows_the_pace_and_the_number() {
                 free -= 1;
             }
         }
-        hall.room.tidy(0, at(second));
+        hall.tidy(0, second);
     }
     let left: Vec<u64> = (0..1000).filter(|n| !inside.contains(n)).collect();
-    let seed = hall.room.drawn()[0].seed;
+    let seed = hall.drawn()[0].seed;
     let last = left.iter().max_by_key(|n| seed.number(&FiscalCode::made_up(**n))).unwrap();
     let estimate = hall.waits(*last, 35).estimate_seconds.unwrap();
     let expected = u32::try_from(left.len()).unwrap() / 10;
@@ -289,7 +334,7 @@ impl Crowd {
             while inside.peek().is_some_and(|until| until.0 <= second) {
                 inside.pop();
             }
-            hall.room.tidy(self.places - inside.len(), at(second));
+            hall.tidy(self.places - inside.len(), second);
             for n in asks.remove(&second).unwrap_or_default() {
                 let free = self.places - inside.len();
                 match hall.ask(n, &n.to_string(), free, second) {
@@ -311,7 +356,7 @@ impl Crowd {
             }
             second += 1;
         }
-        let drawn = hall.room.drawn();
+        let drawn = hall.drawn();
         let first = drawn.last().expect("a round was drawn");
         let came: Vec<u64> =
             entered.into_iter().filter(|n| rounds.get(n) == Some(&first.round)).collect();
@@ -339,4 +384,104 @@ fn places_are_taken_as_they_become_free_and_by_lot() {
         assert!(course.taken > 0.9 && course.last < 1.25, "{course:?}");
         assert!(course.displaced < 0.1, "{course:?}");
     }
+}
+
+#[test]
+fn a_restart_at_any_second_changes_neither_the_round_nor_a_number() {
+    let mut hall = Hall::new(CONFIG);
+    let (round, commitment) = hall.room.next_round();
+    for second in 1..20 {
+        hall.waits(1, second);
+        hall = hall.restart(false, second + 100 * (second % 3));
+        assert_eq!(hall.room.next_round(), (round, commitment), "second {second}");
+    }
+    for n in 1..=2 {
+        hall.waits(n, 400);
+    }
+    hall.tidy(1, 410);
+    let drawn = hall.drawn();
+    assert_eq!((drawn.len(), drawn[0].round, drawn[0].commitment()), (1, round, commitment));
+    // A drawn round is over: after a restart its seed is still public, and the next one is linked to it.
+    let hall = hall.restart(false, 411);
+    assert_eq!(hall.drawn(), drawn);
+    assert_eq!(hall.room.next_round().0, round + 1);
+    hall.waits(1, 411);
+    hall.tidy(1, 420);
+    assert_eq!(hall.drawn()[0].seed.before(), drawn[0].seed);
+    assert_eq!(drawn[0].seed.before(), hall.room.draws().chains[0].anchor);
+}
+
+const BEACON: BeaconValue = BeaconValue([9; 32]);
+
+/// A hall in which persons 1 and 2 wait in a closed round, and the beacon round that was named for it at second 6.
+fn closed_hall() -> (Hall, u64) {
+    let hall = Hall::open(CONFIG, tempfile::tempdir().unwrap(), true, 0);
+    for n in 1..=2 {
+        assert_eq!(hall.waits(n, 0).beacon_round, None);
+    }
+    hall.tidy(1, 6);
+    let (round, _, beacon_round) = hall.room.draws().closed.expect("the beacon is waited for");
+    let told = hall.waits(1, 7);
+    assert_eq!((told.round, told.beacon_round, told.drawn), (round, Some(beacon_round), None));
+    (hall, beacon_round)
+}
+
+#[test]
+fn a_closed_round_takes_nobody_and_is_drawn_when_its_beacon_value_is_there() {
+    let (hall, beacon_round) = closed_hall();
+    // Round 1 of the beacon was at second 0, its period is 3 seconds.
+    assert!(3 * (beacon_round - 1) > 6 + 3, "its value did not exist: {beacon_round}");
+    let first = hall.waits(1, 8).round;
+    assert_eq!(hall.waits(3, 8).round, first + 1, "a person who comes now could know the value");
+    hall.tidy(1, 9);
+    hall.publish(beacon_round - 1, BeaconValue([1; 32]));
+    hall.tidy(1, 10);
+    assert_eq!(hall.drawn(), [], "another value does not count");
+
+    hall.publish(beacon_round, BEACON);
+    hall.tidy(1, 12);
+    let drawn = hall.drawn()[0];
+    assert_eq!(drawn.beacon, Some(DrawnBeacon { round: beacon_round, value: Some(BEACON) }));
+    assert_eq!((drawn.round, drawn.people), (first, 2));
+    let number = |n| Mixer::new(BEACON).mix(drawn.seed.number(&FiscalCode::made_up(n)));
+    let last = [1, 2].into_iter().max_by_key(|n| number(*n)).unwrap();
+    let told = hall.waits(last, 13);
+    assert_eq!(
+        (told.drawn, told.beacon_round),
+        (Some((drawn.seed, number(last))), Some(beacon_round))
+    );
+    assert!(hall.ask(3 - last, &(3 - last).to_string(), 1, 13).is_ok(), "the lower one is called");
+}
+
+#[test]
+fn a_kill_between_naming_and_drawing_changes_neither_round_nor_beacon_nor_number() {
+    let (hall, beacon_round) = closed_hall();
+    let told = hall.waits(1, 8);
+    let hall = hall.restart(true, 500);
+    hall.publish(beacon_round, BEACON);
+    let again = hall.waits(1, 501);
+    assert_eq!((again.round, again.commitment), (told.round, told.commitment));
+    assert_eq!(again.beacon_round, Some(beacon_round), "no second choice among values");
+    hall.waits(2, 501);
+    hall.tidy(1, 510);
+    let drawn = hall.drawn()[0];
+    assert_eq!((drawn.round, drawn.mixed_with()), (told.round, Some(BEACON)));
+}
+
+#[test]
+fn a_round_is_drawn_without_a_late_beacon_and_everybody_can_see_it() {
+    let (hall, beacon_round) = closed_hall();
+    hall.tidy(1, 60);
+    assert_eq!(hall.drawn(), []);
+    hall.room.tidy(1, at(80));
+    let noted = std::cell::RefCell::new(String::new());
+    let note = |what: &dyn std::fmt::Display| *noted.borrow_mut() += &what.to_string();
+    hall.room.draw(1, at(80), at(80), note).unwrap();
+    let drawn = hall.drawn()[0];
+    assert_eq!(drawn.beacon, Some(DrawnBeacon { round: beacon_round, value: None }));
+    assert!(noted.into_inner().contains(&format!("WITHOUT its beacon round {beacon_round}")));
+    let number = |n| drawn.seed.number(&FiscalCode::made_up(n));
+    let last = [1, 2].into_iter().max_by_key(|n| number(*n)).unwrap();
+    let told = hall.waits(last, 81);
+    assert_eq!((told.drawn, told.beacon_round), (Some((drawn.seed, number(last))), None));
 }

@@ -1,7 +1,7 @@
 //! The engine of one machine: a committer thread, an index in memory, and `SQLite` files.
 //!
 //! [`LocalLedger`] is the handle. The [`committer`] gathers, the [`bookkeeper`] decides by the [`index`] and signs, [`sqlite`]
-//! stores, and a thread of its own checkpoints. [`drafts`] are kept in a file beside the ledgers.
+//! stores, and a thread of its own checkpoints. [`drafts`] and [`rounds`] are kept in files beside the ledgers.
 
 mod bookkeeper;
 mod checkpoints;
@@ -15,6 +15,7 @@ mod meters;
 #[cfg(test)]
 mod model;
 mod poison;
+pub mod rounds;
 pub mod sqlite;
 pub(super) mod sqlite_fault;
 mod store;
