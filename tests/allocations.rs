@@ -102,8 +102,8 @@ fn reading_allocates_a_handful_and_deciding_nothing_but_the_result() {
 fn beacon(directory: &Path) -> Beacon {
     let file = directory.join("beacon");
     let value = "9".repeat(64);
-    fs::write(&file, (1..=100).map(|round| format!("{round} {value}\n")).collect::<String>())
-        .unwrap();
+    let lines: Vec<_> = (1..=100).map(|round| format!("{round} {value}")).collect();
+    fs::write(&file, lines.join("\n")).unwrap();
     Beacon { file, genesis: 1_726_500_600, period_seconds: 3, late_seconds_max: 60 }
 }
 

@@ -111,8 +111,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let beacon = beacon(directory.path().join("beacon"));
         let value = "66".repeat(32);
-        let lines: String = (0..30_000).map(|round| format!("{round} {value}\n")).collect();
-        std::fs::write(&beacon.file, lines).unwrap();
+        let lines: Vec<_> = (0..30_000).map(|round| format!("{round} {value}")).collect();
+        std::fs::write(&beacon.file, lines.join("\n")).unwrap();
         assert_eq!(beacon.value(1).unwrap(), None);
         assert!(beacon.value(29_999).unwrap().is_some());
     }

@@ -188,7 +188,11 @@ impl Intake {
 fn note_rounds(trail: &dyn Trail, rounds: &LocalRounds) {
     let Outlook { next: [next, _], chains, drawn, .. } = rounds.outlook();
     let note = |what: &dyn Display| trail.control(&format!("waiting room: {what}"));
-    drawn.last().iter().for_each(|drawn| note(drawn));
-    chains.iter().for_each(|chain| note(chain));
+    if let Some(drawn) = drawn.last() {
+        note(drawn);
+    }
+    for chain in &chains {
+        note(chain);
+    }
     note(&format_args!("round {} is next, commitment {}", next.index, next.seed.commitment()));
 }

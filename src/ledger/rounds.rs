@@ -27,7 +27,7 @@ const LINK: &[u8] = b"sportello draw chain";
 pub struct Seed(pub(crate) [u8; SEED_BYTES]);
 
 /// SHA-256 of a seed's bytes, published before anybody joins the round.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commitment([u8; SEED_BYTES]);
 
 /// The value of one round of a public beacon, as it was published.
@@ -75,6 +75,8 @@ pub struct DrawnRound {
     pub round: u64,
     /// Its seed, from which the number of each person in it is made.
     pub seed: Seed,
+    /// The commitment to it, published before anybody joined.
+    pub commitment: Commitment,
     /// The beacon, if one was named.
     pub beacon: Option<DrawnBeacon>,
     /// How many people were in it.
@@ -145,12 +147,6 @@ impl Seed {
 }
 
 impl DrawnRound {
-    /// Its commitment, published before anybody joined it.
-    #[must_use]
-    pub fn commitment(&self) -> Commitment {
-        self.seed.commitment()
-    }
-
     /// The beacon value that its numbers are mixed with.
     #[must_use]
     pub fn mixed_with(&self) -> Option<BeaconValue> {
@@ -160,8 +156,7 @@ impl DrawnRound {
 
 impl fmt::Display for DrawnRound {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { round, seed, people, .. } = self;
-        let commitment = self.commitment();
+        let Self { round, commitment, seed, people, .. } = self;
         write!(
             formatter,
             "round {round} drawn, {people} people, commitment {commitment}, seed {seed}"

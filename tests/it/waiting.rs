@@ -2,12 +2,13 @@
 
 use std::{process::Output, time::Duration};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use hyper::StatusCode;
 use serde_json::Value;
-use sportello::civic::FiscalCode;
+use sportello::{civic::FiscalCode, ledger::rounds::Seed, vault::parse_hex};
 use tokio::time::{Instant, sleep};
 
-use crate::harness::{Answer, Counter, PATIENCE, at_once, program};
+use crate::harness::{Answer, Counter, EVENING, PATIENCE, at_once, program};
 
 const SETTINGS: [(&str, &str); 4] = [
     ("SPORTELLO_GATE_LEASES_MAX", "1"),
@@ -23,8 +24,12 @@ async fn ask(counter: &Counter, n: u64) -> Answer {
 }
 
 fn verify_draw(seed: &str, commitment: &str, code: &FiscalCode) -> Output {
+    verify_draw_with(seed, commitment, code, &[])
+}
+
+fn verify_draw_with(seed: &str, commitment: &str, code: &FiscalCode, more: &[&str]) -> Output {
     let arguments = ["--seed", seed, "--commitment", commitment, "--fiscal-code", code.as_str()];
-    program().arg("verify-draw").args(arguments).output().unwrap()
+    program().arg("verify-draw").args(arguments).args(more).output().unwrap()
 }
 
 #[tokio::test]
@@ -140,12 +145,117 @@ async fn a_draw_is_in_the_audit_trail_and_nobody_is_named_in_it() {
     assert!(counter.stop().success());
     let output = program().args(["audit", "--controls", "--data"]).arg(counter.data()).output();
     let text = String::from_utf8(output.unwrap().stdout).unwrap();
-    let line = text.lines().find(|line| line.contains("waiting room")).expect("it was told");
+    let line = text.lines().find(|line| line.contains(" drawn, ")).expect("it was told");
     for told in ["round", "seed", "commitment", "people"] {
         let word = drawn[told].as_str().map_or_else(|| drawn[told].to_string(), str::to_owned);
         assert!(line.contains(&word), "{told}: {line}");
     }
     assert!(!line.contains(FiscalCode::made_up(1).as_str()));
+}
+
+/// What a seed is linked to: the seed before it, or the anchor. Written anew, as anybody would who does not trust us.
+fn linked_to(seed: &str) -> String {
+    let bytes: [u8; 32] = parse_hex(seed).unwrap();
+    let hash = digest(&SHA256, &[b"sportello draw chain".as_slice(), &bytes].concat());
+    Seed::new(hash.as_ref().try_into().unwrap()).to_string()
+}
+
+#[tokio::test]
+async fn a_kill_changes_neither_the_next_round_nor_a_number_and_the_chain_goes_on() {
+    let mut counter = Counter::open_with(&SETTINGS);
+    let public = counter.ask("GET", "/v1/draws", "", "").await.json();
+    let anchor = public["chains"][0]["anchor"].clone();
+    let mut rounds = Vec::new();
+    let mut linked = anchor.as_str().unwrap().to_owned();
+    for time in [EVENING, "2024-09-16T18:07:11[Europe/Rome]"] {
+        let before = counter.ask("GET", "/v1/status", "", "").await.json()["draw"].clone();
+        {
+            let _inside = counter.citizen(0).await;
+            assert_eq!(ask(&counter, 1).await.json()["draw"], before);
+        }
+        counter.kill();
+        counter = counter.reopen_with(time, &SETTINGS);
+        let after = counter.ask("GET", "/v1/status", "", "").await.json()["draw"].clone();
+        assert_eq!(after, before, "published before the kill and after it");
+
+        let inside = counter.citizen(0).await;
+        ask(&counter, 1).await;
+        inside.delete("/v1/session").await;
+        let patience = Instant::now() + PATIENCE;
+        let entered = loop {
+            let answer = ask(&counter, 1).await;
+            if answer.status == StatusCode::CREATED {
+                break answer.json();
+            }
+            assert!(Instant::now() < patience, "nobody else waits");
+            sleep(Duration::from_millis(100)).await;
+        };
+        counter.ask("DELETE", "/v1/session", entered["token"].as_str().unwrap(), "").await;
+        let public = counter.ask("GET", "/v1/draws", "", "").await.json();
+        let drawn = &public["draws"][0];
+        assert_eq!(drawn["commitment"], before["commitment"]);
+        assert_eq!(linked_to(drawn["seed"].as_str().unwrap()), linked);
+        assert_eq!(public["chains"][0]["anchor"], anchor);
+        linked = drawn["seed"].as_str().unwrap().to_owned();
+        rounds.push(drawn["round"].as_u64().unwrap());
+        assert_eq!(public["draws"].as_array().unwrap().len(), rounds.len(), "also after a kill");
+    }
+    assert_eq!(rounds[1], rounds[0] + 1);
+}
+
+#[tokio::test]
+async fn a_draw_is_mixed_with_a_beacon_round_that_was_named_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("beacon");
+    let beacon = [
+        ("SPORTELLO_BEACON_FILE", file.to_str().unwrap()),
+        ("SPORTELLO_BEACON_PERIOD_SECONDS", "1"),
+    ];
+    let counter = Counter::open_with(&[SETTINGS.as_slice(), &beacon].concat());
+    let inside = counter.citizen(0).await;
+    let joined = ask(&counter, 1).await.json()["draw"].clone();
+    assert!(joined["beaconRound"].is_null(), "nobody is to know the value while people join");
+    ask(&counter, 2).await;
+    inside.delete("/v1/session").await;
+    let patience = Instant::now() + PATIENCE;
+    let named = loop {
+        let draw = ask(&counter, 1).await.json()["draw"].clone();
+        assert!(draw["seed"].is_null(), "no value, no draw: {draw}");
+        if let Some(round) = draw["beaconRound"].as_u64() {
+            break round;
+        }
+        assert!(Instant::now() < patience, "the round is closed");
+        sleep(Duration::from_millis(100)).await;
+    };
+    let public = counter.ask("GET", "/v1/draws", "", "").await.json();
+    assert_eq!(public["closed"]["beaconRound"], named);
+    assert_eq!(public["closed"]["round"], joined["round"]);
+    let late = ask(&counter, 3).await.json()["draw"].clone();
+    assert_eq!(late["round"].as_u64(), joined["round"].as_u64().map(|round| round + 1));
+
+    let value = "5a".repeat(32);
+    std::fs::write(&file, format!("{named} {value}\n")).unwrap();
+    let mut told = std::collections::BTreeMap::new();
+    while told.is_empty() && Instant::now() < patience {
+        for n in [1, 2] {
+            let draw = ask(&counter, n).await.json()["draw"].clone();
+            if draw["number"].is_string() {
+                told.insert(n, draw);
+            }
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    let (n, draw) = told.into_iter().next().expect("the one who does not enter is told");
+    let word = |name: &str| draw[name].as_str().unwrap().to_owned();
+    let drawn = counter.ask("GET", "/v1/draws", "", "").await.json()["draws"][0].clone();
+    assert_eq!((&drawn["beacon"], &drawn["beaconRound"]), (&value.clone().into(), &named.into()));
+    let verify = |more: &[&str]| {
+        let code = FiscalCode::made_up(n);
+        let output = verify_draw_with(&word("seed"), &word("commitment"), &code, more);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(verify(&["--beacon", &value]).contains(&word("number")));
+    assert!(!verify(&[]).contains(&word("number")), "the beacon counts");
 }
 
 #[tokio::test]

@@ -1,17 +1,25 @@
 //! Drawing the closed round: what has to be durable first, and the value of the beacon.
 
-use std::{fmt::Display, sync::PoisonError};
+use std::{fmt::Display, sync::PoisonError, thread};
 
 use jiff::Timestamp;
 
-use super::{Room, seats::seconds, turns::Gathering};
+use super::{
+    Room,
+    seats::{Stage, seconds},
+    turns::Gathering,
+};
 use crate::{
+    gate::lottery::Mixer,
     ledger::{
         fault::StorageFault,
         rounds::{BeaconValue, DrawnBeacon, DrawnRound},
     },
     metrics::DRAWN_WITHOUT_BEACON,
 };
+
+/// Seats that are mixed without releasing the lock.
+const MIX_SEATS: u32 = 4096;
 
 impl Room {
     /// Draws the closed round, if there is one and the value of its beacon round has arrived; then calls people. `free`
@@ -49,8 +57,8 @@ impl Room {
             },
         };
         let people = self.lock().turns.closed.map_or(0, |closed| closed.people);
-        let Gathering { round, seed, .. } = closed;
-        let drawn = DrawnRound { round, seed, beacon, people, drawn_at: now };
+        let Gathering { round, seed, commitment, .. } = closed;
+        let drawn = DrawnRound { round, seed, commitment, beacon, people, drawn_at: now };
         rounds.end(&drawn)?;
         note(&drawn);
         let outlook = rounds.outlook();
@@ -58,9 +66,34 @@ impl Room {
         for chain in outlook.chains.iter().filter(|chain| !known.contains(chain)) {
             note(chain);
         }
+        if let Some(value) = drawn.mixed_with() {
+            self.mix(closed.stage(), &Mixer::new(value));
+        }
         self.with(None, now, |inner| inner.turns.draw(&mut inner.seats, drawn, &outlook));
         self.with(Some(free), now, |_| ());
         Ok(())
+    }
+
+    /// Mixes the numbers of the people in this stage. Releases the lock after each part, so that others can ask while a
+    /// million numbers are mixed. A seat that is taken anew meanwhile belongs to a later round.
+    fn mix(&self, stage: Stage, mixer: &Mixer) {
+        let mut from = 0;
+        loop {
+            let mut inner = self.lock();
+            let until = inner.seats.len().min(from + MIX_SEATS);
+            for index in from..until {
+                let seat = inner.seats.get_mut(index);
+                if seat.stage == stage {
+                    seat.number = mixer.mix(seat.number);
+                }
+            }
+            if until == inner.seats.len() {
+                return;
+            }
+            drop(inner);
+            from = until;
+            thread::yield_now();
+        }
     }
 
     fn beacon_value(

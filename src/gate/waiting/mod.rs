@@ -329,7 +329,7 @@ impl Inner {
             Err(drawn) => {
                 let mixed = drawn.beacon.filter(|beacon| beacon.value.is_some());
                 let told = Some((drawn.seed, seat.number));
-                (drawn.round, drawn.commitment(), mixed.map(|beacon| beacon.round), told)
+                (drawn.round, drawn.commitment, mixed.map(|beacon| beacon.round), told)
             }
         };
         Waiting { round, commitment, beacon_round, drawn, poll_seconds, estimate_seconds }

@@ -7,7 +7,7 @@ use super::{
     seats::{Seat, Seats, Stage},
 };
 use crate::{
-    gate::lottery::{Mixer, Number},
+    gate::lottery::Number,
     ledger::rounds::{Chain, Commitment, DRAWN_ROUNDS_MAX, DrawnRound, Outlook, Round, Seed},
 };
 
@@ -159,11 +159,11 @@ impl Turns {
         }
     }
 
-    /// Puts the people of the closed round in order. `outlook` is the state after the draw.
+    /// Puts the people of the closed round in order; their numbers are mixed with the beacon, if there is one.
+    /// `outlook` is the state after the draw.
     pub(super) fn draw(&mut self, seats: &mut Seats, drawn: DrawnRound, outlook: &Outlook) {
         let Some(closed) = self.closed.take() else { return };
         let name = last_byte(closed.round);
-        let mixer = drawn.mixed_with().map(Mixer::new);
         self.order.clear();
         self.head = 0;
         self.called_to = None;
@@ -171,9 +171,6 @@ impl Turns {
         for (index, seat) in seats.iter_mut() {
             if seat.stage == Stage::Gathering(name) {
                 seat.stage = Stage::Drawn(name);
-                if let Some(mixer) = &mixer {
-                    seat.number = mixer.mix(seat.number);
-                }
                 self.order.push(index);
             }
         }

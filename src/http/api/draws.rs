@@ -31,7 +31,7 @@ pub(super) fn show(public: &Public) -> Reply {
 fn describe(round: &DrawnRound) -> Value {
     let mut json = json!({
         "round": round.round,
-        "commitment": round.commitment().to_string(),
+        "commitment": round.commitment.to_string(),
         "seed": round.seed.to_string(),
         "people": round.people,
         "drawnAt": local_time::rfc3339(round.drawn_at),

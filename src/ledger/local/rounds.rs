@@ -208,7 +208,8 @@ mod tests {
     fn end(rounds: &mut LocalRounds) -> DrawnRound {
         let Outlook { next: [Round { index, seed }, _], beacon_round, .. } = rounds.outlook();
         let beacon = beacon_round.map(|round| DrawnBeacon { round, value: None });
-        let drawn = DrawnRound { round: index, seed, beacon, people: 3, drawn_at: NOW };
+        let commitment = seed.commitment();
+        let drawn = DrawnRound { round: index, seed, commitment, beacon, people: 3, drawn_at: NOW };
         rounds.end(&drawn).unwrap();
         drawn
     }
@@ -345,8 +346,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut rounds = open(directory.path(), at(1_000));
-        (0..60).for_each(|_| drop(end(&mut rounds)));
-        let last = rounds.outlook().drawn.last().unwrap().round;
+        let last = (0..60).map(|_| end(&mut rounds).round).last().unwrap();
         fs::remove_file(directory.path().join(FILE)).unwrap();
         assert!(open(directory.path(), at(1_060)).outlook().next[0].index > last);
     }
