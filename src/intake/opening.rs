@@ -1,6 +1,6 @@
 //! Opening and closing the intake.
 
-use std::{fmt::Display, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use crate::{
     civic::local_time,
@@ -20,7 +20,7 @@ use crate::{
         drafts::Drafts,
         fault::OpenFault,
         local::{self, LocalEngine, drafts::LocalDrafts, rounds::LocalRounds},
-        rounds::{Outlook, Rounds as _},
+        rounds::{Outlook, Round, Rounds as _},
         shelf::Shelf,
         space::{Space, Watch},
     },
@@ -184,15 +184,16 @@ impl Intake {
     }
 }
 
-/// Records the published chains, the next round and the last drawn one: a stop between a draw and its entry loses nothing.
+/// Records the next round and the published chains; before them the last draw, in case that a stop came between it and its
+/// entry.
 fn note_rounds(trail: &dyn Trail, rounds: &LocalRounds) {
-    let Outlook { next: [next, _], chains, drawn, .. } = rounds.outlook();
-    let note = |what: &dyn Display| trail.control(&format!("waiting room: {what}"));
+    let Outlook { next: [Round { index, seed }, _], chains: [chain, following], drawn, .. } =
+        rounds.outlook();
     if let Some(drawn) = drawn.last() {
-        note(drawn);
+        trail.control(&format!("waiting room: {drawn}"));
     }
-    for chain in &chains {
-        note(chain);
-    }
-    note(&format_args!("round {} is next, commitment {}", next.index, next.seed.commitment()));
+    let commitment = seed.commitment();
+    trail.control(&format!(
+        "waiting room: round {index} is next, commitment {commitment}; {chain}; {following}"
+    ));
 }
