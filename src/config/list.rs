@@ -128,8 +128,8 @@ settings! {
         polls_per_second_max: u32 = 10_000, RATE;
     }
     beacon: Beacon {
-        /// File with the values of a public randomness beacon, which draws of the waiting room are mixed with: one line per
-        /// value, the number of the beacon's round, a space, 64 hexadecimal digits. Empty means none.
+        /// File with the values of a public randomness beacon, which draws of the waiting room are mixed with: one line
+        /// per value, the number of the beacon's round, a space, 64 hexadecimal digits. Empty means none.
         file: Text = Text::Borrowed(""), TEXT;
         /// Time of the beacon's round 1, seconds since 1970.
         genesis: u64 = 1_692_803_367, Number(0, 1 << 40);

@@ -148,7 +148,7 @@ impl Intake {
         let note = |what: &dyn Display| self.trail.control(&format!("waiting room: {what}"));
         let (now, real_now) = (self.clock.now(), self.clock.real());
         if let Err(fault) = self.waiting.draw(self.free(), now, real_now, note) {
-            tracing::error!(%fault, "a round cannot be drawn, so nobody enters from the waiting room: it is tried again");
+            tracing::error!(%fault, "a round cannot be drawn, so people keep waiting; it is tried again");
         }
     }
 

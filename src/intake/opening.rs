@@ -184,8 +184,7 @@ impl Intake {
     }
 }
 
-/// Records the next round and the published chains; before them the last draw, in case that a stop came between it and its
-/// entry.
+/// Records the next round and the published chains. Before them the last draw: a kill may have come before its entry.
 fn note_rounds(trail: &dyn Trail, rounds: &LocalRounds) {
     let Outlook { next: [Round { index, seed }, _], chains: [chain, following], drawn, .. } =
         rounds.outlook();

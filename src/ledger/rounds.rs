@@ -1,8 +1,9 @@
 //! The rounds of the waiting room: the values of a draw, and the store of seeds.
 //!
-//! Seeds form chains. Within a chain, each seed is a hash of the one after it, and the *anchor* is that hash of the first
-//! one. So the anchor, published before the first round, commits to every round of its chain; each revealed seed proves
-//! the one before it, and nobody can compute the next one. A replaced, skipped or repeated seed breaks the chain.
+//! Seeds form chains. Within a chain, each seed is a hash of the one after it, and the *anchor* is that hash of the
+//! first one. So the anchor, published before the first round, commits to every round of its chain; each revealed seed
+//! proves the one before it, and nobody can compute the next one. A replaced, skipped or repeated seed breaks the
+//! chain.
 
 use std::fmt;
 

@@ -123,7 +123,7 @@ impl Room {
             round = closed.round,
             beacon_round = round,
             fault,
-            "the beacon's value is missing: the round is drawn without it, and everybody can see that; repair what writes beacon.file"
+            "the beacon's value is missing: the round is drawn without it, visibly; repair what writes beacon.file"
         );
         DRAWN_WITHOUT_BEACON.counter(&[]).increment(1);
         Found::Nothing

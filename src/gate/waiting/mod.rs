@@ -1,13 +1,14 @@
 //! The waiting room: when the counter is full people wait here, and a draw decides who enters next.
 //!
 //! People wait in *rounds*. All who come while a round is being called join the next one. A round is closed when
-//! everybody in the one before has been called, and [drawn](Room::draw) at once or when the value of its beacon round has
-//! arrived; then its people are called by their [numbers](super::lottery), the lowest first, as leases become free. So asking early, often or from several devices changes nothing within a round,
-//! and nobody waits longer than the rest of one round and the whole of their own.
+//! everybody in the one before has been called, and [drawn](Room::draw) at once or when the value of its beacon round
+//! has arrived; then its people are called by their [numbers](super::lottery), the lowest first, as leases become free.
+//! So asking early, often or from several devices changes nothing within a round, and nobody waits longer than the rest
+//! of one round and the whole of their own.
 //!
 //! A seat belongs to a person, not to a connection or device: it is found again by the same identity. A person who does
-//! not ask again in time, and [`Config::absent_seconds`] later still has not, gives it up. A restart empties the room, and
-//! people who ask again join the first round that is not drawn; its seed is the same as before.
+//! not ask again in time, and [`Config::absent_seconds`] later still has not, gives it up. A restart empties the room,
+//! and people who ask again join the first round that is not drawn; its seed is the same as before.
 
 mod drawing;
 mod pace;

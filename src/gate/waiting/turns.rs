@@ -214,7 +214,8 @@ impl Turns {
     }
 
     /// Estimate of how many people enter before the one on this seat. Numbers are uniform, so it needs no count. For a
-    /// person in a round that is not drawn it includes the whole round, because their number must not show before the draw.
+    /// person in a round that is not drawn it includes the whole round, because their number must not show before the
+    /// draw.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,

@@ -1,6 +1,7 @@
 //! The rounds of this machine: one sealed file next to the ledgers.
 //!
-//! The file is replaced as a whole at each step. Backups leave it out: a restored older copy would repeat revealed seeds.
+//! The file is replaced as a whole at each step. Backups leave it out: a restored older copy would repeat revealed
+//! seeds.
 
 use std::{
     collections::VecDeque,
