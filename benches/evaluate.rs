@@ -1,6 +1,6 @@
-//! The time of `sportello evaluate` for a whole file, as a separate process.
+//! The time of `sportello evaluate` for a file of 20,000 applications, including the start of the process.
 //!
-//! `benches/disk` does the same with a million applications, and compares it with `cat` and `wc -l` on the same file.
+//! `benches/disk` measures a million applications, and compares with `cat` and `wc -l` on the same file.
 
 use std::{
     fs::File,
@@ -11,11 +11,11 @@ use std::{
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sportello::{application::example, civic::FiscalCode};
 
-/// As the server has it.
+/// The server's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Enough that the start of the program is negligible.
+/// Applications in the file: enough that the start of the process is negligible.
 const APPLICATIONS: u64 = 20_000;
 
 fn evaluate(criterion: &mut Criterion) {
@@ -28,14 +28,15 @@ fn evaluate(criterion: &mut Criterion) {
     }
     let mut group = criterion.benchmark_group("evaluate");
     group.sample_size(10).throughput(Throughput::Elements(APPLICATIONS));
-    for (name, arguments) in
-        [("NDJSON", &["evaluate"][..]), ("words", &["evaluate", "--explain=it"])]
-    {
+    for (name, arguments) in [
+        ("20,000 applications to NDJSON", &["evaluate"][..]),
+        ("20,000 applications to text", &["evaluate", "--explain=it"]),
+    ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let status = Command::new(env!("CARGO_BIN_EXE_sportello"))
                     .args(arguments)
-                    .stdin(File::open(file.path()).expect("it is there"))
+                    .stdin(File::open(file.path()).expect("the file exists"))
                     .stdout(Stdio::null())
                     .status();
                 assert!(status.is_ok_and(|status| status.success()));

@@ -1,6 +1,7 @@
-//! The cost of a TLS handshake, full and resumed, with the server's configuration: TLS 1.3, ECDSA P-256, in memory.
+//! The time of a TLS handshake in memory, full and resumed, with the server's configuration: TLS 1.3, ECDSA P-256.
 //!
-//! `cargo bench --bench handshake`. The server's share is the time of its own steps: reading, processing and writing.
+//! `cargo bench --bench handshake`. The server's share is the time in which it reads, processes and writes; the
+//! client's time is excluded.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
@@ -33,9 +34,11 @@ const FLIGHTS_MAX: usize = 8;
 /// A server with the demo's certificate, and clients that trust it.
 struct House {
     server: Arc<ServerConfig>,
+    /// Never resumes.
     forgetful: Arc<ClientConfig>,
     /// Offers X25519 alone, no post-quantum key exchange.
     older: Arc<ClientConfig>,
+    /// Resumes when it can.
     returning: Arc<ClientConfig>,
 }
 

@@ -1,8 +1,9 @@
-//! What the ledger costs beside a plain append log with the same syncs, batch by batch in one run, and as it grows.
+//! The throughput of the ledger as it grows, compared with a plain append log that syncs as often, alternating in one
+//! run.
 //!
-//! `cargo bench --bench ledger` writes 300,000 records; `-- --records 2400000` a campaign; `--decided` lets every batch carry
-//! the decisions on the one before; `--directory DIR` chooses the disk; `-- --test` writes a few. The log writes the same sealed
-//! records with one `write` and one `fdatasync` a batch, decides nothing and forgets nothing.
+//! `cargo bench --bench ledger` writes 300,000 records; `-- --records 2400000` a campaign; `--decided` adds to every
+//! batch the decisions on the batch before; `--directory DIR` chooses the disk; `-- --test` writes 3,000 records. The
+//! log writes the same encrypted records with one `write` and one `fdatasync` a batch, and does nothing else.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
@@ -41,21 +42,23 @@ use sportello::{
     vault::{HouseKeys, Subject},
 };
 
-/// As the server has it.
+/// The server's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
+/// Records of a batch.
 const BATCH: u64 = 256;
 const RECORDS: u64 = 300_000;
 const RECORDS_OF_A_TEST: u64 = 3_000;
-/// Lines of the table.
+/// Number of stages; each prints one line of the table.
 const STAGES: u64 = 8;
-/// As the server's settings come.
+/// The server's default settings.
 const BOUNDS: Bounds = Bounds { wal_bytes_max: 32 << 20, readers_max: 2 };
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
-/// The goal for memory, bytes a record of a campaign of this size.
+/// Goal for memory, bytes a record, checked with at least [`CAMPAIGN_RECORDS`].
 const MEMORY_BYTES_MAX: u64 = 64;
+/// Records of a campaign.
 const CAMPAIGN_RECORDS: u64 = 2_400_000;
 
 struct Options {
@@ -74,7 +77,9 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let Opened { mut bookkeeper, mut checkpointer, .. } =
         sqlite::open(place.path(), CAMPAIGN, Arc::clone(&keys), BOUNDS)?;
     let over = AtomicBool::new(false);
-    println!("records        ledger/s    log/s    ratio   ledger us CPU   worst ms");
+    println!(
+        "   records  ledger records/s  log records/s  ledger/log  ledger µs CPU/record  slowest ledger commit, ms"
+    );
     let memory_before = thread::scope(|scope| {
         let checkpoints = scope.spawn(|| {
             while !over.load(Ordering::Acquire) {
@@ -86,24 +91,24 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         over.store(true, Ordering::Release);
         grown
     })?;
-    // From the first stage to the last the tables of the index grow by as much as the records do, and nothing else grows.
+    // From the first stage to the last, only the index grows, in proportion to the records.
     let grown = options.records - options.records / STAGES;
     let memory = memory_bytes()?.saturating_sub(memory_before) / grown;
     drop(bookkeeper);
     let bytes = fs::metadata(sqlite::file_of(place.path(), CAMPAIGN))?.len() / options.records;
-    println!("disk: {bytes} bytes a record; memory: {memory} bytes a record");
-    // Below that, what does not grow with the records weighs too much.
+    println!("disk: {bytes} bytes a record; resident memory: {memory} bytes a record");
+    // With fewer records, memory that does not grow with them would dominate.
     if options.records >= CAMPAIGN_RECORDS {
         assert!(memory <= MEMORY_BYTES_MAX, "a record takes {memory} bytes of memory");
     }
     let started = Instant::now();
     let opened = sqlite::open(place.path(), CAMPAIGN, Arc::clone(&keys), BOUNDS)?;
-    println!("opened again in {:.2} s", started.elapsed().as_secs_f64());
+    println!("opening took {:.2} s", started.elapsed().as_secs_f64());
     drop(opened);
     let started = Instant::now();
     let inspection = Inspection::open(place.path(), CAMPAIGN, keys)?;
     assert_eq!(inspection.walk(|_| {}), Vec::<String>::new());
-    println!("verified in {:.1} s", started.elapsed().as_secs_f64());
+    println!("verifying took {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -119,14 +124,14 @@ impl Options {
                 "--decided" => options.decided = true,
                 "--test" => options.records = RECORDS_OF_A_TEST,
                 "--bench" => {}
-                other => return Err(format!("{other} is not known")),
+                other => return Err(format!("unknown argument: {other}")),
             }
         }
         Ok(options)
     }
 }
 
-/// What one stage took.
+/// Measurements of one stage.
 #[derive(Default)]
 struct Stage {
     ledger: Duration,
@@ -136,7 +141,7 @@ struct Stage {
     records: u64,
 }
 
-/// Writes all records; gives the memory that was in use after the first stage.
+/// Writes all records; the resident memory after the first stage, bytes.
 fn grow(
     bookkeeper: &mut Bookkeeper,
     checkpoints: &Thread,
@@ -170,7 +175,7 @@ fn grow(
             let bytes: Vec<u8> =
                 batch.submissions.iter().flat_map(|submission| submission.record.clone()).collect();
 
-            // Each first in turn, so that neither always pays for what the other left to the disk.
+            // Log and ledger are first in turn, so that neither always pays for the other's pending writes.
             if (next / BATCH).is_multiple_of(2) {
                 took.write_log(&mut log, &bytes)?;
             }
@@ -185,7 +190,7 @@ fn grow(
             took.records += BATCH;
         }
         fs::remove_file(&log_path)?;
-        took.tell(next);
+        took.print(next);
         if stage == 1 {
             memory_before = memory_bytes()?;
         }
@@ -220,12 +225,13 @@ impl Stage {
         Ok(())
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "figures to look at")]
-    fn tell(&self, total: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "figures to print")]
+    /// Prints the stage as one line of the table.
+    fn print(&self, total: u64) {
         let per_second = |took: Duration| self.records as f64 / took.as_secs_f64();
         let (ledger, log) = (per_second(self.ledger), per_second(self.log));
         println!(
-            "{total:>10}    {ledger:>9.0} {log:>9.0}    {:>5.2}    {:>11.2}    {:>8.1}",
+            "{total:>10}  {ledger:>16.0}  {log:>13.0}  {:>10.2}  {:>20.2}  {:>25.1}",
             ledger / log,
             self.ledger_cpu.as_secs_f64() * 1e6 / self.records as f64,
             self.worst.as_secs_f64() * 1e3,
@@ -240,14 +246,14 @@ fn submission(keys: &HouseKeys, n: u64, bytes: &[u8], application: &Application)
     Submission::sealed(keys, &header, key, sha256(bytes), bytes, application.clone())
 }
 
-/// Time on a processor of this thread.
+/// CPU time of this thread.
 fn thread_cpu() -> io::Result<Duration> {
     let text = fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanoseconds = text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
     Ok(Duration::from_nanos(nanoseconds))
 }
 
-/// Resident memory of this process.
+/// Resident memory of this process, bytes.
 fn memory_bytes() -> io::Result<u64> {
     let text = fs::read_to_string("/proc/self/status")?;
     let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();

@@ -1,6 +1,7 @@
-//! What the parts cost that stand between a connection and the ledger: gate, session, identity, seal, urn.
+//! The time of each part between a connection and the ledger: gate, session, identity, encryption, urn.
 //!
-//! `cargo bench --bench parts`, or `-- session` for one of them. Every loop asserts that what it measures happened.
+//! `cargo bench --bench parts`, or `-- session` for one of them. Every loop asserts the result of the step that it
+//! measures.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
@@ -44,27 +45,27 @@ use sportello::{
     },
     metrics::Exporter,
     schemes::{Campaign, Rules, Scheme},
-    session::{Whose, sessions::Sessions},
+    session::{Whose, sessions::Sessions, visit::Visit},
     urn::{self, Urn},
     vault::{HouseKeys, Subject},
 };
 
-/// As the server has it.
+/// The server's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
-/// People inside, and keys that a limit knows.
+/// Number of people inside, and of keys of a rate limit.
 const PEOPLE: u64 = 100_000;
-/// People in the waiting room.
+/// Number of people in the waiting room.
 const WAITING: u64 = 1_000_000;
-/// Steps through the people in no order that a cache could profit from.
+/// The step between two people, so that consecutive look-ups share no cache line.
 const STRIDE: u64 = 60_013;
-/// Sessions opened between two looks at the stopwatch.
+/// Sessions opened between two readings of the clock.
 const OPENED_TOGETHER: usize = 1_000;
-/// As the judges draw.
+/// Cases drawn at once, as judges do.
 const DRAWN_TOGETHER: usize = urn::DRAW_MAX;
-/// Of a session's token.
+/// Length of a session's token, characters.
 const TOKEN_LETTERS: usize = 43;
 const RECORD_BYTES: usize = 850;
 
@@ -80,7 +81,7 @@ fn cores() -> u32 {
 }
 
 fn gate(criterion: &mut Criterion) {
-    // The parts keep their metrics as they do in the server.
+    // Metrics are recorded as in the server.
     let _exporter = Exporter::install().expect("nobody else records");
     let settings =
         Settings::gather(None, std::iter::empty(), &Flags::default()).expect("defaults are valid");
@@ -90,7 +91,7 @@ fn gate(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("gate");
     group.throughput(Throughput::Elements(1));
-    group.bench_function("look the time slice up", |bencher| {
+    group.bench_function("look up the time slice", |bencher| {
         bencher.iter(|| {
             let window = schedule.window(black_box(Audience::Citizens), black_box(now));
             assert!(matches!(window, Window::Open { until: Some(_) }));
@@ -100,13 +101,14 @@ fn gate(criterion: &mut Criterion) {
         bencher.iter(|| drop(leases.take().expect("leases are free")));
     });
     group.bench_function("admit under pressure", |bencher| {
-        bencher.iter(|| drop(pressure.admit(black_box(Class::Read)).expect("little is under way")));
+        bencher
+            .iter(|| drop(pressure.admit(black_box(Class::Read)).expect("it is the only request")));
     });
     group.finish();
     assert_eq!(leases.held(), 0);
 }
 
-/// A crowd that waits, everybody with a token as long as an identity token; and the directory of the rounds.
+/// A waiting room with this many people, and the directory of its rounds.
 fn crowd(people: u64) -> (Room, tempfile::TempDir) {
     let keys = Arc::new(keys());
     let config = waiting::Config {
@@ -125,34 +127,31 @@ fn crowd(people: u64) -> (Room, tempfile::TempDir) {
             person: keys.subject(&fiscal_code),
             fiscal_code,
             audience: Audience::Citizens,
-            token: &identity_token(n),
-            valid_until: Timestamp::MAX,
         };
         assert!(room.wait(&asking, EVENING).is_some());
     }
     (room, directory)
 }
 
-fn identity_token(n: u64) -> String {
-    format!("{n:0>400}")
-}
-
 fn waiting_room(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("waiting room");
     group.throughput(Throughput::Elements(1));
     let ((room, _directory), mut n) = (crowd(WAITING), 0);
-    let tokens: Vec<String> = (0..PEOPLE).map(|n| identity_token(n * WAITING / PEOPLE)).collect();
-    group.bench_function("ask again, a million wait", |bencher| {
+    let keys = keys();
+    let person = |n| keys.subject(&FiscalCode::made_up(n * WAITING / PEOPLE));
+    let people: Vec<_> = (0..PEOPLE).map(person).collect();
+    group.bench_function("ask again while 1,000,000 wait", |bencher| {
         bencher.iter(|| {
             n = (n + STRIDE) % PEOPLE;
-            let token = &tokens[usize::try_from(n).expect("few")];
-            assert!(room.known(black_box(token), 0, EVENING).is_some());
+            let person = people[usize::try_from(n).expect("few")];
+            let known = room.known(black_box(person), Audience::Citizens, 0, EVENING);
+            assert!(known.is_some());
         });
     });
     drop(room);
     group.throughput(Throughput::Elements(PEOPLE)).sample_size(10);
     let later = EVENING + SignedDuration::from_secs(1);
-    group.bench_function("draw 100,000", |bencher| {
+    group.bench_function("draw a round of 100,000", |bencher| {
         bencher.iter_batched(
             || {
                 let (room, directory) = crowd(PEOPLE);
@@ -170,14 +169,16 @@ fn waiting_room(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A limit that lets through whatever a loop asks of it, or one that lets through one request.
+/// Rate limits of this many requests a second, and bursts of as many.
 fn limits(rate: u32) -> Limits {
     let rate = NonZeroU32::new(rate).expect("not zero");
     let rate = Rate { per_second: rate, burst: rate };
     Limits::new(&limits::Config {
+        read_by_address: rate,
         enter_by_address: rate,
         enter_by_person: rate,
         session_by_person: rate,
+        loopback_is_free: false,
         keys_max: usize::MAX,
     })
 }
@@ -199,16 +200,16 @@ fn rate_limits(criterion: &mut Criterion) {
     group.bench_function("100,000 keys", |bencher| {
         bencher.iter(|| free.session_of(people[next()]).expect("within the limit"));
     });
-    group.bench_function("one key, asked too often", |bencher| {
+    group.bench_function("one key, limit exceeded", |bencher| {
         let mut refused = 0_u64;
         bencher.iter(|| refused += u64::from(tight.session_of(black_box(people[0])).is_err()));
-        // The very first request passes, and one a second.
+        // The first request passes, and then one a second.
         assert!(refused > 0 || tight.session_of(people[0]).is_err());
     });
     group.finish();
 }
 
-/// Indices of people, one after another, round and round.
+/// Indices of people in order, cyclic, after `start`.
 fn round_from(start: u64) -> impl FnMut() -> usize {
     let mut at = start;
     move || {
@@ -217,7 +218,7 @@ fn round_from(start: u64) -> impl FnMut() -> usize {
     }
 }
 
-/// Indices of people, each far from the one before.
+/// Indices of people, each [`STRIDE`] after the one before, cyclic.
 fn strides() -> impl FnMut() -> usize {
     let mut at = 0;
     move || {
@@ -231,7 +232,8 @@ struct Inside {
     sessions: Sessions,
     leases: Leases,
     keys: HouseKeys,
-    /// All in one piece, as hot as a request's head, in an order that is not the sessions'.
+    /// All tokens in one string, so that reading them in order is as cheap as reading a request's head. Their order is
+    /// not that of the sessions.
     tokens: String,
 }
 
@@ -264,11 +266,13 @@ impl Inside {
 
     fn open(&self, (identity, whose): &(Identity, Whose)) -> String {
         let lease = self.leases.take().expect("leases are free");
-        let opened = self.sessions.open(identity, *whose, lease, EVENING);
+        let visit =
+            Visit::parse(identity.fiscal_code.as_str().repeat(2).as_str()).expect("a visit");
+        let opened = self.sessions.open(identity, *whose, &visit, lease, EVENING);
         opened.expect("there is room for this session").0
     }
 
-    /// The time to open as many sessions of newcomers, without that to close them again.
+    /// The time to open `count` sessions of newcomers, without the time to close them.
     fn time_opening(&self, count: u64) -> Duration {
         let mut took = Duration::ZERO;
         for first in (0..count).step_by(OPENED_TOGETHER) {
@@ -290,7 +294,7 @@ impl Inside {
         assert!(self.sessions.find(black_box(token), black_box(EVENING)).is_some());
     }
 
-    /// What `count` look-ups take on each of all cores at once, by the mean of the cores.
+    /// The time of `count` look-ups on every core at once: the mean of the cores.
     fn time_finding(&self, count: u64) -> Duration {
         let took: Duration = thread::scope(|scope| {
             let threads: Vec<_> = (0..u64::from(cores()))
@@ -313,16 +317,16 @@ fn sessions(criterion: &mut Criterion) {
     let inside = Inside::new();
     let mut group = criterion.benchmark_group("session");
     group.throughput(Throughput::Elements(1));
-    group.bench_function("open, 100,000 inside", |bencher| {
+    group.bench_function("open while 100,000 are inside", |bencher| {
         bencher.iter_custom(|count| inside.time_opening(count));
     });
-    group.bench_function("find the same again", |bencher| bencher.iter(|| inside.find(0)));
+    group.bench_function("find the same one again", |bencher| bencher.iter(|| inside.find(0)));
     let mut next = round_from(0);
-    group.bench_function("find, 100,000 inside", |bencher| {
+    group.bench_function("find among 100,000", |bencher| {
         bencher.iter(|| inside.find(next()));
     });
     group.throughput(Throughput::Elements(cores().into()));
-    group.bench_function("find, all cores at once", |bencher| {
+    group.bench_function("find among 100,000, all cores at once", |bencher| {
         bencher.iter_custom(|count| inside.time_finding(count));
     });
     group.finish();
@@ -346,7 +350,7 @@ fn identity(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// One application in a ledger of its own, for no position exists outside one.
+/// Position and subject of one application in a new ledger: positions are made by ledgers only.
 fn accepted(keys: &Arc<HouseKeys>) -> (Position, Subject) {
     let directory = tempfile::tempdir().expect("a directory");
     let bounds = Bounds { wal_bytes_max: 1 << 20, readers_max: 1 };
@@ -381,7 +385,7 @@ fn seal(criterion: &mut Criterion) {
     record.resize(RECORD_BYTES, b' ');
     let sealed = keys.seal_record(CAMPAIGN, &header, &record);
     let sealed_decision = keys.seal_decision(CAMPAIGN, subject, place, &decision);
-    println!("a decision of {} bytes is kept in {}", decision.len(), sealed_decision.len());
+    println!("a decision of {} bytes is stored in {} bytes", decision.len(), sealed_decision.len());
 
     let mut group = criterion.benchmark_group("seal");
     group.throughput(Throughput::Elements(1));
@@ -403,23 +407,23 @@ fn seal(criterion: &mut Criterion) {
             assert_eq!(opened.expect("it opens for its subject").len(), decision.len());
         });
     });
-    let code = keys.receipt(CAMPAIGN, position).to_string();
+    let code = ReceiptCode::of(&keys, CAMPAIGN, position).to_string();
     group.bench_function("receipt code of a position", |bencher| {
-        bencher.iter(|| keys.receipt(CAMPAIGN, black_box(position)).to_string());
+        bencher.iter(|| ReceiptCode::of(&keys, CAMPAIGN, black_box(position)).to_string());
     });
     group.bench_function("position of a receipt code", |bencher| {
         bencher.iter(|| {
             let read = ReceiptCode::parse(black_box(&code)).expect("a code");
-            assert_eq!(keys.position(read), Some(position));
+            assert_eq!(read.position(&keys), Some(position));
         });
     });
     group.finish();
 }
 
-/// About the size of a case on its way to a judge.
+/// A value of about the size of a case for a judge.
 type Case = [u64; 8];
 
-/// What it takes one thread to put `count` cases in while a judge on every core draws them.
+/// The time in which one thread puts `count` cases and a judge on every core draws them.
 fn time_urn(urn: &Urn<Case>, count: u64) -> Duration {
     let drawn = AtomicU64::new(0);
     let started = Instant::now();
@@ -441,7 +445,7 @@ fn time_urn(urn: &Urn<Case>, count: u64) -> Duration {
                 case = back;
                 thread::yield_now();
             }
-            // As the committer does, once a batch.
+            // Wakes judges once for each batch, as the committer does.
             if n % DRAWN_TOGETHER as u64 == 0 {
                 urn.ring(DRAWN_TOGETHER);
             }
@@ -457,14 +461,14 @@ fn urn(criterion: &mut Criterion) {
     let urn: Urn<Case> = Urn::new(settings.urn_applications_max(), 42);
     let mut group = criterion.benchmark_group("urn");
     group.throughput(Throughput::Elements(DRAWN_TOGETHER as u64));
-    group.bench_function("put 64 and draw 64, one thread", |bencher| {
+    group.bench_function("put 64 and draw 64 on one thread", |bencher| {
         bencher.iter(|| {
             (0..DRAWN_TOGETHER as u64).for_each(|n| urn.put([n; 8]).expect("there is room"));
             assert_eq!(urn.draw(DRAWN_TOGETHER).len(), DRAWN_TOGETHER);
         });
     });
     group.throughput(Throughput::Elements(1));
-    group.bench_function("put 1, a judge drawing on every core", |bencher| {
+    group.bench_function("put 1 while a judge on every core draws", |bencher| {
         bencher.iter_custom(|count| time_urn(&urn, count));
     });
     group.finish();

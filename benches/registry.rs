@@ -1,6 +1,6 @@
-//! The cost of a registry of five million people: loading, memory and look-ups.
+//! A registry of five million people: time to load, memory, and time of a look-up.
 //!
-//! `cargo bench --bench registry` for all of them, `-- --test` for a few.
+//! `cargo bench --bench registry`; `-- --test` uses 10,000 people.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
@@ -17,7 +17,7 @@ use sportello::{
     registry::{FileRegistry, Registry as _},
 };
 
-/// As the server has it.
+/// The server's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -26,7 +26,7 @@ const PEOPLE_OF_A_TEST: u64 = 10_000;
 const QUESTIONS: u64 = 1_000_000;
 /// The step between two people asked for, so that consecutive look-ups share no cache line.
 const STRIDE: u64 = 2_654_435_761;
-/// The memory of a row that the goals allow.
+/// Goal for memory, bytes a row.
 const ROW_BYTES_MAX: f64 = 40.0;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -43,8 +43,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (known, bytes) = registry.size();
     assert_eq!(known as u64, people);
     let row_bytes = per(bytes as u64, people);
-    println!("load: {people} people, {file_bytes} bytes of file, {seconds:.2} s");
-    println!("keep: {row_bytes:.1} bytes a row");
+    println!("load: {people} people from a file of {file_bytes} bytes in {seconds:.2} s");
+    println!("memory: {row_bytes:.1} bytes a row");
     assert!(row_bytes <= ROW_BYTES_MAX, "a row takes {row_bytes} bytes");
 
     let asked: Vec<_> =
@@ -56,11 +56,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             u64::from(black_box(registry.answers(person)).contributions_regular().is_some());
     }
     let nanoseconds = per(u64::try_from(started.elapsed().as_nanos())?, QUESTIONS);
-    println!("ask: {nanoseconds:.0} ns, {answered} of {QUESTIONS} answered");
+    println!("look-up: {nanoseconds:.0} ns; {answered} of {QUESTIONS} people found");
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
+#[expect(clippy::cast_precision_loss, reason = "a figure to print")]
 fn per(total: u64, count: u64) -> f64 {
     total as f64 / count as f64
 }

@@ -1,4 +1,4 @@
-//! The cost of the rules: parsing, deciding and writing one application.
+//! The time to parse and decide one application and to write its decision, and to parse identifiers.
 
 use std::hint::black_box;
 
@@ -8,7 +8,7 @@ use sportello::application::{example, parse};
 use sportello::civic::{FiscalCode, Iban, VatNumber};
 use sportello::schemes::Rules;
 
-/// As the server has it.
+/// The server's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -30,7 +30,7 @@ fn rules(criterion: &mut Criterion) {
         bencher
             .iter(|| parse(black_box(&body), rules).map(|valid| rules.decide(&valid.facts, day)));
     });
-    group.bench_function("write a decision", |bencher| {
+    group.bench_function("write a decision as JSON", |bencher| {
         bencher.iter(|| black_box(&decision).to_json());
     });
     group.finish();

@@ -1,7 +1,7 @@
 //! The only module that reads the time; all others get it as an argument.
 //!
-//! A clock shows two times. *Now* is the time of the counter, for windows, campaigns and sessions; a demo may set it to
-//! another day. *Real* time is the time of the world, for what others issued: an identity token expires by it.
+//! A clock has two times. `now` is the time of this counter, for time slices, campaigns and sessions; a demo may set it
+//! to another day. `real` is the time of the world, for what others issued, such as the expiry of an identity token.
 
 use std::{
     sync::Arc,
@@ -16,6 +16,7 @@ pub struct Clock {
     face: Face,
 }
 
+/// What the clock shows as now.
 #[derive(Clone, Debug)]
 enum Face {
     System,

@@ -1,4 +1,5 @@
-//! Judges: threads that draw applications from the urn, run the pure rules and hand the decisions to the committer.
+//! Judges: threads that draw applications from the urn, decide them by the pure rules and hand the decisions to the
+//! ledger.
 
 use std::{
     collections::HashMap,
@@ -19,6 +20,7 @@ use crate::{
         book::{change::Ruling, record::Turn},
         case::{Case, PendingCases, StoredCase},
         position::Position,
+        receipt::ReceiptCode,
         shelf::Shelf,
     },
     registry::Registry,
@@ -29,21 +31,21 @@ use crate::{
 
 /// Cases that a judge draws together, and decisions that it hands over together.
 const CASES_MAX: usize = urn::DRAW_MAX;
-/// How long an idle judge waits for the urn before it looks for a newer edition of the registry.
-const NAP: Duration = Duration::from_secs(2);
+/// Longest time that an idle judge waits for the urn before it checks for a newer edition of the registry.
+const IDLE_WAIT: Duration = Duration::from_secs(2);
 
 /// Progress of the walk over pending applications; one judge at a time advances it.
 #[derive(Default)]
 struct Walk {
-    /// The edition of the registry that this walk uses; `None` before the first walk.
+    /// The registry's edition for which this walk decides again; `None` before the first walk.
     edition: Option<u64>,
     /// Ledgers not walked yet, the current one last.
     ledgers: Vec<Arc<dyn Ledger>>,
     /// The next position in the current ledger; `None` at its start.
-    place: Option<Position>,
+    next: Option<Position>,
 }
 
-/// What a judge needs.
+/// What judges work with.
 #[derive(Clone)]
 pub struct Bench {
     /// Where cases come from.
@@ -58,7 +60,7 @@ pub struct Bench {
     pub registry: Arc<dyn Registry>,
 }
 
-/// The judges' threads, until [`stop`](Self::stop).
+/// The running judges. They run until [`stop`](Self::stop), also if this is dropped.
 pub struct Judges {
     threads: Vec<thread::JoinHandle<()>>,
     stop: Arc<AtomicBool>,
@@ -84,8 +86,8 @@ impl Judges {
         Ok(Self { threads, stop, urn: Arc::clone(&bench.urn) })
     }
 
-    /// Waits until each judge has handed over its cases. What is left in the urn stays undecided in the ledger, and is
-    /// drawn after the next start.
+    /// Ends the judges; each hands over its current decisions first. Cases that remain in the urn stay undecided in the
+    /// ledger and are drawn after the next start.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Release);
         self.urn.ring(self.threads.len() * urn::DRAW_MAX);
@@ -107,7 +109,7 @@ impl Bench {
             if !cases.is_empty() {
                 self.decide(cases);
             } else if !self.revise(walk) {
-                self.urn.wait(NAP);
+                self.urn.wait(IDLE_WAIT);
             }
         }
     }
@@ -137,28 +139,28 @@ impl Bench {
                 application: Box::new(application),
             });
         }
-        let receipt = self.keys.receipt(campaign, position);
+        let receipt = ReceiptCode::of(&self.keys, campaign, position);
         tracing::error!(%receipt, "a stored application does not parse: it stays undecided");
         None
     }
 
-    /// Decides the next pending applications again, each once for every edition of the registry. Called only while no
-    /// case is new; `false` if nothing is left to walk or another judge is walking.
+    /// Decides the next pending applications again, each once per edition of the registry. Called only while there is
+    /// no new case. False if none is left, or if another judge is doing this.
     fn revise(&self, walk: &Mutex<Walk>) -> bool {
         let Ok(mut walk) = walk.try_lock() else { return false };
         let edition = self.registry.edition();
         if walk.edition != Some(edition) {
-            *walk = Walk { edition: Some(edition), ledgers: self.shelf.all(), place: None };
+            *walk = Walk { edition: Some(edition), ledgers: self.shelf.all(), next: None };
         }
         let Some(ledger) = walk.ledgers.last().map(Arc::clone) else { return false };
-        let PendingCases { cases, next } = ledger.pending(walk.place, CASES_MAX);
-        walk.place = next;
+        let PendingCases { cases, next } = ledger.pending(walk.next, CASES_MAX);
+        walk.next = next;
         if next.is_none() {
             walk.ledgers.pop();
         }
         let cases = cases.iter().filter_map(|stored| self.case(ledger.campaign(), stored));
         let rulings: Vec<_> = cases
-            .filter_map(|case| self.guarded(&case, Turn::Again))
+            .filter_map(|case| self.ruling_unless_panic(&case, Turn::Again))
             .filter(|ruling| ruling.outcome != Outcome::Pending)
             .collect();
         if !rulings.is_empty() {
@@ -170,7 +172,7 @@ impl Bench {
     fn decide(&self, cases: Vec<Case>) {
         let mut rulings: HashMap<Campaign, Vec<Ruling>> = HashMap::new();
         for case in cases {
-            if let Some(ruling) = self.guarded(&case, Turn::First) {
+            if let Some(ruling) = self.ruling_unless_panic(&case, Turn::First) {
                 rulings.entry(case.campaign).or_default().push(ruling);
             }
         }
@@ -181,8 +183,8 @@ impl Bench {
         }
     }
 
-    /// Catches a panic of the rules: a bug of ours leaves this one case undecided and no other.
-    fn guarded(&self, case: &Case, turn: Turn) -> Option<Ruling> {
+    /// Decides a case; `None` if the rules panic, so that a bug leaves this one case undecided and no other.
+    fn ruling_unless_panic(&self, case: &Case, turn: Turn) -> Option<Ruling> {
         let ruling = catch_unwind(AssertUnwindSafe(|| self.ruling(case, turn)));
         if ruling.is_err() {
             let campaign = case.campaign;

@@ -1,42 +1,61 @@
-//! Sportello: the counter at which a whole country may knock at once.
+//! Sportello: a server that takes applications for public benefits while a whole country applies at once.
 //!
 //! # The life of an application
 //!
 //! ```text
-//! connection -> TLS -> HTTP -> gate -> session -> parse -> commit ==> receipt (201)
-//! http::listener       http::  gate    session    appli-   ledger::     |
-//!             http::tls router         ::scope    cation   committer    v
-//!                                                            urn -> judges -> decision -> status
+//! connection -> TLS -> HTTP  -> gate -> session -> parse -> commit ==> receipt (201)
+//! http::listener       http::   gate    session    appli-   ledger::     |
+//!             http::tls router          ::scope    cation   local        v
+//!                                                             urn -> judges -> decision -> status
 //! ```
 //!
-//! 1. A connection is accepted within its bounds ([`http::listener`]); a request finds its line in the one table of routes
-//!    ([`http::router`]), which also says what it is worth under pressure.
-//! 2. Entering ([`intake::Intake::enter`]) checks identity, time slice, rate and takes a lease, which reserves the finish.
-//! 3. Under a session every personal value is branded with it ([`session::scope`]) and leaves only through the last gate
-//!    ([`http::guard`]).
-//! 4. Bytes become a valid [`application::Application`] or a problem that names every fault.
-//! 5. The runtime hands over what became ready in one turn as one batch ([`ledger::handover`]); the committer decides
-//!    uniqueness, writes, syncs once and answers all ([`ledger::committer`]). Only then there is a receipt.
-//! 6. The application falls into the [`urn`], a judge draws it and asks what the institute knows itself ([`judges`],
-//!    [`registry`]), the rules decide ([`schemes::Rules::decide_with`]), and the decision rides along with the next commit.
+//! 1. A connection is accepted within its bounds ([`http::listener`]). A request is looked up in the one table of
+//!    routes ([`http::router`]), which also says which requests are refused first under load.
+//! 2. Entering ([`intake::Intake::enter`]) checks identity, time slice and rate, and takes a lease, which reserves the
+//!    capacity to finish. While no lease is free, people wait, and a draw decides who is next ([`gate::waiting`]).
+//! 3. In a session every personal value is branded with that session ([`session::scope`]) and leaves only through the
+//!    last gate ([`http::guard`]).
+//! 4. Bytes become a valid [`application::Application`] or a problem that names every fault. It is sealed for its
+//!    person ([`vault`], [`ledger::book`]).
+//! 5. Each runtime batches its submissions ([`ledger::handover`]). The committer decides uniqueness, signs the batch,
+//!    writes it, syncs once and answers ([`ledger::local`]). A receipt exists only after that.
+//! 6. The application falls into the [`urn`]. A judge draws it, adds what the institute knows itself ([`judges`],
+//!    [`registry`]) and decides by the rules ([`schemes::Rules::decide_with`]); the decision is written with a later
+//!    commit.
 //!
-//! # What the house is not
+//! # The floors
 //!
-//! The ground floor never reads a clock, a file or a random number. Nothing but [`clock`] reads the time. Nothing but
-//! [`http::guard`] makes a response of the public side. No position of the ledger leaves [`ledger`]. No guard of a shared map lives across
-//! an await. No queue is unbounded. Nothing reads settings but [`config`]. No import points upwards: `tests/tidy.rs` sees to it.
+//! A module imports from its own floor and those below; `tests/tidy.rs` checks this.
+//!
+//! | floor | what | modules |
+//! |---|---|---|
+//! | 5 | commands, settings, wiring, recurring chores | [`cli`], [`config`], [`server`], [`upkeep`] |
+//! | 4 | the public listener; metrics and health | [`http`], [`operator`] |
+//! | 3 | the use cases, a file each; the threads that decide | [`intake`], [`judges`] |
+//! | 2 | who may enter, whose data it is, who somebody is | [`gate`], [`session`], [`identity`] |
+//! | 1 | storage, secrets, registry data, time, metrics, log | [`ledger`], [`vault`], [`private_files`], [`registry`], [`urn`], [`clock`], [`metrics`], [`log`] |
+//! | 0 | identifiers, the law, valid applications: pure functions | [`civic`], [`schemes`], [`application`] |
+//!
+//! # What never happens
+//!
+//! - The ground floor never reads a clock, a file or a random number, and is never async.
+//! - Only [`clock`] reads the time, and only [`config`] reads settings.
+//! - Only [`http::guard`] makes responses of the public side.
+//! - No position of the ledger leaves [`ledger`]: the public name of a record is its receipt code.
+//! - No guard of a shared map lives across an await, and no queue is unbounded.
 
-// `println!` and `eprintln!` panic when nobody reads: results go through `cli::messages`, everything else through `log`.
+// `println!` and `eprintln!` panic if the write fails: results go through `cli::messages`, everything else through
+// `log`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-// Floor 0: pure. No clock, no file, no randomness, no async; callers pass what the rules need.
+// Floor 0: pure functions; callers pass the time and everything else.
 pub mod application;
 pub mod civic;
 #[cfg(test)]
 mod properties;
 pub mod schemes;
 
-// Floor 1: what keeps.
+// Floor 1: storage.
 pub mod clock;
 pub mod ledger;
 pub mod log;
@@ -46,7 +65,7 @@ pub mod registry;
 pub mod urn;
 pub mod vault;
 
-// Floor 2: who may come in.
+// Floor 2: who may enter.
 pub mod gate;
 pub mod identity;
 pub mod session;
@@ -55,7 +74,7 @@ pub mod session;
 pub mod intake;
 pub mod judges;
 
-// Floor 4: the outside.
+// Floor 4: listeners.
 pub mod http;
 pub mod operator;
 

@@ -1,7 +1,7 @@
 //! The log on standard error: a bounded queue, and one thread that writes.
 //!
-//! Only that thread waits for the reader of the log. A line that finds no room in the queue, or that cannot be written,
-//! is dropped and counted; the thread that logs it is neither stopped nor delayed.
+//! Only that thread waits for the reader of the log. A line is dropped and counted if the queue is full or the write
+//! fails; the thread that logs it never blocks.
 
 use std::{
     backtrace::Backtrace,
@@ -16,9 +16,9 @@ use std::{
 };
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::{LevelFilter, ParseLevelFilterError};
 
-/// Lines that wait to be written; at 200 bytes, as is usual, they take below 1 MB.
+/// Lines that may wait to be written: less than 1 MB at the usual 200 bytes a line.
 const LINES_MAX: usize = 4096;
 /// Longest wait at the end of the process for lines that are still queued.
 const FLUSH_WAIT: Duration = Duration::from_secs(1);
@@ -32,21 +32,24 @@ pub enum LogFault {
     /// The system gave no thread.
     #[error("cannot start the log's thread: {0}")]
     Thread(#[from] io::Error),
-    /// The filter is not valid, or this process has a log.
+    /// There is no such level.
+    #[error("log.level: {0}")]
+    Level(#[from] ParseLevelFilterError),
+    /// This process has a log already.
     #[error("cannot start the log: {0}")]
     Set(#[from] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Starts the process's log; panics are logged, too. `filter` is written as `tracing` filters are.
+/// Starts the log of this process, which also logs panics. `level` is the least severity that is logged.
 ///
 /// # Errors
 /// [`LogFault`].
-pub fn start(filter: &str, as_json: bool) -> Result<(), LogFault> {
-    let filter = EnvFilter::try_new(filter).map_err(Box::from)?;
+pub fn start(level: &str, as_json: bool) -> Result<(), LogFault> {
+    let level: LevelFilter = level.parse()?;
     let log = Arc::new(Log::to(io::stderr())?);
     // The subscriber reports its own errors with `eprintln!`, which panics.
     let subscriber = tracing_subscriber::fmt().log_internal_errors(false);
-    let subscriber = subscriber.with_env_filter(filter).with_writer(Arc::clone(&log));
+    let subscriber = subscriber.with_max_level(level).with_writer(Arc::clone(&log));
     if as_json {
         subscriber.json().try_init()?;
     } else {
@@ -68,7 +71,7 @@ pub fn message(text: &str) {
     }
 }
 
-/// Lines lost since the start.
+/// Log lines lost since the start.
 #[must_use]
 pub fn lost() -> u64 {
     LOG.get().map_or(0, |log| log.lost.load(Ordering::Relaxed))
@@ -81,7 +84,7 @@ pub fn flush() {
     }
 }
 
-/// Logs a panic by its place. A formatted message may quote personal data and is left out; a literal one cannot.
+/// Logs the place of a panic. Its message is logged only if it is a literal: a formatted one may contain personal data.
 fn log_panic(info: &PanicHookInfo<'_>) {
     let thread = thread::current();
     let thread = thread.name().unwrap_or("unnamed");
@@ -90,7 +93,7 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     tracing::error!(thread, place, panic, backtrace = %Backtrace::capture(), "a thread panicked");
 }
 
-/// Lines on their way to one writer.
+/// A queue of lines, and the thread that writes them.
 struct Log {
     queue: Sender<Queued>,
     lost: Arc<AtomicU64>,
@@ -122,7 +125,7 @@ impl Log {
     fn flush(&self) {
         let (done, written) = bounded(1);
         if self.queue.send_timeout(Queued::Flush(done), FLUSH_WAIT).is_ok() {
-            // Who waits in vain has waited long enough.
+            // After this time the remaining lines are given up.
             let _late = written.recv_timeout(FLUSH_WAIT);
         }
     }
@@ -143,7 +146,7 @@ fn write(entries: &Receiver<Queued>, mut writer: impl Write, lost: &AtomicU64) {
     }
 }
 
-/// Each write is one line, as the subscriber makes them, and always succeeds.
+/// The subscriber passes one whole line to each write. A write always succeeds.
 impl Write for &Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.line(line);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use sportello::cli::{self, Arguments};
 
-/// The system's allocator took 10 % of the processor time: each request allocates a few kilobytes, on several threads.
+/// mimalloc, because the system's allocator took 10 % of the CPU time: each request allocates a few kilobytes.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Ok(arguments) => cli::run(arguments).into(),
         Err(asked) => {
             let code = if asked.use_stderr() { cli::Exit::Usage } else { cli::Exit::Done };
-            // A closed standard error leaves nothing to report to.
+            // If standard error is closed, the message is lost.
             let _gone = asked.print();
             code.into()
         }

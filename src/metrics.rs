@@ -92,6 +92,8 @@ metrics_list! {
         "1 while the audience's time slice is open, else 0.";
     CROSSOVER_BLOCKED = Kind::Counter, Count, "sportello_crossover_blocked_total" []
         "Answers blocked at the last gate because they were rendered for another person. Above 0 is an alarm.";
+    VISIT_MISMATCH = Kind::Counter, Count, "sportello_visit_mismatch_total" []
+        "Requests answered with 404 because their path holds another visit than their session's. Any client can cause it: no alarm.";
     LEDGER_POISONED = Kind::Gauge, Count, "sportello_ledger_poisoned" []
         "1 after a failed write or sync of the ledger: intake has stopped until a restart, which recovers from disk.";
     AUDIT_FAILED = Kind::Gauge, Count, "sportello_audit_failed" []

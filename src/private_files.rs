@@ -1,9 +1,9 @@
-//! Files and directories that only their owner may read, with names that survive a power cut.
+//! Files and directories that only their owner may read, created so that they survive a power cut.
 
 use std::{
     fs, io,
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -12,35 +12,50 @@ use std::{
 /// # Errors
 /// The I/O error. `AlreadyExists` if the path exists; the existing file is unchanged.
 pub fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let draft = draft_private(path, contents)?;
+    let temporary = write_temporary(path, contents)?;
     // `hard_link`, unlike `rename`, never replaces an existing file.
-    fs::hard_link(&draft, path)?;
-    fs::remove_file(&draft)?;
+    fs::hard_link(&temporary, path)?;
+    fs::remove_file(&temporary)?;
     sync_directory(parent_of(path))
 }
 
-/// Replaces a file atomically by one with mode 0600: after a crash either the old or the new file is there, complete.
+/// Replaces a file atomically by one with mode 0600. After a crash there is either the old or the new file, complete.
 ///
 /// # Errors
 /// The I/O error; the old file is unchanged.
 pub(crate) fn replace_private(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let draft = draft_private(path, contents)?;
-    fs::rename(&draft, path)?;
+    let temporary = write_temporary(path, contents)?;
+    fs::rename(&temporary, path)?;
     sync_directory(parent_of(path))
 }
 
-fn draft_private(path: &Path, contents: &[u8]) -> io::Result<PathBuf> {
-    let draft = path.with_added_extension("new");
+/// Writes and syncs `path.new` with mode 0600, and returns its path.
+fn write_temporary(path: &Path, contents: &[u8]) -> io::Result<PathBuf> {
+    let temporary = path.with_added_extension("new");
     // An interrupted start may have left one.
-    if let Err(fault) = fs::remove_file(&draft)
+    if let Err(fault) = fs::remove_file(&temporary)
         && fault.kind() != io::ErrorKind::NotFound
     {
         return Err(fault);
     }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(contents)?;
     file.sync_all()?;
-    Ok(draft)
+    Ok(temporary)
+}
+
+/// Waits for the lock of the file at `path`: the file with `.lock` added to its name. It is released when the result is dropped,
+/// or when the process ends in any way.
+///
+/// # Errors
+/// The I/O error.
+pub(crate) fn take_turn(path: &Path) -> io::Result<fs::File> {
+    let lock = path.with_added_extension("lock");
+    let mut options = fs::OpenOptions::new();
+    let lock = options.write(true).create(true).truncate(false).mode(0o600).open(lock)?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 /// The directory that contains `path`; `.` for a bare file name.
@@ -72,7 +87,16 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
     sync_directory(parent)
 }
 
-/// Syncs the directory that contains an existing `path`. A parent that we may not read is skipped: we created nothing there.
+/// Whether users other than its owner may list, enter or write a directory, by its mode.
+///
+/// # Errors
+/// The I/O error.
+pub(crate) fn is_exposed(directory: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(directory)?.permissions().mode() & 0o077 != 0)
+}
+
+/// Syncs the directory that contains an existing `path`. A parent that we may not read is skipped: we created nothing
+/// there.
 ///
 /// # Errors
 /// The I/O error.
@@ -93,8 +117,6 @@ pub fn sync_directory(directory: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

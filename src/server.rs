@@ -23,12 +23,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    config::{KeySource, Settings},
+    config::{KeySource, Settings, ledgers_in},
     gate::{delay::LoopDelay, pressure::Pressure},
     http::{
         listener,
         meters::Meters,
-        request::{LastStatus, Public},
+        request::{LastAnswer, Public},
         tls,
     },
     identity::token::Verifier,
@@ -37,15 +37,16 @@ use crate::{
     ledger::OpenFault,
     metrics::{Exporter, MetricsFault},
     operator::{self, Operator},
-    private_files::{private_directory, sync_name},
+    private_files::{is_exposed, private_directory, sync_name},
     registry::{self, FileRegistry, LoadFault, Silence},
     schemes::Rules,
     upkeep::{Kept, Upkeep, publish_keys},
     vault::{HouseKeys, KeysFault, fill_random},
 };
 
-/// Descriptors for everything but public connections: ledgers, readers, listeners, the operator.
-const DESCRIPTORS_BESIDE: u64 = 1024;
+/// File descriptors for everything except public connections: ledgers, readers, listeners, the operator, and connections
+/// of proxies whose client is not named yet.
+const DESCRIPTORS_RESERVED: u64 = 1024;
 /// Threads of each runtime for work that waits for the disk.
 const BLOCKING_THREADS_MAX: usize = 4;
 
@@ -61,6 +62,14 @@ pub enum StartFault {
         path: PathBuf,
         /// The system's error.
         source: io::Error,
+    },
+    /// Users other than the owner may use a directory: they could read or replace what is in it, keys included.
+    #[error(
+        "other users may use the directory {path}: run chmod 700 {path}; if it belongs to another user, set server.data to a new directory below it"
+    )]
+    Exposed {
+        /// Which directory.
+        path: PathBuf,
     },
     /// The house's secrets cannot be read or created.
     #[error(transparent)]
@@ -124,13 +133,25 @@ pub struct Addresses {
     pub operator: SocketAddr,
 }
 
-/// Creates the data directory, readable by its owner alone.
+/// Creates the data directory, for its owner alone. An existing one that other users may use is refused; a demo, whose
+/// people are made up, only warns, because newcomers make its directory with their default mode.
 ///
 /// # Errors
-/// [`StartFault::Data`].
-pub fn prepare_data(settings: &Settings) -> Result<(), StartFault> {
-    let path = settings.data();
-    private_directory(&path).map_err(|source| StartFault::Data { path, source })
+/// [`StartFault::Data`], [`StartFault::Exposed`].
+pub fn prepare_data(settings: &Settings, is_demo: bool) -> Result<(), StartFault> {
+    let data = settings.data();
+    let fault = |source| StartFault::Data { path: data.clone(), source };
+    private_directory(&data).map_err(fault)?;
+    for path in [data.clone(), ledgers_in(&data)] {
+        if path.is_dir() && is_exposed(&path).map_err(fault)? {
+            let fault = StartFault::Exposed { path };
+            if !is_demo {
+                return Err(fault);
+            }
+            tracing::warn!("{fault}");
+        }
+    }
+    Ok(())
 }
 
 /// Serves until SIGTERM or SIGINT, and returns when it has drained. Calls `ready` when both listeners answer.
@@ -168,7 +189,7 @@ pub fn run(
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
         Operator { exporter, intake, draining, stopped }
     })?;
-    let shared = listener::Shared::new(bounds, tls, draining.clone());
+    let shared = listener::Shared::new(bounds, settings.proxies(), tls, draining.clone());
     let pressure = Pressure::new(settings.requests_max());
     let public = public_listeners
         .into_iter()
@@ -203,7 +224,7 @@ fn open_intake(settings: &Settings, start: Start) -> Result<Arc<Intake>, StartFa
         registry: registry(settings)?,
         beacon: settings.beacon(),
     };
-    let intake = Intake::open(&ledgers(settings), parts, &settings.intake())?;
+    let intake = Intake::open(&ledgers_in(&settings.data()), parts, &settings.intake())?;
     publish_keys(&keys, &settings.data());
     Ok(Arc::new(intake))
 }
@@ -217,18 +238,14 @@ fn bind(settings: &Settings) -> Result<(TcpListener, Vec<TcpListener>), StartFau
     Ok((operator, on(settings.listen(), settings.runtimes())?))
 }
 
-fn ledgers(settings: &Settings) -> PathBuf {
-    settings.data().join("ledger")
-}
-
 /// Raises the limit of open files to one a connection, and returns how many connections there may be.
 ///
 /// If the system allows fewer, an operator has to raise its limit; a demo makes do with what there is.
 fn raise_descriptors(connections_max: usize, is_demo: bool) -> usize {
-    let wanted = connections_max as u64 + DESCRIPTORS_BESIDE;
+    let wanted = connections_max as u64 + DESCRIPTORS_RESERVED;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(given) if given < wanted && is_demo => {
-            let connections = given.saturating_sub(DESCRIPTORS_BESIDE).max(given / 2);
+            let connections = given.saturating_sub(DESCRIPTORS_RESERVED).max(given / 2);
             return usize::try_from(connections).unwrap_or(usize::MAX);
         }
         Ok(given) if given < wanted => {
@@ -249,25 +266,25 @@ fn raise_descriptors(connections_max: usize, is_demo: bool) -> usize {
 /// # Errors
 /// [`StartFault::Keys`], [`StartFault::KeyLost`].
 pub fn house_keys(settings: &Settings) -> Result<HouseKeys, StartFault> {
-    match settings.ledger_key() {
-        KeySource::Given(text) => Ok(HouseKeys::from_text(&text)?),
-        KeySource::File(path) if path.exists() => {
-            let keys = HouseKeys::load(&path)?;
-            // The process that created it may have been killed before its name was synced.
-            sync_name(&path).map_err(|source| KeysFault::File { path, source })?;
-            Ok(keys)
+    let source = settings.ledger_key();
+    if let KeySource::File(path) = &source {
+        if !path.exists() {
+            return create_key(path.clone(), ledgers_in(&settings.data()));
         }
-        KeySource::File(path) => {
-            let ledgers = ledgers(settings);
-            let used = fs::read_dir(&ledgers).is_ok_and(|mut files| {
-                files.any(|file| file.is_ok_and(|file| file.path().extension().is_some()))
-            });
-            if used {
-                return Err(StartFault::KeyLost { ledgers, key: path });
-            }
-            Ok(HouseKeys::create(&path)?)
-        }
+        // The process that created it may have been killed before its name was synced.
+        sync_name(path).map_err(|source| KeysFault::File { path: path.clone(), source })?;
     }
+    Ok(source.load()?)
+}
+
+fn create_key(key: PathBuf, ledgers: PathBuf) -> Result<HouseKeys, StartFault> {
+    let used = fs::read_dir(&ledgers).is_ok_and(|mut files| {
+        files.any(|file| file.is_ok_and(|file| file.path().extension().is_some()))
+    });
+    if used {
+        return Err(StartFault::KeyLost { ledgers, key });
+    }
+    Ok(HouseKeys::create(&key)?)
 }
 
 /// Loads the institute's registry; its rows are keyed with a secret that is never stored.
@@ -314,7 +331,8 @@ fn spawn_public(
                     body,
                     draining: draining.clone(),
                     meters: Meters::default(),
-                    status: LastStatus::default(),
+                    status: LastAnswer::default(),
+                    draws: LastAnswer::default(),
                 };
                 tokio::select! {
                     served = listener::serve(listener, shared, Rc::new(public)) => served,

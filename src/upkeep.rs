@@ -1,6 +1,6 @@
-//! Recurring chores: what, how often, on which thread.
+//! Recurring chores: one table of what, how often and on which thread.
 //!
-//! Each of the three threads does its chores one after the other, so that a slow disk delays no quick one.
+//! Chores in memory, chores on files and draws have a thread each, so that a slow disk delays no chore in memory.
 
 use std::{
     io,
@@ -14,30 +14,34 @@ use std::{
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::{
-    clock::Stopwatch, config::KeySource, intake::Intake, metrics::Exporter, vault::HouseKeys,
+    clock::Stopwatch,
+    config::{KeySource, receipt_keys_in},
+    intake::Intake,
+    metrics::Exporter,
+    vault::HouseKeys,
 };
 
-/// How long histograms gather samples, and a free place waits for the next call.
+/// Longest time that histograms gather samples, and that a free place waits for the next call.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
-/// How soon a changed file or a new day is noticed without SIGHUP.
+/// Longest time until a changed file or a new day is noticed without SIGHUP.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// The table.
+/// Every chore.
 const CHORES: &[Chore<Kept>] = &[
-    Chore("fold histograms", SWEEP_EVERY, Thread::Quick, |kept| kept.exporter.tidy()),
-    Chore("sweep sessions, call people", SWEEP_EVERY, Thread::Quick, |kept| kept.intake.tidy()),
-    Chore("draw lots", SWEEP_EVERY, Thread::Draws, |kept| kept.intake.draw_lots()),
-    Chore("open campaigns", LOOK_EVERY, Thread::Files, Kept::open_campaigns),
-    Chore("renew keys", LOOK_EVERY, Thread::Files, Kept::renew_keys),
-    Chore("refresh the registry", LOOK_EVERY, Thread::Files, |kept| kept.intake.refresh_registry()),
+    Chore("fold histograms", SWEEP_EVERY, Worker::Quick, |kept| kept.exporter.tidy()),
+    Chore("sweep sessions, call people", SWEEP_EVERY, Worker::Quick, |kept| kept.intake.tidy()),
+    Chore("draw lots", SWEEP_EVERY, Worker::Draws, |kept| kept.intake.draw_lots()),
+    Chore("open campaigns", LOOK_EVERY, Worker::Files, Kept::open_campaigns),
+    Chore("renew keys", LOOK_EVERY, Worker::Files, Kept::renew_keys),
+    Chore("refresh the registry", LOOK_EVERY, Worker::Files, |kept| kept.intake.refresh_registry()),
 ];
 
-/// What is done, how often, on which thread, and the work itself.
-struct Chore<P>(&'static str, Duration, Thread, fn(&P));
+/// A chore: its name in the log, its interval, its thread, and the function that does it.
+struct Chore<P>(&'static str, Duration, Worker, fn(&P));
 
-/// Which thread does a chore.
+/// The thread that does a chore.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Thread {
+enum Worker {
     /// For chores in memory alone.
     Quick,
     /// For chores that may wait for a disk.
@@ -46,13 +50,13 @@ enum Thread {
     Draws,
 }
 
-/// What is kept up.
+/// What the chores work on.
 pub struct Kept {
     /// The use cases, with ledgers, keys and registry.
     pub intake: Arc<Intake>,
     /// Records the metrics.
     pub exporter: Exporter,
-    /// Where secrets are added.
+    /// Where an operator adds secrets.
     pub key_source: KeySource,
     /// The data directory.
     pub data: PathBuf,
@@ -60,13 +64,13 @@ pub struct Kept {
 
 /// The threads that do the chores.
 pub struct Upkeep {
-    quick: Worker,
-    files: Worker,
-    draws: Worker,
+    quick: WorkerThread,
+    files: WorkerThread,
+    draws: WorkerThread,
 }
 
 impl Upkeep {
-    /// Starts to do the chores of the table; each is due for the first time after its interval.
+    /// Starts the threads. Each chore is due for the first time after its interval.
     ///
     /// # Errors
     /// The system gave no thread.
@@ -83,9 +87,9 @@ impl Upkeep {
         parts: &Arc<P>,
     ) -> io::Result<Self> {
         Ok(Self {
-            quick: Worker::start("upkeep", Thread::Quick, table, Arc::clone(parts))?,
-            files: Worker::start("upkeep-files", Thread::Files, table, Arc::clone(parts))?,
-            draws: Worker::start("upkeep-draws", Thread::Draws, table, Arc::clone(parts))?,
+            quick: WorkerThread::start("upkeep", Worker::Quick, table, Arc::clone(parts))?,
+            files: WorkerThread::start("upkeep-files", Worker::Files, table, Arc::clone(parts))?,
+            draws: WorkerThread::start("upkeep-draws", Worker::Draws, table, Arc::clone(parts))?,
         })
     }
 
@@ -94,7 +98,7 @@ impl Upkeep {
         hurry(&self.files.wake);
     }
 
-    /// Waits for the chores at hand and ends the threads.
+    /// Ends the threads; a chore that is running is finished first.
     pub fn stop(self) {
         self.quick.stop();
         self.files.stop();
@@ -108,22 +112,22 @@ fn hurry(wake: &Sender<()>) {
     let _full = wake.try_send(());
 }
 
-/// One thread.
-struct Worker {
-    /// Makes its chores due at once; disconnected, it ends the thread.
+/// One running thread.
+struct WorkerThread {
+    /// A message makes the chores due at once; dropping the sender ends the thread.
     wake: Arc<Sender<()>>,
     thread: JoinHandle<()>,
 }
 
-impl Worker {
+impl WorkerThread {
     fn start<P: Send + Sync + 'static>(
         name: &str,
-        thread: Thread,
+        worker: Worker,
         table: &'static [Chore<P>],
         parts: Arc<P>,
     ) -> io::Result<Self> {
         let (wake, woken) = bounded(1);
-        let chores: Vec<_> = table.iter().filter(|chore| chore.2 == thread).collect();
+        let chores: Vec<_> = table.iter().filter(|Chore(_, _, its, _)| *its == worker).collect();
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || work(&chores, &parts, &woken))?;
@@ -132,14 +136,14 @@ impl Worker {
 
     fn stop(self) {
         drop(self.wake);
-        // It cannot have panicked: each chore's panic is caught.
+        // The panic of a chore is caught, so the thread has not panicked.
         let _ended = self.thread.join();
     }
 }
 
 fn work<P>(chores: &[&Chore<P>], parts: &P, woken: &Receiver<()>) {
     let watch = Stopwatch::start();
-    let mut due: Vec<Duration> = chores.iter().map(|chore| chore.1).collect();
+    let mut due: Vec<Duration> = chores.iter().map(|Chore(_, every, ..)| *every).collect();
     loop {
         let next =
             due.iter().min().map_or(Duration::MAX, |next| next.saturating_sub(watch.elapsed()));
@@ -153,7 +157,7 @@ fn work<P>(chores: &[&Chore<P>], parts: &P, woken: &Receiver<()>) {
                 if catch_unwind(AssertUnwindSafe(|| work(parts))).is_err() {
                     tracing::error!(
                         chore = what,
-                        "a chore panicked: it is tried again when it is due"
+                        "a chore panicked: it is repeated after its interval"
                     );
                 }
                 *due = watch.elapsed() + *every;
@@ -169,28 +173,31 @@ impl Kept {
         }
     }
 
-    /// Takes up secrets that were added to the key file.
+    /// Loads secrets that were added to the key file.
     fn renew_keys(&self) {
         let KeySource::File(path) = &self.key_source else { return };
         match self.intake.keys().renew(path) {
             Ok(0) => {}
             Ok(added) => {
                 self.intake.note_control("server: a newer secret seals and signs");
-                tracing::info!(added, "a newer secret seals and signs from now on");
+                tracing::info!(
+                    added,
+                    "secrets were added to the key file: the newest one seals and signs from now on"
+                );
                 publish_keys(self.intake.keys(), &self.data);
             }
             Err(fault) => {
-                tracing::error!(%fault, "the key file is not usable: the secrets in use stay");
+                tracing::error!(%fault, "the key file cannot be used: the secrets in use are unchanged");
             }
         }
     }
 }
 
-/// Writes the public keys that prove receipts into the data directory, for everybody.
+/// Writes the public keys that prove receipts into the data directory.
 pub(crate) fn publish_keys(keys: &HouseKeys, data: &Path) {
-    let path = data.join("receipt-key.pub");
+    let path = receipt_keys_in(data);
     if let Err(fault) = keys.publish(&path) {
-        tracing::warn!(path = %path.display(), %fault, "the keys for verify-receipt cannot be written");
+        tracing::warn!(path = %path.display(), %fault, "the public keys for verify-receipt cannot be written");
     }
 }
 
@@ -198,7 +205,7 @@ pub(crate) fn publish_keys(keys: &HouseKeys, data: &Path) {
 mod tests {
     use super::*;
 
-    /// A disk that answers when the test says so, and a count of the names of what was done.
+    /// A disk that answers when the test says so, and a list of what was done.
     struct Disk {
         answers: Receiver<()>,
         done: Sender<&'static str>,
@@ -207,11 +214,11 @@ mod tests {
     const SOON: Duration = Duration::from_millis(1);
     const NEVER: Duration = Duration::from_hours(1);
     const TABLE: &[Chore<Disk>] = &[
-        Chore("panic", SOON, Thread::Quick, |_| panic!("a bug")),
-        Chore("count", SOON, Thread::Quick, |disk| {
+        Chore("panic", SOON, Worker::Quick, |_| panic!("a bug")),
+        Chore("count", SOON, Worker::Quick, |disk| {
             let _full = disk.done.try_send("counted");
         }),
-        Chore("wait", NEVER, Thread::Files, |disk| {
+        Chore("wait", NEVER, Worker::Files, |disk| {
             let _gone = disk.done.send("waiting");
             let _gone = disk.answers.recv();
         }),
@@ -220,22 +227,22 @@ mod tests {
     #[test]
     fn neither_a_slow_disk_nor_a_panic_stops_the_quick_chores() {
         let (disk, answers) = bounded(1);
-        let (done, told) = bounded(100);
+        let (done, list) = bounded(100);
         let upkeep = Upkeep::of(TABLE, &Arc::new(Disk { answers, done })).unwrap();
         let patience = Duration::from_secs(10);
-        let wait_for = |what| while told.recv_timeout(patience).unwrap() != what {};
+        let wait_for = |what| while list.recv_timeout(patience).unwrap() != what {};
         wait_for("counted");
         upkeep.hurry();
         wait_for("waiting");
         for _ in 0..200 {
             wait_for("counted");
         }
-        // What was asked for while the disk was busy is done afterwards.
+        // What was requested while the disk was busy is done afterwards.
         upkeep.hurry();
         disk.send(()).unwrap();
         wait_for("waiting");
         drop(disk);
         upkeep.stop();
-        assert!(told.into_iter().all(|what| what == "counted"));
+        assert!(list.into_iter().all(|what| what == "counted"));
     }
 }

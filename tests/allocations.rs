@@ -1,8 +1,8 @@
 //! Bounds on memory: what reading and deciding an application allocate, and what the waiting room holds.
 //!
-//! A test program of its own, since it counts the allocations of the whole process.
+//! A separate test program, because it counts the allocations of the whole process.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
 use std::{
     alloc::System,
@@ -33,14 +33,14 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Repetitions: at least one is not disturbed by the test program's other thread.
+/// Number of repetitions, so that at least one is not disturbed by another thread of the test program.
 const ROUNDS: usize = 20;
 
-/// Allocations to read an application: address, telephone number, the document's two vectors, years of income, earlier
-/// benefits.
+/// Upper bound on the allocations to parse an application: address, telephone number, two vectors of the document,
+/// years of income, earlier benefits.
 const READING_MAX: usize = 6;
 
-/// Allocations of `work`, including those that grow a buffer; the fewest of all rounds.
+/// Number of allocations and reallocations of `work`: the minimum of [`ROUNDS`] runs.
 fn allocations<T>(mut work: impl FnMut() -> T) -> usize {
     let rounds = (0..ROUNDS).map(|_| {
         let region = Region::new(ALLOCATOR);
@@ -73,7 +73,7 @@ fn applications() -> Vec<(Application, Date)> {
     .into()
 }
 
-/// Held by the test that runs: another test's memory would be counted, too.
+/// Held by the running test, because another test's allocations would be counted, too.
 static TURN: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -81,20 +81,20 @@ fn reading_allocates_a_handful_and_deciding_nothing_but_the_result() {
     let _turn = TURN.lock();
     let rules = Rules::builtin();
     let allocated = allocations(|| vec![0_u8; 100]);
-    assert_eq!(allocated, 1, "the counter counts");
+    assert_eq!(allocated, 1, "a known allocation is counted once");
     let someone = FiscalCode::made_up(1);
     for body in [example(&someone, 2021), example(&someone, 2024), example_allowance600(&someone)] {
         assert!(parse(body.as_bytes(), rules).is_ok());
         let reading = allocations(|| parse(black_box(body.as_bytes()), rules));
-        assert!(reading <= READING_MAX, "{reading}");
+        assert!(reading <= READING_MAX, "{reading} allocations");
     }
     for (application, day) in applications() {
         let decision = rules.decide(&application.facts, day);
         let outcome = decision.outcome;
         let deciding = allocations(|| rules.decide(black_box(&application.facts), day));
-        assert_eq!(deciding, 0, "{outcome:?}: the decision itself lies on the stack");
+        assert_eq!(deciding, 0, "{outcome:?}: deciding allocates nothing");
         let writing = allocations(|| rules.decide(black_box(&application.facts), day).to_json());
-        assert_eq!(writing, 1, "{outcome:?}: the text, once, at its full size");
+        assert_eq!(writing, 1, "{outcome:?}: the text is allocated once, at its full size");
     }
 }
 
@@ -107,8 +107,9 @@ fn beacon(directory: &Path) -> Beacon {
     Beacon { file, genesis: 1_726_500_600, period_seconds: 3, late_seconds_max: 60 }
 }
 
-/// People in the waiting room, and the memory that they may take, in bytes.
+/// Number of people in the waiting room.
 const PEOPLE: usize = 1_000_000;
+/// Upper bound on their memory, bytes.
 const WAITING_BYTES_MAX: usize = 64_000_000;
 
 #[test]
@@ -133,8 +134,6 @@ fn a_million_people_wait_in_64_megabytes_and_are_drawn_in_them() {
             person: keys.subject(&fiscal_code),
             fiscal_code,
             audience: Audience::Citizens,
-            token: fiscal_code.as_str(),
-            valid_until: at(3_600),
         };
         assert!(room.wait(&asking, at(0)).is_some());
     }
@@ -146,5 +145,5 @@ fn a_million_people_wait_in_64_megabytes_and_are_drawn_in_them() {
     assert_eq!(room.waiting(), [PEOPLE, 0]);
     let change = region.change();
     let held = change.bytes_allocated - change.bytes_deallocated;
-    assert!(held <= WAITING_BYTES_MAX, "{held}");
+    assert!(held <= WAITING_BYTES_MAX, "{held} bytes");
 }

@@ -16,7 +16,7 @@ fn main() -> io::Result<()> {
     out.flush()
 }
 
-/// The example with other incomes, another day and sometimes another statement.
+/// The example application with varied incomes and day, and in one of five lines another answer.
 fn line(number: u32) -> String {
     // A multiplicative hash, so that consecutive lines differ.
     let dice = number.wrapping_mul(2_654_435_761) >> 8;

@@ -1,19 +1,15 @@
-//! The kinds of requests, and how they come about.
+//! The kinds of requests that are measured, and how they are made.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    rc::Rc,
-    sync::Arc,
-};
+use std::{rc::Rc, sync::Arc};
 
 use sportello::{
     application::example, civic::FiscalCode, http::request::Public, identity::Assurance,
     intake::Entered,
 };
 
-use super::{CAMPAIGN, House, Took};
+use super::{CAMPAIGN, House, Newcomer, Took, asked};
 
-/// What is asked, and what has to be answered.
+/// A kind of request with the answer that it must get.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Submission,
@@ -40,14 +36,14 @@ impl Kind {
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Submission => "201 POST /v1/applications",
-            Self::Entering => "201 POST /v1/sessions",
+            Self::Submission => "201 POST /v1/sessions/{visit}/applications",
+            Self::Entering => "201 PUT /v1/sessions/{visit}",
             Self::Status => "200 GET /v1/status",
-            Self::Waiting => "202 POST /v1/sessions, in the waiting room already",
-            Self::Shed => "503 POST /v1/sessions, too much is under way",
-            Self::NoSession => "401 POST /v1/applications, no session",
-            Self::TooOften => "429 POST /v1/applications, asked too often",
-            Self::NoRoom => "503 POST /v1/applications, no room on the disk",
+            Self::Waiting => "202 PUT /v1/sessions/{visit}, with a ticket of the waiting room",
+            Self::Shed => "503 PUT /v1/sessions/{visit}, too many requests in progress",
+            Self::NoSession => "401 POST /v1/sessions/{visit}/applications, no session",
+            Self::TooOften => "429 POST /v1/sessions/{visit}/applications, rate limit exceeded",
+            Self::NoRoom => "503 POST /v1/sessions/{visit}/applications, disk nearly full",
         }
     }
 
@@ -55,7 +51,7 @@ impl Kind {
         self.name()[..3].parse().expect("a name begins with its status")
     }
 
-    /// Through which door, and with how many requests let through at a time.
+    /// The listener's side of a server that gives this answer.
     pub(super) fn door(self, house: &House) -> Rc<Public> {
         let requests_max = house.settings.requests_max();
         match self {
@@ -73,18 +69,26 @@ impl Kind {
             Self::Submission => submission(&house.newcomer(&intake)),
             Self::NoRoom => submission(&house.newcomer(&tight)),
             Self::TooOften => submission(&someone),
-            Self::NoSession => submission(&(someone.0, "x".repeat(43))),
+            Self::NoSession => submission(&Newcomer {
+                token: "x".repeat(43),
+                visit: someone.visit.clone(),
+                ..someone
+            }),
             Self::Status => b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
             Self::Entering | Self::Waiting | Self::Shed => {
                 house.people += 1;
                 let code = FiscalCode::made_up(house.people);
-                let token = house.minter.mint(&code, None, Assurance::Level2, intake.now());
+                let visit = house.visit();
+                let mut token = house.minter.mint(&code, None, Assurance::Level2, intake.now());
                 if matches!(self, Self::Waiting) {
-                    let entered = house.full.enter(&token, IpAddr::V4(Ipv4Addr::LOCALHOST), false);
-                    assert!(matches!(entered, Ok(Entered::Waiting(_))), "the counter is full");
+                    let entered = house.full.enter(asked(&visit, &token));
+                    let Ok(Entered::Waiting(place)) = entered else {
+                        panic!("the counter is full")
+                    };
+                    token = place.ticket;
                 }
                 format!(
-                    "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+                    "PUT /v1/sessions/{visit} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
                      Content-Length: 0\r\n\r\n"
                 )
                 .into_bytes()
@@ -93,23 +97,23 @@ impl Kind {
         (0..count).map(one).collect()
     }
 
-    /// Asks as often, and asserts what was answered.
+    /// Sends `count` requests and asserts the answers.
     pub(super) fn run(self, house: &mut House, door: &Rc<Public>, count: u64) -> Took {
         let requests = self.requests(house, count);
         let (took, answered) = house.answer(door, requests);
-        let so_many = answered.get(&self.status()).copied().unwrap_or_default();
-        // Asking too often begins with asking, and is allowed once a second.
+        let expected = answered.get(&self.status()).copied().unwrap_or_default();
+        // The rate limit lets the first request through, and then one a second.
         let others_max = if matches!(self, Self::TooOften) { 1 + took.wall.as_secs() } else { 0 };
-        assert!(count - so_many <= others_max, "{}: {answered:?}", self.name());
+        assert!(count - expected <= others_max, "{}: {answered:?}", self.name());
         house.tidy();
         took
     }
 }
 
-fn submission((person, token): &(FiscalCode, String)) -> Vec<u8> {
-    let body = example(person, CAMPAIGN.year);
+fn submission(Newcomer { fiscal_code, visit, token }: &Newcomer) -> Vec<u8> {
+    let body = example(fiscal_code, CAMPAIGN.year);
     format!(
-        "POST /v1/applications HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+        "POST /v1/sessions/{visit}/applications HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
          Idempotency-Key: 7a8f1c52-3f0e-4b5c-9c0a-1d2e3f405162\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()

@@ -1,8 +1,9 @@
-//! What whole requests cost: HTTP/1.1 over memory instead of TLS and sockets, everything behind it as the server has it,
+//! The time and CPU time of whole requests: HTTP/1.1 in memory, without TLS and sockets, otherwise as the server runs,
 //! with a ledger on disk, its committer and the judges.
 //!
-//! `cargo bench --bench request` measures time a request, and then processor time: of accepted submissions, of entering, and
-//! of refusals beside them. Clients are part of both; theirs are a few hundred bytes written and read. `-- --test` does little.
+//! `cargo bench --bench request` measures the time of accepted submissions, of entering and of the status page, and
+//! then CPU time of all kinds of requests, refusals included. Both include the clients, which write and read a few
+//! hundred bytes a request. `-- --test` measures a few requests.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
@@ -32,10 +33,10 @@ use sportello::{
     http::{
         activity::Activity,
         meters::Meters,
-        request::{LastStatus, Public},
+        request::{LastAnswer, Public},
     },
     identity::{Assurance, demo::Minter},
-    intake::{Counter, Entered, Intake, Parts},
+    intake::{Asked, Counter, Entered, Intake, Parts},
     judges::Judges,
     metrics::Exporter,
     registry::Silence,
@@ -50,28 +51,28 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// As the server has it.
+/// The server's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 /// 2024-09-16T15:30:00Z, an evening of the citizens' slice with ISCRO 2024 open.
 const EVENING: Timestamp = Timestamp::constant(1_726_500_600, 0);
-/// Longer than a session lasts.
+/// A time longer than a session lasts.
 const LATER: SignedDuration = SignedDuration::from_hours(1);
-/// Clients at once, each with a connection of its own.
+/// Number of concurrent clients, each with its own connection.
 const CLIENTS: usize = 64;
-/// Requests of one iteration.
+/// Requests of one iteration of a time measurement.
 const REQUESTS: u64 = 1_024;
 /// Requests of one kind in one round of the table.
 const REQUESTS_OF_A_ROUND: u64 = 8_192;
 const ROUNDS: usize = 9;
-/// The goal for the processor time of a refusal, by that of an accepted submission.
+/// Goal for the CPU time of a refusal, relative to that of an accepted submission.
 const REFUSAL_MAX: f64 = 0.5;
 const PIPE_BYTES: usize = 64 * 1024;
-/// A house with room for one.
+/// Settings of a server that one person fills.
 const FULL: [(&str, &str); 1] = [("SPORTELLO_GATE_LEASES_MAX", "1")];
-/// A house that runs out of each thing at once.
+/// Settings of a server whose disk is nearly full and whose rate limit is one request a second.
 const TIGHT: [(&str, &str); 3] = [
     ("SPORTELLO_LEDGER_DISK_RESERVE_BYTES", "1125899906842624"),
     ("SPORTELLO_LIMITS_SESSION_BY_PERSON_PER_SECOND", "1"),
@@ -95,16 +96,19 @@ struct House {
     runtime: LocalRuntime,
     settings: Settings,
     clock: Clock,
-    /// As the settings come, and one that runs out of room and patience.
+    /// With default settings.
     intake: Arc<Intake>,
+    /// With [`TIGHT`].
     tight: Arc<Intake>,
-    /// One that a single person fills.
+    /// With [`FULL`], and full.
     full: Arc<Intake>,
     minter: Minter,
     judges: Judges,
     exporter: Exporter,
-    /// How many people came so far, for everybody applies once.
+    /// Number of people so far: each person applies once.
     people: u64,
+    /// Number of visits so far: each is used once.
+    visits: u64,
     directory: tempfile::TempDir,
 }
 
@@ -152,6 +156,7 @@ impl House {
             judges,
             exporter,
             people: 0,
+            visits: 0,
             directory,
         };
         house.newcomer(&Arc::clone(&house.full));
@@ -166,12 +171,13 @@ impl House {
             body: self.settings.body(),
             draining: CancellationToken::new(),
             meters: Meters::default(),
-            status: LastStatus::default(),
+            status: LastAnswer::default(),
+            draws: LastAnswer::default(),
         })
     }
 
-    /// Sends every request over some connections at once and waits for the answers, and for the decisions on those that were
-    /// accepted. Tells what it took and how often each status was answered.
+    /// Sends all requests over [`CLIENTS`] connections, and waits for the answers and for all decisions. Returns the
+    /// time that it took, and the number of answers by status.
     fn answer(&self, door: &Rc<Public>, requests: Vec<Vec<u8>>) -> (Took, BTreeMap<u16, u64>) {
         self.runtime.block_on(async {
             let requests = Rc::new(RefCell::new(requests));
@@ -195,7 +201,7 @@ impl House {
         })
     }
 
-    /// A connection as the listener serves it, but for TLS and the socket.
+    /// A connection served as the listener does, but without TLS and a socket.
     fn connect(&self, door: &Rc<Public>) -> DuplexStream {
         let (client, server) = duplex(PIPE_BYTES);
         let (public, bounds) = (Rc::clone(door), self.settings.listener());
@@ -216,15 +222,22 @@ impl House {
         client
     }
 
-    /// Lets a newcomer in; their session's token.
-    fn newcomer(&mut self, intake: &Intake) -> (FiscalCode, String) {
+    /// A new person with a session.
+    fn newcomer(&mut self, intake: &Intake) -> Newcomer {
         self.people += 1;
         let fiscal_code = FiscalCode::made_up(self.people);
         let identity = self.minter.mint(&fiscal_code, None, Assurance::Level2, EVENING);
-        match intake.enter(&identity, IpAddr::V4(Ipv4Addr::LOCALHOST), false) {
-            Ok(Entered::In(token, _)) => (fiscal_code, token),
+        let visit = self.visit();
+        match intake.enter(asked(&visit, &identity)) {
+            Ok(Entered::In(token, _)) => Newcomer { fiscal_code, visit, token },
             _ => panic!("there is room for a newcomer"),
         }
+    }
+
+    /// A visit of the latest person: no two measurements use the same one, because a visit is never used again.
+    fn visit(&mut self) -> String {
+        self.visits += 1;
+        format!("{:0>22}", self.visits)
     }
 
     /// Ends every session, as the server does when they expire.
@@ -248,7 +261,18 @@ impl House {
     }
 }
 
-/// Sends requests one after another until there are no more; how often each status was answered.
+/// A person with a session.
+struct Newcomer {
+    fiscal_code: FiscalCode,
+    visit: String,
+    token: String,
+}
+
+fn asked<'a>(visit: &'a str, proof: &'a str) -> Asked<'a> {
+    Asked { visit, proof, from: IpAddr::V4(Ipv4Addr::LOCALHOST), is_behind: false }
+}
+
+/// Sends requests one after another until none is left; the number of answers by status.
 async fn ask(
     mut connection: DuplexStream,
     requests: Rc<RefCell<Vec<Vec<u8>>>>,
@@ -262,7 +286,7 @@ async fn ask(
     }
 }
 
-/// Reads one answer to its end; its status.
+/// Reads one whole answer; its status.
 async fn read_answer(connection: &mut DuplexStream, answer: &mut Vec<u8>) -> u16 {
     answer.clear();
     let mut expected = None;
@@ -271,7 +295,7 @@ async fn read_answer(connection: &mut DuplexStream, answer: &mut Vec<u8>) -> u16
         if expected.is_none()
             && let Some(end) = memchr::memmem::find(answer, b"\r\n\r\n")
         {
-            let head = str::from_utf8(&answer[..end]).expect("a head of letters");
+            let head = str::from_utf8(&answer[..end]).expect("a head of ASCII text");
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
             let length: usize = length.map_or(0, |length| length.parse().expect("a number"));
             expected = Some(end + 4 + length);
@@ -281,14 +305,14 @@ async fn read_answer(connection: &mut DuplexStream, answer: &mut Vec<u8>) -> u16
     status.and_then(|status| status.parse().ok()).expect("a status")
 }
 
-/// Time as clients see it.
+/// Measures the time of requests as clients see it.
 fn times(criterion: &mut Criterion, house: &mut House) {
     let mut group = criterion.benchmark_group("request");
     group.throughput(Throughput::Elements(REQUESTS));
     group.sampling_mode(SamplingMode::Flat).sample_size(10).warm_up_time(Duration::from_secs(1));
     for kind in [Kind::Submission, Kind::Entering, Kind::Status] {
         let door = kind.door(house);
-        group.bench_function(format!("1,024 times {}", kind.name()), |bencher| {
+        group.bench_function(format!("{} x 1,024", kind.name()), |bencher| {
             bencher.iter_custom(|count| {
                 (0..count).map(|_| kind.run(house, &door, REQUESTS).wall).sum()
             });
@@ -297,7 +321,8 @@ fn times(criterion: &mut Criterion, house: &mut House) {
     group.finish();
 }
 
-/// Processor time of each kind of request, all kinds in every round, by that of an accepted submission.
+/// Prints the CPU time of each kind of request, also relative to an accepted submission. Every round measures all
+/// kinds.
 fn costs(house: &mut House, rounds: usize, requests: u64) {
     let doors = Kind::ALL.map(|kind| (kind, kind.door(house)));
     let mut took = Kind::ALL.map(|_| Vec::new());
@@ -314,31 +339,36 @@ fn costs(house: &mut House, rounds: usize, requests: u64) {
     let accepted = median(&took[0], |took| took.process);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!(
-        "medians of {rounds} rounds, {requests} requests of a kind each; load {}",
+        "medians of {rounds} rounds of {requests} requests of each kind; /proc/loadavg: {}",
         load.trim()
     );
-    println!("us CPU   runtime's   a second and core   by the first");
+    println!(
+        "µs CPU   of these the runtime's   requests a second and core   relative to first   answer"
+    );
     for (kind, took) in Kind::ALL.iter().zip(&took) {
         let (process, thread) =
             (median(took, |took| took.process), median(took, |took| took.thread));
         println!(
-            "{process:>6.1}   {thread:>9.1}   {:>17.0}   {:>12.2}   {}",
+            "{process:>6.1}   {thread:>22.1}   {:>26.0}   {:>17.2}   {}",
             1e6 / process,
             process / accepted,
             kind.name()
         );
-        // A single round of few requests says little.
-        let is_told = rounds == ROUNDS && kind.status() >= 400;
-        assert!(!is_told || process / accepted <= REFUSAL_MAX, "a refusal costs too much");
+        // A single round of few requests is not precise enough.
+        let is_refusal = rounds == ROUNDS && kind.status() >= 400;
+        assert!(
+            !is_refusal || process / accepted <= REFUSAL_MAX,
+            "a refusal takes more than {REFUSAL_MAX} of the CPU time of an accepted submission"
+        );
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "figures to look at")]
+#[expect(clippy::cast_precision_loss, reason = "figures to print")]
 fn micros(took: Duration, requests: u64) -> f64 {
     took.as_secs_f64() * 1e6 / requests as f64
 }
 
-/// What something took: time, processor time of the process, and of the runtime's thread.
+/// Elapsed time, CPU time of the process, and CPU time of the runtime's thread.
 struct Took {
     wall: Duration,
     process: Duration,

@@ -16,7 +16,7 @@ def submissions(place, asked):
 
     def measure(server, sessions, template):
         before = server.cpu_seconds()
-        count, size, seconds = wrk(server, asked.connections, ["/v1/applications", sessions, template])
+        count, size, seconds = wrk(server, asked.connections, [sessions, template])
         used = server.settled_cpu_seconds() - before
         return {"count": count, "cpu": used / count, "reply_bytes": size, "per_second": count / seconds}
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 
@@ -77,11 +78,12 @@ class People:
         self.waiting = told.stdout.splitlines(keepends=True)
 
     def open_sessions(self, count):
-        """Opens sessions for the next people; returns a file with lines of `code<TAB>token`."""
+        """Opens sessions for the next people; returns a file with lines of `code<TAB>token<TAB>visit`."""
         people, sessions = self.place / "people", self.place / "sessions"
-        people.write_text("".join(self.waiting[:count]))
+        with people.open("w") as file:
+            file.writelines(f"{line.rstrip()}\t{secrets.token_urlsafe(16)}\n" for line in self.waiting[:count])
         self.waiting = self.waiting[count:]
-        wrk(self.sportello, 1, ["/v1/sessions", people, sessions], {"OPEN_SESSIONS": "1"})
+        wrk(self.sportello, 1, [people, sessions], {"OPEN_SESSIONS": "1"})
         opened = len(sessions.read_text().splitlines())
         if opened != count:
             sys.exit(f"only {opened} of {count} sessions were opened")

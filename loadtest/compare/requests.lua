@@ -1,9 +1,11 @@
 -- Lets wrk send one request for every line of a file, and stops it after the last.
--- Lines are "CODE<TAB>TOKEN". With OPEN_SESSIONS set, writes the session tokens of the replies to the third argument.
+-- Lines are "CODE<TAB>TOKEN<TAB>VISIT". Submits an application made from the template in the second argument. With
+-- OPEN_SESSIONS set, opens sessions with identity tokens instead and writes their lines to the second argument.
 local ffi = require("ffi")
 ffi.cdef("int getpid(void); int kill(int pid, int signal);")
 
-local lines, method_path, template, written = {}, nil, nil, nil
+local opens = os.getenv("OPEN_SESSIONS")
+local lines, template, written = {}, nil, nil
 -- wrk calls request() once beforehand, to see whether requests differ, and does not send that one.
 local at = -1
 
@@ -14,14 +16,13 @@ local function finish()
 end
 
 function init(arguments)
-    method_path = arguments[1]
-    for line in io.lines(arguments[2]) do lines[#lines + 1] = line end
-    if method_path == "/v1/applications" then
-        local file = io.open(arguments[3])
+    for line in io.lines(arguments[1]) do lines[#lines + 1] = line end
+    if opens then
+        written = io.open(arguments[2], "w")
+    else
+        local file = io.open(arguments[2])
         template = file:read("*a")
         file:close()
-    else
-        written = io.open(arguments[3], "w")
     end
 end
 
@@ -32,20 +33,19 @@ function request()
         finish()
         line = lines[#lines]
     end
-    local code, token = line:match("^(%S+)\t(%S+)$")
+    local code, token, visit = line:match("^(%S+)\t(%S+)\t(%S+)$")
+    local path = "/v1/sessions/" .. visit
     local headers = { ["Authorization"] = "Bearer " .. token }
-    local body = nil
-    if template then
-        headers["Content-Type"] = "application/json"
-        headers["Idempotency-Key"] = "1"
-        body = template:gsub("PERSON", code)
-    end
-    return wrk.format("POST", method_path, headers, body)
+    if opens then return wrk.format("PUT", path, headers) end
+    headers["Content-Type"] = "application/json"
+    headers["Idempotency-Key"] = "1"
+    local body = template:gsub("PERSON", code)
+    return wrk.format("POST", path .. "/applications", headers, body)
 end
 
 -- Only to open sessions: over one connection, so that replies arrive in the order of requests.
 local answered = 0
-if os.getenv("OPEN_SESSIONS") then
+if opens then
     function response(status, headers, body)
         answered = answered + 1
         local line = lines[answered]
@@ -55,7 +55,7 @@ if os.getenv("OPEN_SESSIONS") then
             io.stderr:write("session " .. answered .. ": " .. status .. " " .. body .. "\n")
             os.exit(1)
         end
-        written:write(line:match("^%S+"), "\t", token, "\n")
+        written:write(line:match("^%S+"), "\t", token, "\t", line:match("%S+$"), "\n")
         written:flush()
         if answered == #lines then finish() end
     end

@@ -47,6 +47,7 @@ impl fmt::Display for Campaign {
 /// A body costs two copies and one allocation: the generator shares its cores with the server.
 #[derive(Clone, Debug)]
 pub struct Form {
+    scheme: Scheme,
     before_code: String,
     after_code: String,
 }
@@ -92,7 +93,7 @@ impl Form {
             fourth = fourth,
             certified = certified,
         );
-        Self { before_code, after_code }
+        Self { scheme: Scheme::Iscro, before_code, after_code }
     }
 
     /// The application of a professional.
@@ -107,7 +108,17 @@ impl Form {
             r#""payment":{"iban":"IT60X0542811101000000123456"},"#,
             r#""consents":{"truthOfStatements":true}}"#,
         );
-        Self { before_code: before_code.to_owned(), after_code: after_code.to_owned() }
+        Self {
+            scheme: Scheme::Allowance600,
+            before_code: before_code.to_owned(),
+            after_code: after_code.to_owned(),
+        }
+    }
+
+    /// The scheme that it applies for.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// The body for the person with fiscal code `code`, which must need no escape in JSON.

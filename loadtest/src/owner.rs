@@ -2,6 +2,8 @@
 //!
 //! Written from the contract alone, without any of the server's code, so that it cannot share a mistake with it.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use hyper::{StatusCode, header::HeaderValue};
 use serde::Serialize;
 use serde_json::Value;
@@ -17,7 +19,7 @@ pub struct Owner {
 
 /// A reply that belongs to another person than its request, or to nobody where the contract promises an owner.
 ///
-/// Holds only masks and tags, because reports are passed on.
+/// Holds only masks and tags, no digest and no path, because reports are passed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Crossover {
     /// The step of the visit.
@@ -56,6 +58,40 @@ pub fn check_login(code: &str, subject: &str) -> Result<(), Crossover> {
     // An unmasked subject would be personal data of somebody else, so mask it here.
     let found = if subject.contains('*') { subject.to_owned() } else { mask(subject) };
     Err(Crossover { step: "enter", what: "masked subject", expected, found })
+}
+
+/// Checks that the `digest` of a receipt is that of the application `sent`: a reply that a cache kept from an earlier
+/// request has another.
+///
+/// # Errors
+///
+/// The crossover, when the receipt is for other bytes, or names no digest.
+pub fn check_digest(step: &'static str, sent: &[u8], found: Option<&str>) -> Result<(), Crossover> {
+    let own = digest(&SHA256, sent);
+    let of_sent = |found: &str| {
+        let found = found.strip_prefix("sha-256=:")?.strip_suffix(':')?;
+        Some(STANDARD.decode(found).ok()? == own.as_ref())
+    };
+    let found = match found {
+        Some(found) if of_sent(found) == Some(true) => return Ok(()),
+        Some(_) => "another digest",
+        None => "none",
+    };
+    let expected = "the digest of the application sent".to_owned();
+    Err(Crossover { step, what: "digest", expected, found: found.to_owned() })
+}
+
+/// Checks that the `Location` of a receipt is the path `own`, below the session's own.
+///
+/// # Errors
+///
+/// The crossover, when it is another path.
+pub fn check_location(own: &str, found: &str) -> Result<(), Crossover> {
+    if found == own {
+        return Ok(());
+    }
+    let (expected, found) = ("a path of its own".to_owned(), "another path".to_owned());
+    Err(Crossover { step: "submit", what: "Location", expected, found })
 }
 
 impl Owner {
@@ -120,7 +156,7 @@ mod tests {
     use hyper::{StatusCode, header::HeaderValue};
     use serde_json::json;
 
-    use super::{Owner, check_login, mask};
+    use super::{Owner, check_digest, check_location, check_login, mask};
 
     const MARIO: &str = "RSSMRA80A01H501U";
     const MARIA: &str = "RSSMRA80A41H501Y";
@@ -151,6 +187,25 @@ mod tests {
         assert!(mario().check_tag("leave", StatusCode::NO_CONTENT, None).is_ok());
         assert!(mario().check_tag("read", ok, None).is_err());
         assert!(mario().check_tag("read", busy, Some(&other)).is_err());
+    }
+
+    #[test]
+    fn a_receipt_for_other_bytes_or_at_another_path_is_a_crossover() {
+        // printf abc | openssl dgst -sha256 -binary | base64
+        let abc = "sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:";
+        let check = |sent, found| check_digest("submit", sent, found);
+        assert!(check(b"abc", Some(abc)).is_ok());
+        assert!(check(b"abd", Some(abc)).is_err());
+        assert!(check(b"abc", None).is_err());
+        assert!(check(b"abc", Some(&abc[8..])).is_err());
+        assert!(
+            check_location("/v1/sessions/A/applications/R", "/v1/sessions/A/applications/R")
+                .is_ok()
+        );
+        assert!(
+            check_location("/v1/sessions/A/applications/R", "/v1/sessions/B/applications/R")
+                .is_err()
+        );
     }
 
     #[test]

@@ -101,6 +101,7 @@ pub(super) enum Allowed {
     Kind(Kind),
     OneOf(Vec<&'static str>),
     AtMost(usize),
+    BytesAtMost(usize),
     Range(String, String),
     NotAtPlace(u8),
 }
@@ -122,6 +123,9 @@ impl Allowed {
                 write!(text, " {}: {}.", say("Ammessi", "Allowed"), names.join(", "))
             }
             Self::AtMost(count) => write!(text, " {}: {count}.", say("Al massimo", "At most")),
+            Self::BytesAtMost(count) => {
+                write!(text, " {}: {count} {}.", say("Al massimo", "At most"), say("byte", "bytes"))
+            }
             Self::Range(first, last) => {
                 write!(text, " {}: {first} - {last}.", say("Ammesso", "Allowed"))
             }

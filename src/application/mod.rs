@@ -30,6 +30,7 @@ use jiff::civil::Date;
 
 pub use self::document::text;
 pub use self::example::{example, example_allowance600};
+use self::fault::Allowed;
 pub use self::fault::{Fault, FaultCode, MalformedFault, ParseError};
 pub use self::rows::{Columns, HeaderFault, RowFault};
 pub use self::running::Report;
@@ -91,10 +92,13 @@ impl fmt::Debug for Application {
     }
 }
 
+/// Bytes of an application as it is sent, spaces included; a real one has about a thousand.
+pub const APPLICATION_BYTES_MAX: usize = 8 * 1024;
+
 /// Parses an application.
 ///
-/// The caller bounds the length of the body. Nesting, members of objects, length of strings and the number of
-/// listed faults are bounded here.
+/// The caller bounds the length of the body, or uses [`parse_bounded`]. Nesting, members of objects, length of strings
+/// and the number of listed faults are bounded here.
 ///
 /// # Errors
 ///
@@ -112,7 +116,16 @@ impl fmt::Debug for Application {
 /// assert!(faults.iter().any(|fault| fault.pointer == "/applicant"));
 /// ```
 pub fn parse(body: &[u8], rules: &Rules) -> Result<Application, ParseError> {
-    parse_with(body, |document| application(document, rules))
+    parse_with(body, usize::MAX, |document| application(document, rules))
+}
+
+/// Parses an application that is to be stored: one longer than [`APPLICATION_BYTES_MAX`] has a fault.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn parse_bounded(body: &[u8], rules: &Rules) -> Result<Application, ParseError> {
+    parse_with(body, APPLICATION_BYTES_MAX, |document| application(document, rules))
 }
 
 /// Parses an application with the day of its submission in a further field, `submittedOn`.
@@ -123,7 +136,7 @@ pub fn parse(body: &[u8], rules: &Rules) -> Result<Application, ParseError> {
 ///
 /// As [`parse`].
 pub fn parse_submitted(body: &[u8], rules: &Rules) -> Result<(Application, Date), ParseError> {
-    parse_with(body, |document| {
+    parse_with(body, usize::MAX, |document| {
         let submitted_on = document.required("submittedOn", fields::submission_date);
         let application = application(document, rules);
         application.zip(submitted_on)
@@ -136,14 +149,19 @@ pub fn parse_submitted(body: &[u8], rules: &Rules) -> Result<(Application, Date)
 ///
 /// As [`parse`].
 pub fn parse_report(body: &[u8], rules: &Rules) -> Result<Report, ParseError> {
-    parse_with(body, |document| running::report(document, rules))
+    parse_with(body, usize::MAX, |document| running::report(document, rules))
 }
 
 fn parse_with<T>(
     body: &[u8],
+    bytes_max: usize,
     read: impl FnOnce(&mut Object<'_, '_>) -> Option<T>,
 ) -> Result<T, ParseError> {
     let walk = Walk::through(document::parse(body)?);
+    if body.len() > bytes_max {
+        let _none: Option<()> =
+            walk.root().fault(FaultCode::TooLong, Allowed::BytesAtMost(bytes_max));
+    }
     let value = walk.root().object(read);
     match (value, walk.faults_in_document_order()) {
         (Some(value), faults) if faults.is_empty() => Ok(value),

@@ -105,7 +105,7 @@ impl Columns {
             return Err(HeaderFault::Empty);
         }
         let mut names = Vec::new();
-        cut(row, separator, &mut names).map_err(|_| HeaderFault::Unreadable)?;
+        split(row, separator, &mut names).map_err(|_| HeaderFault::Unreadable)?;
         if names.len() > COLUMNS_MAX {
             return Err(HeaderFault::TooMany);
         }
@@ -118,7 +118,7 @@ impl Columns {
             if path.len() > DEPTH_MAX || !ends_in_word || !path.iter().enumerate().all(is_name) {
                 return Err(HeaderFault::Name(column + 1));
             }
-            plant(&mut root, &path, column).ok_or(HeaderFault::Twice(column + 1))?;
+            add_column(&mut root, &path, column).ok_or(HeaderFault::Twice(column + 1))?;
         }
         Ok(Self { separator, count: names.len(), root })
     }
@@ -135,7 +135,7 @@ impl Columns {
             cell: 1 + memchr::memchr_iter(self.separator, &row[..fault.valid_up_to()]).count(),
         })?;
         let mut cells = Vec::with_capacity(self.count);
-        cut(row, self.separator, &mut cells)?;
+        split(row, self.separator, &mut cells)?;
         if cells.len() != self.count {
             return Err(RowFault { cell: cells.len().min(self.count) + 1 });
         }
@@ -154,8 +154,8 @@ fn is_number(name: &str) -> bool {
     (1..=NUMBER_DIGITS_MAX).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Inserts a column at the end of its path; `None` if something else is there.
-fn plant(fields: &mut Vec<Field>, path: &[&str], column: usize) -> Option<()> {
+/// Adds a column to the tree of fields, at the end of its path; `None` if the path contradicts an earlier column.
+fn add_column(fields: &mut Vec<Field>, path: &[&str], column: usize) -> Option<()> {
     let (name, deeper) = path.split_first()?;
     let place = fields.iter().position(|field| field.name == *name);
     let Some(next) = deeper.first() else {
@@ -175,14 +175,14 @@ fn plant(fields: &mut Vec<Field>, path: &[&str], column: usize) -> Option<()> {
         fields.len() - 1
     });
     match &mut fields[place].shape {
-        Shape::Object(fields) if !is_number(next) => plant(fields, deeper, column),
-        Shape::List { elements, .. } if is_number(next) => plant(elements, deeper, column),
+        Shape::Object(fields) if !is_number(next) => add_column(fields, deeper, column),
+        Shape::List { elements, .. } if is_number(next) => add_column(elements, deeper, column),
         _ => None,
     }
 }
 
 /// Splits a row into its cells.
-fn cut<'r>(row: &'r str, separator: u8, cells: &mut Vec<Cow<'r, str>>) -> Result<(), RowFault> {
+fn split<'r>(row: &'r str, separator: u8, cells: &mut Vec<Cow<'r, str>>) -> Result<(), RowFault> {
     let separator = char::from(separator);
     let mut rest = row;
     loop {
@@ -230,6 +230,7 @@ fn end_of_quoted(quoted: &str) -> Option<usize> {
 }
 
 fn write_object(fields: &[Field], year: Option<&str>, cells: &[Cow<'_, str>], json: &mut Vec<u8>) {
+    // Written before the next member; still `{` at the end if the object is empty.
     let mut before = b'{';
     if let Some(year) = year {
         json.extend_from_slice(b"{\"year\":");
@@ -262,7 +263,7 @@ fn write_shape(shape: &Shape, cells: &[Cow<'_, str>], json: &mut Vec<u8>) {
         Shape::Object(fields) => write_object(fields, None, cells, json),
         Shape::List { elements, by_year } => {
             let start = json.len();
-            for element in elements.iter().filter(|element| is_there(&element.shape, cells)) {
+            for element in elements.iter().filter(|element| is_filled(&element.shape, cells)) {
                 json.push(if json.len() == start { b'[' } else { b',' });
                 match &element.shape {
                     Shape::Object(fields) => {
@@ -279,11 +280,11 @@ fn write_shape(shape: &Shape, cells: &[Cow<'_, str>], json: &mut Vec<u8>) {
     }
 }
 
-fn is_there(shape: &Shape, cells: &[Cow<'_, str>]) -> bool {
+fn is_filled(shape: &Shape, cells: &[Cow<'_, str>]) -> bool {
     match shape {
         Shape::Cell { column, .. } => !cells[*column].is_empty(),
         Shape::Object(fields) | Shape::List { elements: fields, .. } => {
-            fields.iter().any(|field| is_there(&field.shape, cells))
+            fields.iter().any(|field| is_filled(&field.shape, cells))
         }
     }
 }
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_cannot_be_cut_names_its_cell() {
+    fn a_row_that_cannot_be_split_names_its_cell() {
         for (cells, told) in [
             ("x", "cell 2"),
             ("", "cell 2"),

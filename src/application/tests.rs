@@ -29,6 +29,21 @@ fn the_example_is_valid_in_every_year() {
 }
 
 #[test]
+fn an_application_to_be_stored_has_8_kib_at_most_and_its_spaces_count() {
+    let example = example(&FiscalCode::made_up(1), 2024);
+    let padded = |bytes: usize| format!("{example:bytes$}").into_bytes();
+    let rules = Rules::builtin();
+    assert!(parse_bounded(&padded(APPLICATION_BYTES_MAX), rules).is_ok());
+    let long = padded(APPLICATION_BYTES_MAX + 1);
+    let Err(ParseError::Invalid(faults)) = parse_bounded(&long, rules) else { panic!() };
+    assert_eq!(faults.len(), 1);
+    assert_eq!((faults[0].pointer.as_str(), faults[0].code), ("", FaultCode::TooLong));
+    let detail = faults[0].detail(Language::English);
+    assert_eq!(detail, "The text is too long. At most: 8192 bytes.");
+    assert!(parse(&long, rules).is_ok(), "what was stored before is still read");
+}
+
+#[test]
 fn what_may_be_left_out_may_be_left_out() {
     let sparse = Sample::of(2024).without("/earlierBenefits").without("/certifiedIncome");
     let Facts::Iscro(facts) = sparse.read().unwrap().facts else { panic!() };

@@ -5,26 +5,25 @@ use std::{error::Error, io::Write as _};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{Exit, complain, house::House, written};
+use super::{Exit, complain, house::House, person::Person, written};
 use crate::{
-    civic::{FiscalCode, local_time::rfc3339},
+    civic::local_time::rfc3339,
     ledger::audit::{Line, Search, controls},
     schemes::Rules,
 };
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello audit --data ./data --fiscal-code RSSMRA80A01H501U\n\nThe server may run meanwhile. The output is personal data, and the audit trail records who asked."
+    after_help = "Example:\n  sportello audit --data ./data < code.txt\n  sportello audit --data ./data --fiscal-code RSSMRA80A01H501U\n\nThe server may run meanwhile. The output is personal data, and the audit trail records who asked."
 )]
 #[group(skip)]
 pub(super) struct Audit {
     #[command(flatten)]
     house: House,
-    /// Person whose data were read or changed.
-    #[arg(long, value_name = "CF", required_unless_present = "controls")]
-    fiscal_code: Option<String>,
+    #[command(flatten)]
+    person: Person,
     /// Show instead what this person did, to their own data and to those of others.
-    #[arg(long, requires = "fiscal_code")]
+    #[arg(long, conflicts_with = "controls")]
     by: bool,
     /// Show what operators and the server itself did, for no particular person.
     #[arg(long, conflicts_with = "fiscal_code")]
@@ -42,10 +41,6 @@ enum Format {
     Ndjson,
 }
 
-fn parse(code: &str) -> Result<FiscalCode, String> {
-    FiscalCode::parse(code).map_err(|fault| format!("--fiscal-code: {fault}"))
-}
-
 impl Audit {
     pub(super) fn run(self) -> Exit {
         self.answer().unwrap_or_else(|fault| {
@@ -56,39 +51,35 @@ impl Audit {
 
     fn answer(&self) -> Result<Exit, Box<dyn Error>> {
         let directory = self.house.ledgers()?;
-        if let Some(code) = &self.fiscal_code {
-            self.house
-                .note(&format!("audit of {:?}", self.house.keys()?.subject(&parse(code)?)))?;
-        }
-        let lines = match &self.fiscal_code {
-            None => controls(&directory)?
-                .into_iter()
-                .map(|(at, what)| self.control(&rfc3339(at), &what))
-                .collect(),
-            Some(code) => {
-                let code = parse(code)?;
-                let search = Search::of(&directory, self.house.keys()?, &code);
-                let campaigns = Rules::builtin().campaigns().map(|window| window.campaign);
-                let lines = if self.by { search.done_by() } else { search.done_to(campaigns) };
-                lines?.iter().map(|line| self.line(line)).collect::<Vec<_>>()
-            }
+        let lines: Vec<_> = if self.controls {
+            let controls = controls(&directory)?.into_iter();
+            controls.map(|(at, what)| self.format.control(&rfc3339(at), &what)).collect()
+        } else {
+            let (code, keys) = (self.person.read()?, self.house.keys()?);
+            self.house.note(&format!("audit of {:?}", keys.subject(&code)))?;
+            let search = Search::of(&directory, keys, &code);
+            let campaigns = Rules::builtin().campaigns().map(|window| window.campaign);
+            let lines = if self.by { search.done_by() } else { search.done_to(campaigns) };
+            lines?.iter().map(|line| self.format.line(line)).collect()
         };
         let mut out = std::io::stdout().lock();
         let printed = lines.iter().try_for_each(|line| writeln!(out, "{line}"));
         Ok(written(printed.and_then(|()| out.flush())))
     }
+}
 
-    fn control(&self, at: &str, what: &str) -> String {
-        match self.format {
-            Format::Text => format!("{at}  {what}"),
+impl Format {
+    fn control(self, at: &str, what: &str) -> String {
+        match self {
+            Format::Text => format!("{at}  {}", escaped(what)),
             Format::Ndjson => json!({ "at": at, "what": what }).to_string(),
         }
     }
 
-    fn line(&self, line: &Line) -> String {
+    fn line(self, line: &Line) -> String {
         let Line { at, what, receipt, by, office } = line;
         let at = rfc3339(*at);
-        if self.format == Format::Ndjson {
+        if self == Format::Ndjson {
             return json!({ "at": at, "what": what, "receipt": receipt, "by": by, "office": office }).to_string();
         }
         let mut text = format!("{at}  {what:<22}");
@@ -97,8 +88,64 @@ impl Audit {
         }
         text = format!("{text}  by {}", by.as_deref().unwrap_or("the counter"));
         if let Some(office) = office {
-            text = format!("{text} of {office}");
+            // Trails of earlier versions hold offices of any text.
+            let is_word = office.bytes().all(|byte| byte.is_ascii_graphic());
+            text = if is_word {
+                format!("{text} of {office}")
+            } else {
+                format!("{text} of {office:?}")
+            };
         }
         text
+    }
+}
+
+/// The text with escapes for line breaks, terminal controls and other characters that do not print.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\'' | '"' => escaped.push(letter),
+            _ => escaped.extend(letter.escape_debug()),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    const FORGED: &str = "p\n2024-09-16T17:30:00+02:00  application-shown  by RSSMRA80A01H501U";
+
+    fn of(office: &str) -> Line {
+        Line {
+            at: Timestamp::UNIX_EPOCH,
+            what: "application-shown".to_owned(),
+            receipt: None,
+            by: Some("RSSMRA80A01H501U".to_owned()),
+            office: Some(office.to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_an_old_trail_holds_forges_no_line_and_reaches_no_terminal() {
+        for office in [FORGED, "p\r\u{1b}[2Jq", "p\u{85}q", "p\u{2028}q", "p\u{202e}q", "a b"] {
+            for format in [Format::Text, Format::Ndjson] {
+                let line = format.line(&of(office));
+                assert!(!line.contains(['\n', '\r', '\u{1b}']), "{line:?}");
+            }
+            let line = Format::Text.line(&of(office));
+            assert!(line.ends_with(&format!(" of {office:?}")), "{line:?}");
+        }
+        assert!(Format::Text.line(&of("patronato-1")).ends_with("1U of patronato-1"));
+        let control = |what| Format::Text.control("at", what);
+        assert_eq!(
+            control("erased: a\nb\u{1b}[2J\u{202e}\\n"),
+            "at  erased: a\\nb\\u{1b}[2J\\u{202e}\\\\n"
+        );
+        assert_eq!(control("erased: 'perché' \"è così\""), "at  erased: 'perché' \"è così\"");
     }
 }

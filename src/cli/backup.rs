@@ -8,14 +8,13 @@ use std::{
 
 use clap::Args;
 
-use super::{
-    Exit, complain,
-    house::{House, LEDGERS},
-    progress, say, verify,
-};
-use crate::ledger::{
-    backup::{Copied, copy},
-    local::take_directory,
+use super::{Exit, complain, house::House, progress, say, verify};
+use crate::{
+    config::ledgers_in,
+    ledger::{
+        backup::{Copied, copy},
+        local::take_directory,
+    },
 };
 
 #[derive(Debug, Args)]
@@ -47,7 +46,7 @@ impl Backup {
         let backup = || -> Result<_, Box<dyn Error>> {
             let from = self.house.ledgers()?;
             self.house.note(&format!("backup to {}", self.to.display()))?;
-            copy_with_progress(&from, &self.to.join(LEDGERS))
+            copy_with_progress(&from, &ledgers_in(&self.to))
         };
         match backup() {
             Ok(copied) => report(&copied),
@@ -68,7 +67,7 @@ impl Restore {
     }
 
     fn restore(&self) -> Result<Exit, Box<dyn Error>> {
-        let (from, to) = (self.from.join(LEDGERS), self.house.data().join(LEDGERS));
+        let (from, to) = (ledgers_in(&self.from), ledgers_in(self.house.data()));
         if !from.is_dir() {
             return Err(format!(
                 "{}: no copy in this directory; check --from",

@@ -1,7 +1,6 @@
-//! The flags that name the data directory and the key file, the same for every command.
+//! The flags `--data` and `--key`, which all commands on stored data share.
 
 use std::{
-    env,
     error::Error,
     fs,
     os::unix::fs::MetadataExt as _,
@@ -13,15 +12,10 @@ use clap::Args;
 
 use crate::{
     clock::Clock,
+    config::{KeySource, ledgers_in},
     ledger::audit::note_command,
     vault::{HouseKeys, KeysFault},
 };
-
-/// Directory of the ledgers, below the data directory.
-pub(super) const LEDGERS: &str = "ledger";
-
-/// Environment variable that holds the secrets themselves, as for the server.
-const SECRET: &str = "SPORTELLO_LEDGER_SECRET";
 
 #[derive(Debug, Args)]
 pub(super) struct House {
@@ -34,12 +28,12 @@ pub(super) struct House {
 }
 
 impl House {
-    /// Data directory.
+    /// The data directory.
     pub(super) fn data(&self) -> &Path {
         &self.data
     }
 
-    /// Records in the audit trail what a command did, and for which user of the system.
+    /// Records in the audit trail what a command did, and which system user ran it.
     pub(super) fn note(&self, what: &str) -> Result<(), Box<dyn Error>> {
         let now = Clock::system().now();
         let user = fs::metadata("/proc/self").map_or(u32::MAX, |process| process.uid());
@@ -47,25 +41,22 @@ impl House {
         Ok(note_command(&self.ledgers()?, self.keys()?.as_ref(), now, &what)?)
     }
 
-    /// Directory of the ledgers.
+    /// The directory of the ledgers; a message for the operator if it does not exist.
     pub(super) fn ledgers(&self) -> Result<PathBuf, String> {
-        let directory = self.data.join(LEDGERS);
+        let directory = ledgers_in(&self.data);
         if directory.is_dir() {
             return Ok(directory);
         }
         Err(format!("{}: no ledger in this data directory; check --data", self.data.display()))
     }
 
-    /// File with the secrets.
-    pub(super) fn key_file(&self) -> PathBuf {
-        self.key.clone().unwrap_or_else(|| self.data.join("ledger.key"))
+    /// Where the secrets come from.
+    pub(super) fn key_source(&self) -> KeySource {
+        KeySource::of_command(self.key.clone(), &self.data)
     }
 
+    /// Loads the secrets.
     pub(super) fn keys(&self) -> Result<Arc<HouseKeys>, KeysFault> {
-        let keys = match (env::var(SECRET), &self.key) {
-            (Ok(secret), None) => HouseKeys::from_text(&secret),
-            _ => HouseKeys::load(&self.key_file()),
-        };
-        keys.map(Arc::new)
+        self.key_source().load().map(Arc::new)
     }
 }

@@ -7,27 +7,26 @@ use std::{
 
 use clap::Args;
 
-use super::{Exit, complain};
+use super::{Exit, complain, person::Person};
 use crate::{
     civic::FiscalCode,
     clock::Clock,
-    identity::{Assurance, demo::Minter},
+    identity::{Assurance, Office, demo::Minter},
 };
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello mint --fiscal-code RSSMRA80A01H501U\n  sportello mint --count 1000 > people.tsv"
+    after_help = "Example:\n  sportello mint < code.txt\n  sportello mint --fiscal-code RSSMRA80A01H501U\n  sportello mint --count 1000 > people.tsv"
 )]
 pub(super) struct Mint {
     /// Data directory of a server that runs with `serve --demo`.
     #[arg(long, value_name = "DIR", default_value = "./data")]
     data: PathBuf,
-    /// Fiscal code of the person.
-    #[arg(long, value_name = "CF", required_unless_present = "count")]
-    fiscal_code: Option<String>,
+    #[command(flatten)]
+    person: Person,
     /// Name of the intermediary's office that the person works for.
-    #[arg(long, value_name = "ID")]
-    office: Option<String>,
+    #[arg(long, value_name = "ID", value_parser = Office::parse)]
+    office: Option<Office>,
     /// Assurance level: 1, 2 or 3, or a SPID level such as `https://www.spid.gov.it/SpidL2`.
     #[arg(long, value_name = "LEVEL", default_value = "2")]
     acr: String,
@@ -53,17 +52,17 @@ impl Mint {
             }
         };
         let now = Clock::system().real();
-        let mint = |code: &FiscalCode| minter.mint(code, self.office.as_deref(), assurance, now);
+        let mint = |code: &FiscalCode| minter.mint(code, self.office.as_ref(), assurance, now);
         let mut out = io::BufWriter::new(io::stdout().lock());
-        let written = match (&self.fiscal_code, self.count) {
-            (Some(text), _) => match FiscalCode::parse(text) {
+        let written = match self.count {
+            None => match self.person.read() {
                 Ok(code) => writeln!(out, "{}", mint(&code)),
                 Err(fault) => {
-                    complain(format_args!("--fiscal-code: {fault}"));
+                    complain(fault);
                     return Exit::Usage;
                 }
             },
-            (None, count) => (0..count.unwrap_or_default()).try_for_each(|n| {
+            Some(count) => (0..count).try_for_each(|n| {
                 let code = FiscalCode::made_up(n);
                 writeln!(out, "{}\t{}", code.as_str(), mint(&code))
             }),

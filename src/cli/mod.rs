@@ -11,6 +11,7 @@ mod house;
 mod messages;
 mod metrics;
 mod mint;
+mod person;
 mod rotate_key;
 mod running;
 mod serve;

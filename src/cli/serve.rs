@@ -71,11 +71,11 @@ impl Serve {
                 return Exit::Usage;
             }
         };
-        if let Err(fault) = log::start(settings.log_filter(), settings.log_as_json()) {
+        if let Err(fault) = log::start(settings.log_level(), settings.log_as_json()) {
             complain(fault);
             return Exit::Usage;
         }
-        let served = server::prepare_data(&settings)
+        let served = server::prepare_data(&settings, self.demo)
             .map_err(|fault| fault.to_string())
             .and_then(|()| if self.demo { self.demo(&settings) } else { real(&settings) })
             .and_then(|start| self.serve(&settings, start).map_err(|fault| fault.to_string()));
@@ -142,7 +142,7 @@ fn real(settings: &Settings) -> Result<Start, String> {
         missing
             .push("identity.public_key and identity.issuer: public key and name of the trusted identity provider");
     }
-    let (Some(tls), Some((issuer, audience, key))) = (tls, identity) else {
+    let (Some(tls), Some((issuer, audience, lifetime_seconds_max, key))) = (tls, identity) else {
         return Err(format!(
             "without --demo, these settings are required:\n  {}",
             missing.join("\n  ")
@@ -151,7 +151,8 @@ fn real(settings: &Settings) -> Result<Start, String> {
     let pem = fs::read(&key)
         .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?;
     let verifier = Verifier::from_pem(&issuer, &audience, &pem)
-        .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?;
+        .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?
+        .lasting_at_most(lifetime_seconds_max);
     Ok(Start { clock: Clock::system(), verifier, tls, is_demo: false })
 }
 
@@ -183,13 +184,14 @@ The counter is open: https://{public}   metrics: http://{operator}/metrics\n\
 Copy these commands into another terminal, in this directory:\n\
 \n\
   IDENTITY=$({program} mint --data {data} --fiscal-code {DEMO_PERSON})\n\
-  SESSION=$(curl -s --cacert {data}/demo-cert.pem -X POST https://{public}/v1/sessions \\\n    \
+  VISIT=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')\n\
+  SESSION=$(curl -s --cacert {data}/demo-cert.pem -X PUT https://{public}/v1/sessions/$VISIT \\\n    \
       -H \"Authorization: Bearer $IDENTITY\" | {token})\n\
-  RECEIPT=$(curl -s --cacert {data}/demo-cert.pem https://{public}/v1/applications \\\n    \
+  RECEIPT=$(curl -s --cacert {data}/demo-cert.pem https://{public}/v1/sessions/$VISIT/applications \\\n    \
       -H \"Authorization: Bearer $SESSION\" -H 'Idempotency-Key: my-first' \\\n    \
-      -H 'Content-Type: application/json' -d @{example} | {receipt})\n\
+      -H 'Content-Type: application/json' --data-binary @{example} | {receipt})\n\
   sleep 1   # the judges need a few milliseconds\n\
-  curl -s --cacert {data}/demo-cert.pem https://{public}/v1/applications/$RECEIPT \\\n    \
+  curl -s --cacert {data}/demo-cert.pem https://{public}/v1/sessions/$VISIT/applications/$RECEIPT \\\n    \
       -H \"Authorization: Bearer $SESSION\"\n"
     )
 }

@@ -67,13 +67,14 @@ impl Verify {
         let Some((path, file)) = list else { return Ok((findings, 0)) };
         let listed = receipts(path, file, &inspections, &keys.public_keys())
             .map_err(|fault| at(path, fault))?;
-        println!(
+        // If it fails, so does the conclusion, which sets the exit code.
+        say(format_args!(
             "receipts: {} read, {} distinct, {} lost, {} faulty",
             listed.read,
             listed.codes.len(),
             listed.lost,
             listed.faulty
-        );
+        ));
         findings.extend(listed.findings);
         Ok((findings, listed.faulty))
     }
@@ -128,7 +129,7 @@ pub(super) fn inspect(
 }
 
 fn tell(campaign: Campaign, tally: &Tally) {
-    // Should it fail, so does the verdict, which sets the exit code.
+    // If it fails, so does the conclusion, which sets the exit code.
     say(format_args!(
         "{campaign}: accepted {} = decided {} + undecided {} + withdrawn before a decision {}; withdrawn later {}",
         tally.accepted.iter().sum::<u64>(),

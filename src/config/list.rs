@@ -13,9 +13,11 @@ use super::setting::{
 };
 use crate::{
     gate::{
+        network::Networks,
         schedule::{self, Slice},
         waiting,
     },
+    identity::token,
     ledger::audit,
     session::sessions,
 };
@@ -95,6 +97,8 @@ settings! {
         issuer: Text = Text::Borrowed(""), TEXT;
         /// Audience that identity tokens must name (`aud`).
         audience: Text = Text::Borrowed("sportello"), TEXT;
+        /// Longest accepted lifetime of an identity token, from its `iat` to its `exp`, seconds.
+        lifetime_seconds_max: u32 = token::LIFETIME_SECONDS_MAX, Number(60, 604_800);
         /// Ed25519 public key of the issuer, PEM file. Required, except for the demo, which makes its own.
         public_key: Text = Text::Borrowed(""), TEXT;
     }
@@ -139,6 +143,10 @@ settings! {
         late_seconds_max: u32 = 60, Number(1, 3_600);
     }
     limits: Limits {
+        /// Public reads per second from one address (IPv6: one /64 network), on average.
+        read_by_address_per_second: NonZeroU32 = rate(500), RATE;
+        /// Public reads from one address in one burst.
+        read_by_address_burst: NonZeroU32 = rate(5000), RATE;
         /// Attempts to enter per second from one address (IPv6: one /64 network), on average.
         enter_by_address_per_second: NonZeroU32 = rate(100), RATE;
         /// Attempts to enter from one address in one burst.
@@ -163,11 +171,20 @@ settings! {
         session_seconds: u32 = 1800, Number(60, 86_400);
     }
     http: Http {
-        /// Open connections at a time; further ones are closed before TLS.
+        /// L4 proxies in front of the server: IP addresses and networks. Each of their connections must begin with a PROXY
+        /// protocol header (version 1 or 2), which names the client's address.
+        proxies: Networks = Networks::NONE, Allowed::Networks;
+        /// Open connections at a time. A further one takes the place of an idle one of the address with the most, or is
+        /// closed before TLS.
         connections_max: usize = 50_000, COUNT;
-        /// TLS handshakes in progress at a time; further ones wait.
-        handshakes_max: usize = 512, COUNT;
-        /// Time for a TLS handshake, its wait included, milliseconds.
+        /// Share of http.connections_max for one address (IPv6: one /64 network), percent. A further connection takes the
+        /// place of an idle one of the same address.
+        address_share_percent: usize = 10, Number(1, 100);
+        /// TLS handshakes in progress at a time. A further one takes the place of one that has sent least for longest.
+        handshakes_max: usize = 8192, COUNT;
+        /// TLS handshakes in progress from one address (IPv6: one /64 network), likewise.
+        address_handshakes_max: usize = 256, COUNT;
+        /// Time for a TLS handshake, and for a PROXY protocol header, milliseconds.
         handshake_ms_max: u64 = 10_000, MILLISECONDS;
         /// Time for the head of a request, and longest life of an idle connection, milliseconds.
         head_ms_max: u64 = 30_000, MILLISECONDS;
@@ -186,7 +203,8 @@ settings! {
         /// File with the ledger's secrets. Empty means the systemd credential ledger.key or, without one, ledger.key in
         /// the data directory.
         key: Text = Text::Borrowed(""), TEXT;
-        /// The ledger's secrets themselves, instead of a file. Only in the environment, as SPORTELLO_LEDGER_SECRET.
+        /// The ledger's secrets themselves, for containers that cannot be given a file. Prefer a file: the environment stays
+        /// readable in /proc/PID/environ, and child processes inherit it. Only as SPORTELLO_LEDGER_SECRET, never in this file.
         secret: Text = Text::Borrowed(""), Secret;
         /// Applications in one batch, which is written with one sync.
         batch_records_max: usize = 512, COUNT;

@@ -3,6 +3,7 @@
 //! Every setting is written once, in the table of `list.rs`. Each module owns the `Config` that it works with;
 //! [`Settings`] fills them. All faults of all sources are reported together.
 
+mod data;
 mod list;
 mod read;
 mod setting;
@@ -13,6 +14,7 @@ use std::{
 };
 
 pub use self::{
+    data::{KeySource, SECRET_VARIABLE, ledgers_in, receipt_keys_in},
     list::default_file,
     read::{ConfigFault, ConfigFaults, Source},
 };
@@ -25,6 +27,7 @@ use crate::{
     gate::{
         beacon::Beacon,
         limits::{self, Rate},
+        network::Networks,
         schedule, waiting,
     },
     http::{body, listener},
@@ -41,22 +44,13 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Free space that the demo keeps: it runs on a personal machine.
 const DEMO_DISK_RESERVE_BYTES: u64 = 16 << 20;
 
-/// Settings, all checked. They hold a secret, so `Debug` shows nothing.
-pub struct Settings(Values);
+/// Settings, all checked, and whether they are a demo's. They hold a secret, so `Debug` shows nothing.
+pub struct Settings(Values, bool);
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Settings(..)")
     }
-}
-
-/// Where the ledger's secrets come from.
-#[derive(Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// A file, to which an operator may add secrets while the server runs.
-    File(PathBuf),
-    /// The environment: the secrets themselves.
-    Given(String),
 }
 
 /// Flags of `sportello serve` that override every other source.
@@ -102,7 +96,7 @@ impl Settings {
                 reading.flag(setting, flag, value);
             }
         }
-        reading.finish().map(Self)
+        reading.finish().map(|values| Self(values, flags.demo))
     }
 
     /// Data directory.
@@ -153,23 +147,25 @@ impl Settings {
         path(&self.0.tls.certificate).zip(path(&self.0.tls.key))
     }
 
-    /// Identity provider: issuer, audience that its tokens must name, and the PEM file with its public key.
+    /// Identity provider: issuer, audience that its tokens must name, their longest lifetime in seconds, and the PEM file
+    /// with its public key.
     #[must_use]
-    pub fn identity(&self) -> Option<(String, String, PathBuf)> {
+    pub fn identity(&self) -> Option<(String, String, u32, PathBuf)> {
         let identity = &self.0.identity;
         let key = path(&identity.public_key)?;
-        Some((identity.issuer.write(), identity.audience.write(), key))
+        Some((
+            identity.issuer.write(),
+            identity.audience.write(),
+            identity.lifetime_seconds_max,
+            key,
+        ))
     }
 
     /// Where the ledger's secrets come from.
     #[must_use]
     pub fn ledger_key(&self) -> KeySource {
         let Ledger { key, secret, .. } = &self.0.ledger;
-        if secret.is_empty() {
-            KeySource::File(path(key).unwrap_or_else(|| self.data().join("ledger.key")))
-        } else {
-            KeySource::Given(secret.write())
-        }
+        KeySource::find(secret.write(), path(key), &self.data())
     }
 
     /// Bounds of the audit trail.
@@ -198,7 +194,7 @@ impl Settings {
 
     /// Least severity that is logged, as a `tracing` filter.
     #[must_use]
-    pub fn log_filter(&self) -> &str {
+    pub fn log_level(&self) -> &str {
         &self.0.log.level
     }
 
@@ -243,6 +239,8 @@ impl Settings {
     #[must_use]
     pub fn limits(&self) -> limits::Config {
         let Limits {
+            read_by_address_per_second,
+            read_by_address_burst,
             enter_by_address_per_second,
             enter_by_address_burst,
             enter_by_person_per_second,
@@ -253,9 +251,11 @@ impl Settings {
         } = self.0.limits;
         let rate = |per_second, burst| Rate { per_second, burst };
         limits::Config {
+            read_by_address: rate(read_by_address_per_second, read_by_address_burst),
             enter_by_address: rate(enter_by_address_per_second, enter_by_address_burst),
             enter_by_person: rate(enter_by_person_per_second, enter_by_person_burst),
             session_by_person: rate(session_by_person_per_second, session_by_person_burst),
+            loopback_is_free: self.1,
             keys_max,
         }
     }
@@ -266,12 +266,20 @@ impl Settings {
         self.0.sessions
     }
 
+    /// L4 proxies that name the clients of their connections.
+    #[must_use]
+    pub fn proxies(&self) -> Networks {
+        self.0.http.proxies.clone()
+    }
+
     /// Bounds of connections.
     #[must_use]
     pub fn listener(&self) -> listener::Config {
         let Http {
             connections_max,
+            address_share_percent,
             handshakes_max,
+            address_handshakes_max,
             handshake_ms_max,
             head_ms_max,
             rest_ms,
@@ -279,10 +287,14 @@ impl Settings {
             streams_max,
             unsent_ms_max,
             body_ms_max: _,
+            proxies: _,
         } = self.0.http;
         listener::Config {
             connections_max,
+            client_share_percent: address_share_percent,
             handshakes_max,
+            client_handshakes_max: address_handshakes_max,
+            loopback_is_free: self.1,
             handshake_ms_max,
             head_ms_max,
             rest_ms,
@@ -365,7 +377,7 @@ mod tests {
         let _configs =
             (settings.schedule(), settings.limits(), settings.sessions(), settings.listener());
         assert!(settings.waiting().people_max > 0);
-        assert!(!settings.log_as_json() && !settings.log_filter().is_empty());
+        assert!(!settings.log_as_json() && !settings.log_level().is_empty());
         assert_eq!(settings.body().body_bytes_max, 65_536);
         assert!(settings.ledger_key() == KeySource::File(PathBuf::from("./data/ledger.key")));
     }

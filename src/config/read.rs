@@ -9,13 +9,14 @@ use std::{
 use toml_edit::{Document, Item, TableLike};
 
 use super::{
+    data::KEY_FILE,
     list::{DEFAULTS, RELATIONS, Relation, SETTINGS, Values, setting},
     setting::{Allowed, ENVIRONMENT_PREFIX, Setting},
 };
 
 /// Directory of systemd's credentials.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
-/// How the variables go on that Kubernetes sets for a service named `sportello`; no section has such a name.
+/// What follows our prefix in the variables that Kubernetes sets for a service named `sportello`. No section has such a name.
 const KUBERNETES: [&str; 2] = ["SERVICE_", "PORT"];
 
 /// Where a value comes from.
@@ -152,7 +153,7 @@ impl Reading {
     /// Takes the ledger's key file from systemd's credentials. Call it first: every other source overrides it.
     pub(super) fn credential(&mut self, variables: &[(String, String)]) {
         let directory = variables.iter().find(|(name, _)| name == CREDENTIALS);
-        let file = directory.map(|(_, directory)| Path::new(directory).join("ledger.key"));
+        let file = directory.map(|(_, directory)| Path::new(directory).join(KEY_FILE));
         if let Some(file) = file.filter(|file| file.exists()) {
             self.values.ledger.key = file.to_string_lossy().into_owned().into();
         }

@@ -7,7 +7,7 @@ use std::{
     num::NonZeroU32,
 };
 
-use crate::gate::schedule::Slice;
+use crate::gate::{network::Networks, schedule::Slice};
 
 /// Prefix of our environment variables.
 pub(super) const ENVIRONMENT_PREFIX: &str = "SPORTELLO_";
@@ -55,6 +55,8 @@ pub(super) enum Allowed {
     LoopbackAddress,
     /// `HH:MM-HH:MM`, Europe/Rome.
     Slice,
+    /// IP addresses and networks, separated by commas; none if empty.
+    Networks,
     /// `true` or `false`.
     Switch,
     /// One of these words.
@@ -76,7 +78,12 @@ impl Allowed {
                 text.parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback())
             }
             Self::OneOf(words) => words.contains(&text),
-            Self::Address | Self::Slice | Self::Switch | Self::Text | Self::Secret => true,
+            Self::Address
+            | Self::Slice
+            | Self::Networks
+            | Self::Switch
+            | Self::Text
+            | Self::Secret => true,
         }
     }
 
@@ -97,6 +104,9 @@ impl fmt::Display for Allowed {
                 "a loopback address and a port, such as \"127.0.0.1:9464\" (this listener has no access control)",
             ),
             Self::Slice => formatter.write_str("a time slice such as \"08:00-16:00\""),
+            Self::Networks => formatter.write_str(
+                "IP addresses and networks in quotes, such as \"192.0.2.1, 10.0.0.0/8, 2001:db8::/32\"",
+            ),
             Self::Switch => formatter.write_str("true or false"),
             Self::OneOf(words) => write!(formatter, "one of \"{}\"", words.join("\", \"")),
             Self::Text | Self::Secret => formatter.write_str("a text in quotes"),
@@ -130,7 +140,7 @@ macro_rules! values_by_from_str {
     };
 }
 
-values_by_from_str!(bool, u32, u64, usize, NonZeroU32, SocketAddr);
+values_by_from_str!(bool, u32, u64, usize, NonZeroU32, SocketAddr, Networks);
 
 impl Value for Text {
     fn read(text: &str) -> Option<Self> {

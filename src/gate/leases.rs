@@ -62,6 +62,12 @@ impl Leases {
     }
 }
 
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Lease(..)")
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         let before = self.0.held.fetch_sub(1, Ordering::AcqRel);

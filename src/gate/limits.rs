@@ -2,7 +2,7 @@
 
 use std::{
     hash::Hash,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroU32,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
@@ -14,6 +14,7 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 
+use super::network::client_of;
 use crate::vault::Subject;
 
 /// How many requests one key may make.
@@ -28,12 +29,16 @@ pub struct Rate {
 /// The limits of the public listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// Entering, by address. Loopback addresses have no limit: they are a reverse proxy or a test.
+    /// Public reads, by address.
+    pub read_by_address: Rate,
+    /// Entering, by address.
     pub enter_by_address: Rate,
     /// Entering, by person.
     pub enter_by_person: Rate,
     /// Everything under a session, by person.
     pub session_by_person: Rate,
+    /// Whether loopback addresses have no limit, for a demo.
+    pub loopback_is_free: bool,
     /// Keys that each limit keeps. Each check between two calls of [`Limits::tidy`] counts as a new key: counting
     /// checks is cheaper than counting keys.
     pub keys_max: usize,
@@ -50,6 +55,8 @@ pub struct TooOften {
 
 /// All limits of the public listener.
 pub struct Limits {
+    read_by_address: Keyed<IpAddr>,
+    loopback_is_free: bool,
     enter_by_address: Keyed<IpAddr>,
     enter_by_person: Keyed<[u8; 16]>,
     session_by_person: Keyed<[u8; 16]>,
@@ -68,10 +75,20 @@ impl Limits {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
+            read_by_address: Keyed::new(config.read_by_address, config.keys_max),
+            loopback_is_free: config.loopback_is_free,
             enter_by_address: Keyed::new(config.enter_by_address, config.keys_max),
             enter_by_person: Keyed::new(config.enter_by_person, config.keys_max),
             session_by_person: Keyed::new(config.session_by_person, config.keys_max),
         }
+    }
+
+    /// Counts a public read from an address; all IPv6 addresses of a /64 share one key.
+    ///
+    /// # Errors
+    /// [`TooOften`].
+    pub fn read_from(&self, address: IpAddr) -> Result<(), TooOften> {
+        self.check_address(&self.read_by_address, address)
     }
 
     /// Counts an attempt to enter from an address; all IPv6 addresses of a /64 share one key.
@@ -79,11 +96,14 @@ impl Limits {
     /// # Errors
     /// [`TooOften`].
     pub fn enter_from(&self, address: IpAddr) -> Result<(), TooOften> {
-        let address = address.to_canonical();
-        if address.is_loopback() {
+        self.check_address(&self.enter_by_address, address)
+    }
+
+    fn check_address(&self, limit: &Keyed<IpAddr>, address: IpAddr) -> Result<(), TooOften> {
+        if self.loopback_is_free && address.to_canonical().is_loopback() {
             Ok(())
         } else {
-            self.enter_by_address.check(&network_of(address))
+            limit.check(&client_of(address))
         }
     }
 
@@ -105,6 +125,7 @@ impl Limits {
 
     /// Drops keys whose burst is available in full again. Call it every few seconds.
     pub fn tidy(&self) {
+        self.read_by_address.tidy();
         self.enter_by_address.tidy();
         self.enter_by_person.tidy();
         self.session_by_person.tidy();
@@ -142,33 +163,28 @@ impl<K: Hash + Eq + Clone> Keyed<K> {
     }
 }
 
-fn network_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() & (u128::MAX << 64))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn limits(keys_max: usize) -> Limits {
+    fn limits(keys_max: usize, loopback_is_free: bool) -> Limits {
         let rate = |burst| Rate {
             per_second: NonZeroU32::new(1).unwrap(),
             burst: NonZeroU32::new(burst).unwrap(),
         };
         Limits::new(&Config {
+            read_by_address: rate(3),
             enter_by_address: rate(2),
             enter_by_person: rate(2),
             session_by_person: rate(2),
+            loopback_is_free,
             keys_max,
         })
     }
 
     #[test]
     fn a_burst_is_allowed_and_the_next_request_has_to_wait() {
-        let limits = limits(100);
+        let limits = limits(100, false);
         let address = "192.0.2.1".parse().unwrap();
         assert!(limits.enter_from(address).is_ok() && limits.enter_from(address).is_ok());
         let refused = limits.enter_from(address).unwrap_err();
@@ -178,21 +194,30 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_ipv6_network_counts_as_one_and_a_mapped_address_as_itself() {
-        let limits = limits(100);
+    fn a_whole_ipv6_network_counts_as_one() {
+        let limits = limits(100, false);
         for host in ["2001:db8::1", "2001:db8::2"] {
             assert!(limits.enter_from(host.parse().unwrap()).is_ok());
         }
         assert!(limits.enter_from("2001:db8::3".parse().unwrap()).is_err());
         assert!(limits.enter_from("2001:db8:0:1::3".parse().unwrap()).is_ok());
-        for _ in 0..10 {
-            assert!(limits.enter_from("::ffff:127.0.0.1".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn loopback_has_limits_except_in_a_demo() {
+        for loopback_is_free in [false, true] {
+            let limits = limits(100, loopback_is_free);
+            for address in ["::ffff:127.0.0.1", "::1"] {
+                let entered = (0..5).all(|_| limits.enter_from(address.parse().unwrap()).is_ok());
+                let read = (0..5).all(|_| limits.read_from(address.parse().unwrap()).is_ok());
+                assert_eq!((entered, read), (loopback_is_free, loopback_is_free));
+            }
         }
     }
 
     #[test]
     fn keys_are_bounded() {
-        let limits = limits(10);
+        let limits = limits(10, false);
         let admitted =
             (0..100).filter(|n| limits.enter_from([192, 0, 2, *n].into()).is_ok()).count();
         assert_eq!(admitted, 10);

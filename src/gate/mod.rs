@@ -5,6 +5,7 @@ pub mod delay;
 pub mod leases;
 pub mod limits;
 pub mod lottery;
+pub mod network;
 pub mod pressure;
 pub mod schedule;
 pub mod waiting;

@@ -1,7 +1,7 @@
-//! Load shedding: when too many requests are under way, those that were promised least are refused first.
+//! Load shedding: the more requests are under way, the more classes of requests are refused.
 //!
-//! Four classes, in the order in which they are refused: `enter`, `read`, `step`, `finish`. Each but the last may use
-//! only a share of the requests under way; `finish` is never shed, because its place was reserved on entering.
+//! Classes in the order in which they are refused: `enter`, `read`, `step`. `finish` is never refused, because its
+//! capacity was reserved on entering.
 
 use std::sync::{
     Arc,
@@ -37,8 +37,9 @@ impl Class {
         }
     }
 
-    /// Percentage of the requests under way from which this class is shed; `None` for `finish`, which its leases bound.
-    const fn share_percent(self) -> Option<usize> {
+    /// Requests under way from which this class is refused, in percent of the maximum; `None` for `finish`, which
+    /// leases bound.
+    const fn refused_from_percent(self) -> Option<usize> {
         match self {
             Self::Enter => Some(50),
             Self::Read => Some(70),
@@ -57,7 +58,7 @@ struct Load {
     under_way: AtomicUsize,
 }
 
-/// A request that was admitted; dropping it ends it.
+/// A request that is under way, until this is dropped.
 pub struct Admitted(Arc<Load>);
 
 /// Too many requests are under way for this class.
@@ -77,9 +78,10 @@ impl Pressure {
     /// [`Shed`]: refuse the request before its body is read.
     pub fn admit(&self, class: Class) -> Result<Admitted, Shed> {
         let under_way = self.0.under_way.fetch_add(1, Ordering::AcqRel);
+        // Made before the check: if the request is refused, dropping it reduces the count again.
         let admitted = Admitted(Arc::clone(&self.0));
         let full = |percent| under_way >= self.0.requests_max.saturating_mul(percent) / 100;
-        if class.share_percent().is_some_and(full) {
+        if class.refused_from_percent().is_some_and(full) {
             return Err(Shed(class));
         }
         Ok(admitted)

@@ -1,32 +1,40 @@
-//! Whether a connection is in use, as seen from outside of hyper, and the stream that hyper borrows.
+//! Whether a connection is in use, as seen from outside of hyper, and the stream and the bodies that show it.
 
 use std::{
     cell::Cell,
     io,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::{Buf as _, Bytes};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::sleep,
 };
 
+use super::holders::Held;
+
 /// The requests of one connection: how many were begun, and how many are under way.
 #[derive(Default)]
 pub struct Activity {
     begun: Cell<u64>,
-    under_way: Cell<u64>,
+    /// Counts those under way.
+    held: Arc<Held>,
     /// Bytes were written that are not flushed yet.
     unsent: Cell<bool>,
-    /// An answer with a body of unknown length was given.
-    streaming: Cell<bool>,
 }
 
 impl Activity {
+    /// No request was begun on this connection.
+    pub(super) fn of(held: &Arc<Held>) -> Rc<Self> {
+        Rc::new(Self { held: Arc::clone(held), ..Self::default() })
+    }
+
     /// Counts a request, which is under way until the result is dropped.
     #[must_use]
     pub fn begin(self: &Rc<Self>) -> UnderWay {
@@ -34,17 +42,13 @@ impl Activity {
         UnderWay::new(self)
     }
 
-    /// Notes that an answer's body is sent after the answer, for an unknown time: this connection never rests again.
-    pub(super) fn mark_streaming(&self) {
-        self.streaming.set(true);
-    }
-
-    /// Waits until no request was begun for `time`, or up to twice as long, and none is under way.
+    /// Waits until no request was begun and nothing of an answer was sent for `time`, or up to twice as long, and none
+    /// is under way.
     pub(super) async fn quiet_for(&self, time: Duration) {
         loop {
             let begun = self.begun.get();
             sleep(time).await;
-            if self.begun.get() == begun && self.under_way.get() == 0 {
+            if self.begun.get() == begun && self.held.under_way() == 0 {
                 return;
             }
         }
@@ -54,7 +58,7 @@ impl Activity {
     pub(super) async fn rest_for(&self, time: Duration) {
         loop {
             self.quiet_for(time).await;
-            if self.begun.get() > 0 && !self.unsent.get() && !self.streaming.get() {
+            if self.begun.get() > 0 && !self.unsent.get() {
                 return;
             }
         }
@@ -66,7 +70,7 @@ pub struct UnderWay(Rc<Activity>);
 
 impl UnderWay {
     fn new(activity: &Rc<Activity>) -> Self {
-        activity.under_way.set(activity.under_way.get() + 1);
+        activity.held.begin();
         Self(Rc::clone(activity))
     }
 }
@@ -79,7 +83,47 @@ impl Clone for UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.under_way.set(self.0.under_way.get() - 1);
+        self.0.held.end();
+    }
+}
+
+/// An answer's body. Its request is under way while hyper waits for more of it, but not while the client reads nothing.
+pub(super) struct Answering<B> {
+    body: B,
+    activity: Rc<Activity>,
+    awaited: Option<UnderWay>,
+}
+
+impl<B> Answering<B> {
+    pub(super) fn new(body: B, activity: &Rc<Activity>) -> Self {
+        Self { body, activity: Rc::clone(activity), awaited: None }
+    }
+}
+
+impl<B: Body + Unpin> Body for Answering<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if polled.is_ready() {
+            self.awaited = None;
+            self.activity.begun.set(self.activity.begun.get() + 1);
+        } else if self.awaited.is_none() {
+            self.awaited = Some(UnderWay::new(&self.activity));
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

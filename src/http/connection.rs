@@ -7,15 +7,14 @@
 use std::{
     convert::Infallible,
     future::ready,
-    net::IpAddr,
     pin::{Pin, pin},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
 use hyper::{
-    body::Body as _,
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -30,8 +29,9 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    activity::{Activity, Borrowed},
-    bounds::{Config, Shared},
+    activity::{Activity, Answering, Borrowed},
+    bounds::{Client, Config, Shared, shed},
+    holders::Held,
     request::Public,
 };
 
@@ -40,7 +40,7 @@ const RESET_STREAMS_MAX: usize = 20;
 
 /// A connection, and what serves it.
 pub(super) struct Connection {
-    pub(super) from: IpAddr,
+    pub(super) client: Client,
     pub(super) shared: Shared,
     pub(super) public: Rc<Public>,
 }
@@ -69,15 +69,27 @@ impl Connection {
                 break;
             }
         }
-        let _closed = timeout(self.patience(), stream.shutdown()).await;
+        let patience = if self.gives_way() { Duration::ZERO } else { self.patience() };
+        let _closed = timeout(patience, stream.shutdown()).await;
     }
 
     fn config(&self) -> &Config {
         &self.shared.config
     }
 
-    fn draining(&self) -> &CancellationToken {
-        &self.shared.draining
+    fn held(&self) -> &Arc<Held> {
+        self.client.place.held()
+    }
+
+    /// Cancelled when the server drains, or when this connection gives way to another one.
+    fn closing(&self) -> &CancellationToken {
+        self.held().closing()
+    }
+
+    /// Whether it has to be closed at once: it gives way to another one, and no request is under way.
+    fn gives_way(&self) -> bool {
+        let is_alone = self.closing().is_cancelled() && !self.shared.draining.is_cancelled();
+        is_alone && self.held().under_way() == 0
     }
 
     /// Longest time for a client that sends nothing, or reads nothing.
@@ -88,19 +100,21 @@ impl Connection {
     async fn handshake(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
         let within = Duration::from_millis(self.config().handshake_ms_max);
         let shaking = async {
-            // A client that sends nothing must not hold a permit.
+            // A client that sends nothing takes no handshake.
             stream.readable().await.ok()?;
-            let _permit = self.shared.handshakes.acquire().await.ok()?;
+            let is_limited = self.shared.is_limited(self.client.address);
+            let begun = self.shared.handshakes.begin(&self.client.place, is_limited);
+            let Some(shaking) = begun else { return shed("handshakes") };
             let _working = self.public.delay.work();
-            self.shared.tls.accept(stream).await.ok()
+            shaking.perform(stream, Arc::clone(&self.shared.tls)).await.ok()
         };
-        timeout(within, shaking).await.ok()?
+        self.closing().run_until_cancelled(timeout(within, shaking)).await?.ok()?
     }
 
     /// True when bytes or EOF are ready to read; false if none come in time, or the server drains.
     async fn is_readable(&self, stream: &mut TlsStream<TcpStream>) -> bool {
         let filled = timeout(self.patience(), stream.fill_buf());
-        let filled = self.draining().run_until_cancelled(filled).await;
+        let filled = self.closing().run_until_cancelled(filled).await;
         matches!(filled, Some(Ok(Ok(_))))
     }
 
@@ -112,15 +126,12 @@ impl Connection {
         stream: TlsStream<TcpStream>,
         ahead: Bytes,
     ) -> (TlsStream<TcpStream>, Bytes, bool) {
-        let activity = Rc::new(Activity::default());
+        let activity = Activity::of(self.held());
         let service = service_fn(|request| {
             let (activity, under_way) = (&activity, activity.begin());
             async move {
-                let answer = self.public.answer(request, self.from, under_way).await;
-                if answer.body().size_hint().exact().is_none() {
-                    activity.mark_streaming();
-                }
-                Ok::<_, Infallible>(answer)
+                let answer = self.public.answer(request, self.client.address, under_way).await;
+                Ok::<_, Infallible>(answer.map(|body| Answering::new(body, activity)))
             }
         });
         let borrowed = Borrowed::new(stream, ahead, Rc::clone(&activity));
@@ -134,7 +145,7 @@ impl Connection {
         let ended = tokio::select! {
             biased;
             _closed = &mut serving => None,
-            () = self.draining().cancelled() => Some(false),
+            () = self.closing().cancelled() => Some(false),
             () = activity.rest_for(rest) => Some(true),
         };
         let mut rests = false;
@@ -142,6 +153,7 @@ impl Connection {
             Pin::new(&mut serving).graceful_shutdown();
             match at_once(&mut serving).await {
                 Some(done) => rests = may_rest && done.is_ok(),
+                None if self.gives_way() => {}
                 // A request is under way, perhaps one that only hyper knows of: the connection is closed after it.
                 None => _ = (&mut serving).await,
             }
@@ -152,10 +164,14 @@ impl Connection {
     }
 
     async fn serve_http2(&self, stream: TlsStream<TcpStream>) {
-        let activity = Rc::new(Activity::default());
+        let activity = Activity::of(self.held());
         let service = service_fn(|request| {
-            let (public, from, under_way) = (Rc::clone(&self.public), self.from, activity.begin());
-            async move { Ok::<_, Infallible>(public.answer(request, from, under_way).await) }
+            let (public, from) = (Rc::clone(&self.public), self.client.address);
+            let (activity, under_way) = (Rc::clone(&activity), activity.begin());
+            async move {
+                let answer = public.answer(request, from, under_way).await;
+                Ok::<_, Infallible>(answer.map(|body| Answering::new(body, &activity)))
+            }
         });
         let config = self.config();
         let head_bytes_max = u32::try_from(config.head_bytes_max).unwrap_or(u32::MAX);
@@ -170,10 +186,13 @@ impl Connection {
         let mut serving = pin!(serving);
         tokio::select! {
             _closed = serving.as_mut() => return,
-            () = self.draining().cancelled() => {}
+            () = self.closing().cancelled() => {}
             () = activity.quiet_for(self.patience()) => {}
         }
         serving.as_mut().graceful_shutdown();
+        if at_once(serving.as_mut()).await.is_some() || self.gives_way() {
+            return;
+        }
         // A client that does not read its answers must not keep the connection open.
         let _closed = timeout(self.patience(), serving).await;
     }

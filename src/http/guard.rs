@@ -1,7 +1,8 @@
 //! The last gate, the third wall of promise 3: the only place where a response is made.
 //!
 //! An answer leaves only if the person it was rendered for is the person whose request it answers. Every answer that is
-//! not public carries `no-store`, and under a session the session's `Subject-Tag`.
+//! not public carries `no-store`, under a session the session's `Subject-Tag`, and a `Referrer-Policy`: no page that
+//! follows learns the path, which holds a visit.
 
 use bytes::Bytes;
 use http_body_util::{
@@ -12,8 +13,9 @@ use hyper::{
     Response, StatusCode,
     body::Body as _,
     header::{
-        ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
-        HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+        ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
+        CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, VARY,
+        WWW_AUTHENTICATE,
     },
 };
 
@@ -93,11 +95,10 @@ impl Reply {
         (sender, Self::new(StatusCode::OK, "application/x-ndjson", content, MeantFor::Requester))
     }
 
-    /// The answer with a new session's token, to the person who has just proved their identity. It carries the
+    /// The answer with a session's fresh token, to the person who has just proved their identity. It carries the
     /// session's tag, as all answers under the session do.
     #[must_use]
-    pub fn entered(session: &Session, json: String) -> Self {
-        let status = StatusCode::CREATED;
+    pub fn entered(status: StatusCode, session: &Session, json: String) -> Self {
         Self::new(status, "application/json", Content::Whole(json.into()), MeantFor::Requester)
             .with(SUBJECT_TAG, &session.tag)
     }
@@ -137,6 +138,22 @@ impl Reply {
             reply = reply.with(ALLOW, methods);
         }
         reply
+    }
+
+    /// Names the coding of the content, if there is one, and that it depends on what the requester accepts.
+    #[must_use]
+    pub fn encoded(self, coding: Option<&'static str>) -> Self {
+        let reply = self.with(VARY, ACCEPT_ENCODING.as_str());
+        match coding {
+            Some(coding) => reply.with(CONTENT_ENCODING, coding),
+            None => reply,
+        }
+    }
+
+    /// Adds the version of what it shows or has saved, as an `ETag`.
+    #[must_use]
+    pub fn in_version(self, version: &str) -> Self {
+        self.with(ETAG, &format!("\"{version}\""))
     }
 
     /// Adds a `Location`.
@@ -187,6 +204,9 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Body> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
     }
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    if !matches!(reply.meant_for, MeantFor::Anyone { .. }) {
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    }
     if let Some(tag) = session.and_then(|session| HeaderValue::from_str(&session.tag).ok()) {
         headers.insert(SUBJECT_TAG, tag);
     }
@@ -248,6 +268,7 @@ mod tests {
             Whose,
             scope::within,
             sessions::{Config, Sessions},
+            visit::Visit,
         },
         vault::HouseKeys,
     };
@@ -263,7 +284,9 @@ mod tests {
         let sessions =
             Sessions::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
         let lease = Leases::new(1).take().unwrap();
-        sessions.open(&identity, whose, lease, Timestamp::UNIX_EPOCH).unwrap().1
+        let visit = Visit::parse(&"v".repeat(22)).unwrap();
+        let opened = sessions.open(&identity, whose, &visit, lease, Timestamp::UNIX_EPOCH);
+        opened.ok().unwrap().1
     }
 
     async fn rendered_for(session: &Session) -> Reply {
@@ -285,6 +308,7 @@ mod tests {
         let response = release(rendered_for(&mine).await, Some(&mine));
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        assert_eq!(response.headers()[REFERRER_POLICY], "same-origin");
         assert_eq!(response.headers()[SUBJECT_TAG], mine.tag.as_str());
         assert_eq!(text(response).await, "5000.00");
     }

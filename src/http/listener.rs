@@ -7,7 +7,6 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     rc::Rc,
-    sync::Arc,
     time::Duration,
 };
 
@@ -19,11 +18,8 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 pub use super::bounds::{Config, Shared};
-use super::{connection::Connection, request::Public};
-use crate::{
-    gate::{delay::TICK, pressure::Class},
-    metrics as list,
-};
+use super::{arrival::Arrival, connection::Connection, request::Public};
+use crate::{gate::delay::TICK, metrics as list};
 
 /// Connections that the kernel queues until they are accepted.
 const BACKLOG: i32 = 4096;
@@ -71,17 +67,16 @@ pub async fn serve(listener: TcpListener, shared: Shared, public: Rc<Public>) ->
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                // Above the bound a connection is closed before TLS: the cheapest refusal.
-                let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
-                    list::SHED.counter(&[Class::Enter.as_str(), "connections"]).increment(1);
-                    continue;
-                };
+            Ok((mut stream, peer)) => {
+                let Some(arrival) = Arrival::of(peer.ip(), &shared) else { continue };
                 let (shared, public) = (shared.clone(), Rc::clone(&public));
-                let connection = Connection { from: peer.ip(), shared, public };
                 connections.spawn_local(async move {
-                    let _counted = (Counted::new(), permit);
-                    connection.serve(stream).await;
+                    let _counted = Counted::new();
+                    // Boxed, so that a connection does not keep its memory.
+                    let client = Box::pin(arrival.client(&mut stream, &shared)).await;
+                    if let Some(client) = client {
+                        Connection { client, shared, public }.serve(stream).await;
+                    }
                 });
             }
             Err(fault) => {

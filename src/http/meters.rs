@@ -79,7 +79,7 @@ pub(super) fn method_label(method: &Method) -> &'static str {
 }
 
 fn status_label(status: StatusCode) -> &'static str {
-    static KNOWN: [StatusCode; 17] = [
+    static KNOWN: [StatusCode; 18] = [
         StatusCode::OK,
         StatusCode::CREATED,
         StatusCode::ACCEPTED,
@@ -91,6 +91,7 @@ fn status_label(status: StatusCode) -> &'static str {
         StatusCode::METHOD_NOT_ALLOWED,
         StatusCode::REQUEST_TIMEOUT,
         StatusCode::CONFLICT,
+        StatusCode::PRECONDITION_FAILED,
         StatusCode::PAYLOAD_TOO_LARGE,
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         StatusCode::UNPROCESSABLE_ENTITY,

@@ -2,14 +2,19 @@
 
 pub mod activity;
 mod api;
+mod arrival;
 pub mod body;
 mod bounds;
 mod connection;
 pub mod guard;
+mod handshakes;
+mod holders;
 pub mod listener;
 pub mod meters;
 pub mod problem;
+pub mod proxy_protocol;
 pub mod request;
 pub mod router;
 mod service;
+mod shares;
 pub mod tls;

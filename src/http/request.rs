@@ -28,15 +28,17 @@ pub struct Public {
     /// Meters of this runtime.
     pub meters: Meters,
     /// The latest answer of this runtime to `GET /v1/status`.
-    pub status: LastStatus,
+    pub status: LastAnswer,
+    /// The latest answer of this runtime to `GET /v1/draws`.
+    pub draws: LastAnswer,
 }
 
-/// The latest status and its second: within a second it is the same for everybody.
+/// The latest answer to a public read, and its second: within a second it is the same for everybody.
 #[derive(Debug, Default)]
-pub struct LastStatus(RefCell<(i64, Bytes)>);
+pub struct LastAnswer(RefCell<(i64, Bytes)>);
 
-impl LastStatus {
-    /// The status of this second, rendered if it is not the latest.
+impl LastAnswer {
+    /// The answer of this second, rendered if it is not the latest.
     pub(super) fn of(&self, second: i64, render: impl FnOnce() -> String) -> Bytes {
         let mut last = self.0.borrow_mut();
         if last.1.is_empty() || last.0 != second {
@@ -56,6 +58,14 @@ pub struct Head<'r> {
     pub from: IpAddr,
     /// The language of problems in its answer.
     pub language: Language,
+}
+
+impl<'r> Head<'r> {
+    /// The visit in its path; empty if its route has none.
+    #[must_use]
+    pub fn visit(&self) -> &'r str {
+        self.segments.named("visit").unwrap_or_default()
+    }
 }
 
 /// The session of a request, and the token that opened it.

@@ -5,7 +5,7 @@
 //!
 //! ```compile_fail,E0308
 //! use sportello::{gate::pressure::Class, http::router::{Inside, Route}};
-//! let _route = Route::open("GET", "/v1/session", Class::Read, Inside::ShowSession);
+//! let _route = Route::open("GET", "/v1/sessions/{visit}", Class::Read, Inside::ShowSession);
 //! ```
 
 use hyper::Method;
@@ -36,6 +36,8 @@ pub enum Inside {
     ShowDraft,
     /// Saves a draft.
     SaveDraft,
+    /// Deletes a draft.
+    DeleteDraft,
     /// Computes the decision of today without storing anything.
     Estimate,
     /// Submits an application.
@@ -109,21 +111,33 @@ impl Route {
     }
 }
 
+/// A path below one visit.
+macro_rules! visit {
+    ($rest:literal) => {
+        concat!("/v1/sessions/{visit}", $rest)
+    };
+}
+
 /// Every route of the public listener.
 pub const ROUTES: &[Route] = &[
     Route::open("GET", "/v1/status", Class::Read, Open::Status),
     Route::open("GET", "/v1/draws", Class::Read, Open::Draws),
     Route::open("GET", "/openapi.json", Class::Read, Open::Description),
-    Route::open("POST", "/v1/sessions", Class::Enter, Open::Enter),
-    Route::inside("GET", "/v1/session", Class::Read, Inside::ShowSession),
-    Route::inside("DELETE", "/v1/session", Class::Step, Inside::Leave),
-    Route::inside("GET", "/v1/draft", Class::Read, Inside::ShowDraft),
-    Route::inside("PUT", "/v1/draft", Class::Step, Inside::SaveDraft),
-    Route::inside("POST", "/v1/estimates", Class::Step, Inside::Estimate),
-    Route::inside("POST", "/v1/applications", Class::Finish, Inside::Submit),
-    Route::inside("POST", "/v1/batches", Class::Finish, Inside::SubmitBatch),
-    Route::inside("GET", "/v1/applications/{receipt}", Class::Read, Inside::ShowApplication),
-    Route::inside("DELETE", "/v1/applications/{receipt}", Class::Step, Inside::Withdraw),
+    // A visit's routes begin alike: those of every visit come first.
+    Route::inside("POST", visit!("/applications"), Class::Finish, Inside::Submit),
+    Route::inside("POST", visit!("/batches"), Class::Finish, Inside::SubmitBatch),
+    Route::inside("POST", visit!("/estimates"), Class::Step, Inside::Estimate),
+    Route::open("PUT", visit!(""), Class::Enter, Open::Enter),
+    Route::inside("GET", visit!(""), Class::Read, Inside::ShowSession),
+    Route::inside("DELETE", visit!(""), Class::Step, Inside::Leave),
+    Route::inside("GET", visit!("/applications/{receipt}"), Class::Read, Inside::ShowApplication),
+    Route::inside("DELETE", visit!("/applications/{receipt}"), Class::Step, Inside::Withdraw),
+    Route::inside("GET", visit!("/drafts/{scheme}"), Class::Read, Inside::ShowDraft),
+    Route::inside("PUT", visit!("/drafts/{scheme}"), Class::Step, Inside::SaveDraft),
+    Route::inside("DELETE", visit!("/drafts/{scheme}"), Class::Step, Inside::DeleteDraft),
+    Route::inside("GET", visit!("/drafts/{scheme}/{mandate}"), Class::Read, Inside::ShowDraft),
+    Route::inside("PUT", visit!("/drafts/{scheme}/{mandate}"), Class::Step, Inside::SaveDraft),
+    Route::inside("DELETE", visit!("/drafts/{scheme}/{mandate}"), Class::Step, Inside::DeleteDraft),
 ];
 
 /// The named segments of a path that matched a route.
@@ -157,10 +171,10 @@ pub(super) fn find<'r>(method: &Method, path: &'r str) -> Found<'r> {
 fn find_in<'r>(routes: &'static [Route], method: &Method, path: &'r str) -> Found<'r> {
     // A HEAD is answered like its GET, without the content.
     let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
-    let mut matching = routes.iter().filter(|route| route.matches(path));
-    if let Some(route) = matching.clone().find(|route| route.method == wanted) {
+    if let Some(route) = routes.iter().find(|route| route.method == wanted && route.matches(path)) {
         return Found::Route(route, Segments { pattern: route.path, path });
     }
+    let mut matching = routes.iter().filter(|route| route.matches(path));
     let Some(first) = matching.next() else { return Found::Nothing };
     let mut allowed = vec![first.method];
     allowed.extend(matching.map(|route| route.method));
@@ -223,18 +237,36 @@ mod tests {
         for (method, path, expected) in [
             ("GET", "/v1/status", "Status "),
             ("HEAD", "/v1/status", "Status "),
-            ("POST", "/v1/applications", "Submit "),
-            ("GET", "/v1/applications/ISCRO-1", "ShowApplication ISCRO-1"),
-            ("PATCH", "/v1/applications/ISCRO-1", "only GET, DELETE, HEAD"),
-            ("GET", "/v1/applications", "only POST"),
-            ("GET", "/v1/applications/", "nothing"),
-            ("GET", "/v1/applications/a/b", "nothing"),
+            ("PUT", "/v1/sessions/v", "Enter v"),
+            ("POST", "/v1/sessions/v/applications", "Submit v"),
+            ("GET", "/v1/sessions/v/applications/ISCRO-1", "ShowApplication v ISCRO-1"),
+            ("PATCH", "/v1/sessions/v/applications/ISCRO-1", "only GET, DELETE, HEAD"),
+            ("GET", "/v1/sessions/v/applications", "only POST"),
+            ("GET", "/v1/sessions/v/applications/", "nothing"),
+            ("GET", "/v1/sessions/v/applications/a/b", "nothing"),
+            ("DELETE", "/v1/sessions/v/drafts/iscro/m", "DeleteDraft v iscro m"),
+            ("POST", "/v1/sessions", "nothing"),
+            ("GET", "/v1/session", "nothing"),
             ("GET", "/v1/status/", "nothing"),
             ("GET", "//v1/status", "nothing"),
             ("GET", "/v1", "nothing"),
             ("GET", "", "nothing"),
         ] {
             assert_eq!(leads_to(ROUTES, method, path), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn every_route_with_a_session_is_below_its_visit_and_no_other_shows_personal_data() {
+        for route in ROUTES {
+            let is_below = route.path.starts_with("/v1/sessions/{visit}");
+            assert_eq!(
+                is_below,
+                !matches!(
+                    route.access,
+                    Access::Open(Open::Status | Open::Draws | Open::Description)
+                )
+            );
         }
     }
 

@@ -1,6 +1,6 @@
 //! Every request from its head to its answer.
 //!
-//! Checked in this order, so that a refusal is cheap: route, draining, load, session, rate limit. Only then the handler
+//! Checked in this order, so that a refusal is cheap: route, draining, load, session, visit, rate limit. Only then the handler
 //! reads the body.
 
 use std::{net::IpAddr, panic::AssertUnwindSafe, rc::Rc, task::Poll};
@@ -25,6 +25,7 @@ use super::{
 use crate::{
     clock::Stopwatch,
     gate::pressure::Class,
+    metrics as list,
     session::{Session, scope},
 };
 
@@ -93,8 +94,12 @@ impl Public {
         let intake = &self.counter.intake;
         let token = bearer(headers).unwrap_or_default();
         let Some(session) = intake.recognise(token) else {
-            return refuse(Kind::Unauthenticated.into());
+            return self.finish(route, api::waiting(self, inside, &head), language, None);
         };
+        if !session.visit.is(head.visit()) {
+            list::VISIT_MISMATCH.counter(&[]).increment(1);
+            return refuse(Kind::NotFound.into());
+        }
         if let Err(too_often) = intake.limit(&session) {
             return self.finish(route, Err(too_often.into()), language, Some(&session));
         }

@@ -7,17 +7,16 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use zeroize::Zeroizing;
 
 use super::{
-    Assurance,
-    token::{Claims, Verifier},
+    Assurance, Office,
+    token::{Claims, LIFETIME_SECONDS_MAX, Verifier},
 };
 use crate::{civic::FiscalCode, private_files::write_private};
 
 const ISSUER: &str = "urn:sportello:demo";
 const AUDIENCE: &str = "sportello";
-/// Validity of a demo token, in real time.
-const VALID_SECONDS: i64 = 24 * 60 * 60;
 /// File name of the key in the data directory.
 const KEY_FILE: &str = "demo-identity.key";
 
@@ -33,9 +32,10 @@ impl Minter {
     /// # Errors
     /// The system's error; `NotFound` before the first `serve --demo`.
     pub fn load(data: &Path) -> io::Result<Self> {
-        let text = fs::read_to_string(data.join(KEY_FILE))?;
+        let text = Zeroizing::new(fs::read_to_string(data.join(KEY_FILE))?);
         let unreadable = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
         let der = STANDARD.decode(text.trim()).map_err(|fault| unreadable(fault.to_string()))?;
+        let der = Zeroizing::new(der);
         let pair =
             Ed25519KeyPair::from_pkcs8(&der).map_err(|fault| unreadable(fault.to_string()))?;
         Ok(Self { pair, signing: EncodingKey::from_ed_der(&der) })
@@ -50,7 +50,7 @@ impl Minter {
         if !path.exists() {
             let pair = Ed25519KeyPair::generate().map_err(io::Error::other)?;
             let der = pair.to_pkcs8v1().map_err(io::Error::other)?;
-            write_private(&path, STANDARD.encode(der.as_ref()).as_bytes())?;
+            write_private(&path, Zeroizing::new(STANDARD.encode(der.as_ref())).as_bytes())?;
         }
         Self::load(data)
     }
@@ -63,7 +63,7 @@ impl Minter {
     pub fn mint(
         &self,
         fiscal_code: &FiscalCode,
-        office: Option<&str>,
+        office: Option<&Office>,
         assurance: Assurance,
         real_now: Timestamp,
     ) -> String {
@@ -71,11 +71,11 @@ impl Minter {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
             iat: real_now.as_second(),
-            exp: real_now.as_second() + VALID_SECONDS,
+            exp: real_now.as_second() + i64::from(LIFETIME_SECONDS_MAX),
             nbf: None,
             acr: assurance.acr().to_owned(),
             fiscal_number: format!("TINIT-{}", fiscal_code.as_str()),
-            office: office.map(ToOwned::to_owned),
+            office: office.cloned(),
         };
         jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &self.signing)
             .expect("a token of a few strings can be signed")
@@ -113,7 +113,8 @@ mod tests {
         let again = Minter::load(data.path()).unwrap();
         let identity = again.verifier().verify(&token, now()).unwrap();
         assert_eq!((identity.fiscal_code, identity.audience()), (code, Audience::Citizens));
-        let token = minter.mint(&code, Some("patronato-7"), Assurance::Level3, now());
+        let office = Office::parse("patronato-7").unwrap();
+        let token = minter.mint(&code, Some(&office), Assurance::Level3, now());
         let identity = minter.verifier().verify(&token, now()).unwrap();
         assert_eq!(identity.audience(), Audience::Intermediaries);
     }

@@ -34,7 +34,8 @@ impl Intake {
 }
 
 impl Counter {
-    /// Accepts the application of one line. A line with the same content returns the same receipt, so that a batch can be sent again.
+    /// Accepts the application of one line. A line with the same content returns the same receipt, so that a batch can
+    /// be sent again.
     ///
     /// # Errors
     /// [`SubmitFault`]; nothing of the line was kept.

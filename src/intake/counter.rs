@@ -1,4 +1,4 @@
-//! What one runtime has of its own: its handovers to the ledgers.
+//! What each runtime has of its own: its handovers to the ledgers.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 

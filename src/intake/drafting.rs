@@ -1,45 +1,83 @@
-//! Saving and reading a draft.
+//! Saving, reading and deleting a draft.
 
 use bytes::Bytes;
 
 use super::opening::Intake;
 use crate::{
+    identity::Audience,
     ledger::{
         audit::Action,
-        fault::{ReadFault, StorageFault},
+        drafts::{DraftFault, Expected, Slot},
+        fault::ReadFault,
     },
+    schemes::Scheme,
     session::scope::{Personal, Scope},
 };
 
+/// Which draft of a session: that of a scheme, and under a mandate if an office acts for somebody.
+#[derive(Clone, Copy, Debug)]
+pub struct DraftOf<'d> {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The office's reference to the mandate.
+    pub mandate: Option<&'d str>,
+}
+
 impl Intake {
-    /// Stores a person's draft in place of an earlier one; it is durable when this returns.
+    /// Stores a draft in place of an earlier one; it is durable when this returns.
     ///
     /// # Errors
-    /// [`StorageFault`]; the earlier draft remains.
-    pub async fn save_draft(&self, scope: Scope<'_>, draft: Bytes) -> Result<(), StorageFault> {
-        let person = scope.session().person;
-        self.note(scope, Action::DraftSaved, person, None).await;
-        self.drafts.save(person, draft).await
+    /// [`DraftFault`]; the earlier draft remains.
+    pub async fn save_draft(
+        &self,
+        scope: Scope<'_>,
+        which: DraftOf<'_>,
+        draft: Bytes,
+        expected: Expected,
+    ) -> Result<(), DraftFault> {
+        self.note(scope, Action::DraftSaved, scope.session().person, None).await;
+        self.drafts.save(self.slot(scope, which), draft, expected).await
     }
 
-    /// A person's draft; `None` if there is none.
+    /// A draft, for the principal for whom it was stored; `None` if there is none.
     ///
     /// # Errors
     /// [`ReadFault`].
     pub async fn draft<'s>(
         &self,
         scope: Scope<'s>,
+        which: DraftOf<'_>,
     ) -> Result<Option<Personal<'s, Vec<u8>>>, ReadFault> {
-        let person = scope.session().person;
-        self.note(scope, Action::DraftShown, person, None).await;
-        let draft = self.drafts.load(person).await?;
-        Ok(draft.map(|draft| scope.personal(scope.subject(), draft)))
+        self.note(scope, Action::DraftShown, scope.session().person, None).await;
+        let draft = self.drafts.load(self.slot(scope, which)).await?;
+        Ok(draft.map(|draft| scope.personal(draft.principal, draft.content)))
     }
 
-    /// Removes the draft after its submission. If that fails, the draft is replaced or removed another time.
-    pub(super) async fn forget_draft(&self, scope: Scope<'_>) {
-        if let Err(fault) = self.drafts.remove(scope.session().person).await {
-            tracing::warn!(%fault, "a draft was not removed after its submission");
+    /// Deletes a draft; whether there was one.
+    ///
+    /// # Errors
+    /// [`DraftFault`]; the draft remains.
+    pub async fn delete_draft(
+        &self,
+        scope: Scope<'_>,
+        which: DraftOf<'_>,
+        expected: Expected,
+    ) -> Result<bool, DraftFault> {
+        self.note(scope, Action::DraftDeleted, scope.session().person, None).await;
+        self.drafts.remove(self.slot(scope, which), expected).await
+    }
+
+    /// Removes the draft of an application soon after its submission; does not wait for it.
+    pub(super) fn forget_draft(&self, scope: Scope<'_>, which: DraftOf<'_>) {
+        if self.drafts.has_some(scope.session().person, scope.subject()) {
+            self.drafts.forget(self.slot(scope, which));
         }
+    }
+
+    fn slot(&self, scope: Scope<'_>, which: DraftOf<'_>) -> Slot {
+        let (person, principal) = (scope.session().person, scope.subject());
+        // A citizen acts under no mandate.
+        let mandate = which.mandate.filter(|_| scope.audience() == Audience::Intermediaries);
+        Slot { key: self.keys.draft(person, principal, which.scheme, mandate), person, principal }
     }
 }

@@ -1,10 +1,10 @@
-//! Entering and leaving: who may go in now, who waits, whose session it is.
+//! Entering and leaving: who may enter now, who waits, and which session a token opens.
 
 use std::{fmt::Display, net::IpAddr, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::opening::Intake;
+use super::{opening::Intake, ticket};
 use crate::{
     gate::{
         limits::TooOften,
@@ -12,15 +12,43 @@ use crate::{
         waiting::{Asking, Waiting},
     },
     identity::{Audience, Identity, token::TokenFault},
-    session::{Session, Whose},
+    session::{Session, Whose, sessions::NotOpened, visit::Visit},
+    vault::Subject,
 };
+
+/// How long a ticket is valid if the time slice has no end in sight.
+const TICKET_LASTS: SignedDuration = SignedDuration::from_hours(24);
 
 /// What becomes of a person who may enter.
 pub enum Entered {
-    /// They are inside, with this token and session.
+    /// They are let in, with this token and session.
     In(String, Arc<Session>),
+    /// They were inside already: the same session with a fresh token.
+    Again(String, Arc<Session>),
     /// The counter is full: they wait.
-    Waiting(Waiting),
+    Waiting(Place),
+}
+
+/// The place of a person who waits, and the ticket with which they ask again.
+pub struct Place {
+    /// What they may know.
+    pub waiting: Waiting,
+    /// Valid for this person and visit.
+    pub ticket: String,
+}
+
+/// Who asks, in which visit.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The visit.
+    pub visit: &'a str,
+    /// An identity token, or a ticket of this visit.
+    pub proof: &'a str,
+    /// The address that the request came from.
+    pub from: IpAddr,
+    /// Whether the runtime is overloaded. Then identity tokens are refused before they are verified, because that is the most
+    /// expensive step; tickets are not.
+    pub is_behind: bool,
 }
 
 /// Why a person may not enter now.
@@ -28,6 +56,10 @@ pub enum Entered {
 pub enum EnterFault {
     /// The token does not prove who they are.
     Token(TokenFault),
+    /// The visit is not a name that a visit may have.
+    VisitTooShort,
+    /// The visit is another identity's, or its session has ended.
+    VisitTaken,
     /// The time slice of their audience is closed.
     WindowClosed {
         /// When it opens next.
@@ -44,53 +76,116 @@ pub enum EnterFault {
 }
 
 impl Intake {
-    /// Lets a person in, or puts them into the waiting room. Checks their identity, their time slice, their rate and their turn, in
-    /// this order. If the runtime `is_behind`, people who are not yet waiting are refused before their identity is verified, because
-    /// that is the most expensive step; a person who was called goes in.
+    /// Lets a person in, or puts them into the waiting room. Checks their identity, whether the visit is theirs, their
+    /// time slice, their rate and their turn, in this order.
     ///
     /// # Errors
     /// [`EnterFault`].
-    pub fn enter(&self, token: &str, from: IpAddr, is_behind: bool) -> Result<Entered, EnterFault> {
-        self.limits.enter_from(from).map_err(EnterFault::TooOften)?;
+    pub fn enter(&self, asked: Asked<'_>) -> Result<Entered, EnterFault> {
+        self.limits.enter_from(asked.from).map_err(EnterFault::TooOften)?;
+        let visit = Visit::parse(asked.visit).ok_or(EnterFault::VisitTooShort)?;
         let now = self.clock.now();
-        if let Some((audience, place)) = self.waiting.known(token, self.free(), now) {
-            self.in_slice(audience, now)?;
-            return Ok(Entered::Waiting(place));
+        let Proved { identity, asking, ticket } = self.prove(&visit, asked, now)?;
+        let may_enter = || self.limits.enter_as(asking.person).map_err(EnterFault::TooOften);
+        if self.sessions.knows(&visit) {
+            may_enter()?;
+            let whose = self.whose(&identity, asking.person);
+            let renewed = self.sessions.renew(&visit, whose, now);
+            let (token, session) = renewed.ok_or(EnterFault::VisitTaken)?;
+            return Ok(Entered::Again(token, session));
         }
-        if is_behind && !self.waiting.has_called(token) {
-            return Err(EnterFault::Behind);
+        let until = self.slice_end(asking.audience, now)?;
+        if let Some(ticket) = ticket
+            && let Some(waiting) =
+                self.waiting.known(asking.person, asking.audience, self.free(), now)
+        {
+            return Ok(Entered::Waiting(Place { waiting, ticket: ticket.to_owned() }));
         }
-        let real_now = self.clock.real();
-        let identity = self.verifier.verify(token, real_now).map_err(EnterFault::Token)?;
-        self.in_slice(identity.audience(), now)?;
-        let person = self.keys.subject(&identity.fiscal_code);
-        self.limits.enter_as(person).map_err(EnterFault::TooOften)?;
-        let valid_for = identity.valid_until.duration_since(real_now);
-        let asking = Asking {
-            person,
-            fiscal_code: identity.fiscal_code,
-            audience: identity.audience(),
-            token,
-            valid_until: now.saturating_add(valid_for).unwrap_or(Timestamp::MAX),
-        };
-        if let Some((token, session)) = self.seat(&identity, &asking, now) {
-            self.trail.entered(session.who());
-            return Ok(Entered::In(token, session));
+        may_enter()?;
+        if let Some(entered) = self.seat(&visit, &identity, &asking, now)? {
+            return Ok(entered);
         }
-        match self.waiting.wait(&asking, now) {
-            Some(place) => Ok(Entered::Waiting(place)),
-            None => Err(EnterFault::Full),
-        }
+        let waiting = self.waiting.wait(&asking, now).ok_or(EnterFault::Full)?;
+        let ticket = ticket::issue(&self.keys, &visit, &identity, until);
+        Ok(Entered::Waiting(Place { waiting, ticket }))
     }
 
+    /// The place of a person who waits, or was called and has not entered yet; `None` if they have none.
+    ///
+    /// # Errors
+    /// [`EnterFault`].
+    pub fn place(&self, asked: Asked<'_>) -> Result<Option<Place>, EnterFault> {
+        let Some((visit, proved)) = self.prove_waiting(asked)? else { return Ok(None) };
+        let (Proved { identity, asking, ticket }, now) = (proved, self.clock.now());
+        let until = self.slice_end(asking.audience, now)?;
+        let waiting = self.waiting.look(asking.person, asking.audience, now);
+        let issue = || ticket::issue(&self.keys, &visit, &identity, until);
+        Ok(waiting.map(|waiting| {
+            let ticket = ticket.map_or_else(issue, ToOwned::to_owned);
+            Place { waiting, ticket }
+        }))
+    }
+
+    /// Frees the seat of a person who waits; whether they had one.
+    ///
+    /// # Errors
+    /// [`EnterFault`].
+    pub fn give_up(&self, asked: Asked<'_>) -> Result<bool, EnterFault> {
+        let proved = self.prove_waiting(asked)?;
+        Ok(proved.is_some_and(|(_, Proved { asking, .. })| {
+            self.waiting.give_up(asking.person, asking.audience)
+        }))
+    }
+
+    /// Who asks about their place; `None` if nobody waits.
+    fn prove_waiting<'a>(
+        &self,
+        asked: Asked<'a>,
+    ) -> Result<Option<(Visit, Proved<'a>)>, EnterFault> {
+        if self.waiting.is_empty() {
+            return Ok(None);
+        }
+        self.limits.enter_from(asked.from).map_err(EnterFault::TooOften)?;
+        let visit = Visit::parse(asked.visit).ok_or(EnterFault::VisitTooShort)?;
+        let proved = self.prove(&visit, asked, self.clock.now())?;
+        Ok(Some((visit, proved)))
+    }
+
+    fn prove<'a>(
+        &self,
+        visit: &Visit,
+        asked: Asked<'a>,
+        now: Timestamp,
+    ) -> Result<Proved<'a>, EnterFault> {
+        let ticket = ticket::open(&self.keys, visit, asked.proof, now);
+        let is_ticket = ticket.is_some();
+        let identity = match ticket {
+            Some(identity) => identity,
+            None if asked.is_behind => return Err(EnterFault::Behind),
+            None => {
+                let verified = self.verifier.verify(asked.proof, self.clock.real());
+                verified.map_err(EnterFault::Token)?
+            }
+        };
+        let asking = Asking {
+            person: self.keys.subject(&identity.fiscal_code),
+            fiscal_code: identity.fiscal_code,
+            audience: identity.audience(),
+        };
+        Ok(Proved { identity, asking, ticket: is_ticket.then_some(asked.proof) })
+    }
     /// How many people may go in now.
     fn free(&self) -> usize {
         self.leases.free().min(self.sessions.free())
     }
 
-    fn in_slice(&self, audience: Audience, now: Timestamp) -> Result<(), EnterFault> {
+    /// When the slice of an audience ends, or a ticket at the latest.
+    fn slice_end(&self, audience: Audience, now: Timestamp) -> Result<Timestamp, EnterFault> {
         match self.schedule.window(audience, now) {
-            Window::Open { .. } => Ok(()),
+            Window::Open { until: Some(until) } => Ok(until),
+            Window::Open { until: None } => {
+                Ok(now.saturating_add(TICKET_LASTS).unwrap_or(Timestamp::MAX))
+            }
             Window::Closed { opens_at } => Err(EnterFault::WindowClosed { opens_at, now }),
         }
     }
@@ -98,21 +193,42 @@ impl Intake {
     /// Opens a session for a person whose turn it is.
     fn seat(
         &self,
+        visit: &Visit,
         identity: &Identity,
-        asking: &Asking<'_>,
+        asking: &Asking,
         now: Timestamp,
-    ) -> Option<(String, Arc<Session>)> {
+    ) -> Result<Option<Entered>, EnterFault> {
         let person = asking.person;
         let lease = if self.waiting.turn_of(person, asking.audience, self.free(), now) {
             self.leases.take()
         } else {
             None
         };
-        let lease = lease.or_else(|| self.sessions.hand_over(person))?;
-        let subject = identity.office.as_deref().map_or(person, |office| self.keys.office(office));
-        let opened = self.sessions.open(identity, Whose { subject, person }, lease, now).ok()?;
-        self.waiting.entered(person, asking.audience);
-        Some(opened)
+        let Some(lease) = lease.or_else(|| self.sessions.hand_over(person)) else {
+            return Ok(None);
+        };
+        let whose = self.whose(identity, person);
+        match self.sessions.open(identity, whose, visit, lease, now) {
+            Ok((token, session)) => {
+                self.waiting.entered(person, asking.audience);
+                self.trail.entered(session.who());
+                Ok(Some(Entered::In(token, session)))
+            }
+            Err(NotOpened::Full) => Ok(None),
+            // The same request came twice at once, and the other one has opened it.
+            Err(NotOpened::Taken(lease)) => {
+                let (token, session) =
+                    self.sessions.renew(visit, whose, now).ok_or(EnterFault::VisitTaken)?;
+                session.keep(lease);
+                Ok(Some(Entered::Again(token, session)))
+            }
+        }
+    }
+
+    fn whose(&self, identity: &Identity, person: Subject) -> Whose {
+        let subject =
+            identity.office.as_ref().map_or(person, |office| self.keys.office(office.as_str()));
+        Whose { subject, person }
     }
 
     /// The session that a token opens; `None` if it is unknown or over.
@@ -156,4 +272,12 @@ impl Intake {
     pub fn on_round_closed(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.waiting.on_closed(wake);
     }
+}
+
+/// A person whose identity is verified.
+struct Proved<'a> {
+    identity: Identity,
+    asking: Asking,
+    /// The ticket that proved it, if it was one.
+    ticket: Option<&'a str>,
 }

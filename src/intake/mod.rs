@@ -1,7 +1,7 @@
 //! The use cases of the counter, a file each: entering, submitting, reading, drafting, batches, status.
 //!
-//! Requests come in as bytes and words; results are typed and, where they belong to a person, branded. Nothing here knows HTTP.
-//! [`Intake`] is shared by all runtimes; its parts are private. A [`Counter`] belongs to one runtime.
+//! Requests come in as bytes and words; results are typed and, where they belong to a person, branded. Nothing here
+//! knows HTTP. [`Intake`] is shared by all runtimes; its parts are private. A [`Counter`] belongs to one runtime.
 
 mod batches;
 mod counter;
@@ -11,11 +11,13 @@ mod opening;
 mod reading;
 mod status;
 mod submitting;
+mod ticket;
 
 pub use self::{
     batches::BatchFault,
     counter::Counter,
-    entering::{EnterFault, Entered},
+    drafting::DraftOf,
+    entering::{Asked, EnterFault, Entered, Place},
     opening::{Config, Intake, Parts},
     reading::{LookupFault, SubmittedApplication},
     status::{AudienceStatus, Counts, Obstacle, Status},

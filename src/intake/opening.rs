@@ -54,9 +54,9 @@ pub struct Config {
     pub disk_reserve_bytes: u64,
 }
 
-/// What the intake is given.
+/// What the intake is built from.
 pub struct Parts {
-    /// What time it is.
+    /// The time.
     pub clock: Clock,
     /// Keys of subjects, claims and seals.
     pub keys: Arc<HouseKeys>,
@@ -132,7 +132,8 @@ impl Intake {
         Ok(intake)
     }
 
-    /// Opens the ledgers of campaigns that are open today or tomorrow, and of those that have one. May wait for the disk.
+    /// Opens the ledgers of campaigns that are open today or tomorrow, and of those that have one. May wait for the
+    /// disk.
     ///
     /// # Errors
     /// [`OpenFault`]; the ledgers that are open stay open.
@@ -154,7 +155,7 @@ impl Intake {
         self.space.watch()
     }
 
-    /// Reads a newer file of the registry, if there is one, and logs the result. May wait for the disk.
+    /// Loads the registry's file again if it changed, and logs the result. May wait for the disk.
     pub fn refresh_registry(&self) {
         self.registry.refresh();
     }
@@ -176,7 +177,8 @@ impl Intake {
         self.trail.control(what);
     }
 
-    /// Writes what was accepted, and closes ledgers and trail, whose last entry is `last`. Call it once no request is under way.
+    /// Writes what was accepted, closes the ledgers, and closes the trail with `last` as its last entry. Call it when
+    /// no request is under way.
     pub fn close(&self, last: &str) {
         self.shelf.close();
         self.trail.control(last);

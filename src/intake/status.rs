@@ -1,13 +1,13 @@
-//! What everybody may know, and what operators want to know.
+//! The public state of the counter, its health, and the counts that operators see.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 
 use super::opening::Intake;
 use crate::{
     civic::local_time,
-    gate::{schedule::Window, waiting::Draws},
+    gate::{limits::TooOften, schedule::Window, waiting::Draws},
     identity::Audience,
     ledger::{Health, Tally, rounds::Commitment},
     schemes::CampaignWindow,
@@ -39,7 +39,7 @@ pub enum Obstacle {
     DiskNearlyFull,
 }
 
-/// Counts for the operator, consistent with each other as far as possible.
+/// Counts for the operator. Each is exact, but they are read one after the other.
 pub struct Counts {
     /// Accepted, neither decided nor withdrawn.
     pub undecided: u64,
@@ -96,6 +96,14 @@ impl Intake {
             round,
             commitment,
         }
+    }
+
+    /// Counts a public read against the rate limit of its address.
+    ///
+    /// # Errors
+    /// [`TooOften`]: refuse the request.
+    pub fn limit_reads(&self, from: IpAddr) -> Result<(), TooOften> {
+        self.limits.read_from(from)
     }
 
     /// The draws of the waiting room.

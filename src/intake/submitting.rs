@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::{counter::Counter, opening::Intake, reading::owner};
+use super::{counter::Counter, drafting::DraftOf, opening::Intake, reading::owner};
 use crate::{
     application::{self, Application, ParseError},
     civic::local_time,
@@ -48,6 +48,8 @@ pub enum SubmitFault {
     KeyReused,
     /// The person has an application in this campaign; its receipt if they may see it.
     AlreadyApplied(Option<Box<Receipt>>),
+    /// The person has withdrawn as many applications in this campaign as are allowed.
+    Exhausted,
     /// No lease is free: enter again.
     NoLease,
     /// The ledger did not take it.
@@ -67,8 +69,8 @@ impl Intake {
 
     /// The decision that the engine would take today; stores nothing.
     ///
-    /// A citizen's estimate uses what the institute knows of them. An intermediary's uses the statements alone; otherwise an
-    /// estimate would reveal anybody's income without leaving an application behind.
+    /// A citizen's estimate uses what the institute knows of them. An intermediary's uses the statements alone;
+    /// otherwise an estimate would reveal anybody's income without leaving an application behind.
     ///
     /// # Errors
     /// [`SubmitFault::Invalid`] or [`SubmitFault::NotYours`].
@@ -105,7 +107,8 @@ impl Intake {
     }
 
     fn parse(&self, scope: Scope<'_>, body: &[u8]) -> Result<Application, SubmitFault> {
-        let application = application::parse(body, self.rules).map_err(SubmitFault::Invalid)?;
+        let application =
+            application::parse_bounded(body, self.rules).map_err(SubmitFault::Invalid)?;
         let own = application.applicant.fiscal_code == scope.fiscal_code();
         let allowed = match scope.audience() {
             Audience::Citizens => own && application.mandate.is_none(),
@@ -152,8 +155,8 @@ impl Intake {
 }
 
 impl Counter {
-    /// Accepts an application: it is durable when this returns a receipt. The same `idempotency_key` with the same body returns the
-    /// same receipt.
+    /// Accepts an application: it is durable when this returns a receipt. The same `idempotency_key` with the same body
+    /// returns the same receipt.
     ///
     /// # Errors
     /// [`SubmitFault`]; nothing was kept.
@@ -180,6 +183,7 @@ impl Counter {
         let finishing = scope.session().finishing(&intake.leases).ok_or(SubmitFault::NoLease)?;
 
         let digest = sha256(body);
+        let (scheme, mandate) = (application.campaign().scheme, application.mandate.clone());
         let submission = intake.seal(scope, key, body, digest, today, application);
         let disposition = self.handover(&ledger).submit(submission).await;
         let (owner, receipt) = match disposition.map_err(SubmitFault::Commit)? {
@@ -191,12 +195,13 @@ impl Counter {
                 stored_receipt(scope, ledger.as_ref(), position).await?
             }
             Disposition::KeyReused => return Err(SubmitFault::KeyReused),
+            Disposition::Exhausted => return Err(SubmitFault::Exhausted),
             Disposition::AlreadyApplied(position) => {
                 return Err(already_applied(scope, ledger.as_ref(), position).await);
             }
         };
         finishing.done();
-        intake.forget_draft(scope).await;
+        intake.forget_draft(scope, DraftOf { scheme, mandate: mandate.as_deref() });
         Ok(scope.personal(owner, receipt))
     }
 }

@@ -1,7 +1,7 @@
 //! A copy of the ledgers, taken while a server writes them; a second run adds what has been written since.
 //!
-//! Ledgers and trail only grow, so the copy is a prefix of them, read in short transactions that delay nobody. Drafts are replaced
-//! and removed, so they are copied as a whole. Secrets are not copied: keep them elsewhere.
+//! Ledgers and trail only grow, so the copy is a prefix of them, read in short transactions that delay nobody. Drafts
+//! are replaced and removed, so they are copied as a whole. Secrets are not copied: keep them elsewhere.
 
 use std::{
     fs, io,
@@ -15,7 +15,7 @@ use super::{
     fault::{OpenFault, StoreError},
     local::{
         drafts,
-        files::{Form, take_directory},
+        files::{FileFormat, take_directory},
         sqlite,
     },
 };
@@ -61,16 +61,20 @@ pub enum BackupFault {
     },
 }
 
-/// Copies what the file lacks from the attached schema `source`, reports progress in rows, and returns the number of rows; `None`
-/// if the file is not an earlier state of the source.
+/// Copies what the file lacks from the attached schema `source`, reports progress in rows, and returns the number of
+/// rows; `None` if the file is not an earlier state of the source.
 pub(super) type Copy = fn(&Connection, &mut dyn FnMut(u64)) -> rusqlite::Result<Option<u64>>;
 
-/// What is copied, in this order: a draft that becomes an application meanwhile is in both copies rather than in neither, and the
-/// trail covers everything copied before it.
-const KINDS: [(&Form, Copy); 3] =
-    [(&drafts::FORM, drafts::copy), (&sqlite::FORM, sqlite::copy), (&audit::FORM, audit::copy)];
+/// What is copied, in this order: a draft that becomes an application meanwhile is in both copies rather than in
+/// neither, and the trail covers everything copied before it.
+const KINDS: [(&FileFormat, Copy); 3] = [
+    (&drafts::FORMAT, drafts::copy),
+    (&sqlite::FORMAT, sqlite::copy),
+    (&audit::FORMAT, audit::copy),
+];
 
-/// Copies what `to` lacks of the ledgers, trail and drafts in `from`. Calls `progress` with a file's name and its rows so far.
+/// Copies what `to` lacks of the ledgers, trail and drafts in `from`. Calls `progress` with a file's name and its rows
+/// so far.
 ///
 /// # Errors
 /// [`BackupFault`].
@@ -82,17 +86,17 @@ pub fn copy(
     let _taken = take_directory(to)?;
     let mut copied = Vec::new();
     let files = files(from)?;
-    for (form, copy) in KINDS {
+    for (format, copy) in KINDS {
         for file in &files {
             let store = |source: rusqlite::Error| BackupFault::Store {
                 file: file.clone(),
                 source: source.into(),
             };
             let source = from.join(file);
-            if !form.is_of(&source).map_err(store)? {
+            if !format.is_of(&source).map_err(store)? {
                 continue;
             }
-            let target = form.open(to, &to.join(file))?;
+            let target = format.open(to, &to.join(file))?;
             target.execute("ATTACH ?1 AS source", [source.to_string_lossy()]).map_err(store)?;
             let rows = copy(&target, &mut |rows| progress(file, rows)).map_err(store)?;
             let rows = rows.ok_or_else(|| BackupFault::Diverged { file: file.clone() })?;

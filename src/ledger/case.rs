@@ -1,4 +1,4 @@
-//! What judges work on.
+//! The applications that judges decide.
 
 use jiff::civil::Date;
 

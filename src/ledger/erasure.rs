@@ -50,7 +50,7 @@ pub fn erase(
 ) -> Result<Erased, ErasureFault> {
     let campaign = code.campaign();
     let unknown = || Erased::Not(format!("{code}: the ledger does not hold it"));
-    let position = keys.position(code).filter(|_| file_of(directory, campaign).exists());
+    let position = code.position(&keys).filter(|_| file_of(directory, campaign).exists());
     let Some(position) = position else { return Ok(unknown()) };
     let mut opened = sqlite::open(directory, campaign, keys, BOUNDS)?;
     if index::lock(&opened.index).durable_state(position).is_none() {

@@ -1,9 +1,9 @@
 //! Batching the submissions of one runtime on their way to a ledger.
 //!
-//! A message per submission would wake the committer for each one, and each answer would wake this runtime. Instead each runtime
-//! collects its submissions in a list of its own. When the first arrives, a task yields once, so that everything that became ready
-//! in the same turn of the event loop joins it, and submits one batch. One answer comes back for the batch, and the task wakes the
-//! waiters.
+//! A message per submission would wake the committer for each one, and each answer would wake this runtime. Instead
+//! each runtime collects its submissions in a list of its own. When the first arrives, a task yields once, so that
+//! everything that became ready in the same turn of the event loop joins it, and submits one batch. One answer comes
+//! back for the batch, and the task wakes the waiters.
 
 use std::{
     cell::RefCell,

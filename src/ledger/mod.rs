@@ -1,10 +1,12 @@
-//! The ledger: nothing with a receipt is ever lost, nothing is ever there twice.
+//! The ledger: no application with a receipt is ever lost, and none is stored twice.
 //!
-//! [`Ledger`] is what the intake and the judges see of one campaign; [`Shelf`](shelf::Shelf) keeps the open ones. Below it:
+//! [`Ledger`] is what the intake and the judges see of one campaign; [`Shelf`](shelf::Shelf) keeps the open ones. Below
+//! it:
 //!
 //! - the values: [`receipt`], [`case`], [`position`], and [`fault`] for what can go wrong;
 //! - [`book`] decides, seals and signs, on [`proof`]; it is the same on every engine;
-//! - [`local`] is the engine of one machine; [`handover`] batches the submissions of a runtime on their way to any engine;
+//! - [`local`] is the engine of one machine; [`handover`] batches the submissions of a runtime on their way to any
+//!   engine;
 //! - [`drafts`], [`rounds`] and [`audit`] keep what is not a record of the ledger; [`space`] watches the disk;
 //! - offline tools: [`verify`], [`snapshot`], [`backup`], [`erasure`].
 
@@ -26,7 +28,7 @@ pub mod snapshot;
 pub mod space;
 pub mod verify;
 
-use std::pin::Pin;
+use futures_util::future::BoxFuture;
 
 use self::{
     book::{
@@ -48,10 +50,8 @@ pub use self::{
 };
 use crate::{schemes::Campaign, vault::Subject};
 
-/// The future of a call to a store, which may be on another machine. Dropping it does not undo the call.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// One campaign's ledger, open. Whatever engine it stands on, it holds durable records only.
+/// One campaign's ledger, open: durable records only, on any engine. Its store may be on another machine: dropping the
+/// future of a call does not undo the call.
 pub trait Ledger: Send + Sync {
     /// Its campaign.
     fn campaign(&self) -> Campaign;
@@ -59,60 +59,67 @@ pub trait Ledger: Send + Sync {
     /// Commits submissions, and answers in their order once they are durable.
     ///
     /// # Errors
-    /// [`CommitFault`]; nothing of them was kept. [`CommitFault::Busy`] and [`CommitFault::Away`]: try again in a moment.
-    /// [`CommitFault::Storage`]: final until a restart.
+    /// [`CommitFault`]; nothing of them was kept. [`CommitFault::Busy`] and [`CommitFault::Away`]: try again in a
+    /// moment. [`CommitFault::Storage`]: final until a restart.
     fn submit(
         &self,
         submissions: Vec<Submission>,
-    ) -> Answer<'_, Result<Vec<Disposition>, CommitFault>>;
+    ) -> BoxFuture<'_, Result<Vec<Disposition>, CommitFault>>;
 
     /// Withdraws an application; `None` if it was withdrawn before.
     ///
     /// # Errors
     /// As for [`submit`](Self::submit).
-    fn withdraw(&self, position: Position) -> Answer<'_, Result<Option<Change>, CommitFault>>;
+    fn withdraw(&self, position: Position) -> BoxFuture<'_, Result<Option<Change>, CommitFault>>;
 
-    /// The position and state behind a receipt code; `None` if there is no such application, or its contents were erased.
+    /// The position and state behind a receipt code; `None` if there is no such application, or its contents were
+    /// erased.
     ///
     /// # Errors
     /// [`ReadFault::Storage`] if the store does not answer.
-    fn find(&self, code: ReceiptCode) -> Answer<'_, Result<Option<(Position, State)>, ReadFault>>;
+    fn find(
+        &self,
+        code: ReceiptCode,
+    ) -> BoxFuture<'_, Result<Option<(Position, State)>, ReadFault>>;
 
     /// The readable header of a record.
     ///
     /// # Errors
     /// [`ReadFault`].
-    fn header(&self, position: Position) -> Answer<'_, Result<Header, ReadFault>>;
+    fn header(&self, position: Position) -> BoxFuture<'_, Result<Header, ReadFault>>;
 
     /// An application and its decision, opened for `subject`.
     ///
     /// # Errors
     /// [`ReadFault::Record`] if it is not this subject's: raise the alarm and show nothing.
-    fn read(&self, position: Position, subject: Subject)
-    -> Answer<'_, Result<Contents, ReadFault>>;
+    fn read(
+        &self,
+        position: Position,
+        subject: Subject,
+    ) -> BoxFuture<'_, Result<Contents, ReadFault>>;
 
     /// The receipt of an application, the same to the letter as when it was accepted; `None` if there is none.
     ///
     /// # Errors
     /// [`ReadFault`].
-    fn receipt(&self, position: Position) -> Answer<'_, Result<Option<Receipt>, ReadFault>>;
+    fn receipt(&self, position: Position) -> BoxFuture<'_, Result<Option<Receipt>, ReadFault>>;
 
-    /// Takes up to `most` applications that wait in the ledger, for a judge. May wait for the disk.
+    /// Takes up to `most` undecided applications that no judge has. May wait for the disk.
     fn cases(&self, most: usize) -> Vec<StoredCase>;
 
-    /// Up to `most` pending applications, from a position on or from the beginning. May wait for the disk.
+    /// Up to `most` pending applications, starting at a position or at the beginning. May wait for the disk.
     fn pending(&self, from: Option<Position>, most: usize) -> PendingCases;
 
-    /// Hands over decisions. Waits while the commit queue is full, which slows the judges down.
+    /// Hands over decisions to be written. Blocks while the commit queue is full, which slows the judges down.
     fn rule(&self, rulings: Vec<Ruling>);
 
-    /// The counts of the balance.
+    /// The counts of accepted, decided and withdrawn applications.
     fn tally(&self) -> Tally;
 
     /// Whether it takes submissions.
     fn health(&self) -> Health;
 
-    /// Writes what was handed over, and closes the store. Waits for it.
+    /// Writes what was handed over, and closes the store. Blocks until that is done.
     fn close(&self);
 }
 
@@ -130,6 +137,6 @@ pub struct Contents {
 pub enum Health {
     /// It does.
     Sound,
-    /// Its storage failed: intake has stopped until a restart; reads go on.
+    /// Its storage failed: intake has stopped until a restart; reading continues.
     Poisoned,
 }

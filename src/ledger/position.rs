@@ -1,7 +1,7 @@
 //! The number of a record in its campaign's ledger.
 
-/// A record's number in its campaign's ledger. It is an order, so it never leaves the house: the public name of a record is its
-/// [`ReceiptCode`](super::receipt::ReceiptCode).
+/// A record's number in its campaign's ledger. It is an order, so it never leaves the house: the public name of a
+/// record is its [`ReceiptCode`](super::receipt::ReceiptCode).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position(pub(super) u32);
 

@@ -1,8 +1,9 @@
-//! Receipts that prove themselves: one signed Merkle root a batch, its leaves sorted so that a path shows no order.
+//! Receipts that prove themselves: one signed Merkle root per batch. Leaves are sorted, so that a path shows no order.
 //!
-//! Hashing follows RFC 9162, section 2.1.1: a leaf is `SHA-256(0x00 ‖ data)`, a node `SHA-256(0x01 ‖ left ‖ right)`. Each batch
-//! also has a leaf of the house's own: the root of the batch before it, when it was written, whose claims and keys are in it, and what
-//! was decided or withdrawn with it. So the roots form a chain, and nothing can be taken out of the ledger or slipped into it unseen.
+//! Hashing follows RFC 9162, section 2.1.1: a leaf is `SHA-256(0x00 ‖ data)`, a node `SHA-256(0x01 ‖ left ‖ right)`.
+//! Each batch also has a house leaf: it covers the root of the batch before, the time of writing, the entries (claims,
+//! keys, digests) and the changes of the batch. So the roots form a chain, and a record that is removed or inserted
+//! later breaks it.
 
 use aws_lc_rs::{
     digest::{Context, SHA256, digest},
@@ -14,22 +15,22 @@ use serde::{Deserialize, Serialize};
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
 
-/// `right:` and a digest in base 64.
+/// Characters of the longest step of a path: `right:` and a digest in base 64.
 const STEP_CHARACTERS_MAX: usize = 6 + 44;
 
 /// The path from a receipt's leaf to a signed root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
-    /// From the leaf upwards: the neighbour's side and hash, `left:BASE64` or `right:BASE64`.
+    /// Sibling hashes from the leaf upwards, each with its side: `left:BASE64` or `right:BASE64`.
     pub path: Vec<String>,
-    /// The root that the path leads to, base 64.
+    /// The root at the end of the path, base 64.
     pub root: String,
-    /// The house's signature over the root, `ed25519=:BASE64:`.
+    /// The Ed25519 signature over the root, `ed25519=:BASE64:`.
     pub signature: String,
 }
 
-/// SHA-256 of some bytes.
+/// The SHA-256 digest of `bytes`.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> Digest {
     as_digest(digest(&SHA256, bytes).as_ref())
@@ -41,14 +42,14 @@ pub fn content_digest(digest: &Digest) -> String {
     format!("sha-256=:{}:", STANDARD.encode(digest))
 }
 
-/// The leaf of a receipt: binds its code, the day it was received, and the digest of the application.
+/// The leaf of a receipt: the hash of its code, its filing date and the digest of the application.
 #[must_use]
 pub fn receipt_leaf(receipt: &str, received_on: &str, digest: &Digest) -> Digest {
     hash(&[&[0], receipt.as_bytes(), b"\n", received_on.as_bytes(), b"\n", digest])
 }
 
-/// The house's own leaf of a batch: the root of the batch before, when it was written, its narrow entries, and what changed with
-/// it.
+/// The house leaf of a batch: the hash of the previous root, the time of writing (seconds since 1970), and the encoded
+/// entries and changes.
 #[must_use]
 pub(super) fn house_leaf(
     previous_root: &Digest,
@@ -61,7 +62,7 @@ pub(super) fn house_leaf(
     hash(&[&[0], b"house\n", previous_root, &written_at, &entries_bytes, entries, changes])
 }
 
-/// The root of a row of the audit trail: a plain chain, for nobody holds a path into it.
+/// The root of a row of the audit trail. It is a hash chain without a tree, because nobody needs a path into it.
 #[must_use]
 pub(super) fn trail_root(previous_root: &Digest, written_at: i64, parts: &[&[u8]]) -> Digest {
     let mut context = Context::new(&SHA256);
@@ -75,14 +76,14 @@ pub(super) fn trail_root(previous_root: &Digest, written_at: i64, parts: &[&[u8]
     as_digest(context.finish().as_ref())
 }
 
-/// The Merkle tree over the leaves of one batch, sorted.
+/// The Merkle tree over the sorted leaves of one batch.
 pub(super) struct Tree {
     /// From the leaves (first) to the root (last).
     levels: Vec<Vec<Digest>>,
 }
 
 impl Tree {
-    /// Builds the tree; a batch has one leaf at least, the house's own.
+    /// Builds the tree. There is always one leaf at least: the house leaf.
     pub(super) fn of(mut leaves: Vec<Digest>) -> Self {
         leaves.sort_unstable();
         let mut levels = vec![leaves];
@@ -91,8 +92,9 @@ impl Tree {
                 .chunks(2)
                 .map(|pair| match pair {
                     [left, right] => node(left, right),
-                    // An odd one out moves up as it is, which is RFC 9162's tree for any number of leaves.
-                    lone => lone[0],
+                    // A node without a sibling moves up unchanged; this gives the tree of RFC 9162 for any number of
+                    // leaves.
+                    single => single[0],
                 })
                 .collect();
             levels.push(above);
@@ -104,16 +106,16 @@ impl Tree {
         self.levels.last().and_then(|top| top.first()).copied().unwrap_or_default()
     }
 
-    /// The path of a leaf, or nothing if the tree does not hold it.
+    /// The path of a leaf; `None` if the tree does not hold it.
     pub(super) fn path(&self, leaf: &Digest) -> Option<Vec<String>> {
         let mut place = self.levels[0].binary_search(leaf).ok()?;
         let mut path = Vec::with_capacity(self.levels.len());
         for level in &self.levels {
-            if let Some(neighbour) = level.get(place ^ 1) {
+            if let Some(sibling) = level.get(place ^ 1) {
                 let side = if place % 2 == 1 { "left:" } else { "right:" };
                 let mut step = String::with_capacity(STEP_CHARACTERS_MAX);
                 step.push_str(side);
-                STANDARD.encode_string(neighbour, &mut step);
+                STANDARD.encode_string(sibling, &mut step);
                 path.push(step);
             }
             place /= 2;
@@ -123,29 +125,29 @@ impl Tree {
 }
 
 impl Proof {
-    /// Whether this proof leads from `leaf` to a root that was signed with one of the keys.
+    /// Whether the path leads from `leaf` to a root that was signed with one of the keys.
     #[must_use]
     pub fn holds_for(&self, leaf: Digest, public_keys: &[Vec<u8>]) -> bool {
         self.root_of(leaf).is_some_and(|root| self.is_signed(&root, public_keys))
     }
 
-    /// The root that the path leads to from `leaf`; nothing if it is not the root that this proof names.
+    /// The root to which the path leads from `leaf`; `None` if it is not the root that this proof names.
     #[must_use]
     pub fn root_of(&self, leaf: Digest) -> Option<Digest> {
         let mut hash = leaf;
         for step in &self.path {
-            let (side, neighbour) = step.split_once(':')?;
-            let neighbour = decode_digest(neighbour)?;
+            let (side, sibling) = step.split_once(':')?;
+            let sibling = decode_digest(sibling)?;
             hash = match side {
-                "left" => node(&neighbour, &hash),
-                "right" => node(&hash, &neighbour),
+                "left" => node(&sibling, &hash),
+                "right" => node(&hash, &sibling),
                 _ => return None,
             };
         }
         (decode_digest(&self.root)? == hash).then_some(hash)
     }
 
-    /// Whether the signature is that of one of the keys over `root`.
+    /// Whether one of the keys made the signature over `root`.
     #[must_use]
     pub fn is_signed(&self, root: &Digest, public_keys: &[Vec<u8>]) -> bool {
         let encoded =
@@ -197,7 +199,7 @@ mod tests {
                 let proof = Proof {
                     path: tree.path(&leaf).unwrap(),
                     root: STANDARD.encode(tree.root()),
-                    signature: keys.sign_root(&tree.root()),
+                    signature: keys.sign(&tree.root()),
                 };
                 let known = keys.public_keys();
                 assert!(proof.holds_for(leaf, &known));

@@ -1,12 +1,14 @@
-//! Receipts and their codes. A code is a keyed permutation of the record's position, so it shows no order and cannot be guessed.
+//! Receipts and their codes. A code is a keyed permutation of the record's position, so it shows no order and cannot be
+//! guessed.
 //!
-//! A position of 32 bits and 48 zero bits make an 80-bit block, which a Feistel network of eight rounds under the house key turns
-//! into 16 letters. Inverted, the 48 bits are zero again only for a code that this house issued: a guess hits one in 2.8 · 10^14.
-//! Source of the construction: Luby and Rackoff, 1988.
+//! A position of 32 bits and 48 zero bits make an 80-bit block, which a Feistel network of eight rounds under the house
+//! key turns into 16 letters. Inverted, the 48 bits are zero again only for a code that this house issued: a guess hits
+//! one in 2.8 · 10^14. Source of the construction: Luby and Rackoff, 1988.
 //!
-//! The code follows from the position alone, so every engine reserves positions *before* it writes: the committer of one machine
-//! takes the next number, a node of a replicated ledger takes numbers from a block that it has reserved. The code can then be
-//! signed in the same transaction as the record. Reserved positions that are never written leave gaps, which nobody sees.
+//! The code follows from the position alone, so every engine reserves positions *before* it writes: the committer of
+//! one machine takes the next number, a node of a replicated ledger takes numbers from a block that it has reserved.
+//! The code can then be signed in the same transaction as the record. Reserved positions that are never written leave
+//! gaps, which nobody sees.
 
 use std::fmt::{self, Write as _};
 
@@ -63,9 +65,34 @@ pub struct ReceiptCode {
 }
 
 impl ReceiptCode {
+    /// The code of a position in a campaign's ledger.
+    #[must_use]
+    pub fn of(keys: &HouseKeys, campaign: Campaign, position: Position) -> Self {
+        let block = u128::from(position.0) << CHECK_BITS;
+        let (mut left, mut right) = split(block);
+        for round in 0..ROUNDS {
+            (left, right) = (right, left ^ round_function(keys, campaign, round, right));
+        }
+        Self { campaign, block: u128::from(left) << 40 | u128::from(right) }
+    }
+
+    /// The position in its campaign's ledger; `None` if the house with these keys never issued the code.
+    #[must_use]
+    pub fn position(&self, keys: &HouseKeys) -> Option<Position> {
+        let (mut left, mut right) = split(self.block);
+        for round in (0..ROUNDS).rev() {
+            (left, right) = (right ^ round_function(keys, self.campaign, round, left), left);
+        }
+        let block = u128::from(left) << 40 | u128::from(right);
+        if block & ((1 << CHECK_BITS) - 1) != 0 {
+            return None;
+        }
+        u32::try_from(block >> CHECK_BITS).ok().map(Position)
+    }
+
     /// Parses a code. Lower case is accepted, and `O` for `0`, `I` and `L` for `1`.
     ///
-    /// Checks only the form; use [`HouseKeys::position`] to see whether this house issued it.
+    /// Checks only the form; use [`position`](Self::position) to see whether this house issued it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.to_ascii_uppercase();
@@ -111,43 +138,17 @@ impl fmt::Debug for ReceiptCode {
     }
 }
 
-impl HouseKeys {
-    /// The receipt code of a position in a campaign's ledger.
-    #[must_use]
-    pub fn receipt(&self, campaign: Campaign, position: Position) -> ReceiptCode {
-        let block = u128::from(position.0) << CHECK_BITS;
-        let (mut left, mut right) = split(block);
-        for round in 0..ROUNDS {
-            (left, right) = (right, left ^ self.receipt_round(campaign, round, right));
-        }
-        ReceiptCode { campaign, block: u128::from(left) << 40 | u128::from(right) }
-    }
-
-    /// The position behind a receipt code; `None` if this house never issued it.
-    #[must_use]
-    pub fn position(&self, code: ReceiptCode) -> Option<Position> {
-        let (mut left, mut right) = split(code.block);
-        for round in (0..ROUNDS).rev() {
-            (left, right) = (right ^ self.receipt_round(code.campaign, round, left), left);
-        }
-        let block = u128::from(left) << 40 | u128::from(right);
-        if block & ((1 << CHECK_BITS) - 1) != 0 {
-            return None;
-        }
-        u32::try_from(block >> CHECK_BITS).ok().map(Position)
-    }
-
-    fn receipt_round(&self, campaign: Campaign, round: u8, half: u64) -> u64 {
-        let mut input = [0; 12];
-        input[0] = round;
-        input[1] = campaign.scheme as u8;
-        input[2..4].copy_from_slice(&campaign.year.to_be_bytes());
-        input[4..].copy_from_slice(&half.to_be_bytes());
-        let hash = blake3::keyed_hash(self.receipt_key(), &input);
-        let mut word = [0; 8];
-        word.copy_from_slice(&hash.as_bytes()[..8]);
-        u64::from_be_bytes(word) & HALF_MASK
-    }
+/// One round of the Feistel network: 40 bits of a hash of `half` under the receipt key.
+fn round_function(keys: &HouseKeys, campaign: Campaign, round: u8, half: u64) -> u64 {
+    let mut input = [0; 12];
+    input[0] = round;
+    input[1] = campaign.scheme as u8;
+    input[2..4].copy_from_slice(&campaign.year.to_be_bytes());
+    input[4..].copy_from_slice(&half.to_be_bytes());
+    let hash = blake3::keyed_hash(keys.receipt_key(), &input);
+    let mut word = [0; 8];
+    word.copy_from_slice(&hash.as_bytes()[..8]);
+    u64::from_be_bytes(word) & HALF_MASK
 }
 
 fn split(block: u128) -> (u64, u64) {
@@ -181,19 +182,19 @@ mod tests {
 
         #[test]
         fn a_code_leads_back_to_its_position(position: u32) {
-            let code = keys().receipt(CAMPAIGN, Position(position));
+            let code = ReceiptCode::of(&keys(), CAMPAIGN, Position(position));
             let read = ReceiptCode::parse(&code.to_string().to_lowercase()).unwrap();
-            prop_assert_eq!(keys().position(read), Some(Position(position)));
+            prop_assert_eq!(read.position(&keys()), Some(Position(position)));
         }
 
         #[test]
         fn a_code_of_any_scheme_leads_back_to_it(position: u32) {
             for scheme in Scheme::ALL {
                 let campaign = Campaign { scheme, year: 2020 };
-                let code = keys().receipt(campaign, Position(position));
+                let code = ReceiptCode::of(&keys(), campaign, Position(position));
                 let read = ReceiptCode::parse(&code.to_string()).unwrap();
                 prop_assert_eq!(read.campaign(), campaign);
-                prop_assert_eq!(keys().position(read), Some(Position(position)));
+                prop_assert_eq!(read.position(&keys()), Some(Position(position)));
                 let prefix = format!("{}-2020-", scheme.receipt_prefix());
                 prop_assert!(code.to_string().starts_with(&prefix));
             }
@@ -202,7 +203,7 @@ mod tests {
         #[test]
         fn a_guessed_code_leads_nowhere(letters in "[0-9A-HJKMNP-TV-Z]{4}") {
             let code = format!("ISCRO-2024-{letters}-7777-{letters}-7777");
-            prop_assert_eq!(keys().position(ReceiptCode::parse(&code).unwrap()), None);
+            prop_assert_eq!(ReceiptCode::parse(&code).unwrap().position(&keys()), None);
         }
 
         #[test]
@@ -215,17 +216,18 @@ mod tests {
 
     #[test]
     fn codes_carry_no_order() {
-        let codes: Vec<_> =
-            (0..1000).map(|n| keys().receipt(CAMPAIGN, Position(n)).to_string()).collect();
+        let codes: Vec<_> = (0..1000)
+            .map(|n| ReceiptCode::of(&keys(), CAMPAIGN, Position(n)).to_string())
+            .collect();
         let rising = codes.windows(2).filter(|pair| pair[0] < pair[1]).count();
         assert!((400..600).contains(&rising), "{rising} of 999 neighbours rise");
     }
 
     #[test]
     fn a_code_of_another_campaign_or_house_leads_nowhere() {
-        let code = keys().receipt(CAMPAIGN, Position(5));
+        let code = ReceiptCode::of(&keys(), CAMPAIGN, Position(5));
         let moved = ReceiptCode { campaign: Campaign { year: 2025, ..CAMPAIGN }, ..code };
-        assert_eq!(keys().position(moved), None);
-        assert_eq!(HouseKeys::from_master(&[8; 32]).position(code), None);
+        assert_eq!(moved.position(&keys()), None);
+        assert_eq!(code.position(&HouseKeys::from_master(&[8; 32])), None);
     }
 }

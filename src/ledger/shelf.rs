@@ -41,8 +41,8 @@ impl Shelf {
         if self.get(campaign).is_some() {
             return Ok(());
         }
-        // Opened before the map is locked, so that look-ups never wait for the disk. Only one thread opens ledgers, so none is
-        // opened twice.
+        // Opened before the map is locked, so that look-ups never wait for the disk. Only one thread opens ledgers, so
+        // none is opened twice.
         let ledger = self.engine.open(campaign)?;
         let mut ledgers = self.ledgers.write().unwrap_or_else(PoisonError::into_inner);
         ledgers.insert(campaign, ledger);

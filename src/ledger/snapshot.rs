@@ -72,7 +72,7 @@ impl Snapshot {
             .filter_map(|position| Some((position, self.index.durable_state(position)?)))
             .filter(|(_, state)| !matches!(state, State::Erased { .. }))
             .map(|(position, state)| {
-                let code = self.keys.receipt(self.campaign, position);
+                let code = ReceiptCode::of(&self.keys, self.campaign, position);
                 (code.to_string(), code, position, state)
             })
             .collect();
@@ -86,7 +86,7 @@ impl Snapshot {
         position: Position,
         state: State,
     ) -> Result<Filed, ReadFault> {
-        let stored = self.reader.record(position)?.ok_or(RecordFault::Form)?;
+        let stored = self.reader.record(position)?.ok_or(RecordFault::Format)?;
         let header = Header::decode(&stored)?;
         let subject = header.subject;
         let application = self.keys.open_record(self.campaign, subject, &stored)?;

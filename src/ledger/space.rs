@@ -1,8 +1,8 @@
-//! The room that is left on the disk: that it runs out is seen before it has.
+//! Free disk space: new applications are refused before the disk is full.
 //!
-//! A write that meets a full disk poisons the ledger until a restart. So some room is kept in reserve: while less than
-//! that is left, nothing new is taken in, and what was accepted can still be decided and withdrawn. Intake resumes by
-//! itself when there is room again.
+//! A write to a full disk poisons the ledger until a restart. So a reserve is kept free: while less than the reserve is
+//! free, nothing new is accepted, but accepted applications are still decided and can be withdrawn. Intake resumes by
+//! itself when there is space again.
 
 use std::{
     io,
@@ -19,20 +19,20 @@ use crossbeam::channel::{RecvTimeoutError, Sender, bounded};
 
 use super::fault::{CommitFault, OpenFault};
 
-/// How often the file system is asked. A minute's worth of applications at full speed fits into the reserve many times.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Interval at which free space is measured. The default reserve, 1 GiB, is far more than is written in between.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
 
-/// The room on the file system under a directory. One thread looks, everybody reads what it saw.
+/// Free space on the file system that holds a directory. One thread measures it, all others read the result.
 #[derive(Debug)]
 pub struct Space {
     directory: PathBuf,
     reserve_bytes: u64,
     free_bytes: AtomicU64,
-    /// The file system does not tell: what it told last holds.
-    mute: AtomicBool,
+    /// Whether the last measurement failed; the one before it holds.
+    measuring_failed: AtomicBool,
 }
 
-/// Looks every second, until it is dropped.
+/// The thread that measures every second, until it is dropped.
 #[derive(Debug)]
 pub struct Watch {
     stop: Option<Sender<()>>,
@@ -40,10 +40,10 @@ pub struct Watch {
 }
 
 impl Space {
-    /// Looks for the first time.
+    /// Measures the free space for the first time, and logs if it is below the reserve.
     ///
     /// # Errors
-    /// [`OpenFault::Directory`] when the file system does not tell.
+    /// [`OpenFault::Directory`] if the free space cannot be measured: check the directory.
     pub fn of(directory: &Path, reserve_bytes: u64) -> Result<Self, OpenFault> {
         let free_bytes = free_bytes(directory)
             .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
@@ -51,80 +51,80 @@ impl Space {
             directory: directory.to_owned(),
             reserve_bytes,
             free_bytes: AtomicU64::new(free_bytes),
-            mute: AtomicBool::new(false),
+            measuring_failed: AtomicBool::new(false),
         };
         if space.short() {
-            space.tell();
+            space.log();
         }
         Ok(space)
     }
 
-    /// Goes on looking in a thread of its own, for a file system may keep whoever asks waiting.
+    /// Starts a thread that measures, because the call to the file system may block.
     ///
     /// # Errors
-    /// What the system says when it has no thread to give.
+    /// The I/O error if no thread can be started.
     pub fn watch(self: &Arc<Self>) -> io::Result<Watch> {
         let (stop, stopped) = bounded::<()>(0);
         let space = Arc::clone(self);
         let thread = thread::Builder::new().name("space".to_owned()).spawn(move || {
-            while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-                space.look();
+            while stopped.recv_timeout(MEASURE_EVERY) == Err(RecvTimeoutError::Timeout) {
+                space.measure();
             }
         })?;
         Ok(Watch { stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Whether something new may be taken in.
+    /// Whether new applications may be accepted.
     ///
     /// # Errors
-    /// [`CommitFault::NoRoom`].
+    /// [`CommitFault::NoRoom`]: refuse them, and let the client come back later.
     pub fn admits(&self) -> Result<(), CommitFault> {
         if self.short() { Err(CommitFault::NoRoom) } else { Ok(()) }
     }
 
-    /// Bytes that we may still write, as seen last.
+    /// Free space at the last measurement, bytes.
     #[must_use]
     pub fn free_bytes(&self) -> u64 {
         self.free_bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes that are kept free.
+    /// The reserve, bytes.
     #[must_use]
     pub fn reserve_bytes(&self) -> u64 {
         self.reserve_bytes
     }
 
-    /// Whether less than the reserve is left.
+    /// Whether less than the reserve is free.
     #[must_use]
     pub fn short(&self) -> bool {
         self.free_bytes() < self.reserve_bytes
     }
 
-    fn look(&self) {
+    fn measure(&self) {
         let before = self.short();
         match free_bytes(&self.directory) {
             Ok(free) => {
                 self.free_bytes.store(free, Ordering::Relaxed);
-                self.mute.store(false, Ordering::Relaxed);
+                self.measuring_failed.store(false, Ordering::Relaxed);
             }
             Err(fault) => {
-                if !self.mute.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%fault, "the file system under the ledger does not tell how much room is left");
+                if !self.measuring_failed.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%fault, "the free disk space of the ledger cannot be measured: the last measurement holds");
                 }
             }
         }
         if self.short() != before {
-            self.tell();
+            self.log();
         }
     }
 
-    fn tell(&self) {
+    fn log(&self) {
         let (free, reserve) = (self.free_bytes(), self.reserve_bytes);
         let directory = self.directory.display();
         if self.short() {
-            tracing::error!(%directory, free, reserve, "less room is left than ledger.disk_reserve_bytes: nothing new is taken in until there is");
+            tracing::error!(%directory, free, reserve, "free disk space is below ledger.disk_reserve_bytes: new applications are refused until there is more");
         } else {
-            tracing::info!(%directory, free, reserve, "there is room again: applications are taken in");
+            tracing::info!(%directory, free, reserve, "there is enough free disk space again: new applications are accepted");
         }
     }
 }
@@ -135,15 +135,15 @@ impl Drop for Watch {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread that watches the disk had panicked");
+            tracing::error!("the thread that measures free disk space panicked and has ended");
         }
     }
 }
 
-/// What others than the superuser may still write: file systems keep a part for that one.
+/// Free space for users other than root, for whom file systems reserve a part.
 fn free_bytes(directory: &Path) -> io::Result<u64> {
-    let told = rustix::fs::statvfs(directory)?;
-    Ok(told.f_bavail.saturating_mul(told.f_frsize))
+    let measured = rustix::fs::statvfs(directory)?;
+    Ok(measured.f_bavail.saturating_mul(measured.f_frsize))
 }
 
 #[cfg(test)]
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_taken_in_while_less_than_the_reserve_is_left() {
+    fn nothing_is_accepted_while_less_than_the_reserve_is_free() {
         let directory = tempfile::tempdir().unwrap();
         let short = Space::of(directory.path(), u64::MAX).unwrap();
         assert_eq!(short.admits(), Err(CommitFault::NoRoom));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn intake_resumes_by_itself_and_a_mute_file_system_changes_nothing() {
+    fn intake_resumes_by_itself_and_a_failed_measurement_changes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let mut space = Space::of(directory.path(), 1).unwrap();
         space.free_bytes.store(0, Ordering::Relaxed);
@@ -173,13 +173,13 @@ mod tests {
             if !space_again.short() {
                 break;
             }
-            thread::sleep(LOOK_EVERY / 20);
+            thread::sleep(MEASURE_EVERY / 20);
         }
         drop(watch);
         assert!(!space_again.short());
         space = Arc::into_inner(space_again).unwrap();
         space.directory = directory.path().join("missing");
-        space.look();
+        space.measure();
         assert!(!space.short());
     }
 }

@@ -33,7 +33,7 @@ const BOUNDS: Bounds = Bounds { wal_bytes_max: u64::MAX, readers_max: 64 };
 /// Batches that wait for the threads that open records.
 const BATCHES_AHEAD_MAX: usize = 64;
 /// Batches cached while receipts are looked up: receipts of a list are often in the same batches.
-const BATCHES_REMEMBERED_MAX: usize = 64;
+const BATCHES_CACHED_MAX: usize = 64;
 
 /// The finding on an unsigned batch, and on every record in it.
 const UNSIGNED: &str = "does not match its signed root";
@@ -49,7 +49,7 @@ pub struct Inspection {
     reader: sqlite::SqliteReader,
     index: Arc<Mutex<Index>>,
     /// The batches in which receipts were found last.
-    remembered: Mutex<VecDeque<Arc<StoredBatch>>>,
+    cached: Mutex<VecDeque<Arc<StoredBatch>>>,
 }
 
 /// What is wrong with a ledger, in words for the operator, without personal data.
@@ -59,7 +59,7 @@ impl Inspection {
     /// Opens the ledger of `campaign` in `directory`.
     ///
     /// # Errors
-    /// [`OpenFault`], also if its narrow table contradicts itself.
+    /// [`OpenFault`]; [`OpenFault::is_damage`] tells a damaged ledger from one that cannot be reached.
     pub fn open(
         directory: &Path,
         campaign: Campaign,
@@ -67,7 +67,7 @@ impl Inspection {
     ) -> Result<Self, OpenFault> {
         let sqlite::Opened { reader, index, .. } =
             sqlite::open(directory, campaign, Arc::clone(&keys), BOUNDS)?;
-        Ok(Self { campaign, keys, reader, index, remembered: Mutex::default() })
+        Ok(Self { campaign, keys, reader, index, cached: Mutex::default() })
     }
 
     /// Its counts.
@@ -76,9 +76,9 @@ impl Inspection {
         lock(&self.index).tally()
     }
 
-    /// Checks every record and decision: it opens for its subject and has the signed digest; every batch matches its root, and the
-    /// roots form a chain. What cannot be read is a finding too, and does not end the check. Calls `progress` with the number of
-    /// records read.
+    /// Checks every record and decision: it opens for its subject and has the signed digest; every batch matches its
+    /// root, and the roots form a chain. What cannot be read is a finding too, and does not end the check. Calls
+    /// `progress` with the number of records read.
     pub fn walk(&self, progress: impl FnMut(u64)) -> Vec<Finding> {
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
         let (batches, waiting) = bounded::<(u32, StoredBatch)>(BATCHES_AHEAD_MAX);
@@ -104,7 +104,8 @@ impl Inspection {
         })
     }
 
-    /// Checks the chain of roots, that no batch is missing, and that nobody is there twice. The examiners check the contents.
+    /// Checks that the roots form a chain, that no batch is missing, and that no person or key occurs twice. Sends each
+    /// batch to the examiners, which check its contents.
     fn walk_chain(
         &self,
         examiners: &Sender<(u32, StoredBatch)>,
@@ -130,7 +131,7 @@ impl Inspection {
             }
             for (position, entry) in batch.positions() {
                 let state = lock(&self.index).durable_state(position);
-                let code = || self.keys.receipt(self.campaign, position);
+                let code = || ReceiptCode::of(&self.keys, self.campaign, position);
                 if state.is_some_and(State::stands) && !standing.insert(entry.claim) {
                     findings.push(format!("{}: a second application of the same person", code()));
                 }
@@ -140,7 +141,7 @@ impl Inspection {
             }
             previous_root = Some(batch.root);
             next = batch.first.0.saturating_add(u32::try_from(batch.entries.len()).unwrap_or(0));
-            // The examiners run as long as this function.
+            // The receivers live until this function returns, so this cannot fail.
             let _sent = examiners.send((number, batch));
             progress(next.into());
         }
@@ -151,13 +152,13 @@ impl Inspection {
     /// Checks a batch against its signed root, and everything in it.
     fn examine_all(&self, number: u32, batch: &StoredBatch) -> Vec<Finding> {
         let unsigned = batch.tree(&self.keys, self.campaign).0.root() != batch.root
-            || !self.keys.signed_root(&batch.root, &batch.signature);
+            || !self.keys.has_signed(&batch.root, &batch.signature);
         let mut findings = Vec::new();
         if unsigned {
             findings.push(format!("{}: batch {number} {UNSIGNED}", self.campaign));
         }
         for (position, entry) in batch.positions() {
-            let code = || self.keys.receipt(self.campaign, position);
+            let code = || ReceiptCode::of(&self.keys, self.campaign, position);
             if unsigned {
                 findings.push(format!("{}: its batch {UNSIGNED}", code()));
             }
@@ -181,7 +182,7 @@ impl Inspection {
     /// One finding for each position whose batch could not be read.
     fn unread(&self, positions: std::ops::Range<u32>) -> impl Iterator<Item = Finding> {
         positions.map(|position| {
-            let code = self.keys.receipt(self.campaign, Position(position));
+            let code = ReceiptCode::of(&self.keys, self.campaign, Position(position));
             format!("{code}: its batch is missing or cannot be read")
         })
     }
@@ -233,7 +234,7 @@ impl Inspection {
     /// Whether the ledger holds an application under this code, also if it was withdrawn or erased.
     ///
     /// # Errors
-    /// [`StorageFault`] if the disk does not answer.
+    /// [`StorageFault`] if the disk cannot be read.
     pub fn holds_code(&self, code: ReceiptCode) -> Result<bool, StorageFault> {
         Ok(self.find(code)?.is_some())
     }
@@ -241,11 +242,11 @@ impl Inspection {
     /// Whether the ledger holds exactly this receipt.
     ///
     /// # Errors
-    /// [`StorageFault`] if the disk does not answer.
+    /// [`StorageFault`] if the disk cannot be read.
     pub fn holds(&self, receipt: &Receipt) -> Result<bool, StorageFault> {
         let Some(code) = ReceiptCode::parse(&receipt.receipt) else { return Ok(false) };
-        let Some((batch, at)) = self.find(code)? else { return Ok(false) };
-        let Some(entry) = batch.entries.get(at) else { return Ok(false) };
+        let Some((batch, offset)) = self.find(code)? else { return Ok(false) };
+        let Some(entry) = batch.entries.get(offset) else { return Ok(false) };
         let leaf = entry.leaf(code);
         let proof = &receipt.proof;
         Ok(receipt.digest == content_digest(&entry.digest)
@@ -256,28 +257,27 @@ impl Inspection {
 
     /// The batch that holds the application of a code, and the index of its entry.
     fn find(&self, code: ReceiptCode) -> Result<Option<(Arc<StoredBatch>, usize)>, StorageFault> {
-        let position = self
-            .keys
-            .position(code)
+        let position = code
+            .position(&self.keys)
             .filter(|position| lock(&self.index).durable_state(*position).is_some());
         let Some(position) = position else { return Ok(None) };
         let batch = self.batch_of(position)?.filter(|batch| batch.holds(position));
         Ok(batch.map(|batch| {
-            let at = (position.0 - batch.first.0) as usize;
-            (batch, at)
+            let offset = (position.0 - batch.first.0) as usize;
+            (batch, offset)
         }))
     }
 
     fn batch_of(&self, position: Position) -> Result<Option<Arc<StoredBatch>>, StorageFault> {
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(batch) = remembered.iter().find(|batch| batch.holds(position)) {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(batch) = cached.iter().find(|batch| batch.holds(position)) {
             return Ok(Some(Arc::clone(batch)));
         }
         let Some(batch) = self.reader.batch_of(position)?.map(Arc::new) else { return Ok(None) };
-        if remembered.len() == BATCHES_REMEMBERED_MAX {
-            remembered.pop_front();
+        if cached.len() == BATCHES_CACHED_MAX {
+            cached.pop_front();
         }
-        remembered.push_back(Arc::clone(&batch));
+        cached.push_back(Arc::clone(&batch));
         Ok(Some(batch))
     }
 }

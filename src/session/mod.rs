@@ -1,16 +1,20 @@
 //! Sessions: from a verified identity to a brand on every value that belongs to a person.
 
+mod ended;
 pub mod scope;
+mod secret_hash;
 pub mod sessions;
+pub mod visit;
 
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::visit::Visit;
 use crate::{
     civic::FiscalCode,
     gate::leases::{Lease, Leases},
-    identity::Audience,
+    identity::{Audience, Office},
     ledger::audit::{Action, Object, Who},
     vault::Subject,
 };
@@ -36,9 +40,11 @@ pub struct Session {
     /// The fiscal code of `person`.
     pub fiscal_code: FiscalCode,
     /// The office they act for, if they are an intermediary.
-    pub office: Option<String>,
+    pub office: Option<Office>,
     /// Whether they act for themselves or for an office.
     pub audience: Audience,
+    /// The segment of the path below which its requests are.
+    pub visit: Visit,
     /// Sent with every answer as `Subject-Tag`, so that a client can check that the answer is meant for it.
     pub tag: String,
     /// The first instant at which it is over.
@@ -53,7 +59,13 @@ impl Session {
     /// Who is logged in, for the audit trail.
     #[must_use]
     pub fn who(&self) -> Who<'_> {
-        Who { fiscal_code: self.fiscal_code, office: self.office.as_deref() }
+        Who { fiscal_code: self.fiscal_code, office: self.office.as_ref().map(Office::as_str) }
+    }
+
+    /// Whether it is this person's, for the same principal.
+    #[must_use]
+    pub fn is_of(&self, whose: Whose) -> bool {
+        (self.person, self.subject) == (whose.person, whose.subject)
     }
 
     /// Whether this action needs an audit event: not if the session's latest event is the same and less than a minute
@@ -76,6 +88,11 @@ impl Session {
     pub fn finishing(&self, leases: &Leases) -> Option<Finishing<'_>> {
         let lease = self.take_lease().or_else(|| leases.take())?;
         Some(Finishing { session: self, lease: Some(lease) })
+    }
+
+    /// Keeps a lease, if the session holds none.
+    pub fn keep(&self, lease: Lease) {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(lease);
     }
 
     fn take_lease(&self) -> Option<Lease> {

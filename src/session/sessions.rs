@@ -1,11 +1,13 @@
 //! The open sessions, found by the hash of their token.
 //!
+//! A visit leads to its session's token only when somebody enters; every other request brings the token.
+//!
 //! A `DashMap` guards them: all runtimes look sessions up at the same time, and a look-up holds a shard for some
 //! hundred nanoseconds. The map is private to this file, and no guard of it lives across an await: a session is handed
 //! out as an `Arc`.
 
 use std::{
-    hash::{BuildHasherDefault, Hash, Hasher},
+    hash::BuildHasherDefault,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -13,11 +15,16 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use jiff::{SignedDuration, Timestamp};
 use metrics::Gauge;
 
-use super::{Session, Whose};
+use super::{
+    Session, Whose,
+    ended::Ended,
+    secret_hash::{SecretHash, Unhashed},
+    visit::Visit,
+};
 use crate::{
     gate::leases::Lease,
     identity::{Audience, Identity},
@@ -39,38 +46,6 @@ pub struct Config {
     pub session_seconds: u32,
 }
 
-/// The first 128 bits of a token's hash: too many for anybody to find a second token for one of a million sessions.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct TokenHash([u8; 16]);
-
-impl Hash for TokenHash {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let [word, ..] = self.0.as_chunks::<8>().0 else { return };
-        hasher.write_u64(u64::from_le_bytes(*word));
-    }
-}
-
-/// A hasher that returns its input: a token's hash is uniform already, and hashing it again costs as much as the
-/// look-up.
-#[derive(Clone, Copy, Default)]
-struct Unhashed(u64);
-
-impl Hasher for Unhashed {
-    fn write_u64(&mut self, word: u64) {
-        self.0 = word;
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 /// A session, and a copy of its expiry that is read before the session itself.
 struct Held {
     expires_at: Timestamp,
@@ -80,26 +55,41 @@ struct Held {
 /// All open sessions of this node.
 pub struct Sessions {
     config: Config,
-    by_token: DashMap<TokenHash, Held, BuildHasherDefault<Unhashed>>,
+    by_token: DashMap<SecretHash, Held, BuildHasherDefault<Unhashed>>,
+    /// The token of each open visit. A guard of this map may be held while the others are used, never the reverse.
+    by_visit: DashMap<SecretHash, SecretHash, BuildHasherDefault<Unhashed>>,
     /// Each person's sessions, oldest first. A guard of this map is never held while `by_token` is used.
-    by_person: DashMap<Subject, Vec<TokenHash>>,
+    by_person: DashMap<Subject, Vec<SecretHash>>,
+    ended: Ended,
+    /// Keys the hashes of visits.
+    visit_key: [u8; 32],
     open: AtomicUsize,
     gauges: [Gauge; Audience::ALL.len()],
 }
 
-/// [`Config::sessions_max`] sessions are open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
+/// Why a session is not opened.
+#[derive(Debug)]
+pub enum NotOpened {
+    /// [`Config::sessions_max`] sessions are open.
+    Full,
+    /// The visit has a session, or had one. The lease is returned.
+    Taken(Lease),
+}
 
 impl Sessions {
     /// No session is open yet.
     #[must_use]
     pub fn new(config: Config) -> Self {
+        let mut visit_key = [0; 32];
+        fill_random(&mut visit_key);
         let gauges = Audience::ALL.map(|audience| list::SESSIONS.gauge(&[audience.as_str()]));
         Self {
             config,
             by_token: DashMap::default(),
+            by_visit: DashMap::default(),
             by_person: DashMap::new(),
+            ended: Ended::new(),
+            visit_key,
             open: AtomicUsize::new(0),
             gauges,
         }
@@ -108,16 +98,24 @@ impl Sessions {
     /// Opens a session and returns it with its token, which is not stored and cannot be shown again.
     ///
     /// # Errors
-    /// [`Full`] when [`Config::sessions_max`] are open; the lease is returned.
+    /// [`NotOpened`].
     pub fn open(
         &self,
         identity: &Identity,
         whose: Whose,
+        visit: &Visit,
         lease: Lease,
         now: Timestamp,
-    ) -> Result<(String, Arc<Session>), Full> {
+    ) -> Result<(String, Arc<Session>), NotOpened> {
+        let key = self.key_of(visit);
+        let free = match self.by_visit.entry(key) {
+            Entry::Vacant(free) if !self.ended.contains(key) => free,
+            _ => return Err(NotOpened::Taken(lease)),
+        };
         let room = |open: usize| (open < self.config.sessions_max).then_some(open + 1);
-        self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).map_err(|_| Full)?;
+        self.open
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, room)
+            .map_err(|_| NotOpened::Full)?;
         let lasts = SignedDuration::from_secs(self.config.session_seconds.into());
         let (token, tag) = fresh_texts();
         let session = Arc::new(Session {
@@ -125,6 +123,7 @@ impl Sessions {
             person: whose.person,
             fiscal_code: identity.fiscal_code,
             audience: identity.audience(),
+            visit: visit.clone(),
             tag,
             expires_at: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
             office: identity.office.clone(),
@@ -132,18 +131,58 @@ impl Sessions {
             noted: Mutex::default(),
         });
         let held = Held { expires_at: session.expires_at, session: Arc::clone(&session) };
-        self.by_token.insert(hash_of(&token), held);
-        if let Some(oldest) = self.add_to_person(whose.person, hash_of(&token)) {
+        let hash = SecretHash::of(&token);
+        self.by_token.insert(hash, held);
+        drop(free.insert(hash));
+        if let Some(oldest) = self.add_to_person(whose.person, hash) {
             self.end(&oldest);
         }
         self.gauges[identity.audience() as usize].increment(1.0);
         Ok((token, session))
     }
 
+    /// Whether a visit has a session, or had one.
+    #[must_use]
+    pub fn knows(&self, visit: &Visit) -> bool {
+        let key = self.key_of(visit);
+        self.by_visit.contains_key(&key) || self.ended.contains(key)
+    }
+
+    /// Gives the open session of a visit a fresh token; the old one ends. `None` if the session has ended or is not this
+    /// person's for the same principal.
+    #[must_use]
+    pub fn renew(
+        &self,
+        visit: &Visit,
+        whose: Whose,
+        now: Timestamp,
+    ) -> Option<(String, Arc<Session>)> {
+        let (token, _) = fresh_texts();
+        let fresh = SecretHash::of(&token);
+        let mut current = self.by_visit.get_mut(&self.key_of(visit))?;
+        let (old, held) = self
+            .by_token
+            .remove_if(&current, |_, held| now < held.expires_at && held.session.is_of(whose))?;
+        let session = Arc::clone(&held.session);
+        self.by_token.insert(fresh, held);
+        *current = fresh;
+        drop(current);
+        let renewed = self.by_person.get_mut(&session.person).is_some_and(|mut theirs| {
+            let known = theirs.iter_mut().find(|known| **known == old);
+            known.map(|known| *known = fresh).is_some()
+        });
+        if !renewed {
+            // The person has opened a further session meanwhile, and this one had to make way.
+            self.end(&fresh);
+            return None;
+        }
+        Some((token, session))
+    }
+
     /// The session of a token, if it is open at `now`.
     #[must_use]
     pub fn find(&self, token: &str, now: Timestamp) -> Option<Arc<Session>> {
-        let held = self.by_token.get(&hash_of(token))?;
+        let held = self.by_token.get(&SecretHash::of(token))?;
         (now < held.expires_at).then(|| Arc::clone(&held.session))
     }
 
@@ -163,13 +202,13 @@ impl Sessions {
 
     /// Ends the session of a token.
     pub fn close(&self, token: &str) {
-        self.end(&hash_of(token));
+        self.end(&SecretHash::of(token));
     }
 
     /// Ends every session that has expired at `now`, and returns their leases. Call it every few seconds.
     pub fn sweep(&self, now: Timestamp) {
         let over = |held: &Held| now >= held.expires_at;
-        let ended: Vec<TokenHash> = self
+        let ended: Vec<SecretHash> = self
             .by_token
             .iter()
             .filter(|entry| over(entry.value()))
@@ -178,6 +217,7 @@ impl Sessions {
         for token in &ended {
             self.end(token);
         }
+        self.ended.sweep(now);
     }
 
     /// How many sessions are open.
@@ -193,19 +233,26 @@ impl Sessions {
     }
 
     /// Adds a session to a person's; returns the oldest one if they are now too many.
-    fn add_to_person(&self, person: Subject, token: TokenHash) -> Option<TokenHash> {
+    fn add_to_person(&self, person: Subject, token: SecretHash) -> Option<SecretHash> {
         let mut theirs = self.by_person.entry(person).or_default();
         theirs.push(token);
         (theirs.len() > self.config.person_sessions_max).then(|| theirs.remove(0))
     }
 
-    fn end(&self, token: &TokenHash) {
+    fn end(&self, token: &SecretHash) {
         let Some((_, Held { session, .. })) = self.by_token.remove(token) else { return };
         self.by_person.remove_if_mut(&session.person, |_, theirs| {
             theirs.retain(|known| known != token);
             theirs.is_empty()
         });
+        let visit = self.key_of(&session.visit);
+        self.ended.add(visit);
+        self.by_visit.remove(&visit);
         self.count_out(&session);
+    }
+
+    fn key_of(&self, visit: &Visit) -> SecretHash {
+        SecretHash::keyed(&self.visit_key, visit.as_str())
     }
 
     fn count_out(&self, session: &Session) {
@@ -214,12 +261,6 @@ impl Sessions {
         // A request may still hold the session; its lease is returned now nevertheless.
         drop(session.take_lease());
     }
-}
-
-fn hash_of(token: &str) -> TokenHash {
-    let mut half = [0; 16];
-    half.copy_from_slice(&blake3::hash(token.as_bytes()).as_bytes()[..16]);
-    TokenHash(half)
 }
 
 /// A new session's token and tag.
@@ -236,15 +277,26 @@ mod tests {
     use super::*;
     use crate::{civic::FiscalCode, gate::leases::Leases, vault::HouseKeys};
 
-    fn open(sessions: &Sessions, leases: &Leases, n: u64) -> Result<(String, Arc<Session>), Full> {
+    type Opened = Result<(String, Arc<Session>), NotOpened>;
+
+    fn citizen(n: u64) -> (Identity, Whose) {
         let identity = Identity {
             fiscal_code: FiscalCode::made_up(n),
             office: None,
             valid_until: Timestamp::MAX,
         };
         let person = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
-        let whose = Whose { subject: person, person };
-        sessions.open(&identity, whose, leases.take().unwrap(), Timestamp::UNIX_EPOCH)
+        (identity, Whose { subject: person, person })
+    }
+
+    fn open_in(visit: &str, sessions: &Sessions, leases: &Leases, n: u64) -> Opened {
+        let ((identity, whose), visit) = (citizen(n), Visit::parse(visit).unwrap());
+        let lease = leases.take().unwrap();
+        sessions.open(&identity, whose, &visit, lease, Timestamp::UNIX_EPOCH)
+    }
+
+    fn open(sessions: &Sessions, leases: &Leases, n: u64) -> Opened {
+        open_in(&fresh_texts().1, sessions, leases, n)
     }
 
     #[test]
@@ -256,7 +308,7 @@ mod tests {
         let (first, session) = open(&sessions, &leases, 1).unwrap();
         let (second, _) = open(&sessions, &leases, 2).unwrap();
         assert_ne!(first, second);
-        assert_eq!(open(&sessions, &leases, 3).unwrap_err(), Full);
+        assert!(matches!(open(&sessions, &leases, 3), Err(NotOpened::Full)));
         assert_eq!(leases.held(), 2, "the refused one returned its lease");
 
         assert_eq!(sessions.find(&first, at(59)).unwrap().subject, session.subject);
@@ -268,6 +320,40 @@ mod tests {
         assert_eq!((sessions.len(), leases.held()), (1, 1));
         sessions.sweep(at(60));
         assert_eq!((sessions.len(), leases.held()), (0, 0));
+    }
+
+    #[test]
+    fn a_visit_has_one_session_whose_token_is_renewed_for_its_person_alone() {
+        let sessions =
+            Sessions::new(Config { sessions_max: 9, person_sessions_max: 1, session_seconds: 60 });
+        let leases = Leases::new(9);
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let visit = Visit::parse(&"v".repeat(22)).unwrap();
+        let renew = |whose, seconds| sessions.renew(&visit, whose, at(seconds));
+        let mine = citizen(1).1;
+        let at_work = Whose { subject: HouseKeys::from_master(&[7; 32]).office("a"), ..mine };
+        assert!(!sessions.knows(&visit) && renew(mine, 0).is_none());
+        let (first, session) = open_in(visit.as_str(), &sessions, &leases, 1).unwrap();
+        assert!(renew(citizen(2).1, 1).is_none() && renew(at_work, 1).is_none());
+        let again = open_in(visit.as_str(), &sessions, &leases, 2);
+        assert!(matches!(again, Err(NotOpened::Taken(_))));
+        drop(again);
+
+        let (second, renewed) = renew(mine, 1).unwrap();
+        assert!(Arc::ptr_eq(&session, &renewed), "a request under way keeps the same session");
+        assert!(sessions.find(&first, at(1)).is_none() && sessions.find(&second, at(1)).is_some());
+        assert_eq!((sessions.len(), leases.held()), (1, 1));
+        sessions.close(&first);
+        assert_eq!(sessions.len(), 1, "the old token ends nothing");
+        assert!(renew(mine, 60).is_none(), "it has expired");
+
+        let (other, _) = open(&sessions, &leases, 1).unwrap();
+        assert!(sessions.find(&second, at(1)).is_none(), "a further session of the same person");
+        assert!(sessions.knows(&visit) && renew(mine, 1).is_none(), "an ended visit stays ended");
+        let again = open_in(visit.as_str(), &sessions, &leases, 1);
+        assert!(matches!(again, Err(NotOpened::Taken(_))));
+        sessions.close(&other);
+        assert!(sessions.by_visit.is_empty() && sessions.by_person.is_empty());
     }
 
     #[test]

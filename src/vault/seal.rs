@@ -88,7 +88,8 @@ impl HouseKeys {
     }
 }
 
-/// Nonces that a thread reads from the operating system at once. They are not secret, and one system call costs as much as sealing.
+/// Nonces that a thread reads from the operating system at once. They are not secret, and one system call costs as much
+/// as sealing.
 const NONCES_AHEAD: usize = 64;
 
 fn fresh_nonce() -> [u8; NONCE_LEN] {
@@ -119,6 +120,7 @@ pub(crate) enum Place {
     Campaign(Campaign),
     Drafts,
     Rounds,
+    Ticket,
     Trail,
 }
 
@@ -136,13 +138,17 @@ fn bound_to(place: Place, header: &[u8]) -> Vec<u8> {
         }
         Place::Drafts => [header, b"drafts"].concat(),
         Place::Rounds => [header, b"rounds"].concat(),
+        Place::Ticket => [header, b"ticket"].concat(),
         Place::Trail => [header, b"trail"].concat(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::house_keys::rotate, *};
+    use super::{
+        super::house_keys::{KeysFault, rotate},
+        *,
+    };
     use crate::civic::FiscalCode;
 
     const CAMPAIGN: Campaign = Campaign { scheme: crate::schemes::Scheme::Iscro, year: 2024 };
@@ -167,13 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn an_older_secret_goes_on_opening_what_it_sealed() {
+    fn an_older_secret_still_opens_what_it_sealed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger.key");
         let keys = HouseKeys::create(&path).unwrap();
         let seal = || keys.seal(CAMPAIGN, person(1), b"header", b"income 5000.00");
         let older = seal();
-        rotate(&path).unwrap();
+        rotate(&path, |_| Ok::<_, KeysFault>(())).unwrap();
         keys.renew(&path).unwrap();
         let newer = seal();
         assert_ne!(older[6], newer[6], "the newest secret seals");

@@ -1,7 +1,10 @@
 //! Keyed hashes that name people and what they may hold once. Without the house keys they mean nothing.
 
 use super::house_keys::HouseKeys;
-use crate::{civic::FiscalCode, schemes::Campaign};
+use crate::{
+    civic::FiscalCode,
+    schemes::{Campaign, Scheme},
+};
 
 /// Whose data it is: a 128-bit keyed hash of a fiscal code or of an office.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,6 +14,10 @@ pub struct Subject(pub(crate) [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Claim(pub(crate) [u8; 16]);
 
+/// Which draft: a 128-bit keyed hash of person, principal, scheme and mandate.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DraftKey(pub(crate) [u8; 16]);
+
 /// A 128-bit keyed hash of an idempotency key and of its scope, the principal who chose it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash(pub(crate) [u8; 16]);
@@ -18,6 +25,12 @@ pub struct KeyHash(pub(crate) [u8; 16]);
 impl std::fmt::Debug for Claim {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Claim(..)")
+    }
+}
+
+impl std::fmt::Debug for DraftKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("DraftKey(..)")
     }
 }
 
@@ -59,6 +72,27 @@ impl HouseKeys {
         Subject(short_hash(&self.subject, &[b"office", office.as_bytes()]))
     }
 
+    /// The subject of one visit: what is sealed for it opens for no other visit.
+    #[must_use]
+    pub fn visit(&self, visit: &str) -> Subject {
+        Subject(short_hash(&self.subject, &[b"visit", visit.as_bytes()]))
+    }
+
+    /// The draft of `person`, who acts for `principal`, in a scheme and under a mandate if there is one.
+    #[must_use]
+    pub fn draft(
+        &self,
+        person: Subject,
+        principal: Subject,
+        scheme: Scheme,
+        mandate: Option<&str>,
+    ) -> DraftKey {
+        let mandate = mandate.unwrap_or_default().as_bytes();
+        let scheme = scheme.as_str().as_bytes();
+        let parts = [b"draft", person.0.as_slice(), &principal.0, scheme, mandate];
+        DraftKey(short_hash(&self.subject, &parts))
+    }
+
     /// The claim of `subject` in `campaign`.
     #[must_use]
     pub fn claim(&self, subject: Subject, campaign: Campaign) -> Claim {
@@ -73,7 +107,8 @@ impl HouseKeys {
     }
 }
 
-/// The first 128 bits of a keyed BLAKE3 hash. Each part is prefixed with its length, so that different lists of parts never collide.
+/// The first 128 bits of a keyed BLAKE3 hash. Each part is prefixed with its length, so that different lists of parts
+/// never collide.
 fn short_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_keyed(key);
     for part in parts {

@@ -1,4 +1,4 @@
-//! What must hold of a ledger, given what people were told.
+//! Checks a ledger against the answers that people got.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,10 +16,10 @@ use tokio::task::LocalSet;
 
 use crate::writer::{CAMPAIGN, House, Mark, Visit, body, outcome_of};
 
-/// A person whom no writer knows.
+/// A person who has not applied in any run.
 const NEWCOMER: Visit = Visit { person: 9_999_999, key: 0, version: 1 };
 
-/// What people were told.
+/// The answers that people got: receipts and withdrawals.
 #[derive(Clone, Default)]
 pub(crate) struct Promised {
     pub(crate) received: BTreeMap<String, (Visit, Receipt)>,
@@ -33,9 +33,12 @@ impl Promised {
             match serde_json::from_str(mark).unwrap() {
                 Mark::Received { visit, receipt } => {
                     let code = receipt.receipt.clone();
-                    let told = (visit, receipt);
-                    let before = self.received.insert(code, told.clone());
-                    assert!(before.is_none_or(|before| before == told), "two receipts for one");
+                    let answer = (visit, receipt);
+                    let before = self.received.insert(code, answer.clone());
+                    assert!(
+                        before.is_none_or(|before| before == answer),
+                        "two receipts with one code"
+                    );
                 }
                 Mark::Withdrawing { receipt } => drop(self.withdrawing.insert(receipt)),
                 Mark::Withdrawn { receipt } => drop(self.withdrawn.insert(receipt)),
@@ -44,12 +47,12 @@ impl Promised {
     }
 }
 
-/// Everything about the data that is not as it was promised. The data is changed: a newcomer applies.
+/// Every difference between the data and the answers that people got. Changes the data: a newcomer applies.
 pub(crate) fn findings(data: &Path, promised: &Promised) -> Vec<String> {
     let mut findings = Vec::new();
     let house = match House::open(data) {
         Ok(house) => Arc::new(house),
-        Err(fault) => return vec![format!("it does not open: {fault}")],
+        Err(fault) => return vec![format!("the ledger does not open: {fault}")],
     };
     for (code, (visit, receipt)) in &promised.received {
         if let Err(what) = stands(&house, promised, *visit, receipt) {
@@ -62,15 +65,18 @@ pub(crate) fn findings(data: &Path, promised: &Promised) -> Vec<String> {
     let keys = Arc::clone(&house.keys);
     drop(house);
     match Inspection::open(&data.join("ledger"), CAMPAIGN, keys) {
-        Err(fault) => findings.push(format!("it cannot be verified: {fault}")),
+        Err(fault) => findings.push(format!("the ledger cannot be verified: {fault}")),
         Ok(inspection) => {
             findings.extend(inspection.walk(drop));
             for (_, receipt) in promised.received.values() {
                 if !inspection.holds(receipt).is_ok_and(|held| held) {
-                    findings.push(format!("{}: not held to the letter", receipt.receipt));
+                    findings.push(format!(
+                        "{}: the ledger does not hold this receipt",
+                        receipt.receipt
+                    ));
                 }
                 if !proves_itself(receipt, &public_keys) {
-                    findings.push(format!("{}: does not prove itself", receipt.receipt));
+                    findings.push(format!("{}: the receipt does not verify", receipt.receipt));
                 }
             }
         }
@@ -78,7 +84,7 @@ pub(crate) fn findings(data: &Path, promised: &Promised) -> Vec<String> {
     findings
 }
 
-/// One receipt: its application to the letter, its state and decision.
+/// Checks one receipt: its application byte for byte, its state and its decision.
 fn stands(
     house: &House,
     promised: &Promised,
@@ -87,15 +93,14 @@ fn stands(
 ) -> Result<(), String> {
     let code = ReceiptCode::parse(&receipt.receipt).unwrap();
     let ledger = &house.ledger;
-    let told = |fault: &dyn std::fmt::Display| fault.to_string();
-    let found = house.wait(ledger.find(code)).map_err(|fault| told(&fault))?;
+    let found = house.wait(ledger.find(code)).map_err(|fault| fault.to_string())?;
     let (position, state) = found.ok_or("LOST")?;
     let subject = house.subject(visit);
-    let stored = house.wait(ledger.read(position, subject)).map_err(|fault| told(&fault))?;
+    let stored = house.wait(ledger.read(position, subject)).map_err(|fault| fault.to_string())?;
     if stored.application != body(visit).as_bytes() {
         return Err("another application".to_owned());
     }
-    let given = house.wait(ledger.receipt(position)).map_err(|fault| told(&fault))?;
+    let given = house.wait(ledger.receipt(position)).map_err(|fault| fault.to_string())?;
     if given.as_ref() != Some(receipt) {
         return Err("another receipt".to_owned());
     }
@@ -103,7 +108,7 @@ fn stands(
     if gone != promised.withdrawn.contains(&receipt.receipt)
         && !(gone && promised.withdrawing.contains(&receipt.receipt))
     {
-        return Err(format!("{state:?} against what was told"));
+        return Err(format!("{state:?} contradicts the answers to the withdrawal"));
     }
     let expected = match state {
         State::Decided(outcome) | State::Withdrawn(Some(outcome)) => {
@@ -120,8 +125,8 @@ fn stands(
     Ok(())
 }
 
-/// Everybody sends again: the same key finds its receipt, another key finds that the person has applied, and a newcomer
-/// is taken in.
+/// Everybody submits again: the same key gets its receipt, another key gets that the person has applied, and a newcomer
+/// is accepted.
 fn repeated(house: &Arc<House>, promised: &Promised) -> Vec<String> {
     let mut findings = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -146,7 +151,7 @@ fn repeated(house: &Arc<House>, promised: &Promised) -> Vec<String> {
             };
             if !fine {
                 let code = receipt.map_or("newcomer".to_owned(), |receipt| receipt.receipt);
-                findings.push(format!("{code}: sent again, another answer"));
+                findings.push(format!("{code}: submitted again, got another answer"));
             }
         }
         let standing =
@@ -155,7 +160,7 @@ fn repeated(house: &Arc<House>, promised: &Promised) -> Vec<String> {
             let other = Visit { key: visit.key + 5000, ..*visit };
             let answer = handover.submit(house.submission(other)).await;
             if !matches!(answer, Ok(Disposition::AlreadyApplied(_))) {
-                findings.push(format!("{code}: its person could apply twice"));
+                findings.push(format!("{code}: the person could apply twice"));
             }
         }
     });

@@ -1,7 +1,7 @@
-//! Files that were changed behind the ledger's back: bits that flip, sectors of zeros, ends and files that are missing.
+//! Damaged files: flipped bits, zeroed sectors, truncated and missing files.
 //!
-//! Whatever it is, nobody panics, nobody is shown anything but what is theirs to the letter, and a proof by
-//! `sportello verify` with everybody's receipts names every receipt that the damage has cost.
+//! For any damage, the ledger does not panic, shows people nothing but their own unchanged data, and the checks of
+//! `sportello verify --receipts` name every receipt that was lost.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use crate::{
 const DAMAGES_DEFAULT: u64 = 300;
 const SECTOR_BYTES: usize = 512;
 
-/// A small ledger, with its log as it is while a server runs, and tidied up as it is afterwards.
+/// A small ledger twice, with its write-ahead log as while a server runs and as after a stop; and its answers.
 fn ledger() -> ([Image; 2], Promised) {
     let place = place();
     let (data, marks) = (place.path().join("data"), place.path().join("marks"));
@@ -35,7 +35,7 @@ fn ledger() -> ([Image; 2], Promised) {
     ([image, read_image(&task.data)], promised)
 }
 
-/// Changes one file; says how.
+/// Damages one file; a description of the damage.
 fn damage(image: &mut Image, dice: &mut Dice) -> String {
     let files: Vec<PathBuf> = image
         .iter()
@@ -52,33 +52,34 @@ fn damage(image: &mut Image, dice: &mut Dice) -> String {
     let what = match dice.below(8) {
         0 => {
             bytes.truncate(at);
-            "ends"
+            "is truncated"
         }
         1 => {
             let sector = at - at % SECTOR_BYTES;
             let until = (sector + SECTOR_BYTES).min(bytes.len());
             bytes[sector..until].fill(0);
-            "has a sector of zeros"
+            "has a zeroed sector"
         }
         _ => {
             bytes[at] ^= 1 << dice.below(8);
-            "has another bit"
+            "has a flipped bit"
         }
     };
     format!("{} {what} at {at}", path.display())
 }
 
-/// What is wrong with how the damage was met, given what `sportello verify --receipts` and readers see.
+/// What the ledger did wrong with the damage: panics aside, wrong data shown, or losses that verification does not
+/// name.
 fn met(data: &Path, promised: &Promised, how: &str, before: &[Option<State>]) -> Vec<String> {
     let mut wrong = Vec::new();
     let house = match House::open(data) {
         Ok(house) => house,
-        // The operator is told; nobody is shown anything.
+        // The ledger does not open: that is enough if the operator learns why.
         Err(fault) => {
             return fault
                 .to_string()
                 .is_empty()
-                .then(|| "no words".to_owned())
+                .then(|| "the fault has no text".to_owned())
                 .into_iter()
                 .collect();
         }
@@ -117,19 +118,19 @@ fn met(data: &Path, promised: &Promised, how: &str, before: &[Option<State>]) ->
         Err(fault) => fault.to_string(),
         Ok(inspection) => verified(&inspection, promised),
     };
-    // What is lost with the end of the log is lost without a trace: it may never have been written.
+    // A truncated log loses records without a trace: they may never have been written.
     if named.is_empty() && !how.contains("-wal") && states != *before {
-        wrong.push("applications stand otherwise, and verify does not say so".to_owned());
+        wrong.push("states of applications differ, and verify does not report it".to_owned());
     }
     wrong.extend(
         lost.iter()
             .filter(|code| !named.contains(**code))
-            .map(|code| format!("{code}: is lost, and verify does not say so: {named:.200}")),
+            .map(|code| format!("{code}: is lost, and verify does not report it: {named:.200}")),
     );
     wrong
 }
 
-/// Where every application stands.
+/// The state of every application; `None` if it is not found.
 fn states(house: &House, promised: &Promised) -> Vec<Option<State>> {
     promised.received.keys().map(|code| find(house, code).map(|(_, state)| state)).collect()
 }
@@ -149,7 +150,7 @@ fn verified(inspection: &Inspection, promised: &Promised) -> String {
 }
 
 #[test]
-fn a_ledger_whose_file_is_gone_is_not_begun_anew_over_its_log() {
+fn a_missing_ledger_file_is_not_recreated_over_its_log() {
     let ([mut image, _], _) = ledger();
     image.remove(&file("iscro-2024.sqlite")).unwrap();
     let place = place();
@@ -157,7 +158,7 @@ fn a_ledger_whose_file_is_gone_is_not_begun_anew_over_its_log() {
     let fault = House::open(place.path()).err().unwrap().to_string();
     assert!(fault.contains("the file is missing, but its write-ahead log is there"), "{fault}");
     let log = file("iscro-2024.sqlite-wal");
-    assert_eq!(read_image(place.path())[&log], image[&log], "the log is as it was");
+    assert_eq!(read_image(place.path())[&log], image[&log], "the log is unchanged");
 }
 
 fn file(name: &str) -> PathBuf {
@@ -165,7 +166,7 @@ fn file(name: &str) -> PathBuf {
 }
 
 #[test]
-fn damage_is_told_by_receipt_and_shows_nobody_what_is_not_theirs() {
+fn verify_names_every_receipt_lost_to_damage_and_nobody_is_shown_foreign_data() {
     let damages = setting("SPORTELLO_TEST_DAMAGES").unwrap_or(DAMAGES_DEFAULT);
     let seed = seed();
     let (whole, promised) = ledger();
@@ -183,11 +184,11 @@ fn damage_is_told_by_receipt_and_shows_nobody_what_is_not_theirs() {
         let place = place();
         write_image(&image, place.path());
         let met = catch_unwind(AssertUnwindSafe(|| met(place.path(), &promised, &how, &before)));
-        let met = met.unwrap_or_else(|_| vec!["a panic".to_owned()]);
+        let met = met.unwrap_or_else(|_| vec!["it panicked".to_owned()]);
         wrong.extend(met.into_iter().take(2).map(|what| format!("{number}: {how}: {what}")));
     }
     println!(
-        "{damages} damages over {} receipts: {} met wrongly",
+        "{damages} damaged ledgers of {} receipts: {} handled wrongly",
         promised.received.len(),
         wrong.len()
     );

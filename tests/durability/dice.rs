@@ -1,13 +1,13 @@
-//! Chance with a seed, so that every failure can be repeated.
+//! Random choices with a seed, so that every failure can be repeated.
 
-/// A generator with a seed (xorshift64*).
+/// A random generator with a seed (xorshift64*).
 #[derive(Clone)]
 pub(crate) struct Dice(u64);
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Self(seed ^ 0x9e37_79b9_7f4a_7c15);
-        // Neighbouring seeds part after some rolls.
+        // Neighbouring seeds give unrelated numbers only after some rolls.
         for _ in 0..8 {
             dice.roll();
         }
@@ -35,12 +35,12 @@ impl Dice {
     }
 }
 
-/// A number from the environment.
+/// A number from an environment variable; `None` if it is not set.
 pub(crate) fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// The seed of this run: `SPORTELLO_TEST_SEED`, or a fresh one. It is printed, for a failure to be repeated.
+/// The seed of this run: `SPORTELLO_TEST_SEED`, or a random one. Prints it, so that a failure can be repeated.
 pub(crate) fn seed() -> u64 {
     let seed = setting("SPORTELLO_TEST_SEED").unwrap_or_else(|| {
         let mut seed = [0; 4];

@@ -1,8 +1,8 @@
-//! A disk as a power cut may leave it.
+//! Simulation of a disk after a power cut.
 //!
-//! A [`History`] is what a process did to files, call by call. What was synced before the cut is there. Of everything
-//! else any part may be: single sectors of 512 bytes, whole or torn, in any order; the new length of a file without its
-//! contents; a name without its file's contents, or the file without its name.
+//! A [`History`] records what a process did to files, call by call. What was synced before the cut is on the disk. Of
+//! everything else any part may be: single sectors of 512 bytes, whole or torn, in any order; the new length of a file
+//! without its contents; a name without its file's contents, or the file without its name.
 
 use std::{
     collections::BTreeMap,
@@ -13,40 +13,40 @@ use std::{
 use crate::dice::Dice;
 
 const SECTOR_BYTES: usize = 512;
-/// What a write-ahead log begins with, each time that it begins.
+/// Size of the header that is written each time a write-ahead log begins.
 const LOG_HEAD_BYTES: usize = 32;
-/// Memory that processes share through a file; a cut leaves nothing of it.
+/// Ending of the files that processes use as shared memory; a cut loses them.
 const SHARED_MEMORY: &str = "-shm";
 
 pub(crate) type FileId = usize;
 
-/// What a name stands for.
+/// What a name refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     File(FileId),
     Directory,
 }
 
-/// What a call does.
+/// The effect of a call.
 #[derive(Clone, Debug)]
 pub(crate) enum What {
-    /// From now on a name stands for something, or for nothing.
+    /// A name is created or, with `None`, removed.
     Name(PathBuf, Option<Target>),
     Write(FileId, usize, Vec<u8>),
     Size(FileId, usize),
     SyncFile(FileId),
     SyncDirectory(PathBuf),
-    /// The outside was told something.
+    /// A person got an answer.
     Mark(String),
 }
 
-/// A call: between `begin` and `end` it may have happened or not.
+/// A call. At a moment between `begin` and `end` it may have taken effect or not.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) begin: usize,
     pub(crate) end: usize,
     pub(crate) what: What,
-    /// Its sync failed: processes see it, the disk never will.
+    /// Its sync failed: processes see it, but it never reaches the disk.
     pub(crate) lost: bool,
 }
 
@@ -56,28 +56,28 @@ impl Step {
     }
 }
 
-/// Everything that happened to the files below one directory, in the order in which it began.
+/// All calls on the files below one directory, in the order in which they began.
 #[derive(Clone, Default)]
 pub(crate) struct History {
     pub(crate) steps: Vec<Step>,
     pub(crate) files: usize,
-    /// One past the last moment.
+    /// The moment after the last call.
     pub(crate) end: usize,
 }
 
 /// Files and directories by their path below the root; a directory has no contents.
 pub(crate) type Image = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
-/// What becomes of calls that were not synced.
+/// Random choices for calls that were not synced.
 struct Luck {
     dice: Dice,
-    /// How many of a hundred sectors are kept.
+    /// Percentage of sectors that are kept.
     sectors_percent: u64,
-    /// Whether a call is kept or lost as a whole.
+    /// Whether each call is kept or lost as a whole.
     whole_calls: bool,
-    /// How many of a hundred names are as they were last.
+    /// Percentage of names that are in their last state.
     names_percent: u64,
-    /// Whether a file that grew without its contents shows what was on the disk before.
+    /// Whether a file that grew without its contents holds random bytes instead of zeros.
     garbage: bool,
 }
 
@@ -95,7 +95,7 @@ impl Luck {
 }
 
 impl History {
-    /// Begins with what is on the disk already, all of it durable.
+    /// A history that begins with these files, all durable.
     pub(crate) fn from_image(image: &Image) -> Self {
         let mut history = Self { end: 1, ..Self::default() };
         for (path, contents) in image {
@@ -112,9 +112,9 @@ impl History {
         history
     }
 
-    /// Ends the process at a moment, and not the power: what it did is in the kernel's memory.
+    /// The history of a process that is killed at a moment, while the machine keeps running.
     pub(crate) fn killed_at(mut self, moment: usize) -> Self {
-        // A call that was under way is over, done or not; a sync that was under way promises nothing.
+        // A call in progress has taken effect; a sync in progress guarantees nothing.
         self.steps.retain(|step| {
             let sync = matches!(step.what, What::SyncFile(_) | What::SyncDirectory(_));
             step.begin < moment && !(sync && step.end >= moment)
@@ -126,8 +126,8 @@ impl History {
         self
     }
 
-    /// A sync of a file fails, and the process with it. The kernel forgets that the file's pages were never written, and
-    /// shows them to whoever reads.
+    /// The history of a process that ends because a sync of a file fails. The kernel then takes the file's dirty pages
+    /// for written, and shows them to readers.
     pub(crate) fn sync_failed(self, of: FileId, begin: usize) -> Self {
         let synced = self.synced(begin, |what| matches!(what, What::SyncFile(file) if *file == of));
         let mut failed = self.killed_at(begin + 1);
@@ -138,18 +138,18 @@ impl History {
         failed
     }
 
-    /// The same without some of its syncs: what would have happened had they not been there.
+    /// The same history without some of its syncs, for controls.
     pub(crate) fn without_syncs(mut self, unwanted: impl Fn(&What) -> bool) -> Self {
         let before = self.steps.len();
         self.steps.retain(|step| {
             !(matches!(step.what, What::SyncFile(_) | What::SyncDirectory(_))
                 && unwanted(&step.what))
         });
-        assert!(self.steps.len() < before, "there was nothing to leave out");
+        assert!(self.steps.len() < before, "no sync was left out");
         self
     }
 
-    /// The files that ever had a name of this ending.
+    /// The files that ever had a name with this ending.
     pub(crate) fn files_named(&self, ending: &str) -> Vec<FileId> {
         let named = self.steps.iter().filter_map(|step| match &step.what {
             What::Name(path, Some(Target::File(file))) => {
@@ -160,7 +160,7 @@ impl History {
         named.collect()
     }
 
-    /// When the syncs of these files began, and of which.
+    /// Each sync of these files: the file, and when it began.
     pub(crate) fn file_syncs(&self, of: &[FileId]) -> Vec<(FileId, usize)> {
         let syncs = self.steps.iter().filter_map(|step| match step.what {
             What::SyncFile(file) if of.contains(&file) => Some((file, step.begin)),
@@ -169,13 +169,13 @@ impl History {
         syncs.collect()
     }
 
-    /// When the syncs of directories began.
+    /// When each sync of a directory began.
     pub(crate) fn directory_syncs(&self) -> Vec<usize> {
         let syncs = self.steps.iter().filter(|step| matches!(step.what, What::SyncDirectory(_)));
         syncs.map(|step| step.begin).collect()
     }
 
-    /// How often the ledger's file was synced, and how often its log began, new or over itself.
+    /// How many times the ledger's file was synced, and how many times its log began, in a new file or over itself.
     pub(crate) fn checkpoints(&self) -> (usize, usize) {
         let (ledgers, logs) = (self.files_named(".sqlite"), self.files_named("-wal"));
         let count = |wanted: &dyn Fn(&What) -> bool| {
@@ -189,19 +189,19 @@ impl History {
         )
     }
 
-    /// The first call by which anybody was told anything.
+    /// Index of the first call by which a person got an answer.
     pub(crate) fn first_mark(&self) -> usize {
         self.steps.iter().position(|step| matches!(step.what, What::Mark(_))).unwrap()
     }
 
-    /// A moment before, in or after a call: as it begins, under way, as it ends, over.
+    /// A moment around a call, for `nth` from 0 to 3: as it begins, in progress, as it ends, after it.
     pub(crate) fn around(&self, call: usize, nth: usize) -> usize {
         let Step { begin, end, .. } = self.steps[call];
-        // What was there from the beginning is there.
+        // The files of the beginning are durable at any moment.
         [begin, begin + 1, end, end + 1][nth].max(1)
     }
 
-    /// What the outside had been told before a moment.
+    /// The answers that people had got before a moment.
     pub(crate) fn marks(&self, moment: usize) -> impl Iterator<Item = &str> {
         let before = self.steps.iter().take_while(move |step| step.begin < moment);
         before.filter_map(|step| match &step.what {
@@ -210,7 +210,7 @@ impl History {
         })
     }
 
-    /// What processes see at the end.
+    /// The names as processes see them at the end.
     pub(crate) fn names(&self) -> BTreeMap<PathBuf, Target> {
         let mut names = BTreeMap::new();
         for step in &self.steps {
@@ -229,14 +229,14 @@ impl History {
         image(&self.names(), |file| self.contents(file, usize::MAX, None))
     }
 
-    /// The files after the power failed at `moment`.
+    /// The files on the disk after a power cut at `moment`.
     pub(crate) fn cut(&self, moment: usize, dice: Dice) -> Image {
         let mut luck = Luck::of(dice);
         let names = self.names_after_cut(moment, &mut luck);
         image(&names, |file| self.contents(file, moment, Some(&mut luck)))
     }
 
-    /// The begin of the last sync that had ended before `moment`: what ended before that is durable.
+    /// When the last sync that ended before `moment` began. Calls that ended before it are durable.
     fn synced(&self, moment: usize, of: impl Fn(&What) -> bool) -> usize {
         let ended = self.steps.iter().filter(|step| step.end < moment && of(&step.what));
         ended.map(|step| step.begin).max().unwrap_or(0).max(1)
@@ -269,7 +269,7 @@ impl History {
         names
     }
 
-    /// A file's contents at a moment: all of it, or with luck what a cut leaves.
+    /// A file's contents at a moment: complete, or, with `luck`, after a power cut.
     fn contents(&self, file: FileId, moment: usize, mut luck: Option<&mut Luck>) -> Vec<u8> {
         let synced =
             self.synced(moment, |what| matches!(what, What::SyncFile(other) if *other == file));
@@ -299,7 +299,7 @@ impl History {
 
 fn image(names: &BTreeMap<PathBuf, Target>, mut contents: impl FnMut(FileId) -> Vec<u8>) -> Image {
     let mut image = Image::new();
-    // In the order of paths, so a directory comes before what is in it.
+    // In the order of paths, so that a directory precedes its files.
     for (path, target) in names {
         let parent = path.parent().unwrap_or(Path::new(""));
         let reached = parent.as_os_str().is_empty() || image.get(parent) == Some(&None);
@@ -321,7 +321,7 @@ impl Luck {
         }
     }
 
-    /// Writes some of the sectors.
+    /// Writes some of the sectors of a call.
     fn write(&mut self, contents: &mut Vec<u8>, at: usize, bytes: &[u8]) {
         if self.whole_calls {
             if self.dice.chance(self.sectors_percent) {
@@ -356,7 +356,7 @@ fn overlay(contents: &mut Vec<u8>, at: usize, bytes: &[u8]) {
     contents[at..until].copy_from_slice(bytes);
 }
 
-/// Lays an image out as files.
+/// Writes an image as files below `root`.
 pub(crate) fn write_image(image: &Image, root: &Path) {
     for (path, contents) in image {
         let path = root.join(path);
@@ -364,7 +364,7 @@ pub(crate) fn write_image(image: &Image, root: &Path) {
             None => fs::create_dir(&path).unwrap(),
             Some(bytes) => {
                 fs::write(&path, bytes).unwrap();
-                // Keys are refused when others may read them.
+                // The server refuses keys that other users may read.
                 let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
                 fs::set_permissions(&path, private).unwrap();
             }
@@ -372,7 +372,7 @@ pub(crate) fn write_image(image: &Image, root: &Path) {
     }
 }
 
-/// Reads files back, without memory that is shared through them.
+/// Reads the files below `root`, without those used as shared memory.
 pub(crate) fn read_image(root: &Path) -> Image {
     fn read(root: &Path, below: &Path, image: &mut Image) {
         for entry in fs::read_dir(root.join(below)).unwrap() {

@@ -1,6 +1,6 @@
-//! The ledger on disks that lose, tear, mix up and change what they were given.
+//! Tests of the ledger on simulated disks that lose, tear, reorder or corrupt writes.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
 mod check;
 mod damage;

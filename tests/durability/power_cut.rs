@@ -1,9 +1,9 @@
-//! Power cuts, thousands of them: real runs of the ledger are recorded call by call, and for every schedule the disk is
-//! rebuilt as a cut at some moment may leave it, opened and compared with what people had been told by then.
+//! Simulated power cuts: runs of the real ledger are recorded call by call; for each cut the disk is rebuilt as it may
+//! be at a random moment, opened, and compared with the answers that people had got by then.
 //!
-//! A run of the ledger does not start on an empty disk alone: also on what a cut has left, and after the process, but not
-//! the machine, was killed. `SPORTELLO_TEST_CUTS=10000 cargo test --release --test durability cut -- --ignored` makes a
-//! long run of it, `SPORTELLO_TEST_SEED` repeats one.
+//! A run begins on an empty disk, on one that a cut has left, or after the process, but not the machine, was killed.
+//! `SPORTELLO_TEST_CUTS=10000 cargo test --release --test durability cut -- --ignored` runs longer;
+//! `SPORTELLO_TEST_SEED` repeats a run.
 
 use std::{
     fs,
@@ -23,34 +23,34 @@ use crate::{
 };
 
 const CUTS_DEFAULT: usize = 300;
-/// Recorded processes, one more for so many cuts.
+/// One more process is recorded for each of this many cuts.
 const CUTS_BY_RUN: usize = 250;
-/// Tells a copy of this program that it is the one that is watched.
+/// Environment variable with the task of the traced copy of this program.
 const TASK: &str = "SPORTELLO_TEST_WRITER";
-/// Directories are synced so often before the first receipt, at least.
+/// Number of directory syncs before the first receipt, at least.
 const STARTING_SYNCS: usize = 6;
-/// Cuts to see whether a kind of sync is missed.
+/// Number of cuts for each control without a kind of sync.
 const CONTROL_CUTS: usize = 100;
-/// Cuts while the ledger is made.
+/// Number of cuts while the ledger is created.
 const CUTS_OF_MAKING: usize = 400;
-/// Failed syncs of each kind of file.
+/// Number of failed syncs for each kind of file.
 const FAILED_SYNCS: u64 = 6;
-/// Calls within which a restart is busy with what it found.
+/// Number of calls after a restart within which it recovers the ledger.
 const AFTER_RESTART: usize = 150;
-/// Findings that are printed.
+/// Upper bound on the findings that are printed.
 const SHOWN: usize = 20;
-/// People of one run.
+/// Number of people reserved for one run.
 const PEOPLE: u64 = 10_000;
 
-/// Leaves syncs out of a history.
+/// Removes syncs from a history.
 type Without = fn(&History) -> History;
 
-/// A recorded run on what was there before, and what people had been told before it.
+/// A recorded run, and the answers that people had got before it.
 #[derive(Clone)]
 struct Recording {
     history: History,
     before: Promised,
-    /// At which of the calls the power may fail.
+    /// The calls at which the power may fail.
     calls: Range<usize>,
 }
 
@@ -60,7 +60,7 @@ impl Recording {
         Self { history, before, calls }
     }
 
-    /// The first run ever, in an empty directory.
+    /// Nothing yet, in an empty directory.
     fn fresh() -> Self {
         Self::of(History::from_image(&Image::new()), Promised::default())
     }
@@ -71,8 +71,8 @@ impl Recording {
         promised
     }
 
-    /// Another process goes on where this one stopped.
-    fn go_on(mut self, seed: u64, run: u64) -> Self {
+    /// Runs and records another process on the files of this recording.
+    fn extended(mut self, seed: u64, run: u64) -> Self {
         let place = place();
         let (root, log) = (place.path().join("root"), place.path().join("log"));
         fs::create_dir(&root).unwrap();
@@ -89,29 +89,29 @@ impl Recording {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "power_cut::the_writer_without_a_cut", "--ignored"]);
         command.env(TASK, serde_json::to_string(&task).unwrap());
-        let output = trace::watched(&command, &log).output().expect("strace is installed");
+        let output = trace::traced(&command, &log).output().expect("strace is installed");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         trace::append(&mut self.history, &fs::read_to_string(&log).unwrap(), &root, &task.marks);
         assert_same(&self.history.seen(), &read_image(&root));
         Self::of(self.history, self.before)
     }
 
-    /// The power fails at a moment, and comes back.
+    /// The disk after a power cut at a moment, and the answers that people had got by then.
     fn cut(&self, moment: usize, dice: Dice) -> (Image, Promised) {
         (self.history.cut(moment, dice), self.promised(moment))
     }
 }
 
-/// The recording is blind to nothing: what it tells of is what is there.
-fn assert_same(told: &Image, found: &Image) {
+/// Asserts that the recording is complete: its files are those on the disk.
+fn assert_same(recorded: &Image, found: &Image) {
     let names = |image: &Image| image.keys().cloned().collect::<Vec<PathBuf>>();
-    assert_eq!(names(told), names(found));
-    for (path, contents) in told {
-        assert!(contents == &found[path], "{} is not what was recorded", path.display());
+    assert_eq!(names(recorded), names(found));
+    for (path, contents) in recorded {
+        assert!(contents == &found[path], "{} differs from the recording", path.display());
     }
 }
 
-/// Runs that begin on an empty disk, after a kill and after a cut.
+/// Records runs that begin on an empty disk, after a kill and after a cut.
 fn recordings(count: usize, dice: &mut Dice) -> Vec<Recording> {
     let mut recordings: Vec<Recording> = Vec::new();
     for run in 0..count {
@@ -129,12 +129,12 @@ fn recordings(count: usize, dice: &mut Dice) -> Vec<Recording> {
             }
             _ => Recording::fresh(),
         };
-        recordings.push(before.go_on(dice.roll(), run as u64));
+        recordings.push(before.extended(dice.roll(), run as u64));
     }
     recordings
 }
 
-/// The cuts that did damage: where each fell, and what was found.
+/// Makes cuts on all cores; describes those that did damage.
 fn cut_often(recordings: &[Recording], cuts: usize, seed: u64) -> Vec<String> {
     let workers = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
@@ -158,13 +158,13 @@ fn cut_once(recordings: &[Recording], mut dice: Dice) -> Option<String> {
     let place = place();
     write_image(&image, place.path());
     let found = catch_unwind(AssertUnwindSafe(|| findings(&place.path().join("data"), &promised)));
-    let found = found.unwrap_or_else(|_| vec!["a panic".to_owned()]);
+    let found = found.unwrap_or_else(|_| vec!["it panicked".to_owned()]);
     let first = found.first()?;
     let (count, calls) = (found.len(), recording.calls.clone());
     Some(format!("run {run}, call {call} of {calls:?}: {first} and {} more", count - 1))
 }
 
-/// In memory where there is some, for a cut is made by us and not by a disk.
+/// A temporary directory, in memory if possible: cuts are simulated, so no real disk is needed.
 pub(crate) fn place() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
@@ -190,61 +190,61 @@ fn no_power_cut_loses_or_doubles_a_receipt() {
         .fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1));
     assert!(moved > 10 && begun > logs + 2, "{moved} checkpoints, {logs} logs begun {begun} times");
     println!(
-        "{cuts} power cuts over {} runs ({calls} calls, {receipts} receipts, {moved} checkpoints): {} did damage",
+        "{cuts} power cuts in {} runs ({calls} calls, {receipts} receipts, {moved} checkpoints): {} did damage",
         recordings.len(),
         found.len()
     );
     assert!(found.is_empty(), "{:#?}", &found[..found.len().min(SHOWN)]);
 }
 
-/// Files that are being made have most of the states that a disk can be in.
+/// While files are created, a cut can leave the largest variety of states.
 #[test]
 #[ignore = "needs strace"]
 fn a_power_cut_while_the_ledger_is_made_leaves_one_that_opens() {
     let seed = seed();
-    let mut first = Recording::fresh().go_on(seed, 0);
+    let mut first = Recording::fresh().extended(seed, 0);
     first.calls = 0..first.history.first_mark();
     let found = cut_often(std::slice::from_ref(&first), CUTS_OF_MAKING, seed);
     assert!(found.is_empty(), "{:#?}", &found[..found.len().min(SHOWN)]);
     first.history = without_directory_syncs(&first.history);
     first.calls = 0..first.history.first_mark();
     let found = cut_often(&[first], CUTS_OF_MAKING, seed);
-    println!("without syncs of directories: {} of {CUTS_OF_MAKING}", found.len());
-    assert!(!found.is_empty(), "the test is blind");
+    println!("without syncs of directories: {} of {CUTS_OF_MAKING} cuts did damage", found.len());
+    assert!(!found.is_empty(), "the test does not detect missing syncs of directories");
 }
 
-/// Nobody syncs twice what was synced before; but what a start was killed before syncing, the next start has to.
+/// A start that is killed leaves some directories unsynced; the next start must sync them.
 #[test]
 #[ignore = "needs strace"]
 fn what_a_killed_start_left_unsynced_is_synced_by_the_next() {
     let seed = seed();
-    let first = Recording::fresh().go_on(seed, 0);
+    let first = Recording::fresh().extended(seed, 0);
     let syncs = first.history.directory_syncs();
     let started = syncs.iter().take(STARTING_SYNCS);
     for (number, moment) in started.enumerate() {
         let killed = first.history.clone().killed_at(*moment);
-        let next = Recording::of(killed, Promised::default()).go_on(seed + 1, 1);
+        let next = Recording::of(killed, Promised::default()).extended(seed + 1, 1);
         let found = cut_often(std::slice::from_ref(&next), 20, seed);
         let shown = &found[..found.len().min(SHOWN)];
         assert!(found.is_empty(), "killed before sync {number} of a directory: {shown:#?}");
     }
 }
 
-/// After a failed sync the kernel shows what the disk does not have. A restart must not build on it.
+/// After a failed sync the kernel shows data that is not on the disk. A restart must not rely on it.
 #[test]
 #[ignore = "needs strace"]
-fn what_a_failed_sync_left_in_memory_alone_is_made_good_by_the_next_start() {
+fn after_a_failed_sync_the_next_start_builds_only_on_what_is_on_disk() {
     let seed = seed();
     let mut dice = Dice::new(seed);
-    let first = Recording::fresh().go_on(dice.roll(), 0);
+    let first = Recording::fresh().extended(dice.roll(), 0);
     for ending in ["-wal", ".sqlite"] {
         let syncs = first.history.file_syncs(&first.history.files_named(ending));
         for run in 1..=FAILED_SYNCS {
             let (file, moment) = *dice.pick(&syncs).unwrap();
             let failed = first.history.clone().sync_failed(file, moment);
             let restart = failed.steps.len();
-            let mut next = Recording::of(failed, Promised::default()).go_on(dice.roll(), run);
-            // Soon after the restart, for later the log has been moved into place anyway.
+            let mut next = Recording::of(failed, Promised::default()).extended(dice.roll(), run);
+            // Only soon after the restart: later, a checkpoint has written the log's contents to the ledger's file.
             next.calls = restart..restart + AFTER_RESTART;
             let found = cut_often(std::slice::from_ref(&next), 20, dice.roll());
             let shown = &found[..found.len().min(SHOWN)];
@@ -271,7 +271,7 @@ fn without_any_one_kind_of_sync_power_cuts_lose_receipts() {
             .collect();
         let found = cut_often(&careless, CONTROL_CUTS, seed);
         println!("without syncs {kind}: {} of {CONTROL_CUTS} cuts did damage", found.len());
-        assert!(!found.is_empty(), "without syncs {kind} nothing is found: the test is blind");
+        assert!(!found.is_empty(), "the test does not detect missing syncs {kind}");
     }
 }
 
@@ -286,9 +286,9 @@ fn without_file_syncs(history: &History, ending: &str) -> History {
         .without_syncs(|what| matches!(what, What::SyncFile(file) if files.contains(file)))
 }
 
-/// The watched process; on its own it shows that what the writer writes is whole when nothing happens to it.
+/// The traced process. Run on its own, it checks that the writer leaves a whole ledger without a cut.
 #[test]
-#[ignore = "is what the power cut is watching"]
+#[ignore = "is run by the tests of power cuts"]
 fn the_writer_without_a_cut() {
     if let Ok(task) = std::env::var(TASK) {
         writer::run(&serde_json::from_str(&task).unwrap());

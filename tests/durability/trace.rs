@@ -1,7 +1,7 @@
-//! What a process did to the files below a directory, as `strace` saw it.
+//! Reads what a process did to the files below a directory from a log of `strace`.
 //!
-//! A call's first line is written before the kernel starts on it and its last before the process learns the result, so
-//! the lines' order is one in which it may all have happened.
+//! `strace` logs the begin of a call before the kernel executes it, and its end before the process gets the result. So
+//! the order of the lines is a possible order of the effects.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,8 +16,8 @@ const CALLS: &str = "trace=openat,open,creat,close,dup,dup2,dup3,write,writev,pw
     ftruncate,truncate,fallocate,fsync,fdatasync,sync,syncfs,sync_file_range,msync,rename,renameat,renameat2,link,linkat,\
     unlink,unlinkat,mkdir,mkdirat,rmdir,sendfile,copy_file_range,io_uring_enter";
 
-/// The same command, watched; its lines go to `log`.
-pub(crate) fn watched(command: &Command, log: &Path) -> Command {
+/// The command under `strace`, which writes to `log`.
+pub(crate) fn traced(command: &Command, log: &Path) -> Command {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-xx", "-s", "16777216", "--seccomp-bpf", "-e", CALLS, "-o"]);
     strace.arg(log).arg("--").arg(command.get_program()).args(command.get_args());
@@ -36,7 +36,7 @@ struct Call {
     text: String,
 }
 
-/// Goes on with a history by what a log tells of the files below `root`. Writes to the file `marks` are what the outside was told.
+/// Appends the logged calls on files below `root` to a history. Writes to the file `marks` are answers to people.
 pub(crate) fn append(history: &mut History, log: &str, root: &Path, marks: &Path) {
     let names = history.names();
     let mut reading =
@@ -57,7 +57,7 @@ pub(crate) fn append(history: &mut History, log: &str, root: &Path, marks: &Path
     history.end = end;
 }
 
-/// Joins calls that were interrupted by others' lines.
+/// The calls of a log. Joins the two parts of a call that lines of other threads interrupt.
 fn calls(log: &str, from: usize) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut unfinished: HashMap<&str, (usize, &str)> = HashMap::new();
@@ -107,7 +107,7 @@ impl Reading<'_> {
             return;
         }
         let arguments: Vec<&str> = arguments.split(", ").collect();
-        // A descriptor is free once its closing begins, and taken once its opening has ended.
+        // A descriptor becomes free when its close begins, and is taken when its open has ended.
         match (name, begins) {
             ("openat" | "open", false) => self.opened(call, &arguments, result),
             ("openat" | "open", true) | (_, false) => {}
@@ -131,7 +131,11 @@ impl Reading<'_> {
             Some(target) => *target,
             None if path.as_os_str().is_empty() => Target::Directory,
             None => {
-                assert!(flags.contains("O_CREAT"), "{} is not known", path.display());
+                assert!(
+                    flags.contains("O_CREAT"),
+                    "{} is opened but was never created",
+                    path.display()
+                );
                 let target = Target::File(self.history.files);
                 self.history.files += 1;
                 self.name(call, path.clone(), Some(target));
@@ -188,7 +192,7 @@ impl Reading<'_> {
             }
             ("fsync" | "fdatasync", Opened::File { file, .. }) => What::SyncFile(*file),
             ("fsync" | "fdatasync", Opened::Directory(path)) => What::SyncDirectory(path.clone()),
-            (other, _) => panic!("{other} is not understood: {:.200}", call.text),
+            (other, _) => panic!("{other} on a recorded file is not supported: {:.200}", call.text),
         };
         self.step(call, what);
     }
@@ -205,7 +209,7 @@ impl Reading<'_> {
         self.steps.push(Step::new(call.begin, call.end, what));
     }
 
-    /// The path below the root, if it is one.
+    /// The path relative to the root; `None` if it is not below the root.
     fn below(&self, path: &str) -> Option<PathBuf> {
         Path::new(path).strip_prefix(self.root).ok().map(Path::to_owned)
     }
@@ -222,7 +226,7 @@ fn text(quoted: &str) -> String {
 
 fn bytes(quoted: &str, count: usize) -> Vec<u8> {
     let mut bytes = unquoted(quoted);
-    assert!(bytes.len() >= count, "the log was cut short");
+    assert!(bytes.len() >= count, "the log lacks bytes of a write");
     bytes.truncate(count);
     bytes
 }

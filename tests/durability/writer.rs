@@ -1,6 +1,7 @@
-//! People at a counter, through the library: they apply, repeat themselves, withdraw and apply anew while judges decide.
+//! The traced process: through the library, people apply, repeat submissions, withdraw and apply again, and decisions
+//! are made.
 //!
-//! Whatever somebody was told is written to a file of marks, one line and one call each, after they were told.
+//! Each answer is written to a file of marks after the person got it, one line in one call.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +19,7 @@ use sportello::{
     clock::Clock,
     config::{Flags, Settings},
     ledger::{
-        Answer, Case, Ledger, Position, Receipt,
+        Case, Ledger, Position, Receipt, ReceiptCode,
         book::{
             change::Ruling,
             record::{Header, Turn},
@@ -40,10 +41,10 @@ use crate::dice::Dice;
 
 pub(crate) const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 const DAY: Date = jiff::civil::date(2024, 9, 16);
-/// Nobody draws from it: decisions are made here.
+/// Capacity of an urn from which nothing is drawn: decisions are made here.
 const URN_APPLICATIONS: usize = 64;
 
-/// What somebody was told, or was about to do.
+/// An answer that a person got, or a withdrawal that begins.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Mark {
     Received { visit: Visit, receipt: Receipt },
@@ -51,7 +52,7 @@ pub(crate) enum Mark {
     Withdrawn { receipt: String },
 }
 
-/// One sending of an application.
+/// One submission of an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Visit {
     pub(crate) person: u64,
@@ -59,19 +60,19 @@ pub(crate) struct Visit {
     pub(crate) version: usize,
 }
 
-/// One process's work.
+/// The work of one process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) data: PathBuf,
     pub(crate) marks: PathBuf,
     pub(crate) seed: u64,
-    /// People from this number on are nobody else's.
+    /// Numbers of people above this one are used by this process only.
     pub(crate) people_from: u64,
-    /// Different applications of a person; every seventh is large.
+    /// Number of different applications of a person; every seventh is large.
     pub(crate) versions: usize,
-    /// How often the ledger is opened and closed.
+    /// Number of times that the ledger is opened and closed.
     pub(crate) sessions: usize,
-    /// Rounds of visits a session.
+    /// Number of rounds of submissions while it is open.
     pub(crate) rounds: usize,
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn settings(data: &Path) -> Settings {
     Settings::gather(None, environment.into_iter(), &flags).unwrap()
 }
 
-/// The ledgers, opened as a server opens them.
+/// The ledger and its keys, opened as a server opens them.
 pub(crate) struct House {
     pub(crate) keys: Arc<HouseKeys>,
     pub(crate) shelf: Shelf,
@@ -95,7 +96,7 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn open(data: &Path) -> Result<Self, server::StartFault> {
         let settings = settings(data);
-        server::prepare_data(&settings)?;
+        server::prepare_data(&settings, true)?;
         let keys = Arc::new(server::house_keys(&settings)?);
         let urn: Arc<Urn<Case>> = Arc::new(Urn::new(URN_APPLICATIONS, 1));
         let clock =
@@ -127,8 +128,8 @@ impl House {
         Submission::sealed(keys, &header, key, digest, bytes.as_bytes(), application)
     }
 
-    /// Waits for an answer of the ledger, outside a runtime.
-    pub(crate) fn wait<T>(&self, answer: Answer<'_, T>) -> T {
+    /// Waits for an answer of the ledger. Must not be called within a runtime.
+    pub(crate) fn wait<T>(&self, answer: futures_util::future::BoxFuture<'_, T>) -> T {
         self.runtime.block_on(answer)
     }
 
@@ -139,16 +140,18 @@ impl House {
                 Some(batch.receipt(*position, DAY, &digest).unwrap())
             }
             Disposition::Replayed(position) => self.ledger.receipt(*position).await.ok().flatten(),
-            Disposition::KeyReused | Disposition::AlreadyApplied(_) => None,
+            Disposition::KeyReused | Disposition::AlreadyApplied(_) | Disposition::Exhausted => {
+                None
+            }
         }
     }
 
     fn code(&self, position: Position) -> String {
-        self.keys.receipt(CAMPAIGN, position).to_string()
+        ReceiptCode::of(&self.keys, CAMPAIGN, position).to_string()
     }
 }
 
-/// What somebody sends; some of it fills several pages of a file.
+/// The body of a submission. Every seventh version fills several pages of a file.
 pub(crate) fn body(visit: Visit) -> String {
     let mail = format!("mail{}-{}@example.it", visit.version, visit.key);
     let text = application::example(&FiscalCode::made_up(visit.person), CAMPAIGN.year)
@@ -157,18 +160,18 @@ pub(crate) fn body(visit: Visit) -> String {
     format!("{text}{}", " ".repeat(length))
 }
 
-/// What is decided on an application follows from its receipt, so that a mix-up would show.
+/// The outcome of an application, derived from its receipt, so that exchanged decisions would be noticed.
 pub(crate) fn outcome_of(receipt: &str) -> Outcome {
     let sum: usize = receipt.bytes().map(usize::from).sum();
     Outcome::ALL[sum % Outcome::ALL.len()]
 }
 
-/// Runs a task to its end; every session ends orderly.
+/// Runs a task. The ledger is closed properly after each session.
 pub(crate) fn run(task: &Task) {
     run_and_look(task, || {});
 }
 
-/// The same; `look` is called before each session ends.
+/// The same; calls `look` before the ledger is closed.
 pub(crate) fn run_and_look(task: &Task, mut look: impl FnMut()) {
     let mut people = People {
         next: task.people_from,
@@ -204,13 +207,13 @@ struct People {
     dice: Dice,
     next: u64,
     versions: usize,
-    /// What each person sent last, and where it stands.
+    /// Each person's last submission, and its position in the ledger.
     last: BTreeMap<u64, (Visit, Position)>,
     withdrawn: Vec<Visit>,
 }
 
 impl People {
-    /// Some visits at once, some decisions, some withdrawals.
+    /// Some concurrent submissions, some decisions and perhaps a withdrawal.
     async fn round(
         &mut self,
         house: &Arc<House>,
@@ -220,7 +223,7 @@ impl People {
         let mut sending = JoinSet::new();
         for _ in 0..=self.dice.below(8) {
             let visit = self.visit();
-            // Now and then somebody presses the button twice.
+            // One of ten people submits twice at once.
             for _ in 0..=usize::from(self.dice.chance(10)) {
                 let (house, handover, marks) =
                     (Arc::clone(house), handover.clone(), Arc::clone(marks));
@@ -236,9 +239,9 @@ impl People {
             && let Some((visit, position)) = self.dice.pick(&standing).copied()
         {
             let receipt = house.code(position);
-            say(marks, &Mark::Withdrawing { receipt: receipt.clone() });
+            write(marks, &Mark::Withdrawing { receipt: receipt.clone() });
             house.ledger.withdraw(position).await.unwrap();
-            say(marks, &Mark::Withdrawn { receipt });
+            write(marks, &Mark::Withdrawn { receipt });
             self.last.remove(&visit.person);
             self.withdrawn.push(visit);
         }
@@ -281,14 +284,14 @@ async fn send(
 ) -> Option<(Visit, Position)> {
     let disposition = handover.submit(house.submission(visit)).await.unwrap();
     let receipt = house.receipt(&disposition, visit).await?;
-    say(&marks, &Mark::Received { visit, receipt });
+    write(&marks, &Mark::Received { visit, receipt });
     match disposition {
         Disposition::Accepted(position, ..) => Some((visit, position)),
         _ => None,
     }
 }
 
-fn say(marks: &Mutex<fs::File>, mark: &Mark) {
+fn write(marks: &Mutex<fs::File>, mark: &Mark) {
     let line = serde_json::to_string(mark).unwrap() + "\n";
     marks.lock().unwrap().write_all(line.as_bytes()).unwrap();
 }

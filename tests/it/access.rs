@@ -1,33 +1,33 @@
-//! Who may enter when, and who may see what.
+//! Access: who may enter when, and who may see which data.
 
 use hyper::StatusCode;
 use sportello::civic::FiscalCode;
 
-use crate::harness::{Counter, MORNING};
+use crate::harness::{Counter, MORNING, location, new_session};
 
 #[tokio::test]
 async fn each_audience_has_its_slice_of_the_day() {
     let evening = Counter::open();
     let code = FiscalCode::made_up(1);
     let office = evening.mint(&code, &["--office", "patronato-1"]);
-    let refused = evening.ask("POST", "/v1/sessions", &office, "").await;
-    assert_eq!(
-        (refused.status, refused.problem().as_str()),
-        (StatusCode::FORBIDDEN, "window-closed")
-    );
+    let refused = evening.knock(&office).await;
+    refused.assert_problem(403, "window-closed");
     assert_eq!(refused.json()["opensAt"], "2024-09-17T08:00:00+02:00");
-    // 14 hours and a half from the start of the clock, less a minute for the test, and up to ten minutes more.
+    // 14.5 hours from the start of the clock, less one minute for the test to run, plus up to ten minutes of jitter.
     let retry_after: u32 = refused.header("retry-after").parse().unwrap();
     assert!((52_140..=52_800).contains(&retry_after), "{retry_after}");
     let status = evening.ask("GET", "/v1/status", "", "").await;
     assert_eq!(status.header("cache-control"), "public, max-age=1");
-    let told = status.json();
-    assert_eq!(told["audiences"]["citizens"]["until"], "2024-09-17T08:00:00+02:00");
-    assert_eq!(told["audiences"]["intermediaries"]["open"], false);
-    assert!(told["draw"]["commitment"].is_string(), "published before anybody waits");
+    let json = status.json();
+    assert_eq!(json["audiences"]["citizens"]["until"], "2024-09-17T08:00:00+02:00");
+    assert_eq!(json["audiences"]["intermediaries"]["open"], false);
+    assert!(
+        json["draw"]["commitment"].is_string(),
+        "the commitment is published before anybody waits"
+    );
 
     let morning = Counter::open_at(MORNING);
-    let refused = morning.ask("POST", "/v1/sessions", &morning.mint(&code, &[]), "").await;
+    let refused = morning.knock(&morning.mint(&code, &[])).await;
     assert_eq!(refused.problem(), "window-closed");
     assert_eq!(morning.metric("sportello_window_open", &["intermediaries"]).await, 1);
     morning.intermediary(1).await;
@@ -37,19 +37,16 @@ async fn each_audience_has_its_slice_of_the_day() {
 async fn a_session_shows_whose_it_is_and_ends_when_asked() {
     let counter = Counter::open();
     let citizen = counter.citizen(1).await;
-    let answer = citizen.get("/v1/session").await;
+    let answer = citizen.get("").await;
     assert_eq!(answer.header("subject-tag"), citizen.tag);
-    let told = answer.json();
-    assert_eq!(told["subject"], citizen.code.masked().to_string());
-    assert_eq!(told["subjectTag"], citizen.tag);
+    let json = answer.json();
+    assert_eq!(json["subject"], citizen.code.masked().to_string());
+    assert_eq!(json["subjectTag"], citizen.tag);
     assert_eq!(counter.metric("sportello_leases", &["held"]).await, 1);
-    assert_eq!(citizen.delete("/v1/session").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(citizen.delete("").await.status, StatusCode::NO_CONTENT);
     assert_eq!(counter.metric("sportello_leases", &["held"]).await, 0);
-    let gone = citizen.get("/v1/session").await;
-    assert_eq!(
-        (gone.status, gone.problem().as_str()),
-        (StatusCode::UNAUTHORIZED, "unauthenticated")
-    );
+    let gone = citizen.get("").await;
+    gone.assert_problem(401, "unauthenticated");
 }
 
 #[tokio::test]
@@ -58,13 +55,10 @@ async fn another_persons_receipt_is_exactly_like_none() {
     let (one, two) = (counter.citizen(1).await, counter.citizen(2).await);
     let location = one.apply("key").await;
     let foreign = two.get(&location).await;
-    let missing = two.get("/v1/applications/ISCRO-2024-7K3M-9QXT-B2FD-0YHR").await;
-    let nonsense = two.get("/v1/applications/nonsense").await;
+    let missing = two.get("/applications/ISCRO-2024-7K3M-9QXT-B2FD-0YHR").await;
+    let nonsense = two.get("/applications/nonsense").await;
     for answer in [&foreign, &missing, &nonsense] {
-        assert_eq!(
-            (answer.status, answer.problem().as_str()),
-            (StatusCode::NOT_FOUND, "not-found")
-        );
+        answer.assert_problem(404, "not-found");
         assert_eq!(answer.body, missing.body);
     }
     assert_eq!(two.delete(&location).await.status, StatusCode::NOT_FOUND);
@@ -77,7 +71,7 @@ async fn a_citizen_applies_for_nobody_else_and_an_intermediary_under_a_mandate()
     let evening = Counter::open();
     let (one, two) = (evening.citizen(1).await, evening.citizen(2).await);
     let refused = one.submit("key", &two.application()).await;
-    assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::FORBIDDEN, "not-yours"));
+    refused.assert_problem(403, "not-yours");
 
     let morning = Counter::open_at(MORNING);
     let office = morning.intermediary(1).await;
@@ -87,15 +81,15 @@ async fn a_citizen_applies_for_nobody_else_and_an_intermediary_under_a_mandate()
     let entrusted = plain.trim_start().replacen('{', "{\"mandate\":\"M-2024-1\",", 1);
     let answer = office.submit("key", &entrusted).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-    let told = office.decided(&answer.header("location")).await;
-    assert_eq!(told["application"]["applicant"]["fiscalCode"], client.as_str());
-    // A colleague at the same office sees it, another office sees nothing of it.
+    let json = office.decided(&location(&answer.json())).await;
+    assert_eq!(json["application"]["applicant"]["fiscalCode"], client.as_str());
+    // A colleague at the same office sees the application; another office does not.
     let colleague = morning.intermediary(3).await;
-    assert_eq!(colleague.get(&answer.header("location")).await.status, StatusCode::OK);
+    assert_eq!(colleague.get(&location(&answer.json())).await.status, StatusCode::OK);
     let stranger = FiscalCode::made_up(4);
     let identity = morning.mint(&stranger, &["--office", "patronato-2"]);
     let other = morning.enter(stranger, &identity).await;
-    assert_eq!(other.get(&answer.header("location")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(other.get(&location(&answer.json())).await.status, StatusCode::NOT_FOUND);
     let again = other.submit("key", &entrusted).await;
     assert_eq!(again.problem(), "already-applied");
     assert!(again.json()["receipt"].is_null());
@@ -106,22 +100,19 @@ async fn a_citizen_applies_for_nobody_else_and_an_intermediary_under_a_mandate()
 async fn a_weak_or_wrong_identity_does_not_enter() {
     let counter = Counter::open();
     let weak = counter.mint(&FiscalCode::made_up(1), &["--acr", "1"]);
-    let refused = counter.ask("POST", "/v1/sessions", &weak, "").await;
-    assert_eq!(
-        (refused.status, refused.problem().as_str()),
-        (StatusCode::FORBIDDEN, "assurance-too-low")
-    );
+    let refused = counter.knock(&weak).await;
+    refused.assert_problem(403, "assurance-too-low");
     let good = counter.mint(&FiscalCode::made_up(1), &[]);
     for token in ["", "nonsense", "a.b.c", &good[..good.len() - 4]] {
-        let refused = counter.ask("POST", "/v1/sessions", token, "").await;
-        assert_eq!(
-            (refused.status, refused.problem().as_str()),
-            (StatusCode::UNAUTHORIZED, "unauthenticated")
-        );
+        let refused = counter.knock(token).await;
+        refused.assert_problem(401, "unauthenticated");
         assert_eq!(refused.header("www-authenticate"), "Bearer");
     }
-    // A session token is no identity, and an identity is no session.
-    assert_eq!(counter.ask("GET", "/v1/session", &good, "").await.status, StatusCode::UNAUTHORIZED);
+    // An identity token is not accepted in place of a session token.
+    assert_eq!(
+        counter.ask("GET", &new_session(), &good, "").await.status,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test]
@@ -130,15 +121,12 @@ async fn a_campaign_that_is_not_open_takes_nothing() {
     let citizen = counter.citizen(1).await;
     let next_year = sportello::application::example(&citizen.code, 2025);
     let refused = citizen.submit("key", &next_year).await;
-    assert_eq!(
-        (refused.status, refused.problem().as_str()),
-        (StatusCode::UNPROCESSABLE_ENTITY, "campaign-closed")
-    );
+    refused.assert_problem(422, "campaign-closed");
     assert_eq!(refused.json()["opensOn"], "2025-06-16");
 }
 
 #[tokio::test]
-async fn leases_bound_who_is_inside_and_who_asks_too_often_is_told_so() {
+async fn leases_bound_the_people_inside_and_a_person_who_asks_too_often_is_refused() {
     let counter = Counter::open_with(&[
         ("SPORTELLO_GATE_LEASES_MAX", "2"),
         ("SPORTELLO_LIMITS_SESSION_BY_PERSON_BURST", "3"),
@@ -147,18 +135,23 @@ async fn leases_bound_who_is_inside_and_who_asks_too_often_is_told_so() {
     let first = counter.citizen(1).await;
     counter.citizen(2).await;
     let identity = counter.mint(&FiscalCode::made_up(3), &[]);
-    let waiting = counter.ask("POST", "/v1/sessions", &identity, "").await;
-    assert_eq!(waiting.status, StatusCode::ACCEPTED, "tests/it/waiting.rs goes on from here");
-    first.apply("key").await;
-    assert_eq!(counter.metric("sportello_leases", &["held"]).await, 1, "finishing returns it");
-
-    let mut refused = first.get("/v1/session").await;
-    for _ in 0..5 {
-        refused = first.get("/v1/session").await;
-    }
+    let waiting = counter.knock(&identity).await;
     assert_eq!(
-        (refused.status, refused.problem().as_str()),
-        (StatusCode::TOO_MANY_REQUESTS, "too-many-requests")
+        waiting.status,
+        StatusCode::ACCEPTED,
+        "the counter is full; tests/it/waiting.rs tests what follows"
     );
+    first.apply("key").await;
+    assert_eq!(
+        counter.metric("sportello_leases", &["held"]).await,
+        1,
+        "the lease is returned when the application is submitted"
+    );
+
+    let mut refused = first.get("").await;
+    for _ in 0..5 {
+        refused = first.get("").await;
+    }
+    refused.assert_problem(429, "too-many-requests");
     assert!(!refused.header("retry-after").is_empty() && !refused.header("ratelimit").is_empty());
 }

@@ -1,24 +1,21 @@
-//! The audit trail, as an officer asks it beside a running counter.
+//! The audit trail, read by an officer while the server runs.
 
 use serde_json::Value;
 use sportello::civic::FiscalCode;
 
-use crate::harness::{Counter, EVENING, MORNING, program};
+use crate::harness::{Counter, EVENING, MORNING, finished, location, program};
 
-fn ask(counter: &Counter, arguments: &[&str]) -> Vec<Value> {
-    let output = program()
-        .args(["audit", "--format", "ndjson", "--data"])
-        .arg(counter.data())
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let told = String::from_utf8(output.stdout).unwrap();
-    told.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+/// The lines that `sportello audit` prints.
+fn audit(counter: &Counter, arguments: &[&str]) -> Vec<Value> {
+    let mut audit = program();
+    audit.args(["audit", "--format", "ndjson", "--data"]).arg(counter.data()).args(arguments);
+    let (code, lines, complaint) = finished(&mut audit);
+    assert_eq!(code, Some(0), "{complaint}");
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What was done, and by whom if not by the counter itself.
-fn told(lines: &[Value]) -> Vec<(&str, Option<&str>)> {
+/// Each line's action, and the person who did it; `None` if it was the server.
+fn actions(lines: &[Value]) -> Vec<(&str, Option<&str>)> {
     lines.iter().map(|line| (line["what"].as_str().unwrap(), line["by"].as_str())).collect()
 }
 
@@ -27,7 +24,7 @@ async fn an_officer_learns_who_was_shown_or_changed_whose_data_and_when() {
     let mut counter = Counter::open_at(EVENING);
     let citizen = counter.citizen(1).await;
     let (code, other) = (citizen.code, FiscalCode::made_up(2));
-    citizen.get("/v1/draft").await;
+    citizen.get("/drafts/iscro").await;
     let place = citizen.apply("key").await;
     citizen.decided(&place).await;
     citizen.get(&place).await;
@@ -45,43 +42,46 @@ async fn an_officer_learns_who_was_shown_or_changed_whose_data_and_when() {
         ("withdrawal-asked", me),
         ("withdrawn", None),
     ];
-    let lines = ask(&counter, &["--fiscal-code", code.as_str()]);
-    let mut found = told(&lines);
+    let lines = audit(&counter, &["--fiscal-code", code.as_str()]);
+    let mut found = actions(&lines);
     let mut sorted = expected;
     found.sort_unstable();
     sorted.sort_unstable();
-    assert_eq!(found, sorted, "each once, a repeated look within a minute included");
+    assert_eq!(
+        found, sorted,
+        "each action once, also the application that was shown twice within a minute"
+    );
     let receipt = place.rsplit('/').next().unwrap();
     let about: Vec<_> = lines.iter().filter(|line| line["receipt"] == receipt).collect();
     assert_eq!(about.len(), 5);
     counter.stop();
-    let neighbours = ask(&counter, &["--fiscal-code", other.as_str()]);
+    let neighbours = audit(&counter, &["--fiscal-code", other.as_str()]);
     assert_eq!(
-        told(&neighbours),
+        actions(&neighbours),
         [("entered", Some(other.as_str()))],
-        "a refused look shows nothing"
+        "a refused request shows nothing"
     );
 
-    // An intermediary's clerk is named with the office, on the client's side and on the clerk's own.
+    // A clerk of an intermediary is named with the office, both in the client's lines and in the clerk's own.
     let counter = counter.reopen(MORNING);
     let clerk = counter.intermediary(9).await;
     let client = FiscalCode::made_up(3);
     let body =
         sportello::application::example(&client, 2024).replacen('{', "{ \"mandate\": \"M-1\",", 1);
     let answer = clerk.submit("key", &body).await;
-    clerk.decided(&answer.header("location")).await;
+    clerk.decided(&location(&answer.json())).await;
     let clerks = (Some(clerk.code.as_str()), Some("patronato-1"));
-    let lines = ask(&counter, &["--fiscal-code", client.as_str()]);
+    let lines = audit(&counter, &["--fiscal-code", client.as_str()]);
     let by = |what: &str| {
         let line = lines.iter().find(|line| line["what"] == what).unwrap();
         (line["by"].as_str(), line["office"].as_str())
     };
     assert_eq!((by("application-received"), by("application-shown")), (clerks, clerks));
     assert_eq!(by("decided-granted"), (None, None));
-    let done = ask(&counter, &["--by", "--fiscal-code", clerk.code.as_str()]);
-    assert_eq!(told(&done), [("entered", clerks.0), ("application-shown", clerks.0)]);
+    let done = audit(&counter, &["--by", "--fiscal-code", clerk.code.as_str()]);
+    assert_eq!(actions(&done), [("entered", clerks.0), ("application-shown", clerks.0)]);
 
-    let controls = ask(&counter, &["--controls"]);
+    let controls = audit(&counter, &["--controls"]);
     let controls: Vec<_> = controls.iter().map(|line| line["what"].as_str().unwrap()).collect();
     let (rooms, controls): (Vec<&str>, Vec<_>) =
         controls.into_iter().partition(|what| what.starts_with("waiting room: "));

@@ -1,4 +1,4 @@
-//! Bad input: the right problem, a log line without personal data, and the server as before.
+//! Bad input is answered with the right problem and logged without personal data, and the server works on.
 
 use std::time::Duration;
 
@@ -8,10 +8,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::harness::{Answer, Counter, Visitor};
 
-/// Sends a body with headers of the test's choice.
-async fn send(counter: &Counter, token: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-    let mut request = Request::post(format!("{}/v1/applications", counter.public))
-        .header("authorization", format!("Bearer {token}"));
+/// Submits a body with these headers besides the session token.
+async fn send(
+    counter: &Counter,
+    citizen: &Visitor<'_>,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
+    let mut request = Request::post(format!("{}{}", counter.public, citizen.path("/applications")))
+        .header("authorization", format!("Bearer {}", citizen.token));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -21,21 +26,13 @@ async fn send(counter: &Counter, token: &str, headers: &[(&str, &str)], body: &[
 const JSON: (&str, &str) = ("content-type", "application/json");
 const KEY: (&str, &str) = ("idempotency-key", "key");
 
-fn expect(answer: &Answer, status: u16, problem: &str) {
-    assert_eq!(
-        (answer.status.as_u16(), answer.problem().as_str()),
-        (status, problem),
-        "{answer:?}"
-    );
-}
-
 async fn still_serves(citizen: &Visitor<'_>) {
-    let location = citizen.apply("at last").await;
+    let location = citizen.apply("valid").await;
     assert_eq!(citizen.decided(&location).await["decision"]["outcome"], "granted");
 }
 
 #[tokio::test]
-async fn what_is_no_json_is_told_by_line_and_column() {
+async fn a_body_that_is_not_json_is_refused_with_line_and_column() {
     let counter = Counter::open();
     let citizen = counter.citizen(1).await;
     let good = citizen.application();
@@ -49,8 +46,8 @@ async fn what_is_no_json_is_told_by_line_and_column() {
         &[good.as_bytes(), b"{}"].concat(),
         "[".repeat(10_000).as_bytes(),
     ] {
-        let answer = send(&counter, &citizen.token, &[JSON, KEY], body).await;
-        expect(&answer, 400, "malformed");
+        let answer = send(&counter, &citizen, &[JSON, KEY], body).await;
+        answer.assert_problem(400, "malformed");
         assert!(answer.json()["line"].is_u64() && answer.json()["column"].is_u64());
     }
     still_serves(&citizen).await;
@@ -68,9 +65,9 @@ async fn every_fault_of_an_application_is_named_at_once() {
         .replace("\"00743110157\"", "743110157")
         .replacen('{', "{\"surprise\": 1, \"payment/x\": \"\\u0000\",", 1);
     let answer = citizen.submit("key", &body).await;
-    expect(&answer, 422, "invalid-application");
-    let told = answer.json();
-    let pointers: Vec<_> = told["errors"]
+    answer.assert_problem(422, "invalid-application");
+    let problem = answer.json();
+    let pointers: Vec<_> = problem["errors"]
         .as_array()
         .unwrap()
         .iter()
@@ -87,27 +84,26 @@ async fn every_fault_of_an_application_is_named_at_once() {
     ] {
         assert!(pointers.contains(&wanted), "{wanted} is missing in {pointers:?}");
     }
-    for error in told["errors"].as_array().unwrap() {
+    for error in problem["errors"].as_array().unwrap() {
         assert!(
             !error["code"].as_str().unwrap().is_empty()
                 && !error["detail"].as_str().unwrap().is_empty()
         );
     }
-    // Nothing was recorded under the key.
+    // The refused submission did not use up its key.
     still_serves(&citizen).await;
     assert_eq!(citizen.submit("key", &citizen.application()).await.problem(), "already-applied");
 }
 
 #[tokio::test]
-async fn problems_speak_the_readers_language() {
+async fn problems_are_in_the_language_that_the_client_prefers() {
     let counter = Counter::open();
     let citizen = counter.citizen(1).await;
     let mut titles = Vec::new();
     for language in ["it", "en-GB, it;q=0.5", "de"] {
         let answer =
-            send(&counter, &citizen.token, &[JSON, KEY, ("accept-language", language)], b"{}")
-                .await;
-        expect(&answer, 422, "invalid-application");
+            send(&counter, &citizen, &[JSON, KEY, ("accept-language", language)], b"{}").await;
+        answer.assert_problem(422, "invalid-application");
         titles.push(answer.json()["title"].as_str().unwrap().to_owned());
     }
     assert_eq!(titles, ["Domanda non valida", "Application not valid", "Domanda non valida"]);
@@ -118,28 +114,26 @@ async fn a_request_of_the_wrong_form_is_refused_before_it_is_parsed() {
     let counter = Counter::open();
     let citizen = counter.citizen(1).await;
     let good = citizen.application();
-    let (token, good) = (citizen.token.as_str(), good.as_bytes());
-    expect(&send(&counter, token, &[JSON], good).await, 400, "idempotency-key-missing");
+    let good = good.as_bytes();
+    send(&counter, &citizen, &[JSON], good).await.assert_problem(400, "idempotency-key-missing");
     let long = "k".repeat(129);
     for key in ["", " ", &long, "tab\tkey"] {
-        expect(
-            &send(&counter, token, &[JSON, ("idempotency-key", key)], good).await,
-            400,
-            "idempotency-key-missing",
-        );
+        send(&counter, &citizen, &[JSON, ("idempotency-key", key)], good)
+            .await
+            .assert_problem(400, "idempotency-key-missing");
     }
-    expect(&send(&counter, token, &[KEY], good).await, 415, "unsupported-media-type");
-    expect(
-        &send(&counter, token, &[KEY, ("content-type", "text/plain")], good).await,
-        415,
-        "unsupported-media-type",
-    );
+    send(&counter, &citizen, &[KEY], good).await.assert_problem(415, "unsupported-media-type");
+    send(&counter, &citizen, &[KEY, ("content-type", "text/plain")], good)
+        .await
+        .assert_problem(415, "unsupported-media-type");
     let large = [good, " ".repeat(64 * 1024).as_bytes()].concat();
-    expect(&send(&counter, token, &[JSON, KEY], &large).await, 413, "body-too-large");
-    expect(&send(&counter, "no-session", &[JSON, KEY], good).await, 401, "unauthenticated");
-    expect(&counter.ask("GET", "/nowhere", "", "").await, 404, "not-found");
-    let wrong = counter.ask("PUT", "/v1/applications", token, "{}").await;
-    expect(&wrong, 405, "method-not-allowed");
+    send(&counter, &citizen, &[JSON, KEY], &large).await.assert_problem(413, "body-too-large");
+    let submitting = citizen.path("/applications");
+    let stranger = counter.ask("POST", &submitting, "no-session", &citizen.application()).await;
+    stranger.assert_problem(401, "unauthenticated");
+    counter.ask("GET", "/nowhere", "", "").await.assert_problem(404, "not-found");
+    let wrong = citizen.put("/applications", "{}").await;
+    wrong.assert_problem(405, "method-not-allowed");
     assert_eq!(wrong.header("allow"), "POST");
     still_serves(&citizen).await;
 }
@@ -153,8 +147,9 @@ async fn a_body_that_comes_too_slowly_or_breaks_off_returns_what_it_held() {
     ]);
     let citizen = counter.citizen(1).await;
     let head = format!(
-        "POST /v1/applications HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
+        "POST {} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
          content-type: application/json\r\ncontent-length: 500\r\n\r\n{{",
+        citizen.path("/applications"),
         citizen.token
     );
     let mut slow = counter.raw().await;
@@ -167,14 +162,13 @@ async fn a_body_that_comes_too_slowly_or_breaks_off_returns_what_it_held() {
     broken.write_all(head.as_bytes()).await.unwrap();
     drop(broken);
 
-    // A head that never ends, and a handshake that never begins.
+    // A request head that never ends, and a TLS handshake that never begins.
     let mut endless = counter.raw().await;
     endless.write_all(b"GET /v1/status HTTP/1.1\r\nhost: ").await.unwrap();
     read_all(&mut endless).await;
-    // And after the handshake nothing.
+    // A client that sends nothing after the handshake.
     assert_eq!(read_all(&mut counter.raw().await).await, "");
-    let address = counter.public.strip_prefix("https://").unwrap();
-    let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut silent = tokio::net::TcpStream::connect(counter.address()).await.unwrap();
     let mut nothing = Vec::new();
     tokio::time::timeout(Duration::from_secs(5), silent.read_to_end(&mut nothing))
         .await
@@ -187,13 +181,14 @@ async fn a_body_that_comes_too_slowly_or_breaks_off_returns_what_it_held() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_say_how_long_it_is_is_bounded_all_the_same() {
+async fn a_body_without_a_content_length_is_bounded_too() {
     let counter = Counter::open();
     let citizen = counter.citizen(1).await;
     let mut stream = counter.raw().await;
     let head = format!(
-        "POST /v1/applications HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
+        "POST {} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
          connection: close\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+        citizen.path("/applications"),
         citizen.token
     );
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -207,11 +202,11 @@ async fn a_body_that_does_not_say_how_long_it_is_is_bounded_all_the_same() {
 }
 
 #[tokio::test]
-async fn refused_input_leaves_a_line_in_the_log_and_nothing_of_itself() {
+async fn refused_input_is_logged_without_its_content() {
     let counter = Counter::open();
     let citizen = counter.citizen(1).await;
     let body = citizen.application().replace("\"iscro\"", "\"unheard-of\"");
-    expect(&citizen.submit("secret-key", &body).await, 422, "invalid-application");
+    citizen.submit("secret-key", &body).await.assert_problem(422, "invalid-application");
     citizen.apply("key").await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     let log = counter.log();
@@ -225,6 +220,7 @@ async fn refused_input_leaves_a_line_in_the_log_and_nothing_of_itself() {
         "unheard-of",
         "secret-key",
         &citizen.token,
+        &citizen.session,
     ] {
         assert!(!log.contains(personal), "{personal} in the log");
         assert!(!metrics.contains(personal), "{personal} in the metrics");
@@ -240,8 +236,7 @@ async fn raw_noise_does_not_disturb_the_server() {
         &[0; 4096],
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
-        let address = counter.public.strip_prefix("https://").unwrap();
-        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let mut stream = tokio::net::TcpStream::connect(counter.address()).await.unwrap();
         // The server may close at any byte.
         let _closed = stream.write_all(noise).await;
         drop(stream);
@@ -255,7 +250,7 @@ async fn raw_noise_does_not_disturb_the_server() {
 async fn read_all(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
     let mut answer = Vec::new();
     let reading = stream.read_to_end(&mut answer);
-    // A close without TLS's good-bye is a close all the same.
+    // A close without TLS's close_notify is accepted.
     let _closed =
         tokio::time::timeout(Duration::from_secs(5), reading).await.expect("the server closes");
     String::from_utf8_lossy(&answer).into_owned()

@@ -1,12 +1,13 @@
-//! Batches of intermediaries: a line in, a durable line out.
+//! Batches of intermediaries: each line is answered once its application is durable.
 
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
 use serde_json::Value;
 use sportello::{application, civic::FiscalCode};
 
-use crate::harness::{Answer, Counter, MORNING, Visitor};
+use crate::harness::{Answer, Counter, MORNING, Visitor, location};
 
+/// A line of a batch: the application of the n-th made-up person.
 fn line(n: u64) -> String {
     application::example(&FiscalCode::made_up(n), 2024).replace('\n', " ").trim().replacen(
         '{',
@@ -16,7 +17,7 @@ fn line(n: u64) -> String {
 }
 
 async fn send(counter: &Counter, visitor: &Visitor<'_>, kind: &str, body: String) -> Answer {
-    let request = Request::post(format!("{}/v1/batches", counter.public))
+    let request = Request::post(format!("{}{}", counter.public, visitor.path("/batches")))
         .header("authorization", format!("Bearer {}", visitor.token))
         .header("content-type", kind)
         .body(Full::from(body))
@@ -53,16 +54,15 @@ async fn a_batch_is_answered_line_by_line_and_sending_it_again_changes_nothing()
         counter.metric("sportello_applications_accepted_total", &["intermediary"]).await,
         150
     );
-    // In the order of the input: the last line is the last person's.
-    let location = format!("/v1/applications/{}", receipts[149]["receipt"].as_str().unwrap());
-    let told = office.decided(&location).await;
-    assert_eq!(told["application"]["applicant"]["fiscalCode"], FiscalCode::made_up(149).as_str());
+    // Answers are in the order of the input: the last line is the last person's.
+    let json = office.decided(&location(&receipts[149])).await;
+    assert_eq!(json["application"]["applicant"]["fiscalCode"], FiscalCode::made_up(149).as_str());
     counter.all_decided().await;
     assert_eq!(counter.balance().await, (150, 150));
 }
 
 #[tokio::test]
-async fn a_bad_line_is_told_by_its_number_and_stops_nothing() {
+async fn a_bad_line_is_reported_by_its_number_and_the_others_are_accepted() {
     let counter = Counter::open_at(MORNING);
     let office = counter.intermediary(100).await;
     let long = format!("{{\"scheme\": \"{}\"}}", "x".repeat(70_000));
@@ -77,18 +77,21 @@ async fn a_bad_line_is_told_by_its_number_and_stops_nothing() {
         line(3),
     ];
     let answer = send(&counter, &office, "application/x-ndjson", body.join("\n")).await;
-    let told = lines(&answer);
-    assert_eq!(told.len(), body.len());
+    let answers = lines(&answer);
+    assert_eq!(answers.len(), body.len());
     for good in [0, 2, 6] {
-        assert_eq!(told[good]["state"], "received", "{}", told[good]);
+        assert_eq!(answers[good]["state"], "received", "{}", answers[good]);
     }
     for (index, slug) in
         [(1, "malformed"), (3, "body-too-large"), (4, "not-yours"), (5, "already-applied")]
     {
-        assert_eq!(told[index]["type"], format!("urn:sportello:problem:{slug}"));
-        assert_eq!(told[index]["line"], index as u64 + 1);
+        assert_eq!(answers[index]["type"], format!("urn:sportello:problem:{slug}"));
+        assert_eq!(answers[index]["line"], index as u64 + 1);
     }
-    assert_eq!(told[5]["receipt"], told[0], "its own earlier receipt");
+    assert_eq!(
+        answers[5]["receipt"], answers[0],
+        "the receipt of the office's own earlier application"
+    );
 }
 
 #[tokio::test]
@@ -96,17 +99,11 @@ async fn batches_are_for_intermediaries_and_for_lines_of_json() {
     let evening = Counter::open();
     let citizen = evening.citizen(1).await;
     let refused = send(&evening, &citizen, "application/x-ndjson", line(1)).await;
-    assert_eq!(
-        (refused.status, refused.problem().as_str()),
-        (StatusCode::FORBIDDEN, "intermediaries-only")
-    );
+    refused.assert_problem(403, "intermediaries-only");
     let morning = Counter::open_at(MORNING);
     let office = morning.intermediary(100).await;
     let refused = send(&morning, &office, "application/json", line(1)).await;
-    assert_eq!(
-        (refused.status, refused.problem().as_str()),
-        (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type")
-    );
+    refused.assert_problem(415, "unsupported-media-type");
     let empty = send(&morning, &office, "application/x-ndjson", String::new()).await;
     assert_eq!((empty.status, empty.body.len()), (StatusCode::OK, 0));
     assert_eq!(morning.metric("sportello_leases", &["held"]).await, 1);

@@ -1,10 +1,10 @@
-//! Every command except `serve`, run as a user runs it.
+//! Every command except `serve`, as a user runs it.
 
-use std::{fs, io::Write as _, process::Stdio};
+use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, path::Path, process::Stdio};
 
 use sportello::{application, civic::FiscalCode, metrics};
 
-use crate::harness::{Counter, program};
+use crate::harness::{Counter, EVENING, location, new_session, program};
 
 fn run(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
     let mut child = program()
@@ -14,7 +14,8 @@ fn run(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    // A command that refuses its arguments ends without reading.
+    let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
@@ -29,11 +30,11 @@ fn evaluate_decides_line_by_line_and_skips_nothing() {
     let (code, out, _) = run(&["evaluate"], &format!("{line}\n{line}\n"));
     assert_eq!((code, out.lines().count()), (Some(0), 2));
     let (code, out, complaint) = run(&["evaluate"], &format!("{line}\nbad\n{line}\n"));
-    let told: Vec<serde_json::Value> =
+    let answers: Vec<serde_json::Value> =
         out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(code, Some(1));
     assert_eq!(
-        (told[0]["outcome"].as_str(), told[1]["line"].as_u64(), told.len()),
+        (answers[0]["outcome"].as_str(), answers[1]["line"].as_u64(), answers.len()),
         (Some("granted"), Some(2), 3)
     );
     assert!(complaint.contains("1 bad line"), "{complaint}");
@@ -47,7 +48,7 @@ fn evaluate_decides_line_by_line_and_skips_nothing() {
 }
 
 #[test]
-fn evaluate_explains_reads_csv_by_its_ending_and_ends_when_nobody_reads() {
+fn evaluate_explains_recognises_csv_by_the_file_extension_and_ends_on_a_closed_pipe() {
     let line = application::example(&FiscalCode::made_up(1), 2024).replace('\n', " ").replacen(
         '{',
         "{\"submittedOn\":\"2024-09-16\",",
@@ -61,8 +62,8 @@ fn evaluate_explains_reads_csv_by_its_ending_and_ends_when_nobody_reads() {
     let path = directory.path().join("rows.csv");
     fs::write(&path, "scheme,year\niscro,2024\n").unwrap();
     let (code, out, _) = run(&["evaluate", path.to_str().unwrap()], "");
-    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, told["line"].as_u64()), (Some(1), Some(2)));
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, answer["line"].as_u64()), (Some(1), Some(2)));
     assert_eq!(run(&["evaluate", "--csv"], "a,a\n").0, Some(1));
     assert_eq!(run(&["evaluate", "/nowhere"], "").0, Some(2));
     assert_eq!(run(&["evaluate", "/"], "").0, Some(2));
@@ -98,9 +99,9 @@ fn running_answers_each_report_and_its_own_example() {
     let path = directory.path().join("reports.ndjson");
     fs::write(&path, format!("{report}\nbad\n{report}\n")).unwrap();
     let (code, out, complaint) = run(&["running", path.to_str().unwrap()], "");
-    let told: Vec<serde_json::Value> =
+    let answers: Vec<serde_json::Value> =
         out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((code, told.len(), told[1]["line"].as_u64()), (Some(1), 3, Some(2)));
+    assert_eq!((code, answers.len(), answers[1]["line"].as_u64()), (Some(1), 3, Some(2)));
     assert!(complaint.contains("1 bad line"), "{complaint}");
     assert_eq!(run(&["running", "/nowhere"], "").0, Some(2));
 
@@ -161,15 +162,13 @@ fn wrong_usage_exits_with_two_and_help_shows_an_example() {
 }
 
 #[tokio::test]
-async fn a_receipt_proves_itself_and_a_changed_one_does_not() {
+async fn a_receipt_verifies_and_a_changed_one_does_not() {
     let counter = Counter::open();
     let (receipt, sent) = {
         let citizen = counter.citizen(1).await;
         let sent = citizen.application();
         let receipt = citizen.submit("key", &sent).await.json();
-        citizen
-            .decided(&format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap()))
-            .await;
+        citizen.decided(&location(&receipt)).await;
         (receipt, sent)
     };
     let text = receipt.to_string();
@@ -204,9 +203,7 @@ async fn verify_finds_receipts_and_bare_codes_and_names_lost_and_faulty_lines() 
     let receipt = {
         let citizen = counter.citizen(1).await;
         let receipt = citizen.submit("key", &citizen.application()).await.json();
-        citizen
-            .decided(&format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap()))
-            .await;
+        citizen.decided(&location(&receipt)).await;
         receipt
     };
     let (text, code) = (receipt.to_string(), receipt["receipt"].as_str().unwrap());
@@ -216,8 +213,8 @@ async fn verify_finds_receipts_and_bare_codes_and_names_lost_and_faulty_lines() 
         fs::write(&file, receipts).unwrap();
         run(&["verify", "--data", &data, "--receipts", file.to_str().unwrap()], "")
     };
-    let (code_in_use, _, complaint) = verify(&text);
-    assert_eq!(code_in_use, Some(2));
+    let (in_use, _, complaint) = verify(&text);
+    assert_eq!(in_use, Some(2));
     assert!(complaint.contains("in use"), "{complaint}");
     counter.stop();
     let (whole, counts, complaint) = verify(&text);
@@ -228,7 +225,7 @@ async fn verify_finds_receipts_and_bare_codes_and_names_lost_and_faulty_lines() 
     assert_eq!(lost, Some(1));
     assert!(complaint.contains("LOST"), "{complaint}");
 
-    // Codes alone, also as a person writes them, among whole receipts.
+    // Bare codes among whole receipts, also in lower case.
     let mixed = format!("{code}\r\n{text}\n\n{}\n", code.to_lowercase());
     let (whole, counts, complaint) = verify(&mixed);
     assert_eq!(whole, Some(0), "{complaint}");
@@ -264,4 +261,83 @@ fn every_metric_is_listed_with_type_labels_and_help() {
         assert!(line.contains(metric.kind.as_str()) && line.ends_with(metric.help), "{line}");
         assert!(line.contains(&metric.labels.join(",")), "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_fiscal_code_comes_from_standard_input_and_the_help_shows_that_first() {
+    let mut counter = Counter::open();
+    let (person, data) = (FiscalCode::made_up(1), counter.data());
+    let (person, data) = (person.as_str(), ["--data", data.to_str().unwrap()]);
+    let input = format!("{person}\nmore\n");
+    let (_, minted, _) = run(&["mint", data[0], data[1]], &input);
+    let entered = counter.ask("PUT", &new_session(), minted.trim(), "").await;
+    assert_eq!(entered.status.as_u16(), 201);
+    counter.stop();
+
+    let seed = "00".repeat(32);
+    // SHA-256 of 32 zero bytes.
+    let commitment = "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925";
+    for arguments in [
+        &["mint", data[0], data[1]][..],
+        &["audit", data[0], data[1]],
+        &["audit", "--by", data[0], data[1]],
+        &["verify-draw", "--seed", &seed, "--commitment", commitment],
+    ] {
+        let given = |more: &[&str], input: &str| run(&[arguments, more].concat(), input);
+        let by_flag = given(&["--fiscal-code", person], "");
+        assert_eq!(by_flag.0, Some(0), "{arguments:?}: {}", by_flag.2);
+        for more in [&[][..], &["--fiscal-code", "-"]] {
+            let (code, out, complaint) = given(more, &input);
+            assert_eq!((code, &*complaint), (Some(0), ""), "{arguments:?} {more:?}");
+            assert!(arguments[0] == "mint" || out == by_flag.1, "{arguments:?}: {out}");
+        }
+        for bad in ["", "\n", "RSSMRA80A01H501X\n", &"x".repeat(1000)] {
+            let (code, _, complaint) = given(&[], bad);
+            assert_eq!(code, Some(2), "{arguments:?}");
+            let told = "sportello: fiscal code on standard input: ";
+            assert!(complaint.starts_with(told), "{complaint}");
+        }
+        let help = given(&["--help"], "").1;
+        let places = [" < code.txt", "--fiscal-code RSSMRA80A01H501U"].map(|form| help.find(form));
+        assert!(places[0].is_some() && places[0] < places[1], "{help}");
+        assert!(help.contains("list of processes") && help.contains("history"), "{help}");
+    }
+    assert_eq!(run(&["audit", "--controls", "--by", data[0], data[1]], "").0, Some(2));
+    let (code, _, complaint) = run(&["mint", "--office", "a b", data[0], data[1]], &input);
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("the name of an office has 1 to 64"), "{complaint}");
+}
+
+#[test]
+fn a_data_directory_that_others_may_use_is_refused_and_a_demo_warns() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, ledger) = (place.path().join("data"), place.path().join("data/ledger"));
+    fs::create_dir_all(&ledger).unwrap();
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let serve = || run(&["serve", "--data", data.to_str().unwrap()], "");
+    mode(&ledger, 0o700);
+    for path in [&data, &ledger] {
+        for exposed in [0o755, 0o711, 0o770, 0o701, 0o720, 0o702] {
+            mode(&data, 0o700);
+            mode(path, exposed);
+            let (code, _, complaint) = serve();
+            assert_eq!(code, Some(2));
+            let advice = format!("run chmod 700 {}", path.display());
+            assert!(complaint.contains(&advice), "{exposed:o}: {complaint}");
+        }
+        mode(path, 0o700);
+    }
+    let complaint = serve().2;
+    assert!(!complaint.contains("chmod") && complaint.contains("tls.certificate"), "{complaint}");
+
+    let counter = Counter::open();
+    mode(&counter.data(), 0o700);
+    let counter = counter.reopen(EVENING);
+    assert!(!counter.log().contains("chmod"), "{}", counter.log());
+    mode(&counter.data(), 0o755);
+    let counter = counter.reopen(EVENING);
+    let warning = format!("run chmod 700 {}", counter.data().display());
+    assert!(counter.log().contains(&warning), "{}", counter.log());
 }

@@ -1,8 +1,8 @@
-//! Kill -9 under load: every receipt is still there, exactly once, and none is decided twice.
+//! The server is killed under load (SIGKILL): every receipt is kept exactly once, and none is decided twice.
 //!
-//! Several hundred people enter, apply, repeat themselves, look and withdraw while the server is killed at random moments and
-//! started again on the same data. `SPORTELLO_TEST_KILLS=50 cargo test --test it crash` makes a long run of it,
-//! `SPORTELLO_TEST_SEED` repeats one.
+//! 300 people enter, apply, repeat submissions, read and withdraw while the server is killed at random moments and
+//! restarted on the same data. `SPORTELLO_TEST_KILLS=50 cargo test --test it crash` runs longer; `SPORTELLO_TEST_SEED`
+//! repeats a run's random choices.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -24,19 +24,20 @@ use sportello::{
 };
 use tokio::{sync::RwLock, time::sleep};
 
-use crate::harness::{Answer, Counter, EVENING, program};
+use crate::harness::{Answer, Counter, EVENING, finished, location, new_session, program};
 
 const PEOPLE: u64 = 300;
 const KILLS_DEFAULT: u64 = 4;
-/// A person who meets a closed door this often has found a server that does not come back.
+/// Tries of a request after which the server is taken for dead.
 const TRIES_MAX: usize = 2000;
 
-/// What a person holds in the end: receipts by idempotency key, exactly as they came.
+/// The receipts that a person was given, unchanged, by idempotency key.
 type Held = BTreeMap<String, Value>;
 
 struct Person {
     code: FiscalCode,
     identity: String,
+    session: String,
     token: String,
     held: Held,
 }
@@ -55,7 +56,13 @@ async fn no_receipt_is_lost_doubled_or_decided_twice_however_often_the_server_is
         .map(|n| {
             let code = FiscalCode::made_up(n);
             let identity = minter.mint(&code, None, Assurance::Level2, Clock::system().real());
-            let person = Person { code, identity, token: String::new(), held: Held::new() };
+            let person = Person {
+                code,
+                identity,
+                session: new_session(),
+                token: String::new(),
+                held: Held::new(),
+            };
             let (counter, over, finished) =
                 (Arc::clone(&counter), Arc::clone(&over), Arc::clone(&finished));
             let seed = dice.roll();
@@ -64,13 +71,13 @@ async fn no_receipt_is_lost_doubled_or_decided_twice_however_often_the_server_is
         .collect();
 
     for _ in 0..kills {
-        // Load has to be under way: a few more people finish something between two kills.
+        // The server must be under load: at least 50 submissions finish between two kills.
         let before = finished.load(Ordering::Acquire);
         while finished.load(Ordering::Acquire) < before + 50 {
             sleep(Duration::from_millis(5)).await;
         }
         sleep(Duration::from_millis(dice.roll() % 200)).await;
-        // Under a shared lock, for requests must be under way when it happens.
+        // A shared lock, so that requests are in progress when the server is killed.
         counter.read().await.as_ref().unwrap().signal("KILL");
         sleep(Duration::from_millis(dice.roll() % 50)).await;
         let mut place = counter.write().await;
@@ -80,13 +87,13 @@ async fn no_receipt_is_lost_doubled_or_decided_twice_however_often_the_server_is
     over.store(true, Ordering::Release);
     let mut held = Vec::new();
     for person in people {
-        held.push(person.await.expect("a person's life ends well"));
+        held.push(person.await.expect("no person fails an assertion"));
     }
     let counter = Arc::into_inner(counter).unwrap().into_inner().unwrap();
     check(counter, held).await;
 }
 
-/// What must hold after the last kill, told by the server and proven offline.
+/// Checks what must hold after the last kill, with the running server and then with `sportello verify`.
 async fn check(mut counter: Counter, people: Vec<Person>) {
     counter.all_decided().await;
     let receipts: Vec<&Value> = people.iter().flat_map(|person| person.held.values()).collect();
@@ -95,46 +102,43 @@ async fn check(mut counter: Counter, people: Vec<Person>) {
     assert_eq!(codes.len(), receipts.len(), "a receipt was given twice");
     let (accepted, settled) = counter.balance().await;
     assert_eq!(accepted, settled, "accepted = decided + undecided + withdrawn before a decision");
-    assert_eq!(accepted, codes.len() as u64, "what is in the ledger and what people hold");
+    assert_eq!(
+        accepted,
+        codes.len() as u64,
+        "the ledger accepted as many applications as people hold receipts"
+    );
 
     for person in &people {
         let visitor = counter.enter(person.code, &person.identity).await;
-        let mut standing = 0;
+        let mut valid = 0;
         for (key, receipt) in &person.held {
             let again = visitor.submit(key, &body(&person.code, key)).await;
             assert_eq!((again.status, &again.json()), (StatusCode::CREATED, receipt));
-            let told = visitor.get(&location(receipt)).await.json();
-            match told["state"].as_str().unwrap() {
-                "decided" => standing += 1,
+            let json = visitor.get(&location(receipt)).await.json();
+            match json["state"].as_str().unwrap() {
+                "decided" => valid += 1,
                 "withdrawn" => {}
-                other => panic!("{other} after everything was decided"),
+                other => panic!("the state is {other} after everything was decided"),
             }
         }
-        assert_eq!(standing, 1, "one application stands for each person");
+        assert_eq!(valid, 1, "each person has one application that is not withdrawn");
     }
 
     let list = counter.data().join("receipts.ndjson");
     let lines: Vec<_> = receipts.iter().map(ToString::to_string).collect();
     fs::write(&list, lines.join("\n")).unwrap();
     counter.kill();
-    let verify = program()
-        .arg("verify")
-        .arg("--data")
-        .arg(counter.data())
-        .arg("--receipts")
-        .arg(&list)
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&verify.stdout).into_owned()
-        + &String::from_utf8_lossy(&verify.stderr);
-    assert_eq!(verify.status.code(), Some(0), "{told}");
-    assert!(told.contains(&format!("accepted {accepted} = ")), "{told}");
-    println!("{told}");
+    let mut verify = program();
+    verify.arg("verify").arg("--data").arg(counter.data()).arg("--receipts").arg(&list);
+    let (code, counts, complaint) = finished(&mut verify);
+    assert_eq!(code, Some(0), "{counts}{complaint}");
+    assert!(counts.contains(&format!("accepted {accepted} = ")), "{counts}");
+    println!("{counts}");
 }
 
 impl Person {
-    /// Applies, repeats the sending now and then, sometimes withdraws and applies anew, until it is over; ends with one
-    /// application that stands.
+    /// Applies, sometimes submits again, sometimes withdraws and applies again, until `over`; then has one application
+    /// that is not withdrawn.
     async fn live(
         mut self,
         counter: &RwLock<Option<Counter>>,
@@ -150,19 +154,19 @@ impl Person {
                 assert_eq!(
                     self.submit(counter, &key).await,
                     receipt,
-                    "the same key, another receipt"
+                    "the same key got another receipt"
                 );
             }
             let location = location(&receipt);
             self.held.insert(key, receipt);
-            // Some think again at once, before there can be a decision.
+            // Some withdraw at once, most of them before the decision.
             if dice.roll().is_multiple_of(4) && !over.load(Ordering::Acquire) {
                 self.withdraw(counter, &location).await;
                 continue;
             }
-            let told = self.ask(counter, "GET", &location, "", "").await;
-            assert_eq!(told.status, StatusCode::OK, "{told:?}");
-            assert_eq!(told.json()["application"]["applicant"]["fiscalCode"], self.code.as_str());
+            let answer = self.ask(counter, "GET", &location, "", "").await;
+            assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+            assert_eq!(answer.json()["application"]["applicant"]["fiscalCode"], self.code.as_str());
             sleep(Duration::from_millis(dice.roll() % 300)).await;
             if over.load(Ordering::Acquire) {
                 break;
@@ -179,12 +183,12 @@ impl Person {
 
     async fn submit(&mut self, counter: &RwLock<Option<Counter>>, key: &str) -> Value {
         let body = body(&self.code, key);
-        let answer = self.ask(counter, "POST", "/v1/applications", &body, key).await;
+        let answer = self.ask(counter, "POST", "/applications", &body, key).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
         answer.json()
     }
 
-    /// Asks until there is an answer: a dead server and a lost session are part of this life.
+    /// Repeats a request until it is answered: the server may be down, and its restart ends sessions.
     async fn ask(
         &mut self,
         counter: &RwLock<Option<Counter>>,
@@ -195,7 +199,10 @@ impl Person {
     ) -> Answer {
         for _ in 0..TRIES_MAX {
             let answer = match counter.read().await.as_ref() {
-                Some(counter) => counter.try_ask(method, path, &self.token, body, key).await,
+                Some(counter) => {
+                    let path = format!("{}{path}", self.session);
+                    counter.try_ask(method, &path, &self.token, body, key).await
+                }
                 None => Err("closed".to_owned()),
             };
             match answer {
@@ -211,9 +218,9 @@ impl Person {
     }
 
     async fn enter(&mut self, counter: &RwLock<Option<Counter>>) {
+        self.session = new_session();
         if let Some(counter) = counter.read().await.as_ref()
-            && let Ok(answer) =
-                counter.try_ask("POST", "/v1/sessions", &self.identity, "", "").await
+            && let Ok(answer) = counter.try_ask("PUT", &self.session, &self.identity, "", "").await
             && answer.status == StatusCode::CREATED
         {
             answer.json()["token"].as_str().unwrap().clone_into(&mut self.token);
@@ -221,13 +228,9 @@ impl Person {
     }
 }
 
-/// Each round of a person sends its own body, so that a mix-up would show.
+/// A body for each person and key, so that exchanged ones would be noticed.
 fn body(code: &FiscalCode, key: &str) -> String {
     application::example(code, 2024).replace("mario@example.it", &format!("{key}@example.it"))
-}
-
-fn location(receipt: &Value) -> String {
-    format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap())
 }
 
 fn setting(name: &str) -> Option<u64> {
@@ -240,7 +243,7 @@ fn fresh_seed() -> u64 {
     u64::from_le_bytes(seed)
 }
 
-/// A generator with a seed (xorshift64*), so that a failure can be repeated.
+/// A random generator with a seed (xorshift64*), so that a failure can be repeated.
 struct Dice(u64);
 
 impl Dice {

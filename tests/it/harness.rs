@@ -1,4 +1,4 @@
-//! One counter under test and the people who come to it.
+//! The harness: a running server and the people who use it.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -11,35 +11,30 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{HeaderMap, Request, StatusCode};
-use hyper_rustls::HttpsConnector;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use sportello::{application, civic::FiscalCode};
 
-/// The evening of the demo: citizens' slice, ISCRO 2024 open.
+use crate::trust::{Https, client, trusting};
+
+/// The demo's default time: an evening, in the citizens' time slice, while ISCRO 2024 is open.
 pub(crate) const EVENING: &str = "2024-09-16T17:30[Europe/Rome]";
-/// The morning after: intermediaries' slice.
+/// The next morning, in the intermediaries' time slice.
 pub(crate) const MORNING: &str = "2024-09-17T09:00[Europe/Rome]";
-/// Longest that anything is waited for.
+/// Upper bound on the time that a test waits for one thing.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
-/// A running `sportello serve --demo` on data of its own; killed when dropped.
+/// A running `sportello serve --demo` with a data directory of its own; killed when dropped.
 pub(crate) struct Counter {
     data: Arc<tempfile::TempDir>,
     child: Child,
     pub(crate) public: String,
     pub(crate) operator: String,
-    client: Https,
+    client: Https<Full<Bytes>>,
     log: Arc<Mutex<Vec<String>>>,
 }
 
-/// What the server answered.
+/// A response of the server.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -47,21 +42,23 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// Somebody with an open session.
+/// A person with an open session.
 pub(crate) struct Visitor<'c> {
     counter: &'c Counter,
     pub(crate) code: FiscalCode,
+    /// The path of the session; the paths of a visitor's requests are below it.
+    pub(crate) session: String,
     pub(crate) token: String,
     pub(crate) tag: String,
 }
 
 impl Counter {
-    /// Opens a counter on fresh data in the citizens' slice.
+    /// Starts a server on an empty data directory, in the citizens' time slice.
     pub(crate) fn open() -> Self {
         Self::open_at(EVENING)
     }
 
-    /// The same at another time.
+    /// The same with the clock set to `now`.
     pub(crate) fn open_at(now: &str) -> Self {
         let data = Arc::new(tempfile::tempdir().unwrap());
         Self::start(data, now, "127.0.0.1:0", &[]).expect("the counter opens")
@@ -72,26 +69,25 @@ impl Counter {
         Self::open_in(&std::env::temp_dir(), settings)
     }
 
-    /// The same with its data below another directory.
+    /// The same with its data directory below `place`.
     pub(crate) fn open_in(place: &Path, settings: &[(&str, &str)]) -> Self {
         let data = Arc::new(tempfile::tempdir_in(place).unwrap());
         Self::start(data, EVENING, "127.0.0.1:0", settings).expect("the counter opens")
     }
 
-    /// Opens it again on the same data and port, after it was stopped or killed.
+    /// Kills the server if it still runs, and starts it again on the same data and port.
     pub(crate) fn reopen(self, now: &str) -> Self {
         self.reopen_with(now, &[])
     }
 
-    /// The same with other settings.
+    /// The same with settings, given as environment variables.
     pub(crate) fn reopen_with(self, now: &str, settings: &[(&str, &str)]) -> Self {
         let (data, public) = (Arc::clone(&self.data), self.public.clone());
         drop(self);
-        let address = public.strip_prefix("https://").unwrap();
-        Self::start(data, now, address, settings).expect("the counter opens again")
+        Self::start(data, now, address_of(&public), settings).expect("the counter opens again")
     }
 
-    /// The same with its log written to `log` instead of being read by the test.
+    /// Starts a server that writes its log to `log` instead of a pipe that the test reads.
     pub(crate) fn open_logging_to(log: impl Into<Stdio>, settings: &[(&str, &str)]) -> Self {
         let data = Arc::new(tempfile::tempdir().unwrap());
         Self::start_logging_to(log.into(), data, EVENING, "127.0.0.1:0", settings)
@@ -114,19 +110,8 @@ impl Counter {
         listen: &str,
         settings: &[(&str, &str)],
     ) -> Result<Self, String> {
-        let mut child = program()
-            .args([
-                "serve",
-                "--demo",
-                "--now",
-                now,
-                "--listen",
-                listen,
-                "--operator",
-                "127.0.0.1:0",
-                "--data",
-            ])
-            .arg(data.path())
+        let mut child = serve(listen, data.path())
+            .args(["--now", now])
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -147,7 +132,7 @@ impl Counter {
             std::thread::sleep(Duration::from_millis(50));
             return Err(log.lock().unwrap().join("\n"));
         };
-        let client = client(&data.path().join("demo-cert.pem"), false);
+        let client = client(data.path(), false);
         Ok(Self {
             public: public.to_owned(),
             operator: operator.to_owned(),
@@ -162,9 +147,14 @@ impl Counter {
         self.data.path().to_owned()
     }
 
-    /// The same counter over HTTP/2.
+    /// Address and port of the public listener.
+    pub(crate) fn address(&self) -> &str {
+        address_of(&self.public)
+    }
+
+    /// Uses HTTP/2 from now on.
     pub(crate) fn speak_http2(&mut self) {
-        self.client = client(&self.data.path().join("demo-cert.pem"), true);
+        self.client = client(self.data.path(), true);
     }
 
     /// What the server has logged so far.
@@ -176,13 +166,13 @@ impl Counter {
         self.child.id()
     }
 
-    /// Ends the server as a power cut would end it, but for what the kernel holds.
+    /// Kills the server with SIGKILL. What it wrote stays in the kernel's page cache, unlike after a power cut.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Asks the server to stop and waits until it has.
+    /// Asks the server to stop, and waits until it has.
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.wait()
@@ -194,7 +184,7 @@ impl Counter {
         assert!(sent.unwrap().success());
     }
 
-    /// How it ended, if it has.
+    /// The exit status; `None` while the server runs.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
@@ -203,17 +193,38 @@ impl Counter {
         self.child.wait().unwrap()
     }
 
-    /// A TLS connection to write on by hand.
+    /// A new TLS connection, for bytes of the test's choice.
     pub(crate) async fn raw(&self) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
-        let address = self.public.strip_prefix("https://").unwrap();
-        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        let tls = tokio_rustls::TlsConnector::from(Arc::new(trusting(
-            &self.data.path().join("demo-cert.pem"),
-        )));
-        tls.connect("localhost".try_into().unwrap(), stream).await.unwrap()
+        self.tls_over(self.tcp_from("127.0.0.1").await).await.unwrap()
     }
 
-    /// Sends a request as it is.
+    /// A TCP connection from a loopback address, such as 127.0.0.2.
+    pub(crate) async fn tcp_from(&self, address: &str) -> tokio::net::TcpStream {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(std::net::SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
+        let there = self.address().parse().unwrap();
+        socket.connect(there).await.unwrap()
+    }
+
+    /// TLS over it.
+    pub(crate) async fn tls_over(
+        &self,
+        stream: tokio::net::TcpStream,
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>> {
+        let tls = trusting(self.data.path());
+        let tls = tokio_rustls::TlsConnector::from(Arc::new(tls));
+        tls.connect("localhost".try_into().unwrap(), stream).await
+    }
+
+    /// A client whose requests have bodies of another kind, over HTTP/2.
+    pub(crate) fn http2_client<B>(&self) -> Https<B>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send,
+    {
+        client(self.data.path(), true)
+    }
+
+    /// Sends a request unchanged; fails after [`PATIENCE`].
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
         let sending = async {
             let response = self.client.request(request).await.map_err(|fault| fault.to_string())?;
@@ -224,11 +235,12 @@ impl Counter {
         tokio::time::timeout(PATIENCE, sending).await.map_err(|_| "no answer in time".to_owned())?
     }
 
-    /// Sends a request with a bearer token and, if it is not empty, a JSON body.
+    /// Sends a request with a bearer token and a JSON body, each if it is not empty.
     pub(crate) async fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> Answer {
         self.try_ask(method, path, token, body, "").await.unwrap()
     }
 
+    /// The same with an idempotency key, if it is not empty; an error if the connection fails.
     pub(crate) async fn try_ask(
         &self,
         method: &str,
@@ -250,36 +262,40 @@ impl Counter {
         self.send(request.body(Full::from(body.to_owned())).unwrap()).await
     }
 
-    /// An identity token of the demo.
+    /// A new identity token of the demo.
     pub(crate) fn mint(&self, code: &FiscalCode, more: &[&str]) -> String {
-        let output = program()
-            .args(["mint", "--fiscal-code", code.as_str(), "--data"])
-            .arg(self.data.path())
-            .args(more)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        let mut mint = program();
+        mint.args(["mint", "--fiscal-code", code.as_str(), "--data"]).arg(self.data.path());
+        let (code, token, complaint) = finished(mint.args(more));
+        assert_eq!(code, Some(0), "{complaint}");
+        token.trim().to_owned()
     }
 
-    /// The n-th made-up citizen, inside.
+    /// The n-th made-up citizen, with a new session.
     pub(crate) async fn citizen(&self, n: u64) -> Visitor<'_> {
         let code = FiscalCode::made_up(n);
         self.enter(code, &self.mint(&code, &[])).await
     }
 
-    /// The n-th made-up person at an intermediary's office, inside.
+    /// The n-th made-up person, at an intermediary's office and with a new session.
     pub(crate) async fn intermediary(&self, n: u64) -> Visitor<'_> {
         let code = FiscalCode::made_up(n);
         self.enter(code, &self.mint(&code, &["--office", "patronato-1"])).await
     }
 
+    /// Opens a session with an identity token, which must be accepted.
     pub(crate) async fn enter(&self, code: FiscalCode, identity: &str) -> Visitor<'_> {
-        let answer = self.ask("POST", "/v1/sessions", identity, "").await;
+        let session = new_session();
+        let answer = self.ask("PUT", &session, identity, "").await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-        let told = answer.json();
-        let text = |member: &str| told[member].as_str().unwrap().to_owned();
-        Visitor { counter: self, code, token: text("token"), tag: text("subjectTag") }
+        let json = answer.json();
+        let text = |member: &str| json[member].as_str().unwrap().to_owned();
+        Visitor { counter: self, code, session, token: text("token"), tag: text("subjectTag") }
+    }
+
+    /// Asks to open a session with an identity token.
+    pub(crate) async fn knock(&self, identity: &str) -> Answer {
+        self.ask("PUT", &new_session(), identity, "").await
     }
 
     /// The metrics page.
@@ -287,6 +303,7 @@ impl Counter {
         String::from_utf8(self.operator_page("/metrics").await.1).unwrap()
     }
 
+    /// Status and content of a page of the operator listener.
     pub(crate) async fn operator_page(&self, path: &str) -> (StatusCode, Vec<u8>) {
         let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
         let uri = format!("{}{path}", self.operator).parse().unwrap();
@@ -295,7 +312,7 @@ impl Counter {
         (status, response.into_body().collect().await.unwrap().to_bytes().to_vec())
     }
 
-    /// The sum of a count over the series whose line holds all of `labels`.
+    /// The sum of a metric over its series whose line contains all of `labels`.
     pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> u64 {
         let page = self.metrics().await;
         page.lines()
@@ -307,20 +324,20 @@ impl Counter {
 
     /// Waits until every durable application is decided.
     pub(crate) async fn all_decided(&self) {
-        for _ in 0..600 {
-            if self.metric("sportello_applications_undecided", &[]).await == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("applications stay undecided:\n{}", self.log());
+        until("every application is decided", async || (self.undecided().await == 0).then_some(()))
+            .await;
     }
 
-    /// The balance of promise: accepted = decided + undecided + withdrawn before a decision.
+    async fn undecided(&self) -> u64 {
+        self.metric("sportello_applications_undecided", &[]).await
+    }
+
+    /// How many applications were accepted, and the sum of those decided, undecided and withdrawn before a decision.
+    /// Both must be equal.
     pub(crate) async fn balance(&self) -> (u64, u64) {
         let accepted = self.metric("sportello_applications_accepted_total", &[]).await;
         let decided = self.metric("sportello_applications_decided_total", &[]).await;
-        let undecided = self.metric("sportello_applications_undecided", &[]).await;
+        let undecided = self.undecided().await;
         let withdrawn =
             self.metric("sportello_applications_withdrawn_total", &["before=\"decision\""]).await;
         (accepted, decided + undecided + withdrawn)
@@ -337,19 +354,28 @@ impl Drop for Counter {
 
 impl Visitor<'_> {
     pub(crate) async fn submit(&self, key: &str, body: &str) -> Answer {
-        self.counter.try_ask("POST", "/v1/applications", &self.token, body, key).await.unwrap()
+        let path = self.path("/applications");
+        self.counter.try_ask("POST", &path, &self.token, body, key).await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.counter.ask("GET", path, &self.token, "").await
+        self.counter.ask("GET", &self.path(path), &self.token, "").await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
-        self.counter.ask("DELETE", path, &self.token, "").await
+        self.counter.ask("DELETE", &self.path(path), &self.token, "").await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
-        self.counter.ask("POST", path, &self.token, body).await
+        self.counter.ask("POST", &self.path(path), &self.token, body).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &str) -> Answer {
+        self.counter.ask("PUT", &self.path(path), &self.token, body).await
+    }
+
+    pub(crate) fn path(&self, below: &str) -> String {
+        format!("{}{below}", self.session)
     }
 
     /// A valid application of this person.
@@ -357,23 +383,22 @@ impl Visitor<'_> {
         application::example(&self.code, 2024)
     }
 
-    /// Hands in a valid application and returns where to find it.
+    /// Submits a valid application; returns its location below the session.
     pub(crate) async fn apply(&self, key: &str) -> String {
         let answer = self.submit(key, &self.application()).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-        answer.header("location")
+        let location = location(&answer.json());
+        assert_eq!(answer.header("location"), self.path(&location));
+        location
     }
 
-    /// What an application has become, once it is decided.
+    /// An application, once it is no longer undecided.
     pub(crate) async fn decided(&self, location: &str) -> Value {
-        for _ in 0..600 {
-            let told = self.get(location).await.json();
-            if told["state"] != "received" {
-                return told;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("{location} stays undecided");
+        until("the application is decided", async || {
+            let application = self.get(location).await.json();
+            (application["state"] != "received").then_some(application)
+        })
+        .await
     }
 }
 
@@ -387,38 +412,57 @@ impl Answer {
         self.headers.get(name).map_or(String::new(), |value| value.to_str().unwrap().to_owned())
     }
 
-    /// The last part of a problem's type; checks the form on the way.
+    /// The last part of a problem's type. Asserts that the response is a well-formed problem.
     pub(crate) fn problem(&self) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json");
-        let told = self.json();
-        assert_eq!(told["status"], self.status.as_u16());
-        assert!(told["title"].is_string() && told["detail"].is_string(), "{told}");
-        told["type"].as_str().unwrap().strip_prefix("urn:sportello:problem:").unwrap().to_owned()
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status.as_u16());
+        assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+        let kind = problem["type"].as_str().unwrap().strip_prefix("urn:sportello:problem:");
+        kind.unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_problem(&self, status: u16, problem: &str) {
+        assert_eq!((self.status.as_u16(), &*self.problem()), (status, problem), "{self:?}");
+    }
+
+    /// Asserts that nothing can be stored now, and that the client is asked to come back in 60 to 120 seconds.
+    #[track_caller]
+    pub(crate) fn assert_storage_unavailable(&self) {
+        self.assert_problem(503, "storage-unavailable");
+        let seconds: u32 = self.header("retry-after").parse().unwrap();
+        assert!((60..=120).contains(&seconds), "{seconds}");
     }
 }
 
-/// The real program.
-/// Polls all of them in turn until each is done.
-pub(crate) async fn at_once<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    let mut running: Vec<_> = work.map(|one| (Box::pin(one), None)).collect();
-    std::future::poll_fn(move |context| {
-        let mut pending = false;
-        for (one, done) in &mut running {
-            if done.is_none() {
-                match one.as_mut().poll(context) {
-                    std::task::Poll::Ready(result) => *done = Some(result),
-                    std::task::Poll::Pending => pending = true,
-                }
+/// Polls `look` until it returns a value; fails after [`PATIENCE`].
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let polling = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
             }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        if pending {
-            return std::task::Poll::Pending;
-        }
-        std::task::Poll::Ready(running.drain(..).filter_map(|(_, done)| done).collect())
-    })
-    .await
+    };
+    let found = tokio::time::timeout(PATIENCE, polling).await;
+    found.unwrap_or_else(|_| panic!("waited in vain until {what}"))
 }
 
+/// The location of an application below a session, from its receipt.
+pub(crate) fn location(receipt: &Value) -> String {
+    format!("/applications/{}", receipt["receipt"].as_str().unwrap())
+}
+
+/// The path of a session that nobody has opened yet.
+pub(crate) fn new_session() -> String {
+    let mut visit = [0; 16];
+    sportello::vault::fill_random(&mut visit);
+    format!("/v1/sessions/{:032x}", u128::from_ne_bytes(visit))
+}
+
+/// The program under test, without settings from the environment of the tests.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sportello"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPORTELLO_")) {
@@ -427,22 +471,21 @@ pub(crate) fn program() -> Command {
     command
 }
 
-fn client(certificate: &Path, two: bool) -> Https {
-    let connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(trusting(certificate))
-        .https_only();
-    let connector =
-        if two { connector.enable_http2().build() } else { connector.enable_http1().build() };
-    Client::builder(TokioExecutor::new()).http2_only(two).build(connector)
+/// `serve --demo` with a public listener at `listen` and an operator listener at a free port.
+pub(crate) fn serve(listen: &str, data: &Path) -> Command {
+    let mut serve = program();
+    serve.args(["serve", "--demo", "--listen", listen, "--operator", "127.0.0.1:0", "--data"]);
+    serve.arg(data);
+    serve
 }
 
-fn trusting(certificate: &Path) -> rustls::ClientConfig {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth()
+/// Runs a command to its end: exit code, standard output, standard error.
+pub(crate) fn finished(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn address_of(public: &str) -> &str {
+    public.strip_prefix("https://").unwrap()
 }

@@ -1,4 +1,4 @@
-//! What operators do with the data: hand it on, copy it, bring it back, erase it.
+//! What operators do with the data: export, back up, restore and erase it.
 
 use std::{
     collections::BTreeSet,
@@ -9,17 +9,16 @@ use std::{
 use serde_json::Value;
 use sportello::civic::FiscalCode;
 
-use crate::harness::{Counter, EVENING, program};
+use crate::harness::{Counter, EVENING, finished, location, program};
 
-/// Who come at least while the copies are taken.
+/// Number of people who apply, at least, while backups are taken.
 const PEOPLE: u64 = 20;
 
 fn run(arguments: &[&str], data: &Path) -> (Option<i32>, String, String) {
-    let output = program().args(arguments).arg("--data").arg(data).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    finished(program().args(arguments).arg("--data").arg(data))
 }
 
+/// Runs a command that must succeed; its output.
 #[track_caller]
 fn done(arguments: &[&str], data: &Path) -> String {
     let (code, out, complaint) = run(arguments, data);
@@ -35,11 +34,11 @@ async fn an_export_is_in_receipt_order_whole_and_of_one_moment() {
         places.push(counter.citizen(n).await.apply("key").await);
     }
     counter.all_decided().await;
-    let gone = counter.citizen(20).await;
-    assert_eq!(gone.delete(&places[19]).await.status, 204);
+    let withdrawing = counter.citizen(20).await;
+    assert_eq!(withdrawing.delete(&places[19]).await.status, 204);
 
-    let told = done(&["export", "--scheme", "iscro"], &counter.data());
-    let lines: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let out = done(&["export", "--scheme", "iscro"], &counter.data());
+    let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let receipts: Vec<_> = lines.iter().map(|line| line["receipt"].as_str().unwrap()).collect();
     let arrived: Vec<_> = places.iter().map(|place| place.rsplit('/').next().unwrap()).collect();
     assert!(receipts.is_sorted() && receipts != arrived);
@@ -67,12 +66,12 @@ async fn an_export_is_in_receipt_order_whole_and_of_one_moment() {
     assert_eq!(
         commands.matches(": export").count(),
         3,
-        "who takes everything is in the trail: {commands}"
+        "each export is in the audit trail: {commands}"
     );
 }
 
 #[tokio::test]
-async fn a_copy_taken_under_load_is_whole_grows_and_comes_back() {
+async fn a_backup_taken_under_load_is_whole_grows_and_can_be_restored() {
     let mut counter = Counter::open();
     let data = counter.data();
     let elsewhere = tempfile::tempdir().unwrap();
@@ -81,7 +80,7 @@ async fn a_copy_taken_under_load_is_whole_grows_and_comes_back() {
     let key = data.join("ledger.key");
     let verify = ["verify", "--key", key.to_str().unwrap()];
 
-    // People apply and withdraw while the copy is taken, five times at least.
+    // People apply and withdraw while backups are taken, at least five.
     let (stop, applied) = (AtomicBool::new(false), AtomicU64::new(0));
     let people = async {
         while !stop.load(Ordering::Acquire) {
@@ -122,10 +121,10 @@ async fn a_copy_taken_under_load_is_whole_grows_and_comes_back() {
     counter.all_decided().await;
     counter.stop();
     done(&backup, &data);
-    let told = done(&verify, &to);
-    assert!(told.contains(&format!("iscro-2024: accepted {applied} = ")), "{told}");
+    let out = done(&verify, &to);
+    assert!(out.contains(&format!("iscro-2024: accepted {applied} = ")), "{out}");
 
-    // The house burns down; the key was kept elsewhere.
+    // Everything but the backup and the key is lost.
     let restored = tempfile::tempdir().unwrap();
     let restore = ["restore", "--from", to.to_str().unwrap(), "--key", key.to_str().unwrap()];
     assert!(done(&restore, restored.path()).contains("whole"));
@@ -135,7 +134,7 @@ async fn a_copy_taken_under_load_is_whole_grows_and_comes_back() {
     let verify_restored = done(&verify, restored.path());
     assert!(verify_restored.contains(&format!("accepted {applied} = ")), "{verify_restored}");
 
-    // A copy of something else is not mixed into this one.
+    // A backup of other data is not mixed into this one.
     let mut other = Counter::open();
     other.citizen(1).await.apply("key").await;
     other.stop();
@@ -148,13 +147,13 @@ async fn a_copy_taken_under_load_is_whole_grows_and_comes_back() {
 }
 
 #[tokio::test]
-async fn what_is_erased_is_gone_from_the_disk_and_everything_else_still_proves_itself() {
+async fn an_erased_application_is_gone_from_the_disk_and_the_others_still_verify() {
     let mut counter = Counter::open();
     let data = counter.data();
     let (erased, kept) = (counter.citizen(1).await, counter.citizen(2).await);
     let receipt = erased.submit("key", &erased.application()).await.json();
     let code = receipt["receipt"].as_str().unwrap().to_owned();
-    let place = format!("/v1/applications/{code}");
+    let place = location(&receipt);
     erased.decided(&place).await;
     let kept_place = kept.apply("key").await;
     kept.decided(&kept_place).await;
@@ -181,12 +180,12 @@ async fn what_is_erased_is_gone_from_the_disk_and_everything_else_still_proves_i
             .filter(|piece| bytes.windows(piece.len()).any(|window| window == *piece))
             .count()
     };
-    assert_eq!(on_disk(), 2, "as it should be found");
+    assert_eq!(on_disk(), 2, "the search finds both while they are stored");
 
     assert!(done(&erase, &data).contains(&code));
-    assert_eq!(on_disk(), 0, "overwritten, not just let go");
+    assert_eq!(on_disk(), 0, "the bytes are overwritten, not only released");
     assert!(!data.join("ledger/iscro-2024.sqlite-wal").exists());
-    assert_eq!(run(&erase, &data).0, Some(1), "once");
+    assert_eq!(run(&erase, &data).0, Some(1), "an application is erased once");
     let receipts = data.join("receipts");
     std::fs::write(&receipts, receipt.to_string()).unwrap();
     done(&["verify", "--receipts", receipts.to_str().unwrap()], &data);
@@ -198,13 +197,16 @@ async fn what_is_erased_is_gone_from_the_disk_and_everything_else_still_proves_i
     let erased = counter.citizen(1).await;
     assert_eq!(erased.get(&place).await.status, 404);
     let again = erased.submit("other key", &erased.application()).await;
-    assert_eq!(again.status, 409, "who was decided has had their application in this campaign");
+    assert_eq!(
+        again.status, 409,
+        "a person whose application was decided cannot apply again in this campaign"
+    );
     assert_eq!(erased.submit("key", &erased.application()).await.status, 409);
     assert_eq!(counter.citizen(2).await.get(&kept_place).await.status, 200);
     let trail = done(&["audit", "--fiscal-code", FiscalCode::made_up(1).as_str()], &data);
     assert!(trail.contains("erased"), "{trail}");
 
-    // The copy learns of it, too.
+    // The next backup erases it from the copy, too.
     done(&backup, &data);
     let key = data.join("ledger.key");
     let exported = done(&["export", "--key", key.to_str().unwrap()], backups.path());
@@ -218,17 +220,17 @@ async fn a_campaign_and_drafts_are_erased_whole() {
     let citizen = counter.citizen(1).await;
     citizen.apply("key").await;
     let beginner = counter.citizen(2).await;
-    assert_eq!(counter.ask("PUT", "/v1/draft", &beginner.token, "{}").await.status, 204);
+    assert_eq!(beginner.put("/drafts/iscro", "{}").await.status, 204);
     counter.stop();
     let reason = ["--reason", "kept long enough"];
     assert!(done(&["erase", "--drafts", reason[0], reason[1]], &data).contains("1 drafts"));
     done(&["erase", "--campaign", "iscro-2024", reason[0], reason[1]], &data);
     assert!(!data.join("ledger/iscro-2024.sqlite").exists());
     assert_eq!(run(&["erase", "--campaign", "iscro-2024", reason[0], reason[1]], &data).0, Some(1));
-    let told = done(&["audit", "--controls"], &data);
-    assert!(told.contains("erased campaign iscro-2024: kept long enough"), "{told}");
+    let out = done(&["audit", "--controls"], &data);
+    assert!(out.contains("erased campaign iscro-2024: kept long enough"), "{out}");
     done(&["verify"], &data);
     let counter = counter.reopen(EVENING);
     let beginner = counter.citizen(2).await;
-    assert_eq!(beginner.get("/v1/draft").await.status, 404);
+    assert_eq!(beginner.get("/drafts/iscro").await.status, 404);
 }

@@ -1,8 +1,9 @@
-//! The life of an application, from entering to a decision and back.
+//! The course of an application: receipt, decision, withdrawal; keys, estimates and drafts.
 
+use futures_util::future::join_all;
 use hyper::StatusCode;
 
-use crate::harness::{Counter, EVENING, at_once};
+use crate::harness::{Counter, EVENING, location};
 
 #[tokio::test]
 async fn an_application_gets_a_receipt_and_a_decision_with_all_its_grounds() {
@@ -17,13 +18,13 @@ async fn an_application_gets_a_receipt_and_a_decision_with_all_its_grounds() {
         (receipt["state"].as_str(), receipt["receivedOn"].as_str()),
         (Some("received"), Some("2024-09-16"))
     );
-    let location = answer.header("location");
-    assert_eq!(location, format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap()));
+    let location = location(&receipt);
+    assert_eq!(answer.header("location"), citizen.path(&location));
 
-    let told = citizen.decided(&location).await;
-    assert_eq!(told["state"], "decided");
-    assert_eq!(told["application"]["applicant"]["fiscalCode"], citizen.code.as_str());
-    let decision = &told["decision"];
+    let json = citizen.decided(&location).await;
+    assert_eq!(json["state"], "decided");
+    assert_eq!(json["application"]["applicant"]["fiscalCode"], citizen.code.as_str());
+    let decision = &json["decision"];
     assert_eq!(
         (decision["outcome"].as_str(), decision["monthlyAmount"].as_str()),
         (Some("granted"), Some("687.50"))
@@ -41,8 +42,9 @@ async fn the_same_key_gives_the_same_receipt_also_after_a_restart() {
         let first = citizen.submit("key", &body).await;
         let again = citizen.submit("key", &body).await;
         assert_eq!((again.status, &again.body), (StatusCode::CREATED, &first.body));
-        citizen.decided(&first.header("location")).await;
-        (body, first.body.clone(), first.header("location"))
+        let location = location(&first.json());
+        citizen.decided(&location).await;
+        (body, first.body, location)
     };
     assert_eq!(counter.stop().code(), Some(0));
     let counter = counter.reopen(EVENING);
@@ -60,28 +62,22 @@ async fn a_key_serves_one_body_and_a_person_one_application() {
     let location = citizen.apply("key").await;
     let other = citizen.application().replace("mario@example.it", "other@example.it");
     let reused = citizen.submit("key", &other).await;
-    assert_eq!(
-        (reused.status, reused.problem().as_str()),
-        (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused")
-    );
+    reused.assert_problem(422, "idempotency-key-reused");
     let second = citizen.submit("another", &other).await;
-    assert_eq!(
-        (second.status, second.problem().as_str()),
-        (StatusCode::CONFLICT, "already-applied")
-    );
+    second.assert_problem(409, "already-applied");
     let earlier = second.json()["receipt"]["receipt"].as_str().unwrap().to_owned();
-    assert_eq!(format!("/v1/applications/{earlier}"), location);
+    assert_eq!(format!("/applications/{earlier}"), location);
     // Another person may choose the same key.
     counter.citizen(2).await.apply("key").await;
 }
 
 #[tokio::test]
-async fn who_withdraws_may_apply_again_and_keeps_the_old_receipt() {
+async fn a_person_who_withdrew_may_apply_again_and_keeps_the_old_receipt() {
     let counter = Counter::open();
     let citizen = counter.citizen(1).await;
     let body = citizen.application();
     let first = citizen.submit("one", &body).await;
-    let location = first.header("location");
+    let location = location(&first.json());
     citizen.decided(&location).await;
     assert_eq!(citizen.delete(&location).await.status, StatusCode::NO_CONTENT);
     assert_eq!(citizen.delete(&location).await.status, StatusCode::NO_CONTENT);
@@ -96,35 +92,39 @@ async fn who_withdraws_may_apply_again_and_keeps_the_old_receipt() {
 }
 
 #[tokio::test]
-async fn an_estimate_decides_and_keeps_nothing() {
+async fn an_estimate_decides_and_stores_nothing() {
     let counter = Counter::open();
     let citizen = counter.citizen(1).await;
-    let answer = citizen.post("/v1/estimates", &citizen.application()).await;
+    let answer = citizen.post("/estimates", &citizen.application()).await;
     assert_eq!(answer.status, StatusCode::OK);
     let estimate = answer.json();
     assert_eq!(estimate["outcome"], "granted");
     assert_eq!(counter.metric("sportello_applications_accepted_total", &[]).await, 0);
     let location = citizen.apply("key").await;
-    assert_eq!(citizen.decided(&location).await["decision"], estimate, "one engine for both");
+    assert_eq!(
+        citizen.decided(&location).await["decision"],
+        estimate,
+        "estimate and decision come from one rules engine"
+    );
 }
 
 #[tokio::test]
 async fn a_draft_is_kept_for_its_person_until_they_submit() {
     let counter = Counter::open();
     let (one, two) = (counter.citizen(1).await, counter.citizen(2).await);
-    assert_eq!(one.get("/v1/draft").await.problem(), "not-found");
+    assert_eq!(one.get("/drafts/iscro").await.problem(), "not-found");
     for draft in ["{\"scheme\": \"iscro\"}", "{\"scheme\": \"iscro\", \"year\": 2024}"] {
-        let saved = counter.ask("PUT", "/v1/draft", &one.token, draft).await;
+        let saved = one.put("/drafts/iscro", draft).await;
         assert_eq!(saved.status, StatusCode::NO_CONTENT, "{saved:?}");
-        // From another device, and after a restart all the same: it is the person's.
+        // The draft belongs to the person, not to the device.
         let elsewhere = counter.citizen(1).await;
-        assert_eq!(elsewhere.get("/v1/draft").await.body, draft.as_bytes());
+        assert_eq!(elsewhere.get("/drafts/iscro").await.body, draft.as_bytes());
     }
-    let refused = counter.ask("PUT", "/v1/draft", &one.token, "[]").await;
+    let refused = one.put("/drafts/iscro", "[]").await;
     assert_eq!(refused.problem(), "malformed");
-    assert_eq!(two.get("/v1/draft").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(two.get("/drafts/iscro").await.status, StatusCode::NOT_FOUND);
     one.apply("key").await;
-    assert_eq!(one.get("/v1/draft").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(one.get("/drafts/iscro").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -137,10 +137,7 @@ async fn many_tries_at_once_make_one_application() {
         let (citizen, body) = (&citizen, &body);
         async move { citizen.submit(&key, body).await.status }
     });
-    let mut statuses = Vec::new();
-    for each in at_once(tries).await {
-        statuses.push(each);
-    }
+    let mut statuses = join_all(tries).await;
     statuses.sort_unstable();
     let created = statuses.iter().filter(|status| **status == StatusCode::CREATED).count();
     assert_eq!((created, statuses.len()), (1, 20), "{statuses:?}");

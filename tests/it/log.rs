@@ -1,23 +1,22 @@
-//! A log that nobody can or does read: the counter serves all the same, and counts the lines that are lost.
+//! A log that cannot be written: the server works on, and counts the lines that are lost.
 
 use std::{
     fs,
     io::{ErrorKind, Write as _, pipe},
     process::Stdio,
-    time::Duration,
 };
 
 use hyper::StatusCode;
 use rustix::fs::{OFlags, fcntl_setfl};
 
-use crate::harness::{Counter, PATIENCE, program};
+use crate::harness::{Counter, finished, program, until};
 
-/// Logs some lines a request: the library for HTTP/2 is talkative.
+/// At this level the HTTP/2 library logs several lines a request.
 const TALKATIVE: &[(&str, &str)] = &[("SPORTELLO_LOG_LEVEL", "debug")];
-/// Hundreds of requests after which the queue of a log that does not move is full.
+/// Upper bound on rounds of 100 requests, after which the queue of a blocked log must be full.
 const ROUNDS_MAX: usize = 20;
 
-/// Serves, loses lines, counts them and stops.
+/// Asserts that the server answers, counts lost lines, and stops.
 async fn serves_without_a_log(mut counter: Counter) {
     counter.speak_http2();
     let location = counter.citizen(1).await.apply("key").await;
@@ -33,19 +32,11 @@ async fn serves_without_a_log(mut counter: Counter) {
             break;
         }
     }
-    assert!(lost > 0, "lost lines are counted");
+    assert!(lost > 0, "no lost lines were counted");
     assert_eq!(counter.operator_page("/readyz").await.0, StatusCode::OK);
     assert_eq!(counter.balance().await, (1, 1));
     counter.signal("TERM");
-    let stopped = async {
-        loop {
-            if let Some(status) = counter.ended() {
-                return status;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let status = tokio::time::timeout(PATIENCE, stopped).await.expect("it stops");
+    let status = until("the server has stopped", async || counter.ended()).await;
     assert_eq!(status.code(), Some(0));
 }
 
@@ -77,7 +68,7 @@ async fn a_log_into_a_full_pipe_that_nobody_reads_does_not_stop_the_counter() {
 }
 
 #[test]
-fn a_command_whose_complaint_cannot_be_written_ends_with_its_code() {
+fn a_command_whose_complaint_cannot_be_written_exits_with_its_code() {
     for arguments in [&["verify", "--data", "/nowhere"][..], &["nonsense"]] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let status = program().args(arguments).stderr(full).status().unwrap();
@@ -101,13 +92,13 @@ async fn results_that_cannot_be_written_are_an_error_and_a_closed_pipe_ends_a_co
         &["config", "default"],
     ] {
         let complaint = |out: Stdio| {
-            let output = program().args(arguments).stdout(out).output().unwrap();
-            assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-            String::from_utf8(output.stderr).unwrap()
+            let (code, _, complaint) = finished(program().args(arguments).stdout(out));
+            assert_eq!(code, Some(1), "{arguments:?}");
+            complaint
         };
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
-        let told = complaint(full.into());
-        assert!(told.contains("standard output: No space left"), "{arguments:?}: {told}");
+        let printed = complaint(full.into());
+        assert!(printed.contains("standard output: No space left"), "{arguments:?}: {printed}");
         let (reader, writer) = pipe().unwrap();
         drop(reader);
         assert_eq!(complaint(writer.into()), "", "{arguments:?}");

@@ -1,23 +1,29 @@
-//! The counter from outside: the real binary over real TLS, on real files.
+//! Tests of the real program, over TLS and on real files.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
 mod access;
 mod audit;
 mod bad_input;
 mod batches;
+mod cache;
 mod commands;
 mod crash;
 mod harness;
+mod holders;
 mod idle;
 mod keeping;
 mod keys;
 mod life;
 mod log;
 mod protocols;
+mod proxies;
+mod public_reads;
 mod registry;
 mod resting;
 mod second_scheme;
 mod space;
 mod stopping;
+mod trust;
+mod visits;
 mod waiting;

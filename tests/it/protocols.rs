@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/2 to the letter, where servers and clients stumble.
+//! HTTP/1.1 and HTTP/2: details that servers often get wrong.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::harness::Counter;
 
 #[tokio::test]
-async fn both_protocols_lead_through_the_same_life() {
+async fn an_application_takes_the_same_course_over_http_1_and_http_2() {
     let mut counter = Counter::open();
-    for (n, two) in [(1, false), (2, true)] {
-        if two {
+    for (n, http2) in [(1, false), (2, true)] {
+        if http2 {
             counter.speak_http2();
         }
         let citizen = counter.citizen(n).await;
@@ -24,12 +24,12 @@ async fn both_protocols_lead_through_the_same_life() {
 #[tokio::test]
 async fn a_head_is_answered_like_its_get_without_the_content() {
     let mut counter = Counter::open();
-    for two in [false, true] {
-        if two {
+    for http2 in [false, true] {
+        if http2 {
             counter.speak_http2();
         }
         let citizen = counter.citizen(1).await;
-        for path in ["/v1/status", "/openapi.json", "/v1/session", "/nowhere"] {
+        for path in ["/v1/status", "/openapi.json", citizen.session.as_str(), "/nowhere"] {
             let get = counter.ask("GET", path, &citizen.token, "").await;
             let head = counter.ask("HEAD", path, &citizen.token, "").await;
             assert_eq!((head.status, head.body.len()), (get.status, 0), "{path}");
@@ -40,7 +40,7 @@ async fn a_head_is_answered_like_its_get_without_the_content() {
 }
 
 #[tokio::test]
-async fn an_answer_does_not_wait_for_what_follows_its_request() {
+async fn an_answer_does_not_wait_for_the_next_request() {
     let counter = Counter::open();
     for follows in ["GET /v1/status HT", "\u{1}\u{2} garbage \r\n\r\n"] {
         let mut stream = counter.raw().await;
@@ -54,14 +54,14 @@ async fn an_answer_does_not_wait_for_what_follows_its_request() {
 }
 
 #[tokio::test]
-async fn a_head_too_large_or_ambiguous_is_refused_and_said_so() {
+async fn a_head_that_is_too_large_or_ambiguous_is_refused_with_a_status() {
     let counter = Counter::open();
     let large = format!("GET /v1/status HTTP/1.1\r\nhost: l\r\nx: {}\r\n\r\n", "x".repeat(20_000));
     let twice =
-        "POST /v1/sessions HTTP/1.1\r\nhost: l\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab";
+        "POST /nowhere HTTP/1.1\r\nhost: l\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab";
     for (request, status) in [(large.as_str(), "431"), (twice, "400")] {
         let mut stream = counter.raw().await;
-        // The server may close before it has read all of it.
+        // The server may close before it has read the whole request.
         let _closed = stream.write_all(request.as_bytes()).await;
         let mut answer = Vec::new();
         let reading = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer));

@@ -1,17 +1,18 @@
-//! What the institute knows itself, asked by the judges of a running counter.
+//! Facts from the institute's registry in the decisions of a running server.
 
 use std::{fs, path::Path};
 
 use serde_json::Value;
 use sportello::civic::FiscalCode;
 
-use crate::harness::{Counter, EVENING, Visitor, program};
+use crate::harness::{Counter, EVENING, Visitor, finished, location, serve, until};
 
-/// In order and with higher incomes than declared; in arrears; unknown.
+/// A person with regular contributions and higher incomes than declared; one in arrears; one who is not in the file.
 const IN_ORDER: u64 = 1;
 const IN_ARREARS: u64 = 2;
 const UNKNOWN: u64 = 3;
 
+/// Writes a registry file; its path.
 fn written(directory: &Path) -> String {
     let path = directory.join("registry.csv");
     let (one, two) = (FiscalCode::made_up(IN_ORDER), FiscalCode::made_up(IN_ARREARS));
@@ -31,12 +32,12 @@ fn open_question(visitor: &Visitor<'_>) -> String {
         .replace("\"contributionsRegular\": true", "\"contributionsRegular\": null")
 }
 
-fn told(decision: &Value) -> (&str, Option<&str>) {
+fn outcome(decision: &Value) -> (&str, Option<&str>) {
     (decision["outcome"].as_str().unwrap(), decision["monthlyAmount"].as_str())
 }
 
 #[tokio::test]
-async fn judges_decide_with_what_the_institute_knows() {
+async fn judges_decide_with_the_facts_of_the_registry() {
     let directory = tempfile::tempdir().unwrap();
     let counter = Counter::open_with(&[("SPORTELLO_REGISTRY_FILE", &written(directory.path()))]);
     for (person, expected) in [
@@ -46,12 +47,12 @@ async fn judges_decide_with_what_the_institute_knows() {
     ] {
         let citizen = counter.citizen(person).await;
         let body = open_question(&citizen);
-        let estimate = citizen.post("/v1/estimates", &body).await.json();
-        assert_eq!(told(&estimate), expected);
+        let estimate = citizen.post("/estimates", &body).await.json();
+        assert_eq!(outcome(&estimate), expected);
         let answer = citizen.submit("key", &body).await;
-        let decision = citizen.decided(&answer.header("location")).await["decision"].clone();
-        assert_eq!(told(&decision), expected);
-        assert_eq!(decision, estimate, "one engine, the same answers");
+        let decision = citizen.decided(&location(&answer.json())).await["decision"].clone();
+        assert_eq!(outcome(&decision), expected);
+        assert_eq!(decision, estimate, "estimate and decision come from one rules engine");
     }
 }
 
@@ -63,9 +64,9 @@ async fn what_was_pending_is_decided_again_when_the_registry_answers() {
     let citizen = counter.citizen(UNKNOWN).await;
     let body = open_question(&citizen);
     let answer = citizen.submit("key", &body).await;
-    let place = answer.header("location");
+    let place = location(&answer.json());
     let before = citizen.decided(&place).await["decision"].clone();
-    assert_eq!(told(&before), ("pending", None));
+    assert_eq!(outcome(&before), ("pending", None));
     assert_eq!(counter.metric("sportello_applications_pending", &[]).await, 1);
 
     let newer = directory.path().join("newer.csv");
@@ -74,32 +75,37 @@ async fn what_was_pending_is_decided_again_when_the_registry_answers() {
     fs::write(&newer, rows).unwrap();
     fs::rename(&newer, &file).unwrap();
     counter.signal("HUP");
-    let mut after = Value::Null;
-    for _ in 0..200 {
-        after = citizen.get(&place).await.json()["decision"].clone();
-        if after != before {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert_eq!(told(&after).0, "granted", "{}", counter.log());
-    assert_eq!(after, citizen.post("/v1/estimates", &body).await.json(), "one engine");
+    let after = until("the application is decided again", async || {
+        let decision = citizen.get(&place).await.json()["decision"].clone();
+        (decision != before).then_some(decision)
+    })
+    .await;
+    assert_eq!(outcome(&after).0, "granted", "{}", counter.log());
+    assert_eq!(
+        after,
+        citizen.post("/estimates", &body).await.json(),
+        "estimate and decision come from one rules engine"
+    );
     assert_eq!(counter.metric("sportello_applications_pending", &[]).await, 0);
-    let outcome = ["outcome=\"granted\""];
-    assert_eq!(counter.metric("sportello_applications_redecided_total", &outcome).await, 1);
-    assert_eq!(counter.balance().await, (1, 1), "a second decision is no second application");
+    let granted = ["outcome=\"granted\""];
+    assert_eq!(counter.metric("sportello_applications_redecided_total", &granted).await, 1);
+    assert_eq!(
+        counter.balance().await,
+        (1, 1),
+        "an application that is decided twice is counted once"
+    );
 
-    let again = (place.clone(), citizen.code);
+    let code = citizen.code;
     counter.stop();
     let counter = counter.reopen(EVENING);
-    let identity = counter.mint(&again.1, &[]);
-    let citizen = counter.enter(again.1, &identity).await;
-    assert_eq!(citizen.get(&again.0).await.json()["decision"], after);
+    let identity = counter.mint(&code, &[]);
+    let citizen = counter.enter(code, &identity).await;
+    assert_eq!(citizen.get(&place).await.json()["decision"], after);
     assert_eq!(counter.balance().await, (1, 1));
 }
 
 #[tokio::test]
-async fn an_intermediarys_estimate_tells_nothing_that_it_did_not_state() {
+async fn an_intermediarys_estimate_uses_nothing_from_the_registry() {
     let directory = tempfile::tempdir().unwrap();
     let counter = Counter::open_with(&[
         ("SPORTELLO_REGISTRY_FILE", &written(directory.path())),
@@ -108,8 +114,8 @@ async fn an_intermediarys_estimate_tells_nothing_that_it_did_not_state() {
     let clerk = counter.intermediary(9).await;
     let client = counter.citizen(IN_ORDER).await;
     let body = open_question(&client).replacen('{', "{ \"mandate\": \"M-1\",", 1);
-    let estimate = clerk.post("/v1/estimates", &body).await;
-    assert_eq!(told(&estimate.json()), ("pending", None));
+    let estimate = clerk.post("/estimates", &body).await;
+    assert_eq!(outcome(&estimate.json()), ("pending", None));
     assert!(!String::from_utf8_lossy(&estimate.body).contains("7000"));
 }
 
@@ -119,14 +125,9 @@ fn a_broken_registry_keeps_the_counter_closed_and_names_its_lines() {
     let path = written(directory.path());
     let broken = fs::read_to_string(&path).unwrap().replace(",false,", ",perhaps,");
     fs::write(&path, broken).unwrap();
-    let output = program()
-        .args(["serve", "--demo", "--listen", "127.0.0.1:0", "--operator", "127.0.0.1:0", "--data"])
-        .arg(directory.path().join("data"))
-        .env("SPORTELLO_REGISTRY_FILE", &path)
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains("registry.csv") && told.contains("line 3:"), "{told}");
-    assert!(!told.contains("perhaps"), "{told}");
+    let mut serve = serve("127.0.0.1:0", &directory.path().join("data"));
+    let (code, _, complaint) = finished(serve.env("SPORTELLO_REGISTRY_FILE", &path));
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("registry.csv") && complaint.contains("line 3:"), "{complaint}");
+    assert!(!complaint.contains("perhaps"), "{complaint}");
 }

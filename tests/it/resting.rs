@@ -1,8 +1,11 @@
-//! Connections that rest between two requests: what was laid out for them is given back, and nothing of a request is lost,
-//! answered twice or taken for another.
+//! Connections that rest between requests release their buffers, and no request is lost, answered twice or taken for
+//! another.
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, channel::Channel};
+use hyper::{Request, StatusCode};
 use serde_json::Value;
 use sportello::{application, civic::FiscalCode};
 use tokio::{
@@ -12,21 +15,21 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use crate::harness::{Counter, MORNING};
+use crate::harness::{Counter, MORNING, new_session};
 
-/// After how long a connection rests here, at the earliest; it does at twice that.
+/// Idle time after which a connection rests at the earliest; at the latest after twice this time.
 const REST: Duration = Duration::from_millis(60);
 const REST_SETTING: [(&str, &str); 1] = [("SPORTELLO_HTTP_REST_MS", "60")];
-/// By then it rests.
+/// Idle time after which a connection rests for certain.
 const LONG: Duration = Duration::from_millis(200);
-/// A request's body is thrown away that long after its refusal.
+/// The rest of a refused request's body is read and discarded for this long, then the connection is closed.
 const DISCARD_MAX: Duration = Duration::from_secs(2);
 
 fn open() -> Counter {
     Counter::open_with(&REST_SETTING)
 }
 
-/// A connection written and read by hand.
+/// A connection that the test writes and reads itself.
 struct Line(BufStream<TlsStream<TcpStream>>);
 
 impl Line {
@@ -39,7 +42,7 @@ impl Line {
         self.0.flush().await.unwrap();
     }
 
-    /// One line, without its end; nothing once the connection is closed.
+    /// The next line, without its end; `None` once the connection is closed.
     async fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let reading = tokio::time::timeout(Duration::from_secs(5), self.0.read_line(&mut line));
@@ -47,7 +50,7 @@ impl Line {
         (read > 0).then(|| line.trim_end().to_owned())
     }
 
-    /// Status and content of the next answer; nothing once the connection is closed.
+    /// Status and content of the next answer; `None` once the connection is closed.
     async fn answer(&mut self) -> Option<(u16, Vec<u8>)> {
         let status = self.line().await?.split(' ').nth(1)?.parse().unwrap();
         let mut length = 0;
@@ -67,11 +70,11 @@ fn get(path: &str, token: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_request_in_pieces_is_answered_whenever_its_connection_rests() {
+async fn a_request_in_pieces_is_answered_although_its_connection_rests_in_between() {
     let counter = open();
     let citizen = counter.citizen(1).await;
     let mut line = Line::to(&counter).await;
-    let request = get("/v1/session", &citizen.token);
+    let request = get(&citizen.session, &citizen.token);
     let masked = citizen.code.masked().to_string();
     for at in (0..=request.len()).step_by(7) {
         for pause in [REST / 4, LONG] {
@@ -87,7 +90,7 @@ async fn a_request_in_pieces_is_answered_whenever_its_connection_rests() {
 }
 
 #[tokio::test]
-async fn a_head_that_never_ends_and_a_silence_are_waited_for_no_longer_because_of_rests() {
+async fn rests_do_not_extend_the_deadline_of_an_unfinished_head_or_a_silent_client() {
     let counter = Counter::open_with(&[REST_SETTING[0], ("SPORTELLO_HTTP_HEAD_MS_MAX", "500")]);
     for begun in ["GET /v1/status HT", ""] {
         let mut line = Line::to(&counter).await;
@@ -98,7 +101,7 @@ async fn a_head_that_never_ends_and_a_silence_are_waited_for_no_longer_because_o
 }
 
 #[tokio::test]
-async fn requests_one_behind_the_other_are_answered_in_their_order_across_rests() {
+async fn pipelined_requests_are_answered_in_order_across_rests() {
     let counter = open();
     let citizen = counter.citizen(1).await;
     let mut line = Line::to(&counter).await;
@@ -106,7 +109,7 @@ async fn requests_one_behind_the_other_are_answered_in_their_order_across_rests(
     let (begun, end) = status.split_at(status.len() / 2);
     for _ in 0..5 {
         // The third begins with these two, and goes on when the connection rests.
-        line.send(&(get("/v1/session", &citizen.token) + &get("/nowhere", "") + begun)).await;
+        line.send(&(get(&citizen.session, &citizen.token) + &get("/nowhere", "") + begun)).await;
         assert_eq!(line.answer().await.expect("open").0, 200);
         assert_eq!(line.answer().await.expect("open").0, 404);
         sleep(LONG).await;
@@ -118,15 +121,16 @@ async fn requests_one_behind_the_other_are_answered_in_their_order_across_rests(
 }
 
 #[tokio::test]
-async fn what_is_left_of_a_refused_body_is_never_taken_for_a_request() {
+async fn the_rest_of_a_refused_body_is_never_taken_for_a_request() {
     let counter = open();
     let inner = get("/v1/status", "");
     let head = |length: usize| {
         format!(
-            "POST /v1/applications HTTP/1.1\r\nhost: l\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+            "POST {}/applications HTTP/1.1\r\nhost: l\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n",
+            new_session()
         )
     };
-    // A body that comes to its end within the time: then a request of its own follows.
+    // A body that ends in time: the next request on the connection is answered.
     let mut whole = Line::to(&counter).await;
     whole.send(&head(inner.len() * 3)).await;
     assert_eq!(whole.answer().await.expect("open").0, 401);
@@ -137,7 +141,7 @@ async fn what_is_left_of_a_refused_body_is_never_taken_for_a_request() {
     whole.send(&get("/nowhere", "")).await;
     assert_eq!(whole.answer().await.expect("open").0, 404);
 
-    // One that does not: then the connection is closed.
+    // A body that does not: the connection is closed.
     let mut broken = Line::to(&counter).await;
     broken.send(&head(inner.len() * 100)).await;
     assert_eq!(broken.answer().await.expect("open").0, 401);
@@ -150,30 +154,63 @@ async fn what_is_left_of_a_refused_body_is_never_taken_for_a_request() {
     assert_eq!(broken.answer().await, None);
 }
 
+/// The n-th person's application as a line of a batch.
+fn row(n: u64) -> String {
+    let application = application::example(&FiscalCode::made_up(n), 2024).replace('\n', " ");
+    application.trim().replacen('{', "{\"mandate\":\"M-1\",", 1) + "\n"
+}
+
 #[tokio::test]
 async fn a_batch_that_pauses_is_answered_to_its_end() {
     let counter = Counter::open_with(&REST_SETTING).reopen_with(MORNING, &REST_SETTING);
     let office = counter.intermediary(100).await;
     let mut line = Line::to(&counter).await;
     line.send(&format!(
-        "POST /v1/batches HTTP/1.1\r\nhost: l\r\nauthorization: Bearer {}\r\ntransfer-encoding: chunked\r\n\
+        "POST {} HTTP/1.1\r\nhost: l\r\nauthorization: Bearer {}\r\ntransfer-encoding: chunked\r\n\
          content-type: application/x-ndjson\r\n\r\n",
+        office.path("/batches"),
         office.token
     ))
     .await;
     for n in 0..4 {
-        let application = application::example(&FiscalCode::made_up(n), 2024).replace('\n', " ");
-        let row = application.trim().replacen('{', "{\"mandate\":\"M-1\",", 1) + "\n";
+        let row = row(n);
         line.send(&format!("{:x}\r\n{row}\r\n", row.len())).await;
         sleep(LONG).await;
     }
     line.send("0\r\n\r\n").await;
     let mut receipts = 0;
-    while let Some(told) = line.line().await.filter(|told| told != "0") {
-        receipts += usize::from(told.contains("\"receipt\""));
+    while let Some(row) = line.line().await.filter(|row| row != "0") {
+        receipts += usize::from(row.contains("\"receipt\""));
     }
     assert_eq!(receipts, 4);
     assert_eq!(line.line().await.as_deref(), Some(""));
     line.send(&get("/nowhere", "")).await;
     assert_eq!(line.answer().await.expect("open").0, 404);
+}
+
+#[tokio::test]
+async fn a_batch_over_http2_that_pauses_is_answered_to_its_end() {
+    let settings = [("SPORTELLO_HTTP_HEAD_MS_MAX", "200")];
+    let counter = Counter::open_with(&settings).reopen_with(MORNING, &settings);
+    let office = counter.intermediary(100).await;
+    let (mut rows, body) = Channel::<Bytes>::new(4);
+    let request = Request::post(format!("{}{}", counter.public, office.path("/batches")))
+        .header("authorization", format!("Bearer {}", office.token))
+        .header("content-type", "application/x-ndjson")
+        .body(body)
+        .unwrap();
+    let client = counter.http2_client();
+    let sending = tokio::spawn(async move {
+        for n in 0..3 {
+            if rows.send_data(row(n).into()).await.is_err() {
+                return;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let answer = client.request(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let told = answer.into_body().collect().await.expect("it is not cut").to_bytes();
+    assert_eq!(String::from_utf8_lossy(&told).matches("\"receipt\"").count(), 3);
+    sending.await.unwrap();
 }

@@ -1,9 +1,10 @@
-//! Stopping and starting: what was let in finishes, what cannot start says why.
+//! Stopping finishes the requests in progress; a server that cannot start names the reason.
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader},
     os::unix::fs::PermissionsExt as _,
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -11,17 +12,18 @@ use std::{
 use hyper::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{Counter, EVENING, program};
+use crate::harness::{Counter, EVENING, finished, program, serve};
 
 #[tokio::test]
-async fn a_stop_finishes_what_was_let_in_and_exits_with_zero() {
+async fn a_stop_finishes_requests_in_progress_and_exits_with_zero() {
     let mut counter = Counter::open();
     let (head, body) = {
         let citizen = counter.citizen(1).await;
         let body = citizen.application();
         let head = format!(
-            "POST /v1/applications HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
+            "POST {} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            citizen.path("/applications"),
             citizen.token,
             body.len()
         );
@@ -34,8 +36,8 @@ async fn a_stop_finishes_what_was_let_in_and_exits_with_zero() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(counter.operator_page("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(counter.operator_page("/healthz").await.0, StatusCode::OK);
-    let address = counter.public.strip_prefix("https://").unwrap();
-    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "no new connection");
+    let connecting = tokio::net::TcpStream::connect(counter.address()).await;
+    assert!(connecting.is_err(), "a new connection is accepted");
     finishing.write_all(body.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     let _closed = finishing.read_to_end(&mut answer).await;
@@ -48,11 +50,11 @@ async fn a_stop_finishes_what_was_let_in_and_exits_with_zero() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_does_not_hold_up_a_stop_nor_a_client_that_never_finishes() {
+async fn neither_idle_connections_nor_unfinished_requests_hold_up_a_stop() {
     let mut counter = Counter::open_with(&[("SPORTELLO_SERVER_DRAIN_MS_MAX", "700")]);
     let _idle = counter.raw().await;
     let mut stuck = counter.raw().await;
-    stuck.write_all(b"POST /v1/sessions HTTP/1.1\r\nhost: l").await.unwrap();
+    stuck.write_all(b"GET /v1/status HTTP/1.1\r\nhost: l").await.unwrap();
     counter.signal("TERM");
     let mut tries = 0;
     let status = loop {
@@ -60,14 +62,14 @@ async fn an_idle_connection_does_not_hold_up_a_stop_nor_a_client_that_never_fini
         tries += 1;
         match counter.ended() {
             Some(status) => break status,
-            None => assert!(tries < 100, "it does not stop"),
+            None => assert!(tries < 100, "the server does not stop within 10 s"),
         }
     };
     assert_eq!(status.code(), Some(0));
 }
 
 #[tokio::test]
-async fn readiness_and_health_are_told_on_the_operators_side_only() {
+async fn readiness_and_health_are_served_by_the_operator_listener_only() {
     let counter = Counter::open();
     assert_eq!(counter.operator_page("/readyz").await.0, StatusCode::OK);
     assert_eq!(counter.operator_page("/healthz").await.0, StatusCode::OK);
@@ -96,71 +98,59 @@ async fn files_are_readable_by_their_owner_alone() {
 async fn a_second_server_on_the_same_data_or_a_lost_key_is_a_clear_error() {
     let mut counter = Counter::open();
     counter.citizen(1).await.apply("key").await;
-    let serve = |data: &std::path::Path| {
-        let output = program()
-            .args([
-                "serve",
-                "--demo",
-                "--listen",
-                "127.0.0.1:0",
-                "--operator",
-                "127.0.0.1:0",
-                "--data",
-            ])
-            .arg(data)
-            .output()
-            .unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    let refused = |listen: &str, data: &Path| {
+        let (code, _, complaint) = finished(&mut serve(listen, data));
+        (code, complaint)
     };
-    let (code, complaint) = serve(&counter.data());
+    let any = "127.0.0.1:0";
+    let (code, complaint) = refused(any, &counter.data());
     assert_eq!(code, Some(2));
     assert!(complaint.contains("in use by another process"), "{complaint}");
-    // Nor do two servers share a port.
-    let taken = counter.public.strip_prefix("https://").unwrap().to_owned();
+    // Two servers do not share a port.
+    let taken = counter.address().to_owned();
     let elsewhere = tempfile::tempdir().unwrap();
-    let output = program()
-        .args(["serve", "--demo", "--listen", &taken, "--operator", "127.0.0.1:0", "--data"])
-        .arg(elsewhere.path())
-        .output()
-        .unwrap();
-    let complaint = String::from_utf8(output.stderr).unwrap();
+    let (_, complaint) = refused(&taken, elsewhere.path());
     assert!(complaint.contains(&format!("cannot listen on {taken}")), "{complaint}");
 
     counter.stop();
     let key = counter.data().join("ledger.key");
     let right = fs::read(&key).unwrap();
     fs::write(&key, "ab".repeat(32)).unwrap();
-    let (code, complaint) = serve(&counter.data());
+    let (code, complaint) = refused(any, &counter.data());
     assert_eq!(code, Some(2));
     assert!(complaint.contains("was written with another key"), "{complaint}");
     fs::write(&key, right).unwrap();
     fs::rename(counter.data().join("ledger.key"), counter.data().join("elsewhere")).unwrap();
-    let (code, complaint) = serve(&counter.data());
+    let (code, complaint) = refused(any, &counter.data());
     assert_eq!(code, Some(2));
     assert!(complaint.contains("restore it from your backup"), "{complaint}");
-    let (code, complaint) = serve(std::path::Path::new("/proc/no-such-place"));
+    let (code, complaint) = refused(any, Path::new("/proc/no-such-place"));
     assert_eq!(code, Some(2));
     assert!(complaint.contains("data directory /proc/no-such-place"), "{complaint}");
 }
 
 #[test]
-fn a_demo_makes_do_with_a_low_limit_of_open_files_and_says_nothing_of_it() {
+fn a_demo_starts_without_a_warning_at_a_low_limit_of_open_files() {
     let data = tempfile::tempdir().unwrap();
     let serve = "ulimit -n 600 && exec \"$0\" serve --demo --listen 127.0.0.1:0 --operator 127.0.0.1:0 --data \"$1\"";
     let mut demo = Command::new("sh")
         .args(["-c", serve])
         .arg(program().get_program())
-        .arg(data.path())
+        .arg(data.path().join("data"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut ready = String::new();
     BufReader::new(demo.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    // Two lines: the server may still be writing them when it is ready. A warning would be the first.
+    let mut printed = String::new();
+    let mut stderr = BufReader::new(demo.stderr.take().unwrap());
+    for _ in 0..2 {
+        stderr.read_line(&mut printed).unwrap();
+    }
     demo.kill().unwrap();
     demo.wait().unwrap();
-    let mut printed = String::new();
-    demo.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
     assert!(ready.starts_with("ready "), "{ready}{printed}");
     assert!(printed.starts_with("\nThe counter is open"), "{printed}");
 }

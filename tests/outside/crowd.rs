@@ -1,4 +1,4 @@
-//! Applicants who apply one after the other and keep their receipts.
+//! People who apply one after the other and keep their receipts.
 
 use std::{fs, path::Path};
 
@@ -11,21 +11,23 @@ use sportello::{
     identity::{Assurance, demo::Minter},
 };
 
-use crate::harness::{Answer, Counter, program};
+use crate::harness::{Answer, Counter, finished, location, new_session, program};
 
 /// Size of each application in bytes: large, so that a disk fills up soon.
 const APPLICATION_BYTES: usize = 40_000;
-/// Applicants after whom a disk must be full.
+/// Number of applications after which a disk must be full.
 const PEOPLE_MAX: usize = 5000;
 
+/// People with their receipts.
 pub(crate) struct Crowd {
     minter: Minter,
     next: u64,
-    /// The receipts of all who applied.
+    /// The receipts of everybody who applied.
     pub(crate) receipts: Vec<(FiscalCode, Value)>,
 }
 
 impl Crowd {
+    /// A crowd of which nobody has applied yet.
     pub(crate) fn before(counter: &Counter) -> Self {
         Self { minter: Minter::load(&counter.data()).unwrap(), next: 0, receipts: Vec::new() }
     }
@@ -35,18 +37,21 @@ impl Crowd {
         self.next += 1;
         let code = FiscalCode::made_up(self.next);
         let identity = self.minter.mint(&code, None, Assurance::Level2, Clock::system().real());
-        let entered = counter.try_ask("POST", "/v1/sessions", &identity, "", "").await?;
+        let session = new_session();
+        let entered = counter.try_ask("PUT", &session, &identity, "", "").await?;
         assert_eq!(entered.status, StatusCode::CREATED, "{entered:?}");
         let token = entered.json()["token"].as_str().unwrap().to_owned();
         let mut body = application::example(&code, 2024);
         body.extend(std::iter::repeat_n(' ', APPLICATION_BYTES - body.len()));
-        let answer = counter.try_ask("POST", "/v1/applications", &token, &body, "k").await?;
+        let path = session + "/applications";
+        let answer = counter.try_ask("POST", &path, &token, &body, "k").await?;
         if answer.status == StatusCode::CREATED {
             self.receipts.push((code, answer.json()));
         }
         Ok(answer)
     }
 
+    /// This many people apply, and all are accepted.
     pub(crate) async fn apply_all(&mut self, counter: &Counter, people: usize) {
         for _ in 0..people {
             let answer = self.apply(counter).await.unwrap();
@@ -59,11 +64,11 @@ impl Crowd {
         for _ in 0..PEOPLE_MAX {
             let answer = self.apply(counter).await.unwrap();
             if answer.status != StatusCode::CREATED {
-                return refused(&answer);
+                return answer.assert_storage_unavailable();
             }
             tokio::time::sleep(std::time::Duration::from_millis(pause_ms)).await;
         }
-        panic!("nobody is refused");
+        panic!("nobody was refused after {PEOPLE_MAX} applications");
     }
 
     /// About ten of those who applied read their applications again.
@@ -72,10 +77,9 @@ impl Crowd {
         for (code, receipt) in self.receipts.iter().step_by(step) {
             let identity = self.minter.mint(code, None, Assurance::Level2, Clock::system().real());
             let visitor = counter.enter(*code, &identity).await;
-            let location = format!("/v1/applications/{}", receipt["receipt"].as_str().unwrap());
-            let told = visitor.get(&location).await;
-            assert_eq!(told.status, StatusCode::OK, "{told:?}");
-            assert_eq!(told.json()["application"]["applicant"]["fiscalCode"], code.as_str());
+            let answer = visitor.get(&location(receipt)).await;
+            assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+            assert_eq!(answer.json()["application"]["applicant"]["fiscalCode"], code.as_str());
         }
     }
 
@@ -85,21 +89,11 @@ impl Crowd {
         let list = place.path().join("receipts.ndjson");
         let lines: Vec<_> = self.receipts.iter().map(|(_, receipt)| receipt.to_string()).collect();
         fs::write(&list, lines.join("\n")).unwrap();
-        let command =
-            program().arg("verify").arg("--data").arg(data).arg("--receipts").arg(&list).output();
-        let output = command.unwrap();
-        let told = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{told}");
-        assert!(told.contains(&format!("receipts: {} read", lines.len())), "{told}");
-        println!("{}", told.trim());
+        let mut verify = program();
+        verify.arg("verify").arg("--data").arg(data).arg("--receipts").arg(&list);
+        let (code, counts, complaint) = finished(&mut verify);
+        assert_eq!(code, Some(0), "{counts}{complaint}");
+        assert!(counts.contains(&format!("receipts: {} read", lines.len())), "{counts}");
+        println!("{}", counts.trim());
     }
-}
-
-/// Checks that the answer says that nothing can be stored, and when to come back.
-pub(crate) fn refused(answer: &Answer) {
-    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
-    assert_eq!(answer.problem(), "storage-unavailable");
-    let seconds: u32 = answer.header("retry-after").parse().unwrap();
-    assert!((60..=120).contains(&seconds), "{seconds}");
 }

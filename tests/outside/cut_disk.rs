@@ -1,11 +1,11 @@
-//! Power cuts: ext4 is shut down under the server's load and mounted again.
+//! Power cuts: an ext4 file system is shut down while the server writes to it, and mounted again.
 
 use std::{cell::Cell, time::Duration};
 
 use hyper::StatusCode;
 
 use crate::{
-    crowd::{Crowd, refused},
+    crowd::Crowd,
     disk::Disk,
     harness::{Counter, EVENING},
 };
@@ -26,20 +26,20 @@ async fn ext4_cut_off_under_load_has_every_receipt_when_it_is_mounted_again() {
             loop {
                 let answer = crowd.apply(&counter).await.unwrap();
                 if answer.status != StatusCode::CREATED {
-                    return refused(&answer);
+                    return answer.assert_storage_unavailable();
                 }
                 given.set(crowd.receipts.len());
             }
         };
         let power = async {
             tokio::time::sleep(Duration::from_millis(400 + 130 * cut as u64)).await;
-            let promised = given.get();
+            let before_cut = given.get();
             tokio::task::block_in_place(|| disk.cut());
-            promised
+            before_cut
         };
         let ((), promised) = tokio::join!(load, power);
-        // A machine without power answers nobody. This one still runs, and ext4 may report success for a sync that was
-        // under way at the shutdown.
+        // Receipts given after the cut do not count: this machine still runs, and ext4 may report success for a sync
+        // that was in progress at the shutdown.
         crowd.receipts.truncate(promised);
         assert_eq!(counter.metric("sportello_ledger_poisoned", &[]).await, 1);
         let during = promised - before;

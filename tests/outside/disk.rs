@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-/// A mounted file system; unmounted when dropped, also when the test fails.
+/// A mounted file system; unmounted when dropped, even if the test fails.
 pub(crate) struct Disk {
     place: tempfile::TempDir,
 }
@@ -15,10 +15,10 @@ pub(crate) struct Disk {
 impl Disk {
     /// An ext4 file system on a loop device.
     pub(crate) fn ext4(mebibytes: u64) -> Self {
-        Self::try_ext4(mebibytes).expect("loop devices, mkfs.ext4 and the superuser are there")
+        Self::try_ext4(mebibytes).expect("loop devices, mkfs.ext4 and superuser rights are needed")
     }
 
-    /// The same; without loop devices a file system in memory, and a line says so.
+    /// The same; a file system in memory, with a printed notice, where there are no loop devices.
     pub(crate) fn small(mebibytes: u64) -> Self {
         Self::try_ext4(mebibytes).unwrap_or_else(|fault| {
             println!("NO LOOP DEVICE: using a file system in memory instead: {fault}");
@@ -32,7 +32,7 @@ impl Disk {
     fn try_ext4(mebibytes: u64) -> Result<Self, String> {
         let disk = Self::unmounted();
         fs::File::create(disk.image()).unwrap().set_len(mebibytes << 20).unwrap();
-        // Without blocks reserved for the superuser, who runs these tests.
+        // No blocks are reserved for the superuser (-m 0): these tests run as superuser and would use them.
         run("mkfs.ext4", &["-q", "-F", "-m", "0", text(&disk.image())])?;
         disk.mount()?;
         Ok(disk)
@@ -70,7 +70,7 @@ impl Disk {
         run("xfs_io", &["-x", "-c", "shutdown", text(&self.mounted())]).unwrap();
     }
 
-    /// Writes and syncs a file of that size.
+    /// Writes and syncs a file of this size, to be deleted when room is needed.
     pub(crate) fn ballast(&self, name: &str, mebibytes: usize) -> PathBuf {
         let path = self.mounted().join(name);
         fs::write(&path, vec![1; mebibytes << 20]).unwrap();
@@ -93,7 +93,7 @@ impl Drop for Disk {
         if run("mountpoint", &["-q", text(&mounted)]).is_ok()
             && run("umount", &[text(&mounted)]).is_err()
         {
-            // A process still has files open there: the kernel unmounts when they are closed.
+            // A process still has files open there: a lazy unmount takes effect when they are closed.
             println!("{:?}", run("umount", &["-l", text(&mounted)]));
         }
     }

@@ -1,4 +1,4 @@
-//! Failed syncs: the first poisons the ledger, and no sync is tried again.
+//! Failed syncs: the first one poisons the ledger, and no sync is tried again.
 
 use std::{
     fs,
@@ -9,11 +9,11 @@ use std::{
 };
 
 use crate::{
-    crowd::{Crowd, refused},
+    crowd::Crowd,
     harness::{Counter, EVENING},
 };
 
-/// Makes every sync of a process fail, until dropped; a log has each of them.
+/// Makes every sync of a process fail until dropped, and logs each of them.
 struct Failing {
     strace: Child,
     log: tempfile::NamedTempFile,
@@ -38,7 +38,7 @@ impl Failing {
         panic!("strace does not watch every thread of {process}");
     }
 
-    /// The failed syncs of campaigns' ledgers; those of the audit trail do not count.
+    /// The failed syncs of campaigns' ledgers, without those of the audit trail.
     fn failed(&self) -> Vec<String> {
         let log = fs::read_to_string(self.log.path()).unwrap();
         let ledgers = |line: &&str| line.contains("(INJECTED)") && line.contains("/iscro-");
@@ -48,7 +48,7 @@ impl Failing {
 
 impl Drop for Failing {
     fn drop(&mut self) {
-        // The traced process keeps running.
+        // The traced process continues to run.
         let _ended = self.strace.kill();
         let _status = self.strace.wait();
     }
@@ -71,7 +71,7 @@ async fn poisoned(counter: &Counter) -> bool {
 #[tokio::test]
 #[ignore = "needs strace and the right to trace"]
 async fn the_first_failed_sync_of_a_commit_poisons_the_ledger_and_is_the_last() {
-    // Checkpoints sync, too: none happens during the test.
+    // Checkpoints sync, too: with this interval none happens during the test.
     let seldom = [("SPORTELLO_LEDGER_CHECKPOINT_MS", "600000")];
     let counter = Counter::open_with(&seldom);
     let mut crowd = Crowd::before(&counter);
@@ -79,13 +79,13 @@ async fn the_first_failed_sync_of_a_commit_poisons_the_ledger_and_is_the_last() 
     counter.all_decided().await;
     let failing = Failing::of(counter.pid());
     for _ in 0..5 {
-        refused(&crowd.apply(&counter).await.unwrap());
+        crowd.apply(&counter).await.unwrap().assert_storage_unavailable();
     }
     assert!(poisoned(&counter).await);
     crowd.look(&counter).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let failed = failing.failed();
-    assert_eq!(failed.len(), 1, "one sync failed, and none was tried again: {failed:#?}");
+    assert_eq!(failed.len(), 1, "one sync fails, and none is tried again: {failed:#?}");
     assert!(failed[0].contains("-wal"), "{failed:?}");
     recovered(counter, crowd).await;
 }
@@ -105,7 +105,7 @@ async fn a_failed_sync_of_a_checkpoint_poisons_the_ledger_and_is_the_last() {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    refused(&crowd.apply(&counter).await.unwrap());
+    crowd.apply(&counter).await.unwrap().assert_storage_unavailable();
     crowd.look(&counter).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(failing.failed().len(), 1, "{:#?}", failing.failed());
@@ -113,7 +113,7 @@ async fn a_failed_sync_of_a_checkpoint_poisons_the_ledger_and_is_the_last() {
     recovered(counter, crowd).await;
 }
 
-/// After a restart without the fault the server takes applications again and has every receipt.
+/// Asserts that after a restart without failing syncs the server accepts applications and has every receipt.
 async fn recovered(counter: Counter, mut crowd: Crowd) {
     let mut counter = counter.reopen(EVENING);
     assert!(!poisoned(&counter).await);

@@ -1,11 +1,11 @@
-//! A disk that fills up: intake stops before it is full, and no receipt is lost when it is.
+//! A disk that fills up: intake stops before the disk is full, and a full disk loses no receipt.
 
 use std::{fs, time::Duration};
 
 use hyper::StatusCode;
 
 use crate::{
-    crowd::{Crowd, refused},
+    crowd::Crowd,
     disk::Disk,
     harness::{Counter, EVENING},
 };
@@ -36,7 +36,7 @@ async fn a_disk_that_fills_up_loses_nothing_with_the_reserve_and_without() {
     while counter.operator_page("/readyz").await.0 != StatusCode::OK {
         tokio::time::sleep(Duration::from_millis(100)).await;
         tries += 1;
-        assert!(tries < 100, "intake does not resume");
+        assert!(tries < 100, "intake does not resume within 10 s");
     }
     crowd.apply_all(&counter, 5).await;
 
@@ -47,7 +47,7 @@ async fn a_disk_that_fills_up_loses_nothing_with_the_reserve_and_without() {
     assert_eq!(counter.metric("sportello_ledger_poisoned", &[]).await, 1);
     assert_eq!(counter.operator_page("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     crowd.look(&counter).await;
-    refused(&crowd.apply(&counter).await.unwrap());
+    crowd.apply(&counter).await.unwrap().assert_storage_unavailable();
     assert!(counter.log().contains("the ledger is poisoned"), "{}", counter.log());
 
     fs::remove_file(second).unwrap();

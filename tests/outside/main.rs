@@ -1,8 +1,8 @@
-//! Tests that need more than the Rust toolchain: other people's tools, and real disks that fail.
+//! Tests that need more than the Rust toolchain: external tools, and disks that fail.
 //!
-//! Those with disks need the superuser. All are ignored unless asked for: `cargo test -- --ignored`.
+//! Those with disks need the superuser. All are ignored by default; `cargo test --test outside -- --ignored` runs them.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
 mod crowd;
 mod cut_disk;
@@ -13,4 +13,7 @@ mod full_disk;
 #[path = "../it/harness.rs"]
 mod harness;
 mod no_place;
+mod proxies;
 mod stranger;
+#[path = "../it/trust.rs"]
+mod trust;

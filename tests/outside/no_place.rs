@@ -1,4 +1,4 @@
-//! Places where data cannot be stored: the server names the place and the reason, and does not start.
+//! Data directories that cannot be used: the server does not start, and names the path and the reason.
 
 use std::{
     fs,
@@ -11,21 +11,17 @@ use std::{
 
 use crate::{
     disk::Disk,
-    harness::{Counter, EVENING, PATIENCE, program},
+    harness::{self, Counter, EVENING, PATIENCE, program},
 };
 
 /// A user other than the superuser.
 const NOBODY: u32 = 65534;
 
 fn serve(data: &Path) -> Command {
-    let mut command = program();
-    command
-        .args(["serve", "--demo", "--listen", "127.0.0.1:0", "--operator", "127.0.0.1:0", "--data"])
-        .arg(data);
-    command
+    harness::serve("127.0.0.1:0", data)
 }
 
-/// Checks that the command exits with 2 and a complaint that has all `parts`: the place, the reason, what to do.
+/// Asserts that the command exits with 2 and prints all `parts`: the path, the reason, the remedy.
 fn complains(mut command: Command, parts: &[&str]) {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let ended = (0..PATIENCE.as_millis() / 20).any(|_| {
@@ -57,7 +53,7 @@ fn a_read_only_disk_is_named_whether_it_holds_data_or_not() {
     complains(serve(&counter.data()), &[ledger.to_str().unwrap(), "Read-only file system"]);
 }
 
-/// Neither the server nor `verify` calls the data there damaged.
+/// Neither the server nor `verify` reports the data as damaged.
 #[test]
 #[ignore = "needs the superuser and loop devices"]
 fn a_disk_without_any_room_is_named() {

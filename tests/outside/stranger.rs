@@ -1,4 +1,4 @@
-//! The session that the demo prints, run by a shell, and the deployment files, checked by their own tools.
+//! The demo's printed commands, run by a shell, and the deployment files, checked by the tools that read them.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -8,6 +8,7 @@ use std::{
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
+/// A process that is killed when dropped.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -29,12 +30,12 @@ fn the_session_that_the_demo_prints_works_as_printed() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let (out, said) = (demo.stdout.take().unwrap(), demo.stderr.take().unwrap());
+    let (out, printed) = (demo.stdout.take().unwrap(), demo.stderr.take().unwrap());
     let _demo = Ended(demo);
     let mut ready = String::new();
     BufReader::new(out).read_line(&mut ready).unwrap();
     assert!(ready.starts_with("ready https://127.0.0.1:"), "{ready}");
-    let lines = BufReader::new(said).lines().map_while(Result::ok);
+    let lines = BufReader::new(printed).lines().map_while(Result::ok);
     let printed: Vec<String> = lines
         .skip_while(|line| !line.trim_start().starts_with("IDENTITY="))
         .take_while(|line| !line.trim().is_empty())
@@ -44,20 +45,20 @@ fn the_session_that_the_demo_prints_works_as_printed() {
         .current_dir(place.path())
         .output()
         .unwrap();
-    let told: serde_json::Value = serde_json::from_slice(&copied.stdout).unwrap_or_else(|fault| {
+    let json: serde_json::Value = serde_json::from_slice(&copied.stdout).unwrap_or_else(|fault| {
         panic!(
             "{fault}: {}\n{}",
             String::from_utf8_lossy(&copied.stdout),
             String::from_utf8_lossy(&copied.stderr)
         )
     });
-    assert_eq!(told["state"], "decided");
-    assert_eq!(told["decision"]["monthlyAmount"], "687.50");
+    assert_eq!(json["state"], "decided");
+    assert_eq!(json["decision"]["monthlyAmount"], "687.50");
 }
 
 #[test]
 #[ignore = "needs promtool, systemd-analyze and jq"]
-fn deployment_files_pass_the_checks_of_those_who_read_them() {
+fn deployment_files_pass_the_checks_of_the_tools_that_read_them() {
     let checked = Command::new(Path::new(ROOT).join("deploy/check"))
         .env("SPORTELLO", env!("CARGO_BIN_EXE_sportello"))
         .current_dir(ROOT)

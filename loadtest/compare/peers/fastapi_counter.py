@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS applications (
 """
 
 with open(SESSIONS) as file:
-    people = {token: code for code, token in (line.split() for line in file)}
+    people = {token: (code, visit) for code, token, visit in (line.split() for line in file)}
 # One connection on the event loop: no hand-over to another thread, no lock.
 database = sqlite3.connect(DATABASE, isolation_level=None)
 database.execute("PRAGMA journal_mode = WAL")
@@ -108,14 +108,17 @@ class Receipt(BaseModel):
 app = FastAPI(docs_url=None, redoc_url=None)
 
 
-@app.post("/v1/applications", status_code=201)
+@app.post("/v1/sessions/{visit}/applications", status_code=201)
 async def submit(
-    application: Application, request: Request, response: Response,
+    visit: str, application: Application, request: Request, response: Response,
     authorization: Annotated[str, Header()], idempotency_key: Annotated[str, Header(max_length=64)],
 ) -> Receipt:
-    person = people.get(authorization.removeprefix("Bearer "))
-    if person is None:
+    session = people.get(authorization.removeprefix("Bearer "))
+    if session is None:
         raise HTTPException(401, "no such session")
+    person, own_visit = session
+    if visit != own_visit:
+        raise HTTPException(404, "not found")
     if application.applicant.fiscalCode != person:
         raise HTTPException(403, "not yours")
     body = await request.body()
@@ -135,7 +138,7 @@ async def submit(
             raise HTTPException(409, "already applied")
         if digest_then != digest:
             raise HTTPException(422, "another application had this key")
-    response.headers["Location"] = f"/v1/applications/{receipt}"
+    response.headers["Location"] = f"/v1/sessions/{visit}/applications/{receipt}"
     return Receipt(receipt=receipt, state="received", receivedOn=received_on, digest=f"sha-256={digest}")
 
 

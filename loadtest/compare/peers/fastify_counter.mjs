@@ -13,7 +13,12 @@ import Fastify from "fastify";
 
 const [port, certificate, key, sessions, path] = process.argv.slice(2);
 const lines = readFileSync(sessions, "utf8").trim().split("\n");
-const people = new Map(lines.map((line) => line.split("\t").reverse()));
+const people = new Map(
+  lines.map((line) => {
+    const [code, token, visit] = line.split("\t");
+    return [token, { person: code, visit }];
+  }),
+);
 
 const database = new Database(path);
 database.pragma("journal_mode = WAL");
@@ -87,9 +92,11 @@ const app = Fastify({
 });
 const refused = (status, message) => Object.assign(new Error(message), { statusCode: status });
 
-app.post("/v1/applications", { schema: { headers, body: application, response: { 201: receiptForm } } }, (request, reply) => {
-  const person = people.get(request.headers.authorization.replace(/^Bearer /, ""));
-  if (person === undefined) throw refused(401, "no such session");
+app.post("/v1/sessions/:visit/applications", { schema: { headers, body: application, response: { 201: receiptForm } } }, (request, reply) => {
+  const session = people.get(request.headers.authorization.replace(/^Bearer /, ""));
+  if (session === undefined) throw refused(401, "no such session");
+  const { person, visit } = session;
+  if (request.params.visit !== visit) throw refused(404, "not found");
   if (request.body.applicant.fiscalCode !== person) throw refused(403, "not yours");
   const body = JSON.stringify(request.body);
   const digest = createHash("sha256").update(body).digest("hex");
@@ -104,7 +111,7 @@ app.post("/v1/applications", { schema: { headers, body: application, response: {
   } else if (known.digest !== digest) {
     throw refused(422, "another application had this key");
   }
-  reply.code(201).header("Location", `/v1/applications/${known.receipt}`);
+  reply.code(201).header("Location", `/v1/sessions/${visit}/applications/${known.receipt}`);
   reply.send({ receipt: known.receipt, state: "received", receivedOn: known.received_on, digest: `sha-256=${digest}` });
 });
 

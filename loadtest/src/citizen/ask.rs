@@ -8,12 +8,15 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Method, Request, StatusCode, Uri, header::AUTHORIZATION};
+use hyper::{
+    Method, Request, StatusCode, Uri,
+    header::{AUTHORIZATION, HeaderValue},
+};
 use serde::Deserialize;
 
 use super::{Session, Visit};
 use crate::{
-    clock,
+    clock, identity,
     tally::{Ending, Step},
     wire::{
         client::{ExchangeFault, Reply},
@@ -27,8 +30,11 @@ const RETRY_WAIT_DEFAULT: Duration = Duration::from_secs(1);
 /// What to do after one attempt.
 enum Turn {
     Answered(Reply),
-    /// In the waiting room (202): ask again after this wait. Neither a refusal nor a failed attempt.
-    Waits(Duration),
+    /// In the waiting room (202): ask again with this ticket after this wait. Neither a refusal nor a failed attempt.
+    Waits {
+        ticket: HeaderValue,
+        wait: Duration,
+    },
     Again {
         reason: String,
         wait: Duration,
@@ -48,6 +54,15 @@ impl From<Ending> for Unanswered {
     fn from(ending: Ending) -> Self {
         Self::Ended(ending)
     }
+}
+
+/// The reply to a person in the waiting room.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Waiting<'b> {
+    #[serde(borrow)]
+    ticket: Cow<'b, str>,
+    poll_after_seconds: u64,
 }
 
 #[derive(Deserialize)]
@@ -73,7 +88,7 @@ impl Visit<'_> {
         request: impl Fn(&Session) -> Request<Full<Bytes>>,
     ) -> Result<Reply, Ending> {
         for _ in 0..=self.counter.conduct.plan.retries_max {
-            match self.ask(step, Some(session), || request(session)).await {
+            match self.ask(step, Some(session), |_| request(session)).await {
                 Ok(reply) => return Ok(reply),
                 Err(Unanswered::Ended(ending)) => return Err(ending),
                 Err(Unanswered::SessionGone) => {}
@@ -85,22 +100,26 @@ impl Visit<'_> {
         Err(Ending::Failed(format!("{} 401 unauthenticated", step.name())))
     }
 
-    /// Sends `request` until it is answered, within the retries and waits of the profile; waits in the waiting room as
-    /// long as it is asked to.
+    /// Sends `request` until it is answered, within the retries and waits of the profile. Waits in the waiting room as
+    /// long as it is asked to; each later request is made with the latest ticket.
     pub(super) async fn ask(
         &self,
         step: Step,
         session: Option<&Session>,
-        request: impl Fn() -> Request<Full<Bytes>>,
+        request: impl Fn(Option<&HeaderValue>) -> Request<Full<Bytes>>,
     ) -> Result<Reply, Unanswered> {
         let plan = &self.counter.conduct.plan;
         let mut retries = 0;
+        let mut ticket = None;
         loop {
             let sent = clock::now();
-            let outcome = self.client.exchange(request()).await;
+            let outcome = self.client.exchange(request(ticket.as_ref())).await;
             match self.turn(step, session, sent, outcome)? {
                 Turn::Answered(reply) => return Ok(reply),
-                Turn::Waits(wait) => tokio::time::sleep(wait).await,
+                Turn::Waits { ticket: new, wait } => {
+                    ticket = Some(new);
+                    tokio::time::sleep(wait).await;
+                }
                 Turn::Again { reason, wait, last } => {
                     if retries == plan.retries_max || wait > plan.retry_wait_max {
                         return Err(last.into());
@@ -130,7 +149,7 @@ impl Visit<'_> {
             self.counter.own(session.owner.check_tag(step.name(), reply.status, tag))?;
         }
         if reply.status == StatusCode::ACCEPTED {
-            return Ok(Turn::Waits(self.wait_told(reply.retry_after)));
+            return Ok(self.waits(&reply)?);
         }
         if reply.status.is_success() {
             return Ok(Turn::Answered(reply));
@@ -149,9 +168,20 @@ impl Visit<'_> {
                 Err(Unanswered::SessionGone)
             }
             // A closed window (403) and an earlier application (409) are correct answers, not failures.
-            StatusCode::FORBIDDEN | StatusCode::CONFLICT => Err(refused.into()),
+            StatusCode::FORBIDDEN => Err(refused.into()),
+            StatusCode::CONFLICT if step != Step::Enter => Err(refused.into()),
+            // Among them a visit that is taken (409): no other client can have made it.
             _ => Err(Ending::Failed(format!("{} {reason}", step.name())).into()),
         }
+    }
+
+    /// Obeys the waiting room.
+    fn waits(&self, reply: &Reply) -> Result<Turn, Ending> {
+        let waiting: Waiting<'_> = understood(reply)?;
+        let ticket = identity::bearer(&waiting.ticket)
+            .ok_or_else(|| Ending::Failed("ticket does not fit into a header".to_owned()))?;
+        let wait = self.wait_told(Some(Duration::from_secs(waiting.poll_after_seconds)));
+        Ok(Turn::Waits { ticket, wait })
     }
 
     /// Tries a broken exchange again, as a citizen would: the idempotency key makes that safe.
@@ -164,6 +194,18 @@ impl Visit<'_> {
             ExchangeFault::Broken | ExchangeFault::Late => Ending::Failed(reason.clone()),
         };
         Ok(Turn::Again { reason, wait: self.own_wait(), last })
+    }
+
+    /// A request under the session, to the path `part` below its own.
+    pub(super) fn under(
+        &self,
+        session: &Session,
+        method: Method,
+        part: &str,
+        body: Bytes,
+    ) -> Request<Full<Bytes>> {
+        let uri = session.paths.uri(self.client.target(), part);
+        authorized(&session.bearer, method, uri, body)
     }
 
     /// The wait that the reply asks for; impatient citizens shorten it.
@@ -186,8 +228,8 @@ impl Visit<'_> {
     }
 }
 
-pub(super) fn under(
-    session: &Session,
+pub(super) fn authorized(
+    bearer: &HeaderValue,
     method: Method,
     uri: Uri,
     body: Bytes,
@@ -195,7 +237,7 @@ pub(super) fn under(
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = method;
     *request.uri_mut() = uri;
-    request.headers_mut().insert(AUTHORIZATION, session.bearer.clone());
+    request.headers_mut().insert(AUTHORIZATION, bearer.clone());
     request
 }
 

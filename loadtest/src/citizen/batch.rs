@@ -9,12 +9,10 @@ use hyper::{
 };
 use serde::Deserialize;
 
-use super::{
-    Session, Visit,
-    ask::{Problem, under},
-};
+use super::{Session, Visit, ask::Problem};
 use crate::{
     clock,
+    owner::check_digest,
     tally::{Ending, Step},
 };
 
@@ -23,6 +21,8 @@ use crate::{
 struct Line<'b> {
     #[serde(borrow)]
     receipt: Option<Cow<'b, str>>,
+    #[serde(borrow)]
+    digest: Option<Cow<'b, str>>,
     status: Option<u16>,
 }
 
@@ -54,8 +54,7 @@ impl Visit<'_> {
         match last {
             None => Err(Ending::Refused("batch without any receipt".to_owned())),
             Some((code, receipt)) if self.counter.conduct.plan.polls_max > 0 => {
-                let path = format!("/v1/applications/{receipt}");
-                self.read_decision_for(code, session, &path).await
+                self.read_until_decided(code, session, receipt).await
             }
             Some(_) => Ok(()),
         }
@@ -85,23 +84,23 @@ impl Visit<'_> {
         batch: &mut Batch,
         asked: Instant,
     ) -> Result<u64, Ending> {
-        let (uri, body) = (&self.counter.paths.batches, &batch.body);
+        let body = &batch.body;
         let reply = self.timed(Step::Batch, session, |session| {
-            let mut request = under(session, Method::POST, uri.clone(), body.clone());
+            let mut request = self.under(session, Method::POST, "/batches", body.clone());
             let kind = HeaderValue::from_static("application/x-ndjson");
             request.headers_mut().insert(CONTENT_TYPE, kind);
             request
         });
         let reply = reply.await?;
         let now = clock::now();
-        let lines = reply.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let mut places = lines(&batch.body).zip(&mut batch.receipts);
         let (mut answered, mut busy) = (0, 0);
-        for line in lines {
-            let place = batch.receipts.get_mut(answered);
-            let place = place
+        for line in lines(&reply.body) {
+            let (sent, place) = places
+                .next()
                 .ok_or_else(|| Ending::Failed("batch reply with too many lines".to_owned()))?;
             answered += 1;
-            busy += u64::from(self.take_line(line, place, asked, now)?);
+            busy += u64::from(self.take_line(line, sent, place, asked, now)?);
         }
         if answered == batch.clients.len() {
             Ok(busy)
@@ -110,10 +109,11 @@ impl Visit<'_> {
         }
     }
 
-    /// Keeps the receipt of a line; true when the line was refused with 429 or 503.
+    /// Keeps the receipt in `line`, the reply to the line `sent`; true when that was refused with 429 or 503.
     fn take_line(
         &self,
         line: &[u8],
+        sent: &[u8],
         place: &mut Option<String>,
         asked: Instant,
         now: Instant,
@@ -124,12 +124,16 @@ impl Visit<'_> {
         match (answer.status, answer.receipt, place) {
             // Requires no status: a 409 names an earlier receipt, which does not belong to this line.
             (None, Some(receipt), empty @ None) => {
-                self.counter.keep(Step::Batch, &receipt, line)?;
+                self.counter.keep(Step::Batch, &receipt, answer.digest.as_deref(), line, sent)?;
                 self.receipt_came(now, now.saturating_duration_since(asked));
                 *empty = Some(receipt.into_owned());
                 Ok(false)
             }
-            (None, Some(again), Some(before)) if again == *before => Ok(false),
+            (None, Some(again), Some(before)) if again == *before => {
+                let digest = answer.digest.as_deref();
+                self.counter.own(check_digest(Step::Batch.name(), sent, digest))?;
+                Ok(false)
+            }
             (None, Some(_), Some(_)) => {
                 Err(Ending::Failed("different receipt for the same line".to_owned()))
             }
@@ -150,4 +154,8 @@ impl Visit<'_> {
         let slug = problem.as_ref().map_or("without a problem", Problem::slug);
         self.counter.tally().lines_refused.count(&format!("{status} {slug}"));
     }
+}
+
+fn lines(file: &[u8]) -> impl Iterator<Item = &[u8]> {
+    file.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }

@@ -4,6 +4,7 @@
 
 mod ask;
 mod batch;
+mod paths;
 mod steps;
 
 use std::{
@@ -11,14 +12,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyper::{Uri, header::HeaderValue};
+use hyper::header::HeaderValue;
 
+use self::paths::{Paths, Visits};
 use crate::{
     application::Form,
     clock,
     identity::{Identities, Identity},
     live::Live,
-    owner::{Crossover, Owner},
+    owner::{Crossover, Owner, check_digest},
     profile::{CitizenPlan, Mix, Role},
     receipts::Receipts,
     schedule::Chance,
@@ -33,10 +35,10 @@ pub struct Counter {
     receipts: Arc<Receipts>,
     live: Arc<Live>,
     people: People,
+    // Locked by the tasks of this thread only, never across an await, so none is ever contended.
     chance: Mutex<Chance>,
-    // Locked by the tasks of this thread only, never across an await, so it is never contended.
+    visits: Mutex<Visits>,
     tally: Mutex<Tally>,
-    paths: Paths,
 }
 
 /// Identities of a run: one for each session and for each line of a batch.
@@ -74,22 +76,14 @@ pub struct Conduct {
     pub run: i64,
 }
 
-/// An open session and its owner.
-#[derive(Clone, Debug)]
+/// An open session, its owner and its paths.
+#[derive(Clone)]
 pub struct Session {
     owner: Owner,
+    paths: Paths,
     bearer: HeaderValue,
     // Kept only for citizens who enter again when their session is lost.
     identity: Option<Identity>,
-}
-
-struct Paths {
-    login: Uri,
-    session: Uri,
-    draft: Uri,
-    estimates: Uri,
-    applications: Uri,
-    batches: Uri,
 }
 
 /// One session in progress.
@@ -122,10 +116,7 @@ impl Clients {
 
 impl Counter {
     /// A counter that adds its counts to `tally`.
-    ///
-    /// # Panics
-    ///
-    /// Never: the paths are constants.
+    #[must_use]
     pub fn new(
         clients: Clients,
         conduct: Conduct,
@@ -134,19 +125,9 @@ impl Counter {
         live: Arc<Live>,
         tally: Tally,
     ) -> Self {
-        let target = clients.of(false).target();
-        let uri = |path| target.uri(path).expect("the contract's paths are paths");
-        let paths = Paths {
-            login: uri("/v1/sessions"),
-            session: uri("/v1/session"),
-            draft: uri("/v1/draft"),
-            estimates: uri("/v1/estimates"),
-            applications: uri("/v1/applications"),
-            batches: uri("/v1/batches"),
-        };
         let chance = Mutex::new(Chance::new(conduct.seed));
-        let tally = Mutex::new(tally);
-        Self { clients, conduct, receipts, live, people, chance, tally, paths }
+        let (visits, tally) = (Mutex::new(Visits::new()), Mutex::new(tally));
+        Self { clients, conduct, receipts, live, people, chance, visits, tally }
     }
 
     /// Counts so far.
@@ -232,9 +213,22 @@ impl Counter {
         })
     }
 
-    /// Keeps a receipt; a number that another citizen has is a crossover.
-    fn keep(&self, step: Step, number: &str, body: &[u8]) -> Result<(), Ending> {
-        if self.receipts.add(number, body) {
+    /// Keeps the receipt with `number` and `digest`, as the server sent it in `body` for the application `sent`. Another
+    /// digest than that of `sent`, or a number that another citizen has, is a crossover.
+    fn keep(
+        &self,
+        step: Step,
+        number: &str,
+        digest: Option<&str>,
+        body: &[u8],
+        sent: &[u8],
+    ) -> Result<(), Ending> {
+        if !number.bytes().all(|one| one.is_ascii_alphanumeric() || one == b'-') {
+            return Err(Ending::Failed("receipt number does not fit into a path".to_owned()));
+        }
+        let new = self.receipts.add(number, body);
+        self.own(check_digest(step.name(), sent, digest))?;
+        if new {
             return Ok(());
         }
         self.own(Err(Crossover {
@@ -264,9 +258,10 @@ impl Visit<'_> {
                 self.ask_estimate(&mut session).await?;
                 self.think().await;
             }
-            let location = self.submit(&mut session, clock::now()).await?;
+            let receipt = self.submit(&mut session, clock::now()).await?;
             if self.counter.conduct.plan.polls_max > 0 {
-                self.read_until_decided(&mut session, location.as_deref()).await?;
+                let code = session.owner.code.clone();
+                self.read_until_decided(&code, &mut session, &receipt).await?;
             }
         }
         if self.counter.conduct.plan.leave {

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    sync::PoisonError,
     time::{Duration, Instant},
 };
 
@@ -9,19 +10,19 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Method, Request,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+    header::{CONTENT_TYPE, HeaderValue},
 };
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     Session, Visit,
-    ask::{Unanswered, under, understood},
+    ask::{Unanswered, authorized, understood},
 };
 use crate::{
     clock,
     identity::{self, Identity},
-    owner::{Owner, check_login},
+    owner::{Owner, check_location, check_login},
     tally::{Ending, Step},
     wire::client::Reply,
 };
@@ -41,21 +42,25 @@ struct Login<'b> {
 struct Receipt<'b> {
     #[serde(borrow)]
     receipt: Cow<'b, str>,
+    #[serde(borrow)]
+    digest: Option<Cow<'b, str>>,
 }
 
 impl Visit<'_> {
-    /// Opens a session; its latency counts from `due`.
+    /// Opens a session with a new visit; its latency counts from `due`.
     ///
     /// # Errors
     ///
     /// How the session ended instead.
     pub async fn enter(&self, identity: Identity, due: Instant) -> Result<Session, Ending> {
-        let reply = self.ask(Step::Enter, None, || {
-            let mut request = Request::new(Full::new(Bytes::new()));
-            *request.method_mut() = Method::POST;
-            *request.uri_mut() = self.counter.paths.login.clone();
-            request.headers_mut().insert(AUTHORIZATION, identity.bearer.clone());
-            request
+        let paths = {
+            let visits = &self.counter.visits;
+            visits.lock().unwrap_or_else(PoisonError::into_inner).next_paths()
+        };
+        let uri = paths.uri(self.client.target(), "");
+        let reply = self.ask(Step::Enter, None, |ticket| {
+            let bearer = ticket.unwrap_or(&identity.bearer);
+            authorized(bearer, Method::PUT, uri.clone(), Bytes::new())
         });
         let reply = reply.await.map_err(|unanswered| match unanswered {
             Unanswered::Ended(ending) => ending,
@@ -78,15 +83,15 @@ impl Visit<'_> {
         self.counter.tally().enter.record(clock::now().saturating_duration_since(due));
         self.counter.live.enter();
         let identity = self.counter.conduct.plan.enter_again.then_some(identity);
-        Ok(Session { owner, bearer, identity })
+        Ok(Session { owner, paths, bearer, identity })
     }
 
     /// Saves a draft: the complete application, not yet submitted.
     pub(super) async fn save_draft(&self, session: &mut Session) -> Result<(), Ending> {
         let body = self.counter.conduct.form.filled_for(&session.owner.code);
-        let uri = &self.counter.paths.draft;
+        let draft = format!("/drafts/{}", self.counter.conduct.form.scheme().name());
         self.timed(Step::Draft, session, |session| {
-            json(under(session, Method::PUT, uri.clone(), body.clone()))
+            json(self.under(session, Method::PUT, &draft, body.clone()))
         })
         .await
         .map(drop)
@@ -95,9 +100,8 @@ impl Visit<'_> {
     /// Asks for an estimate of the decision.
     pub(super) async fn ask_estimate(&self, session: &mut Session) -> Result<(), Ending> {
         let body = self.counter.conduct.form.filled_for(&session.owner.code);
-        let uri = &self.counter.paths.estimates;
         let reply = self.timed(Step::Estimate, session, |session| {
-            json(under(session, Method::POST, uri.clone(), body.clone()))
+            json(self.under(session, Method::POST, "/estimates", body.clone()))
         });
         let decision: Value = understood(&reply.await?)?;
         if decision.get("outcome").is_some() {
@@ -107,16 +111,12 @@ impl Visit<'_> {
         }
     }
 
-    /// Submits the application and keeps the receipt, whose `Location` it returns; the latency counts from `asked`.
+    /// Submits the application and keeps the receipt, whose number it returns; the latency counts from `asked`.
     ///
     /// # Errors
     ///
     /// How the session ended instead.
-    pub async fn submit(
-        &self,
-        session: &mut Session,
-        asked: Instant,
-    ) -> Result<Option<String>, Ending> {
+    pub async fn submit(&self, session: &mut Session, asked: Instant) -> Result<String, Ending> {
         let conduct = &self.counter.conduct;
         let body = conduct.form.filled_for(&session.owner.code);
         let key = format!("surge-{:x}-{:x}", conduct.run, self.number);
@@ -124,8 +124,8 @@ impl Visit<'_> {
         let key = key
             .map_err(|_| Ending::Failed("idempotency key does not fit into a header".to_owned()))?;
         let request = |session: &Session| {
-            let uri = self.counter.paths.applications.clone();
-            let mut request = json(under(session, Method::POST, uri, body.clone()));
+            let mut request =
+                json(self.under(session, Method::POST, "/applications", body.clone()));
             request.headers_mut().insert("idempotency-key", key.clone());
             request
         };
@@ -135,10 +135,15 @@ impl Visit<'_> {
         }
         let reply = self.ask_within(Step::Submit, session, request).await?;
         let now = clock::now();
-        let receipt: Receipt<'_> = understood(&reply)?;
-        self.counter.keep(Step::Submit, &receipt.receipt, &reply.body)?;
+        let Receipt { receipt, digest } = understood(&reply)?;
+        self.counter.keep(Step::Submit, &receipt, digest.as_deref(), &reply.body, &body)?;
         self.receipt_came(now, now.saturating_duration_since(asked));
-        Ok(reply.location)
+        let location = reply.location.as_deref();
+        let location =
+            location.ok_or_else(|| Ending::Failed("receipt without a Location".to_owned()))?;
+        let own = session.paths.of(&format!("/applications/{receipt}"));
+        self.counter.own(check_location(&own, location))?;
+        Ok(receipt.into_owned())
     }
 
     /// Counts a receipt that arrived at `now` after `latency`.
@@ -147,31 +152,19 @@ impl Visit<'_> {
         self.counter.live.receipt();
     }
 
+    /// Reads the application with `receipt` until it is decided; it must belong to the fiscal code `code`.
     pub(super) async fn read_until_decided(
-        &self,
-        session: &mut Session,
-        location: Option<&str>,
-    ) -> Result<(), Ending> {
-        let location =
-            location.ok_or_else(|| Ending::Failed("receipt without a Location".to_owned()))?;
-        let code = session.owner.code.clone();
-        self.read_decision_for(&code, session, location).await
-    }
-
-    /// Reads the application at `path` until it is decided; it must belong to the fiscal code `code`.
-    pub(super) async fn read_decision_for(
         &self,
         code: &str,
         session: &mut Session,
-        path: &str,
+        receipt: &str,
     ) -> Result<(), Ending> {
         let plan = &self.counter.conduct.plan;
-        let uri = self.client.target().uri(path);
-        let uri = uri.ok_or_else(|| Ending::Failed("Location is not a path".to_owned()))?;
+        let application = format!("/applications/{receipt}");
         for _ in 0..plan.polls_max {
             let asked = clock::now();
             let reply = self.ask_within(Step::Read, session, |session| {
-                under(session, Method::GET, uri.clone(), Bytes::new())
+                self.under(session, Method::GET, &application, Bytes::new())
             });
             let reply = reply.await?;
             let application: Value = understood(&reply)?;
@@ -188,9 +181,8 @@ impl Visit<'_> {
     }
 
     pub(super) async fn leave(&self, session: &mut Session) -> Result<(), Ending> {
-        let uri = &self.counter.paths.session;
         self.timed(Step::Leave, session, |session| {
-            under(session, Method::DELETE, uri.clone(), Bytes::new())
+            self.under(session, Method::DELETE, "", Bytes::new())
         })
         .await
         .map(drop)

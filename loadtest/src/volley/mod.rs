@@ -40,7 +40,7 @@ pub struct VolleyArgs {
     /// The server
     #[arg(long, value_name = "URL")]
     target: String,
-    /// Send an application from every session in this file, lines of `code<TAB>session token`
+    /// Send an application from every session in this file, lines of `code<TAB>session token<TAB>visit`
     #[arg(long, value_name = "FILE", group = "what", requires = "template")]
     sessions: Option<PathBuf>,
     /// The application, with PERSON in place of the fiscal code

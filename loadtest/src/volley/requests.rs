@@ -13,7 +13,6 @@ use crate::{identity::Identity, wire::target::Target};
 
 /// Placeholder in a template for the person's fiscal code.
 const PERSON: &str = "PERSON";
-const APPLICATIONS: &str = "/v1/applications";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The same for all: keys are scoped by person, and each person applies once.
@@ -21,15 +20,21 @@ const FIRST_KEY: HeaderValue = HeaderValue::from_static("1");
 
 /// Requests in the order in which they are sent.
 pub(super) struct Requests {
-    uri: Uri,
     headers: HeaderMap,
     kind: Kind,
 }
 
 enum Kind {
-    Submissions { people: Vec<Identity>, template: String },
-    Reads(usize),
+    Submissions { sessions: Vec<Session>, template: String },
+    Reads { uri: Uri, count: usize },
     Handshakes(usize),
+}
+
+/// An open session.
+struct Session {
+    person: Identity,
+    /// Where its applications go.
+    uri: Uri,
 }
 
 impl Requests {
@@ -51,16 +56,17 @@ impl Requests {
                 "{template} holds no {PERSON}: put it in place of the fiscal code"
             ));
         }
-        let people = lines.lines().zip(1..).map(|(line, number)| {
-            Identity::of_line(line).ok_or_else(|| {
+        let opened = lines.lines().zip(1..).map(|(line, number)| {
+            Session::of_line(line, target, http2).ok_or_else(|| {
                 format!(
-                    "{}, line {number}: allowed is a fiscal code, a TAB and a session token",
+                    "{}, line {number}: allowed is a fiscal code, a TAB, a session token, a TAB and the visit",
                     sessions.display()
                 )
             })
         });
-        let people = people.collect::<Result<Vec<_>, _>>()?;
-        Self::new(target, http2, APPLICATIONS, Kind::Submissions { people, template: body })
+        let sessions = opened.collect::<Result<Vec<_>, _>>()?;
+        let headers = headers(target, http2);
+        Ok(Self { headers, kind: Kind::Submissions { sessions, template: body } })
     }
 
     /// `count` reads of `path`.
@@ -70,31 +76,21 @@ impl Requests {
         path: &str,
         count: usize,
     ) -> Result<Self, String> {
-        Self::new(target, http2, path, Kind::Reads(count))
+        let uri = uri(target, http2, path);
+        let uri = uri.ok_or_else(|| format!("`{path}` is not a path; allowed is /PATH"))?;
+        Ok(Self { headers: headers(target, http2), kind: Kind::Reads { uri, count } })
     }
 
     /// `count` handshakes without a request.
     pub(super) fn handshakes(count: usize) -> Self {
-        Self { uri: Uri::default(), headers: HeaderMap::new(), kind: Kind::Handshakes(count) }
-    }
-
-    fn new(target: &Target, http2: bool, path: &str, kind: Kind) -> Result<Self, String> {
-        let uri = target.uri(path);
-        let uri = uri.ok_or_else(|| format!("`{path}` is not a path; allowed is /PATH"))?;
-        let mut headers = HeaderMap::new();
-        if http2 {
-            return Ok(Self { uri, headers, kind });
-        }
-        headers.insert(HOST, target.host.clone());
-        let path = uri.path_and_query().cloned().map(Uri::from);
-        Ok(Self { uri: path.unwrap_or_default(), headers, kind })
+        Self { headers: HeaderMap::new(), kind: Kind::Handshakes(count) }
     }
 
     /// Number of requests, or of handshakes.
     pub(super) fn count(&self) -> usize {
         match &self.kind {
-            Kind::Submissions { people, .. } => people.len(),
-            Kind::Reads(count) | Kind::Handshakes(count) => *count,
+            Kind::Submissions { sessions, .. } => sessions.len(),
+            Kind::Reads { count, .. } | Kind::Handshakes(count) => *count,
         }
     }
 
@@ -107,9 +103,10 @@ impl Requests {
     pub(super) fn get(&self, number: usize) -> Option<Request<Full<Bytes>>> {
         let mut request = Request::new(Full::default());
         match &self.kind {
-            Kind::Submissions { people, template } => {
-                let person = people.get(number)?;
+            Kind::Submissions { sessions, template } => {
+                let Session { person, uri } = sessions.get(number)?;
                 *request.method_mut() = Method::POST;
+                *request.uri_mut() = uri.clone();
                 *request.body_mut() = Full::from(template.replace(PERSON, &person.code));
                 *request.headers_mut() = self.headers.clone();
                 let headers = request.headers_mut();
@@ -117,12 +114,38 @@ impl Requests {
                 headers.insert(CONTENT_TYPE, JSON);
                 headers.insert(IDEMPOTENCY_KEY, FIRST_KEY);
             }
-            Kind::Reads(_) => *request.headers_mut() = self.headers.clone(),
+            Kind::Reads { uri, .. } => {
+                *request.uri_mut() = uri.clone();
+                *request.headers_mut() = self.headers.clone();
+            }
             Kind::Handshakes(_) => return None,
         }
-        *request.uri_mut() = self.uri.clone();
         Some(request)
     }
+}
+
+impl Session {
+    /// The session of a line `code<TAB>token<TAB>visit`, or `None` for any other line.
+    fn of_line(line: &str, target: &Target, http2: bool) -> Option<Self> {
+        let (person, visit) = line.trim_end().rsplit_once('\t')?;
+        let person = Identity::of_line(person)?;
+        let uri = uri(target, http2, &format!("/v1/sessions/{visit}/applications"))?;
+        Some(Self { person, uri })
+    }
+}
+
+fn headers(target: &Target, http2: bool) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if !http2 {
+        headers.insert(HOST, target.host.clone());
+    }
+    headers
+}
+
+/// The URI of `path` as the version of HTTP needs it; `None` if it is not a path.
+fn uri(target: &Target, http2: bool, path: &str) -> Option<Uri> {
+    let uri = target.uri(path)?;
+    if http2 { Some(uri) } else { uri.path_and_query().cloned().map(Uri::from) }
 }
 
 #[cfg(test)]
@@ -138,7 +161,7 @@ mod tests {
     async fn a_submission_is_its_person_s_own() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (sessions, template) = (directory.path().join("s"), directory.path().join("t"));
-        fs::write(&sessions, "RSSMRA80A01H501U\taaa\nRSSMRA80A41H501Y\tbbb\n").expect("text");
+        fs::write(&sessions, "RSSMRA80A01H501U\taaa\tA\nRSSMRA80A41H501Y\tbbb\tB\n").expect("text");
         fs::write(&template, r#"{"of":"PERSON"}"#).expect("text");
         let target = Target::parse("https://127.0.0.1:8443").expect("an origin");
         let made = |http2| Requests::submissions(&target, http2, &sessions, &template);
@@ -147,7 +170,7 @@ mod tests {
         let second = requests.get(1).expect("there are two");
         assert_eq!(
             (second.uri().to_string().as_str(), &second.headers()["host"]),
-            ("/v1/applications", &target.host)
+            ("/v1/sessions/B/applications", &target.host)
         );
         assert_eq!(second.headers()["authorization"], "Bearer bbb");
         let body = second.into_body().collect().await.expect("it is whole").to_bytes();
@@ -155,13 +178,13 @@ mod tests {
         assert!(requests.get(2).is_none());
 
         let first = made(true).expect("they are right").get(0).expect("there are two");
-        assert_eq!(first.uri().to_string(), "https://127.0.0.1:8443/v1/applications");
+        assert_eq!(first.uri().to_string(), "https://127.0.0.1:8443/v1/sessions/A/applications");
         assert!(!first.headers().contains_key("host"));
 
         fs::write(&template, "{}").expect("text");
         assert!(made(false).is_err_and(|fault| fault.contains("holds no PERSON")));
         fs::write(&template, "PERSON").expect("text");
-        fs::write(&sessions, "RSSMRA80A01H501U aaa\n").expect("text");
+        fs::write(&sessions, "RSSMRA80A01H501U\taaa\n").expect("text");
         assert!(made(false).is_err_and(|fault| fault.contains("line 1: allowed is")));
     }
 }

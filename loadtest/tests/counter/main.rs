@@ -92,8 +92,8 @@ fn an_honest_server_passes_and_every_session_is_accounted_for() {
     assert!(summary.verdict.passed, "{}", Text(&summary));
     let tally = &outcome.tally;
     assert_eq!((tally.offered, tally.served, tally.receipts, tally.decided), (60, 60, 60, 60));
-    // Each session has a login, two tags and an application to check.
-    assert_eq!(tally.owners_checked, 60 * 4);
+    // Each session has a login, two tags, a digest, a Location and an application to check.
+    assert_eq!(tally.owners_checked, 60 * 6);
     let page = html::page(&summary).expect("a report");
     assert!(page.contains("<svg") && !page.contains("src=") && !page.contains("href="));
 }
@@ -130,6 +130,8 @@ fn a_server_that_mixes_people_up_is_caught_wherever_it_does() {
         (Fault::TagsMixedUp, "Subject-Tag"),
         (Fault::LoginsMixedUp, "masked subject"),
         (Fault::OneReceiptForAll, "receipt"),
+        (Fault::DigestsMixedUp, "digest"),
+        (Fault::LocationsMixedUp, "Location"),
     ] {
         let (outcome, summary) = visited(fault, HALF_A_SECOND, &[]);
         assert!(!summary.verdict.passed, "{fault:?} passed");
@@ -149,6 +151,26 @@ fn a_refusal_is_obeyed_counted_and_no_failure() {
     assert!(refusals > 0, "no refusal was counted");
     assert_eq!(outcome.tally.refusal.count(), refusals);
     assert_eq!(outcome.tally.served, 60);
+}
+
+#[test]
+fn those_who_must_wait_come_back_with_their_ticket() {
+    let (outcome, summary) = visited(Fault::Full, HALF_A_SECOND, &[]);
+    assert!(summary.verdict.passed, "{}", Text(&summary));
+    assert_eq!((outcome.tally.told_to_wait(), outcome.tally.served), (60, 60));
+    assert_eq!((outcome.tally.refusal.count(), outcome.tally.retried.total()), (0, 0));
+    // The wait is that of `pollAfterSeconds`; `Retry-After` is 0 here.
+    assert!(outcome.tally.enter.quantile_ms(0.5) >= 999.0);
+}
+
+#[test]
+fn a_visit_that_is_taken_is_a_failure_and_no_refusal() {
+    let (outcome, summary) = visited(Fault::VisitsTaken, HALF_A_SECOND, &[]);
+    assert!(!summary.verdict.passed, "{}", Text(&summary));
+    let failed = outcome.tally.failed.by_reason().get("enter 409 visit-taken").copied();
+    assert!(failed > Some(0), "no failure was counted");
+    assert_eq!(failed.map(|failed| failed + outcome.tally.served), Some(60));
+    assert_eq!(outcome.tally.refused.total(), 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A mock of the server with faults on request, to test that surge detects them.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     convert::Infallible,
     fmt::Write as _,
     net::SocketAddr,
@@ -11,10 +11,15 @@ use std::{
     time::Duration,
 };
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request, Response, StatusCode,
+    Method, Request, Response, StatusCode,
     body::Incoming,
     header::{AUTHORIZATION, HeaderValue},
     server::conn::{http1, http2},
@@ -38,8 +43,16 @@ pub(crate) enum Fault {
     TagsMixedUp,
     /// Some logins open a session of the previous citizen.
     LoginsMixedUp,
-    /// All submissions get the same receipt.
+    /// All submissions get the same receipt number.
     OneReceiptForAll,
+    /// Some receipts have the digest of the previous application, with the right number and tag.
+    DigestsMixedUp,
+    /// Some receipts have a `Location` in the session of the previous citizen.
+    LocationsMixedUp,
+    /// Makes every citizen wait once, and then admits only the ticket.
+    Full,
+    /// Answers every second login with 409 once.
+    VisitsTaken,
     /// Refuses every second login once, with `Retry-After: 0`.
     Busy,
     /// As `Busy`, but with `Retry-After: 3`.
@@ -63,6 +76,41 @@ struct Books {
     requests: u64,
     submissions: u64,
     refused: HashSet<String>,
+    /// Fiscal codes by visit.
+    visits: HashMap<String, String>,
+    last_digest: String,
+}
+
+/// One request, as far as the mock server reads it.
+struct Asked {
+    method: Method,
+    path: String,
+    /// The fiscal code in the bearer.
+    own: String,
+    with_ticket: bool,
+    body: Bytes,
+}
+
+impl Asked {
+    async fn read(request: Request<Incoming>) -> Self {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let bearer = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        let with_ticket = bearer.starts_with("ticket-");
+        let own = bearer.trim_start_matches("session-").trim_start_matches("ticket-").to_owned();
+        let body = request.into_body().collect().await.expect("surge sends whole bodies");
+        Self { method, path, own, with_ticket, body: body.to_bytes() }
+    }
+
+    /// The visit in the path and what follows it; `None` for a path that is not of a session.
+    fn visit(&self) -> Option<(&str, &str)> {
+        let rest = self.path.strip_prefix("/v1/sessions/")?;
+        Some(rest.split_at(rest.find('/').unwrap_or(rest.len())))
+    }
+
+    fn submits(&self) -> bool {
+        self.visit().is_some_and(|(_, part)| part == "/applications")
+    }
 }
 
 impl MockServer {
@@ -132,57 +180,61 @@ async fn answer(
     fault: Fault,
     books: Arc<Mutex<Books>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let path = request.uri().path().to_owned();
-    let bearer = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    let own = bearer.trim_start_matches("session-").to_owned();
-    request.into_body().collect().await.expect("surge sends whole bodies");
+    let asked = Asked::read(request).await;
     let late = {
         let mut books = books.lock().expect("no answer panics");
-        books.submissions += u64::from(path == "/v1/applications");
-        fault == Fault::OneLateReply && path == "/v1/applications" && books.submissions == 1
+        books.submissions += u64::from(asked.submits());
+        fault == Fault::OneLateReply && asked.submits() && books.submissions == 1
     };
     if late {
         tokio::time::sleep(Duration::from_millis(1500)).await;
     }
-    Ok(reply(&path, &own, fault, &mut books.lock().expect("no answer panics")))
+    Ok(reply(&asked, fault, &mut books.lock().expect("no answer panics")))
 }
 
-fn reply(path: &str, own: &str, fault: Fault, books: &mut Books) -> Response<Full<Bytes>> {
+fn reply(asked: &Asked, fault: Fault, books: &mut Books) -> Response<Full<Bytes>> {
+    let own = &asked.own;
     books.requests += 1;
-    if !own.is_empty() && books.last_code != own {
-        books.code_before = std::mem::replace(&mut books.last_code, own.to_owned());
+    if !own.is_empty() && books.last_code != *own {
+        books.code_before = std::mem::replace(&mut books.last_code, own.clone());
     }
     let code_before = books.code_before.clone();
     let now_and_then = books.requests.is_multiple_of(7) && !code_before.is_empty();
-    let owner_if = |wrong| if fault == wrong && now_and_then { &code_before } else { own };
-    let busy = matches!(fault, Fault::Busy | Fault::BusyForLong);
-    let (status, body, tagged) = match path {
-        "/v1/status" => (StatusCode::OK, STATUS.to_owned(), false),
-        "/v1/sessions" if busy && first_refused(books, own) => {
-            let body = r#"{"type":"urn:sportello:problem:busy"}"#.to_owned();
-            (StatusCode::SERVICE_UNAVAILABLE, body, false)
+    let mixes_up = |wrong| fault == wrong && now_and_then;
+    let owner_if = |wrong| if mixes_up(wrong) { &code_before } else { own };
+    let (mut location, mut tagged) = (String::new(), true);
+    let (status, body) = match asked.visit() {
+        None => {
+            tagged = false;
+            (StatusCode::OK, STATUS.to_owned())
         }
-        "/v1/sessions" => {
-            let owner = owner_if(Fault::LoginsMixedUp);
-            let body = format!(
-                r#"{{"token":"session-{own}","subject":"{}","subjectTag":"{}"}}"#,
-                surge::owner::mask(owner),
-                tag(own)
-            );
-            (StatusCode::CREATED, body, false)
+        Some((visit, "")) => {
+            tagged = false;
+            enter(asked, visit, owner_if(Fault::LoginsMixedUp), fault, books)
         }
-        "/v1/applications" => {
+        Some((visit, _)) if books.visits.get(visit) != Some(own) => {
+            tagged = false;
+            (StatusCode::NOT_FOUND, problem("not-found"))
+        }
+        Some((visit, "/applications")) => {
             let number = if fault == Fault::OneReceiptForAll { "SAME" } else { own };
-            let body = format!(r#"{{"receipt":"{number}","state":"received"}}"#);
-            (StatusCode::CREATED, body, true)
+            let visit = if mixes_up(Fault::LocationsMixedUp) { "another-visit" } else { visit };
+            location = format!("/v1/sessions/{visit}/applications/{number}");
+            let digest = STANDARD.encode(digest(&SHA256, &asked.body));
+            let digest_before = std::mem::replace(&mut books.last_digest, digest.clone());
+            let digest = if mixes_up(Fault::DigestsMixedUp) { digest_before } else { digest };
+            let body = format!(
+                r#"{{"receipt":"{number}","state":"received","digest":"sha-256=:{digest}:"}}"#
+            );
+            (StatusCode::CREATED, body)
         }
-        _ => {
+        Some((_, part)) => {
+            assert!(part.starts_with("/applications/"), "surge reads applications");
             let owner = owner_if(Fault::ReadsMixedUp);
             let body = format!(
                 r#"{{"application":{{"applicant":{{"fiscalCode":"{owner}"}}}},"state":"decided"}}"#
             );
-            (StatusCode::OK, body, true)
+            (StatusCode::OK, body)
         }
     };
     let mut response = Response::new(Full::new(Bytes::from(body)));
@@ -194,8 +246,52 @@ fn reply(path: &str, own: &str, fault: Fault, books: &mut Books) -> Response<Ful
     }
     let seconds = if fault == Fault::BusyForLong { "3" } else { "0" };
     headers.insert("retry-after", HeaderValue::from_static(seconds));
-    headers.insert("location", HeaderValue::from_static("/v1/applications/R-1"));
+    headers.insert("location", HeaderValue::try_from(location).expect("a path"));
     response
+}
+
+/// Answers `PUT /v1/sessions/{visit}` with a session whose masked subject is `owner`.
+fn enter(
+    asked: &Asked,
+    visit: &str,
+    owner: &str,
+    fault: Fault,
+    books: &mut Books,
+) -> (StatusCode, String) {
+    assert_eq!(asked.method, Method::PUT, "surge enters by PUT");
+    let random = URL_SAFE_NO_PAD.decode(visit).expect("base64url");
+    assert_eq!(random.len(), 16, "a visit of 128 bits");
+    let own = &asked.own;
+    match fault {
+        Fault::Busy | Fault::BusyForLong if first_refused(books, own) => {
+            return (StatusCode::SERVICE_UNAVAILABLE, problem("busy"));
+        }
+        Fault::VisitsTaken if first_refused(books, own) => {
+            return (StatusCode::CONFLICT, problem("visit-taken"));
+        }
+        Fault::Full if !asked.with_ticket => {
+            assert!(books.refused.insert(visit.to_owned()), "the next request shows the ticket");
+            let body = format!(
+                r#"{{"state":"waiting","ticket":"ticket-{own}","draw":{{"round":1,"commitment":""}},
+                    "pollAfterSeconds":1,"estimate":1}}"#
+            );
+            return (StatusCode::ACCEPTED, body);
+        }
+        Fault::Full => assert!(books.refused.contains(visit), "a ticket is bound to its visit"),
+        _ => {}
+    }
+    let before = books.visits.insert(visit.to_owned(), own.clone());
+    assert!(before.is_none_or(|before| before == *own), "no visit of another citizen");
+    let body = format!(
+        r#"{{"token":"session-{own}","subject":"{}","subjectTag":"{}"}}"#,
+        surge::owner::mask(owner),
+        tag(own)
+    );
+    (StatusCode::CREATED, body)
+}
+
+fn problem(slug: &str) -> String {
+    format!(r#"{{"type":"urn:sportello:problem:{slug}"}}"#)
 }
 
 /// A tag that does not reveal the fiscal code: the number within the fictional code.

@@ -23,7 +23,7 @@ const PARCELS_PER_WORKER: usize = 4;
 
 /// The work on each line.
 pub(in crate::cli) trait LineHandler: Sync {
-    /// Appends the output for a line, whole lines only; false if the line is bad.
+    /// Appends the output for a line as zero or more whole lines. False if the line is bad.
     fn handle(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool;
 }
 
@@ -53,11 +53,15 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Some lines of the input, and their output once they are processed.
 struct Parcel {
-    place: u64,
+    /// Its number in the input, from 0.
+    number: u64,
+    /// The number of its first line.
     first_line: u64,
     block: Block,
     output: Vec<u8>,
+    /// Bad lines in it.
     bad: u64,
 }
 
@@ -83,7 +87,7 @@ pub(in crate::cli) fn run(
     let (worked_in, worked) = bounded(parcels);
     for _ in 0..parcels {
         let parcel =
-            Parcel { place: 0, first_line: 0, block: Block::new(), output: Vec::new(), bad: 0 };
+            Parcel { number: 0, first_line: 0, block: Block::new(), output: Vec::new(), bad: 0 };
         // Cannot fail: the channel has room for all, and the receiver exists.
         let _sent = empty_in.send(parcel);
     }
@@ -110,12 +114,12 @@ fn read(
     full: &Sender<Parcel>,
 ) -> io::Result<()> {
     let mut next_line = first_line;
-    for place in 0.. {
+    for number in 0.. {
         let Ok(mut parcel) = empty.recv() else { break };
         if !lines.fill(&mut parcel.block)? {
             break;
         }
-        (parcel.place, parcel.first_line) = (place, next_line);
+        (parcel.number, parcel.first_line) = (number, next_line);
         next_line += parcel.block.lines;
         if full.send(parcel).is_err() {
             break;
@@ -126,7 +130,7 @@ fn read(
 
 fn work(handler: &impl LineHandler, full: &Receiver<Parcel>, worked: &Sender<Worked>) {
     for mut parcel in full {
-        // The writer must see a panic: it would wait for this parcel for ever.
+        // A panic is passed to the writer, which would otherwise wait for this parcel for ever.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             parcel.output.clear();
             parcel.bad = 0;
@@ -150,12 +154,12 @@ fn write(
     mut watch: impl FnMut(Done),
 ) -> io::Result<Done> {
     let mut done = Done::default();
-    // At most all parcels.
+    // Parcels that were processed before an earlier one; bounded, because the number of parcels is fixed.
     let mut early = BTreeMap::new();
     let mut next = 0;
     for outcome in worked {
         let parcel = outcome.unwrap_or_else(|panic| resume_unwind(panic));
-        early.insert(parcel.place, parcel);
+        early.insert(parcel.number, parcel);
         while let Some(parcel) = early.remove(&next) {
             output.write_all(&parcel.output)?;
             next += 1;

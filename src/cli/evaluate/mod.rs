@@ -102,8 +102,8 @@ impl Evaluate {
                 complain(complaint);
                 Exit::Usage
             }
-            Ok((file, is_csv, told)) => by_line::on_input(file, |lines, watch| {
-                decide_all(lines, is_csv, told, io::stdout().lock(), watch)
+            Ok((file, is_csv, style)) => by_line::on_input(file, |lines, watch| {
+                decide_all(lines, is_csv, style, io::stdout().lock(), watch)
             }),
         }
     }
@@ -112,17 +112,17 @@ impl Evaluate {
     ///
     /// A value of `--explain` that is not a language is the file, so that `--explain FILE` works without an equals
     /// sign.
-    fn understood(self) -> Result<(Option<PathBuf>, bool, Told), String> {
+    fn understood(self) -> Result<(Option<PathBuf>, bool, Style), String> {
         let Self { mut file, csv, output, explain } = self;
-        let mut told = match output {
-            Output::Ndjson => Told::Json,
-            Output::Csv => Told::Table,
+        let mut style = match output {
+            Output::Ndjson => Style::Json,
+            Output::Csv => Style::Table,
         };
         if let Some(word) = explain {
             match Tag::from_str(&word, false) {
-                Ok(tag) => told = Told::Words(tag.into()),
+                Ok(tag) => style = Style::Words(tag.into()),
                 Err(_) if file.is_none() => {
-                    (file, told) = (Some(word.into()), Told::Words(Language::Italian));
+                    (file, style) = (Some(word.into()), Style::Words(Language::Italian));
                 }
                 Err(_) => return Err(format!("--explain {word}: the language must be it or en")),
             }
@@ -130,13 +130,13 @@ impl Evaluate {
         let ends_in_csv =
             |path: &PathBuf| path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
         let is_csv = csv || file.as_ref().is_some_and(ends_in_csv);
-        Ok((file, is_csv, told))
+        Ok((file, is_csv, style))
     }
 }
 
 /// The form in which decisions are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum Style {
     Json,
     Table,
     Words(Language),
@@ -146,18 +146,18 @@ enum Told {
 fn decide_all(
     mut lines: Lines<impl Read + Send>,
     is_csv: bool,
-    told: Told,
+    style: Style,
     mut output: impl Write,
     watch: impl FnMut(Done),
 ) -> Result<Done, Fault> {
-    let mut evaluator = Evaluator { rules: Rules::builtin(), columns: None, told };
+    let mut evaluator = Evaluator { rules: Rules::builtin(), columns: None, style };
     let mut first_line = 1;
     if is_csv {
         let header = lines.first().map_err(Fault::Input)?.unwrap_or_default();
         evaluator.columns = Some(Columns::parse(&header).map_err(Fault::Header)?);
         first_line = 2;
     }
-    if told == Told::Table {
+    if style == Style::Table {
         output.write_all(table::HEADER.as_bytes()).map_err(Fault::Output)?;
     }
     by_line::run(lines, first_line, &evaluator, output, watch)
@@ -168,29 +168,29 @@ struct Evaluator {
     rules: &'static Rules,
     /// The columns of a CSV file.
     columns: Option<Columns>,
-    told: Told,
+    style: Style,
 }
 
 impl LineHandler for Evaluator {
     fn handle(&self, number: u64, line: &[u8], output: &mut Vec<u8>) -> bool {
         let decided = self.decided(line);
         let is_good = decided.is_ok();
-        match (self.told, decided) {
-            (Told::Json, Ok(decision)) => output.extend_from_slice(&decision.to_json()),
-            (Told::Json, Err(bad)) => {
+        match (self.style, decided) {
+            (Style::Json, Ok(decision)) => output.extend_from_slice(&decision.to_json()),
+            (Style::Json, Err(bad)) => {
                 output.extend(Problem::from(bad).at_line(number).to_json(Language::English));
             }
-            (Told::Words(language), Ok(decision)) => {
+            (Style::Words(language), Ok(decision)) => {
                 output.extend(decision.explained(language).to_string().into_bytes());
             }
-            (Told::Words(language), Err(bad)) => {
+            (Style::Words(language), Err(bad)) => {
                 output.extend(Problem::from(bad).at_line(number).to_text(language).into_bytes());
             }
-            (Told::Table, Ok(decision)) => table::push_decision(output, number, &decision),
-            (Told::Table, Err(bad)) => table::push_problem(output, number, bad),
+            (Style::Table, Ok(decision)) => table::push_decision(output, number, &decision),
+            (Style::Table, Err(bad)) => table::push_problem(output, number, bad),
         }
         // A CSV row already has its end.
-        if self.told != Told::Table {
+        if self.style != Style::Table {
             output.push(b'\n');
         }
         is_good

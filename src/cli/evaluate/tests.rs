@@ -23,9 +23,9 @@ fn line() -> String {
     body.replace('\n', " ").trim().replacen('{', "{\"submittedOn\":\"2024-09-16\",", 1)
 }
 
-fn told(input: &str, is_csv: bool, told: Told) -> (Result<Done, String>, String) {
+fn evaluated(input: &str, is_csv: bool, style: Style) -> (Result<Done, String>, String) {
     let mut output = Vec::new();
-    let done = decide_all(Lines::new(input.as_bytes()), is_csv, told, &mut output, |_| ());
+    let done = decide_all(Lines::new(input.as_bytes()), is_csv, style, &mut output, |_| ());
     (done.map_err(|fault| fault.to_string()), String::from_utf8(output).unwrap())
 }
 
@@ -37,7 +37,8 @@ fn documents(output: &str) -> Vec<Value> {
 fn every_line_gets_its_line_and_bad_ones_their_number() {
     let good = line();
     let long = "x".repeat(LINE_BYTES_MAX + 1);
-    let (done, output) = told(&format!("{good}\nnot json\n\n{long}\n{good}"), false, Told::Json);
+    let (done, output) =
+        evaluated(&format!("{good}\nnot json\n\n{long}\n{good}"), false, Style::Json);
     let done = done.unwrap();
     assert_eq!((done.lines, done.bad), (5, 3));
     let lines = documents(&output);
@@ -58,7 +59,7 @@ fn a_line_of_exactly_its_bound_is_decided() {
     let (at_bound, beyond) = (padded(LINE_BYTES_MAX), padded(LINE_BYTES_MAX + 1));
     for end in ["\n", "\r\n"] {
         let input = format!("{at_bound}{end}{beyond}{end}{at_bound}{end}{beyond}");
-        let lines = documents(&told(&input, false, Told::Json).1);
+        let lines = documents(&evaluated(&input, false, Style::Json).1);
         let outcomes: Vec<_> = lines.iter().map(|line| line["outcome"].as_str()).collect();
         assert_eq!(outcomes, [Some("granted"), None, Some("granted"), None]);
     }
@@ -66,11 +67,11 @@ fn a_line_of_exactly_its_bound_is_decided() {
 
 #[test]
 fn a_row_is_decided_like_the_line_that_says_the_same() {
-    let (done, output) = told(CSV, true, Told::Json);
+    let (done, output) = evaluated(CSV, true, Style::Json);
     assert_eq!(done.map(|done| (done.lines, done.bad)), Ok((1, 0)), "{output}");
-    assert_eq!(output, told(&line(), false, Told::Json).1);
+    assert_eq!(output, evaluated(&line(), false, Style::Json).1);
     let semicolons = CSV.replace(',', ";").replace('\n', "\r\n");
-    assert_eq!(told(&semicolons, true, Told::Json).1, output);
+    assert_eq!(evaluated(&semicolons, true, Style::Json).1, output);
 }
 
 #[test]
@@ -81,7 +82,7 @@ facts.directPension;facts.citizensIncome;payment.iban;consents.truthOfStatements
 allowance600;2020-04-01;RSSMRA80A01H501U;mario@example.it;+390612345678;farmWorker;true;50;false;false;\
 IT60X0542811101000000123456;true
 ";
-    let (_, output) = told(csv, true, Told::Json);
+    let (_, output) = evaluated(csv, true, Style::Json);
     assert_eq!(documents(&output)[0]["outcome"], "granted", "{output}");
 }
 
@@ -90,7 +91,8 @@ fn bad_rows_are_told_with_line_and_cell_and_spoil_no_other() {
     let (header, row) = CSV.trim().split_once('\n').unwrap();
     let open = row.replacen("iscro", "\"iscro", 1);
     let wrong = row.replace("3000.00", "three");
-    let (done, output) = told(&format!("{header}\n{open}\n{row}\n{wrong}\nx\n"), true, Told::Json);
+    let (done, output) =
+        evaluated(&format!("{header}\n{open}\n{row}\n{wrong}\nx\n"), true, Style::Json);
     assert_eq!(done.unwrap().bad, 3);
     let lines = documents(&output);
     assert_eq!((&lines[0]["line"], &lines[0]["cell"]), (&json!(2), &json!(1)));
@@ -103,10 +105,10 @@ fn bad_rows_are_told_with_line_and_cell_and_spoil_no_other() {
 #[test]
 fn a_first_row_that_names_nothing_is_told_and_nothing_decided() {
     for input in ["", "\n", "a,a\n"] {
-        let (done, output) = told(input, true, Told::Json);
+        let (done, output) = evaluated(input, true, Style::Json);
         assert!(done.is_err() && output.is_empty(), "{input}");
     }
-    assert_eq!(told("", false, Told::Json).0, Ok(Done::default()));
+    assert_eq!(evaluated("", false, Style::Json).0, Ok(Done::default()));
 }
 
 #[test]
@@ -117,7 +119,7 @@ fn decisions_and_problems_are_told_in_words() {
         (Language::Italian, "ISCRO 2024: domanda accolta", "Riga 2: Domanda non valida"),
         (Language::English, "ISCRO 2024: granted", "Line 2: Application not valid"),
     ] {
-        let (done, output) = told(&input, false, Told::Words(language));
+        let (done, output) = evaluated(&input, false, Style::Words(language));
         assert_eq!(done.unwrap().bad, 1);
         assert!(output.starts_with(granted), "{output}");
         assert!(output.contains(problem) && output.contains("/incomes/0/amount"), "{output}");
@@ -139,7 +141,7 @@ fn a_table_has_a_row_a_line_with_decisions_and_problems_in_their_places() {
     let torn = granted.replacen(':', ";", 1);
     let long = "x".repeat(LINE_BYTES_MAX + 1);
     let input = [granted, refused, wrong, torn, long].join("\n");
-    let (done, output) = told(&input, false, Told::Table);
+    let (done, output) = evaluated(&input, false, Style::Table);
     assert_eq!(done.map(|done| (done.lines, done.bad)), Ok((5, 3)));
     let expected = "\
 line,outcome,parameters,monthlyAmount,grossTotal,withheldMonthly,months,startsOn,endsOn,unmet,problem,faults
@@ -152,12 +154,12 @@ line,outcome,parameters,monthlyAmount,grossTotal,withheldMonthly,months,startsOn
     assert_eq!(output, expected.replace('\n', "\r\n"));
 
     let (header, row) = CSV.trim().split_once('\n').unwrap();
-    let (done, output) = told(&format!("{header}\n{row}\n\"{row}\n"), true, Told::Table);
+    let (done, output) = evaluated(&format!("{header}\n{row}\n\"{row}\n"), true, Style::Table);
     assert_eq!(done.map(|done| (done.lines, done.bad)), Ok((2, 1)));
     let rows = rows(&output);
     assert_eq!(rows[1][..2], ["2", "granted"]);
     assert_eq!((rows[2][0], &rows[2][10..]), ("3", &["row-unreadable", "row:cell-1"][..]));
-    assert_eq!(told("", false, Told::Table).1.lines().count(), 1, "the names of the columns");
+    assert_eq!(evaluated("", false, Style::Table).1.lines().count(), 1, "the names of the columns");
 }
 
 #[test]
@@ -171,7 +173,7 @@ fn names_from_outside_are_no_formulas_and_end_no_cell() {
         ("è", "%C3%A8"),
     ] {
         let input = line().replacen('{', &format!("{{\"{name}\":1,"), 1);
-        let (_, output) = told(&input, false, Told::Table);
+        let (_, output) = evaluated(&input, false, Style::Table);
         let rows = rows(&output);
         assert_eq!((rows[1].len(), rows[1][11]), (12, &*format!("unknown-field:/{written}")));
     }
@@ -182,7 +184,7 @@ proptest! {
 
     #[test]
     fn any_line_is_one_row_of_harmless_cells(line in "[^\n]{0,40}|\\{\"[=+@;,\"/~ a-z-]{0,12}\":[0-9]\\}") {
-        let (_, output) = told(&line, false, Told::Table);
+        let (_, output) = evaluated(&line, false, Style::Table);
         for row in rows(&output) {
             prop_assert_eq!(row.len(), 12);
             for cell in row {
@@ -199,10 +201,10 @@ fn what_follows_explain_is_a_language_or_the_file() {
         let (file, explain) = (file.map(PathBuf::from), explain.map(str::to_owned));
         Evaluate { file, csv: false, output: Output::Ndjson, explain }.understood()
     };
-    let words = |language| Told::Words(language);
+    let words = |language| Style::Words(language);
     let file = |name: &str| Some(PathBuf::from(name));
     for (given, explain, expected) in [
-        (None, None, Ok((None, false, Told::Json))),
+        (None, None, Ok((None, false, Style::Json))),
         (None, Some("en"), Ok((None, false, words(Language::English)))),
         (Some("a"), Some("it"), Ok((file("a"), false, words(Language::Italian)))),
         (None, Some("a.CSV"), Ok((file("a.CSV"), true, words(Language::Italian)))),

@@ -149,32 +149,33 @@ impl Room {
         self.people.load(Ordering::Acquire) == 0
     }
 
-    /// The answer to a person who waits and is not called yet, if their token was verified before and is still valid.
-    /// Most requests are of this kind, and verifying a signature costs more than all the rest. `free` is how many
-    /// people can enter now.
+    /// The answer to a person who waits and is not called yet; `None` if they were called or have no seat. Most requests
+    /// are of this kind. `free` is how many people can enter now.
     #[must_use]
-    pub fn known(&self, token: &str, free: usize, now: Timestamp) -> Option<(Audience, Waiting)> {
+    pub fn known(
+        &self,
+        person: Subject,
+        audience: Audience,
+        free: usize,
+        now: Timestamp,
+    ) -> Option<Waiting> {
         if self.is_empty() {
             return None;
         }
         self.with(Some(free), now, |inner| {
-            let index = inner.seats.of_token(token)?;
-            let seat = inner.seats.get(index);
-            let (audience, called) = (seat.audience, seat.is_called());
-            let waits = !called && seconds(now) < seat.valid_until;
-            waits.then(|| (audience, inner.answer(index, &self.config, seconds(now))))
+            let index = inner.seats.of_person(person, audience)?;
+            let waits = !inner.seats.get(index).is_called();
+            waits.then(|| inner.answer(index, &self.config, seconds(now)))
         })
     }
 
-    /// Whether the person of this token, if it was verified before, was called.
+    /// The answer to a person who has a seat, called or not, and does not ask to enter.
     #[must_use]
-    pub fn has_called(&self, token: &str) -> bool {
-        if self.is_empty() {
-            return false;
-        }
-        let seats = &self.lock().seats;
-        let called = |index| seats.get(index).is_called();
-        seats.of_token(token).is_some_and(called)
+    pub fn look(&self, person: Subject, audience: Audience, now: Timestamp) -> Option<Waiting> {
+        self.with(None, now, |inner| {
+            let index = inner.seats.of_person(person, audience)?;
+            Some(inner.answer(index, &self.config, seconds(now)))
+        })
     }
 
     /// Whether a person may enter: they were called, or nobody waits. `free` is how many people can enter now.
@@ -198,18 +199,17 @@ impl Room {
 
     /// The answer to a person who has to wait, on the seat that they have or a new one; `None` if all seats are taken.
     #[must_use]
-    pub fn wait(&self, asking: &Asking<'_>, now: Timestamp) -> Option<Waiting> {
-        let (now_s, valid_until) = (seconds(now), seconds(asking.valid_until));
+    pub fn wait(&self, asking: &Asking, now: Timestamp) -> Option<Waiting> {
+        let now_s = seconds(now);
         self.with(None, now, |inner| {
             let known = inner.seats.of_person(asking.person, asking.audience);
             let index = if let Some(index) = known {
-                inner.seats.set_token(index, asking.token, valid_until);
                 index
             } else {
                 let gathering = &inner.turns.gathering;
                 let number = gathering.seed.number(&asking.fiscal_code);
                 let joins = (gathering.stage(), number);
-                let index = inner.seats.take(asking, joins, valid_until, now_s)?;
+                let index = inner.seats.take(asking, joins, now_s)?;
                 inner.turns.joined(now_s);
                 index
             };
@@ -220,14 +220,21 @@ impl Room {
     /// Notes that a person entered, and frees their seat if they had one.
     pub fn entered(&self, person: Subject, audience: Audience) {
         self.entered.fetch_add(1, Ordering::Relaxed);
+        self.give_up(person, audience);
+    }
+
+    /// Frees a person's seat; whether they had one.
+    pub fn give_up(&self, person: Subject, audience: Audience) -> bool {
         if self.is_empty() {
-            return;
+            return false;
         }
         let mut inner = self.lock();
-        if let Some(index) = inner.seats.of_person(person, audience) {
+        let seat = inner.seats.of_person(person, audience);
+        if let Some(index) = seat {
             inner.leave(index);
         }
         self.people.store(inner.seats.people(), Ordering::Release);
+        seat.is_some()
     }
 
     /// Removes absent people, measures the rate, calls people and closes the round that is due. Call it every second or

@@ -7,17 +7,13 @@ use crate::{civic::FiscalCode, gate::lottery::Number, identity::Audience, vault:
 
 /// A person who asks to enter, with a verified identity.
 #[derive(Clone, Copy, Debug)]
-pub struct Asking<'a> {
+pub struct Asking {
     /// The person.
     pub person: Subject,
     /// Their fiscal code, from which their number is made.
     pub fiscal_code: FiscalCode,
     /// Whether they act for themselves or for an office.
     pub audience: Audience,
-    /// The identity token that was verified.
-    pub token: &'a str,
-    /// The first instant at which the token is not valid.
-    pub valid_until: Timestamp,
 }
 
 /// How far a seat's person has come.
@@ -39,14 +35,10 @@ pub(super) struct Seat {
     /// Half of the keyed hash. Two of a million people have the same half, and would share a seat, once in 40 million
     /// rooms.
     pub(super) person: [u8; 8],
-    /// Half of a verified token's hash. A guessed one only gets the answer to wait.
-    token: [u8; 8],
     /// Not yet mixed with the beacon while the round gathers.
     pub(super) number: Number,
     /// When they are expected to ask again, seconds.
     pub(super) due: u32,
-    /// When their token expires, seconds.
-    pub(super) valid_until: u32,
     pub(super) stage: Stage,
     pub(super) audience: Audience,
 }
@@ -58,13 +50,12 @@ impl Seat {
     }
 }
 
-/// All seats, found by person and by the token that was verified last. Address space for all of them is reserved at the
-/// start: growing a table would block everybody while it is copied.
+/// All seats, found by person. Address space for all of them is reserved at the start: growing a table would block
+/// everybody while it is copied.
 pub(super) struct Seats {
     all: Vec<Seat>,
     vacant: Vec<u32>,
     by_person: HashTable<u32>,
-    by_token: HashTable<u32>,
     taken: [usize; Audience::ALL.len()],
     people_max: usize,
 }
@@ -75,7 +66,6 @@ impl Seats {
             all: Vec::with_capacity(people_max),
             vacant: Vec::new(),
             by_person: HashTable::with_capacity(people_max),
-            by_token: HashTable::with_capacity(people_max),
             taken: [0; Audience::ALL.len()],
             people_max,
         }
@@ -109,12 +99,6 @@ impl Seats {
         u32::try_from(self.all.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn of_token(&self, token: &str) -> Option<u32> {
-        let token = token_hash(token);
-        let same = |index: &u32| self.get(*index).token == token;
-        self.by_token.find(u64::from_be_bytes(token), same).copied()
-    }
-
     pub(super) fn of_person(&self, person: Subject, audience: Audience) -> Option<u32> {
         let person = half(person);
         let same = |index: &u32| {
@@ -127,9 +111,8 @@ impl Seats {
     /// Gives a new person a seat in a stage; `None` if all are taken.
     pub(super) fn take(
         &mut self,
-        asking: &Asking<'_>,
+        asking: &Asking,
         (stage, number): (Stage, Number),
-        valid_until: u32,
         now: u32,
     ) -> Option<u32> {
         if self.people() >= self.people_max {
@@ -137,10 +120,8 @@ impl Seats {
         }
         let seat = Seat {
             person: half(asking.person),
-            token: token_hash(asking.token),
             number,
             due: now,
-            valid_until,
             stage,
             audience: asking.audience,
         };
@@ -154,26 +135,13 @@ impl Seats {
         let all = &self.all;
         let person_of = |index: &u32| u64::from_be_bytes(all[*index as usize].person);
         self.by_person.insert_unique(person_of(&index), index, person_of);
-        self.add_token(index);
         self.taken[asking.audience as usize] += 1;
         Some(index)
-    }
-
-    /// Replaces the token of a person who waits, if it is a new one.
-    pub(super) fn set_token(&mut self, index: u32, token: &str, valid_until: u32) {
-        let token = token_hash(token);
-        if self.get(index).token != token {
-            self.remove_token(index);
-            self.get_mut(index).token = token;
-            self.add_token(index);
-        }
-        self.get_mut(index).valid_until = valid_until;
     }
 
     /// Frees a seat; returns it as it was.
     pub(super) fn leave(&mut self, index: u32) -> Seat {
         let seat = *self.get(index);
-        self.remove_token(index);
         let person = u64::from_be_bytes(seat.person);
         if let Ok(known) = self.by_person.find_entry(person, |known| *known == index) {
             known.remove();
@@ -184,26 +152,10 @@ impl Seats {
         seat
     }
 
-    fn add_token(&mut self, index: u32) {
-        let all = &self.all;
-        let token_of = |index: &u32| u64::from_be_bytes(all[*index as usize].token);
-        self.by_token.insert_unique(token_of(&index), index, token_of);
-    }
-
-    fn remove_token(&mut self, index: u32) {
-        let token = u64::from_be_bytes(self.get(index).token);
-        if let Ok(known) = self.by_token.find_entry(token, |known| *known == index) {
-            known.remove();
-        }
-    }
-
     /// Whether no person is in the room and no index entry is left.
     #[cfg(test)]
     pub(super) fn forgot_everybody(&self) -> bool {
-        self.by_person.is_empty()
-            && self.by_token.is_empty()
-            && self.vacant.len() == self.all.len()
-            && self.people() == 0
+        self.by_person.is_empty() && self.vacant.len() == self.all.len() && self.people() == 0
     }
 }
 
@@ -215,11 +167,5 @@ pub(super) fn seconds(at: Timestamp) -> u32 {
 fn half(person: Subject) -> [u8; 8] {
     let mut half = [0; 8];
     half.copy_from_slice(&person.key()[..8]);
-    half
-}
-
-fn token_hash(token: &str) -> [u8; 8] {
-    let mut half = [0; 8];
-    half.copy_from_slice(&blake3::hash(token.as_bytes()).as_bytes()[..8]);
     half
 }

@@ -74,13 +74,11 @@ impl Hall {
     }
 
     /// As the intake asks: whether it is their turn, else for a seat. `Err(None)` is a full room.
-    fn ask(&self, n: u64, token: &str, free: usize, second: i64) -> Result<(), Option<Waiting>> {
+    fn ask(&self, n: u64, free: usize, second: i64) -> Result<(), Option<Waiting>> {
         let asking = Asking {
             person: self.person(n),
             fiscal_code: FiscalCode::made_up(n),
             audience: Audience::Citizens,
-            token,
-            valid_until: at(100_000),
         };
         self.room.draw(free, at(second), at(second), |_| ()).unwrap();
         // Like taking a lease: a turn alone is not enough to enter.
@@ -92,12 +90,12 @@ impl Hall {
     }
 
     fn waits(&self, n: u64, second: i64) -> Waiting {
-        self.ask(n, &n.to_string(), 0, second).unwrap_err().expect("a place")
+        self.ask(n, 0, second).unwrap_err().expect("a place")
     }
 
     /// Those of `people` whose turn it is while one lease is free.
     fn turn_of_one(&self, people: impl Iterator<Item = u64>, second: i64) -> Vec<u64> {
-        people.filter(|n| self.ask(*n, &n.to_string(), 1, second).is_ok()).collect()
+        people.filter(|n| self.ask(*n, 1, second).is_ok()).collect()
     }
 }
 
@@ -108,7 +106,7 @@ fn at(second: i64) -> Timestamp {
 #[test]
 fn nobody_waits_while_there_is_room() {
     let hall = Hall::new(CONFIG);
-    assert_eq!(hall.ask(1, "a", 1, 0), Ok(()));
+    assert_eq!(hall.ask(1, 1, 0), Ok(()));
     assert!(hall.room.is_empty());
     assert!(hall.drawn().is_empty());
 }
@@ -119,9 +117,9 @@ fn lots_decide_and_not_who_came_first_or_asks_most() {
     for n in 0..100 {
         hall.waits(n, 0);
     }
-    // The last to come asks once, the first every second and from several devices.
+    // The last to come asks once, the first every second.
     for second in 1..5 {
-        assert_eq!(hall.ask(0, &format!("device {second}"), 1, second).ok(), None);
+        assert_eq!(hall.ask(0, 1, second).ok(), None);
         assert!(hall.drawn().is_empty(), "a round gathers for five seconds");
     }
     let mut order = Vec::new();
@@ -187,24 +185,27 @@ fn who_comes_while_a_round_is_called_is_in_the_next_one() {
 }
 
 #[test]
-fn a_verified_token_is_known_until_it_ends_or_the_turn_comes() {
+fn a_person_who_waits_is_known_until_they_are_called_or_leave() {
     let hall = Hall::new(CONFIG);
-    assert_eq!(hall.room.known("1", 0, at(0)), None);
+    let known = |n, free, second| {
+        hall.room.known(hall.person(n), Audience::Citizens, free, at(second)).is_some()
+    };
+    let look = |n| hall.room.look(hall.person(n), Audience::Citizens, at(6));
+    let give_up = |n| hall.room.give_up(hall.person(n), Audience::Citizens);
+    assert!(!known(1, 0, 0) && look(1).is_none() && !give_up(1));
     hall.waits(1, 0);
     hall.waits(2, 0);
-    let (audience, place) = hall.room.known("1", 0, at(1)).unwrap();
-    assert_eq!((audience, place.drawn), (Audience::Citizens, None));
-    assert_eq!(hall.room.known("made up", 0, at(1)), None);
-    assert_eq!(hall.room.known("1", 0, at(100_000)), None, "the token has expired");
-    // A newer token of the same person replaces the older one.
-    assert!(hall.ask(1, "newer", 0, 2).is_err());
-    assert_eq!(hall.room.known("1", 0, at(2)), None);
-    assert!(hall.room.known("newer", 0, at(2)).is_some());
-    assert!(!hall.room.has_called("newer") && !hall.room.has_called("2"));
+    assert!(known(1, 0, 1) && !known(3, 0, 1));
+    assert!(hall.room.known(hall.person(1), Audience::Intermediaries, 0, at(1)).is_none());
     hall.tidy(1, 6);
-    let calm = ["newer", "2"].map(|token| hall.room.known(token, 1, at(6)).is_some());
+    let calm = [1, 2].map(|n| known(n, 1, 6));
     assert_eq!(calm.iter().filter(|calm| **calm).count(), 1, "one was called: {calm:?}");
-    assert_eq!(["newer", "2"].map(|token| !hall.room.has_called(token)), calm);
+    assert!(look(1).is_some() && look(2).is_some() && look(3).is_none());
+    assert!(give_up(1) && !give_up(1) && look(1).is_none() && look(2).is_some());
+    assert!(give_up(2) && hall.room.is_empty());
+    let inner = hall.room.lock();
+    assert!(inner.seats.forgot_everybody());
+    assert_eq!((inner.turns.called(), inner.turns.gathering.people), (0, 0));
 }
 
 #[test]
@@ -237,7 +238,7 @@ fn a_crowd_that_was_called_and_does_not_come_is_waited_for_and_forgotten() {
         hall.tidy(100, second);
     }
     assert!(hall.room.is_empty());
-    assert_eq!(hall.ask(1, "1", 100, 400), Ok(()), "places are free");
+    assert_eq!(hall.ask(1, 100, 400), Ok(()), "places are free");
     // The rate measured with them does not distort estimates for long.
     for n in 0..100 {
         hall.waits(n, 401);
@@ -253,8 +254,8 @@ fn a_full_room_takes_nobody_but_keeps_who_is_in_it() {
     let hall = Hall::new(Config { people_max: 2, ..CONFIG });
     hall.waits(1, 0);
     hall.waits(2, 0);
-    assert_eq!(hall.ask(3, "3", 0, 1), Err(None));
-    assert!(hall.ask(2, "2", 0, 1).unwrap_err().is_some());
+    assert_eq!(hall.ask(3, 0, 1), Err(None));
+    assert!(hall.ask(2, 0, 1).unwrap_err().is_some());
 }
 
 #[test]
@@ -281,8 +282,7 @@ fn the_estimate_follows_the_pace_and_the_number() {
         hall.tidy(10, second);
         let mut free = 10;
         for n in 0..1000 {
-            if free > 0 && !inside.contains(&n) && hall.ask(n, &n.to_string(), free, second).is_ok()
-            {
+            if free > 0 && !inside.contains(&n) && hall.ask(n, free, second).is_ok() {
                 inside.insert(n);
                 free -= 1;
             }
@@ -335,7 +335,7 @@ impl Crowd {
             hall.tidy(self.places - inside.len(), second);
             for n in asks.remove(&second).unwrap_or_default() {
                 let free = self.places - inside.len();
-                match hall.ask(n, &n.to_string(), free, second) {
+                match hall.ask(n, free, second) {
                     Ok(()) => {
                         let more = i64::try_from(n).unwrap() * 7 % (self.stay + 1) - self.stay / 2;
                         inside.push(Reverse(second + self.stay + more));

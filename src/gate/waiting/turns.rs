@@ -263,8 +263,8 @@ impl Gathering {
     }
 }
 
-/// Whether a lease will be free for a person who comes in the second `comes`, and for everybody called already.
-/// `free_until` tells how many leases become free within a number of seconds.
+/// Whether a lease will be free for a person who comes in the second `comes`, and for everyone already called.
+/// `free_until` returns how many leases become free within a number of seconds.
 fn has_room(
     called: &BTreeMap<u32, usize>,
     comes: u32,

@@ -1,4 +1,4 @@
-//! `/v1/estimates` and `/v1/applications`: estimating, submitting, reading and withdrawing an application.
+//! `/v1/sessions/{visit}/estimates` and `.../applications`: estimating, submitting, reading and withdrawing an application.
 
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
@@ -48,7 +48,7 @@ pub(super) async fn submit(
         .map_err(|fault| Problem::of_submission(fault, scope.subject()))?;
     let mut location = String::new();
     let json = receipt.map(|receipt| {
-        location = format!("/v1/applications/{}", receipt.receipt);
+        location = format!("/v1/sessions/{}/applications/{}", head.visit(), receipt.receipt);
         serde_json::to_vec(&receipt).unwrap_or_default()
     });
     Ok(Reply::personal(StatusCode::CREATED, scope.show(json)).at(&location))

@@ -1,5 +1,5 @@
-//! `POST /v1/batches`: applications of an intermediary, one a line, answered with one line each, in the order of the
-//! input.
+//! `POST /v1/sessions/{visit}/batches`: applications of an intermediary, one a line, answered with one line each, in the
+//! order of the input.
 //!
 //! Lines are read ahead and committed together, so a batch is as fast as many clients; each answer is sent only when
 //! its line is durable. A line needs no idempotency key, because its content is the key: a file that is sent again

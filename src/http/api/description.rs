@@ -1,5 +1,14 @@
 //! `GET /openapi.json`: the `OpenAPI` description of this API, the same for everybody.
 
+use std::{
+    io::{self, Write as _},
+    sync::LazyLock,
+};
+
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use hyper::header::{ACCEPT_ENCODING, HeaderMap};
+
 use super::super::guard::Reply;
 
 /// How long a cache may keep the description, seconds.
@@ -7,8 +16,37 @@ const CACHE_SECONDS: u32 = 3600;
 
 const OPENAPI: &str = include_str!("openapi.json");
 
-pub(super) fn show() -> Reply {
-    Reply::public("application/json", OPENAPI, CACHE_SECONDS)
+/// The description in gzip, compressed at the first request for it.
+static COMPRESSED: LazyLock<Option<Bytes>> = LazyLock::new(|| compress(OPENAPI).ok());
+
+pub(super) fn show(headers: &HeaderMap) -> Reply {
+    let compressed = COMPRESSED.as_ref().filter(|_| accepts_gzip(headers));
+    let body = compressed.cloned().unwrap_or(Bytes::from_static(OPENAPI.as_bytes()));
+    Reply::public("application/json", body, CACHE_SECONDS).encoded(compressed.map(|_| "gzip"))
+}
+
+fn compress(text: &str) -> io::Result<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text.as_bytes())?;
+    encoder.finish().map(Bytes::from)
+}
+
+/// Whether `Accept-Encoding` allows gzip, by name or else by `*` (RFC 9110, 12.5.3).
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let fields = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|field| field.to_str().ok());
+    let codings: Vec<_> = fields.flat_map(|field| field.split(',')).map(coding).collect();
+    let weight_of = |names: &[&str]| {
+        let named = |name: &str| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+        codings.iter().find(|(name, _)| named(name)).map(|(_, weight)| *weight)
+    };
+    weight_of(&["gzip", "x-gzip"]).or_else(|| weight_of(&["*"])).is_some_and(|weight| weight > 0.0)
+}
+
+/// The name of a coding and its weight; a weight that is not a number counts as 0.
+fn coding(text: &str) -> (&str, f32) {
+    let (name, weight) = text.split_once(';').unwrap_or((text, "q=1"));
+    let weight = weight.trim().strip_prefix(['q', 'Q']).and_then(|rest| rest.strip_prefix('='));
+    (name.trim(), weight.and_then(|weight| weight.trim().parse().ok()).unwrap_or(0.0))
 }
 
 #[cfg(test)]

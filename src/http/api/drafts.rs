@@ -1,6 +1,9 @@
-//! `/v1/draft`: an application that a person has begun and not submitted, available on each of their devices.
+//! `/v1/sessions/{visit}/drafts/...`: applications that a person has begun and not submitted, available on each of their
+//! devices.
 
-use hyper::StatusCode;
+use std::borrow::Cow;
+
+use hyper::{HeaderMap, StatusCode, header::IF_MATCH};
 use serde::de::IgnoredAny;
 
 use super::super::{
@@ -9,11 +12,28 @@ use super::super::{
     problem::{Kind, Problem},
     request::{Head, Public},
 };
-use crate::{application, session::scope::Scope};
+use crate::{
+    application,
+    identity::Audience,
+    intake::DraftOf,
+    ledger::drafts::{Expected, version_of},
+    schemes::Scheme,
+    session::scope::Scope,
+};
 
-pub(super) async fn show(public: &Public, scope: Scope<'_>) -> Result<Reply, Problem> {
-    let draft = public.counter.intake.draft(scope).await?.ok_or(Kind::NotFound)?;
-    Ok(Reply::personal(StatusCode::OK, scope.show(draft)))
+pub(super) async fn show(
+    public: &Public,
+    scope: Scope<'_>,
+    head: &Head<'_>,
+) -> Result<Reply, Problem> {
+    let path = Path::of(scope, head)?;
+    let draft = public.counter.intake.draft(scope, path.draft()).await?.ok_or(Kind::NotFound)?;
+    let mut version = String::new();
+    let draft = draft.map(|draft| {
+        version = version_of(&draft);
+        draft
+    });
+    Ok(Reply::personal(StatusCode::OK, scope.show(draft)).in_version(&version))
 }
 
 /// Saves a draft. Its content is not validated, but it must be a JSON object.
@@ -24,10 +44,80 @@ pub(super) async fn save(
     body: Unread,
 ) -> Result<Reply, Problem> {
     public.counter.intake.admits()?;
+    let path = Path::of(scope, head)?;
     let draft = read_json(head.headers, body, public.body).await?;
     is_object(&draft)?;
-    public.counter.intake.save_draft(scope, draft).await?;
-    Ok(Reply::empty())
+    let version = version_of(&draft);
+    public.counter.intake.save_draft(scope, path.draft(), draft, expected(head.headers)).await?;
+    Ok(Reply::empty().in_version(&version))
+}
+
+pub(super) async fn delete(
+    public: &Public,
+    scope: Scope<'_>,
+    head: &Head<'_>,
+) -> Result<Reply, Problem> {
+    let path = Path::of(scope, head)?;
+    let expected = expected(head.headers);
+    let had_one = public.counter.intake.delete_draft(scope, path.draft(), expected).await?;
+    if had_one { Ok(Reply::empty()) } else { Err(Kind::NotFound.into()) }
+}
+
+/// Which draft the path names. One that cannot exist is answered like one that does not.
+struct Path<'r> {
+    scheme: Scheme,
+    mandate: Option<Cow<'r, str>>,
+}
+
+impl<'r> Path<'r> {
+    fn of(scope: Scope<'_>, head: &Head<'r>) -> Result<Self, Kind> {
+        let scheme = head.segments.named("scheme").and_then(Scheme::from_name);
+        let scheme = scheme.ok_or(Kind::NotFound)?;
+        let mandate = head.segments.named("mandate");
+        if mandate.is_some() && scope.audience() == Audience::Citizens {
+            return Err(Kind::NotFound);
+        }
+        let mandate = mandate.map(|segment| unescaped(segment).ok_or(Kind::NotFound));
+        Ok(Self { scheme, mandate: mandate.transpose()? })
+    }
+
+    fn draft(&self) -> DraftOf<'_> {
+        DraftOf { scheme: self.scheme, mandate: self.mandate.as_deref() }
+    }
+}
+
+/// A segment of a path without its percent-encoding (RFC 3986, section 2.1); `None` unless it is visible ASCII.
+fn unescaped(segment: &str) -> Option<Cow<'_, str>> {
+    let mut parts = segment.split('%');
+    let mut text = Cow::Borrowed(parts.next()?);
+    for part in parts {
+        let (hex, rest) = part.split_at_checked(2)?;
+        let is_hex = hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let byte = is_hex.then(|| u8::from_str_radix(hex, 16).ok())??;
+        let text = text.to_mut();
+        text.push(char::from(byte));
+        text.push_str(rest);
+    }
+    text.bytes().all(|byte| byte.is_ascii_graphic()).then_some(text)
+}
+
+/// What `If-Match` demands (RFC 9110, section 13.1.1). A weak validator never matches.
+fn expected(headers: &HeaderMap) -> Expected {
+    let fields: Vec<_> = headers.get_all(IF_MATCH).iter().collect();
+    if fields.is_empty() {
+        return Expected::Anything;
+    }
+    let fields = fields.iter().filter_map(|field| field.to_str().ok());
+    let members = fields.flat_map(|field| field.split(',')).map(str::trim);
+    let mut versions = Vec::new();
+    for member in members {
+        if member == "*" {
+            return Expected::Something;
+        }
+        let version = member.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        versions.extend(version.map(ToOwned::to_owned));
+    }
+    Expected::OneOf(versions)
 }
 
 fn is_object(draft: &[u8]) -> Result<(), Problem> {
@@ -39,6 +129,8 @@ fn is_object(draft: &[u8]) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -49,5 +141,33 @@ mod tests {
         {
             assert_eq!(is_object(wrong).unwrap_err().kind(), Kind::Malformed, "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_mandate_in_a_path_is_read_as_it_stands_in_an_application() {
+        assert_eq!(unescaped("M-2024-1").as_deref(), Some("M-2024-1"));
+        assert_eq!(unescaped("M%2f1%25%2F").as_deref(), Some("M/1%/"));
+        for wrong in ["%", "%2", "%zz", "%+1", "%20", "%00", "a%C3%A8", "è", "%è"] {
+            assert_eq!(unescaped(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_expected_version_is_read_as_http_writes_it() {
+        let read = |fields: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append(IF_MATCH, HeaderValue::from_str(field).unwrap());
+            }
+            expected(&headers)
+        };
+        let one_of = |versions: &[&str]| {
+            Expected::OneOf(versions.iter().map(|version| (*version).to_owned()).collect())
+        };
+        assert_eq!(read(&[]), Expected::Anything);
+        assert_eq!(read(&["*"]), Expected::Something);
+        assert_eq!(read(&["\"a\", \"b\"", "\"c\""]), one_of(&["a", "b", "c"]));
+        assert_eq!(read(&["W/\"a\""]), one_of(&[]));
+        assert_eq!(read(&["nonsense"]), one_of(&[]));
     }
 }

@@ -14,18 +14,23 @@ use crate::{
 const CACHE_SECONDS: u32 = 1;
 
 pub(super) fn show(public: &Public) -> Reply {
-    let Draws { drawn, closed, chains } = public.counter.intake.draws();
+    let intake = &public.counter.intake;
+    let draws = public.draws.of(intake.now().as_second(), || to_json(intake.draws()));
+    Reply::public("application/json", draws, CACHE_SECONDS)
+}
+
+fn to_json(Draws { drawn, closed, chains }: Draws) -> String {
     let closed = closed.map(|(round, commitment, beacon_round)| {
         json!({ "round": round, "commitment": commitment.to_string(), "beaconRound": beacon_round })
     });
-    let json = json!({
+    json!({
         "draws": drawn.iter().map(describe).collect::<Vec<Value>>(),
         "closed": closed,
         "chains": chains.map(|Chain { first, rounds, anchor }| {
             json!({ "first": first, "rounds": rounds, "anchor": anchor.to_string() })
         }),
-    });
-    Reply::public("application/json", json.to_string(), CACHE_SECONDS)
+    })
+    .to_string()
 }
 
 fn describe(round: &DrawnRound) -> Value {

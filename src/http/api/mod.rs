@@ -13,7 +13,7 @@ use std::rc::Rc;
 use super::{
     body::Unread,
     guard::Reply,
-    problem::Problem,
+    problem::{Kind, Problem},
     request::{Authenticated, Head, Public},
     router::{Inside, Open},
 };
@@ -21,11 +21,23 @@ use crate::session::scope::Scope;
 
 /// Handles a request that needs no session. No handler here awaits anything.
 pub(super) fn open(public: &Public, route: Open, head: &Head<'_>) -> Result<Reply, Problem> {
+    if route != Open::Enter {
+        public.counter.intake.limit_reads(head.from)?;
+    }
     match route {
         Open::Status => Ok(status::show(public)),
         Open::Draws => Ok(draws::show(public)),
-        Open::Description => Ok(description::show()),
+        Open::Description => Ok(description::show(head.headers)),
         Open::Enter => sessions::enter(public, head),
+    }
+}
+
+/// Handles a request without a session on a route that needs one: a person who waits has a place to read and to leave.
+pub(super) fn waiting(public: &Public, route: Inside, head: &Head<'_>) -> Result<Reply, Problem> {
+    match route {
+        Inside::ShowSession => sessions::show_waiting(public, head),
+        Inside::Leave => sessions::leave_waiting(public, head),
+        _ => Err(Kind::Unauthenticated.into()),
     }
 }
 
@@ -41,8 +53,9 @@ pub(super) async fn inside(
     match route {
         Inside::ShowSession => Ok(sessions::show(scope)),
         Inside::Leave => Ok(sessions::leave(public, authenticated.token)),
-        Inside::ShowDraft => drafts::show(public, scope).await,
+        Inside::ShowDraft => drafts::show(public, scope, head).await,
         Inside::SaveDraft => drafts::save(public, scope, head, body).await,
+        Inside::DeleteDraft => drafts::delete(public, scope, head).await,
         Inside::Estimate => applications::estimate(public, scope, head, body).await,
         Inside::Submit => applications::submit(public, scope, head, body).await,
         Inside::SubmitBatch => batches::take(public, scope, authenticated.session, head, body),

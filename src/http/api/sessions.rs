@@ -1,4 +1,4 @@
-//! `/v1/sessions` and `/v1/session`: entering, reading and leaving a session.
+//! `/v1/sessions/{visit}`: entering, waiting, reading and leaving a session.
 
 use hyper::StatusCode;
 use serde_json::json;
@@ -10,26 +10,45 @@ use super::super::{
 };
 use crate::{
     civic::local_time,
-    gate::waiting::Waiting,
-    intake::Entered,
+    intake::{Asked, Entered, Place},
     session::{Session, scope::Scope},
 };
 
 pub(super) fn enter(public: &Public, head: &Head<'_>) -> Result<Reply, Problem> {
-    let token = bearer(head.headers).ok_or(Kind::Unauthenticated)?;
-    let (token, session) =
-        match public.counter.intake.enter(token, head.from, public.delay.is_behind())? {
-            Entered::In(token, session) => (token, session),
-            Entered::Waiting(waiting) => return Ok(wait(&waiting)),
-        };
+    let (status, token, session) = match public.counter.intake.enter(asked(public, head)?)? {
+        Entered::In(token, session) => (StatusCode::CREATED, token, session),
+        Entered::Again(token, session) => (StatusCode::OK, token, session),
+        Entered::Waiting(place) => return Ok(wait(place)),
+    };
     // The only answer with the session's token. The requester has just proved to be the session's person.
     let mut json = describe(&session);
     json["token"] = token.into();
-    Ok(Reply::entered(&session, json.to_string()))
+    Ok(Reply::entered(status, &session, json.to_string()))
+}
+
+/// The place of a person who has no session yet.
+pub(super) fn show_waiting(public: &Public, head: &Head<'_>) -> Result<Reply, Problem> {
+    let place = public.counter.intake.place(asked(public, head)?)?;
+    Ok(wait(place.ok_or(Kind::Unauthenticated)?))
+}
+
+/// Gives up the place of a person who has no session yet.
+pub(super) fn leave_waiting(public: &Public, head: &Head<'_>) -> Result<Reply, Problem> {
+    let had_one = public.counter.intake.give_up(asked(public, head)?)?;
+    if had_one { Ok(Reply::empty()) } else { Err(Kind::Unauthenticated.into()) }
+}
+
+fn asked<'r>(public: &Public, head: &Head<'r>) -> Result<Asked<'r>, Kind> {
+    Ok(Asked {
+        visit: head.visit(),
+        proof: bearer(head.headers).ok_or(Kind::Unauthenticated)?,
+        from: head.from,
+        is_behind: public.delay.is_behind(),
+    })
 }
 
 /// The answer to a person who waits. It does not say who they are.
-fn wait(waiting: &Waiting) -> Reply {
+fn wait(Place { waiting, ticket }: Place) -> Reply {
     let mut draw = json!({ "round": waiting.round, "commitment": waiting.commitment.to_string() });
     if let Some(round) = waiting.beacon_round {
         draw["beaconRound"] = round.into();
@@ -40,6 +59,7 @@ fn wait(waiting: &Waiting) -> Reply {
     }
     let json = json!({
         "state": "waiting",
+        "ticket": ticket,
         "draw": draw,
         "pollAfterSeconds": waiting.poll_seconds,
         "estimate": waiting.estimate_seconds,

@@ -65,6 +65,10 @@ problems! {
         "Manca la chiave di idempotenza" "Idempotency key missing"
         "Aggiungi una sola intestazione Idempotency-Key con un valore scelto da te, da 1 a 128 caratteri ASCII visibili, e usa lo stesso valore se ripeti l'invio."
         "Add exactly one Idempotency-Key header with a value of your choice, 1 to 128 visible ASCII characters, and use the same value if you repeat the request.";
+    VisitTooShort "visit-too-short" BAD_REQUEST
+        "Nome della visita non valido" "Name of the visit not valid"
+        "Il segmento che segue /v1/sessions/ deve avere da 22 a 64 caratteri base64url: almeno 128 bit casuali, generati per questa sola visita."
+        "The segment after /v1/sessions/ must have 22 to 64 characters of base64url: at least 128 random bits, made for this one visit.";
     Unauthenticated "unauthenticated" UNAUTHORIZED
         "Accesso necessario" "Log in first"
         "Il token manca, non è valido o è scaduto: accedi di nuovo."
@@ -97,10 +101,26 @@ problems! {
         "Richiesta troppo lenta" "Request too slow"
         "Il corpo della richiesta non è arrivato in tempo: ripeti l'invio con la stessa chiave."
         "The body of the request did not arrive in time: send it again with the same key.";
+    VisitTaken "visit-taken" CONFLICT
+        "Visita già usata" "Visit already used"
+        "Questa visita è di un'altra identità oppure è terminata: generane una nuova e accedi con quella."
+        "This visit belongs to another identity or has ended: make a new one and enter with it.";
     AlreadyApplied "already-applied" CONFLICT
         "Domanda già presentata" "Already applied"
         "Per questa persona è già stata presentata una domanda in questa campagna: consultala, oppure ritirala per presentarne un'altra."
         "This person has already applied in this campaign: read the application, or withdraw it to submit another one.";
+    TooManyApplications "too-many-applications" CONFLICT
+        "Troppe domande ritirate" "Too many withdrawn applications"
+        "In questa campagna questa persona ha già presentato e ritirato cinque domande: per presentarne un'altra rivolgiti a un ufficio."
+        "This person has submitted and withdrawn five applications in this campaign: contact an office to submit another one.";
+    TooManyDrafts "too-many-drafts" CONFLICT
+        "Troppe bozze" "Too many drafts"
+        "Hai già il numero massimo di bozze: presentane o eliminane una."
+        "You already have the greatest number of drafts: submit or delete one.";
+    DraftChanged "draft-changed" PRECONDITION_FAILED
+        "Bozza modificata altrove" "Draft changed elsewhere"
+        "La bozza non è più quella indicata in If-Match: un altro dispositivo l'ha salvata o eliminata. Rileggila prima di salvare."
+        "The draft is no longer the one named in If-Match: another device has saved or deleted it. Read it again before you save.";
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE
         "Richiesta troppo grande" "Request too large"
         "Il corpo della richiesta, o una riga di un invio in blocco, supera 64 KiB."

@@ -16,7 +16,7 @@ use crate::{
     gate::{limits::TooOften, pressure::Shed},
     identity::token::TokenFault,
     intake::{BatchFault, EnterFault, LookupFault, SubmitFault},
-    ledger::{CommitFault, ReadFault, Receipt, StorageFault},
+    ledger::{CommitFault, ReadFault, Receipt, StorageFault, drafts::DraftFault},
     schemes::CampaignWindow,
     vault::{Subject, fill_random},
 };
@@ -30,8 +30,17 @@ const OPENING_JITTER_SECONDS: u32 = 600;
 
 /// Why requests are shed: values of the label `reason` of [`metrics::SHED`](crate::metrics::SHED). A rate limit is not
 /// among them, because it does not protect others.
-pub const SHED_REASONS: [&str; 8] =
-    ["connections", "draining", "lag", "leases", "ledger", "queue", "requests", "waiting"];
+pub const SHED_REASONS: [&str; 9] = [
+    "connections",
+    "draining",
+    "handshakes",
+    "lag",
+    "leases",
+    "ledger",
+    "queue",
+    "requests",
+    "waiting",
+];
 
 /// One problem, ready to be rendered.
 #[derive(Debug)]
@@ -103,6 +112,7 @@ impl Problem {
         match fault {
             SubmitFault::AlreadyApplied(Some(receipt)) => already_applied(&receipt, requester),
             SubmitFault::AlreadyApplied(None) => Kind::AlreadyApplied.into(),
+            SubmitFault::Exhausted => Kind::TooManyApplications.into(),
             SubmitFault::Invalid(fault) => fault.into(),
             SubmitFault::CampaignClosed(window) => campaign_closed(&window),
             SubmitFault::NotYours => Kind::NotYours.into(),
@@ -246,6 +256,8 @@ impl From<EnterFault> for Problem {
                 Kind::Unauthenticated.into()
             }
             EnterFault::Token(TokenFault::AssuranceTooLow) => Kind::AssuranceTooLow.into(),
+            EnterFault::VisitTooShort => Kind::VisitTooShort.into(),
+            EnterFault::VisitTaken => Kind::VisitTaken.into(),
             EnterFault::WindowClosed { opens_at, now } => window_closed(opens_at, now),
             EnterFault::TooOften(too_often) => too_often.into(),
             EnterFault::Behind => Self::shedding(Kind::Busy, "lag"),
@@ -259,6 +271,17 @@ impl From<BatchFault> for Problem {
         match fault {
             BatchFault::IntermediariesOnly => Kind::IntermediariesOnly.into(),
             BatchFault::Commit(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<DraftFault> for Problem {
+    fn from(fault: DraftFault) -> Self {
+        match fault {
+            DraftFault::Changed => Kind::DraftChanged.into(),
+            DraftFault::TooMany => Kind::TooManyDrafts.into(),
+            DraftFault::Read(fault) => fault.into(),
+            DraftFault::Write(fault) => fault.into(),
         }
     }
 }

@@ -7,6 +7,7 @@ pub struct Config {
     pub months_kept: u64,
     /// Events that may wait for the writer; the sender of a further one waits.
     pub queue_events_max: usize,
-    /// How long an entering waits to be written together with others, milliseconds; no client waits for it.
+    /// How long the event that a person was let in waits for others before it is written, milliseconds; no client waits
+    /// for it.
     pub entered_wait_ms: u64,
 }

@@ -17,7 +17,8 @@ const NO_SCHEME: u8 = 0xff;
 /// The header of a sealed actor: its version.
 const HEADER: [u8; 1] = [1];
 
-/// What was done to a person's data. Changes of an application are in its ledger; here are showings and requests.
+/// What was done to a person's data. Changes of an application are in its ledger; the trail holds what was shown or
+/// requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Action {
@@ -29,6 +30,8 @@ pub enum Action {
     DraftShown = 3,
     /// A draft was stored.
     DraftSaved = 4,
+    /// A draft was deleted by its writer.
+    DraftDeleted = 7,
     /// A person was let in.
     Entered = 6,
     /// An estimate was shown that uses the institute's own figures.
@@ -36,11 +39,12 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::ApplicationShown,
         Self::WithdrawalAsked,
         Self::DraftShown,
         Self::DraftSaved,
+        Self::DraftDeleted,
         Self::EstimateShown,
         Self::Entered,
     ];
@@ -53,6 +57,7 @@ impl Action {
             Self::WithdrawalAsked => "withdrawal-asked",
             Self::DraftShown => "draft-shown",
             Self::DraftSaved => "draft-saved",
+            Self::DraftDeleted => "draft-deleted",
             Self::EstimateShown => "estimate-shown",
             Self::Entered => "entered",
         }
@@ -80,11 +85,11 @@ pub struct Event {
     pub action: Action,
     /// Whose data it concerns.
     pub subject: Subject,
-    /// Who, as a person.
+    /// The person who acted.
     pub actor: Subject,
-    /// For whom they acted: themselves, or an office.
+    /// Themselves, or the office for which they acted.
     pub principal: Subject,
-    /// To which application.
+    /// The application concerned.
     pub object: Object,
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     path::Path,
-    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -10,6 +9,7 @@ use std::{
     thread,
 };
 
+use futures_util::future::BoxFuture;
 use tokio::{
     runtime::Builder,
     sync::{mpsc, oneshot},
@@ -19,7 +19,7 @@ use super::{
     Trail,
     config::Config,
     event::{Action, Actor, Event, Object, Who},
-    pending::{Entered, Note, lost},
+    pending::{EnteredQueue, Message, lost},
     writer::Writer,
 };
 use crate::{
@@ -33,14 +33,15 @@ use crate::{
 pub struct LocalTrail {
     keys: Arc<HouseKeys>,
     clock: Clock,
-    notes: mpsc::Sender<Note>,
-    entered: Arc<Entered>,
+    messages: mpsc::Sender<Message>,
+    entered: Arc<EnteredQueue>,
     failed: Arc<AtomicBool>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 impl LocalTrail {
-    /// Opens the trail in the ledgers' directory, which must be locked for this process, and removes months that are too old.
+    /// Opens the trail in the ledgers' directory, which must be locked for this process, and removes months that are
+    /// too old.
     ///
     /// # Errors
     /// [`OpenFault`].
@@ -51,8 +52,8 @@ impl LocalTrail {
         config: Config,
     ) -> Result<Self, OpenFault> {
         let writer = Writer::open(directory, Arc::clone(&keys), clock.now(), config)?;
-        let (notes, waiting) = mpsc::channel(config.queue_events_max);
-        let entered = Arc::new(Entered::new(config.queue_events_max));
+        let (messages, inbox) = mpsc::channel(config.queue_events_max);
+        let entered = Arc::new(EnteredQueue::new(config.queue_events_max));
         // The writer only needs its timer.
         let runtime = Builder::new_current_thread()
             .enable_time()
@@ -64,10 +65,10 @@ impl LocalTrail {
             .name("audit".to_owned())
             .spawn({
                 let (entered, failed) = (Arc::clone(&entered), Arc::clone(&failed));
-                move || runtime.block_on(writer.run(waiting, &entered, &failed))
+                move || runtime.block_on(writer.run(inbox, &entered, &failed))
             })
             .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
-        Ok(Self { keys, clock, notes, entered, failed, thread: Mutex::new(Some(thread)) })
+        Ok(Self { keys, clock, messages, entered, failed, thread: Mutex::new(Some(thread)) })
     }
 
     fn event(
@@ -91,12 +92,12 @@ impl Trail for LocalTrail {
         subject: Subject,
         who: Who<'a>,
         object: Object,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let (written, answer) = oneshot::channel();
             let (event, actor) = self.event(action, subject, who, object);
-            let note = Note::Event(event, actor, written);
-            if self.notes.send(note).await.is_err() || answer.await.is_err() {
+            let message = Message::Event(event, actor, written);
+            if self.messages.send(message).await.is_err() || answer.await.is_err() {
                 lost(&event);
             }
         })
@@ -106,9 +107,9 @@ impl Trail for LocalTrail {
         let subject = self.keys.subject(&who.fiscal_code);
         let (event, actor) = self.event(Action::Entered, subject, who, None);
         match self.entered.put(event, actor) {
-            // A full queue holds notes that wake the writer as well.
+            // A full queue holds messages that wake the writer as well.
             Ok(true) => {
-                let _full = self.notes.try_send(Note::Entered);
+                let _full = self.messages.try_send(Message::Entered);
             }
             Ok(false) => {}
             Err(event) => lost(&event),
@@ -119,7 +120,7 @@ impl Trail for LocalTrail {
     }
 
     fn control(&self, what: &str) {
-        if self.notes.try_send(Note::Control(self.clock.now(), what.to_owned())).is_err() {
+        if self.messages.try_send(Message::Control(self.clock.now(), what.to_owned())).is_err() {
             list::AUDIT_LOST.counter(&[]).increment(1);
             tracing::error!(what, "the audit trail could not record this action");
         }
@@ -133,14 +134,14 @@ impl Trail for LocalTrail {
         let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take()) else {
             return;
         };
-        let mut note = Note::Close;
+        let mut message = Message::Close;
         // This runs outside a runtime; the writer empties the queue.
-        while let Err(mpsc::error::TrySendError::Full(back)) = self.notes.try_send(note) {
-            note = back;
+        while let Err(mpsc::error::TrySendError::Full(back)) = self.messages.try_send(message) {
+            message = back;
             thread::yield_now();
         }
         if thread.join().is_err() {
-            tracing::error!("the audit thread had panicked");
+            tracing::error!("the audit thread panicked and has ended");
         }
     }
 }

@@ -1,15 +1,16 @@
-//! The audit trail: who was shown or changed whose data, and when, in a chain that reveals every tampering.
+//! The audit trail: who was shown or changed whose data, and when, in a hash chain that reveals every change.
 //!
-//! What changes an application is in its campaign's ledger, with its time and actor, under the ledger's signed chain. The trail
-//! holds the rest: every showing, every draft, every request to withdraw, and what operators did. An event is written and synced
-//! *before* the data leaves. [`Search`] combines the trail with the ledgers.
+//! What changes an application is in its campaign's ledger, with its time and actor, under the ledger's signed chain.
+//! The trail holds the rest: every showing, every draft, every request to withdraw, and what operators did. An event is
+//! written and synced *before* the data leaves. [`Search`] combines the trail with the ledgers.
 //!
-//! [`Trail`] is what the intake sees. [`LocalTrail`] stores it on this machine: one file a month (Europe/Rome), next to the
-//! ledgers; a month older than the law requires is removed as a whole. A row is one commit: some events, the people who appear for
-//! the first time, the root that chains it to the row before, and the signature. People are keyed hashes; their names are sealed.
+//! [`Trail`] is what the intake sees. [`LocalTrail`] stores it on this machine: one file a month (Europe/Rome), next to
+//! the ledgers; a month older than the law requires is removed as a whole. A row is one commit: some events, the people
+//! who appear for the first time, the root that chains it to the row before, and the signature. People are keyed
+//! hashes; their names are sealed.
 //!
-//! Promise 1 holds for the trail too: a failed write or sync is final for this process. Reading continues then; events that could
-//! not be written are logged, and an alarm is raised.
+//! Promise 1 holds for the trail too: a failed write or sync is final for this process. Reading continues then; events
+//! that could not be written are logged, and an alarm is raised.
 
 mod config;
 mod event;
@@ -21,9 +22,9 @@ mod search;
 mod tests;
 mod writer;
 
-use std::pin::Pin;
+use futures_util::future::BoxFuture;
 
-pub(super) use self::month::{FORM, copy};
+pub(super) use self::month::{FORMAT, copy};
 pub use self::{
     config::Config,
     event::{Action, Event, Object, Who},
@@ -35,15 +36,15 @@ use crate::vault::Subject;
 
 /// Where the audit trail is written.
 pub trait Trail: Send + Sync {
-    /// Records that `who` performs `action` on the data of `subject`. The event is durable when this returns, so call it before the
-    /// data leaves. If the trail has failed, the event is logged instead.
+    /// Records that `who` performs `action` on the data of `subject`. The event is durable when this returns, so call
+    /// it before the data leaves. If the trail has failed, the event is logged instead.
     fn note<'a>(
         &'a self,
         action: Action,
         subject: Subject,
         who: Who<'a>,
         object: Object,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+    ) -> BoxFuture<'a, ()>;
 
     /// Records that `who` was let in. Returns at once; written within [`Config::entered_wait_ms`].
     fn entered(&self, who: Who<'_>);
@@ -54,6 +55,6 @@ pub trait Trail: Send + Sync {
     /// Whether the trail can no longer be written.
     fn failed(&self) -> bool;
 
-    /// Writes what was recorded, and closes the trail. Waits for it.
+    /// Writes what was recorded, and closes the trail. Blocks until that is done.
     fn close(&self);
 }

@@ -11,14 +11,14 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::super::{
     fault::OpenFault,
     local::{
-        files::{self, Form, reading},
+        files::{self, FileFormat, reading},
         sqlite_fault::store_error,
     },
     proof::{Digest, trail_root},
 };
 use crate::{civic::local_time, vault::HouseKeys};
 
-pub(in crate::ledger) const FORM: Form = Form {
+pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
     application_id: 0x5370_7461,
     version: 1,
     schema: "
@@ -37,7 +37,7 @@ const SUFFIX: &str = ".sqlite";
 pub(super) struct Month(String);
 
 /// One row: some events, or one control action.
-pub(super) struct Stored {
+pub(super) struct TrailRow {
     pub(super) number: i64,
     pub(super) written_at: i64,
     pub(super) events: Vec<u8>,
@@ -94,15 +94,15 @@ impl Month {
         now: Timestamp,
     ) -> Result<(Connection, i64, Digest), OpenFault> {
         let path = self.file(directory);
-        let connection = FORM.open(directory, &path)?;
+        let connection = FORMAT.open(directory, &path)?;
         let store = |source| store_error(&path, source);
         if last(&connection).map_err(store)?.is_none() {
-            let signature = keys.sign_root(&previous_root);
-            let row = Stored { root: previous_root, signature, ..Stored::at(now) };
+            let signature = keys.sign(&previous_root);
+            let row = TrailRow { root: previous_root, signature, ..TrailRow::at(now) };
             row.insert(&connection).map_err(store)?;
         }
         let (number, root, signature) = last(&connection).map_err(store)?.unwrap_or_default();
-        if !keys.signed_root(&root, &signature) {
+        if !keys.has_signed(&root, &signature) {
             return Err(OpenFault::OtherKey { path });
         }
         Ok((connection, number, root))
@@ -138,7 +138,7 @@ impl std::fmt::Display for Month {
     }
 }
 
-impl Stored {
+impl TrailRow {
     /// An empty row.
     pub(super) fn at(at: Timestamp) -> Self {
         Self {
@@ -193,17 +193,17 @@ pub fn note_command(
     what: &str,
 ) -> Result<(), OpenFault> {
     // Opening rewrites the log, so only one process at a time may open or append.
-    let turn = files::take_turn(directory);
-    let _turn =
-        turn.map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
+    let lock = files::lock_commands(directory);
+    let _lock =
+        lock.map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
     let commands = Month(COMMANDS.to_owned());
     let (connection, ..) = commands.open(directory, keys, Digest::default(), now)?;
     let store = |source| store_error(&commands.file(directory), source);
     let transaction = connection.unchecked_transaction().map_err(store)?;
     let (number, previous, _) = last(&transaction).map_err(store)?.unwrap_or_default();
-    let mut row = Stored { number: number + 1, control: what.to_owned(), ..Stored::at(now) };
+    let mut row = TrailRow { number: number + 1, control: what.to_owned(), ..TrailRow::at(now) };
     row.root = row.root_after(&previous);
-    row.signature = keys.sign_root(&row.root);
+    row.signature = keys.sign(&row.root);
     row.insert(&transaction).map_err(store)?;
     transaction.commit().map_err(store)
 }

@@ -16,9 +16,10 @@ use super::{
         local::sqlite::{SqliteReader, file_of},
         position::Position,
         proof::Digest,
+        receipt::ReceiptCode,
     },
     event::{Event, Named, StoredActor},
-    month::{Month, Stored},
+    month::{Month, TrailRow},
 };
 use crate::{
     civic::FiscalCode,
@@ -29,12 +30,12 @@ use crate::{
 /// Rows read in one transaction, so that a search never delays the writer's checkpoints for long.
 const ROWS_AT_A_TIME: i64 = 1024;
 
-/// One line of the result.
+/// One event, with names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// When.
     pub at: Timestamp,
-    /// What was done, in one word.
+    /// What was done, such as `application-shown`.
     pub what: String,
     /// The receipt code of the application concerned.
     pub receipt: Option<String>,
@@ -175,16 +176,17 @@ impl Search {
     /// Resolves the hashes to names, and sorts.
     fn resolve(&self, mut found: Vec<Found>) -> Result<Vec<Line>, SearchFault> {
         found.sort_by_key(|found| found.at);
-        let itself = (self.subject, self.subject);
-        let strangers: HashSet<_> =
-            found.iter().filter_map(|found| found.by).filter(|by| *by != itself).collect();
-        let names = self.names(&strangers)?;
+        let themselves = (self.subject, self.subject);
+        let others: HashSet<_> =
+            found.iter().filter_map(|found| found.by).filter(|by| *by != themselves).collect();
+        let names = self.names(&others)?;
         let line = |Found { at, what, object, by }: Found| {
-            let receipt = object
-                .map(|(campaign, position)| self.keys.receipt(campaign, position).to_string());
+            let receipt = object.map(|(campaign, position)| {
+                ReceiptCode::of(&self.keys, campaign, position).to_string()
+            });
             let (by, office) = match by {
                 None => (None, None),
-                Some(by) if by == itself => (Some(self.code.as_str().to_owned()), None),
+                Some(by) if by == themselves => (Some(self.code.as_str().to_owned()), None),
                 Some(by) => match names.get(&by) {
                     Some(Named { fiscal_code, office }) => {
                         (Some(fiscal_code.clone()), office.clone())
@@ -238,8 +240,8 @@ pub fn controls(directory: &Path) -> Result<Vec<(Timestamp, String)>, SearchFaul
     Ok(controls)
 }
 
-/// Verifies the whole trail: every row matches its root, every root is signed, every month continues an earlier one. Returns what
-/// is wrong, in words for the operator.
+/// Verifies the whole trail: every row matches its root, every root is signed, every month continues an earlier one.
+/// Returns what is wrong, in words for the operator.
 ///
 /// # Errors
 /// [`SearchFault`].
@@ -263,7 +265,7 @@ pub fn inspect(directory: &Path, keys: &HouseKeys) -> Result<Vec<String>, Search
                 }
                 Some(previous) => row.root_after(previous) == row.root,
             };
-            if !chained || !keys.signed_root(&row.root, &row.signature) {
+            if !chained || !keys.has_signed(&row.root, &row.signature) {
                 findings.push(format!(
                     "audit trail of {month}: row {} was changed, or the one before it",
                     row.number
@@ -289,7 +291,7 @@ fn name_of(change: Change) -> String {
 
 fn each_row(
     directory: &Path,
-    mut look: impl FnMut(&Month, &Stored) -> Result<(), SearchFault>,
+    mut look: impl FnMut(&Month, &TrailRow) -> Result<(), SearchFault>,
 ) -> Result<(), SearchFault> {
     for month in Month::all(directory)? {
         each_row_of(directory, &month, |row| look(&month, row))?;
@@ -301,7 +303,7 @@ fn each_row(
 fn each_row_of(
     directory: &Path,
     month: &Month,
-    mut look: impl FnMut(&Stored) -> Result<(), SearchFault>,
+    mut look: impl FnMut(&TrailRow) -> Result<(), SearchFault>,
 ) -> Result<(), SearchFault> {
     let fault = |source: rusqlite::Error| SearchFault::Month {
         month: month.to_string(),
@@ -314,7 +316,7 @@ fn each_row_of(
             .prepare_cached("SELECT * FROM trail WHERE number >= ?1 ORDER BY number LIMIT ?2")
             .map_err(fault)?;
         let rows =
-            select.query_map(params![from, ROWS_AT_A_TIME], Stored::from_row).map_err(fault)?;
+            select.query_map(params![from, ROWS_AT_A_TIME], TrailRow::from_row).map_err(fault)?;
         let rows = rows.collect::<Result<Vec<_>, _>>().map_err(fault)?;
         let Some(last) = rows.last() else { return Ok(()) };
         from = last.number + 1;

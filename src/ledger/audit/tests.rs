@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     civic::FiscalCode,
     clock::Clock,
-    ledger::{local::files::take_directory, position::Position},
+    ledger::{local::files::take_directory, position::Position, receipt::ReceiptCode},
     schemes::{Campaign, Scheme},
     vault::HouseKeys,
 };
@@ -73,7 +73,7 @@ async fn look(house: &House, trail: &LocalTrail, who: Who<'_>, whose: u64) {
 }
 
 #[tokio::test]
-async fn whoever_looked_is_found_with_name_and_office_and_nobody_else() {
+async fn a_person_who_looked_is_found_with_name_and_office_and_nobody_else_is() {
     let house = house("2024-09-16T15:30:00Z");
     let trail = house.trail();
     look(&house, &trail, citizen(1), 1).await;
@@ -81,13 +81,13 @@ async fn whoever_looked_is_found_with_name_and_office_and_nobody_else() {
     look(&house, &trail, clerk(9), 1).await;
     look(&house, &trail, citizen(2), 2).await;
 
-    // Beside the trail that is open, as beside a running server.
+    // The trail is still open, as while a server runs.
     let lines = house.search(1).done_to([].into_iter()).unwrap();
-    let told: Vec<_> =
+    let found: Vec<_> =
         lines.iter().map(|line| (line.by.as_deref().unwrap(), line.office.as_deref())).collect();
     let (person, other) = (FiscalCode::made_up(1), FiscalCode::made_up(9));
-    assert_eq!(told, [(person.as_str(), None), (other.as_str(), Some("patronato-1"))]);
-    let receipt = house.keys.receipt(CAMPAIGN, Position(7)).to_string();
+    assert_eq!(found, [(person.as_str(), None), (other.as_str(), Some("patronato-1"))]);
+    let receipt = ReceiptCode::of(&house.keys, CAMPAIGN, Position(7)).to_string();
     assert!(lines.iter().all(|line| line.what == "application-shown" && line.receipt.as_ref() == Some(&receipt)));
     assert_eq!(lines[1].at, at("2024-09-17T07:00:00Z"));
     assert_eq!(house.search(9).done_to([].into_iter()).unwrap(), []);
@@ -169,11 +169,11 @@ async fn a_month_of_another_house_or_out_of_the_chain_is_found() {
 }
 
 #[tokio::test]
-async fn a_trail_that_cannot_be_written_rings_and_holds_nobody_up() {
+async fn a_trail_that_cannot_be_written_says_so_and_delays_nobody() {
     let house = house("2024-09-16T15:30:00Z");
     let trail = house.trail();
     look(&house, &trail, citizen(1), 1).await;
-    // Somebody takes the table away under the writer.
+    // Without its table, the next write fails.
     let file = house.directory.path().join("audit-2024-09.sqlite");
     rusqlite::Connection::open(file).unwrap().execute("DROP TABLE trail", []).unwrap();
     assert!(!trail.failed());
@@ -201,7 +201,7 @@ fn commands_that_run_at_once_are_all_noted_in_one_chain() {
 }
 
 #[tokio::test]
-async fn who_enters_waits_for_company_and_no_longer_than_whoever_cannot_wait() {
+async fn who_enters_is_written_with_others_and_at_once_with_an_event_that_cannot_wait() {
     let house = house("2024-09-16T15:30:00Z");
     let trail = house.trail_with(Config { entered_wait_ms: 3_600_000, ..CONFIG });
     trail.entered(citizen(1));

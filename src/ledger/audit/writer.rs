@@ -21,17 +21,17 @@ use super::{
     super::{fault::OpenFault, local::sqlite_fault::store_error, proof::Digest},
     config::Config,
     event::{Actor, Event},
-    month::{Month, Stored},
-    pending::{Entered, Note, lost},
+    month::{Month, TrailRow},
+    pending::{EnteredQueue, Message, lost},
 };
 use crate::{
     metrics as list,
     vault::{HouseKeys, Subject},
 };
 
-/// People remembered as named in this month's file. Beyond it names are written again, which only costs bytes.
+/// People remembered as named in this month's file; beyond this bound names are written again, which only costs bytes.
 const NAMED_MAX: usize = 100_000;
-/// Events written with one sync, besides enterings.
+/// Events written with one sync, not counting people who were let in.
 const ROW_EVENTS_MAX: usize = 1024;
 
 pub(super) struct Writer {
@@ -57,19 +57,19 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, note: Note) {
-        match note {
-            Note::Event(event, actor, written) => {
+    fn add(&mut self, message: Message) {
+        match message {
+            Message::Event(event, actor, written) => {
                 self.events.push((event, actor));
                 self.waiters.push(written);
             }
-            Note::Control(at, what) => self.controls.push((at, what)),
-            Note::Entered => {}
-            Note::Close => self.close = true,
+            Message::Control(at, what) => self.controls.push((at, what)),
+            Message::Entered => {}
+            Message::Close => self.close = true,
         }
     }
 
-    /// Whether there is more to write than enterings.
+    /// Whether a caller waits for the sync, or for the thread to end. Nobody waits for people who were let in.
     fn urgent(&self) -> bool {
         !self.events.is_empty() || !self.controls.is_empty() || self.close
     }
@@ -101,21 +101,21 @@ impl Writer {
         Ok(Self { directory, keys, config, month, connection, number, root, named: HashSet::new() })
     }
 
-    /// Works until it is closed, or until a write fails, which is final.
+    /// Runs until it is closed, or until a write fails, which is final.
     pub(super) async fn run(
         mut self,
-        mut notes: mpsc::Receiver<Note>,
-        entered: &Entered,
+        mut messages: mpsc::Receiver<Message>,
+        entered: &EnteredQueue,
         failed: &AtomicBool,
     ) {
-        while let Some(first) = notes.recv().await {
+        while let Some(first) = messages.recv().await {
             let mut gathered = Gathered::default();
             gathered.add(first);
-            self.gather_enterings(&mut gathered, &mut notes).await;
+            self.wait_for_more(&mut gathered, &mut messages).await;
             while gathered.events.len() < ROW_EVENTS_MAX
-                && let Ok(note) = notes.try_recv()
+                && let Ok(message) = messages.try_recv()
             {
-                gathered.add(note);
+                gathered.add(message);
             }
             gathered.entered = entered.take();
             if let Err(fault) = self.write(&gathered) {
@@ -137,13 +137,13 @@ impl Writer {
         }
     }
 
-    /// No client waits for an entering, so more of them may gather until something urgent arrives.
-    async fn gather_enterings(&self, gathered: &mut Gathered, notes: &mut mpsc::Receiver<Note>) {
+    /// Waits for more while only people who were let in are to be written: no client waits for those.
+    async fn wait_for_more(&self, gathered: &mut Gathered, messages: &mut mpsc::Receiver<Message>) {
         let deadline = Instant::now() + Duration::from_millis(self.config.entered_wait_ms);
         while !gathered.urgent()
-            && let Ok(Some(note)) = timeout_at(deadline, notes.recv()).await
+            && let Ok(Some(message)) = timeout_at(deadline, messages.recv()).await
         {
-            gathered.add(note);
+            gathered.add(message);
         }
     }
 
@@ -156,14 +156,14 @@ impl Writer {
         let transaction = self.connection.unchecked_transaction().map_err(store)?;
         let (mut number, mut root) = (self.number, self.root);
         let mut named = Vec::new();
-        let mut append = |mut row: Stored| {
+        let mut append = |mut row: TrailRow| {
             number += 1;
             root = row.root_after(&root);
-            (row.number, row.root, row.signature) = (number, root, self.keys.sign_root(&root));
+            (row.number, row.root, row.signature) = (number, root, self.keys.sign(&root));
             row.insert(&transaction)
         };
         if gathered.all().next().is_some() {
-            let mut row = Stored::at(now);
+            let mut row = TrailRow::at(now);
             for (event, actor) in gathered.all() {
                 event.encode(&mut row.events);
                 let who = (actor.person, actor.principal);
@@ -175,7 +175,7 @@ impl Writer {
             append(row).map_err(store)?;
         }
         for (at, what) in &gathered.controls {
-            append(Stored { control: what.clone(), ..Stored::at(*at) }).map_err(store)?;
+            append(TrailRow { control: what.clone(), ..TrailRow::at(*at) }).map_err(store)?;
         }
         transaction.commit().map_err(store)?;
         if self.named.len() + named.len() > NAMED_MAX {

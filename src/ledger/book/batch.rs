@@ -42,7 +42,7 @@ pub struct Written {
     pub dispositions: Vec<Disposition>,
     /// The change of each ruling; `None` if the application was decided or withdrawn before.
     pub rulings: Vec<Option<Change>>,
-    /// The change of each withdrawal, likewise.
+    /// The change of each withdrawal; `None` if the application was withdrawn or erased before.
     pub withdrawals: Vec<Option<Change>>,
     /// The change of each erasure; `None` if the application is undecided or was erased before.
     pub erasures: Vec<Option<Change>>,

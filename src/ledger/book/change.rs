@@ -41,8 +41,8 @@ impl State {
         !matches!(self, Self::Withdrawn(_) | Self::Erased { withdrawn: true })
     }
 
-    /// The change that `wanted` amounts to in this state; `None` if it comes too late. An application is decided once, once more
-    /// if that left it pending, withdrawn once, and erased once it is settled.
+    /// The change that `wanted` amounts to in this state; `None` if it comes too late. An application is decided once,
+    /// once more if that left it pending, withdrawn once, and erased once it is settled.
     #[must_use]
     pub fn permits(self, wanted: Change) -> Option<Change> {
         match (self, wanted) {

@@ -24,7 +24,13 @@ pub(in crate::ledger) enum Uniqueness {
     KeyReused,
     /// This person has an application in this campaign that was not withdrawn.
     AlreadyApplied(Position),
+    /// This person has withdrawn [`APPLICATIONS_MAX`] applications in this campaign.
+    Exhausted,
 }
+
+/// Applications of one person in one campaign, withdrawn ones included. Each takes disk space for good; a person who
+/// needs more goes to an officer.
+pub(in crate::ledger) const APPLICATIONS_MAX: u8 = 5;
 
 /// The claims and states of one campaign, as far as they are durable or belong to the batch being decided.
 pub(in crate::ledger) trait Claims {
@@ -127,6 +133,7 @@ impl<'b> Plan<'b> {
             Uniqueness::Replayed(position) => Disposition::Replayed(position),
             Uniqueness::KeyReused => Disposition::KeyReused,
             Uniqueness::AlreadyApplied(position) => Disposition::AlreadyApplied(position),
+            Uniqueness::Exhausted => Disposition::Exhausted,
         };
         let dispositions =
             self.uniqueness.into_iter().zip(&batch.submissions).map(disposition).collect();

@@ -1,7 +1,7 @@
-//! The book: how the ledger decides, seals and signs, whatever it is stored on.
+//! The book: how the ledger decides, seals and signs, on every engine.
 //!
-//! [`decide`](self::decide) settles what becomes of each part of a [`batch`](self::batch), [`record`](self::record) seals
-//! applications and decisions, [`entry`](self::entry) lays out the narrow table, and [`sign`](self::sign) builds the signed tree
+//! [`decide`] settles each part of a [`batch`]; [`record`] seals applications and decisions with the house keys;
+//! [`entry`] encodes the narrow table, which holds what the index and the proofs need; [`sign`] builds the signed tree
 //! over a batch. Nothing here knows a store, a thread or a clock.
 
 pub mod batch;

@@ -1,7 +1,7 @@
 //! Compression of decisions with LZ4 and a dictionary: most of a decision's text is the same in every decision.
 //!
-//! A packed decision is the number of its dictionary, then an LZ4 block. A dictionary never changes, because stored decisions need
-//! it; a better one gets the next number.
+//! A packed decision is the number of its dictionary, then an LZ4 block. A dictionary never changes, because stored
+//! decisions need it; a better one gets the next number.
 
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 
@@ -58,8 +58,8 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_book_is_never_changed() {
-        let digests = DICTIONARIES.map(|book| sha256(book)[..4].to_vec());
+    fn a_dictionary_is_never_changed() {
+        let digests = DICTIONARIES.map(|dictionary| sha256(dictionary)[..4].to_vec());
         assert_eq!(digests, [[242, 127, 155, 218]]);
     }
 }

@@ -87,7 +87,7 @@ pub struct Header {
 pub enum RecordFault {
     /// It is too short or has an unknown version: damaged, or written by a later release.
     #[error("a record has an unknown format")]
-    Form,
+    Format,
     /// It was erased, by law or order.
     #[error("a record was erased")]
     Erased,
@@ -118,21 +118,21 @@ impl Header {
     /// Reads the header of a stored record without opening the record.
     ///
     /// # Errors
-    /// [`RecordFault::Form`].
+    /// [`RecordFault::Format`].
     pub(in crate::ledger) fn decode(stored: &[u8]) -> Result<Self, RecordFault> {
-        let header = stored.get(..HEADER_BYTES).ok_or(RecordFault::Form)?;
+        let header = stored.get(..HEADER_BYTES).ok_or(RecordFault::Format)?;
         let array = |range: std::ops::Range<usize>| {
             let mut bytes = [0; 16];
             bytes.copy_from_slice(&header[range]);
             bytes
         };
         if header[0] != VERSION {
-            return Err(RecordFault::Form);
+            return Err(RecordFault::Format);
         }
         let day = i32::from_be_bytes([header[2], header[3], header[4], header[5]]);
         Ok(Self {
-            channel: Channel::from_byte(header[1]).ok_or(RecordFault::Form)?,
-            received_on: day_of(day).ok_or(RecordFault::Form)?,
+            channel: Channel::from_byte(header[1]).ok_or(RecordFault::Format)?,
+            received_on: day_of(day).ok_or(RecordFault::Format)?,
             subject: Subject(array(6..22)),
             principal: Subject(array(22..38)),
             actor: Subject(array(38..54)),
@@ -185,10 +185,10 @@ impl HouseKeys {
     ) -> Result<Vec<u8>, RecordFault> {
         let header = decision_header(position, turn);
         if !stored.starts_with(&header) {
-            return Err(RecordFault::Form);
+            return Err(RecordFault::Format);
         }
         let packed = self.open(campaign, subject, header.len(), stored)?;
-        packing::unpack(&packed).ok_or(RecordFault::Form)
+        packing::unpack(&packed).ok_or(RecordFault::Format)
     }
 }
 
@@ -233,6 +233,6 @@ mod tests {
             keys.open_record(CAMPAIGN, principal, &stored),
             Err(RecordFault::Seal(SealBroken))
         );
-        assert_eq!(Header::decode(&stored[..HEADER_BYTES - 1]), Err(RecordFault::Form));
+        assert_eq!(Header::decode(&stored[..HEADER_BYTES - 1]), Err(RecordFault::Format));
     }
 }

@@ -14,10 +14,7 @@ use super::{
     change::Change,
     entry::Entry,
 };
-use crate::{
-    schemes::Campaign,
-    vault::{Generation, HouseKeys},
-};
+use crate::{schemes::Campaign, vault::HouseKeys};
 
 /// A batch as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,45 +44,8 @@ pub struct SignedBatch {
     signature: String,
 }
 
-impl HouseKeys {
-    /// The tree over a batch, and the codes of its receipts in the order of positions.
-    pub(in crate::ledger) fn tree(
-        &self,
-        campaign: Campaign,
-        batch: &Contents<'_>,
-    ) -> (Tree, Vec<ReceiptCode>) {
-        let code = |offset| self.receipt(campaign, Position(batch.first.0 + offset));
-        let codes: Vec<_> = (0..).map(code).take(batch.entries.len()).collect();
-        let mut leaves = Vec::with_capacity(batch.entries.len() + 1);
-        leaves.push(house_leaf(
-            batch.previous_root,
-            batch.written_at,
-            batch.encoded,
-            batch.changes,
-        ));
-        leaves.extend(codes.iter().zip(batch.entries).map(|(code, entry)| entry.leaf(*code)));
-        (Tree::of(leaves), codes)
-    }
-
-    /// The signature over a root by the newest key.
-    pub(in crate::ledger) fn sign_root(&self, root: &Digest) -> String {
-        let ring = self.ring();
-        ring.last().map(|newest| signature(newest, root)).unwrap_or_default()
-    }
-
-    /// Whether any of the house keys made this signature over a root. Ed25519 is deterministic, so signing again answers that at
-    /// a third of the cost of verification.
-    pub(in crate::ledger) fn signed_root(&self, root: &Digest, signature: &str) -> bool {
-        self.ring().iter().rev().any(|generation| self::signature(generation, root) == signature)
-    }
-}
-
-fn signature(generation: &Generation, root: &Digest) -> String {
-    format!("ed25519=:{}:", STANDARD.encode(generation.sign(root)))
-}
-
 /// What the tree of a batch covers.
-pub(in crate::ledger) struct Contents<'b> {
+pub(in crate::ledger) struct UnsignedBatch<'b> {
     pub(in crate::ledger) first: Position,
     pub(in crate::ledger) entries: &'b [Entry],
     /// The entries, encoded.
@@ -95,6 +55,18 @@ pub(in crate::ledger) struct Contents<'b> {
     /// Seconds since 1970.
     pub(in crate::ledger) written_at: i64,
     pub(in crate::ledger) previous_root: &'b Digest,
+}
+
+impl UnsignedBatch<'_> {
+    /// Builds the tree, and the codes of the batch's receipts in the order of positions.
+    fn tree(&self, keys: &HouseKeys, campaign: Campaign) -> (Tree, Vec<ReceiptCode>) {
+        let code = |offset| ReceiptCode::of(keys, campaign, Position(self.first.0 + offset));
+        let codes: Vec<_> = (0..).map(code).take(self.entries.len()).collect();
+        let mut leaves = Vec::with_capacity(self.entries.len() + 1);
+        leaves.push(house_leaf(self.previous_root, self.written_at, self.encoded, self.changes));
+        leaves.extend(codes.iter().zip(self.entries).map(|(code, entry)| entry.leaf(*code)));
+        (Tree::of(leaves), codes)
+    }
 }
 
 impl StoredBatch {
@@ -107,7 +79,7 @@ impl StoredBatch {
         let Self { first, written_at, ref entries, ref previous_root, .. } = *self;
         let changes = Change::encode_all(&self.changes);
         let encoded = Entry::encode_all(entries);
-        let contents = Contents {
+        let batch = UnsignedBatch {
             first,
             entries,
             encoded: &encoded,
@@ -115,7 +87,7 @@ impl StoredBatch {
             written_at,
             previous_root,
         };
-        keys.tree(campaign, &contents)
+        batch.tree(keys, campaign)
     }
 }
 
@@ -124,10 +96,10 @@ impl SignedBatch {
     pub(in crate::ledger) fn sign(
         keys: &HouseKeys,
         campaign: Campaign,
-        batch: &Contents<'_>,
+        batch: &UnsignedBatch<'_>,
     ) -> Self {
-        let (tree, codes) = keys.tree(campaign, batch);
-        let signature = keys.sign_root(&tree.root());
+        let (tree, codes) = batch.tree(keys, campaign);
+        let signature = keys.sign(&tree.root());
         Self { first: batch.first, codes, tree, signature }
     }
 
@@ -151,7 +123,7 @@ impl SignedBatch {
 
     /// Whether its signature is the house's, and covers `root`.
     pub(in crate::ledger) fn is_genuine(&self, keys: &HouseKeys, root: &Digest) -> bool {
-        self.tree.root() == *root && keys.signed_root(root, &self.signature)
+        self.tree.root() == *root && keys.has_signed(root, &self.signature)
     }
 
     /// The receipt of one of its records; `None` if it holds no record with this position, date and digest.

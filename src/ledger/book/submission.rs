@@ -87,4 +87,6 @@ pub enum Disposition {
     KeyReused,
     /// The person has an application in this campaign.
     AlreadyApplied(Position),
+    /// The person has withdrawn as many applications in this campaign as are allowed.
+    Exhausted,
 }

@@ -1,4 +1,4 @@
-//! The bookkeeper: decides a batch by the index, signs it, has it written, and only then moves the index.
+//! The bookkeeper: decides a batch by the index, signs it, writes it to the store, and only then updates the index.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use crate::{
             change::Change,
             decide::Plan,
             entry::Entry,
-            sign::{Contents, SignedBatch},
+            sign::{SignedBatch, UnsignedBatch},
         },
         fault::StorageFault,
         position::Position,
@@ -77,7 +77,7 @@ impl Bookkeeper {
             return Ok(None);
         }
         let entries: Vec<Entry> = plan.fresh.iter().map(|fresh| Entry::from(*fresh)).collect();
-        let contents = Contents {
+        let unsigned = UnsignedBatch {
             first: plan.first,
             entries: &entries,
             encoded: &Entry::encode_all(&entries),
@@ -85,17 +85,17 @@ impl Bookkeeper {
             written_at: batch.at.as_second(),
             previous_root: &self.previous_root,
         };
-        let signed = SignedBatch::sign(&self.keys, self.campaign, &contents);
+        let signed = SignedBatch::sign(&self.keys, self.campaign, &unsigned);
         let root = signed.root();
         self.store.write(&Rows {
             number: self.batches + 1,
             batch,
             plan,
             narrow: Narrow {
-                first: contents.first,
-                written_at: contents.written_at,
-                entries: contents.encoded,
-                changes: contents.changes,
+                first: unsigned.first,
+                written_at: unsigned.written_at,
+                entries: unsigned.encoded,
+                changes: unsigned.changes,
                 root: &root,
                 signature: signed.signature(),
             },

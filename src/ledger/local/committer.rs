@@ -1,8 +1,10 @@
-//! The committer: one thread that owns the ledger's only writer, gathers what is waiting, writes it with one sync, answers all.
+//! The committer: one thread that owns the ledger's only writer, gathers what is waiting, writes it with one sync,
+//! answers all.
 //!
-//! Group commit adapts to the load. At rest a submission is written at once. While batches hold [`GROUP_MIN`] submissions or more,
-//! the next batch waits [`Config::batch_wait_ms`] for more, because the fixed cost of a commit dominates at partial load. Decisions
-//! are not urgent: they are written with submissions, and alone only after [`Config::ruling_wait_ms`].
+//! Group commit adapts to the load. At rest a submission is written at once. While batches hold [`GROUP_MIN`]
+//! submissions or more, the next batch waits [`Config::batch_wait_ms`] for more, because the fixed cost of a commit
+//! dominates at partial load. Decisions are not urgent: they are written with submissions, and alone only after
+//! [`Config::ruling_wait_ms`].
 
 use std::{
     sync::{Arc, Mutex},
@@ -15,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::{
     bookkeeper::Bookkeeper,
-    checkpoints::Bell,
+    checkpoints::CheckpointRequests,
     index::{self, Index},
     meters::Meters,
     poison::Poison,
@@ -54,10 +56,11 @@ pub struct Config {
     pub queue_messages_max: usize,
 }
 
-/// Where an answer goes. If the receiver is gone, the work counts all the same.
+/// Where an answer goes. A receiver that is gone changes nothing: what was written is durable.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, CommitFault>>;
 
-pub(super) enum Work {
+/// A message to the committer.
+pub(super) enum Message {
     Submit(Vec<Submission>, Reply<Vec<Disposition>>),
     Rule(Vec<Ruling>),
     Withdraw(Position, Reply<Option<Change>>),
@@ -71,9 +74,9 @@ pub(super) struct Committer {
     pub(super) bookkeeper: Bookkeeper,
     pub(super) index: Arc<Mutex<Index>>,
     pub(super) urn: Arc<Urn<Case>>,
-    pub(super) work: Receiver<Work>,
+    pub(super) messages: Receiver<Message>,
     pub(super) poison: Poison,
-    pub(super) bell: Bell,
+    pub(super) checkpoints: CheckpointRequests,
     pub(super) clock: Clock,
     pub(super) meters: Meters,
 }
@@ -88,7 +91,8 @@ struct Gathered {
 }
 
 impl Committer {
-    /// Works until it is closed or every handle is gone; what was handed in before is written first. A panic poisons the ledger.
+    /// Runs until it is closed or every sender is dropped, and writes what was sent before that. A panic poisons the
+    /// ledger.
     pub(super) fn run(mut self) {
         let _guard = self.poison.on_panic();
         let mut busy = false;
@@ -104,27 +108,29 @@ impl Committer {
         }
     }
 
+    /// Collects messages for one batch: at once while the load is low, after a wait if the last batch was large
+    /// (`busy`).
     fn gather(&self, busy: bool) -> Gathered {
         let mut gathered = Gathered::default();
         let mut deadline = None;
         loop {
-            let work = match deadline {
-                None => self.work.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(deadline) => self.work.recv_deadline(deadline),
+            let message = match deadline {
+                None => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(deadline) => self.messages.recv_deadline(deadline),
             };
-            match work {
-                Ok(work) => gathered.add(work),
+            match message {
+                Ok(message) => gathered.add(message),
                 Err(RecvTimeoutError::Timeout) => return gathered,
                 Err(RecvTimeoutError::Disconnected) => gathered.close = true,
             }
-            self.take_waiting(&mut gathered);
+            self.take_queued(&mut gathered);
             if gathered.full(&self.config) || gathered.urgent() && !busy {
                 return gathered;
             }
             if gathered.urgent() {
                 // Asleep, so that submissions that arrive meanwhile do not each wake this thread.
                 thread::sleep(Duration::from_millis(self.config.batch_wait_ms));
-                self.take_waiting(&mut gathered);
+                self.take_queued(&mut gathered);
                 return gathered;
             }
             deadline = deadline.or_else(|| {
@@ -134,11 +140,11 @@ impl Committer {
         }
     }
 
-    fn take_waiting(&self, gathered: &mut Gathered) {
+    fn take_queued(&self, gathered: &mut Gathered) {
         while !gathered.full(&self.config)
-            && let Ok(work) = self.work.try_recv()
+            && let Ok(message) = self.messages.try_recv()
         {
-            gathered.add(work);
+            gathered.add(message);
         }
     }
 
@@ -184,12 +190,12 @@ impl Committer {
             self.poison.set(self.campaign, &fault);
             CommitFault::Storage
         })?;
-        // A checkpoint may have failed meanwhile. After that, a successful sync proves nothing: a client that repeats its request
-        // after the restart learns the result.
+        // A checkpoint may have failed meanwhile. After that, a successful sync proves nothing: a client that repeats
+        // its request after the restart learns the result.
         if self.poison.is_set() {
             return Err(CommitFault::Storage);
         }
-        self.bell.written();
+        self.checkpoints.written();
         self.meters.duration.record(watch.elapsed());
         Ok(written)
     }
@@ -201,7 +207,7 @@ impl Committer {
         }
         match self.bookkeeper.tidy() {
             Ok(false) => {}
-            Ok(true) => self.bell.checkpoint_now(),
+            Ok(true) => self.checkpoints.checkpoint_now(),
             Err(fault) => self.poison.set(self.campaign, &fault),
         }
     }
@@ -225,23 +231,23 @@ impl Committer {
 }
 
 impl Gathered {
-    fn add(&mut self, work: Work) {
-        match work {
-            Work::Submit(submissions, reply) => {
+    fn add(&mut self, message: Message) {
+        match message {
+            Message::Submit(submissions, reply) => {
                 self.bytes +=
                     submissions.iter().map(|submission| submission.record.len()).sum::<usize>();
                 self.submitters.push((submissions.len(), reply));
                 self.batch.submissions.extend(submissions);
             }
-            Work::Rule(rulings) => {
+            Message::Rule(rulings) => {
                 self.bytes += rulings.iter().map(|ruling| ruling.decision.len()).sum::<usize>();
                 self.batch.rulings.extend(rulings);
             }
-            Work::Withdraw(position, reply) => {
+            Message::Withdraw(position, reply) => {
                 self.withdrawers.push(reply);
                 self.batch.withdrawals.push(position);
             }
-            Work::Close => self.close = true,
+            Message::Close => self.close = true,
         }
     }
 
@@ -265,7 +271,7 @@ mod tests {
 
     use super::{
         super::{
-            checkpoints::bell,
+            checkpoints::channel,
             model::submission,
             store::{Rows, Store},
         },
@@ -305,8 +311,8 @@ mod tests {
         }
     }
 
-    fn committer(store: impl Store + 'static, poison: Poison) -> (Committer, Sender<Work>) {
-        let (sender, work) = bounded(100);
+    fn committer(store: impl Store + 'static, poison: Poison) -> (Committer, Sender<Message>) {
+        let (sender, messages) = bounded(100);
         let config = Config {
             batch_records_max: 10,
             batch_bytes_max: 1 << 20,
@@ -329,9 +335,9 @@ mod tests {
             bookkeeper,
             index,
             urn: Arc::new(Urn::new(1, 1)),
-            work,
+            messages,
             poison,
-            bell: bell().0,
+            checkpoints: channel().0,
             clock: Clock::standing_at(jiff::Timestamp::UNIX_EPOCH),
             meters: Meters::resumed(CAMPAIGN, &Index::default()),
         };
@@ -339,10 +345,10 @@ mod tests {
     }
 
     /// Submits the application of one person, and says whether it was accepted.
-    fn submit(work: &Sender<Work>, person: u64) -> Result<bool, CommitFault> {
+    fn submit(work: &Sender<Message>, person: u64) -> Result<bool, CommitFault> {
         let (reply, answer) = oneshot::channel();
         let submission = submission(&HouseKeys::from_master(&[7; 32]), person, 0, 0);
-        work.send(Work::Submit(vec![submission], reply)).unwrap();
+        work.send(Message::Submit(vec![submission], reply)).unwrap();
         let dispositions = answer.blocking_recv().unwrap()?;
         Ok(matches!(dispositions[..], [Disposition::Accepted(..)]))
     }
@@ -353,7 +359,7 @@ mod tests {
         let (committer, work) = committer(Doubtful(poison.clone()), poison);
         let thread = thread::spawn(move || committer.run());
         assert_eq!(submit(&work, 1), Err(CommitFault::Storage));
-        work.send(Work::Close).unwrap();
+        work.send(Message::Close).unwrap();
         thread.join().unwrap();
     }
 
@@ -369,7 +375,7 @@ mod tests {
             assert_eq!(submit(&work, person), Err(CommitFault::Storage));
         }
         assert!(poison.is_set());
-        work.send(Work::Close).unwrap();
+        work.send(Message::Close).unwrap();
         thread.join().unwrap();
         assert_eq!(writes.load(Ordering::Acquire), 2, "one success and one failure");
     }

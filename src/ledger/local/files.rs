@@ -13,18 +13,19 @@ pub(in crate::ledger) const PAGE_BYTES: u32 = 8192;
 /// How long a connection waits for a lock that another connection holds.
 pub(in crate::ledger) const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// A kind of file: its marks and its tables.
-pub(in crate::ledger) struct Form {
+/// A kind of `SQLite` file: the numbers that identify it, and its tables.
+pub(in crate::ledger) struct FileFormat {
     /// `PRAGMA application_id`: marks the file as ours.
     pub(in crate::ledger) application_id: i32,
     /// `PRAGMA user_version`: the version of its tables.
     pub(in crate::ledger) version: i32,
-    /// Creates the tables.
+    /// SQL that creates the tables.
     pub(in crate::ledger) schema: &'static str,
 }
 
-impl Form {
-    /// Opens a file for its only writer, and creates it if it is missing. A file of another kind or version is not changed.
+impl FileFormat {
+    /// Opens a file for its only writer, and creates it if it is missing. A file of another kind or version is not
+    /// changed.
     ///
     /// # Errors
     /// [`OpenFault`].
@@ -138,8 +139,8 @@ fn private_file(path: &Path) -> io::Result<fs::File> {
     fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-/// Removes a file, its log and the log's index. The file goes first: an interruption leaves a log alone, which is never opened as
-/// a ledger, instead of a ledger without its end.
+/// Removes a file, its log and the log's index. The file goes first: an interruption leaves a log alone, which is never
+/// opened as a ledger, instead of a ledger without its end.
 ///
 /// # Errors
 /// The I/O error; a missing file is no error.
@@ -153,14 +154,15 @@ pub(in crate::ledger) fn remove(path: &Path) -> io::Result<()> {
     sync_directory(parent_of(path))
 }
 
-/// Waits for the lock of commands that write while a server runs; dropping the file releases it.
+/// Locks the file that commands write while a server runs, and waits for other commands. Dropping the lock file
+/// releases it.
 ///
 /// # Errors
 /// The I/O error.
-pub(in crate::ledger) fn take_turn(directory: &Path) -> io::Result<fs::File> {
-    let turn = private_file(&directory.join("commands.lock"))?;
-    turn.lock()?;
-    Ok(turn)
+pub(in crate::ledger) fn lock_commands(directory: &Path) -> io::Result<fs::File> {
+    let lock = private_file(&directory.join("commands.lock"))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 /// Creates the ledgers' directory and locks it for this process; dropping the file releases it.
@@ -182,17 +184,20 @@ pub fn take_directory(directory: &Path) -> Result<fs::File, OpenFault> {
 mod tests {
     use super::*;
 
-    const FORM: Form = Form { application_id: 7, version: 1, schema: "CREATE TABLE t (a)" };
+    const FORMAT: FileFormat =
+        FileFormat { application_id: 7, version: 1, schema: "CREATE TABLE t (a)" };
 
     #[test]
-    fn a_file_of_another_kind_or_form_is_refused_and_left_as_it_is() {
+    fn a_file_of_another_kind_or_version_is_refused_and_left_as_it_is() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file.sqlite");
-        let open = |form: &Form| form.open(directory.path(), &path);
-        drop(open(&FORM).unwrap());
-        drop(open(&FORM).unwrap());
+        let open = |format: &FileFormat| format.open(directory.path(), &path);
+        drop(open(&FORMAT).unwrap());
+        drop(open(&FORMAT).unwrap());
         let before = fs::read(&path).unwrap();
-        for other in [Form { version: 2, ..FORM }, Form { application_id: 8, ..FORM }] {
+        for other in
+            [FileFormat { version: 2, ..FORMAT }, FileFormat { application_id: 8, ..FORMAT }]
+        {
             assert!(matches!(open(&other), Err(OpenFault::Foreign { .. })));
         }
         assert_eq!(fs::read(&path).unwrap(), before);

@@ -1,17 +1,20 @@
 //! The in-memory index of a campaign: every claim, idempotency key and state, rebuilt from disk at start.
 //!
-//! A record takes 40 bytes and two slots of hash tables, about 56 bytes in all; a campaign of 24 million records takes 1.4 GB and
-//! needs no index on disk. One mutex guards it. The committer holds it for microseconds a batch, readers for less; nobody holds it
-//! across a system call or an await.
+//! A record takes 40 bytes and two slots of hash tables, about 56 bytes in all; a campaign of 24 million records takes
+//! 1.4 GB and needs no index on disk. One mutex guards it. The committer holds it for microseconds a batch, readers for
+//! less; nobody holds it across a system call or an await.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use hashbrown::HashTable;
 
 use super::super::{
     book::{
         change::{Change, State, Tally},
-        decide::{Claims, Uniqueness},
+        decide::{APPLICATIONS_MAX, Claims, Uniqueness},
         record::Channel,
         submission::Submission,
     },
@@ -48,6 +51,8 @@ pub(in crate::ledger) struct Index {
     committed: usize,
     claims: HashTable<u32>,
     keys: HashTable<u32>,
+    /// Applications of those who applied again after a withdrawal; few do.
+    repeated: HashMap<[u8; 16], u8>,
     waiting: u64,
     /// Where the next draw starts.
     cursor: usize,
@@ -137,8 +142,8 @@ impl Index {
         }
     }
 
-    /// Draws up to `most` waiting applications, starting where the last draw stopped. The order has no effect: a decision does
-    /// not depend on when it is taken.
+    /// Draws up to `most` waiting applications, starting where the last draw stopped. The order has no effect: a
+    /// decision does not depend on when it is taken.
     pub(in crate::ledger) fn draw(&mut self, most: usize) -> Vec<Position> {
         let mut drawn = Vec::new();
         let mut looked = 0;
@@ -178,12 +183,16 @@ impl Index {
             let state = encode(State::Drawn);
             chunk.push(Slot { claim: claim.0, key: key.0, fingerprint, state });
         }
-        let Self { chunks, claims, keys, .. } = self;
+        let Self { chunks, claims, keys, repeated, .. } = self;
         let claim_at = |&at: &u32| hash_of(&slot_at(chunks, at).claim);
         let key_at = |&at: &u32| hash_of(&slot_at(chunks, at).key);
         // A withdrawn application may hold the claim: the new one replaces it.
         match claims.find_mut(hash_of(&claim.0), |&at| slot_at(chunks, at).claim == claim.0) {
-            Some(holder) => *holder = position.0,
+            Some(holder) => {
+                *holder = position.0;
+                let count = repeated.entry(claim.0).or_insert(1);
+                *count = count.saturating_add(1);
+            }
             None => {
                 claims.insert_unique(hash_of(&claim.0), position.0, claim_at);
             }
@@ -217,8 +226,8 @@ impl Index {
 }
 
 impl Claims for Index {
-    /// New records count only after [`commit`](Index::commit). If their batch cannot be written the ledger is poisoned, so they
-    /// are never removed again.
+    /// New records count only after [`commit`](Index::commit). If their batch cannot be written the ledger is poisoned,
+    /// so they are never removed again.
     fn admit(&mut self, submission: &Submission) -> Uniqueness {
         let fingerprint = fingerprint(&submission.digest);
         if let Some(position) = self.by_key(&submission.key) {
@@ -228,6 +237,9 @@ impl Claims for Index {
         }
         match self.by_claim(&submission.claim) {
             Some(position) if self.state(position).stands() => Uniqueness::AlreadyApplied(position),
+            Some(_) if self.repeated.get(&submission.claim.0) >= Some(&APPLICATIONS_MAX) => {
+                Uniqueness::Exhausted
+            }
             _ => Uniqueness::New(self.push(submission.claim, submission.key, fingerprint)),
         }
     }

@@ -8,11 +8,12 @@ use std::{
 };
 
 use crossbeam::channel::{Sender, TrySendError, bounded};
+use futures_util::future::BoxFuture;
 use tokio::{sync::oneshot, task::spawn_blocking};
 
 use super::{
-    checkpoints::{Bell, bell},
-    committer::{self, Committer, Work},
+    checkpoints::{self, CheckpointRequests},
+    committer::{self, Committer, Message},
     index::{self, Index},
     meters::Meters,
     poison::Poison,
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     clock::Clock,
     ledger::{
-        Answer, Contents, Health, Ledger,
+        Contents, Health, Ledger,
         book::{
             change::{Change, Ruling, State, Tally},
             record::{Header, RecordFault},
@@ -52,7 +53,7 @@ pub struct Config {
 /// One campaign's ledger on this machine. Dropping it closes it.
 pub struct LocalLedger {
     records: Arc<Records>,
-    work: Sender<Work>,
+    messages: Sender<Message>,
     poison: Poison,
     threads: Mutex<Threads>,
 }
@@ -68,11 +69,12 @@ struct Records {
 struct Threads {
     committer: Option<thread::JoinHandle<()>>,
     checkpointer: Option<thread::JoinHandle<()>>,
-    bell: Bell,
+    checkpoints: CheckpointRequests,
 }
 
 impl LocalLedger {
-    /// Opens or creates the ledger of `campaign` in `directory`, which must be locked for this process, and starts its threads.
+    /// Opens or creates the ledger of `campaign` in `directory`, which must be locked for this process, and starts its
+    /// threads.
     ///
     /// # Errors
     /// [`OpenFault`].
@@ -86,8 +88,8 @@ impl LocalLedger {
     ) -> Result<Self, OpenFault> {
         let sqlite::Opened { bookkeeper, reader, checkpointer, index } =
             sqlite::open(directory, campaign, Arc::clone(&keys), config.files)?;
-        let (sender, work) = bounded(config.commit.queue_messages_max);
-        let (bell, called) = bell();
+        let (sender, messages) = bounded(config.commit.queue_messages_max);
+        let (requests, checkpoint_thread) = checkpoints::channel();
         let poison = Poison::default();
         let committer = Committer {
             campaign,
@@ -96,34 +98,37 @@ impl LocalLedger {
             meters: Meters::resumed(campaign, &index::lock(&index)),
             index: Arc::clone(&index),
             urn,
-            work,
+            messages,
             poison: poison.clone(),
-            bell: bell.clone(),
+            checkpoints: requests.clone(),
             clock,
         };
         let thread_fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
         let checkpointer = spawn("checkpoint", {
             let every = Duration::from_millis(config.checkpoint_ms);
             let poison = poison.clone();
-            move || called.run(every, checkpointer, &poison, campaign)
+            move || checkpoint_thread.run(every, checkpointer, &poison, campaign)
         })
         .map_err(thread_fault)?;
         let committer = spawn("commit", move || committer.run()).map_err(thread_fault)?;
-        let threads =
-            Threads { committer: Some(committer), checkpointer: Some(checkpointer), bell };
+        let threads = Threads {
+            committer: Some(committer),
+            checkpointer: Some(checkpointer),
+            checkpoints: requests,
+        };
         Ok(Self {
             records: Arc::new(Records { campaign, keys, index, reader }),
-            work: sender,
+            messages: sender,
             poison,
             threads: Mutex::new(threads),
         })
     }
 
-    fn hand_in(&self, work: Work) -> Result<(), CommitFault> {
+    fn send(&self, message: Message) -> Result<(), CommitFault> {
         if self.poison.is_set() {
             return Err(CommitFault::Storage);
         }
-        self.work.try_send(work).map_err(|fault| match fault {
+        self.messages.try_send(message).map_err(|fault| match fault {
             TrySendError::Full(_) => CommitFault::Busy,
             TrySendError::Disconnected(_) => CommitFault::Storage,
         })
@@ -133,7 +138,7 @@ impl LocalLedger {
     fn reading<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Records) -> Result<T, ReadFault> + Send + 'static,
-    ) -> Answer<'_, Result<T, ReadFault>> {
+    ) -> BoxFuture<'_, Result<T, ReadFault>> {
         let records = Arc::clone(&self.records);
         Box::pin(async move {
             match spawn_blocking(move || read(&records)).await {
@@ -152,31 +157,34 @@ impl Ledger for LocalLedger {
     fn submit(
         &self,
         submissions: Vec<Submission>,
-    ) -> Answer<'_, Result<Vec<Disposition>, CommitFault>> {
+    ) -> BoxFuture<'_, Result<Vec<Disposition>, CommitFault>> {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
-            self.hand_in(Work::Submit(submissions, reply))?;
+            self.send(Message::Submit(submissions, reply))?;
             answer.await.unwrap_or(Err(CommitFault::Storage))
         })
     }
 
-    fn withdraw(&self, position: Position) -> Answer<'_, Result<Option<Change>, CommitFault>> {
+    fn withdraw(&self, position: Position) -> BoxFuture<'_, Result<Option<Change>, CommitFault>> {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
-            self.hand_in(Work::Withdraw(position, reply))?;
+            self.send(Message::Withdraw(position, reply))?;
             answer.await.unwrap_or(Err(CommitFault::Storage))
         })
     }
 
-    fn find(&self, code: ReceiptCode) -> Answer<'_, Result<Option<(Position, State)>, ReadFault>> {
-        let found = self.records.keys.position(code).and_then(|position| {
+    fn find(
+        &self,
+        code: ReceiptCode,
+    ) -> BoxFuture<'_, Result<Option<(Position, State)>, ReadFault>> {
+        let found = code.position(&self.records.keys).and_then(|position| {
             let state = index::lock(&self.records.index).durable_state(position)?;
             (!matches!(state, State::Erased { .. })).then_some((position, state))
         });
         Box::pin(std::future::ready(Ok(found)))
     }
 
-    fn header(&self, position: Position) -> Answer<'_, Result<Header, ReadFault>> {
+    fn header(&self, position: Position) -> BoxFuture<'_, Result<Header, ReadFault>> {
         self.reading(move |records| Ok(Header::decode(&records.stored(position)?)?))
     }
 
@@ -184,7 +192,7 @@ impl Ledger for LocalLedger {
         &self,
         position: Position,
         subject: Subject,
-    ) -> Answer<'_, Result<Contents, ReadFault>> {
+    ) -> BoxFuture<'_, Result<Contents, ReadFault>> {
         self.reading(move |records| {
             let stored = records.stored(position)?;
             let application = records.keys.open_record(records.campaign, subject, &stored)?;
@@ -192,7 +200,7 @@ impl Ledger for LocalLedger {
         })
     }
 
-    fn receipt(&self, position: Position) -> Answer<'_, Result<Option<Receipt>, ReadFault>> {
+    fn receipt(&self, position: Position) -> BoxFuture<'_, Result<Option<Receipt>, ReadFault>> {
         self.reading(move |records| Ok(records.receipt(position)?))
     }
 
@@ -209,7 +217,7 @@ impl Ledger for LocalLedger {
 
     fn rule(&self, rulings: Vec<Ruling>) {
         // If the committer has ended, the applications stay undecided on disk; the next start decides them.
-        let _closed = self.work.send(Work::Rule(rulings));
+        let _closed = self.messages.send(Message::Rule(rulings));
     }
 
     fn tally(&self) -> Tally {
@@ -222,9 +230,9 @@ impl Ledger for LocalLedger {
 
     fn close(&self) {
         let Ok(mut threads) = self.threads.lock() else { return };
-        threads.bell.stop();
+        threads.checkpoints.stop();
         join(threads.checkpointer.take(), "the checkpoint thread");
-        let _gone = self.work.send(Work::Close);
+        let _gone = self.messages.send(Message::Close);
         join(threads.committer.take(), "the committer");
     }
 }
@@ -240,7 +248,7 @@ impl Records {
         match self.reader.record(position)? {
             Some(stored) if stored.is_empty() => Err(RecordFault::Erased.into()),
             Some(stored) => Ok(stored),
-            None => Err(RecordFault::Form.into()),
+            None => Err(RecordFault::Format.into()),
         }
     }
 
@@ -264,8 +272,8 @@ impl Records {
         Ok(batch.receipt(position, entry.received_on, &entry.digest))
     }
 
-    /// Opens applications for judges. One that cannot be read is logged and stays as it is until the next start; it costs nobody
-    /// else their decision.
+    /// Opens applications for judges. One that cannot be read is logged and stays as it is until the next start; it
+    /// costs nobody else their decision.
     fn open_for_judges(&self, positions: Vec<Position>) -> Vec<StoredCase> {
         let opened =
             positions.into_iter().map(|position| (position, self.open_for_judge(position)));
@@ -273,7 +281,7 @@ impl Records {
             .filter_map(|(position, opened)| match opened {
                 Ok((header, application)) => Some(StoredCase { position, header, application }),
                 Err(fault) => {
-                    let receipt = self.keys.receipt(self.campaign, position);
+                    let receipt = ReceiptCode::of(&self.keys, self.campaign, position);
                     tracing::error!(%receipt, %fault, "an application cannot be read: it stays undecided");
                     None
                 }
@@ -297,6 +305,6 @@ fn spawn(
 
 fn join(thread: Option<thread::JoinHandle<()>>, what: &str) {
     if thread.is_some_and(|thread| thread.join().is_err()) {
-        tracing::error!("{what} had panicked");
+        tracing::error!("{what} panicked and has ended");
     }
 }

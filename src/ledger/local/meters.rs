@@ -26,7 +26,8 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    /// The counters of a campaign's scheme, increased by what its ledger holds: they count from the beginning of the ledger.
+    /// The counters of a campaign's scheme, increased by what its ledger holds: they count from the beginning of the
+    /// ledger.
     pub(super) fn resumed(campaign: Campaign, index: &Index) -> Self {
         let scheme = campaign.scheme.as_str();
         let tally = index.tally();

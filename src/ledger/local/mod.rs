@@ -1,7 +1,8 @@
 //! The engine of one machine: a committer thread, an index in memory, and `SQLite` files.
 //!
-//! [`LocalLedger`] is the handle. The [`committer`] gathers, the [`bookkeeper`] decides by the [`index`] and signs, [`sqlite`]
-//! stores, and a thread of its own checkpoints. [`drafts`] and [`rounds`] are kept in files beside the ledgers.
+//! [`LocalLedger`] is the handle. The [`committer`] gathers, the [`bookkeeper`] decides by the [`index`] and signs,
+//! [`sqlite`] stores, and a thread of its own checkpoints. [`drafts`] and [`rounds`] have files of their own in the same
+//! directory.
 
 mod bookkeeper;
 mod checkpoints;

@@ -9,6 +9,7 @@ use super::{
         book::{
             batch::Batch,
             change::{Change, Ruling, State, Tally},
+            decide::APPLICATIONS_MAX,
             record::{Channel, Header, Turn},
             submission::{Disposition, Submission},
         },
@@ -42,7 +43,7 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        (0..4_u64, 0..4_u8, 0..2_u8).prop_map(|(person, key, body)| Event::Submit {
+        (0..4_u64, 0..8_u8, 0..2_u8).prop_map(|(person, key, body)| Event::Submit {
             person,
             key,
             body
@@ -56,7 +57,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What the ledger should hold, in the simplest form.
+/// What the ledger must hold: a list of records without keys, disk or batches.
 #[derive(Default)]
 struct Model {
     /// Person, key, body and state of each application, in the order of positions.
@@ -70,6 +71,7 @@ enum Expected {
     Replayed(usize),
     KeyReused,
     AlreadyApplied(usize),
+    Exhausted,
 }
 
 impl Model {
@@ -89,6 +91,10 @@ impl Model {
         };
         if let Some(at) = self.records.iter().position(|record| stands(&record)) {
             return Expected::AlreadyApplied(at);
+        }
+        let theirs = self.records.iter().filter(|record| record.0 == person).count();
+        if theirs >= usize::from(APPLICATIONS_MAX) {
+            return Expected::Exhausted;
         }
         self.records.push((person, key, body, State::Drawn));
         self.tally.accepted[Channel::Citizen as usize] += 1;
@@ -213,20 +219,22 @@ fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Eve
     let erasures: Vec<_> =
         erasing.erasures.iter().map(|position| model.erase(position.0 as usize)).collect();
     let erased = opened.bookkeeper.write(&erasing).unwrap();
-    let told = |disposition: &Disposition| match disposition {
+    let expected = |disposition: &Disposition| match disposition {
         Disposition::Accepted(position, ..) => Expected::Accepted(position.0 as usize),
         Disposition::Replayed(position) => Expected::Replayed(position.0 as usize),
         Disposition::KeyReused => Expected::KeyReused,
         Disposition::AlreadyApplied(position) => Expected::AlreadyApplied(position.0 as usize),
+        Disposition::Exhausted => Expected::Exhausted,
     };
     let changed =
         |changes: &[Option<Change>]| changes.iter().map(Option::is_some).collect::<Vec<_>>();
-    assert_eq!(written.dispositions.iter().map(told).collect::<Vec<_>>(), dispositions);
+    assert_eq!(written.dispositions.iter().map(expected).collect::<Vec<_>>(), dispositions);
     assert_eq!(changed(&written.rulings), rulings);
     assert_eq!(changed(&written.withdrawals), withdrawals);
     assert_eq!(changed(&erased.erasures), erasures);
 }
 
+/// Asserts that the ledger holds exactly what the model holds.
 fn agree(model: &Model, opened: &Opened, keys: &HouseKeys) {
     let index = lock(&opened.index);
     assert_eq!(index.tally(), model.tally());
@@ -289,8 +297,9 @@ proptest! {
     }
 }
 
-/// The largest size of the log, in multiples of its bound, while each batch holds eight submissions.
-fn longest_log(helped: bool) -> u64 {
+/// The largest size of the log, in multiples of its bound, while batches of eight submissions are written.
+/// `with_thread`: a checkpoint follows each request for one, as the checkpoint thread would do.
+fn longest_log(with_thread: bool) -> u64 {
     const BOUND: u64 = 1 << 20;
     let directory = tempfile::tempdir().unwrap();
     let keys = HouseKeys::from_master(&[7; 32]);
@@ -301,7 +310,7 @@ fn longest_log(helped: bool) -> u64 {
         let submissions = (people..people + 8).map(|person| submission(&keys, person, 0, 0));
         let batch = Batch { submissions: submissions.collect(), ..Batch::default() };
         opened.bookkeeper.write(&batch).unwrap();
-        if opened.bookkeeper.tidy().unwrap() && helped {
+        if opened.bookkeeper.tidy().unwrap() && with_thread {
             opened.checkpointer.checkpoint().unwrap();
         }
         longest = longest.max(std::fs::metadata(&log).unwrap().len());
@@ -310,7 +319,32 @@ fn longest_log(helped: bool) -> u64 {
 }
 
 #[test]
-fn a_log_begins_again_near_its_bound_and_at_four_times_that_if_nobody_helps() {
+fn a_log_begins_again_near_its_bound_and_without_the_checkpoint_thread_at_four_times_that() {
     assert_eq!(longest_log(true), 2);
     assert_eq!(longest_log(false), 5);
+}
+
+#[test]
+fn a_person_who_withdraws_again_and_again_is_sent_to_an_officer_also_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = HouseKeys::from_master(&[7; 32]);
+    let mut opened = open(directory.path());
+    let submit = |opened: &mut Opened, person, key| {
+        let submissions = vec![submission(&keys, person, key, 0)];
+        let batch = Batch { submissions, ..Batch::default() };
+        opened.bookkeeper.write(&batch).unwrap().dispositions.remove(0)
+    };
+    for key in 0..APPLICATIONS_MAX {
+        let Disposition::Accepted(position, ..) = submit(&mut opened, 1, key) else {
+            panic!("{key}")
+        };
+        let batch = Batch { withdrawals: vec![position], ..Batch::default() };
+        opened.bookkeeper.write(&batch).unwrap();
+    }
+    assert!(matches!(submit(&mut opened, 1, APPLICATIONS_MAX), Disposition::Exhausted));
+    drop(opened);
+    let mut opened = open(directory.path());
+    assert!(matches!(submit(&mut opened, 1, APPLICATIONS_MAX), Disposition::Exhausted));
+    assert!(matches!(submit(&mut opened, 1, 0), Disposition::Replayed(_)), "earlier receipts hold");
+    assert!(matches!(submit(&mut opened, 2, 0), Disposition::Accepted(..)));
 }

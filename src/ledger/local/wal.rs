@@ -1,8 +1,8 @@
 //! Rewriting a write-ahead log at start: its contents may exist only in the kernel's page cache.
 //!
-//! After a failed sync the kernel marks the pages clean although they were never written, and still returns them to readers. A
-//! restart that took such a commit for durable would append to it, and a power cut would lose everything since. So the log is
-//! rewritten in place and synced before it is used.
+//! After a failed sync the kernel marks the pages clean although they were never written, and still returns them to
+//! readers. A restart that took such a commit for durable would append to it, and a power cut would lose everything
+//! since. So the log is rewritten in place and synced before it is used.
 //!
 //! Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020.
 

@@ -1,18 +1,20 @@
-//! An application, or a report on a running benefit: any bytes are either valid, and the rules answer, or refused with
-//! faults that can be reported.
+//! Input: an application, or a report on a running benefit. Any bytes are either valid, and the rules answer, or are
+//! refused with faults that can be reported.
 #![no_main]
 
 use jiff::civil::{Date, date};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use sportello::{
-    application::{Application, Fault, FaultCode, ParseError, parse, parse_report, parse_submitted},
+    application::{
+        Application, Fault, FaultCode, ParseError, parse, parse_report, parse_submitted,
+    },
     civic::Language,
     http::problem::Problem,
     schemes::{Rules, Scheme},
 };
 
-/// Requirements that every decision on ISCRO lists.
+/// Number of requirements that every decision on ISCRO lists.
 const ISCRO_GROUNDS: usize = 12;
 /// The languages of public text.
 const LANGUAGES: [Language; 2] = [Language::Italian, Language::English];
@@ -28,14 +30,17 @@ fuzz_target!(|body: &[u8]| {
                 decides(rules, &application, day);
             }
         }
-        Err(error) => can_be_told(body, error),
+        Err(error) => can_be_reported(body, error),
     }
     match parse_submitted(body, rules) {
         Ok((application, submitted_on)) => {
             decides(rules, &application, submitted_on);
-            assert!(parse(body, rules).is_err(), "the server takes the day from its own clock");
+            assert!(
+                parse(body, rules).is_err(),
+                "`submittedOn` is accepted, but the server must take the day from its own clock"
+            );
         }
-        Err(error) => can_be_told(body, error),
+        Err(error) => can_be_reported(body, error),
     }
     match parse_report(body, rules) {
         Ok(report) => {
@@ -45,7 +50,7 @@ fuzz_target!(|body: &[u8]| {
             let running = running.expect("only a campaign that runs parses");
             assert!(running.months_due <= months && running.recovery <= running.undue);
         }
-        Err(error) => can_be_told(body, error),
+        Err(error) => can_be_reported(body, error),
     }
 });
 
@@ -53,22 +58,28 @@ fn decides(rules: &Rules, application: &Application, submitted_on: Date) {
     let decision = rules.decide(&application.facts, submitted_on);
     let json: Value = serde_json::from_slice(&decision.to_json()).expect("a decision is JSON");
     let grounds = json["grounds"].as_array().map_or(0, Vec::len);
-    assert!(grounds > 0 && (application.campaign().scheme != Scheme::Iscro || grounds == ISCRO_GROUNDS));
+    assert!(
+        grounds > 0 && (application.campaign().scheme != Scheme::Iscro || grounds == ISCRO_GROUNDS)
+    );
     assert_eq!(json, serde_json::to_value(&decision).expect("a decision serializes"));
     assert_eq!(json["monthlyAmount"].is_string(), json["outcome"] == "granted");
-    assert!(decision == rules.decide(&application.facts, submitted_on), "deciding is a function");
+    assert!(
+        decision == rules.decide(&application.facts, submitted_on),
+        "deciding twice gives different decisions"
+    );
 }
 
-fn can_be_told(body: &[u8], error: ParseError) {
-    let told = match &error {
+fn can_be_reported(body: &[u8], error: ParseError) {
+    let fault_count = match &error {
         ParseError::Malformed { line, fault, .. } => {
             assert!(*line >= 1);
             assert!(LANGUAGES.iter().all(|language| !fault.detail(*language).is_empty()));
             0
         }
         ParseError::Invalid(faults) => {
-            assert!(!faults.is_empty(), "refused, and nobody says why");
-            let document = serde_json::from_slice(body).expect("it was read as a document");
+            assert!(!faults.is_empty(), "refused without a fault");
+            let document =
+                serde_json::from_slice(body).expect("an invalid application is well-formed JSON");
             points_into(&document, faults);
             faults.len()
         }
@@ -76,18 +87,19 @@ fn can_be_told(body: &[u8], error: ParseError) {
     let problem = Problem::from(error).at_line(1);
     for language in LANGUAGES {
         let json: Value = serde_json::from_slice(&problem.to_json(language)).expect("JSON");
-        assert_eq!(json["errors"].as_array().map_or(0, Vec::len), told);
+        assert_eq!(json["errors"].as_array().map_or(0, Vec::len), fault_count);
     }
 }
 
-/// Every pointer is one of RFC 6901 and leads to something: to the object that lacks it for what is missing.
+/// Asserts that every pointer is valid (RFC 6901) and that its target exists; for a missing field, the object that
+/// lacks it.
 fn points_into(document: &Value, faults: &[Fault]) {
-    let said = |code| faults.iter().any(|fault| fault.code == code);
-    // Of members given twice, the parser keeps the first and `Value` the last; faults past the bound are not listed.
-    let is_one_tree = !said(FaultCode::DuplicateField) && !said(FaultCode::MoreFaults);
+    let has = |code| faults.iter().any(|fault| fault.code == code);
+    // The parser keeps the first of duplicate members and `Value` the last; faults beyond the bound are not listed.
+    let is_one_tree = !has(FaultCode::DuplicateField) && !has(FaultCode::MoreFaults);
     for fault in faults {
         let pointer = fault.pointer.as_str();
-        assert!(is_pointer(pointer), "{pointer:?} is no JSON pointer");
+        assert!(is_pointer(pointer), "{pointer:?} is not a JSON pointer");
         assert!(LANGUAGES.iter().all(|language| !fault.detail(*language).is_empty()));
         let found = match fault.code {
             FaultCode::MissingField => {
@@ -97,7 +109,7 @@ fn points_into(document: &Value, faults: &[Fault]) {
             }
             _ => document.pointer(pointer).is_some(),
         };
-        assert!(found || !is_one_tree, "{pointer:?} leads nowhere: {:?}", fault.code);
+        assert!(found || !is_one_tree, "{pointer:?} has no target: {:?}", fault.code);
     }
 }
 

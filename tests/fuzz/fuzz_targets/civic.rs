@@ -1,4 +1,4 @@
-//! Identifiers, amounts and dates: a parsed value prints as its text, and only one check digit is valid.
+//! Input: an identifier, amount or date. A parsed value prints as its text, and only one check digit is valid.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -25,14 +25,17 @@ fuzz_target!(|text: &str| {
     if let Some(campaign) = Campaign::from_name(text) {
         assert_eq!(campaign.to_string(), text);
     }
-    // Each is also tried with every other check digit, so that valid ones occur, and no two pass.
+    // Each is also tried with every other check digit: so valid ones occur, and at most one may pass.
     let all_but_last = || text.char_indices().next_back().map_or("", |(at, _)| &text[..at]);
     match text.len() {
         FISCAL_CODE_CHARS => {
             let others = ('A'..='Z').map(|letter| format!("{}{letter}", all_but_last()));
             at_most_one(text, others, |text| {
                 FiscalCode::parse(text).ok().map(|code| {
-                    assert!(!format!("{code:?}").contains(&text[3..14]), "Debug shows it");
+                    assert!(
+                        !format!("{code:?}").contains(&text[3..14]),
+                        "Debug shows the fiscal code"
+                    );
                     code.as_str().to_owned()
                 })
             });

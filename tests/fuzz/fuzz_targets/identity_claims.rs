@@ -1,5 +1,5 @@
-//! An identity token whose issuer is trusted and signs anything: header on the first line, claims on the rest. Whoever it
-//! lets in is the person it names, surely enough identified, now.
+//! Input: header (first line) and claims (the rest) of an identity token, signed by a trusted issuer. An accepted
+//! person is the one named, at a sufficient assurance level, within the token's validity.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -17,7 +17,9 @@ use sportello::{
 const ISSUER: &str = "urn:example:issuer";
 const AUDIENCE: &str = "sportello";
 const NOW: i64 = 1_726_500_600;
-/// Clocks of two houses may differ by this much.
+/// Longest lifetime of a token.
+const LIFETIME_SECONDS_MAX: i64 = 24 * 60 * 60;
+/// Accepted difference between the clocks of issuer and server, seconds.
 const LEEWAY_SECONDS: i64 = 60;
 const LEVELS: [&str; 4] =
     ["2", "3", "https://www.spid.gov.it/SpidL2", "https://www.spid.gov.it/SpidL3"];
@@ -35,19 +37,39 @@ fuzz_target!(|parts: &[u8]| {
     let now = Timestamp::from_second(NOW).expect("a moment of 2024");
     let Ok(identity) = VERIFIER.verify(&token, now) else { return };
 
-    // A claim that nobody reads is skipped, not checked, so that the whole need not be well-formed.
+    // The verifier skips unused claims without checking them, so the whole need not be well-formed JSON.
     let whole = |part| serde_json::from_slice::<Value>(part).ok();
     let (Some(header), Some(claims)) = (whole(header), whole(claims)) else { return };
     assert_eq!(header["alg"], "EdDSA");
-    assert_eq!((&claims["iss"], &claims["aud"]), (&ISSUER.into(), &AUDIENCE.into()));
+    assert!(header["crit"].is_null(), "an extension was ignored");
+    assert_eq!(claims["iss"], ISSUER);
+    let named = |audience: &Value| audience == AUDIENCE;
+    assert!(named(&claims["aud"]) || claims["aud"].as_array().is_some_and(|all| all.iter().any(named)));
     let number = claims["https://attributes.eid.gov.it/fiscal_number"].as_str();
     let code = number.and_then(|number| FiscalCode::parse(number.strip_prefix("TINIT-")?).ok());
-    assert_eq!(code, Some(identity.fiscal_code), "somebody else was let in");
+    assert_eq!(code, Some(identity.fiscal_code), "another person than the one named is accepted");
     assert_eq!(claims["office"].is_null(), identity.audience() == Audience::Citizens);
-    assert!(LEVELS.contains(&claims["acr"].as_str().unwrap_or_default()), "not surely enough");
+    let shape = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let office = claims["office"].as_str().unwrap_or("none");
+    assert!((1..=64).contains(&office.len()) && office.bytes().all(shape), "the office is not one word");
+    assert!(
+        LEVELS.contains(&claims["acr"].as_str().unwrap_or_default()),
+        "the assurance level is too low"
+    );
     let second = |name: &str| claims[name].as_i64();
-    assert!(second("exp").is_some_and(|until| until > NOW - LEEWAY_SECONDS), "too late");
+    assert!(
+        second("exp").is_some_and(|until| until > NOW - LEEWAY_SECONDS),
+        "the token has expired"
+    );
+    let lifetime = second("exp").zip(second("iat")).map(|(until, from)| until - from);
+    assert!(
+        lifetime.is_some_and(|lasts| (0..=LIFETIME_SECONDS_MAX).contains(&lasts)),
+        "the token lives too long"
+    );
     for name in ["iat", "nbf"] {
-        assert!(second(name).is_none_or(|from| from <= NOW + LEEWAY_SECONDS), "too early");
+        assert!(
+            second(name).is_none_or(|from| from <= NOW + LEEWAY_SECONDS),
+            "the token is not valid yet"
+        );
     }
 });

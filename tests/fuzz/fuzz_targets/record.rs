@@ -1,5 +1,5 @@
-//! A stored record that may be damaged: the bytes as they are open for nobody, and laid over a genuine record as a mask
-//! they spoil it unless they change nothing.
+//! Input: a stored record that may be damaged. It decrypts for nobody; XORed onto a genuine record, it makes that one
+//! undecryptable unless it changes nothing.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -8,8 +8,9 @@ use jiff::civil::date;
 use libfuzzer_sys::fuzz_target;
 use sportello::{
     civic::FiscalCode,
-    ledger::{Channel, keys::HouseKeys, record::Header, seal::Subject},
+    ledger::book::record::{Channel, Header},
     schemes::{Campaign, Scheme},
+    vault::{HouseKeys, Subject},
 };
 
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
@@ -29,7 +30,7 @@ static GENUINE: LazyLock<Vec<u8>> = LazyLock::new(|| {
 
 fuzz_target!(|bytes: &[u8]| {
     let [subject, another] = *PEOPLE;
-    assert!(KEYS.open_record(CAMPAIGN, subject, bytes).is_err(), "a forged record opens");
+    assert!(KEYS.open_record(CAMPAIGN, subject, bytes).is_err(), "a forged record decrypts");
 
     let mut record = GENUINE.clone();
     record.resize(GENUINE.len().max(bytes.len()), 0);
@@ -39,9 +40,12 @@ fuzz_target!(|bytes: &[u8]| {
     match KEYS.open_record(CAMPAIGN, subject, &record) {
         Ok(application) => {
             assert_eq!(application, APPLICATION);
-            assert_eq!(record, *GENUINE, "a changed record opens");
+            assert_eq!(record, *GENUINE, "a changed record decrypts");
         }
-        Err(_) => assert_ne!(record, *GENUINE, "the genuine record does not open"),
+        Err(_) => assert_ne!(record, *GENUINE, "the genuine record does not decrypt"),
     }
-    assert!(KEYS.open_record(CAMPAIGN, another, &record).is_err(), "it opens for somebody else");
+    assert!(
+        KEYS.open_record(CAMPAIGN, another, &record).is_err(),
+        "it decrypts for another person"
+    );
 });

@@ -1,4 +1,5 @@
-//! A CSV table of applications: each row below the first becomes one JSON document, or the first faulty cell is reported.
+//! Input: a CSV table of applications. Each row below the header becomes one JSON document, or its first faulty cell is
+//! reported.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -35,29 +36,30 @@ fn is_what_the_row_says(header: &[u8], row: &[u8], json: &[u8]) {
     assert!(document.is_object());
     let parsed = parse_submitted(json, Rules::builtin());
     assert!(!matches!(parsed, Err(ParseError::Malformed { .. })), "{parsed:?}");
-    let header = std::str::from_utf8(header).expect("its columns were read");
-    let row = std::str::from_utf8(row).expect("its cells were read");
+    let header = std::str::from_utf8(header).expect("the header was parsed");
+    let row = std::str::from_utf8(row).expect("the row was parsed");
     let mut said = Vec::new();
     leaves(&document, &mut said);
     for text in &said {
-        let is_in = |cells: &str| cells.contains(text) || cells.contains(&text.replace('"', "\"\""));
-        // The year of an income stands in the first row.
-        assert!(is_in(row) || is_in(header), "{text:?} comes from nowhere");
+        let is_in =
+            |cells: &str| cells.contains(text) || cells.contains(&text.replace('"', "\"\""));
+        // The years of incomes are in the header.
+        assert!(is_in(row) || is_in(header), "{text:?} is not in the table");
     }
     if !row.contains('"') {
         let separator = if header.contains(';') { ";" } else { "," };
         let filled = row.split(separator).filter(|cell| !cell.is_empty()).count();
         assert!(said.len() >= filled, "a cell is lost");
-        assert!(said.len() == filled || header.contains("incomes"), "a cell is made up");
+        assert!(said.len() == filled || header.contains("incomes"), "a cell is invented");
         let quoted: Vec<_> = row.split(separator).map(|cell| format!("\"{cell}\"")).collect();
-        let columns = Columns::parse(header.as_bytes()).expect("they were read before");
+        let columns = Columns::parse(header.as_bytes()).expect("the header was parsed before");
         let mut again = Vec::new();
-        let told = columns.to_json(quoted.join(separator).as_bytes(), &mut again);
-        assert_eq!((told, again.as_slice()), (Ok(()), json), "quotation marks change nothing");
+        let result = columns.to_json(quoted.join(separator).as_bytes(), &mut again);
+        assert_eq!((result, again.as_slice()), (Ok(()), json), "quoting changes the document");
     }
 }
 
-/// Every text, number and word of the document.
+/// Every string, number, boolean and null of the document.
 fn leaves(value: &Value, said: &mut Vec<String>) {
     match value {
         Value::Object(fields) => fields.values().for_each(|field| leaves(field, said)),

@@ -13,7 +13,7 @@ use std::{
 use libfuzzer_sys::fuzz_target;
 use sportello::config::{Flags, Settings, Source};
 
-/// Has no name, so that no file is left when the target is stopped.
+/// A file without a name, so that none is left when the target is killed.
 static FILE: LazyLock<File> = LazyLock::new(|| tempfile::tempfile().expect("a temporary file"));
 static PATH: LazyLock<PathBuf> =
     LazyLock::new(|| format!("/proc/self/fd/{}", FILE.as_raw_fd()).into());
@@ -28,7 +28,7 @@ fuzz_target!(|text: &[u8]| {
     match Settings::gather(Some(&*PATH), environment, &Flags::default()) {
         Ok(settings) => fills_every_config(&settings),
         Err(faults) => {
-            assert!(!faults.0.is_empty(), "refused without a reason");
+            assert!(!faults.0.is_empty(), "refused without a fault");
             let lines = 1 + file.iter().filter(|byte| **byte == b'\n').count();
             for fault in &faults.0 {
                 assert!(!fault.sources.is_empty() && !fault.what.is_empty());

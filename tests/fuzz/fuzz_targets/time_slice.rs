@@ -1,6 +1,5 @@
-//! A time slice: any text is refused, or prints as it was parsed and opens at the times it names.
-//!
-//! The first five bytes are a moment and whether weekends are open; then two slices on a line each.
+//! Input: a moment (four bytes), whether weekends are open (one byte), and one or two time slices on a line each. A
+//! slice is refused, or prints as it was parsed, and opens and closes at the times that it names.
 #![no_main]
 
 use jiff::{Timestamp, civil::Time};
@@ -14,7 +13,11 @@ fuzz_target!(|input: (u32, bool, &str)| {
     let (moment, weekends_open, text) = input;
     let mut slices = text.split('\n').map(Slice::parse);
     let (Some(Some(citizens)), second) = (slices.next(), slices.next().flatten()) else { return };
-    assert_eq!(printed(citizens), text.split('\n').next().unwrap_or_default(), "another spelling");
+    assert_eq!(
+        printed(citizens),
+        text.split('\n').next().unwrap_or_default(),
+        "the slice prints differently"
+    );
     let config = Config { citizens, intermediaries: second.unwrap_or(citizens), weekends_open };
     let now = Timestamp::from_second(moment.into()).expect("a moment before 2107");
     for audience in Audience::ALL {

@@ -67,7 +67,7 @@ fn a_closed_round_takes_nobody_and_is_drawn_when_its_beacon_value_is_there() {
         (told.drawn, told.beacon_round),
         (Some((drawn.seed, number(last))), Some(beacon_round))
     );
-    assert!(hall.ask(3 - last, &(3 - last).to_string(), 1, 13).is_ok(), "the lower one is called");
+    assert!(hall.ask(3 - last, 1, 13).is_ok(), "the lower one is called");
 }
 
 #[test]
@@ -129,7 +129,8 @@ fn a_seed_stays_secret_while_its_draw_is_not_on_disk() {
     fs::create_dir(&taken).unwrap();
     hall.room.tidy(1, at(6));
     assert!(hall.room.draw(1, at(6), at(6), |_| panic!("nothing to record")).is_err());
-    assert_eq!((hall.drawn(), hall.room.known("1", 0, at(6)).unwrap().1.drawn), (vec![], None));
+    let waiting = hall.room.known(hall.person(1), Audience::Citizens, 0, at(6)).unwrap();
+    assert_eq!((hall.drawn(), waiting.drawn), (vec![], None));
     fs::remove_dir(&taken).unwrap();
     hall.tidy(1, 8);
     assert_eq!(hall.drawn().len(), 1, "it is tried again");

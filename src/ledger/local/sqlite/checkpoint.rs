@@ -12,8 +12,8 @@ use rusqlite::{Connection, DEFAULT_NAME, ErrorCode, OpenFlags, wal::CheckpointMo
 
 use super::super::{super::fault::StorageFault, files::BUSY_WAIT};
 
-/// Frames of the write-ahead log, shared by the writer and the checkpointer. They are hints: a wrong count makes a checkpoint
-/// longer or shorter, never incorrect.
+/// Frames of the write-ahead log, shared by the writer and the checkpointer. They are hints: a wrong count makes a
+/// checkpoint longer or shorter, never incorrect.
 #[derive(Default)]
 pub(super) struct WalProgress {
     /// Frames written.
@@ -39,7 +39,8 @@ impl Checkpointer {
     /// Moves the log into the file as far as possible without delaying the writer, and syncs the file.
     ///
     /// # Errors
-    /// [`StorageFault`]. If [`StorageFault::is_of_the_disk`], never sync again: what is on disk is known only after a restart.
+    /// [`StorageFault`]. If [`StorageFault::is_of_the_disk`], never sync again: what is on disk is known only after a
+    /// restart.
     pub fn checkpoint(&mut self) -> Result<(), StorageFault> {
         if self.connection.is_none() {
             self.connection = Some(self.connect()?);
@@ -64,8 +65,8 @@ impl Checkpointer {
     }
 }
 
-/// Checkpoints, and returns how many frames of the log are in the file; `None` if another connection is checkpointing. A reader
-/// may end a checkpoint early, which is no error: the next one continues.
+/// Checkpoints, and returns how many frames of the log are in the file; `None` if another connection is checkpointing.
+/// A reader may end a checkpoint early, which is no error: the next one continues.
 pub(super) fn checkpoint(
     connection: &Connection,
     mode: CheckpointMode,

@@ -14,8 +14,8 @@ use crate::ledger::{
 /// Batches copied in one transaction.
 const BATCHES_AT_A_TIME: u32 = 256;
 
-/// Copies the batches that `main` lacks of the attached schema `source`, up to the last one at the time of the call; see
-/// [`backup`](crate::ledger::backup).
+/// Copies the batches that `main` lacks of the attached schema `source`, up to the last one at the time of the call;
+/// see [`backup`](crate::ledger::backup).
 pub(in crate::ledger) fn copy(
     connection: &Connection,
     progress: &mut dyn FnMut(u64),

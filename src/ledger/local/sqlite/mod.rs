@@ -1,10 +1,10 @@
 //! One campaign's file set: `SQLite` used as an append-only store.
 //!
-//! Three tables, written in the order of their row ids and without secondary indexes: `records` (the sealed applications),
-//! `decisions` (sealed; a later turn follows the first), and the narrow `batches`, one row a commit, from which the index is
-//! rebuilt at start. Write-ahead log with `synchronous=FULL`: a commit returns after the log is synced. A long checkpoint would
-//! delay the next commit, so a thread of its own does it through a second connection. Past [`Bounds::wal_bytes_max`] the writer
-//! checkpoints the rest, and the log starts again from its beginning.
+//! Three tables, written in the order of their row ids and without secondary indexes: `records` (the sealed
+//! applications), `decisions` (sealed; a later turn follows the first), and the narrow `batches`, one row a commit,
+//! from which the index is rebuilt at start. Write-ahead log with `synchronous=FULL`: a commit returns after the log is
+//! synced. A long checkpoint would delay the next commit, so a thread of its own does it through a second connection.
+//! Past [`Bounds::wal_bytes_max`] the writer checkpoints the rest, and the log starts again from its beginning.
 
 mod checkpoint;
 mod copy;
@@ -28,14 +28,14 @@ use self::{
 use super::{
     super::{book::sign::StoredBatch, fault::OpenFault, proof::Digest},
     bookkeeper::Bookkeeper,
-    files::Form,
+    files::FileFormat,
     index::Index,
     sqlite_fault::store_error,
 };
 use crate::{schemes::Campaign, vault::HouseKeys};
 
 /// The tables of a ledger.
-pub(in crate::ledger) const FORM: Form = Form {
+pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
     application_id: 0x5370_746c,
     version: 2,
     schema: "
@@ -49,8 +49,8 @@ pub(in crate::ledger) const FORM: Form = Form {
 /// The bounds of one campaign's files.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Size of the write-ahead log, bytes, from which it starts again once it is checkpointed. It grows to four times that if
-    /// checkpoints do not keep up.
+    /// Size of the write-ahead log, bytes, from which it starts again once it is checkpointed. It grows to four times
+    /// that if checkpoints do not keep up.
     pub wal_bytes_max: u64,
     /// Connections kept open for reading.
     pub readers_max: usize,
@@ -85,7 +85,7 @@ pub fn open(
     bounds: Bounds,
 ) -> Result<Opened, OpenFault> {
     let path = file_of(directory, campaign);
-    let mut connection = FORM.open(directory, &path)?;
+    let mut connection = FORMAT.open(directory, &path)?;
     let wal = Arc::new(WalProgress::default());
     prepare(&mut connection, &wal, bounds).map_err(|source| store_error(&path, source))?;
     let Rebuilt { index, batches, root } = rebuild(&connection, &path, &keys)?;
@@ -130,7 +130,7 @@ pub(in crate::ledger) fn look(
     keys: &HouseKeys,
 ) -> Result<Option<(SqliteReader, Index)>, OpenFault> {
     let path = file_of(directory, campaign);
-    let Some(connection) = FORM.look(&path)? else { return Ok(None) };
+    let Some(connection) = FORMAT.look(&path)? else { return Ok(None) };
     // One transaction sees one state, also while the writer commits.
     let transaction =
         connection.unchecked_transaction().map_err(|source| store_error(&path, source))?;
@@ -167,7 +167,7 @@ fn rebuild(connection: &Connection, path: &Path, keys: &HouseKeys) -> Result<Reb
     }
     let root = last.as_ref().map(|(root, _)| *root).unwrap_or_default();
     // With another key no claim would match, and people could apply twice.
-    if last.is_some_and(|(root, signature)| !keys.signed_root(&root, &signature)) {
+    if last.is_some_and(|(root, signature)| !keys.has_signed(&root, &signature)) {
         return Err(OpenFault::OtherKey { path: path.to_owned() });
     }
     let last: Option<u32> = connection

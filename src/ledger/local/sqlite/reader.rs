@@ -24,7 +24,8 @@ pub(super) const BATCH_COLUMNS: &str =
 /// Ids of decisions reserved for each position, one a turn.
 const TURNS: i64 = 256;
 
-/// Readers of one campaign's files. They see durable data only. Calls may wait for the disk: keep them off the event loops.
+/// Readers of one campaign's files. They see durable data only. Calls may wait for the disk: keep them off the event
+/// loops.
 pub struct SqliteReader {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
@@ -103,7 +104,8 @@ impl SqliteReader {
         self.with(|connection| batch(connection, number))
     }
 
-    /// The batch that a position was written in. Batches are ordered by their first positions, so a binary search needs no index.
+    /// The batch that a position was written in. Batches are ordered by their first positions, so a binary search needs
+    /// no index.
     ///
     /// # Errors
     /// As for [`record`](Self::record).

@@ -52,7 +52,8 @@ impl Store for SqliteWriter {
         if bytes(written) <= most {
             return Ok(false);
         }
-        // If a reader is in the way, the next batch tries again. Otherwise that batch starts the log from its beginning.
+        // If a reader is in the way, the next batch tries again. Otherwise that batch starts the log from its
+        // beginning.
         if let Some(frames) = checkpoint(&self.connection, CheckpointMode::PASSIVE)? {
             let frames = if frames < written { frames } else { 0 };
             self.wal.checkpointed.store(frames, Ordering::Release);
