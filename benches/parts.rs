@@ -37,7 +37,10 @@ use sportello::{
             record::{Header, Turn},
             submission::{Disposition, Submission},
         },
-        local::sqlite::{self, Bounds},
+        local::{
+            rounds::LocalRounds,
+            sqlite::{self, Bounds},
+        },
         proof::sha256,
     },
     metrics::Exporter,
@@ -105,8 +108,8 @@ fn gate(criterion: &mut Criterion) {
     assert_eq!(leases.held(), 0);
 }
 
-/// A waiting room with this many people.
-fn crowd(people: u64) -> Room {
+/// A waiting room with this many people, and the directory of its rounds.
+fn crowd(people: u64) -> (Room, tempfile::TempDir) {
     let keys = Arc::new(keys());
     let config = waiting::Config {
         people_max: usize::try_from(WAITING).expect("it fits"),
@@ -115,7 +118,9 @@ fn crowd(people: u64) -> Room {
         poll_seconds_min: 2,
         polls_per_second_max: 10_000,
     };
-    let room = Room::new(config, Arc::clone(&keys), EVENING, EVENING);
+    let directory = tempfile::tempdir().expect("a directory");
+    let rounds = LocalRounds::open(directory.path(), Arc::clone(&keys), EVENING).expect("a store");
+    let room = Room::new(config, rounds, None, EVENING);
     for n in 0..people {
         let fiscal_code = FiscalCode::made_up(n);
         let asking = Asking {
@@ -125,13 +130,13 @@ fn crowd(people: u64) -> Room {
         };
         assert!(room.wait(&asking, EVENING).is_some());
     }
-    room
+    (room, directory)
 }
 
 fn waiting_room(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("waiting room");
     group.throughput(Throughput::Elements(1));
-    let (room, mut n) = (crowd(WAITING), 0);
+    let ((room, _directory), mut n) = (crowd(WAITING), 0);
     let keys = keys();
     let person = |n| keys.subject(&FiscalCode::made_up(n * WAITING / PEOPLE));
     let people: Vec<_> = (0..PEOPLE).map(person).collect();
@@ -148,8 +153,16 @@ fn waiting_room(criterion: &mut Criterion) {
     let later = EVENING + SignedDuration::from_secs(1);
     group.bench_function("draw a round of 100,000", |bencher| {
         bencher.iter_batched(
-            || crowd(PEOPLE),
-            |room| assert_eq!(room.tidy(1, later).len(), 1),
+            || {
+                let (room, directory) = crowd(PEOPLE);
+                room.tidy(1, later);
+                (room, directory)
+            },
+            |(room, directory)| {
+                room.draw(1, later, later, |_| ()).expect("a disk");
+                assert_eq!(room.draws().drawn.len(), 1);
+                directory
+            },
             BatchSize::PerIteration,
         );
     });

@@ -106,6 +106,8 @@ metrics_list! {
         "Free space on the file system of the ledger.";
     DISK_RESERVE = Kind::Gauge, Bytes, "sportello_disk_reserve_bytes" []
         "Free space on the file system of the ledger below which nothing new is accepted.";
+    DRAWN_WITHOUT_BEACON = Kind::Counter, Count, "sportello_drawn_without_beacon_total" []
+        "Rounds of the waiting room drawn without the value of their beacon round, which did not arrive in time.";
     CONNECTIONS = Kind::Gauge, Count, "sportello_connections" []
         "Open connections on the public listener.";
     URN = Kind::Gauge, Count, "sportello_urn_applications" []

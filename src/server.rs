@@ -222,6 +222,7 @@ fn open_intake(settings: &Settings, start: Start) -> Result<Arc<Intake>, StartFa
         rules: Rules::builtin(),
         verifier: start.verifier,
         registry: registry(settings)?,
+        beacon: settings.beacon(),
     };
     let intake = Intake::open(&ledgers_in(&settings.data()), parts, &settings.intake())?;
     publish_keys(&keys, &settings.data());

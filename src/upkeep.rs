@@ -1,6 +1,6 @@
 //! Recurring chores: one table of what, how often and on which thread.
 //!
-//! Chores in memory and chores on files have a thread each, so that a slow disk delays only the latter.
+//! Chores in memory, chores on files and draws have a thread each, so that a slow disk delays no chore in memory.
 
 use std::{
     io,
@@ -21,7 +21,7 @@ use crate::{
     vault::HouseKeys,
 };
 
-/// Longest time that histograms gather samples, and that a free place waits for the next draw.
+/// Longest time that histograms gather samples, and that a free place waits for the next call.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Longest time until a changed file or a new day is noticed without SIGHUP.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -29,7 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Every chore.
 const CHORES: &[Chore<Kept>] = &[
     Chore("fold histograms", SWEEP_EVERY, Worker::Quick, |kept| kept.exporter.tidy()),
-    Chore("sweep sessions, draw lots", SWEEP_EVERY, Worker::Quick, |kept| kept.intake.tidy()),
+    Chore("sweep sessions, call people", SWEEP_EVERY, Worker::Quick, |kept| kept.intake.tidy()),
+    Chore("draw lots", SWEEP_EVERY, Worker::Draws, |kept| kept.intake.draw_lots()),
     Chore("open campaigns", LOOK_EVERY, Worker::Files, Kept::open_campaigns),
     Chore("renew keys", LOOK_EVERY, Worker::Files, Kept::renew_keys),
     Chore("refresh the registry", LOOK_EVERY, Worker::Files, |kept| kept.intake.refresh_registry()),
@@ -45,6 +46,8 @@ enum Worker {
     Quick,
     /// For chores that may wait for a disk.
     Files,
+    /// For draws: they write, and people wait for them.
+    Draws,
 }
 
 /// What the chores work on.
@@ -63,6 +66,7 @@ pub struct Kept {
 pub struct Upkeep {
     quick: WorkerThread,
     files: WorkerThread,
+    draws: WorkerThread,
 }
 
 impl Upkeep {
@@ -71,7 +75,11 @@ impl Upkeep {
     /// # Errors
     /// The system gave no thread.
     pub fn start(kept: Kept) -> io::Result<Self> {
-        Self::of(CHORES, &Arc::new(kept))
+        let intake = Arc::clone(&kept.intake);
+        let upkeep = Self::of(CHORES, &Arc::new(kept))?;
+        let wake = Arc::downgrade(&upkeep.draws.wake);
+        intake.on_round_closed(move || wake.upgrade().iter().for_each(|wake| hurry(wake)));
+        Ok(upkeep)
     }
 
     fn of<P: Send + Sync + 'static>(
@@ -81,26 +89,33 @@ impl Upkeep {
         Ok(Self {
             quick: WorkerThread::start("upkeep", Worker::Quick, table, Arc::clone(parts))?,
             files: WorkerThread::start("upkeep-files", Worker::Files, table, Arc::clone(parts))?,
+            draws: WorkerThread::start("upkeep-draws", Worker::Draws, table, Arc::clone(parts))?,
         })
     }
 
     /// Makes the chores on files due at once.
     pub fn hurry(&self) {
-        // A full channel holds the same request already.
-        let _full = self.files.wake.try_send(());
+        hurry(&self.files.wake);
     }
 
     /// Ends the threads; a chore that is running is finished first.
     pub fn stop(self) {
         self.quick.stop();
         self.files.stop();
+        self.draws.stop();
     }
+}
+
+/// Makes the chores of a thread due at once.
+fn hurry(wake: &Sender<()>) {
+    // A full channel holds the same request already.
+    let _full = wake.try_send(());
 }
 
 /// One running thread.
 struct WorkerThread {
     /// A message makes the chores due at once; dropping the sender ends the thread.
-    wake: Sender<()>,
+    wake: Arc<Sender<()>>,
     thread: JoinHandle<()>,
 }
 
@@ -116,7 +131,7 @@ impl WorkerThread {
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || work(&chores, &parts, &woken))?;
-        Ok(Self { wake, thread })
+        Ok(Self { wake: Arc::new(wake), thread })
     }
 
     fn stop(self) {

@@ -6,7 +6,9 @@
 
 use std::{
     alloc::System,
+    fs,
     hint::black_box,
+    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -17,8 +19,12 @@ use jiff::{
 use sportello::{
     application::{Application, example, example_allowance600, parse},
     civic::FiscalCode,
-    gate::waiting::{Asking, Config, Room},
+    gate::{
+        beacon::Beacon,
+        waiting::{Asking, Config, Room},
+    },
     identity::Audience,
+    ledger::local::rounds::LocalRounds,
     schemes::Rules,
     vault::HouseKeys,
 };
@@ -92,6 +98,15 @@ fn reading_allocates_a_handful_and_deciding_nothing_but_the_result() {
     }
 }
 
+/// A beacon with the values of its first 100 rounds.
+fn beacon(directory: &Path) -> Beacon {
+    let file = directory.join("beacon");
+    let value = "9".repeat(64);
+    let lines: Vec<_> = (1..=100).map(|round| format!("{round} {value}")).collect();
+    fs::write(&file, lines.join("\n")).unwrap();
+    Beacon { file, genesis: 1_726_500_600, period_seconds: 3, late_seconds_max: 60 }
+}
+
 /// Number of people in the waiting room.
 const PEOPLE: usize = 1_000_000;
 /// Upper bound on their memory, bytes.
@@ -110,7 +125,9 @@ fn a_million_people_wait_in_64_megabytes_and_are_drawn_in_them() {
     };
     let at = |second: i64| Timestamp::from_second(1_726_500_600 + second).unwrap();
     let region = Region::new(ALLOCATOR);
-    let room = Room::new(config, Arc::clone(&keys), at(0), at(0));
+    let directory = tempfile::tempdir().unwrap();
+    let rounds = LocalRounds::open(directory.path(), Arc::clone(&keys), at(0)).unwrap();
+    let room = Room::new(config, rounds, Some(beacon(directory.path())), at(0));
     for n in 0..PEOPLE as u64 {
         let fiscal_code = FiscalCode::made_up(n);
         let asking = Asking {
@@ -120,7 +137,11 @@ fn a_million_people_wait_in_64_megabytes_and_are_drawn_in_them() {
         };
         assert!(room.wait(&asking, at(0)).is_some());
     }
-    assert_eq!(room.tidy(1, at(5))[0].people as usize, PEOPLE);
+    room.tidy(1, at(5));
+    for second in [5, 20] {
+        room.draw(1, at(second), at(second), |_| ()).unwrap();
+    }
+    assert_eq!(room.draws().drawn[0].people as usize, PEOPLE);
     assert_eq!(room.waiting(), [PEOPLE, 0]);
     let change = region.change();
     let held = change.bytes_allocated - change.bytes_deallocated;

@@ -132,6 +132,7 @@ impl House {
                 rules: Rules::builtin(),
                 verifier: minter.verifier(),
                 registry: Arc::new(Silence),
+                beacon: None,
             };
             let intake = Intake::open(&data.join(name), parts, &settings.intake());
             Arc::new(intake.expect("a new intake"))

@@ -131,6 +131,17 @@ settings! {
         /// Polls per second of all waiting people together; the more people wait, the longer their intervals.
         polls_per_second_max: u32 = 10_000, RATE;
     }
+    beacon: Beacon {
+        /// File with the values of a public randomness beacon, which draws of the waiting room are mixed with: one line
+        /// per value, the number of the beacon's round, a space, 64 hexadecimal digits. Empty means none.
+        file: Text = Text::Borrowed(""), TEXT;
+        /// Time of the beacon's round 1, seconds since 1970.
+        genesis: u64 = 1_692_803_367, Number(0, 1 << 40);
+        /// Time from one of its rounds to the next, seconds.
+        period_seconds: u32 = 3, Number(1, 3_600);
+        /// Delay of a value after which a round is drawn without it, visibly for everybody, seconds.
+        late_seconds_max: u32 = 60, Number(1, 3_600);
+    }
     limits: Limits {
         /// Public reads per second from one address (IPv6: one /64 network), on average.
         read_by_address_per_second: NonZeroU32 = rate(500), RATE;

@@ -25,6 +25,7 @@ use self::{
 };
 use crate::{
     gate::{
+        beacon::Beacon,
         limits::{self, Rate},
         network::Networks,
         schedule, waiting,
@@ -225,6 +226,13 @@ impl Settings {
     #[must_use]
     pub fn waiting(&self) -> waiting::Config {
         self.0.waiting
+    }
+
+    /// The public beacon that draws are mixed with.
+    #[must_use]
+    pub fn beacon(&self) -> Option<Beacon> {
+        let &list::Beacon { ref file, genesis, period_seconds, late_seconds_max } = &self.0.beacon;
+        path(file).map(|file| Beacon { file, genesis, period_seconds, late_seconds_max })
     }
 
     /// Rate limits.

@@ -1,5 +1,6 @@
 //! The gate: who may enter now, and how the counter stays able to serve those who have entered.
 
+pub mod beacon;
 pub mod delay;
 pub mod leases;
 pub mod limits;

@@ -1,6 +1,6 @@
 //! Entering and leaving: who may enter now, who waits, and which session a token opens.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{fmt::Display, net::IpAddr, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -255,9 +255,22 @@ impl Intake {
         let now = self.clock.now();
         self.limits.tidy();
         self.sessions.sweep(now);
-        for drawn in self.waiting.tidy(self.free(), now) {
-            self.trail.control(&format!("waiting room: {drawn}"));
+        self.waiting.tidy(self.free(), now);
+    }
+
+    /// Draws the round of the waiting room that is closed, if there is one. May wait for the disk. Call it every second
+    /// or two, and when a round was closed.
+    pub fn draw_lots(&self) {
+        let note = |what: &dyn Display| self.trail.control(&format!("waiting room: {what}"));
+        let (now, real_now) = (self.clock.now(), self.clock.real());
+        if let Err(fault) = self.waiting.draw(self.free(), now, real_now, note) {
+            tracing::error!(%fault, "a round cannot be drawn, so people keep waiting; it is tried again");
         }
+    }
+
+    /// Sets what is called when a round of the waiting room was closed.
+    pub fn on_round_closed(&self, wake: impl Fn() + Send + Sync + 'static) {
+        self.waiting.on_closed(wake);
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     civic::local_time,
     clock::Clock,
     gate::{
+        beacon::Beacon,
         leases::Leases,
         limits::{self, Limits},
         schedule::{self, Schedule},
@@ -18,7 +19,8 @@ use crate::{
         case::Case,
         drafts::Drafts,
         fault::OpenFault,
-        local::{self, LocalEngine, drafts::LocalDrafts},
+        local::{self, LocalEngine, drafts::LocalDrafts, rounds::LocalRounds},
+        rounds::{Outlook, Round, Rounds as _},
         shelf::Shelf,
         space::{Space, Watch},
     },
@@ -64,6 +66,8 @@ pub struct Parts {
     pub verifier: Verifier,
     /// What the institute knows itself.
     pub registry: Arc<dyn Registry>,
+    /// The public beacon that draws are mixed with.
+    pub beacon: Option<Beacon>,
 }
 
 /// What the use cases work with, shared by all runtimes.
@@ -91,7 +95,7 @@ impl Intake {
     /// # Errors
     /// [`OpenFault`]; nothing was accepted.
     pub fn open(directory: &Path, parts: Parts, config: &Config) -> Result<Self, OpenFault> {
-        let Parts { clock, keys, rules, verifier, registry } = parts;
+        let Parts { clock, keys, rules, verifier, registry, beacon } = parts;
         let mut seed = [0; 8];
         fill_random(&mut seed);
         let urn = Arc::new(Urn::new(config.urn_applications_max, u64::from_le_bytes(seed)));
@@ -105,9 +109,10 @@ impl Intake {
         let space = Arc::new(Space::of(directory, config.disk_reserve_bytes)?);
         let trail = LocalTrail::open(directory, Arc::clone(&keys), clock.clone(), config.audit)?;
         let drafts = LocalDrafts::open(directory, Arc::clone(&keys))?;
-        let (now, real_now) = (clock.now(), clock.real());
+        let rounds = LocalRounds::open(directory, Arc::clone(&keys), clock.real())?;
+        note_rounds(&trail, &rounds);
         let intake = Self {
-            waiting: Room::new(config.waiting, Arc::clone(&keys), now, real_now),
+            waiting: Room::new(config.waiting, rounds, beacon, clock.now()),
             schedule: Schedule::new(config.schedule),
             leases: Leases::new(config.leases_max),
             limits: Limits::new(&config.limits),
@@ -179,4 +184,17 @@ impl Intake {
         self.trail.control(last);
         self.trail.close();
     }
+}
+
+/// Records the next round and the published chains. Before them the last draw: a kill may have come before its entry.
+fn note_rounds(trail: &dyn Trail, rounds: &LocalRounds) {
+    let Outlook { next: [Round { index, seed }, _], chains: [chain, following], drawn, .. } =
+        rounds.outlook();
+    if let Some(drawn) = drawn.last() {
+        trail.control(&format!("waiting room: {drawn}"));
+    }
+    let commitment = seed.commitment();
+    trail.control(&format!(
+        "waiting room: round {index} is next, commitment {commitment}; {chain}; {following}"
+    ));
 }

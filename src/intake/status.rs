@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use super::opening::Intake;
 use crate::{
     civic::local_time,
-    gate::{limits::TooOften, lottery::Commitment, schedule::Window, waiting::DrawnRound},
+    gate::{limits::TooOften, schedule::Window, waiting::Draws},
     identity::Audience,
-    ledger::{Health, Tally},
+    ledger::{Health, Tally, rounds::Commitment},
     schemes::CampaignWindow,
     vault::HouseKeys,
 };
@@ -106,10 +106,10 @@ impl Intake {
         self.limits.read_from(from)
     }
 
-    /// The latest rounds of the waiting room that were drawn.
+    /// The draws of the waiting room.
     #[must_use]
-    pub fn draws(&self) -> Vec<DrawnRound> {
-        self.waiting.drawn()
+    pub fn draws(&self) -> Draws {
+        self.waiting.draws()
     }
 
     /// Why new work is not accepted; `None` if it is.

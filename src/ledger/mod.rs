@@ -7,7 +7,7 @@
 //! - [`book`] decides, seals and signs, on [`proof`]; it is the same on every engine;
 //! - [`local`] is the engine of one machine; [`handover`] batches the submissions of a runtime on their way to any
 //!   engine;
-//! - [`drafts`] and [`audit`] keep what is not a record of the ledger; [`space`] watches the disk;
+//! - [`drafts`], [`rounds`] and [`audit`] keep what is not a record of the ledger; [`space`] watches the disk;
 //! - offline tools: [`verify`], [`snapshot`], [`backup`], [`erasure`].
 
 pub mod audit;
@@ -22,6 +22,7 @@ pub mod local;
 pub mod position;
 pub mod proof;
 pub mod receipt;
+pub mod rounds;
 pub mod shelf;
 pub mod snapshot;
 pub mod space;

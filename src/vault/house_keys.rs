@@ -93,7 +93,6 @@ pub struct HouseKeys {
     pub(super) claim: Zeroizing<[u8; 32]>,
     pub(super) idempotency: Zeroizing<[u8; 32]>,
     receipt: Zeroizing<[u8; 32]>,
-    draw: Zeroizing<[u8; 32]>,
     /// Oldest first. The lock guards only the pointer, so readers never wait for a renewal.
     ring: RwLock<Arc<[Generation]>>,
 }
@@ -124,7 +123,6 @@ impl HouseKeys {
             claim: derive("claim", first),
             idempotency: derive("idempotency", first),
             receipt: derive("receipt", first),
-            draw: derive("draw", first),
             ring: RwLock::new(secrets.iter().map(Generation::of).collect()),
         }
     }
@@ -159,12 +157,6 @@ impl HouseKeys {
         }
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = renewed.ring();
         Ok(given.len() - known.len())
-    }
-
-    /// The seed of a round of the waiting room, derived from the round's number, so that nobody can choose it.
-    #[must_use]
-    pub fn draw_seed(&self, round: u64) -> [u8; 32] {
-        *blake3::keyed_hash(&self.draw, &round.to_be_bytes()).as_bytes()
     }
 
     /// The key that permutes positions into receipt codes.

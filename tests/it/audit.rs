@@ -83,6 +83,14 @@ async fn an_officer_learns_who_was_shown_or_changed_whose_data_and_when() {
 
     let controls = audit(&counter, &["--controls"]);
     let controls: Vec<_> = controls.iter().map(|line| line["what"].as_str().unwrap()).collect();
+    let (rooms, controls): (Vec<&str>, Vec<_>) =
+        controls.into_iter().partition(|what| what.starts_with("waiting room: "));
+    assert!(rooms[0].contains(" is next, commitment "), "{rooms:?}");
+    assert_eq!(
+        (rooms.len(), rooms[0]),
+        (2, rooms[1]),
+        "one a start, and a restart changes nothing"
+    );
     let (servers, commands) = controls.split_at(3);
     assert_eq!(servers, ["server: opened", "server: drained and closed", "server: opened"]);
     assert_eq!(commands.len(), 4, "{commands:?}");

@@ -2,13 +2,14 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use futures_util::future::join_all;
 use hyper::StatusCode;
 use serde_json::Value;
-use sportello::civic::FiscalCode;
+use sportello::{civic::FiscalCode, ledger::rounds::Seed, vault::parse_hex};
 use tokio::time::{Instant, sleep};
 
-use crate::harness::{Answer, Counter, PATIENCE, finished, new_session, program};
+use crate::harness::{Answer, Counter, EVENING, PATIENCE, finished, new_session, program, until};
 
 /// One lease and short rounds. A slow machine must not be taken for an overloaded counter, which refuses people.
 const SETTINGS: [(&str, &str); 5] = [
@@ -36,9 +37,28 @@ async fn ask(counter: &Counter, n: u64) -> Answer {
 
 /// Exit code and output of `sportello verify-draw`.
 fn verify_draw(seed: &str, commitment: &str, code: &FiscalCode) -> (Option<i32>, String) {
+    verify_draw_with(seed, commitment, code, &[])
+}
+
+/// The same with more arguments.
+fn verify_draw_with(
+    seed: &str,
+    commitment: &str,
+    code: &FiscalCode,
+    more: &[&str],
+) -> (Option<i32>, String) {
     let arguments = ["--seed", seed, "--commitment", commitment, "--fiscal-code", code.as_str()];
-    let (code, out, _) = finished(program().arg("verify-draw").args(arguments));
+    let (code, out, _) = finished(program().arg("verify-draw").args(arguments).args(more));
     (code, out)
+}
+
+/// The latest drawn round, once there is one.
+async fn drawn_round(counter: &Counter) -> Value {
+    until("a round is drawn", async || {
+        let public = counter.ask("GET", "/v1/draws", "", "").await.json();
+        public["draws"].get(0).cloned()
+    })
+    .await
 }
 
 #[tokio::test]
@@ -77,6 +97,8 @@ async fn a_full_counter_has_people_wait_and_lots_decide_who_is_next() {
         sleep(Duration::from_secs(poll_seconds)).await;
         let left = counter.ask("DELETE", &session, &token, "").await;
         assert_eq!(left.status, StatusCode::NO_CONTENT);
+        // Another thread draws the round and calls the lowest number.
+        drawn_round(&counter).await;
         for (n, identity) in people {
             let visit = new_session();
             let answer = counter.ask("PUT", &visit, &identity, "").await;
@@ -167,13 +189,109 @@ async fn a_draw_is_in_the_audit_trail_and_nobody_is_named_in_it() {
     let output = program().args(["audit", "--controls", "--data"]).arg(counter.data()).output();
     let text = String::from_utf8(output.unwrap().stdout).unwrap();
     let line =
-        text.lines().find(|line| line.contains("waiting room")).expect("the draw is in the trail");
+        text.lines().find(|line| line.contains(" drawn, ")).expect("the draw is in the trail");
     for member in ["round", "seed", "commitment", "people"] {
         let value = &drawn[member];
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         assert!(line.contains(&value), "{member}: {line}");
     }
     assert!(!line.contains(FiscalCode::made_up(1).as_str()));
+}
+
+/// The seed before this one in its chain, or the anchor; computed without the program's own code.
+fn linked_to(seed: &str) -> String {
+    let bytes: [u8; 32] = parse_hex(seed).unwrap();
+    let hash = digest(&SHA256, &[b"sportello draw chain".as_slice(), &bytes].concat());
+    Seed::new(hash.as_ref().try_into().unwrap()).to_string()
+}
+
+#[tokio::test]
+async fn a_kill_changes_neither_the_next_round_nor_a_number_and_the_chain_goes_on() {
+    let mut counter = Counter::open_with(&SETTINGS);
+    let public = counter.ask("GET", "/v1/draws", "", "").await.json();
+    let anchor = public["chains"][0]["anchor"].clone();
+    let mut rounds = Vec::new();
+    let mut linked = anchor.as_str().unwrap().to_owned();
+    for time in [EVENING, "2024-09-16T18:07:11[Europe/Rome]"] {
+        let before = counter.ask("GET", "/v1/status", "", "").await.json()["draw"].clone();
+        {
+            let _inside = counter.citizen(0).await;
+            assert_eq!(ask(&counter, 1).await.json()["draw"], before);
+        }
+        counter.kill();
+        counter = counter.reopen_with(time, &SETTINGS);
+        let after = counter.ask("GET", "/v1/status", "", "").await.json()["draw"].clone();
+        assert_eq!(after, before, "the same before the kill and after it");
+
+        let inside = counter.citizen(0).await;
+        ask(&counter, 1).await;
+        inside.delete("").await;
+        let (session, identity) = (new_session(), mint(&counter, 1));
+        let entered = until("the only person who waits enters", async || {
+            let answer = counter.ask("PUT", &session, &identity, "").await;
+            (answer.status == StatusCode::CREATED).then(|| answer.json())
+        })
+        .await;
+        counter.ask("DELETE", &session, entered["token"].as_str().unwrap(), "").await;
+        let public = counter.ask("GET", "/v1/draws", "", "").await.json();
+        let drawn = &public["draws"][0];
+        assert_eq!(drawn["commitment"], before["commitment"]);
+        assert_eq!(linked_to(drawn["seed"].as_str().unwrap()), linked);
+        assert_eq!(public["chains"][0]["anchor"], anchor);
+        linked = drawn["seed"].as_str().unwrap().to_owned();
+        rounds.push(drawn["round"].as_u64().unwrap());
+        assert_eq!(public["draws"].as_array().unwrap().len(), rounds.len(), "also after a kill");
+    }
+    assert_eq!(rounds[1], rounds[0] + 1);
+}
+
+#[tokio::test]
+async fn a_draw_is_mixed_with_a_beacon_round_that_was_named_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("beacon");
+    let beacon = [
+        ("SPORTELLO_BEACON_FILE", file.to_str().unwrap()),
+        ("SPORTELLO_BEACON_PERIOD_SECONDS", "1"),
+    ];
+    let counter = Counter::open_with(&[SETTINGS.as_slice(), &beacon].concat());
+    let inside = counter.citizen(0).await;
+    let joined = ask(&counter, 1).await.json()["draw"].clone();
+    assert!(joined["beaconRound"].is_null(), "the beacon round is named when the round is closed");
+    ask(&counter, 2).await;
+    inside.delete("").await;
+    let named = until("the beacon round is named", async || {
+        let draw = ask(&counter, 1).await.json()["draw"].clone();
+        assert!(draw["seed"].is_null(), "no value, no draw: {draw}");
+        draw["beaconRound"].as_u64()
+    })
+    .await;
+    let public = counter.ask("GET", "/v1/draws", "", "").await.json();
+    assert_eq!(public["closed"]["beaconRound"], named);
+    assert_eq!(public["closed"]["round"], joined["round"]);
+    let late = ask(&counter, 3).await.json()["draw"].clone();
+    assert_eq!(late["round"].as_u64(), joined["round"].as_u64().map(|round| round + 1));
+
+    let value = "5a".repeat(32);
+    std::fs::write(&file, format!("{named} {value}\n")).unwrap();
+    let drawn = drawn_round(&counter).await;
+    assert_eq!((&drawn["beacon"], &drawn["beaconRound"]), (&value.clone().into(), &named.into()));
+    let (n, draw) = until("the person who does not enter gets a number", async || {
+        for n in [1, 2] {
+            let draw = ask(&counter, n).await.json()["draw"].clone();
+            if draw["number"].is_string() {
+                return Some((n, draw));
+            }
+        }
+        None
+    })
+    .await;
+    let word = |name: &str| draw[name].as_str().unwrap().to_owned();
+    let verify = |more: &[&str]| {
+        let code = FiscalCode::made_up(n);
+        verify_draw_with(&word("seed"), &word("commitment"), &code, more).1
+    };
+    assert!(verify(&["--beacon", &value]).contains(&word("number")));
+    assert!(!verify(&[]).contains(&word("number")), "the number depends on the beacon");
 }
 
 #[tokio::test]

@@ -1,36 +1,39 @@
 //! The waiting room: when the counter is full people wait here, and a draw decides who enters next.
 //!
-//! People wait in *rounds*. All who come while a round is being called join the next one. A round is drawn when
-//! everybody in the one before has been called; then its people are called by their [numbers](super::lottery), the
-//! lowest first, as leases become free. So asking early, often or from several devices changes nothing within a round,
-//! and nobody waits longer than the rest of one round and the whole of their own.
+//! People wait in *rounds*. All who come while a round is being called join the next one. A round is closed when
+//! everybody in the one before has been called, and [drawn](Room::draw) at once or when the value of its beacon round
+//! has arrived; then its people are called by their [numbers](super::lottery), the lowest first, as leases become free.
+//! So asking early, often or from several devices changes nothing within a round, and nobody waits longer than the rest
+//! of one round and the whole of their own.
 //!
 //! A seat belongs to a person, not to a connection or device: it is found again by the same identity. A person who does
-//! not ask again in time, and [`Config::absent_seconds`] later still has not, gives it up. A restart empties the room:
-//! people who ask again join its first round.
+//! not ask again in time, and [`Config::absent_seconds`] later still has not, gives it up. A restart empties the room,
+//! and people who ask again join the first round that is not drawn; its seed is the same as before.
 
+mod drawing;
 mod pace;
 mod seats;
 mod turns;
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicU32, AtomicUsize, Ordering},
 };
 
 use jiff::Timestamp;
 
+pub use self::seats::Asking;
 use self::{
     pace::Pace,
     seats::{Seats, Stage, seconds},
     turns::Turns,
 };
-pub use self::{
-    seats::Asking,
-    turns::{DRAWN_ROUNDS_MAX, DrawnRound},
+use super::{beacon::Beacon, lottery::Number};
+use crate::{
+    identity::Audience,
+    ledger::rounds::{Chain, Commitment, DrawnRound, Rounds, Seed},
+    vault::Subject,
 };
-use super::lottery::{Commitment, Number, Rounds, Seed};
-use crate::{identity::Audience, vault::Subject};
 
 /// Longest time until a person asks again, unless more people wait than may ask in that time.
 const POLL_SECONDS_MAX: u32 = 60;
@@ -62,6 +65,8 @@ pub struct Waiting {
     pub round: u64,
     /// Its commitment.
     pub commitment: Commitment,
+    /// The beacon round with whose value their number is or will be mixed.
+    pub beacon_round: Option<u64>,
     /// Once it is drawn: its seed and their number in it.
     pub drawn: Option<(Seed, Number)>,
     /// When to ask again, seconds from now.
@@ -70,9 +75,25 @@ pub struct Waiting {
     pub estimate_seconds: Option<u32>,
 }
 
+/// What everybody may know of the draws.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draws {
+    /// The latest drawn rounds, the newest first.
+    pub drawn: Vec<DrawnRound>,
+    /// The round that waits for its beacon: its index, its commitment and the beacon round.
+    pub closed: Option<(u64, Commitment, u64)>,
+    /// The chain of the next round that is drawn, and the chain after it.
+    pub chains: [Chain; 2],
+}
+
 /// The waiting room, one for all runtimes.
 pub struct Room {
     config: Config,
+    beacon: Option<Beacon>,
+    /// Held by the thread that draws, also while it waits for the disk.
+    rounds: Mutex<Box<dyn Rounds>>,
+    /// Called when a round was closed.
+    wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// How many people are in the room: lets a request skip the lock while nobody waits.
     people: AtomicUsize,
     /// How many people entered since the rate was measured.
@@ -89,28 +110,37 @@ struct Inner {
 }
 
 impl Room {
-    /// An empty room, with its first round ready. That round is named after `real_now`: a demo's `now` repeats at each
-    /// start.
+    /// An empty room, in which the first round that is not drawn gathers. Numbers are mixed with `beacon`, if there is
+    /// one.
     #[must_use]
     pub fn new(
         config: Config,
-        rounds: Arc<impl Rounds + 'static>,
+        rounds: impl Rounds + 'static,
+        beacon: Option<Beacon>,
         now: Timestamp,
-        real_now: Timestamp,
     ) -> Self {
         let waits = (config.gather_seconds, config.absent_seconds);
         let inner = Inner {
             seats: Seats::new(config.people_max),
-            turns: Turns::new(rounds, waits, real_now),
+            turns: Turns::new(rounds.outlook(), waits),
             pace: Pace::from(seconds(now)),
             tidied: 0,
         };
         Self {
             config,
+            beacon,
+            rounds: Mutex::new(Box::new(rounds)),
+            wake: OnceLock::new(),
             people: AtomicUsize::new(0),
             entered: AtomicU32::new(0),
             inner: Mutex::new(inner),
         }
+    }
+
+    /// Sets what is called when a round was closed, so that it can be [drawn](Self::draw) at once. Only the first call
+    /// counts.
+    pub fn on_closed(&self, wake: impl Fn() + Send + Sync + 'static) {
+        let _set_before = self.wake.set(Box::new(wake));
     }
 
     /// Whether nobody waits.
@@ -176,8 +206,10 @@ impl Room {
             let index = if let Some(index) = known {
                 index
             } else {
-                let number = inner.turns.gathering.seed.number(&asking.fiscal_code);
-                let index = inner.seats.take(asking, number, now_s)?;
+                let gathering = &inner.turns.gathering;
+                let number = gathering.seed.number(&asking.fiscal_code);
+                let joins = (gathering.stage(), number);
+                let index = inner.seats.take(asking, joins, now_s)?;
                 inner.turns.joined(now_s);
                 index
             };
@@ -205,9 +237,9 @@ impl Room {
         seat.is_some()
     }
 
-    /// Removes absent people, measures the rate, and calls and draws what is due; returns the rounds that were drawn
-    /// since the last call. Call it every second or two.
-    pub fn tidy(&self, free: usize, now: Timestamp) -> Vec<DrawnRound> {
+    /// Removes absent people, measures the rate, calls people and closes the round that is due. Call it every second or
+    /// two.
+    pub fn tidy(&self, free: usize, now: Timestamp) {
         let now_s = seconds(now);
         let gone_before = now_s.saturating_sub(self.config.absent_seconds);
         self.with(Some(free), now, |inner| {
@@ -221,8 +253,7 @@ impl Room {
                     inner.leave(index);
                 }
             }
-            inner.turns.take_drawn()
-        })
+        });
     }
 
     /// How many people wait, by audience.
@@ -238,13 +269,17 @@ impl Room {
         (gathering.round, gathering.commitment)
     }
 
-    /// The latest drawn rounds, the newest first, at most [`DRAWN_ROUNDS_MAX`].
+    /// What everybody may know of the draws.
     #[must_use]
-    pub fn drawn(&self) -> Vec<DrawnRound> {
-        self.lock().turns.drawn().copied().collect()
+    pub fn draws(&self) -> Draws {
+        let turns = &self.lock().turns;
+        let closed = turns.closed.and_then(|closed| {
+            closed.beacon_round.map(|beacon| (closed.round, closed.commitment, beacon))
+        });
+        Draws { drawn: turns.drawn().copied().collect(), closed, chains: turns.chains }
     }
 
-    /// Calls and draws what is due if `free` is given, then runs `work`.
+    /// Calls people and closes the round that is due if `free` is given, then runs `work`.
     fn with<T>(
         &self,
         free: Option<usize>,
@@ -255,12 +290,17 @@ impl Room {
         if let Some(free) = free {
             inner.pace.saw(free);
         }
+        let mut closed = false;
         if let Some(free @ 1..) = free {
             let Inner { seats, turns, pace, .. } = &mut *inner;
-            turns.call(seats, (free, pace), now);
+            closed = turns.call(seats, (free, pace), seconds(now));
         }
         let done = work(&mut inner);
         self.people.store(inner.seats.people(), Ordering::Release);
+        drop(inner);
+        if closed && let Some(wake) = self.wake.get() {
+            wake();
+        }
         done
     }
 
@@ -281,8 +321,9 @@ impl Inner {
         let seat = *self.seats.get(index);
         let ahead = self.turns.ahead_of(&seat);
         let estimate_seconds = self.pace.seconds_for(ahead);
-        // Nobody of a gathering round enters before its draw, so the draw is the next thing worth asking for.
-        let news_after = if seat.stage == Stage::Gathering { self.turns.to_call() } else { ahead };
+        // Nobody enters before the draw of their round, so the draw is the next thing worth asking for.
+        let is_drawn = !matches!(seat.stage, Stage::Gathering(_));
+        let news_after = if is_drawn { ahead } else { self.turns.to_call() };
         let spread = u64::from_be_bytes(seat.person) ^ u64::from(now);
         let poll_seconds = self.poll_seconds(news_after, config, spread);
         let due = now.saturating_add(poll_seconds);
@@ -291,15 +332,15 @@ impl Inner {
             self.turns.expected(due);
         }
         self.seats.get_mut(index).due = due;
-        let gathering = &self.turns.gathering;
-        let drawn = self.turns.drawn_round(seat.stage);
-        Waiting {
-            round: drawn.map_or(gathering.round, |drawn| drawn.round),
-            commitment: drawn.map_or(gathering.commitment, |drawn| drawn.commitment),
-            drawn: drawn.map(|drawn| (drawn.seed, seat.number)),
-            poll_seconds,
-            estimate_seconds,
-        }
+        let (round, commitment, beacon_round, drawn) = match self.turns.round_of(seat.stage) {
+            Ok(round) => (round.round, round.commitment, round.beacon_round, None),
+            Err(drawn) => {
+                let mixed = drawn.beacon.filter(|beacon| beacon.value.is_some());
+                let told = Some((drawn.seed, seat.number));
+                (drawn.round, drawn.commitment, mixed.map(|beacon| beacon.round), told)
+            }
+        };
+        Waiting { round, commitment, beacon_round, drawn, poll_seconds, estimate_seconds }
     }
 
     /// Seconds until to ask again: several times until `news_after` people have entered, bounded by [`Config`], and

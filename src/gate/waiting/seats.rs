@@ -21,11 +21,11 @@ pub struct Asking {
 pub(super) enum Stage {
     /// The seat is free.
     Vacant,
-    /// In the gathering round.
-    Gathering,
-    /// In a drawn round. The round is given by the last byte of the number of rounds drawn before it.
+    /// In a round that is not drawn, which is given by the last byte of its index.
+    Gathering(u8),
+    /// In a drawn round, given likewise.
     Drawn(u8),
-    /// Called: may enter. The round is given as in `Drawn`.
+    /// Called: may enter. The round is given likewise.
     Called(u8),
 }
 
@@ -35,6 +35,7 @@ pub(super) struct Seat {
     /// Half of the keyed hash. Two of a million people have the same half, and would share a seat, once in 40 million
     /// rooms.
     pub(super) person: [u8; 8],
+    /// Not yet mixed with the beacon while the round gathers.
     pub(super) number: Number,
     /// When they are expected to ask again, seconds.
     pub(super) due: u32,
@@ -107,8 +108,13 @@ impl Seats {
         self.by_person.find(u64::from_be_bytes(person), same).copied()
     }
 
-    /// Gives a new person a seat in the gathering round; `None` if all are taken.
-    pub(super) fn take(&mut self, asking: &Asking, number: Number, now: u32) -> Option<u32> {
+    /// Gives a new person a seat in a stage; `None` if all are taken.
+    pub(super) fn take(
+        &mut self,
+        asking: &Asking,
+        (stage, number): (Stage, Number),
+        now: u32,
+    ) -> Option<u32> {
         if self.people() >= self.people_max {
             return None;
         }
@@ -116,7 +122,7 @@ impl Seats {
             person: half(asking.person),
             number,
             due: now,
-            stage: Stage::Gathering,
+            stage,
             audience: asking.audience,
         };
         let index = if let Some(index) = self.vacant.pop() {

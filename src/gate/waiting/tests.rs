@@ -3,10 +3,18 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
+    fs,
+    sync::Arc,
 };
 
 use super::*;
-use crate::{civic::FiscalCode, vault::HouseKeys};
+use crate::{
+    civic::FiscalCode,
+    ledger::{local::rounds::LocalRounds, rounds::BeaconValue},
+    vault::HouseKeys,
+};
+
+mod draws;
 
 const START: i64 = 1_726_500_600;
 const CONFIG: Config = Config {
@@ -21,12 +29,44 @@ const CONFIG: Config = Config {
 struct Hall {
     room: Room,
     keys: Arc<HouseKeys>,
+    directory: tempfile::TempDir,
 }
 
 impl Hall {
     fn new(config: Config) -> Self {
+        Self::open(config, tempfile::tempdir().unwrap(), false, 0)
+    }
+
+    fn open(config: Config, directory: tempfile::TempDir, has_beacon: bool, second: i64) -> Self {
         let keys = Arc::new(HouseKeys::from_master(&[7; 32]));
-        Self { room: Room::new(config, Arc::clone(&keys), at(0), at(0)), keys }
+        let rounds = LocalRounds::open(directory.path(), Arc::clone(&keys), at(second)).unwrap();
+        let beacon = has_beacon.then(|| Beacon {
+            file: directory.path().join("beacon"),
+            genesis: u64::try_from(START).unwrap(),
+            period_seconds: 3,
+            late_seconds_max: 60,
+        });
+        Self { room: Room::new(config, rounds, beacon, at(second)), keys, directory }
+    }
+
+    /// Kills it and opens it again at another time.
+    fn restart(self, has_beacon: bool, second: i64) -> Self {
+        Self::open(CONFIG, self.directory, has_beacon, second)
+    }
+
+    fn publish(&self, beacon_round: u64, value: BeaconValue) {
+        let file = self.directory.path().join("beacon");
+        fs::write(file, format!("{beacon_round} {value}\n")).unwrap();
+    }
+
+    /// Tidies up, and draws what was closed.
+    fn tidy(&self, free: usize, second: i64) {
+        self.room.tidy(free, at(second));
+        self.room.draw(free, at(second), at(second), |_| ()).unwrap();
+    }
+
+    fn drawn(&self) -> Vec<DrawnRound> {
+        self.room.draws().drawn
     }
 
     fn person(&self, n: u64) -> Subject {
@@ -40,6 +80,7 @@ impl Hall {
             fiscal_code: FiscalCode::made_up(n),
             audience: Audience::Citizens,
         };
+        self.room.draw(free, at(second), at(second), |_| ()).unwrap();
         // Like taking a lease: a turn alone is not enough to enter.
         if self.room.turn_of(asking.person, asking.audience, free, at(second)) && free > 0 {
             self.room.entered(asking.person, asking.audience);
@@ -67,7 +108,7 @@ fn nobody_waits_while_there_is_room() {
     let hall = Hall::new(CONFIG);
     assert_eq!(hall.ask(1, 1, 0), Ok(()));
     assert!(hall.room.is_empty());
-    assert!(hall.room.drawn().is_empty());
+    assert!(hall.drawn().is_empty());
 }
 
 #[test]
@@ -79,7 +120,7 @@ fn lots_decide_and_not_who_came_first_or_asks_most() {
     // The last to come asks once, the first every second.
     for second in 1..5 {
         assert_eq!(hall.ask(0, 1, second).ok(), None);
-        assert!(hall.room.drawn().is_empty(), "a round gathers for five seconds");
+        assert!(hall.drawn().is_empty(), "a round gathers for five seconds");
     }
     let mut order = Vec::new();
     for second in 5..105 {
@@ -89,7 +130,7 @@ fn lots_decide_and_not_who_came_first_or_asks_most() {
             break;
         }
     }
-    let drawn = hall.room.drawn();
+    let drawn = hall.drawn();
     let seed = drawn.last().expect("a round was drawn").seed;
     let mut by_lot: Vec<u64> = (0..100).collect();
     by_lot.sort_by_key(|n| seed.number(&FiscalCode::made_up(*n)));
@@ -104,13 +145,14 @@ fn the_commitment_is_known_before_and_the_seed_only_afterwards() {
     let waits = hall.waits(1, 0);
     assert_eq!((waits.round, waits.commitment, waits.drawn), (round, commitment, None));
     hall.waits(2, 1);
-    assert_eq!(hall.room.tidy(1, at(4)), []);
-    let told = hall.room.tidy(1, at(6));
-    assert_eq!((told.len(), hall.room.drawn()), (1, told.clone()));
-    assert_eq!((told[0].round, told[0].commitment, told[0].people), (round, commitment, 2));
+    hall.tidy(1, 4);
+    assert_eq!(hall.drawn(), []);
+    hall.tidy(1, 6);
+    let told = hall.drawn();
+    assert_eq!((told.len(), told[0].round, told[0].people), (1, round, 2));
     assert_eq!(told[0].seed.commitment(), commitment);
-    assert!(told[0].to_string().contains(&told[0].seed.to_string()));
-    assert_eq!(hall.room.tidy(1, at(7)), [], "a round is returned once");
+    hall.tidy(1, 7);
+    assert_eq!(hall.drawn(), told, "a round is drawn once");
 
     // A person who is not called yet gets the seed, their number, and the round that they are still in.
     let numbers = [1, 2].map(|n| (told[0].seed.number(&FiscalCode::made_up(n)), n));
@@ -127,7 +169,7 @@ fn who_comes_while_a_round_is_called_is_in_the_next_one() {
     for n in 0..20 {
         hall.waits(n, 0);
     }
-    hall.room.tidy(1, at(5));
+    hall.tidy(1, 5);
     for n in 20..40 {
         assert_eq!(hall.waits(n, 6).drawn, None);
     }
@@ -155,6 +197,7 @@ fn a_person_who_waits_is_known_until_they_are_called_or_leave() {
     hall.waits(2, 0);
     assert!(known(1, 0, 1) && !known(3, 0, 1));
     assert!(hall.room.known(hall.person(1), Audience::Intermediaries, 0, at(1)).is_none());
+    hall.tidy(1, 6);
     let calm = [1, 2].map(|n| known(n, 1, 6));
     assert_eq!(calm.iter().filter(|calm| **calm).count(), 1, "one was called: {calm:?}");
     assert!(look(1).is_some() && look(2).is_some() && look(3).is_none());
@@ -171,13 +214,13 @@ fn who_stays_away_gives_up_and_nothing_is_left_of_them() {
     for n in 0..50 {
         hall.waits(n, 0);
     }
-    hall.room.tidy(10, at(5));
+    hall.tidy(10, 5);
     for n in 50..100 {
         hall.waits(n, 6);
     }
     assert_eq!(hall.room.waiting(), [100, 0]);
     for second in 300..=300 + i64::from(TIDY_PARTS) {
-        hall.room.tidy(10, at(second));
+        hall.tidy(10, second);
     }
     assert_eq!(hall.room.waiting(), [0, 0]);
     let inner = hall.room.lock();
@@ -192,7 +235,7 @@ fn a_crowd_that_was_called_and_does_not_come_is_waited_for_and_forgotten() {
         hall.waits(n, 0);
     }
     for second in 5..400 {
-        hall.room.tidy(100, at(second));
+        hall.tidy(100, second);
     }
     assert!(hall.room.is_empty());
     assert_eq!(hall.ask(1, 100, 400), Ok(()), "places are free");
@@ -201,7 +244,7 @@ fn a_crowd_that_was_called_and_does_not_come_is_waited_for_and_forgotten() {
         hall.waits(n, 401);
     }
     for second in 402..420 {
-        hall.room.tidy(0, at(second));
+        hall.tidy(0, second);
     }
     assert!(hall.waits(1, 420).estimate_seconds.is_none_or(|seconds| seconds > 10));
 }
@@ -236,7 +279,7 @@ fn the_estimate_follows_the_pace_and_the_number() {
     // Ten people a second enter for half a minute.
     let mut inside = BTreeSet::new();
     for second in 5..35 {
-        hall.room.tidy(10, at(second));
+        hall.tidy(10, second);
         let mut free = 10;
         for n in 0..1000 {
             if free > 0 && !inside.contains(&n) && hall.ask(n, free, second).is_ok() {
@@ -244,10 +287,10 @@ fn the_estimate_follows_the_pace_and_the_number() {
                 free -= 1;
             }
         }
-        hall.room.tidy(0, at(second));
+        hall.tidy(0, second);
     }
     let left: Vec<u64> = (0..1000).filter(|n| !inside.contains(n)).collect();
-    let seed = hall.room.drawn()[0].seed;
+    let seed = hall.drawn()[0].seed;
     let last = left.iter().max_by_key(|n| seed.number(&FiscalCode::made_up(**n))).unwrap();
     let estimate = hall.waits(*last, 35).estimate_seconds.unwrap();
     let expected = u32::try_from(left.len()).unwrap() / 10;
@@ -289,7 +332,7 @@ impl Crowd {
             while inside.peek().is_some_and(|until| until.0 <= second) {
                 inside.pop();
             }
-            hall.room.tidy(self.places - inside.len(), at(second));
+            hall.tidy(self.places - inside.len(), second);
             for n in asks.remove(&second).unwrap_or_default() {
                 let free = self.places - inside.len();
                 match hall.ask(n, free, second) {
@@ -311,7 +354,7 @@ impl Crowd {
             }
             second += 1;
         }
-        let drawn = hall.room.drawn();
+        let drawn = hall.drawn();
         let first = drawn.last().expect("a round was drawn");
         let came: Vec<u64> =
             entered.into_iter().filter(|n| rounds.get(n) == Some(&first.round)).collect();

@@ -1,71 +1,47 @@
 //! The order of the waiting room: one round gathers people, the one before it is being called.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    fmt,
-    sync::Arc,
-};
-
-use jiff::Timestamp;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{
     pace::Pace,
-    seats::{Seat, Seats, Stage, seconds},
+    seats::{Seat, Seats, Stage},
 };
-use crate::gate::lottery::{Commitment, NextRound, Number, Rounds, Seed};
+use crate::{
+    gate::lottery::Number,
+    ledger::rounds::{Chain, Commitment, DRAWN_ROUNDS_MAX, DrawnRound, Outlook, Round, Seed},
+};
 
-/// Drawn rounds that are kept and published, the latest ones.
-pub const DRAWN_ROUNDS_MAX: usize = 64;
 /// A lease is kept free for a person who was called until this long after they were expected, seconds. They may come
 /// later, and enter if another lease is free.
 const LATE_SECONDS_MAX: u32 = 10;
 
-/// A round that was drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DrawnRound {
-    /// Its name: greater than that of every round before.
-    pub round: u64,
-    /// Its commitment, published before anybody joined it.
-    pub commitment: Commitment,
-    /// Its seed, from which the number of each person in it is made.
-    pub seed: Seed,
-    /// How many people were in it.
-    pub people: u32,
-    /// When it was drawn.
-    pub drawn_at: Timestamp,
-}
-
-impl fmt::Display for DrawnRound {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { round, commitment, seed, people, .. } = self;
-        write!(
-            formatter,
-            "round {round} drawn, {people} people, commitment {commitment}, seed {seed}"
-        )
-    }
-}
-
-/// The round that people join now.
+/// A round that is not drawn.
+#[derive(Clone, Copy)]
 pub(super) struct Gathering {
     pub(super) round: u64,
     pub(super) seed: Seed,
     pub(super) commitment: Commitment,
+    /// The beacon round with whose value its numbers will be mixed, once it is named.
+    pub(super) beacon_round: Option<u64>,
     pub(super) people: u32,
-    /// When the first of them joined, seconds.
-    since: u32,
+    /// When the first of them joined; once it is closed, when it was closed. Seconds.
+    pub(super) since: u32,
 }
 
-/// The round that gathers, the one that is being called, and the latest drawn ones.
+/// The round that gathers, the one that is closed, the one that is being called, and the latest drawn ones.
 pub(super) struct Turns {
-    rounds: Arc<dyn Rounds>,
     gather_seconds: u32,
     absent_seconds: u32,
+    /// The round that people join.
     pub(super) gathering: Gathering,
-    /// Drawn rounds, the latest last; how many were drawn in all, and how many of them [`take_drawn`](Self::take_drawn)
-    /// has returned.
+    /// The round that nobody joins any more, until it is drawn.
+    pub(super) closed: Option<Gathering>,
+    /// The round that gathers after the one that does so now.
+    following: Round,
+    /// The published chains.
+    pub(super) chains: [Chain; 2],
+    /// Drawn rounds, the latest last.
     drawn: VecDeque<DrawnRound>,
-    drawn_count: u64,
-    taken_count: u64,
     /// Seats of the round that is being called, the lowest number first, and how many of them were called or have left.
     order: Vec<u32>,
     head: usize,
@@ -76,21 +52,18 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// Begins with the first round of `rounds`. A round gathers for `gather_seconds` at least; a person who is overdue
-    /// by `absent_seconds` has given up.
-    pub(super) fn new(
-        rounds: Arc<dyn Rounds>,
-        (gather_seconds, absent_seconds): (u32, u32),
-        real_now: Timestamp,
-    ) -> Self {
+    /// Begins with the first round that is not drawn. A round gathers for `gather_seconds` at least; a person who is
+    /// overdue by `absent_seconds` has given up.
+    pub(super) fn new(outlook: Outlook, (gather_seconds, absent_seconds): (u32, u32)) -> Self {
+        let Outlook { next: [next, following], beacon_round, chains, drawn } = outlook;
         Self {
-            gathering: Gathering::of(rounds.after(0, real_now), real_now),
-            rounds,
             gather_seconds,
             absent_seconds,
-            drawn: VecDeque::new(),
-            drawn_count: 0,
-            taken_count: 0,
+            gathering: Gathering { beacon_round, ..Gathering::of(next) },
+            closed: None,
+            following,
+            chains,
+            drawn: drawn.into(),
             order: Vec::new(),
             head: 0,
             called_to: None,
@@ -109,25 +82,29 @@ impl Turns {
     /// The person on this seat entered, or has given up.
     pub(super) fn left(&mut self, seat: &Seat) {
         match seat.stage {
-            Stage::Gathering => self.gathering.people -= 1,
+            Stage::Gathering(_) => {
+                if let Some(round) = self.undrawn(seat.stage) {
+                    round.people -= 1;
+                }
+            }
             Stage::Called(_) => self.expected_no_more(seat.due),
             Stage::Drawn(_) | Stage::Vacant => {}
         }
     }
 
     /// Calls people as long as leases will be free when they come: those `free` now, and those that become free until
-    /// then at this pace. Draws the next round when everybody in the last one has been called.
-    pub(super) fn call(&mut self, seats: &mut Seats, (free, pace): (usize, &Pace), now: Timestamp) {
-        let now_s = seconds(now);
+    /// then at this pace. Closes the gathering round when everybody in the last one has been called; returns whether it
+    /// did so.
+    pub(super) fn call(
+        &mut self,
+        seats: &mut Seats,
+        (free, pace): (usize, &Pace),
+        now_s: u32,
+    ) -> bool {
         let gone_before = now_s.saturating_sub(self.absent_seconds);
         loop {
             let Some(index) = self.order.get(self.head).copied() else {
-                let drawn_from = self.gathering.since.saturating_add(self.gather_seconds);
-                if self.gathering.people == 0 || now_s < drawn_from {
-                    return;
-                }
-                self.draw(seats, now);
-                continue;
+                return self.close(now_s);
             };
             let seat = seats.get_mut(index);
             // The person may have left, and another one may have taken the seat.
@@ -137,7 +114,7 @@ impl Turns {
                 } else {
                     let comes = seat.due.max(now_s);
                     if !has_room(&self.called, comes, now_s, |until| free + pace.people_in(until)) {
-                        return;
+                        return false;
                     }
                     self.called_to = Some(seat.number);
                     (seat.stage, seat.due) = (Stage::Called(name), comes);
@@ -163,35 +140,72 @@ impl Turns {
         }
     }
 
-    /// Draws the gathering round, and begins the next.
-    fn draw(&mut self, seats: &mut Seats, now: Timestamp) {
-        let name = last_byte(self.drawn_count);
+    /// Closes the gathering round if it is due, and opens the next one; returns whether it did so.
+    fn close(&mut self, now: u32) -> bool {
+        let due = self.gathering.since.saturating_add(self.gather_seconds);
+        if self.closed.is_some() || self.gathering.people == 0 || now < due {
+            return false;
+        }
+        let next = Gathering::of(self.following);
+        let closed = std::mem::replace(&mut self.gathering, next);
+        self.closed = Some(Gathering { since: now, ..closed });
+        true
+    }
+
+    /// Names the beacon round of the closed round.
+    pub(super) fn name_beacon(&mut self, beacon_round: u64) {
+        if let Some(closed) = &mut self.closed {
+            closed.beacon_round = Some(beacon_round);
+        }
+    }
+
+    /// Puts the people of the closed round in order; their numbers are mixed with the beacon, if there is one.
+    /// `outlook` is the state after the draw.
+    pub(super) fn draw(&mut self, seats: &mut Seats, drawn: DrawnRound, outlook: &Outlook) {
+        let Some(closed) = self.closed.take() else { return };
+        let name = last_byte(closed.round);
         self.order.clear();
         self.head = 0;
         self.called_to = None;
-        self.order.reserve_exact(self.gathering.people as usize);
+        self.order.reserve_exact(closed.people as usize);
         for (index, seat) in seats.iter_mut() {
-            if seat.stage == Stage::Gathering {
+            if seat.stage == Stage::Gathering(name) {
                 seat.stage = Stage::Drawn(name);
                 self.order.push(index);
             }
         }
         self.order.sort_unstable_by_key(|index| seats.get(*index).number);
-        let next = Gathering::of(self.rounds.after(self.gathering.round, now), now);
-        let Gathering { round, seed, commitment, people, .. } =
-            std::mem::replace(&mut self.gathering, next);
         if self.drawn.len() == DRAWN_ROUNDS_MAX {
             self.drawn.pop_front();
         }
-        self.drawn.push_back(DrawnRound { round, commitment, seed, people, drawn_at: now });
-        self.drawn_count += 1;
+        self.drawn.push_back(drawn);
+        self.following = outlook.next[1];
+        self.chains = outlook.chains;
     }
 
-    /// The drawn round of a person in this stage, if they are in one and it is still kept.
-    pub(super) fn drawn_round(&self, stage: Stage) -> Option<&DrawnRound> {
-        let (Stage::Drawn(name) | Stage::Called(name)) = stage else { return None };
-        let ago = last_byte(self.drawn_count).wrapping_sub(name);
-        self.drawn.len().checked_sub(ago.into()).and_then(|at| self.drawn.get(at))
+    /// The round of a person in this stage, if it is not drawn.
+    fn undrawn(&mut self, stage: Stage) -> Option<&mut Gathering> {
+        [Some(&mut self.gathering), self.closed.as_mut()]
+            .into_iter()
+            .flatten()
+            .find(|round| round.stage() == stage)
+    }
+
+    /// The round of a person in this stage, not yet drawn or drawn. The gathering round stands in for a drawn one that
+    /// is not kept any more.
+    pub(super) fn round_of(&self, stage: Stage) -> Result<&Gathering, &DrawnRound> {
+        match (stage, &self.closed) {
+            (Stage::Drawn(name) | Stage::Called(name), _) => {
+                self.drawn_round(name).map_or(Ok(&self.gathering), Err)
+            }
+            (_, Some(closed)) if closed.stage() == stage => Ok(closed),
+            _ => Ok(&self.gathering),
+        }
+    }
+
+    fn drawn_round(&self, name: u8) -> Option<&DrawnRound> {
+        let ago = last_byte(self.drawn.back()?.round).wrapping_sub(name);
+        self.drawn.iter().rev().nth(ago.into())
     }
 
     /// Drawn rounds, the newest first.
@@ -199,15 +213,9 @@ impl Turns {
         self.drawn.iter().rev()
     }
 
-    /// Rounds that were drawn since the last call.
-    pub(super) fn take_drawn(&mut self) -> Vec<DrawnRound> {
-        let new = usize::try_from(self.drawn_count - self.taken_count).unwrap_or(usize::MAX);
-        self.taken_count = self.drawn_count;
-        self.drawn().take(new).copied().collect()
-    }
-
     /// Estimate of how many people enter before the one on this seat. Numbers are uniform, so it needs no count. For a
-    /// person in the gathering round it includes the whole round, because their number must not show before the draw.
+    /// person in a round that is not drawn it includes the whole round, because their number must not show before the
+    /// draw.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -217,7 +225,12 @@ impl Turns {
     pub(super) fn ahead_of(&self, seat: &Seat) -> usize {
         match seat.stage {
             Stage::Called(_) | Stage::Vacant => 0,
-            Stage::Gathering => self.called() + self.to_call() + self.gathering.people as usize,
+            Stage::Gathering(_) => {
+                let closed = self.closed.map_or(0, |closed| closed.people);
+                let is_closed = self.closed.is_some_and(|closed| closed.stage() == seat.stage);
+                let gathering = if is_closed { 0 } else { self.gathering.people };
+                self.called() + self.to_call() + (closed + gathering) as usize
+            }
             Stage::Drawn(_) => {
                 let called_to = self.called_to.map_or(0.0, Number::share_below);
                 let before = (seat.number.share_below() - called_to) / (1.0 - called_to).max(1e-9);
@@ -238,9 +251,15 @@ impl Turns {
 }
 
 impl Gathering {
-    fn of(next: NextRound, now: Timestamp) -> Self {
-        let NextRound { name, seed } = next;
-        Self { round: name, seed, commitment: seed.commitment(), people: 0, since: seconds(now) }
+    fn of(round: Round) -> Self {
+        let Round { index, seed } = round;
+        let commitment = seed.commitment();
+        Self { round: index, seed, commitment, beacon_round: None, people: 0, since: 0 }
+    }
+
+    /// The stage of its people.
+    pub(super) fn stage(&self) -> Stage {
+        Stage::Gathering(last_byte(self.round))
     }
 }
 

@@ -50,6 +50,9 @@ fn asked<'r>(public: &Public, head: &Head<'r>) -> Result<Asked<'r>, Kind> {
 /// The answer to a person who waits. It does not say who they are.
 fn wait(Place { waiting, ticket }: Place) -> Reply {
     let mut draw = json!({ "round": waiting.round, "commitment": waiting.commitment.to_string() });
+    if let Some(round) = waiting.beacon_round {
+        draw["beaconRound"] = round.into();
+    }
     if let Some((seed, number)) = waiting.drawn {
         draw["seed"] = seed.to_string().into();
         draw["number"] = number.to_string().into();

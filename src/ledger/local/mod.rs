@@ -1,7 +1,8 @@
 //! The engine of one machine: a committer thread, an index in memory, and `SQLite` files.
 //!
 //! [`LocalLedger`] is the handle. The [`committer`] gathers, the [`bookkeeper`] decides by the [`index`] and signs,
-//! [`sqlite`] stores, and a thread of its own checkpoints. [`drafts`] have a file of their own in the same directory.
+//! [`sqlite`] stores, and a thread of its own checkpoints. [`drafts`] and [`rounds`] have files of their own in the same
+//! directory.
 
 mod bookkeeper;
 mod checkpoints;
@@ -15,6 +16,7 @@ mod meters;
 #[cfg(test)]
 mod model;
 mod poison;
+pub mod rounds;
 pub mod sqlite;
 pub(super) mod sqlite_fault;
 mod store;
