@@ -174,6 +174,7 @@ impl Intake {
         };
         Ok(Proved { identity, asking, ticket: is_ticket.then_some(asked.proof) })
     }
+
     /// How many people may go in now.
     fn free(&self) -> usize {
         self.leases.free().min(self.sessions.free())
