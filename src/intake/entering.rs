@@ -205,9 +205,13 @@ impl Intake {
         } else {
             None
         };
-        let Some(lease) = lease.or_else(|| self.sessions.hand_over(person)) else {
+        let Some(lease) = lease.or_else(|| self.sessions.hand_over(person, asking.audience)) else {
             return Ok(None);
         };
+        // One lease a person: what they hold in another capacity goes to somebody else.
+        for other in Audience::ALL.into_iter().filter(|other| *other != asking.audience) {
+            drop(self.sessions.hand_over(person, other));
+        }
         let whose = self.whose(identity, person);
         match self.sessions.open(identity, whose, visit, lease, now) {
             Ok((token, session)) => {

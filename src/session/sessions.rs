@@ -189,9 +189,12 @@ impl Sessions {
     /// Takes the lease of a session that the person has open already, so that they can enter from another device and
     /// finish there.
     #[must_use]
-    pub fn hand_over(&self, person: Subject) -> Option<Lease> {
+    pub fn hand_over(&self, person: Subject, audience: Audience) -> Option<Lease> {
         let theirs = self.by_person.get(&person)?.clone();
-        theirs.iter().find_map(|token| self.by_token.get(token)?.session.take_lease())
+        theirs.iter().find_map(|token| {
+            let held = self.by_token.get(token)?;
+            (held.session.audience == audience).then(|| held.session.take_lease()).flatten()
+        })
     }
 
     /// How many more sessions may be opened.
@@ -275,7 +278,7 @@ fn fresh_texts() -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{civic::FiscalCode, gate::leases::Leases, vault::HouseKeys};
+    use crate::{civic::FiscalCode, gate::leases::Leases, identity::Office, vault::HouseKeys};
 
     type Opened = Result<(String, Arc<Session>), NotOpened>;
 
@@ -374,6 +377,23 @@ mod tests {
         sessions.close(&other);
         assert_eq!((sessions.len(), leases.held()), (0, 0));
         assert!(sessions.by_person.is_empty(), "nobody without a session is remembered");
+    }
+
+    #[test]
+    fn a_lease_is_handed_over_within_one_audience_only() {
+        let sessions =
+            Sessions::new(Config { sessions_max: 9, person_sessions_max: 9, session_seconds: 60 });
+        let leases = Leases::new(9);
+        let (citizen, whose) = citizen(1);
+        let clerk = Identity { office: Office::parse("patronato-7").ok(), ..citizen };
+        let visit = Visit::parse(&fresh_texts().1).unwrap();
+        let lease = leases.take().unwrap();
+        let opened = sessions.open(&clerk, whose, &visit, lease, Timestamp::UNIX_EPOCH);
+        assert!(opened.is_ok());
+        assert!(sessions.hand_over(whose.person, Audience::Citizens).is_none());
+        let lease = sessions.hand_over(whose.person, Audience::Intermediaries);
+        assert!(lease.is_some());
+        assert!(sessions.hand_over(whose.person, Audience::Intermediaries).is_none(), "once");
     }
 
     #[test]

@@ -206,6 +206,12 @@ impl Room {
             let index = if let Some(index) = known {
                 index
             } else {
+                // One seat a person: who waits as a citizen gives up the seat of their office, and the reverse.
+                for audience in Audience::ALL {
+                    if let Some(other) = inner.seats.of_person(asking.person, audience) {
+                        inner.leave(other);
+                    }
+                }
                 let gathering = &inner.turns.gathering;
                 let number = gathering.seed.number(&asking.fiscal_code);
                 let joins = (gathering.stage(), number);

@@ -209,6 +209,20 @@ fn a_person_who_waits_is_known_until_they_are_called_or_leave() {
 }
 
 #[test]
+fn a_person_has_one_seat_whether_they_act_for_themselves_or_for_an_office() {
+    let hall = Hall::new(CONFIG);
+    let asking =
+        |audience| Asking { person: hall.person(1), fiscal_code: FiscalCode::made_up(1), audience };
+    for audience in [Audience::Intermediaries, Audience::Citizens, Audience::Intermediaries] {
+        assert!(hall.room.wait(&asking(audience), at(0)).is_some());
+        let waiting = hall.room.waiting();
+        assert_eq!(waiting.iter().sum::<usize>(), 1, "{waiting:?}");
+        assert_eq!(waiting[audience as usize], 1);
+    }
+    assert_eq!(hall.room.lock().turns.gathering.people, 1);
+}
+
+#[test]
 fn who_stays_away_gives_up_and_nothing_is_left_of_them() {
     let hall = Hall::new(CONFIG);
     for n in 0..50 {
