@@ -242,6 +242,12 @@ impl Intake {
         self.sessions.find(token, self.clock.now())
     }
 
+    /// Whether a session has neither ended nor expired.
+    #[must_use]
+    pub fn is_open(&self, session: &Session) -> bool {
+        session.is_open(self.clock.now())
+    }
+
     /// Counts a request of a session against its person's rate limit.
     ///
     /// # Errors

@@ -6,7 +6,10 @@ mod secret_hash;
 pub mod sessions;
 pub mod visit;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -51,6 +54,8 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// Reserves a place in the commit queue; `None` once it is used.
     lease: Mutex<Option<Lease>>,
+    /// Set when it ends before it expires.
+    ended: AtomicBool,
     /// The latest audit event of this session.
     noted: Mutex<Option<(Action, Object, Timestamp)>>,
 }
@@ -60,6 +65,12 @@ impl Session {
     #[must_use]
     pub fn who(&self) -> Who<'_> {
         Who { fiscal_code: self.fiscal_code, office: self.office.as_ref().map(Office::as_str) }
+    }
+
+    /// Whether it has neither ended nor expired: work that outlasts one request asks again.
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        now < self.expires_at && !self.ended.load(Ordering::Acquire)
     }
 
     /// Whether it is this person's, for the same principal.

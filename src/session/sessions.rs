@@ -10,7 +10,7 @@ use std::{
     hash::BuildHasherDefault,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -128,6 +128,7 @@ impl Sessions {
             expires_at: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
             office: identity.office.clone(),
             lease: Mutex::new(Some(lease)),
+            ended: AtomicBool::new(false),
             noted: Mutex::default(),
         });
         let held = Held { expires_at: session.expires_at, session: Arc::clone(&session) };
@@ -248,6 +249,7 @@ impl Sessions {
             theirs.retain(|known| known != token);
             theirs.is_empty()
         });
+        session.ended.store(true, Ordering::Release);
         let visit = self.key_of(&session.visit);
         self.ended.add(visit);
         self.by_visit.remove(&visit);

@@ -1,6 +1,7 @@
 //! Batches of intermediaries: each line is answered once its application is durable.
 
-use http_body_util::Full;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, channel::Channel};
 use hyper::{Request, StatusCode};
 use serde_json::Value;
 use sportello::{application, civic::FiscalCode};
@@ -107,4 +108,41 @@ async fn batches_are_for_intermediaries_and_for_lines_of_json() {
     let empty = send(&morning, &office, "application/x-ndjson", String::new()).await;
     assert_eq!((empty.status, empty.body.len()), (StatusCode::OK, 0));
     assert_eq!(morning.metric("sportello_leases", &["held"]).await, 1);
+}
+
+#[tokio::test]
+async fn a_batch_ends_with_its_session() {
+    let counter = Counter::open_at(MORNING);
+    let office = counter.intermediary(100).await;
+    let (mut rows, body) = Channel::<Bytes>::new(4);
+    let request = Request::post(format!("{}{}", counter.public, office.path("/batches")))
+        .header("authorization", format!("Bearer {}", office.token))
+        .header("content-type", "application/x-ndjson")
+        .body(body)
+        .unwrap();
+    let send = async |rows: &mut http_body_util::channel::Sender<Bytes>, n| {
+        rows.send_data((line(n) + "\n").into()).await.unwrap();
+    };
+    send(&mut rows, 0).await;
+    let mut answers = counter.http2_client().request(request).await.unwrap().into_body();
+    // HTTP/2 may end a body with an empty piece.
+    let mut next = async || loop {
+        let piece = answers.frame().await?.unwrap().into_data().unwrap();
+        if !piece.is_empty() {
+            return Some(piece);
+        }
+    };
+    let receipt = next().await.expect("the first line is accepted");
+    assert!(receipt.starts_with(b"{\"receipt\""), "{receipt:?}");
+
+    assert_eq!(office.delete("").await.status, StatusCode::NO_CONTENT);
+    send(&mut rows, 1).await;
+    let refusal = next().await.expect("the second line is answered");
+    let refusal: Value = serde_json::from_slice(&refusal).unwrap();
+    assert_eq!(refusal["type"], "urn:sportello:problem:unauthenticated");
+    assert_eq!(refusal["line"], 2);
+    let rest = next().await;
+    assert!(rest.is_none(), "nothing is read after the session: {rest:?}");
+    let accepted = counter.metric("sportello_applications_accepted_total", &["intermediary"]).await;
+    assert_eq!(accepted, 1);
 }

@@ -1,7 +1,7 @@
 //! The server is killed under load (SIGKILL): every receipt is kept exactly once, and none is decided twice.
 //!
-//! 300 people enter, apply, repeat submissions, read and withdraw while the server is killed at random moments and
-//! restarted on the same data. `SPORTELLO_TEST_KILLS=50 cargo test --test it crash` runs longer; `SPORTELLO_TEST_SEED`
+//! 300 people at a time enter, apply, repeat submissions, read and withdraw while the server is killed at random moments
+//! and restarted on the same data. `SPORTELLO_TEST_KILLS=50 cargo test --test it crash` runs longer; `SPORTELLO_TEST_SEED`
 //! repeats a run's random choices.
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
     fs,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -26,7 +26,10 @@ use tokio::{sync::RwLock, time::sleep};
 
 use crate::harness::{Answer, Counter, EVENING, finished, location, new_session, program};
 
+/// People at a time; the next one comes when one has applied as often as is allowed.
 const PEOPLE: u64 = 300;
+/// Applications of a person in a campaign at most, withdrawn ones included.
+const APPLICATIONS_MAX: usize = 5;
 const KILLS_DEFAULT: u64 = 4;
 /// Tries of a request after which the server is taken for dead.
 const TRIES_MAX: usize = 2000;
@@ -49,24 +52,24 @@ async fn no_receipt_is_lost_doubled_or_decided_twice_however_often_the_server_is
     println!("SPORTELLO_TEST_SEED={} SPORTELLO_TEST_KILLS={kills}", dice.0);
 
     let counter = Counter::open();
-    let minter = Minter::load(&counter.data()).unwrap();
+    let minter = Arc::new(Minter::load(&counter.data()).unwrap());
+    let people_so_far = Arc::new(AtomicU64::new(0));
     let counter = Arc::new(RwLock::new(Some(counter)));
     let (over, finished) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let people: Vec<_> = (0..PEOPLE)
-        .map(|n| {
-            let code = FiscalCode::made_up(n);
-            let identity = minter.mint(&code, None, Assurance::Level2, Clock::system().real());
-            let person = Person {
-                code,
-                identity,
-                session: new_session(),
-                token: String::new(),
-                held: Held::new(),
-            };
+        .map(|_| {
             let (counter, over, finished) =
                 (Arc::clone(&counter), Arc::clone(&over), Arc::clone(&finished));
-            let seed = dice.roll();
-            tokio::spawn(async move { person.live(&counter, &over, &finished, Dice(seed)).await })
+            let (minter, people_so_far) = (Arc::clone(&minter), Arc::clone(&people_so_far));
+            let mut dice = Dice(dice.roll());
+            tokio::spawn(async move {
+                let mut lived = Vec::new();
+                while lived.is_empty() || !over.load(Ordering::Acquire) {
+                    let person = Person::new(&minter, people_so_far.fetch_add(1, Ordering::AcqRel));
+                    lived.push(person.live(&counter, &over, &finished, &mut dice).await);
+                }
+                lived
+            })
         })
         .collect();
 
@@ -87,7 +90,7 @@ async fn no_receipt_is_lost_doubled_or_decided_twice_however_often_the_server_is
     over.store(true, Ordering::Release);
     let mut held = Vec::new();
     for person in people {
-        held.push(person.await.expect("no person fails an assertion"));
+        held.extend(person.await.expect("no person fails an assertion"));
     }
     let counter = Arc::into_inner(counter).unwrap().into_inner().unwrap();
     check(counter, held).await;
@@ -137,14 +140,21 @@ async fn check(mut counter: Counter, people: Vec<Person>) {
 }
 
 impl Person {
-    /// Applies, sometimes submits again, sometimes withdraws and applies again, until `over`; then has one application
-    /// that is not withdrawn.
+    fn new(minter: &Minter, n: u64) -> Self {
+        let code = FiscalCode::made_up(n);
+        let identity = minter.mint(&code, None, Assurance::Level2, Clock::system().real());
+        let (session, token, held) = (new_session(), String::new(), Held::new());
+        Self { code, identity, session, token, held }
+    }
+
+    /// Applies, sometimes submits again, sometimes withdraws and applies again, until `over` or as often as is allowed;
+    /// then has one application that is not withdrawn.
     async fn live(
         mut self,
         counter: &RwLock<Option<Counter>>,
         over: &AtomicBool,
         finished: &AtomicUsize,
-        mut dice: Dice,
+        dice: &mut Dice,
     ) -> Self {
         for round in 0_u32.. {
             let key = format!("round-{round}");
@@ -160,7 +170,8 @@ impl Person {
             let location = location(&receipt);
             self.held.insert(key, receipt);
             // Some withdraw at once, most of them before the decision.
-            if dice.roll().is_multiple_of(4) && !over.load(Ordering::Acquire) {
+            let last = self.held.len() == APPLICATIONS_MAX;
+            if dice.roll().is_multiple_of(4) && !last && !over.load(Ordering::Acquire) {
                 self.withdraw(counter, &location).await;
                 continue;
             }
@@ -168,7 +179,7 @@ impl Person {
             assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
             assert_eq!(answer.json()["application"]["applicant"]["fiscalCode"], self.code.as_str());
             sleep(Duration::from_millis(dice.roll() % 300)).await;
-            if over.load(Ordering::Acquire) {
+            if last || over.load(Ordering::Acquire) {
                 break;
             }
             self.withdraw(counter, &location).await;

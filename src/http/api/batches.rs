@@ -62,8 +62,8 @@ struct Batch {
 }
 
 impl Batch {
-    /// Runs until the input ends, the client disconnects, or the server drains. Lines that were read are committed in
-    /// each case.
+    /// Runs until the input ends, the session ends, the client disconnects, or the server drains. Lines that were read
+    /// before are committed in each case.
     async fn run(mut self, mut lines: Lines) {
         let public = Rc::clone(&self.public);
         let _working = public.delay.work();
@@ -82,6 +82,10 @@ impl Batch {
                     self.refuse(lines.number + 1, Kind::Draining.into());
                 }
                 line = lines.next(), if room => match line {
+                    Line::Whole(_) if !public.counter.intake.is_open(&self.session) => {
+                        reading = false;
+                        self.refuse(lines.number, Kind::Unauthenticated.into());
+                    }
                     Line::Whole(line) => self.submit(lines.number, line),
                     Line::Bad(kind) => self.refuse(lines.number, kind.into()),
                     Line::End => reading = false,
