@@ -13,10 +13,8 @@ use sportello::{
 
 use crate::harness::{Answer, Counter, finished, location, new_session, program};
 
-/// Size of each application in bytes: large, so that a disk fills up soon.
-const APPLICATION_BYTES: usize = 40_000;
 /// Number of applications after which a disk must be full.
-const PEOPLE_MAX: usize = 5000;
+const PEOPLE_MAX: usize = 25_000;
 
 /// People with their receipts.
 pub(crate) struct Crowd {
@@ -41,8 +39,9 @@ impl Crowd {
         let entered = counter.try_ask("PUT", &session, &identity, "", "").await?;
         assert_eq!(entered.status, StatusCode::CREATED, "{entered:?}");
         let token = entered.json()["token"].as_str().unwrap().to_owned();
+        // As large as is allowed, so that a disk fills up soon.
         let mut body = application::example(&code, 2024);
-        body.extend(std::iter::repeat_n(' ', APPLICATION_BYTES - body.len()));
+        body.extend(std::iter::repeat_n(' ', application::APPLICATION_BYTES_MAX - body.len()));
         let path = session + "/applications";
         let answer = counter.try_ask("POST", &path, &token, &body, "k").await?;
         if answer.status == StatusCode::CREATED {

@@ -67,9 +67,9 @@ fn sample(name: &str, place: &Path, server: &str) -> (String, String) {
 
 /// The status of an attempt to enter from `client` through the proxy.
 fn try_to_enter(client: &str, proxy: &str) -> String {
-    let url = format!("https://{proxy}/v1/sessions");
+    let url = format!("https://{proxy}/v1/sessions/0123456789abcdefghijkl");
     let asked = Command::new("curl")
-        .args(["-sk", "-X", "POST", "-H", "Authorization: Bearer x", "--interface", client])
+        .args(["-sk", "-X", "PUT", "-H", "Authorization: Bearer x", "--interface", client])
         .args(["--max-time", "10", "-o", "/dev/null", "-w", "%{http_code}", &url])
         .output()
         .unwrap();

@@ -11,7 +11,10 @@ use std::{
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::{poison::Poison, sqlite::Checkpointer};
+use super::{
+    poison::{Cause, Poison},
+    sqlite::Checkpointer,
+};
 use crate::{clock::Stopwatch, schemes::Campaign};
 
 enum Request {
@@ -79,7 +82,9 @@ impl CheckpointThread {
         while self.wait(every) && !poison.is_set() {
             self.is_announced.store(false, Ordering::Release);
             match checkpointer.checkpoint() {
-                Err(fault) if fault.is_of_the_disk() => poison.set(campaign, &fault),
+                Err(fault) if fault.is_of_the_disk() => {
+                    poison.set(campaign, Cause::Checkpoint, &fault)
+                }
                 Err(fault) => tracing::warn!(%fault, "the checkpoint is postponed"),
                 Ok(()) => {}
             }

@@ -20,7 +20,7 @@ use super::{
     checkpoints::CheckpointRequests,
     index::{self, Index},
     meters::Meters,
-    poison::Poison,
+    poison::{Cause, Poison},
 };
 use crate::{
     clock::{Clock, Stopwatch},
@@ -187,7 +187,7 @@ impl Committer {
         }
         let watch = Stopwatch::start();
         let written = self.bookkeeper.write(batch).map_err(|fault| {
-            self.poison.set(self.campaign, &fault);
+            self.poison.set(self.campaign, Cause::Commit, &fault);
             CommitFault::Storage
         })?;
         // A checkpoint may have failed meanwhile. After that, a successful sync proves nothing: a client that repeats
@@ -208,7 +208,7 @@ impl Committer {
         match self.bookkeeper.tidy() {
             Ok(false) => {}
             Ok(true) => self.checkpoints.checkpoint_now(),
-            Err(fault) => self.poison.set(self.campaign, &fault),
+            Err(fault) => self.poison.set(self.campaign, Cause::Commit, &fault),
         }
     }
 
@@ -302,7 +302,7 @@ mod tests {
 
     impl Store for Doubtful {
         fn write(&mut self, _: &Rows<'_>) -> Result<(), StorageFault> {
-            self.0.set(CAMPAIGN, &StorageFault::Full);
+            self.0.set(CAMPAIGN, Cause::Checkpoint, &StorageFault::Full);
             Ok(())
         }
 
