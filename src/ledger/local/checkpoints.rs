@@ -83,7 +83,7 @@ impl CheckpointThread {
             self.is_announced.store(false, Ordering::Release);
             match checkpointer.checkpoint() {
                 Err(fault) if fault.is_of_the_disk() => {
-                    poison.set(campaign, Cause::Checkpoint, &fault)
+                    poison.set(campaign, Cause::Checkpoint, &fault);
                 }
                 Err(fault) => tracing::warn!(%fault, "the checkpoint is postponed"),
                 Ok(()) => {}
