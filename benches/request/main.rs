@@ -70,6 +70,13 @@ const ROUNDS: usize = 9;
 /// Goal for the CPU time of a refusal, relative to that of an accepted submission.
 const REFUSAL_MAX: f64 = 0.5;
 const PIPE_BYTES: usize = 64 * 1024;
+/// Settings of every server here: all people come from one address.
+const ONE_ADDRESS: [(&str, &str); 4] = [
+    ("SPORTELLO_LIMITS_ENTER_BY_ADDRESS_PER_SECOND", "1000000"),
+    ("SPORTELLO_LIMITS_ENTER_BY_ADDRESS_BURST", "1000000"),
+    ("SPORTELLO_LIMITS_READ_BY_ADDRESS_PER_SECOND", "1000000"),
+    ("SPORTELLO_LIMITS_READ_BY_ADDRESS_BURST", "1000000"),
+];
 /// Settings of a server that one person fills.
 const FULL: [(&str, &str); 1] = [("SPORTELLO_GATE_LEASES_MAX", "1")];
 /// Settings of a server whose disk is nearly full and whose rate limit is one request a second.
@@ -113,7 +120,8 @@ struct House {
 }
 
 fn settings(environment: &[(&str, &str)]) -> Settings {
-    let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+    let environment = environment.iter().chain(&ONE_ADDRESS);
+    let environment = environment.map(|(name, value)| ((*name).into(), (*value).into()));
     Settings::gather(None, environment, &Flags::default()).expect("good settings")
 }
 
