@@ -57,5 +57,5 @@ fn fills_every_config(settings: &Settings) {
     let _gate = (settings.schedule(), settings.limits(), settings.requests_max());
     let _http = (settings.listener(), settings.body(), settings.sessions());
     let _threads = (settings.runtimes(), settings.judges(), settings.urn_applications_max());
-    let _rest = (settings.log_as_json(), settings.log_filter().len(), settings.drain_ms_max());
+    let _rest = (settings.log_as_json(), settings.log_level().len(), settings.drain_ms_max());
 }
