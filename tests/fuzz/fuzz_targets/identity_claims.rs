@@ -44,14 +44,19 @@ fuzz_target!(|parts: &[u8]| {
     assert!(header["crit"].is_null(), "an extension was ignored");
     assert_eq!(claims["iss"], ISSUER);
     let named = |audience: &Value| audience == AUDIENCE;
-    assert!(named(&claims["aud"]) || claims["aud"].as_array().is_some_and(|all| all.iter().any(named)));
+    assert!(
+        named(&claims["aud"]) || claims["aud"].as_array().is_some_and(|all| all.iter().any(named))
+    );
     let number = claims["https://attributes.eid.gov.it/fiscal_number"].as_str();
     let code = number.and_then(|number| FiscalCode::parse(number.strip_prefix("TINIT-")?).ok());
     assert_eq!(code, Some(identity.fiscal_code), "another person than the one named is accepted");
     assert_eq!(claims["office"].is_null(), identity.audience() == Audience::Citizens);
     let shape = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let office = claims["office"].as_str().unwrap_or("none");
-    assert!((1..=64).contains(&office.len()) && office.bytes().all(shape), "the office is not one word");
+    assert!(
+        (1..=64).contains(&office.len()) && office.bytes().all(shape),
+        "the office is not one word"
+    );
     assert!(
         LEVELS.contains(&claims["acr"].as_str().unwrap_or_default()),
         "the assurance level is too low"
