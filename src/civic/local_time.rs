@@ -35,6 +35,19 @@ pub fn date_at(instant: Timestamp) -> Date {
     rome().to_datetime(instant).date()
 }
 
+/// The first instant of a date in Rome.
+///
+/// ```
+/// use sportello::civic::local_time::start_of;
+///
+/// let midnight = start_of(jiff::civil::date(2024, 9, 17));
+/// assert_eq!(midnight, "2024-09-16T22:00:00Z".parse().unwrap());
+/// ```
+#[must_use]
+pub fn start_of(date: Date) -> Timestamp {
+    rome().to_ambiguous_timestamp(date.at(0, 0, 0, 0)).compatible().unwrap_or(Timestamp::MAX)
+}
+
 /// An instant in RFC 3339, with the offset of Rome, to the second: the form in all answers.
 ///
 /// ```

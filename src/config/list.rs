@@ -14,6 +14,7 @@ use super::setting::{
 use crate::{
     gate::{
         network::Networks,
+        quotas,
         schedule::{self, Slice},
         waiting,
     },
@@ -109,6 +110,8 @@ settings! {
         intermediaries: Slice = Slice { from: time(8, 0, 0, 0), until: time(16, 0, 0, 0) }, SLICE;
         /// Whether both audiences may enter all day on Saturdays and Sundays.
         weekends_open: bool = false, Switch;
+        /// Longest time that a session lasts past the end of its time slice, seconds.
+        grace_seconds: u32 = 1800, Number(0, 86_400);
     }
     gate: Gate {
         /// Leases: people inside at a time, each with a reserved place to finish. Less than ledger.queue_messages_max.
@@ -159,8 +162,18 @@ settings! {
         session_by_person_per_second: NonZeroU32 = rate(50), RATE;
         /// Requests in all sessions of one person in one burst.
         session_by_person_burst: NonZeroU32 = rate(500), RATE;
+        /// Lines per second in the batches of one person, on average; a faster batch is read more slowly.
+        line_by_person_per_second: NonZeroU32 = rate(1000), RATE;
+        /// Lines in the batches of one person in one burst.
+        line_by_person_burst: NonZeroU32 = rate(20_000), RATE;
         /// Addresses or people that each limit remembers; also the checks of each limit in two seconds.
         keys_max: usize = 1_000_000, COUNT;
+    }
+    quotas: quotas::Config {
+        /// Applications accepted from one office in a day, Europe/Rome.
+        office_applications_per_day_max: u32 = 500_000, Number(1, 100_000_000);
+        /// Applications accepted from one clerk of an office in a day.
+        clerk_applications_per_day_max: u32 = 50_000, Number(1, 100_000_000);
     }
     sessions: sessions::Config {
         /// Open sessions at a time; each takes half a kilobyte of memory.

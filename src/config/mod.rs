@@ -247,6 +247,8 @@ impl Settings {
             enter_by_person_burst,
             session_by_person_per_second,
             session_by_person_burst,
+            line_by_person_per_second,
+            line_by_person_burst,
             keys_max,
         } = self.0.limits;
         let rate = |per_second, burst| Rate { per_second, burst };
@@ -255,6 +257,7 @@ impl Settings {
             enter_by_address: rate(enter_by_address_per_second, enter_by_address_burst),
             enter_by_person: rate(enter_by_person_per_second, enter_by_person_burst),
             session_by_person: rate(session_by_person_per_second, session_by_person_burst),
+            line_by_person: rate(line_by_person_per_second, line_by_person_burst),
             loopback_is_free: self.1,
             keys_max,
         }
@@ -318,6 +321,7 @@ impl Settings {
             leases_max: self.leases_max(),
             waiting: self.waiting(),
             limits: self.limits(),
+            quotas: self.0.quotas,
             sessions: self.sessions(),
             urn_applications_max: self.urn_applications_max(),
             ledger: self.ledger(),

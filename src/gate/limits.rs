@@ -37,6 +37,8 @@ pub struct Config {
     pub enter_by_person: Rate,
     /// Everything under a session, by person.
     pub session_by_person: Rate,
+    /// Lines of batches, by person.
+    pub line_by_person: Rate,
     /// Whether loopback addresses have no limit, for a demo.
     pub loopback_is_free: bool,
     /// Keys that each limit keeps. Each check between two calls of [`Limits::tidy`] counts as a new key: counting
@@ -60,6 +62,7 @@ pub struct Limits {
     enter_by_address: Keyed<IpAddr>,
     enter_by_person: Keyed<[u8; 16]>,
     session_by_person: Keyed<[u8; 16]>,
+    line_by_person: Keyed<[u8; 16]>,
 }
 
 struct Keyed<K: Hash + Eq + Clone> {
@@ -80,6 +83,7 @@ impl Limits {
             enter_by_address: Keyed::new(config.enter_by_address, config.keys_max),
             enter_by_person: Keyed::new(config.enter_by_person, config.keys_max),
             session_by_person: Keyed::new(config.session_by_person, config.keys_max),
+            line_by_person: Keyed::new(config.line_by_person, config.keys_max),
         }
     }
 
@@ -123,12 +127,21 @@ impl Limits {
         self.session_by_person.check(&person.key())
     }
 
+    /// Counts a line of a person's batch.
+    ///
+    /// # Errors
+    /// [`TooOften`]: read the line after this time.
+    pub fn line_of(&self, person: Subject) -> Result<(), TooOften> {
+        self.line_by_person.check(&person.key())
+    }
+
     /// Drops keys whose burst is available in full again. Call it every few seconds.
     pub fn tidy(&self) {
         self.read_by_address.tidy();
         self.enter_by_address.tidy();
         self.enter_by_person.tidy();
         self.session_by_person.tidy();
+        self.line_by_person.tidy();
     }
 }
 
@@ -177,6 +190,7 @@ mod tests {
             enter_by_address: rate(2),
             enter_by_person: rate(2),
             session_by_person: rate(2),
+            line_by_person: rate(2),
             loopback_is_free,
             keys_max,
         })

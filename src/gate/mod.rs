@@ -7,5 +7,6 @@ pub mod limits;
 pub mod lottery;
 pub mod network;
 pub mod pressure;
+pub mod quotas;
 pub mod schedule;
 pub mod waiting;

@@ -55,6 +55,8 @@ pub struct Config {
     pub intermediaries: Slice,
     /// Whether Saturdays and Sundays are open to all.
     pub weekends_open: bool,
+    /// How long a session may last past the end of its slice, seconds.
+    pub grace_seconds: u32,
 }
 
 /// Whether an audience may enter.
@@ -131,6 +133,13 @@ impl Schedule {
         Self { config, cached: Mutex::default() }
     }
 
+    /// The end of all sessions that were opened in a slice that ends at `until`.
+    #[must_use]
+    pub fn past(&self, until: Timestamp) -> Timestamp {
+        let grace = SignedDuration::from_secs(self.config.grace_seconds.into());
+        until.saturating_add(grace).unwrap_or(Timestamp::MAX)
+    }
+
     /// Whether `audience` may enter at `now`.
     #[must_use]
     pub fn window(&self, audience: Audience, now: Timestamp) -> Window {
@@ -178,6 +187,7 @@ mod tests {
             citizens: Slice::parse("16:00-08:00").unwrap(),
             intermediaries: Slice::parse("08:00-16:00").unwrap(),
             weekends_open,
+            grace_seconds: 0,
         }
     }
 

@@ -1,5 +1,11 @@
 //! Submitting many applications at once, a line each.
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
 use super::{
     counter::Counter,
     opening::Intake,
@@ -8,7 +14,11 @@ use super::{
 use crate::{
     identity::Audience,
     ledger::{fault::CommitFault, receipt::Receipt},
-    session::scope::{Personal, Scope},
+    session::{
+        Session,
+        scope::{Personal, Scope},
+    },
+    vault::Subject,
 };
 
 /// Why a batch is not accepted at all. None of its lines was read.
@@ -16,20 +26,52 @@ use crate::{
 pub enum BatchFault {
     /// Only intermediaries submit batches.
     IntermediariesOnly,
+    /// Another batch of the same person has not ended yet.
+    OneAtATime,
     /// The ledger takes nothing now.
     Commit(CommitFault),
 }
 
+/// The people whose batch is under way.
+#[derive(Clone, Default)]
+pub(super) struct Batches(Arc<Mutex<HashSet<Subject>>>);
+
+/// A batch under way; the same person can submit another one when it is dropped.
+pub struct BatchUnderWay {
+    batches: Batches,
+    person: Subject,
+}
+
+impl Batches {
+    fn begin(&self, person: Subject) -> Option<BatchUnderWay> {
+        let is_first = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(person);
+        is_first.then(|| BatchUnderWay { batches: self.clone(), person })
+    }
+}
+
+impl Drop for BatchUnderWay {
+    fn drop(&mut self) {
+        self.batches.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.person);
+    }
+}
+
 impl Intake {
-    /// Whether this session may submit a batch now.
+    /// Begins a batch of this session.
     ///
     /// # Errors
     /// [`BatchFault`].
-    pub fn admits_batch(&self, scope: Scope<'_>) -> Result<(), BatchFault> {
+    pub fn begin_batch(&self, scope: Scope<'_>) -> Result<BatchUnderWay, BatchFault> {
         if scope.audience() != Audience::Intermediaries {
             return Err(BatchFault::IntermediariesOnly);
         }
-        self.admits().map_err(BatchFault::Commit)
+        self.admits().map_err(BatchFault::Commit)?;
+        self.batches.begin(scope.session().person).ok_or(BatchFault::OneAtATime)
+    }
+
+    /// Counts a line against its person's rate limit; the time to wait before it is read, if that is exceeded.
+    #[must_use]
+    pub fn pause_before_line(&self, session: &Session) -> Option<Duration> {
+        self.limits.line_of(session.person).err().map(|too_often| too_often.wait)
     }
 }
 

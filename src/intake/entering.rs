@@ -102,7 +102,7 @@ impl Intake {
             return Ok(Entered::Waiting(Place { waiting, ticket: ticket.to_owned() }));
         }
         may_enter()?;
-        if let Some(entered) = self.seat(&visit, &identity, &asking, now)? {
+        if let Some(entered) = self.seat(&visit, &identity, &asking, now, until)? {
             return Ok(entered);
         }
         let waiting = self.waiting.wait(&asking, now).ok_or(EnterFault::Full)?;
@@ -191,13 +191,14 @@ impl Intake {
         }
     }
 
-    /// Opens a session for a person whose turn it is.
+    /// Opens a session for a person whose turn it is, in a slice that ends at `until`.
     fn seat(
         &self,
         visit: &Visit,
         identity: &Identity,
         asking: &Asking,
         now: Timestamp,
+        until: Timestamp,
     ) -> Result<Option<Entered>, EnterFault> {
         let person = asking.person;
         let lease = if self.waiting.turn_of(person, asking.audience, self.free(), now) {
@@ -213,7 +214,8 @@ impl Intake {
             drop(self.sessions.hand_over(person, other));
         }
         let whose = self.whose(identity, person);
-        match self.sessions.open(identity, whose, visit, lease, now) {
+        let expires_at = self.sessions.expiry(now).min(self.schedule.past(until));
+        match self.sessions.open(identity, whose, visit, lease, expires_at) {
             Ok((token, session)) => {
                 self.waiting.entered(person, asking.audience);
                 self.trail.entered(session.who());

@@ -14,7 +14,7 @@ mod submitting;
 mod ticket;
 
 pub use self::{
-    batches::BatchFault,
+    batches::{BatchFault, BatchUnderWay},
     counter::Counter,
     drafting::DraftOf,
     entering::{Asked, EnterFault, Entered, Place},

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use super::batches::Batches;
 use crate::{
     civic::local_time,
     clock::Clock,
@@ -9,6 +10,7 @@ use crate::{
         beacon::Beacon,
         leases::Leases,
         limits::{self, Limits},
+        quotas::{self, Quotas},
         schedule::{self, Schedule},
         waiting::{self, Room},
     },
@@ -42,6 +44,8 @@ pub struct Config {
     pub waiting: waiting::Config,
     /// Rate limits.
     pub limits: limits::Config,
+    /// Daily quotas of offices and clerks.
+    pub quotas: quotas::Config,
     /// Bounds of sessions.
     pub sessions: sessions::Config,
     /// Applications in the urn at most.
@@ -81,6 +85,8 @@ pub struct Intake {
     pub(super) leases: Leases,
     pub(super) waiting: Room,
     pub(super) limits: Limits,
+    pub(super) quotas: Quotas,
+    pub(super) batches: Batches,
     pub(super) sessions: Sessions,
     pub(super) urn: Arc<Urn<Case>>,
     pub(super) shelf: Arc<Shelf>,
@@ -116,6 +122,8 @@ impl Intake {
             schedule: Schedule::new(config.schedule),
             leases: Leases::new(config.leases_max),
             limits: Limits::new(&config.limits),
+            quotas: Quotas::new(config.quotas),
+            batches: Batches::default(),
             sessions: Sessions::new(config.sessions),
             shelf: Arc::new(Shelf::new(engine)),
             space,

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 
 use super::{counter::Counter, drafting::DraftOf, opening::Intake, reading::owner};
 use crate::{
     application::{self, Application, ParseError},
     civic::local_time,
+    gate::quotas::{Reserved, UsedUp},
     identity::Audience,
     ledger::{
         Ledger,
@@ -50,6 +51,13 @@ pub enum SubmitFault {
     AlreadyApplied(Option<Box<Receipt>>),
     /// The person has withdrawn as many applications in this campaign as are allowed.
     Exhausted,
+    /// The office or its clerk has submitted as many applications today as are allowed.
+    UsedUp {
+        /// When the next day begins.
+        until: Timestamp,
+        /// When they asked.
+        now: Timestamp,
+    },
     /// No lease is free: enter again.
     NoLease,
     /// The ledger did not take it.
@@ -128,6 +136,13 @@ impl Intake {
         self.shelf.get(campaign).ok_or(SubmitFault::Commit(CommitFault::Away))
     }
 
+    /// Reserves an application of the daily quotas; `None` for a citizen, whose applications the ledger counts.
+    fn reserve(&self, scope: Scope<'_>, today: Date) -> Option<Result<Reserved<'_>, UsedUp>> {
+        let (office, clerk) = (scope.subject(), scope.session().person);
+        (scope.audience() == Audience::Intermediaries)
+            .then(|| self.quotas.reserve(office, clerk, today))
+    }
+
     fn seal(
         &self,
         scope: Scope<'_>,
@@ -178,16 +193,22 @@ impl Counter {
         let intake = &self.intake;
         intake.admits().map_err(SubmitFault::Commit)?;
         let application = intake.parse(scope, body)?;
-        let today = local_time::date_at(intake.clock.now());
+        let now = intake.clock.now();
+        let today = local_time::date_at(now);
         let ledger = intake.open_ledger(application.campaign(), today)?;
+        let reserved = intake.reserve(scope, today);
         let finishing = scope.session().finishing(&intake.leases).ok_or(SubmitFault::NoLease)?;
 
         let digest = sha256(body);
         let (scheme, mandate) = (application.campaign().scheme, application.mandate.clone());
-        let submission = intake.seal(scope, key, body, digest, today, application);
+        let mut submission = intake.seal(scope, key, body, digest, today, application);
+        submission.may_be_new = !matches!(reserved, Some(Err(UsedUp)));
         let disposition = self.handover(&ledger).submit(submission).await;
         let (owner, receipt) = match disposition.map_err(SubmitFault::Commit)? {
             Disposition::Accepted(position, batch, principal) => {
+                if let Some(Ok(reserved)) = reserved {
+                    reserved.used();
+                }
                 let receipt = batch.receipt(position, today, &digest);
                 (principal, receipt.ok_or_else(missing)?)
             }
@@ -196,6 +217,10 @@ impl Counter {
             }
             Disposition::KeyReused => return Err(SubmitFault::KeyReused),
             Disposition::Exhausted => return Err(SubmitFault::Exhausted),
+            Disposition::NotNew => {
+                let until = today.tomorrow().map_or(Timestamp::MAX, local_time::start_of);
+                return Err(SubmitFault::UsedUp { until, now });
+            }
             Disposition::AlreadyApplied(position) => {
                 return Err(already_applied(scope, ledger.as_ref(), position).await);
             }

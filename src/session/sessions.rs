@@ -95,6 +95,13 @@ impl Sessions {
         }
     }
 
+    /// When a session ends at the latest that opens at `now`.
+    #[must_use]
+    pub fn expiry(&self, now: Timestamp) -> Timestamp {
+        let lasts = SignedDuration::from_secs(self.config.session_seconds.into());
+        now.saturating_add(lasts).unwrap_or(Timestamp::MAX)
+    }
+
     /// Opens a session and returns it with its token, which is not stored and cannot be shown again.
     ///
     /// # Errors
@@ -105,7 +112,7 @@ impl Sessions {
         whose: Whose,
         visit: &Visit,
         lease: Lease,
-        now: Timestamp,
+        expires_at: Timestamp,
     ) -> Result<(String, Arc<Session>), NotOpened> {
         let key = self.key_of(visit);
         let free = match self.by_visit.entry(key) {
@@ -116,7 +123,6 @@ impl Sessions {
         self.open
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, room)
             .map_err(|_| NotOpened::Full)?;
-        let lasts = SignedDuration::from_secs(self.config.session_seconds.into());
         let (token, tag) = fresh_texts();
         let session = Arc::new(Session {
             subject: whose.subject,
@@ -125,7 +131,7 @@ impl Sessions {
             audience: identity.audience(),
             visit: visit.clone(),
             tag,
-            expires_at: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
+            expires_at,
             office: identity.office.clone(),
             lease: Mutex::new(Some(lease)),
             ended: AtomicBool::new(false),
@@ -297,7 +303,7 @@ mod tests {
     fn open_in(visit: &str, sessions: &Sessions, leases: &Leases, n: u64) -> Opened {
         let ((identity, whose), visit) = (citizen(n), Visit::parse(visit).unwrap());
         let lease = leases.take().unwrap();
-        sessions.open(&identity, whose, &visit, lease, Timestamp::UNIX_EPOCH)
+        sessions.open(&identity, whose, &visit, lease, sessions.expiry(Timestamp::UNIX_EPOCH))
     }
 
     fn open(sessions: &Sessions, leases: &Leases, n: u64) -> Opened {
@@ -390,7 +396,7 @@ mod tests {
         let clerk = Identity { office: Office::parse("patronato-7").ok(), ..citizen };
         let visit = Visit::parse(&fresh_texts().1).unwrap();
         let lease = leases.take().unwrap();
-        let opened = sessions.open(&clerk, whose, &visit, lease, Timestamp::UNIX_EPOCH);
+        let opened = sessions.open(&clerk, whose, &visit, lease, Timestamp::MAX);
         assert!(opened.is_ok());
         assert!(sessions.hand_over(whose.person, Audience::Citizens).is_none());
         let lease = sessions.hand_over(whose.person, Audience::Intermediaries);

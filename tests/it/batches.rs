@@ -1,8 +1,10 @@
 //! Batches of intermediaries: each line is answered once its application is durable.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, channel::Channel};
-use hyper::{Request, StatusCode};
+use hyper::StatusCode;
 use serde_json::Value;
 use sportello::{application, civic::FiscalCode};
 
@@ -18,12 +20,7 @@ fn line(n: u64) -> String {
 }
 
 async fn send(counter: &Counter, visitor: &Visitor<'_>, kind: &str, body: String) -> Answer {
-    let request = Request::post(format!("{}{}", counter.public, visitor.path("/batches")))
-        .header("authorization", format!("Bearer {}", visitor.token))
-        .header("content-type", kind)
-        .body(Full::from(body))
-        .unwrap();
-    counter.send(request).await.unwrap()
+    counter.send(visitor.batch(kind, Full::from(body))).await.unwrap()
 }
 
 fn lines(answer: &Answer) -> Vec<Value> {
@@ -110,39 +107,120 @@ async fn batches_are_for_intermediaries_and_for_lines_of_json() {
     assert_eq!(morning.metric("sportello_leases", &["held"]).await, 1);
 }
 
+/// A batch whose lines the test sends one at a time.
+struct OpenBatch {
+    rows: http_body_util::channel::Sender<Bytes>,
+    answers: hyper::body::Incoming,
+}
+
+impl OpenBatch {
+    /// Begins a batch and waits for the receipt of its first line, that of person 0.
+    async fn begin(counter: &Counter, office: &Visitor<'_>) -> Self {
+        let (mut rows, body) = Channel::<Bytes>::new(4);
+        rows.send_data((line(0) + "\n").into()).await.unwrap();
+        let request = office.batch("application/x-ndjson", body);
+        let answers = counter.http2_client().request(request).await.unwrap().into_body();
+        let mut batch = Self { rows, answers };
+        let receipt = batch.next().await.expect("the first line is answered");
+        assert_eq!(receipt["state"], "received", "{receipt}");
+        batch
+    }
+
+    async fn send(&mut self, n: u64) {
+        self.rows.send_data((line(n) + "\n").into()).await.unwrap();
+    }
+
+    /// The next answer; `None` at the end. HTTP/2 may end a body with an empty piece.
+    async fn next(&mut self) -> Option<Value> {
+        loop {
+            let piece = self.answers.frame().await?.unwrap().into_data().unwrap();
+            if !piece.is_empty() {
+                return Some(serde_json::from_slice(&piece).unwrap());
+            }
+        }
+    }
+
+    /// Sends a line that nobody may submit any more, and checks that the batch ends there.
+    async fn ends_unauthenticated_at_line_2(mut self) {
+        self.send(1).await;
+        let refusal = self.next().await.expect("the second line is answered");
+        assert_eq!(refusal["type"], "urn:sportello:problem:unauthenticated");
+        assert_eq!(refusal["line"], 2);
+        let rest = self.next().await;
+        assert!(rest.is_none(), "nothing is read after the session: {rest:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_batch_ends_with_its_session() {
     let counter = Counter::open_at(MORNING);
     let office = counter.intermediary(100).await;
-    let (mut rows, body) = Channel::<Bytes>::new(4);
-    let request = Request::post(format!("{}{}", counter.public, office.path("/batches")))
-        .header("authorization", format!("Bearer {}", office.token))
-        .header("content-type", "application/x-ndjson")
-        .body(body)
-        .unwrap();
-    let send = async |rows: &mut http_body_util::channel::Sender<Bytes>, n| {
-        rows.send_data((line(n) + "\n").into()).await.unwrap();
-    };
-    send(&mut rows, 0).await;
-    let mut answers = counter.http2_client().request(request).await.unwrap().into_body();
-    // HTTP/2 may end a body with an empty piece.
-    let mut next = async || loop {
-        let piece = answers.frame().await?.unwrap().into_data().unwrap();
-        if !piece.is_empty() {
-            return Some(piece);
-        }
-    };
-    let receipt = next().await.expect("the first line is accepted");
-    assert!(receipt.starts_with(b"{\"receipt\""), "{receipt:?}");
-
+    let batch = OpenBatch::begin(&counter, &office).await;
     assert_eq!(office.delete("").await.status, StatusCode::NO_CONTENT);
-    send(&mut rows, 1).await;
-    let refusal = next().await.expect("the second line is answered");
-    let refusal: Value = serde_json::from_slice(&refusal).unwrap();
-    assert_eq!(refusal["type"], "urn:sportello:problem:unauthenticated");
-    assert_eq!(refusal["line"], 2);
-    let rest = next().await;
-    assert!(rest.is_none(), "nothing is read after the session: {rest:?}");
+    batch.ends_unauthenticated_at_line_2().await;
     let accepted = counter.metric("sportello_applications_accepted_total", &["intermediary"]).await;
     assert_eq!(accepted, 1);
+}
+
+#[tokio::test]
+async fn a_batch_ends_with_its_time_slice_and_the_grace() {
+    let end = "2024-09-17T15:59:57[Europe/Rome]";
+    let counter = Counter::open_at_with(end, &[("SPORTELLO_SCHEDULE_GRACE_SECONDS", "1")]);
+    let office = counter.intermediary(100).await;
+    let batch = OpenBatch::begin(&counter, &office).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    batch.ends_unauthenticated_at_line_2().await;
+}
+
+#[tokio::test]
+async fn a_person_has_one_batch_at_a_time_and_it_is_a_request_under_way_until_its_end() {
+    // Attempts to enter are refused while one request is under way.
+    let counter = Counter::open_at_with(MORNING, &[("SPORTELLO_GATE_REQUESTS_MAX", "3")]);
+    let office = counter.intermediary(100).await;
+    let mut batch = OpenBatch::begin(&counter, &office).await;
+    let second = send(&counter, &office, "application/x-ndjson", line(1)).await;
+    second.assert_problem(409, "batch-under-way");
+    assert!(second.header("retry-after").parse::<u32>().unwrap() > 0);
+    let newcomer = counter.mint(&FiscalCode::made_up(101), &["--office", "patronato-1"]);
+    counter.knock(&newcomer).await.assert_problem(503, "busy");
+
+    batch.send(2).await;
+    assert_eq!(batch.next().await.unwrap()["state"], "received");
+    drop(batch.rows);
+    assert!(batch.answers.frame().await.is_none_or(|frame| frame.unwrap().is_data()));
+    let second = send(&counter, &office, "application/x-ndjson", line(1)).await;
+    assert_eq!(lines(&second)[0]["state"], "received");
+}
+
+#[tokio::test]
+async fn a_clerk_submits_up_to_the_quota_of_a_day_and_sends_again_what_was_accepted() {
+    let quota = ("SPORTELLO_QUOTAS_CLERK_APPLICATIONS_PER_DAY_MAX", "2");
+    let counter = Counter::open_at_with(MORNING, &[quota]);
+    let office = counter.intermediary(100).await;
+    for _ in 0..2 {
+        let body = ["not json".to_owned(), line(1), line(2), line(3)].join("\n");
+        let answers = lines(&send(&counter, &office, "application/x-ndjson", body).await);
+        assert_eq!(answers[1]["state"], "received", "{}", answers[1]);
+        assert_eq!(answers[2]["state"], "received", "what was accepted is not counted again");
+        assert_eq!(answers[3]["type"], "urn:sportello:problem:daily-quota-used-up");
+    }
+    let refused = office.submit("k", &line(4)).await;
+    refused.assert_problem(429, "daily-quota-used-up");
+    let wait: u32 = refused.header("retry-after").parse().unwrap();
+    assert!(wait > 14 * 3600, "until midnight, from 09:00: {wait}");
+}
+
+#[tokio::test]
+async fn a_batch_is_read_no_faster_than_its_rate() {
+    let rate = [
+        ("SPORTELLO_LIMITS_LINE_BY_PERSON_PER_SECOND", "10"),
+        ("SPORTELLO_LIMITS_LINE_BY_PERSON_BURST", "2"),
+    ];
+    let counter = Counter::open_at_with(MORNING, &rate);
+    let office = counter.intermediary(100).await;
+    let body: String = (0..12).map(|n| line(n) + "\n").collect();
+    let began = std::time::Instant::now();
+    let answers = lines(&send(&counter, &office, "application/x-ndjson", body).await);
+    assert!(answers.iter().all(|answer| answer["state"] == "received"), "slower, never refused");
+    assert!(began.elapsed() >= Duration::from_millis(900), "two at once, then ten a second");
 }

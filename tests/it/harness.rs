@@ -60,11 +60,16 @@ impl Counter {
 
     /// The same with the clock set to `now`.
     pub(crate) fn open_at(now: &str) -> Self {
-        let data = Arc::new(tempfile::tempdir().unwrap());
-        Self::start(data, now, "127.0.0.1:0", &[]).expect("the counter opens")
+        Self::open_at_with(now, &[])
     }
 
     /// The same with settings, given as environment variables.
+    pub(crate) fn open_at_with(now: &str, settings: &[(&str, &str)]) -> Self {
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        Self::start(data, now, "127.0.0.1:0", settings).expect("the counter opens")
+    }
+
+    /// Starts a server in the citizens' time slice with settings, given as environment variables.
     pub(crate) fn open_with(settings: &[(&str, &str)]) -> Self {
         Self::open_in(&std::env::temp_dir(), settings)
     }
@@ -372,6 +377,15 @@ impl Visitor<'_> {
 
     pub(crate) async fn put(&self, path: &str, body: &str) -> Answer {
         self.counter.ask("PUT", &self.path(path), &self.token, body).await
+    }
+
+    /// A request with a batch.
+    pub(crate) fn batch<B>(&self, kind: &str, body: B) -> Request<B> {
+        Request::post(format!("{}{}", self.counter.public, self.path("/batches")))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", kind)
+            .body(body)
+            .unwrap()
     }
 
     pub(crate) fn path(&self, below: &str) -> String {

@@ -191,14 +191,10 @@ async fn a_batch_that_pauses_is_answered_to_its_end() {
 #[tokio::test]
 async fn a_batch_over_http2_that_pauses_is_answered_to_its_end() {
     let settings = [("SPORTELLO_HTTP_HEAD_MS_MAX", "200")];
-    let counter = Counter::open_with(&settings).reopen_with(MORNING, &settings);
+    let counter = Counter::open_at_with(MORNING, &settings);
     let office = counter.intermediary(100).await;
     let (mut rows, body) = Channel::<Bytes>::new(4);
-    let request = Request::post(format!("{}{}", counter.public, office.path("/batches")))
-        .header("authorization", format!("Bearer {}", office.token))
-        .header("content-type", "application/x-ndjson")
-        .body(body)
-        .unwrap();
+    let request = office.batch("application/x-ndjson", body);
     let client = counter.http2_client();
     let sending = tokio::spawn(async move {
         for n in 0..3 {

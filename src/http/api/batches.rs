@@ -10,7 +10,10 @@ use std::{collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, channel::Sender};
 use hyper::body::Incoming;
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, Decoder as _};
 
 use super::super::{
@@ -19,9 +22,13 @@ use super::super::{
     problem::{Kind, Language, Problem},
     request::{Head, Public},
 };
-use crate::session::{
-    Session,
-    scope::{Scope, within},
+use crate::{
+    gate::pressure::{Admitted, Class},
+    intake::{BatchUnderWay, Intake},
+    session::{
+        Session,
+        scope::{Scope, within},
+    },
 };
 
 /// Lines of one batch that are being committed; no more are read while the client does not read its answers.
@@ -36,17 +43,18 @@ pub(super) fn take(
     head: &Head<'_>,
     mut body: Unread,
 ) -> Result<Reply, Problem> {
-    public.counter.intake.admits_batch(scope)?;
     if !is_ndjson(head.headers) {
         return Err(Kind::MediaType.into());
     }
+    let under_way = public.counter.intake.begin_batch(scope)?;
     let (answers, reply) = Reply::lines(ANSWERS_AHEAD_MAX);
     let batch = Batch {
         public: Rc::clone(public),
         session: Arc::clone(session),
         language: head.language,
         answers,
-        under_way: VecDeque::with_capacity(LINES_AHEAD_MAX),
+        lines: VecDeque::with_capacity(LINES_AHEAD_MAX),
+        _under_way: (under_way, public.pressure.admit(Class::Finish).ok()),
     };
     tokio::task::spawn_local(batch.run(Lines::of(body.take(), public.body)));
     Ok(reply)
@@ -57,41 +65,43 @@ struct Batch {
     session: Arc<Session>,
     language: Language,
     answers: Sender<Bytes>,
-    /// In the order of the input; the first is answered next.
-    under_way: VecDeque<JoinHandle<Bytes>>,
+    /// Lines that are being committed, in the order of the input; the first is answered next.
+    lines: VecDeque<JoinHandle<Bytes>>,
+    /// Until the batch ends, its person cannot begin another one, and it counts as a request under way.
+    _under_way: (BatchUnderWay, Option<Admitted>),
 }
 
 impl Batch {
     /// Runs until the input ends, the session ends, the client disconnects, or the server drains. Lines that were read
     /// before are committed in each case.
-    async fn run(mut self, mut lines: Lines) {
+    async fn run(mut self, mut input: Lines) {
         let public = Rc::clone(&self.public);
         let _working = public.delay.work();
         let mut reading = true;
-        while reading || !self.under_way.is_empty() {
-            let room = reading && self.under_way.len() < LINES_AHEAD_MAX;
+        while reading || !self.lines.is_empty() {
+            let room = reading && self.lines.len() < LINES_AHEAD_MAX;
             tokio::select! {
                 biased;
-                answer = first_of(&mut self.under_way, &self.session) => {
+                answer = first_of(&mut self.lines, &self.session) => {
                     if self.answers.send_data(answer).await.is_err() {
                         return;
                     }
                 }
                 () = public.draining.cancelled(), if reading => {
                     reading = false;
-                    self.refuse(lines.number + 1, Kind::Draining.into());
+                    self.refuse(input.number + 1, Kind::Draining.into());
                 }
-                line = lines.next(), if room => match line {
+                line = input.next_allowed(&public.counter.intake, &self.session), if room => match line {
                     Line::Whole(_) if !public.counter.intake.is_open(&self.session) => {
                         reading = false;
-                        self.refuse(lines.number, Kind::Unauthenticated.into());
+                        self.refuse(input.number, Kind::Unauthenticated.into());
                     }
-                    Line::Whole(line) => self.submit(lines.number, line),
-                    Line::Bad(kind) => self.refuse(lines.number, kind.into()),
+                    Line::Whole(line) => self.submit(input.number, line),
+                    Line::Bad(kind) => self.refuse(input.number, kind.into()),
                     Line::End => reading = false,
                     Line::Broken(kind) => {
                         reading = false;
-                        self.refuse(lines.number + 1, kind.into());
+                        self.refuse(input.number + 1, kind.into());
                     }
                 },
             }
@@ -101,7 +111,7 @@ impl Batch {
     fn submit(&mut self, number: u64, line: Bytes) {
         let (public, session, language) =
             (Rc::clone(&self.public), Arc::clone(&self.session), self.language);
-        self.under_way.push_back(tokio::task::spawn_local(async move {
+        self.lines.push_back(tokio::task::spawn_local(async move {
             within(&session, async |scope| match public.counter.submit_line(scope, &line).await {
                 Ok(receipt) => {
                     let json =
@@ -120,7 +130,7 @@ impl Batch {
     fn refuse(&mut self, number: u64, problem: Problem) {
         let reply = Reply::problem(&problem.at_line(number), self.language);
         let line = guard::release_line(reply, &self.session);
-        self.under_way.push_back(tokio::task::spawn_local(async move { line }));
+        self.lines.push_back(tokio::task::spawn_local(async move { line }));
     }
 }
 
@@ -152,6 +162,8 @@ struct Lines {
     codec: AnyDelimiterCodec,
     /// Number of the line returned last, from 1.
     number: u64,
+    /// The rate limit allows the next line.
+    is_allowed: bool,
     within: Duration,
 }
 
@@ -167,8 +179,22 @@ impl Lines {
                 config.body_bytes_max,
             ),
             number: 0,
+            is_allowed: false,
             within: Duration::from_millis(config.body_ms_max),
         }
+    }
+
+    /// The next line, once the rate limit of its person allows it. Cancel safe.
+    async fn next_allowed(&mut self, intake: &Intake, session: &Session) -> Line {
+        while !self.is_allowed {
+            match intake.pause_before_line(session) {
+                None => self.is_allowed = true,
+                Some(wait) => sleep(wait).await,
+            }
+        }
+        let line = self.next().await;
+        self.is_allowed = false;
+        line
     }
 
     /// The next line. Cancel safe.

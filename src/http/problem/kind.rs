@@ -105,6 +105,10 @@ problems! {
         "Visita già usata" "Visit already used"
         "Questa visita è di un'altra identità oppure è terminata: generane una nuova e accedi con quella."
         "This visit belongs to another identity or has ended: make a new one and enter with it.";
+    BatchUnderWay "batch-under-way" CONFLICT
+        "Un altro invio in blocco è in corso" "Another batch is under way"
+        "Puoi fare un solo invio in blocco alla volta: attendi che finisca quello in corso, poi ripeti."
+        "You can send one batch at a time: wait until the one under way has ended, then send this one again.";
     AlreadyApplied "already-applied" CONFLICT
         "Domanda già presentata" "Already applied"
         "Per questa persona è già stata presentata una domanda in questa campagna: consultala, oppure ritirala per presentarne un'altra."
@@ -145,6 +149,10 @@ problems! {
         "Troppe richieste" "Too many requests"
         "Attendi il tempo indicato in Retry-After: riprovare prima non dà alcun vantaggio."
         "Wait for the time given in Retry-After: trying earlier gives no advantage.";
+    QuotaUsedUp "daily-quota-used-up" TOO_MANY_REQUESTS
+        "Quota giornaliera esaurita" "Daily quota used up"
+        "Il tuo ufficio, o tu per il tuo ufficio, ha presentato oggi il numero massimo di domande: riprendi domani, o rivolgiti all'istituto."
+        "Your office, or you for your office, has submitted the greatest number of applications of a day: continue tomorrow, or contact the institute.";
     Internal "internal" INTERNAL_SERVER_ERROR
         "Errore interno" "Internal error"
         "Si è verificato un errore del servizio, che è stato registrato. Se stavi inviando una domanda, ripeti l'invio con la stessa chiave."

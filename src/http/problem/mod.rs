@@ -65,7 +65,9 @@ struct Details {
 impl From<Kind> for Problem {
     fn from(kind: Kind) -> Self {
         let retry_after_seconds = match kind {
-            Kind::Busy | Kind::Draining => Some(jittered(RETRY_SECONDS, RETRY_SECONDS)),
+            Kind::Busy | Kind::Draining | Kind::BatchUnderWay => {
+                Some(jittered(RETRY_SECONDS, RETRY_SECONDS))
+            }
             Kind::StorageUnavailable => {
                 Some(jittered(STORAGE_RETRY_SECONDS, STORAGE_RETRY_SECONDS))
             }
@@ -117,6 +119,7 @@ impl Problem {
             SubmitFault::CampaignClosed(window) => campaign_closed(&window),
             SubmitFault::NotYours => Kind::NotYours.into(),
             SubmitFault::KeyReused => Kind::KeyReused.into(),
+            SubmitFault::UsedUp { until, now } => not_before(until, now, Kind::QuotaUsedUp),
             SubmitFault::NoLease => Self::shedding(Kind::Busy, "leases"),
             SubmitFault::Commit(fault) => fault.into(),
             SubmitFault::Read(fault) => fault.into(),
@@ -270,6 +273,7 @@ impl From<BatchFault> for Problem {
     fn from(fault: BatchFault) -> Self {
         match fault {
             BatchFault::IntermediariesOnly => Kind::IntermediariesOnly.into(),
+            BatchFault::OneAtATime => Kind::BatchUnderWay.into(),
             BatchFault::Commit(fault) => fault.into(),
         }
     }
@@ -353,12 +357,16 @@ fn campaign_closed(window: &CampaignWindow) -> Problem {
 
 /// A slice that never opens has no `Retry-After`.
 fn window_closed(opens_at: Timestamp, now: Timestamp) -> Problem {
-    let wait = Duration::try_from(opens_at.duration_since(now)).unwrap_or_default();
+    not_before(opens_at, now, Kind::WindowClosed).with("opensAt", local_time::rfc3339(opens_at))
+}
+
+/// A refusal until an instant at which many would come back.
+fn not_before(at: Timestamp, now: Timestamp, kind: Kind) -> Problem {
+    let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
     let retry_after_seconds = u32::try_from(wait.as_secs())
         .ok()
         .map(|seconds| jittered(seconds.saturating_add(1), OPENING_JITTER_SECONDS));
-    Problem::new(Kind::WindowClosed, Details { retry_after_seconds, ..Details::default() })
-        .with("opensAt", local_time::rfc3339(opens_at))
+    Problem::new(kind, Details { retry_after_seconds, ..Details::default() })
 }
 
 /// From `seconds` to `seconds + jitter`, so that those who were refused together do not come back together.

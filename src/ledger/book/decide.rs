@@ -26,6 +26,8 @@ pub(in crate::ledger) enum Uniqueness {
     AlreadyApplied(Position),
     /// This person has withdrawn [`APPLICATIONS_MAX`] applications in this campaign.
     Exhausted,
+    /// It repeats nothing, and [may not be new](Submission::may_be_new).
+    NotNew,
 }
 
 /// Applications of one person in one campaign, withdrawn ones included. Each takes disk space for good; a person who
@@ -134,6 +136,7 @@ impl<'b> Plan<'b> {
             Uniqueness::KeyReused => Disposition::KeyReused,
             Uniqueness::AlreadyApplied(position) => Disposition::AlreadyApplied(position),
             Uniqueness::Exhausted => Disposition::Exhausted,
+            Uniqueness::NotNew => Disposition::NotNew,
         };
         let dispositions =
             self.uniqueness.into_iter().zip(&batch.submissions).map(disposition).collect();

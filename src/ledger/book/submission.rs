@@ -35,6 +35,8 @@ pub struct Submission {
     pub record: Vec<u8>,
     /// The parsed application, for the judges, once it is durable.
     pub application: Box<Application>,
+    /// Whether it may be accepted; otherwise it is only answered if it repeats an accepted one.
+    pub may_be_new: bool,
 }
 
 impl Submission {
@@ -60,6 +62,7 @@ impl Submission {
             principal,
             record: keys.seal_record(campaign, header, body),
             application: Box::new(application),
+            may_be_new: true,
         }
     }
 }
@@ -89,4 +92,6 @@ pub enum Disposition {
     AlreadyApplied(Position),
     /// The person has withdrawn as many applications in this campaign as are allowed.
     Exhausted,
+    /// It would be new, and may not be: see [`Submission::may_be_new`].
+    NotNew,
 }

@@ -240,6 +240,7 @@ impl Claims for Index {
             Some(_) if self.repeated.get(&submission.claim.0) >= Some(&APPLICATIONS_MAX) => {
                 Uniqueness::Exhausted
             }
+            _ if !submission.may_be_new => Uniqueness::NotNew,
             _ => Uniqueness::New(self.push(submission.claim, submission.key, fingerprint)),
         }
     }

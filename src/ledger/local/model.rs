@@ -34,7 +34,7 @@ const DAY: jiff::civil::Date = jiff::civil::date(2024, 9, 16);
 /// An event; a batch holds several.
 #[derive(Clone, Debug)]
 enum Event {
-    Submit { person: u64, key: u8, body: u8 },
+    Submit { person: u64, key: u8, body: u8, may_be_new: bool },
     Decide { nth: usize, outcome: usize },
     DecideAgain { nth: usize, outcome: usize },
     Withdraw { nth: usize },
@@ -43,11 +43,9 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        (0..4_u64, 0..8_u8, 0..2_u8).prop_map(|(person, key, body)| Event::Submit {
-            person,
-            key,
-            body
-        }),
+        (0..4_u64, 0..8_u8, 0..2_u8, prop::bool::weighted(0.8)).prop_map(
+            |(person, key, body, may_be_new)| Event::Submit { person, key, body, may_be_new }
+        ),
         (0..12_usize, 0..Outcome::ALL.len())
             .prop_map(|(nth, outcome)| Event::Decide { nth, outcome }),
         (0..12_usize, 0..Outcome::ALL.len())
@@ -72,10 +70,11 @@ enum Expected {
     KeyReused,
     AlreadyApplied(usize),
     Exhausted,
+    NotNew,
 }
 
 impl Model {
-    fn submit(&mut self, person: u64, key: u8, body: u8) -> Expected {
+    fn submit(&mut self, person: u64, key: u8, body: u8, may_be_new: bool) -> Expected {
         if let Some(at) =
             self.records.iter().position(|record| (record.0, record.1) == (person, key))
         {
@@ -95,6 +94,9 @@ impl Model {
         let theirs = self.records.iter().filter(|record| record.0 == person).count();
         if theirs >= usize::from(APPLICATIONS_MAX) {
             return Expected::Exhausted;
+        }
+        if !may_be_new {
+            return Expected::NotNew;
         }
         self.records.push((person, key, body, State::Drawn));
         self.tally.accepted[Channel::Citizen as usize] += 1;
@@ -174,9 +176,11 @@ fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Eve
     let durable = model.records.len();
     let at = |nth: usize| Position(u32::try_from(nth % durable.max(1)).unwrap());
     for event in events {
-        if let Event::Submit { person, key, body } = *event {
-            batch.submissions.push(submission(keys, person, key, body));
-            dispositions.push(model.submit(person, key, body));
+        if let Event::Submit { person, key, body, may_be_new } = *event {
+            batch
+                .submissions
+                .push(Submission { may_be_new, ..submission(keys, person, key, body) });
+            dispositions.push(model.submit(person, key, body, may_be_new));
         }
     }
     let mut ruled = HashSet::new();
@@ -225,6 +229,7 @@ fn apply(model: &mut Model, opened: &mut Opened, keys: &HouseKeys, events: &[Eve
         Disposition::KeyReused => Expected::KeyReused,
         Disposition::AlreadyApplied(position) => Expected::AlreadyApplied(position.0 as usize),
         Disposition::Exhausted => Expected::Exhausted,
+        Disposition::NotNew => Expected::NotNew,
     };
     let changed =
         |changes: &[Option<Change>]| changes.iter().map(Option::is_some).collect::<Vec<_>>();
