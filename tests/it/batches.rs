@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, channel::Channel};
 use hyper::StatusCode;
 use serde_json::Value;
-use sportello::{application, civic::FiscalCode};
+use sportello::{application, civic::FiscalCode, clock::Stopwatch};
 
 use crate::harness::{Answer, Counter, MORNING, Visitor, location};
 
@@ -219,7 +219,7 @@ async fn a_batch_is_read_no_faster_than_its_rate() {
     let counter = Counter::open_at_with(MORNING, &rate);
     let office = counter.intermediary(100).await;
     let body: String = (0..12).map(|n| line(n) + "\n").collect();
-    let began = std::time::Instant::now();
+    let began = Stopwatch::start();
     let answers = lines(&send(&counter, &office, "application/x-ndjson", body).await);
     assert!(answers.iter().all(|answer| answer["state"] == "received"), "slower, never refused");
     assert!(began.elapsed() >= Duration::from_millis(900), "two at once, then ten a second");

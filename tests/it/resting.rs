@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, channel::Channel};
-use hyper::{Request, StatusCode};
+use hyper::StatusCode;
 use serde_json::Value;
 use sportello::{application, civic::FiscalCode};
 use tokio::{
