@@ -140,9 +140,10 @@ impl House {
                 Some(batch.receipt(*position, DAY, &digest).unwrap())
             }
             Disposition::Replayed(position) => self.ledger.receipt(*position).await.ok().flatten(),
-            Disposition::KeyReused | Disposition::AlreadyApplied(_) | Disposition::Exhausted => {
-                None
-            }
+            Disposition::KeyReused
+            | Disposition::AlreadyApplied(_)
+            | Disposition::Exhausted
+            | Disposition::NotNew => None,
         }
     }
 
