@@ -18,7 +18,8 @@ fuzz_target!(|input: (u32, bool, &str)| {
         text.split('\n').next().unwrap_or_default(),
         "the slice prints differently"
     );
-    let config = Config { citizens, intermediaries: second.unwrap_or(citizens), weekends_open };
+    let intermediaries = second.unwrap_or(citizens);
+    let config = Config { citizens, intermediaries, weekends_open, grace_seconds: 0 };
     let now = Timestamp::from_second(moment.into()).expect("a moment before 2107");
     for audience in Audience::ALL {
         opens_when_it_says(config, audience, now);
