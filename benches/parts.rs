@@ -27,7 +27,7 @@ use sportello::{
         limits::{self, Limits, Rate},
         pressure::{Class, Pressure},
         schedule::{Schedule, Window},
-        waiting::{self, Asking, Room},
+        waiting::{self, Asking, Room, Supply},
     },
     identity::{Assurance, Audience, Identity, demo::Minter},
     ledger::{
@@ -128,7 +128,7 @@ fn crowd(people: u64) -> (Room, tempfile::TempDir) {
             fiscal_code,
             audience: Audience::Citizens,
         };
-        assert!(room.wait(&asking, EVENING).is_some());
+        assert!(room.wait(&asking, &Supply::of(0), EVENING).is_some());
     }
     (room, directory)
 }
@@ -144,7 +144,7 @@ fn waiting_room(criterion: &mut Criterion) {
         bencher.iter(|| {
             n = (n + STRIDE) % PEOPLE;
             let person = people[usize::try_from(n).expect("few")];
-            let known = room.known(black_box(person), Audience::Citizens, 0, EVENING);
+            let known = room.known(black_box(person), Audience::Citizens, &Supply::of(0), EVENING);
             assert!(known.is_some());
         });
     });
@@ -155,11 +155,11 @@ fn waiting_room(criterion: &mut Criterion) {
         bencher.iter_batched(
             || {
                 let (room, directory) = crowd(PEOPLE);
-                room.tidy(1, later);
+                room.tidy(&Supply::of(1), later);
                 (room, directory)
             },
             |(room, directory)| {
-                room.draw(1, later, later, |_| ()).expect("a disk");
+                room.draw(&Supply::of(1), later, later, |_| ()).expect("a disk");
                 assert_eq!(room.draws().drawn.len(), 1);
                 directory
             },

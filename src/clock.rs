@@ -9,6 +9,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::time::{ClockId, clock_gettime};
 
 /// A handle on the counter's time; clones show the same time and are cheap.
 #[derive(Clone, Debug)]
@@ -93,6 +94,22 @@ impl Stopwatch {
     pub fn deadline(&self, after: Duration) -> Instant {
         self.0 + after
     }
+}
+
+/// CPU time that the calling thread has used.
+#[must_use]
+pub fn thread_cpu() -> Duration {
+    cpu(ClockId::ThreadCPUTime)
+}
+
+/// CPU time that this process has used, in all its threads.
+#[must_use]
+pub fn process_cpu() -> Duration {
+    cpu(ClockId::ProcessCPUTime)
+}
+
+fn cpu(clock: ClockId) -> Duration {
+    Duration::try_from(clock_gettime(clock)).unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this module is the reader of time")]

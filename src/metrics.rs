@@ -108,6 +108,16 @@ metrics_list! {
         "Free space on the file system of the ledger below which nothing new is accepted.";
     DRAWN_WITHOUT_BEACON = Kind::Counter, Count, "sportello_drawn_without_beacon_total" []
         "Rounds of the waiting room drawn without the value of their beacon round, which did not arrive in time.";
+    ADMISSION_RATE = Kind::Gauge, Count, "sportello_admission_rate" []
+        "People let in a second, as the admission controller allows.";
+    ADMISSION_TRIM = Kind::Gauge, Count, "sportello_admission_trim" []
+        "What delays and queues leave of the planned rate of admissions, from 0 to 1.";
+    VISIT_CPU = Kind::Gauge, Seconds, "sportello_visit_cpu_seconds" []
+        "CPU time of a whole visit, as measured: entering with its handshake, and the requests that follow.";
+    CPU_CORES = Kind::Gauge, Count, "sportello_cpu_cores" []
+        "CPU available to this process, cores: by affinity and quota, less while other processes use it.";
+    CPU = Kind::Gauge, Seconds, "sportello_cpu_seconds" ["purpose"]
+        "CPU time since the start: for people outside (connections, handshakes, polls, refusals), for entering, and for everything else.";
     CONNECTIONS = Kind::Gauge, Count, "sportello_connections" []
         "Open connections on the public listener.";
     URN = Kind::Gauge, Count, "sportello_urn_applications" []

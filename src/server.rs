@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     config::{KeySource, Settings, ledgers_in},
-    gate::{delay::LoopDelay, pressure::Pressure},
+    gate::pressure::Pressure,
     http::{
         listener,
         meters::Meters,
@@ -318,16 +318,17 @@ fn spawn_public(
     pressure: &Pressure,
 ) -> io::Result<thread::JoinHandle<()>> {
     let (intake, shared, pressure) = (Arc::clone(intake), shared.clone(), pressure.clone());
-    let (body, lag) = (settings.body(), Duration::from_millis(settings.lag_ms_max()));
+    let body = settings.body();
     let drain = Duration::from_millis(settings.drain_ms_max());
     thread::Builder::new().name("public".to_owned()).spawn(move || {
         let served = single_threaded().and_then(|runtime| {
             runtime.block_on(async {
                 let draining = shared.draining();
+                let delay = intake.admission().delay_of_a_runtime();
                 let public = Public {
                     counter: Counter::new(intake),
                     pressure,
-                    delay: LoopDelay::new(lag),
+                    delay,
                     body,
                     draining: draining.clone(),
                     meters: Meters::default(),

@@ -21,7 +21,7 @@ use sportello::{
     civic::FiscalCode,
     gate::{
         beacon::Beacon,
-        waiting::{Asking, Config, Room},
+        waiting::{Asking, Config, Room, Supply},
     },
     identity::Audience,
     ledger::local::rounds::LocalRounds,
@@ -135,11 +135,11 @@ fn a_million_people_wait_in_64_megabytes_and_are_drawn_in_them() {
             fiscal_code,
             audience: Audience::Citizens,
         };
-        assert!(room.wait(&asking, at(0)).is_some());
+        assert!(room.wait(&asking, &Supply::of(0), at(0)).is_some());
     }
-    room.tidy(1, at(5));
+    room.tidy(&Supply::of(1), at(5));
     for second in [5, 20] {
-        room.draw(1, at(second), at(second), |_| ()).unwrap();
+        room.draw(&Supply::of(1), at(second), at(second), |_| ()).unwrap();
     }
     assert_eq!(room.draws().drawn[0].people as usize, PEOPLE);
     assert_eq!(room.waiting(), [PEOPLE, 0]);

@@ -40,7 +40,7 @@ impl Kind {
             Self::Entering => "201 PUT /v1/sessions/{visit}",
             Self::Status => "200 GET /v1/status",
             Self::Waiting => "202 PUT /v1/sessions/{visit}, with a ticket of the waiting room",
-            Self::Shed => "503 PUT /v1/sessions/{visit}, too many requests in progress",
+            Self::Shed => "503 GET /v1/sessions/{visit}, too many requests in progress",
             Self::NoSession => "401 POST /v1/sessions/{visit}/applications, no session",
             Self::TooOften => "429 POST /v1/sessions/{visit}/applications, rate limit exceeded",
             Self::NoRoom => "503 POST /v1/sessions/{visit}/applications, disk nearly full",
@@ -74,8 +74,15 @@ impl Kind {
                 visit: someone.visit.clone(),
                 ..someone
             }),
+            Self::Shed => {
+                let Newcomer { visit, token, .. } = house.newcomer(&intake);
+                format!(
+                    "GET /v1/sessions/{visit} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+                )
+                .into_bytes()
+            }
             Self::Status => b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
-            Self::Entering | Self::Waiting | Self::Shed => {
+            Self::Entering | Self::Waiting => {
                 house.people += 1;
                 let code = FiscalCode::made_up(house.people);
                 let visit = house.visit();

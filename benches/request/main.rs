@@ -29,7 +29,7 @@ use sportello::{
     civic::FiscalCode,
     clock::Clock,
     config::{Flags, Settings},
-    gate::{delay::LoopDelay, pressure::Pressure},
+    gate::pressure::Pressure,
     http::{
         activity::Activity,
         meters::Meters,
@@ -70,8 +70,9 @@ const ROUNDS: usize = 9;
 /// Goal for the CPU time of a refusal, relative to that of an accepted submission.
 const REFUSAL_MAX: f64 = 0.5;
 const PIPE_BYTES: usize = 64 * 1024;
-/// Settings of every server here: all people come from one address.
-const ONE_ADDRESS: [(&str, &str); 4] = [
+/// Settings of every server here: all people come from one address, and all at once.
+const ONE_ADDRESS: [(&str, &str); 5] = [
+    ("SPORTELLO_GATE_PEOPLE_PER_SECOND", "10000000"),
     ("SPORTELLO_LIMITS_ENTER_BY_ADDRESS_PER_SECOND", "1000000"),
     ("SPORTELLO_LIMITS_ENTER_BY_ADDRESS_BURST", "1000000"),
     ("SPORTELLO_LIMITS_READ_BY_ADDRESS_PER_SECOND", "1000000"),
@@ -175,7 +176,7 @@ impl House {
         Rc::new(Public {
             counter: Counter::new(Arc::clone(intake)),
             pressure: Pressure::new(requests_max),
-            delay: LoopDelay::new(Duration::MAX / 2),
+            delay: intake.admission().delay_of_a_runtime(),
             body: self.settings.body(),
             draining: CancellationToken::new(),
             meters: Meters::default(),
@@ -277,7 +278,7 @@ struct Newcomer {
 }
 
 fn asked<'a>(visit: &'a str, proof: &'a str) -> Asked<'a> {
-    Asked { visit, proof, from: IpAddr::V4(Ipv4Addr::LOCALHOST), is_behind: false }
+    Asked { visit, proof, from: IpAddr::V4(Ipv4Addr::LOCALHOST) }
 }
 
 /// Sends requests one after another until none is left; the number of answers by status.

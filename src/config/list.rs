@@ -116,11 +116,16 @@ settings! {
     gate: Gate {
         /// Leases: people inside at a time, each with a reserved place to finish. Less than ledger.queue_messages_max.
         leases_max: usize = 120_000, COUNT;
-        /// Requests in progress at a time. Attempts to enter are refused at 50 % of it, reads at 70 %, drafts, estimates and
-        /// withdrawals at 85 %, submissions never.
+        /// Requests in progress at a time. Reads are refused at 70 % of it, drafts, estimates and withdrawals at 85 %,
+        /// submissions never.
         requests_max: usize = 20_000, COUNT;
-        /// Event-loop delay above which, if it lasts, a serving thread lets nobody in, milliseconds.
+        /// Event-loop delay above which, if it lasts, fewer people are let in, milliseconds.
         lag_ms_max: u64 = 25, Number(1, 60_000);
+        /// CPU time that people outside may take while others wait to be let in, percent of what is available: accepting,
+        /// handshakes, polls, refusals.
+        strangers_cpu_percent_max: u32 = 20, Number(1, 90);
+        /// People let in a second; 0 leaves it to the controller, which measures the CPU time of a visit.
+        people_per_second: u32 = 0, Number(0, 10_000_000);
     }
     waiting: waiting::Config {
         /// People in the waiting room at a time; each takes 61 bytes of memory.

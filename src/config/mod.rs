@@ -25,6 +25,7 @@ use self::{
 };
 use crate::{
     gate::{
+        admission,
         beacon::Beacon,
         limits::{self, Rate},
         network::Networks,
@@ -210,10 +211,12 @@ impl Settings {
         self.0.gate.requests_max
     }
 
-    /// Event-loop delay above which a runtime lets nobody in, milliseconds.
+    /// Bounds of the admission controller.
     #[must_use]
-    pub fn lag_ms_max(&self) -> u64 {
-        self.0.gate.lag_ms_max
+    pub fn admission(&self) -> admission::Config {
+        let &list::Gate { lag_ms_max, strangers_cpu_percent_max, people_per_second, .. } =
+            &self.0.gate;
+        admission::Config { lag_ms_max, strangers_cpu_percent_max, people_per_second }
     }
 
     /// Time slices of the audiences.
@@ -318,6 +321,7 @@ impl Settings {
     pub fn intake(&self) -> intake::Config {
         intake::Config {
             schedule: self.schedule(),
+            admission: self.admission(),
             leases_max: self.leases_max(),
             waiting: self.waiting(),
             limits: self.limits(),

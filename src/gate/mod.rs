@@ -1,7 +1,7 @@
 //! The gate: who may enter now, and how the counter stays able to serve those who have entered.
 
+pub mod admission;
 pub mod beacon;
-pub mod delay;
 pub mod leases;
 pub mod limits;
 pub mod lottery;

@@ -1,7 +1,8 @@
-//! Load shedding: the more requests are under way, the more classes of requests are refused.
+//! Load shedding inside: the more requests of sessions are under way, the more classes of them are refused.
 //!
-//! Classes in the order in which they are refused: `enter`, `read`, `step`. `finish` is never refused, because its
-//! capacity was reserved on entering.
+//! Classes in the order in which they are refused: `read`, `step`. `finish` is never refused, because its capacity was
+//! reserved on entering. Requests of people outside are bounded by their CPU time instead
+//! ([`admission`](super::admission)).
 
 use std::sync::{
     Arc,
@@ -12,7 +13,7 @@ use std::sync::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Class {
-    /// Asks to enter.
+    /// Asks to enter: the admission controller decides.
     Enter = 0,
     /// Reads.
     Read = 1,
@@ -37,14 +38,13 @@ impl Class {
         }
     }
 
-    /// Requests under way from which this class is refused, in percent of the maximum; `None` for `finish`, which
-    /// leases bound.
+    /// Requests under way from which this class is refused, in percent of the maximum; `None` if it is bounded by
+    /// something else: `enter` by the admission controller, `finish` by leases.
     const fn refused_from_percent(self) -> Option<usize> {
         match self {
-            Self::Enter => Some(50),
+            Self::Enter | Self::Finish => None,
             Self::Read => Some(70),
             Self::Step => Some(85),
-            Self::Finish => None,
         }
     }
 }
@@ -103,7 +103,7 @@ mod tests {
         let pressure = Pressure::new(100);
         let mut held = Vec::new();
         let mut refused_from = Vec::new();
-        for class in Class::ALL {
+        for class in [Class::Read, Class::Step, Class::Finish] {
             while held.len() < 200 {
                 match pressure.admit(class) {
                     Ok(admitted) => held.push(admitted),
@@ -115,8 +115,8 @@ mod tests {
             }
             refused_from.push(held.len());
         }
-        assert_eq!(refused_from, [50, 70, 85, 200]);
+        assert_eq!(refused_from, [70, 85, 200]);
         held.clear();
-        assert!(pressure.admit(Class::Enter).is_ok());
+        assert!(pressure.admit(Class::Read).is_ok());
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::holders::Held;
+use super::{holders::Held, metered::Standing};
 
 /// The requests of one connection: how many were begun, and how many are under way.
 #[derive(Default)]
@@ -27,12 +27,14 @@ pub struct Activity {
     held: Arc<Held>,
     /// Bytes were written that are not flushed yet.
     unsent: Cell<bool>,
+    standing: Rc<Standing>,
 }
 
 impl Activity {
     /// No request was begun on this connection.
-    pub(super) fn of(held: &Arc<Held>) -> Rc<Self> {
-        Rc::new(Self { held: Arc::clone(held), ..Self::default() })
+    pub(super) fn of(held: &Arc<Held>, standing: &Rc<Standing>) -> Rc<Self> {
+        let (held, standing) = (Arc::clone(held), Rc::clone(standing));
+        Rc::new(Self { held, standing, ..Self::default() })
     }
 
     /// Counts a request, which is under way until the result is dropped.
@@ -44,10 +46,10 @@ impl Activity {
 
     /// Waits until no request was begun and nothing of an answer was sent for `time`, or up to twice as long, and none
     /// is under way.
-    pub(super) async fn quiet_for(&self, time: Duration) {
+    pub(super) async fn quiet_for(&self, time: impl Fn() -> Duration) {
         loop {
             let begun = self.begun.get();
-            sleep(time).await;
+            sleep(time()).await;
             if self.begun.get() == begun && self.held.under_way() == 0 {
                 return;
             }
@@ -57,7 +59,7 @@ impl Activity {
     /// Waits like [`quiet_for`](Self::quiet_for), and until at least one request was answered and every answer is sent.
     pub(super) async fn rest_for(&self, time: Duration) {
         loop {
-            self.quiet_for(time).await;
+            self.quiet_for(|| time).await;
             if self.begun.get() > 0 && !self.unsent.get() {
                 return;
             }
@@ -69,6 +71,11 @@ impl Activity {
 pub struct UnderWay(Rc<Activity>);
 
 impl UnderWay {
+    /// Whether the connection is used by somebody with a session.
+    pub(super) fn standing(&self) -> &Standing {
+        &self.0.standing
+    }
+
     fn new(activity: &Rc<Activity>) -> Self {
         activity.held.begin();
         Self(Rc::clone(activity))

@@ -32,8 +32,10 @@ use super::{
     activity::{Activity, Answering, Borrowed},
     bounds::{Client, Config, Shared, shed},
     holders::Held,
+    metered::{self, Metered, Standing},
     request::Public,
 };
+use crate::gate::admission::{Admission, Strangers};
 
 /// HTTP/2 streams of one connection that a client may reset before they are answered (CVE-2023-44487).
 const RESET_STREAMS_MAX: usize = 20;
@@ -56,15 +58,16 @@ impl Connection {
             return;
         }
         // Boxed, because otherwise every connection would keep the memory of the largest of these three futures.
-        let Some(mut stream) = Box::pin(self.handshake(stream)).await else { return };
+        let Some((mut stream, took)) = Box::pin(self.handshake(stream)).await else { return };
+        let standing = Standing::after(took, self.held());
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let mut ahead = Bytes::new();
-        while !ahead.is_empty() || self.is_readable(&mut stream).await {
+        while !ahead.is_empty() || self.is_readable(&mut stream, &standing).await {
             if is_http2 {
-                return Box::pin(self.serve_http2(stream)).await;
+                return Box::pin(self.serve_http2(stream, &standing)).await;
             }
             let rests;
-            (stream, ahead, rests) = Box::pin(self.serve_http1(stream, ahead)).await;
+            (stream, ahead, rests) = Box::pin(self.serve_http1(stream, ahead, &standing)).await;
             if !rests {
                 break;
             }
@@ -97,23 +100,33 @@ impl Connection {
         Duration::from_millis(self.config().head_ms_max)
     }
 
-    async fn handshake(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    fn strangers(&self) -> &Strangers {
+        self.public.counter.intake.admission().strangers()
+    }
+
+    /// Performs the handshake when its turn has come; returns the CPU time that it took, too.
+    async fn handshake(&self, stream: TcpStream) -> Option<(TlsStream<TcpStream>, Duration)> {
         let within = Duration::from_millis(self.config().handshake_ms_max);
         let shaking = async {
             // A client that sends nothing takes no handshake.
+            let expected = self.strangers().expect();
             stream.readable().await.ok()?;
+            drop(expected);
+            let _working = self.public.delay.work();
+            self.strangers().turn_of_handshake().await;
             let is_limited = self.shared.is_limited(self.client.address);
             let begun = self.shared.handshakes.begin(&self.client.place, is_limited);
             let Some(shaking) = begun else { return shed("handshakes") };
-            let _working = self.public.delay.work();
-            shaking.perform(stream, Arc::clone(&self.shared.tls)).await.ok()
+            let shaking = shaking.perform(stream, Arc::clone(&self.shared.tls));
+            let (stream, took) = metered::handshake(self.strangers(), shaking).await;
+            Some((stream.ok()?, took))
         };
         self.closing().run_until_cancelled(timeout(within, shaking)).await?.ok()?
     }
 
     /// True when bytes or EOF are ready to read; false if none come in time, or the server drains.
-    async fn is_readable(&self, stream: &mut TlsStream<TcpStream>) -> bool {
-        let filled = timeout(self.patience(), stream.fill_buf());
+    async fn is_readable(&self, stream: &mut TlsStream<TcpStream>, standing: &Standing) -> bool {
+        let filled = timeout(standing.patience(self.patience()), stream.fill_buf());
         let filled = self.closing().run_until_cancelled(filled).await;
         matches!(filled, Some(Ok(Ok(_))))
     }
@@ -125,8 +138,9 @@ impl Connection {
         &self,
         stream: TlsStream<TcpStream>,
         ahead: Bytes,
+        standing: &Rc<Standing>,
     ) -> (TlsStream<TcpStream>, Bytes, bool) {
-        let activity = Activity::of(self.held());
+        let activity = Activity::of(self.held(), standing);
         let service = service_fn(|request| {
             let (activity, under_way) = (&activity, activity.begin());
             async move {
@@ -135,11 +149,12 @@ impl Connection {
             }
         });
         let borrowed = Borrowed::new(stream, ahead, Rc::clone(&activity));
-        let mut serving = http1::Builder::new()
+        let serving = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.patience())
             .max_buf_size(self.config().head_bytes_max)
             .serve_connection(TokioIo::new(borrowed), service);
+        let mut serving = Metered::new(serving, standing, self.strangers());
         let rest = Duration::from_millis(self.config().rest_ms);
         // hyper first: if nothing is under way after its poll, it waits for a request and for nothing else.
         let ended = tokio::select! {
@@ -150,7 +165,7 @@ impl Connection {
         };
         let mut rests = false;
         if let Some(may_rest) = ended {
-            Pin::new(&mut serving).graceful_shutdown();
+            Pin::new(serving.serving()).graceful_shutdown();
             match at_once(&mut serving).await {
                 Some(done) => rests = may_rest && done.is_ok(),
                 None if self.gives_way() => {}
@@ -158,13 +173,13 @@ impl Connection {
                 None => _ = (&mut serving).await,
             }
         }
-        let parts = serving.into_parts();
+        let parts = serving.into_inner().into_parts();
         let (stream, unread) = parts.io.into_inner().into_parts();
         (stream, [parts.read_buf, unread].concat().into(), rests)
     }
 
-    async fn serve_http2(&self, stream: TlsStream<TcpStream>) {
-        let activity = Activity::of(self.held());
+    async fn serve_http2(&self, stream: TlsStream<TcpStream>, standing: &Rc<Standing>) {
+        let activity = Activity::of(self.held(), standing);
         let service = service_fn(|request| {
             let (public, from) = (Rc::clone(&self.public), self.client.address);
             let (activity, under_way) = (Rc::clone(&activity), activity.begin());
@@ -175,7 +190,9 @@ impl Connection {
         });
         let config = self.config();
         let head_bytes_max = u32::try_from(config.head_bytes_max).unwrap_or(u32::MAX);
-        let serving = http2::Builder::new(Local)
+        let admission = Arc::clone(self.public.counter.intake.admission());
+        let local = Local { standing: Rc::clone(standing), admission };
+        let serving = http2::Builder::new(local)
             .timer(TokioTimer::new())
             .max_concurrent_streams(config.streams_max)
             .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
@@ -183,14 +200,15 @@ impl Connection {
             .keep_alive_interval(self.patience())
             .keep_alive_timeout(self.patience())
             .serve_connection(TokioIo::new(stream), service);
-        let mut serving = pin!(serving);
+        let serving = pin!(serving);
+        let mut serving = Metered::new(serving, standing, self.strangers());
         tokio::select! {
-            _closed = serving.as_mut() => return,
+            _closed = &mut serving => return,
             () = self.closing().cancelled() => {}
-            () = activity.quiet_for(self.patience()) => {}
+            () = activity.quiet_for(|| standing.patience(self.patience())) => {}
         }
-        serving.as_mut().graceful_shutdown();
-        if at_once(serving.as_mut()).await.is_some() || self.gives_way() {
+        serving.serving().as_mut().graceful_shutdown();
+        if at_once(&mut serving).await.is_some() || self.gives_way() {
             return;
         }
         // A client that does not read its answers must not keep the connection open.
@@ -207,12 +225,18 @@ async fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// Runs hyper's tasks on the runtime of their connection.
-#[derive(Clone, Copy)]
-struct Local;
+/// Runs hyper's tasks on the runtime of their connection, and meters them with it.
+#[derive(Clone)]
+struct Local {
+    standing: Rc<Standing>,
+    admission: Arc<Admission>,
+}
 
 impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
     fn execute(&self, work: F) {
-        task::spawn_local(work);
+        let Self { standing, admission } = self.clone();
+        task::spawn_local(async move {
+            Metered::new(pin!(work), &standing, admission.strangers()).await;
+        });
     }
 }

@@ -4,6 +4,8 @@
 //! not public carries `no-store`, under a session the session's `Subject-Tag`, and a `Referrer-Policy`: no page that
 //! follows learns the path, which holds a visit.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::{
     Either, Full,
@@ -39,6 +41,8 @@ pub struct Reply {
     body: Content,
     meant_for: MeantFor,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// When the requester, who waits to be let in, was asked to come back.
+    returns_in: Option<Duration>,
 }
 
 enum Content {
@@ -109,7 +113,14 @@ impl Reply {
         let (status, body) = (StatusCode::ACCEPTED, Content::Whole(json.into()));
         let mut reply = Self::new(status, "application/json", body, MeantFor::Requester);
         reply.headers.push((RETRY_AFTER, seconds.into()));
+        reply.returns_in = Some(Duration::from_secs(seconds.into()));
         reply
+    }
+
+    /// When the requester, who waits to be let in, was asked to come back; `None` for every other answer.
+    #[must_use]
+    pub fn returns_in(&self) -> Option<Duration> {
+        self.returns_in
     }
 
     /// 204: done, without content.
@@ -168,7 +179,7 @@ impl Reply {
         body: Content,
         meant_for: MeantFor,
     ) -> Self {
-        Self { status, content_type, body, meant_for, headers: Vec::new() }
+        Self { status, content_type, body, meant_for, headers: Vec::new(), returns_in: None }
     }
 
     fn with(mut self, name: HeaderName, value: &str) -> Self {

@@ -26,6 +26,8 @@ pub(super) struct Held {
     under_way: AtomicU64,
     /// A request was begun since the last search for a resting connection.
     used: AtomicBool,
+    /// Somebody with a session uses it: it is not closed for others.
+    kept: AtomicBool,
 }
 
 impl Held {
@@ -54,10 +56,16 @@ impl Held {
         self.under_way.store(self.under_way() - 1, Ordering::Relaxed);
     }
 
-    /// Whether it was used lately; `None` while a request is under way.
+    /// Sets whether it is kept when others need room.
+    pub(super) fn keep(&self, kept: bool) {
+        self.kept.store(kept, Ordering::Relaxed);
+    }
+
+    /// Whether it was used lately; `None` if it stays open.
     fn claim(&self) -> Option<bool> {
         let used = self.used.swap(false, Ordering::Relaxed);
-        (self.under_way() == 0).then_some(used)
+        let stays = self.under_way() > 0 || self.kept.load(Ordering::Relaxed);
+        (!stays).then_some(used)
     }
 }
 

@@ -19,10 +19,11 @@ use tokio_util::task::TaskTracker;
 
 pub use super::bounds::{Config, Shared};
 use super::{arrival::Arrival, connection::Connection, request::Public};
-use crate::{gate::delay::TICK, metrics as list};
+use crate::{gate::admission::TICK, metrics as list};
 
 /// Connections that the kernel queues until they are accepted.
-const BACKLOG: i32 = 4096;
+/// Short, because who is in it longer than a client's patience costs a handshake for nothing.
+const BACKLOG: i32 = 512;
 /// Pause after an accept that failed, for example because no file descriptor is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -64,7 +65,7 @@ pub async fn serve(listener: TcpListener, shared: Shared, public: Rc<Public>) ->
         let accepted = tokio::select! {
             biased;
             () = shared.draining.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &public) => accepted,
         };
         match accepted {
             Ok((mut stream, peer)) => {
@@ -92,7 +93,20 @@ pub async fn serve(listener: TcpListener, shared: Shared, public: Rc<Public>) ->
     Ok(())
 }
 
-/// Measures the event-loop delay while anything is under way.
+/// Accepts a connection once there is CPU time for its handshake. Those that come meanwhile wait in the kernel's queue,
+/// which costs nothing, and beyond it they try again.
+async fn accept(
+    listener: &tokio::net::TcpListener,
+    public: &Public,
+) -> io::Result<(tokio::net::TcpStream, SocketAddr)> {
+    while !public.counter.intake.admission().strangers().may_accept() {
+        let _working = public.delay.work();
+        sleep(TICK).await;
+    }
+    listener.accept().await
+}
+
+/// Measures the event-loop delay while anything is under way, and steers the admission by it.
 async fn measure_delay(public: Rc<Public>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -103,6 +117,9 @@ async fn measure_delay(public: Rc<Public>) {
         }
         ticks.tick().await;
         public.delay.tick();
+        let intake = &public.counter.intake;
+        intake.steer();
+        intake.admission().strangers().call_next();
     }
 }
 

@@ -10,6 +10,7 @@ pub mod guard;
 mod handshakes;
 mod holders;
 pub mod listener;
+mod metered;
 pub mod meters;
 pub mod problem;
 pub mod proxy_protocol;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{body, meters::Meters, problem::Language, router::Segments};
 use crate::{
-    gate::{delay::LoopDelay, pressure::Pressure},
+    gate::{admission::LoopDelay, pressure::Pressure},
     intake::Counter,
     session::Session,
 };

@@ -3,7 +3,7 @@
 //! Checked in this order, so that a refusal is cheap: route, draining, load, session, visit, rate limit. Only then the handler
 //! reads the body.
 
-use std::{net::IpAddr, panic::AssertUnwindSafe, rc::Rc, task::Poll};
+use std::{net::IpAddr, panic::AssertUnwindSafe, rc::Rc, task::Poll, time::Duration};
 
 use hyper::{
     Request, Response, Version,
@@ -17,10 +17,11 @@ use super::{
     api,
     body::Unread,
     guard::{self, Body, Reply},
+    metered::Standing,
     meters::method_label,
     problem::{Kind, Language, Problem},
     request::{Authenticated, Head, Public, bearer, one},
-    router::{Access, Found, Route, find},
+    router::{Access, Found, Open, Route, find},
 };
 use crate::{
     clock::Stopwatch,
@@ -28,6 +29,9 @@ use crate::{
     metrics as list,
     session::{Session, scope},
 };
+
+/// Longest time that a request without a session waits for CPU time; then it is refused.
+const STRANGER_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Public {
     /// Answers one request. A panic is answered with a 500, and what the request held is released.
@@ -44,7 +48,7 @@ impl Public {
         let found = find(&parts.method, parts.uri.path());
         let label = if let Found::Route(route, _) = &found { route.path } else { "unknown" };
         let body = Unread::new(body, &under_way);
-        let pass = std::pin::pin!(self.pass(found, &parts, body, from));
+        let pass = std::pin::pin!(self.pass(found, &parts, body, from, under_way.standing()));
         let response = unwinding(pass).await.unwrap_or_else(|| {
             tracing::error!(route = label, "a request handler panicked");
             guard::release(Reply::problem(&Problem::internal(), Language::default()), None)
@@ -59,6 +63,7 @@ impl Public {
         parts: &Parts,
         body: Unread,
         from: IpAddr,
+        standing: &Standing,
     ) -> Response<Body> {
         let headers = &parts.headers;
         let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
@@ -80,21 +85,39 @@ impl Public {
         if self.draining.is_cancelled() && route.class == Class::Enter {
             return refuse(Problem::shedding(Kind::Draining, "draining"));
         }
+        let head = Head { headers, segments, from, language };
+        let intake = &self.counter.intake;
+        let token = bearer(headers).unwrap_or_default();
+        let known = match route.access {
+            Access::Open(_) => None,
+            Access::Inside(inside) => intake.recognise(token).map(|session| (inside, session)),
+        };
+        let Some((inside, session)) = known else {
+            let strangers = intake.admission().strangers();
+            standing.turned_outside();
+            if !strangers.turn_of_request(STRANGER_PATIENCE).await {
+                return refuse(Problem::shedding(Kind::Busy, "strangers"));
+            }
+            let result = match route.access {
+                Access::Open(open) => api::open(self, open, &head),
+                Access::Inside(inside) => api::waiting(self, inside, &head),
+            };
+            match result.as_ref().map(Reply::returns_in) {
+                Ok(Some(time)) => standing.returns_in(time),
+                Ok(None) if route.access == Access::Open(Open::Enter) => {
+                    standing.has_entered(strangers);
+                }
+                _ => {}
+            }
+            return self.finish(route, result, language, None);
+        };
+        let strangers = intake.admission().strangers();
+        standing.is_inside(&session, strangers);
+        strangers.served_inside();
+        session.count_request();
         let _admitted = match self.pressure.admit(route.class) {
             Ok(admitted) => admitted,
             Err(shed) => return refuse(shed.into()),
-        };
-        let head = Head { headers, segments, from, language };
-        let inside = match route.access {
-            Access::Open(open) => {
-                return self.finish(route, api::open(self, open, &head), language, None);
-            }
-            Access::Inside(inside) => inside,
-        };
-        let intake = &self.counter.intake;
-        let token = bearer(headers).unwrap_or_default();
-        let Some(session) = intake.recognise(token) else {
-            return self.finish(route, api::waiting(self, inside, &head), language, None);
         };
         if !session.visit.is(head.visit()) {
             list::VISIT_MISMATCH.counter(&[]).increment(1);

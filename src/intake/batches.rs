@@ -1,15 +1,12 @@
 //! Submitting many applications at once, a line each.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::{
     counter::Counter,
     opening::Intake,
     submitting::{Key, SubmitFault},
+    under_way::BatchUnderWay,
 };
 use crate::{
     identity::Audience,
@@ -18,7 +15,6 @@ use crate::{
         Session,
         scope::{Personal, Scope},
     },
-    vault::Subject,
 };
 
 /// Why a batch is not accepted at all. None of its lines was read.
@@ -30,29 +26,6 @@ pub enum BatchFault {
     OneAtATime,
     /// The ledger takes nothing now.
     Commit(CommitFault),
-}
-
-/// The people whose batch is under way.
-#[derive(Clone, Default)]
-pub(super) struct Batches(Arc<Mutex<HashSet<Subject>>>);
-
-/// A batch under way; the same person can submit another one when it is dropped.
-pub struct BatchUnderWay {
-    batches: Batches,
-    person: Subject,
-}
-
-impl Batches {
-    fn begin(&self, person: Subject) -> Option<BatchUnderWay> {
-        let is_first = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(person);
-        is_first.then(|| BatchUnderWay { batches: self.clone(), person })
-    }
-}
-
-impl Drop for BatchUnderWay {
-    fn drop(&mut self) {
-        self.batches.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.person);
-    }
 }
 
 impl Intake {

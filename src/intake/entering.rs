@@ -46,9 +46,6 @@ pub struct Asked<'a> {
     pub proof: &'a str,
     /// The address that the request came from.
     pub from: IpAddr,
-    /// Whether the runtime is overloaded. Then identity tokens are refused before they are verified, because that is the most
-    /// expensive step; tickets are not.
-    pub is_behind: bool,
 }
 
 /// Why a person may not enter now.
@@ -71,8 +68,6 @@ pub enum EnterFault {
     TooOften(TooOften),
     /// The counter and the waiting room are full.
     Full,
-    /// The runtime is overloaded; people inside go first.
-    Behind,
 }
 
 impl Intake {
@@ -97,7 +92,7 @@ impl Intake {
         let until = self.slice_end(asking.audience, now)?;
         if let Some(ticket) = ticket
             && let Some(waiting) =
-                self.waiting.known(asking.person, asking.audience, self.free(), now)
+                self.waiting.known(asking.person, asking.audience, &self.supply(), now)
         {
             return Ok(Entered::Waiting(Place { waiting, ticket: ticket.to_owned() }));
         }
@@ -105,7 +100,7 @@ impl Intake {
         if let Some(entered) = self.seat(&visit, &identity, &asking, now, until)? {
             return Ok(entered);
         }
-        let waiting = self.waiting.wait(&asking, now).ok_or(EnterFault::Full)?;
+        let waiting = self.waiting.wait(&asking, &self.supply(), now).ok_or(EnterFault::Full)?;
         let ticket = ticket::issue(&self.keys, &visit, &identity, until);
         Ok(Entered::Waiting(Place { waiting, ticket }))
     }
@@ -118,7 +113,7 @@ impl Intake {
         let Some((visit, proved)) = self.prove_waiting(asked)? else { return Ok(None) };
         let (Proved { identity, asking, ticket }, now) = (proved, self.clock.now());
         let until = self.slice_end(asking.audience, now)?;
-        let waiting = self.waiting.look(asking.person, asking.audience, now);
+        let waiting = self.waiting.look(asking.person, asking.audience, &self.supply(), now);
         let issue = || ticket::issue(&self.keys, &visit, &identity, until);
         Ok(waiting.map(|waiting| {
             let ticket = ticket.map_or_else(issue, ToOwned::to_owned);
@@ -159,13 +154,11 @@ impl Intake {
     ) -> Result<Proved<'a>, EnterFault> {
         let ticket = ticket::open(&self.keys, visit, asked.proof, now);
         let is_ticket = ticket.is_some();
-        let identity = match ticket {
-            Some(identity) => identity,
-            None if asked.is_behind => return Err(EnterFault::Behind),
-            None => {
-                let verified = self.verifier.verify(asked.proof, self.clock.real());
-                verified.map_err(EnterFault::Token)?
-            }
+        let identity = if let Some(identity) = ticket {
+            identity
+        } else {
+            let verified = self.verifier.verify(asked.proof, self.clock.real());
+            verified.map_err(EnterFault::Token)?
         };
         let asking = Asking {
             person: self.keys.subject(&identity.fiscal_code),
@@ -173,11 +166,6 @@ impl Intake {
             audience: identity.audience(),
         };
         Ok(Proved { identity, asking, ticket: is_ticket.then_some(asked.proof) })
-    }
-
-    /// How many people may go in now.
-    fn free(&self) -> usize {
-        self.leases.free().min(self.sessions.free())
     }
 
     /// When the slice of an audience ends, or a ticket at the latest.
@@ -201,11 +189,8 @@ impl Intake {
         until: Timestamp,
     ) -> Result<Option<Entered>, EnterFault> {
         let person = asking.person;
-        let lease = if self.waiting.turn_of(person, asking.audience, self.free(), now) {
-            self.leases.take()
-        } else {
-            None
-        };
+        let is_turn = self.waiting.turn_of(person, asking.audience, &self.supply(), now);
+        let lease = if is_turn { self.lease() } else { None };
         let Some(lease) = lease.or_else(|| self.sessions.hand_over(person, asking.audience)) else {
             return Ok(None);
         };
@@ -268,7 +253,7 @@ impl Intake {
         let now = self.clock.now();
         self.limits.tidy();
         self.sessions.sweep(now);
-        self.waiting.tidy(self.free(), now);
+        self.waiting.tidy(&self.supply(), now);
     }
 
     /// Draws the round of the waiting room that is closed, if there is one. May wait for the disk. Call it every second
@@ -276,7 +261,7 @@ impl Intake {
     pub fn draw_lots(&self) {
         let note = |what: &dyn Display| self.trail.control(&format!("waiting room: {what}"));
         let (now, real_now) = (self.clock.now(), self.clock.real());
-        if let Err(fault) = self.waiting.draw(self.free(), now, real_now, note) {
+        if let Err(fault) = self.waiting.draw(&self.supply(), now, real_now, note) {
             tracing::error!(%fault, "a round cannot be drawn, so people keep waiting; it is tried again");
         }
     }

@@ -3,6 +3,7 @@
 //! Requests come in as bytes and words; results are typed and, where they belong to a person, branded. Nothing here
 //! knows HTTP. [`Intake`] is shared by all runtimes; its parts are private. A [`Counter`] belongs to one runtime.
 
+mod admitting;
 mod batches;
 mod counter;
 mod drafting;
@@ -12,9 +13,10 @@ mod reading;
 mod status;
 mod submitting;
 mod ticket;
+mod under_way;
 
 pub use self::{
-    batches::{BatchFault, BatchUnderWay},
+    batches::BatchFault,
     counter::Counter,
     drafting::DraftOf,
     entering::{Asked, EnterFault, Entered, Place},
@@ -22,4 +24,5 @@ pub use self::{
     reading::{LookupFault, SubmittedApplication},
     status::{AudienceStatus, Counts, Obstacle, Status},
     submitting::SubmitFault,
+    under_way::BatchUnderWay,
 };

@@ -1,12 +1,16 @@
 //! Opening and closing the intake.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
-use super::batches::Batches;
+use super::under_way::Batches;
 use crate::{
     civic::local_time,
     clock::Clock,
     gate::{
+        admission::{self, Admission},
         beacon::Beacon,
         leases::Leases,
         limits::{self, Limits},
@@ -38,6 +42,8 @@ use crate::{
 pub struct Config {
     /// Time slices.
     pub schedule: schedule::Config,
+    /// Bounds of the admission controller.
+    pub admission: admission::Config,
     /// Leases at most.
     pub leases_max: usize,
     /// Bounds of the waiting room.
@@ -82,6 +88,11 @@ pub struct Intake {
     pub(super) verifier: Verifier,
     pub(super) registry: Arc<dyn Registry>,
     pub(super) schedule: Schedule,
+    pub(super) admission: Arc<Admission>,
+    /// Submissions that wait for their receipt.
+    pub(super) finishing: AtomicUsize,
+    pub(super) batch_records_max: usize,
+    pub(super) urn_applications_max: usize,
     pub(super) leases: Leases,
     pub(super) waiting: Room,
     pub(super) limits: Limits,
@@ -120,6 +131,10 @@ impl Intake {
         let intake = Self {
             waiting: Room::new(config.waiting, rounds, beacon, clock.now()),
             schedule: Schedule::new(config.schedule),
+            admission: Arc::new(Admission::new(config.admission)),
+            finishing: AtomicUsize::new(0),
+            batch_records_max: config.ledger.commit.batch_records_max,
+            urn_applications_max: config.urn_applications_max,
             leases: Leases::new(config.leases_max),
             limits: Limits::new(&config.limits),
             quotas: Quotas::new(config.quotas),

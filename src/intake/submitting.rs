@@ -1,6 +1,9 @@
 //! Estimating and submitting an application.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use jiff::{Timestamp, civil::Date};
 
@@ -203,7 +206,10 @@ impl Counter {
         let (scheme, mandate) = (application.campaign().scheme, application.mandate.clone());
         let mut submission = intake.seal(scope, key, body, digest, today, application);
         submission.may_be_new = !matches!(reserved, Some(Err(UsedUp)));
-        let disposition = self.handover(&ledger).submit(submission).await;
+        let disposition = {
+            let _waiting = Waiting::one_more(&intake.finishing);
+            self.handover(&ledger).submit(submission).await
+        };
         let (owner, receipt) = match disposition.map_err(SubmitFault::Commit)? {
             Disposition::Accepted(position, batch, principal) => {
                 if let Some(Ok(reserved)) = reserved {
@@ -228,6 +234,22 @@ impl Counter {
         finishing.done();
         intake.forget_draft(scope, DraftOf { scheme, mandate: mandate.as_deref() });
         Ok(scope.personal(owner, receipt))
+    }
+}
+
+/// One submission that waits for its receipt, until this is dropped.
+struct Waiting<'c>(&'c AtomicUsize);
+
+impl<'c> Waiting<'c> {
+    fn one_more(count: &'c AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

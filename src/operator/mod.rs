@@ -116,6 +116,14 @@ impl Operator {
         list::LEDGER_POISONED.gauge(&[]).set(f64::from(u8::from(counts.poisoned)));
         list::DISK_FREE.gauge(&[]).set(counts.disk_free_bytes as f64);
         list::DISK_RESERVE.gauge(&[]).set(counts.disk_reserve_bytes as f64);
+        let admission = self.intake.admission().state();
+        list::ADMISSION_RATE.gauge(&[]).set(admission.per_second);
+        list::ADMISSION_TRIM.gauge(&[]).set(admission.trim);
+        list::VISIT_CPU.gauge(&[]).set(admission.visit_cpu);
+        list::CPU_CORES.gauge(&[]).set(admission.cores);
+        for (purpose, used) in admission.cpu {
+            list::CPU.gauge(&[purpose]).set(used.as_secs_f64());
+        }
         for AudienceStatus { audience, open, waiting } in counts.audiences {
             list::WINDOW_OPEN.gauge(&[audience.as_str()]).set(f64::from(u8::from(open)));
             list::WAITING.gauge(&[audience.as_str()]).set(waiting as f64);

@@ -7,8 +7,8 @@ pub mod sessions;
 pub mod visit;
 
 use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +22,8 @@ use crate::{
     vault::Subject,
 };
 
+/// Connections that are kept open for one session: as many as a browser opens, and two more.
+const CONNECTIONS_KEPT_MAX: u32 = 8;
 /// A session that reads the same object again within this time makes no second audit event.
 const REPEAT_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
@@ -56,6 +58,10 @@ pub struct Session {
     lease: Mutex<Option<Lease>>,
     /// Set when it ends before it expires.
     ended: AtomicBool,
+    /// Connections that are kept open for it.
+    connections: Arc<AtomicU32>,
+    /// Requests so far, entering not counted.
+    requests: AtomicU32,
     /// The latest audit event of this session.
     noted: Mutex<Option<(Action, Object, Timestamp)>>,
 }
@@ -71,6 +77,19 @@ impl Session {
     #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {
         now < self.expires_at && !self.ended.load(Ordering::Acquire)
+    }
+
+    /// Keeps a connection open when others need room; `None` if [`CONNECTIONS_KEPT_MAX`] are kept.
+    #[must_use]
+    pub fn keep_connection(&self) -> Option<Kept> {
+        let one_more = |kept| (kept < CONNECTIONS_KEPT_MAX).then_some(kept + 1);
+        let added = self.connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        added.ok().map(|_| Kept(Arc::clone(&self.connections)))
+    }
+
+    /// Counts a request.
+    pub fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether it is this person's, for the same principal.
@@ -108,6 +127,23 @@ impl Session {
 
     fn take_lease(&self) -> Option<Lease> {
         self.lease.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A connection that is kept open for a session, until this is dropped. It does not keep the session itself.
+pub struct Kept(Arc<AtomicU32>);
+
+impl Kept {
+    /// Whether it is this session's.
+    #[must_use]
+    pub fn is_of(&self, session: &Session) -> bool {
+        Arc::ptr_eq(&self.0, &session.connections)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

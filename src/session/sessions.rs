@@ -9,8 +9,8 @@
 use std::{
     hash::BuildHasherDefault,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
 };
 
@@ -34,6 +34,8 @@ use crate::{
 
 const TOKEN_BYTES: usize = 32;
 const TAG_BYTES: usize = 16;
+/// Weight of the latest visit in the average number of requests.
+const VISIT_WEIGHT: f64 = 0.01;
 
 /// The bounds of sessions.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +66,8 @@ pub struct Sessions {
     /// Keys the hashes of visits.
     visit_key: [u8; 32],
     open: AtomicUsize,
+    /// Average number of requests of the visits that have ended lately; `None` while none has.
+    requests: Mutex<Option<f64>>,
     gauges: [Gauge; Audience::ALL.len()],
 }
 
@@ -91,6 +95,7 @@ impl Sessions {
             ended: Ended::new(),
             visit_key,
             open: AtomicUsize::new(0),
+            requests: Mutex::default(),
             gauges,
         }
     }
@@ -135,6 +140,8 @@ impl Sessions {
             office: identity.office.clone(),
             lease: Mutex::new(Some(lease)),
             ended: AtomicBool::new(false),
+            connections: Arc::default(),
+            requests: AtomicU32::new(0),
             noted: Mutex::default(),
         });
         let held = Held { expires_at: session.expires_at, session: Arc::clone(&session) };
@@ -242,6 +249,18 @@ impl Sessions {
         self.len() == 0
     }
 
+    /// Average number of requests of the visits that have ended lately, entering not counted; `None` while none has.
+    #[must_use]
+    pub fn requests_per_visit(&self) -> Option<f64> {
+        *self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_visit(&self, requests: u32) {
+        let mut average = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = f64::from(requests);
+        *average = Some(average.map_or(latest, |known| known + VISIT_WEIGHT * (latest - known)));
+    }
+
     /// Adds a session to a person's; returns the oldest one if they are now too many.
     fn add_to_person(&self, person: Subject, token: SecretHash) -> Option<SecretHash> {
         let mut theirs = self.by_person.entry(person).or_default();
@@ -256,6 +275,7 @@ impl Sessions {
             theirs.is_empty()
         });
         session.ended.store(true, Ordering::Release);
+        self.count_visit(session.requests.load(Ordering::Relaxed));
         let visit = self.key_of(&session.visit);
         self.ended.add(visit);
         self.by_visit.remove(&visit);

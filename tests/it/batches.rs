@@ -174,15 +174,14 @@ async fn a_batch_ends_with_its_time_slice_and_the_grace() {
 
 #[tokio::test]
 async fn a_person_has_one_batch_at_a_time_and_it_is_a_request_under_way_until_its_end() {
-    // Attempts to enter are refused while one request is under way.
-    let counter = Counter::open_at_with(MORNING, &[("SPORTELLO_GATE_REQUESTS_MAX", "3")]);
+    // Reads are refused while one request is under way.
+    let counter = Counter::open_at_with(MORNING, &[("SPORTELLO_GATE_REQUESTS_MAX", "2")]);
     let office = counter.intermediary(100).await;
     let mut batch = OpenBatch::begin(&counter, &office).await;
     let second = send(&counter, &office, "application/x-ndjson", line(1)).await;
     second.assert_problem(409, "batch-under-way");
     assert!(second.header("retry-after").parse::<u32>().unwrap() > 0);
-    let newcomer = counter.mint(&FiscalCode::made_up(101), &["--office", "patronato-1"]);
-    counter.knock(&newcomer).await.assert_problem(503, "busy");
+    office.get("").await.assert_problem(503, "busy");
 
     batch.send(2).await;
     assert_eq!(batch.next().await.unwrap()["state"], "received");

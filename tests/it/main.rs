@@ -16,6 +16,7 @@ mod keeping;
 mod keys;
 mod life;
 mod log;
+mod program;
 mod protocols;
 mod proxies;
 mod public_reads;

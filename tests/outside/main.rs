@@ -13,6 +13,8 @@ mod full_disk;
 #[path = "../it/harness.rs"]
 mod harness;
 mod no_place;
+#[path = "../it/program.rs"]
+mod program;
 mod proxies;
 mod stranger;
 #[path = "../it/trust.rs"]

@@ -55,9 +55,6 @@ pub(crate) fn of_crate(source: &Path, files: &[std::path::PathBuf]) -> Vec<Impor
             let Some(to) = resolve(&modules, module, &named.path, 0) else { continue };
             let is_own_child = to.len() > module.len() && to.starts_with(module);
             if to != *module && !(named.is_public_use && is_own_child) {
-                if std::env::var("DBG").is_ok() {
-                    eprintln!("DBG {} -> {} by {:?}", module.join("/"), to.join("/"), named.path);
-                }
                 let in_tests = is_test || named.in_tests;
                 imports.insert(Import { from: module.clone(), to, in_tests });
             }

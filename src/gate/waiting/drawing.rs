@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     Room,
     seats::{Stage, seconds},
+    supply::Supply,
     turns::Gathering,
 };
 use crate::{
@@ -22,8 +23,8 @@ use crate::{
 const MIX_SEATS: u32 = 4096;
 
 impl Room {
-    /// Draws the closed round, if there is one and the value of its beacon round has arrived; then calls people. `free`
-    /// is how many can enter now. Calls `note` with what the audit trail has to record. May wait for the disk.
+    /// Draws the closed round, if there is one and the value of its beacon round has arrived; then calls people. Calls
+    /// `note` with what the audit trail has to record. May wait for the disk.
     ///
     /// A round whose beacon value is too late is drawn without it, which everybody can see.
     ///
@@ -31,7 +32,7 @@ impl Room {
     /// [`StorageFault`]: the round is not drawn and its seed is secret; try again later.
     pub fn draw(
         &self,
-        free: usize,
+        supply: &Supply,
         now: Timestamp,
         real_now: Timestamp,
         note: impl Fn(&dyn Display),
@@ -69,8 +70,8 @@ impl Room {
         if let Some(value) = drawn.mixed_with() {
             self.mix(closed.stage(), &Mixer::new(value));
         }
-        self.with(None, now, |inner| inner.turns.draw(&mut inner.seats, drawn, &outlook));
-        self.with(Some(free), now, |_| ());
+        self.with(|inner| inner.turns.draw(&mut inner.seats, drawn, &outlook));
+        self.calling(supply, now, |_| ());
         Ok(())
     }
 

@@ -13,6 +13,7 @@
 mod drawing;
 mod pace;
 mod seats;
+mod supply;
 mod turns;
 
 use std::sync::{
@@ -22,12 +23,12 @@ use std::sync::{
 
 use jiff::Timestamp;
 
-pub use self::seats::Asking;
 use self::{
     pace::Pace,
     seats::{Seats, Stage, seconds},
     turns::Turns,
 };
+pub use self::{seats::Asking, supply::Supply};
 use super::{beacon::Beacon, lottery::Number};
 use crate::{
     identity::Audience,
@@ -150,47 +151,53 @@ impl Room {
     }
 
     /// The answer to a person who waits and is not called yet; `None` if they were called or have no seat. Most requests
-    /// are of this kind. `free` is how many people can enter now.
+    /// are of this kind.
     #[must_use]
     pub fn known(
         &self,
         person: Subject,
         audience: Audience,
-        free: usize,
+        supply: &Supply,
         now: Timestamp,
     ) -> Option<Waiting> {
         if self.is_empty() {
             return None;
         }
-        self.with(Some(free), now, |inner| {
+        self.calling(supply, now, |inner| {
             let index = inner.seats.of_person(person, audience)?;
             let waits = !inner.seats.get(index).is_called();
-            waits.then(|| inner.answer(index, &self.config, seconds(now)))
+            waits.then(|| inner.answer(index, &self.config, supply, seconds(now)))
         })
     }
 
     /// The answer to a person who has a seat, called or not, and does not ask to enter.
     #[must_use]
-    pub fn look(&self, person: Subject, audience: Audience, now: Timestamp) -> Option<Waiting> {
-        self.with(None, now, |inner| {
+    pub fn look(
+        &self,
+        person: Subject,
+        audience: Audience,
+        supply: &Supply,
+        now: Timestamp,
+    ) -> Option<Waiting> {
+        self.with(|inner| {
             let index = inner.seats.of_person(person, audience)?;
-            Some(inner.answer(index, &self.config, seconds(now)))
+            Some(inner.answer(index, &self.config, supply, seconds(now)))
         })
     }
 
-    /// Whether a person may enter: they were called, or nobody waits. `free` is how many people can enter now.
+    /// Whether a person may enter: they were called, or nobody waits.
     #[must_use]
     pub fn turn_of(
         &self,
         person: Subject,
         audience: Audience,
-        free: usize,
+        supply: &Supply,
         now: Timestamp,
     ) -> bool {
         if self.is_empty() {
-            return free > 0;
+            return supply.free > 0;
         }
-        self.with(Some(free), now, |inner| {
+        self.calling(supply, now, |inner| {
             let index = inner.seats.of_person(person, audience);
             inner.seats.people() == 0
                 || index.is_some_and(|index| inner.seats.get(index).is_called())
@@ -199,9 +206,9 @@ impl Room {
 
     /// The answer to a person who has to wait, on the seat that they have or a new one; `None` if all seats are taken.
     #[must_use]
-    pub fn wait(&self, asking: &Asking, now: Timestamp) -> Option<Waiting> {
+    pub fn wait(&self, asking: &Asking, supply: &Supply, now: Timestamp) -> Option<Waiting> {
         let now_s = seconds(now);
-        self.with(None, now, |inner| {
+        self.with(|inner| {
             let known = inner.seats.of_person(asking.person, asking.audience);
             let index = if let Some(index) = known {
                 index
@@ -219,7 +226,7 @@ impl Room {
                 inner.turns.joined(now_s);
                 index
             };
-            Some(inner.answer(index, &self.config, now_s))
+            Some(inner.answer(index, &self.config, supply, now_s))
         })
     }
 
@@ -245,10 +252,10 @@ impl Room {
 
     /// Removes absent people, measures the rate, calls people and closes the round that is due. Call it every second or
     /// two.
-    pub fn tidy(&self, free: usize, now: Timestamp) {
+    pub fn tidy(&self, supply: &Supply, now: Timestamp) {
         let now_s = seconds(now);
         let gone_before = now_s.saturating_sub(self.config.absent_seconds);
-        self.with(Some(free), now, |inner| {
+        self.calling(supply, now, |inner| {
             let (waits, called) = (inner.seats.people() > 0, inner.turns.called() > 0);
             inner.pace.measure(now_s, &self.entered, waits, called);
             let from = if inner.tidied < inner.seats.len() { inner.tidied } else { 0 };
@@ -285,28 +292,28 @@ impl Room {
         Draws { drawn: turns.drawn().copied().collect(), closed, chains: turns.chains }
     }
 
-    /// Calls people and closes the round that is due if `free` is given, then runs `work`.
-    fn with<T>(
-        &self,
-        free: Option<usize>,
-        now: Timestamp,
-        work: impl FnOnce(&mut Inner) -> T,
-    ) -> T {
-        let mut inner = self.lock();
-        if let Some(free) = free {
-            inner.pace.saw(free);
-        }
+    /// Calls people and closes the round that is due, then runs `work`.
+    fn calling<T>(&self, supply: &Supply, now: Timestamp, work: impl FnOnce(&mut Inner) -> T) -> T {
         let mut closed = false;
-        if let Some(free @ 1..) = free {
-            let Inner { seats, turns, pace, .. } = &mut *inner;
-            closed = turns.call(seats, (free, pace), seconds(now));
-        }
-        let done = work(&mut inner);
-        self.people.store(inner.seats.people(), Ordering::Release);
-        drop(inner);
+        let done = self.with(|inner| {
+            let Inner { seats, turns, pace, .. } = inner;
+            pace.saw(supply);
+            if supply.places > 0 {
+                closed = turns.call(seats, (supply.free, pace), seconds(now));
+            }
+            work(inner)
+        });
         if closed && let Some(wake) = self.wake.get() {
             wake();
         }
+        done
+    }
+
+    /// Runs `work`, and notes how many people are left.
+    fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        let mut inner = self.lock();
+        let done = work(&mut inner);
+        self.people.store(inner.seats.people(), Ordering::Release);
         done
     }
 
@@ -323,7 +330,7 @@ impl Inner {
     }
 
     /// The answer to the person on this seat, who is then expected when it says.
-    fn answer(&mut self, index: u32, config: &Config, now: u32) -> Waiting {
+    fn answer(&mut self, index: u32, config: &Config, supply: &Supply, now: u32) -> Waiting {
         let seat = *self.seats.get(index);
         let ahead = self.turns.ahead_of(&seat);
         let estimate_seconds = self.pace.seconds_for(ahead);
@@ -331,7 +338,8 @@ impl Inner {
         let is_drawn = !matches!(seat.stage, Stage::Gathering(_));
         let news_after = if is_drawn { ahead } else { self.turns.to_call() };
         let spread = u64::from_be_bytes(seat.person) ^ u64::from(now);
-        let poll_seconds = self.poll_seconds(news_after, config, spread);
+        let polls = supply.polls_per_second.min(config.polls_per_second_max.into());
+        let poll_seconds = self.poll_seconds(news_after, config, polls, spread);
         let due = now.saturating_add(poll_seconds);
         if seat.is_called() {
             self.turns.expected_no_more(seat.due);
@@ -351,13 +359,17 @@ impl Inner {
 
     /// Seconds until to ask again: several times until `news_after` people have entered, bounded by [`Config`], and
     /// spread so that people do not ask at the same moment.
-    fn poll_seconds(&self, news_after: usize, config: &Config, spread: u64) -> u32 {
-        let people = u32::try_from(self.seats.people()).unwrap_or(u32::MAX);
+    fn poll_seconds(&self, news_after: usize, config: &Config, polls: f64, spread: u64) -> u32 {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "seconds until each of the people has asked once"
+        )]
+        let until_all_asked = (self.seats.people() as f64 / polls) as u32;
         let longest = POLL_SECONDS_MAX.max(config.poll_seconds_min);
         let wanted = self.pace.seconds_at_most(news_after) / POLLS_IN_WAIT;
-        let base = wanted
-            .clamp(config.poll_seconds_min, longest)
-            .max(people / config.polls_per_second_max);
+        let base = wanted.clamp(config.poll_seconds_min, longest).max(until_all_asked);
         base.saturating_add(u32::try_from(spread % u64::from(base / 2 + 1)).unwrap_or(0))
     }
 }

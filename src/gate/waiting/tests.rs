@@ -60,9 +60,13 @@ impl Hall {
     }
 
     /// Tidies up, and draws what was closed.
-    fn tidy(&self, free: usize, second: i64) {
-        self.room.tidy(free, at(second));
-        self.room.draw(free, at(second), at(second), |_| ()).unwrap();
+    fn tidy(&self, places: usize, second: i64) {
+        self.tidy_with(&Supply::of(places), second);
+    }
+
+    fn tidy_with(&self, supply: &Supply, second: i64) {
+        self.room.tidy(supply, at(second));
+        self.room.draw(supply, at(second), at(second), |_| ()).unwrap();
     }
 
     fn drawn(&self) -> Vec<DrawnRound> {
@@ -74,19 +78,24 @@ impl Hall {
     }
 
     /// As the intake asks: whether it is their turn, else for a seat. `Err(None)` is a full room.
-    fn ask(&self, n: u64, free: usize, second: i64) -> Result<(), Option<Waiting>> {
+    fn ask(&self, n: u64, places: usize, second: i64) -> Result<(), Option<Waiting>> {
+        self.ask_with(n, &Supply::of(places), second)
+    }
+
+    fn ask_with(&self, n: u64, supply: &Supply, second: i64) -> Result<(), Option<Waiting>> {
         let asking = Asking {
             person: self.person(n),
             fiscal_code: FiscalCode::made_up(n),
             audience: Audience::Citizens,
         };
-        self.room.draw(free, at(second), at(second), |_| ()).unwrap();
+        self.room.draw(supply, at(second), at(second), |_| ()).unwrap();
         // Like taking a lease: a turn alone is not enough to enter.
-        if self.room.turn_of(asking.person, asking.audience, free, at(second)) && free > 0 {
+        if self.room.turn_of(asking.person, asking.audience, supply, at(second)) && supply.free > 0
+        {
             self.room.entered(asking.person, asking.audience);
             return Ok(());
         }
-        Err(self.room.wait(&asking, at(second)))
+        Err(self.room.wait(&asking, supply, at(second)))
     }
 
     fn waits(&self, n: u64, second: i64) -> Waiting {
@@ -187,16 +196,19 @@ fn who_comes_while_a_round_is_called_is_in_the_next_one() {
 #[test]
 fn a_person_who_waits_is_known_until_they_are_called_or_leave() {
     let hall = Hall::new(CONFIG);
-    let known = |n, free, second| {
-        hall.room.known(hall.person(n), Audience::Citizens, free, at(second)).is_some()
+    let known = |n, places, second| {
+        let supply = Supply::of(places);
+        hall.room.known(hall.person(n), Audience::Citizens, &supply, at(second)).is_some()
     };
-    let look = |n| hall.room.look(hall.person(n), Audience::Citizens, at(6));
+    let look = |n| hall.room.look(hall.person(n), Audience::Citizens, &Supply::of(0), at(6));
     let give_up = |n| hall.room.give_up(hall.person(n), Audience::Citizens);
     assert!(!known(1, 0, 0) && look(1).is_none() && !give_up(1));
     hall.waits(1, 0);
     hall.waits(2, 0);
     assert!(known(1, 0, 1) && !known(3, 0, 1));
-    assert!(hall.room.known(hall.person(1), Audience::Intermediaries, 0, at(1)).is_none());
+    assert!(
+        hall.room.known(hall.person(1), Audience::Intermediaries, &Supply::of(0), at(1)).is_none()
+    );
     hall.tidy(1, 6);
     let calm = [1, 2].map(|n| known(n, 1, 6));
     assert_eq!(calm.iter().filter(|calm| **calm).count(), 1, "one was called: {calm:?}");
@@ -214,7 +226,7 @@ fn a_person_has_one_seat_whether_they_act_for_themselves_or_for_an_office() {
     let asking =
         |audience| Asking { person: hall.person(1), fiscal_code: FiscalCode::made_up(1), audience };
     for audience in [Audience::Intermediaries, Audience::Citizens, Audience::Intermediaries] {
-        assert!(hall.room.wait(&asking(audience), at(0)).is_some());
+        assert!(hall.room.wait(&asking(audience), &Supply::of(0), at(0)).is_some());
         let waiting = hall.room.waiting();
         assert_eq!(waiting.iter().sum::<usize>(), 1, "{waiting:?}");
         assert_eq!(waiting[audience as usize], 1);
@@ -294,11 +306,11 @@ fn the_estimate_follows_the_pace_and_the_number() {
     let mut inside = BTreeSet::new();
     for second in 5..35 {
         hall.tidy(10, second);
-        let mut free = 10;
+        let mut places = 10;
         for n in 0..1000 {
-            if free > 0 && !inside.contains(&n) && hall.ask(n, free, second).is_ok() {
+            if places > 0 && !inside.contains(&n) && hall.ask(n, places, second).is_ok() {
                 inside.insert(n);
-                free -= 1;
+                places -= 1;
             }
         }
         hall.tidy(0, second);

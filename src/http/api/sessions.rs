@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(super) fn enter(public: &Public, head: &Head<'_>) -> Result<Reply, Problem> {
-    let (status, token, session) = match public.counter.intake.enter(asked(public, head)?)? {
+    let (status, token, session) = match public.counter.intake.enter(asked(head)?)? {
         Entered::In(token, session) => (StatusCode::CREATED, token, session),
         Entered::Again(token, session) => (StatusCode::OK, token, session),
         Entered::Waiting(place) => return Ok(wait(place)),
@@ -28,22 +28,21 @@ pub(super) fn enter(public: &Public, head: &Head<'_>) -> Result<Reply, Problem> 
 
 /// The place of a person who has no session yet.
 pub(super) fn show_waiting(public: &Public, head: &Head<'_>) -> Result<Reply, Problem> {
-    let place = public.counter.intake.place(asked(public, head)?)?;
+    let place = public.counter.intake.place(asked(head)?)?;
     Ok(wait(place.ok_or(Kind::Unauthenticated)?))
 }
 
 /// Gives up the place of a person who has no session yet.
 pub(super) fn leave_waiting(public: &Public, head: &Head<'_>) -> Result<Reply, Problem> {
-    let had_one = public.counter.intake.give_up(asked(public, head)?)?;
+    let had_one = public.counter.intake.give_up(asked(head)?)?;
     if had_one { Ok(Reply::empty()) } else { Err(Kind::Unauthenticated.into()) }
 }
 
-fn asked<'r>(public: &Public, head: &Head<'r>) -> Result<Asked<'r>, Kind> {
+fn asked<'r>(head: &Head<'r>) -> Result<Asked<'r>, Kind> {
     Ok(Asked {
         visit: head.visit(),
         proof: bearer(head.headers).ok_or(Kind::Unauthenticated)?,
         from: head.from,
-        is_behind: public.delay.is_behind(),
     })
 }
 

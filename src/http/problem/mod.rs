@@ -34,11 +34,11 @@ pub const SHED_REASONS: [&str; 9] = [
     "connections",
     "draining",
     "handshakes",
-    "lag",
     "leases",
     "ledger",
     "queue",
     "requests",
+    "strangers",
     "waiting",
 ];
 
@@ -263,7 +263,6 @@ impl From<EnterFault> for Problem {
             EnterFault::VisitTaken => Kind::VisitTaken.into(),
             EnterFault::WindowClosed { opens_at, now } => window_closed(opens_at, now),
             EnterFault::TooOften(too_often) => too_often.into(),
-            EnterFault::Behind => Self::shedding(Kind::Busy, "lag"),
             EnterFault::Full => Self::shedding(Kind::Busy, "waiting"),
         }
     }

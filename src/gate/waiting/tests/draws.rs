@@ -107,10 +107,10 @@ fn a_round_is_drawn_without_a_late_beacon_and_everybody_can_see_it() {
     let (hall, beacon_round) = closed_hall();
     hall.tidy(1, 60);
     assert_eq!(hall.drawn(), []);
-    hall.room.tidy(1, at(80));
+    hall.room.tidy(&Supply::of(1), at(80));
     let noted = std::cell::RefCell::new(String::new());
     let note = |what: &dyn std::fmt::Display| *noted.borrow_mut() += &what.to_string();
-    hall.room.draw(1, at(80), at(80), note).unwrap();
+    hall.room.draw(&Supply::of(1), at(80), at(80), note).unwrap();
     let drawn = hall.drawn()[0];
     assert_eq!(drawn.beacon, Some(DrawnBeacon { round: beacon_round, value: None }));
     assert!(noted.into_inner().contains(&format!("WITHOUT its beacon round {beacon_round}")));
@@ -127,9 +127,10 @@ fn a_seed_stays_secret_while_its_draw_is_not_on_disk() {
     // The name of the draft of a new file is taken by a directory.
     let taken = hall.directory.path().join("rounds.sealed.new");
     fs::create_dir(&taken).unwrap();
-    hall.room.tidy(1, at(6));
-    assert!(hall.room.draw(1, at(6), at(6), |_| panic!("nothing to record")).is_err());
-    let waiting = hall.room.known(hall.person(1), Audience::Citizens, 0, at(6)).unwrap();
+    hall.room.tidy(&Supply::of(1), at(6));
+    assert!(hall.room.draw(&Supply::of(1), at(6), at(6), |_| panic!("nothing to record")).is_err());
+    let waiting =
+        hall.room.known(hall.person(1), Audience::Citizens, &Supply::of(0), at(6)).unwrap();
     assert_eq!((hall.drawn(), waiting.drawn), (vec![], None));
     fs::remove_dir(&taken).unwrap();
     hall.tidy(1, 8);

@@ -1,0 +1,321 @@
+//! The CPU time of people who are not let in: their budget, what they have used, and who waits for a turn.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::timeout};
+
+use crate::clock::Stopwatch;
+
+/// Longest time whose budget may be used at once.
+const BURST_SECONDS: f64 = 0.2;
+/// Connections whose handshake is expected or waits for its turn, if the budget would not allow more at once: from then
+/// on none is accepted.
+const UNSHAKEN_MIN: usize = 64;
+/// A connection that sends nothing for this long does not count among the expected handshakes any more.
+const EXPECTED_FOR: Duration = Duration::from_secs(1);
+/// Part of the budget that requests get while handshakes wait, too.
+const REQUESTS_FIRST: f64 = 0.75;
+/// Part of the budget that people in the waiting room are asked to use for their polls.
+const POLLS_SHARE: f64 = 0.5;
+/// Number of measurements over which a cost is averaged.
+const AVERAGED: f64 = 64.0;
+/// CPU time that is assumed before the first was measured, by [`Use`], seconds.
+const COSTS_AT_FIRST: [f64; 3] = [500e-6, 40e-6, 200e-6];
+
+/// The budget of people who are not let in, shared by all runtimes.
+pub struct Strangers {
+    running: Stopwatch,
+    budget: Mutex<Budget>,
+    spent_ns: AtomicU64,
+    entering_ns: AtomicU64,
+    requests_inside: AtomicU64,
+    requests: Queue,
+    handshakes: Queue,
+}
+
+/// What CPU time was used for by somebody without a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Accepting a connection, or its handshake.
+    Handshake,
+    /// A request after which they are still outside.
+    Request,
+    /// The request with which they were let in.
+    Entering,
+}
+
+/// Totals since the start.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spent {
+    pub(super) strangers: Duration,
+    pub(super) entering: Duration,
+    pub(super) requests_inside: u64,
+}
+
+/// An accepted connection that has sent nothing yet; dropping it ends that.
+pub struct Expected<'s> {
+    strangers: &'s Strangers,
+    period: u64,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: AtomicUsize,
+    next: Notify,
+}
+
+/// Somebody in a queue, until this is dropped.
+struct InQueue<'q>(&'q Queue);
+
+struct Budget {
+    /// CPU allowed, cores.
+    cores: f64,
+    /// CPU left at `at`, seconds.
+    left: f64,
+    at: Duration,
+    /// By [`Use`].
+    costs: [Average; 3],
+    /// Connections that were accepted in a period of [`EXPECTED_FOR`] and have sent nothing yet, of the latest odd and
+    /// the latest even one.
+    expected: [(u64, usize); 2],
+}
+
+/// An average of the latest measurements, seconds.
+#[derive(Clone, Copy, Default)]
+struct Average {
+    value: f64,
+    count: f64,
+}
+
+impl Strangers {
+    pub(super) fn new() -> Self {
+        let budget = Budget {
+            cores: 0.0,
+            left: 0.0,
+            at: Duration::ZERO,
+            costs: [Average::default(); 3],
+            expected: [(0, 0); 2],
+        };
+        Self {
+            running: Stopwatch::start(),
+            budget: Mutex::new(budget),
+            spent_ns: AtomicU64::new(0),
+            entering_ns: AtomicU64::new(0),
+            requests_inside: AtomicU64::new(0),
+            requests: Queue::default(),
+            handshakes: Queue::default(),
+        }
+    }
+
+    /// Sets the budget, cores.
+    pub(super) fn allow(&self, cores: f64) {
+        let mut budget = self.refilled();
+        if budget.cores == 0.0 {
+            budget.left = cores * BURST_SECONDS;
+        }
+        budget.cores = cores;
+    }
+
+    /// Counts CPU time of somebody without a session.
+    pub fn used(&self, what: Use, cpu: Duration) {
+        let mut budget = self.refilled();
+        budget.costs[what as usize].add(cpu.as_secs_f64());
+        match what {
+            Use::Entering => self.entering_ns.fetch_add(nanos(cpu), Ordering::Relaxed),
+            Use::Handshake | Use::Request => {
+                budget.left -= cpu.as_secs_f64();
+                self.spent_ns.fetch_add(nanos(cpu), Ordering::Relaxed)
+            }
+        };
+    }
+
+    /// Returns the cost of the handshake of somebody who proved to have a session, or was given one.
+    pub fn refund(&self, handshake: Duration) {
+        self.refilled().left += handshake.as_secs_f64();
+        self.spent_ns.fetch_sub(nanos(handshake), Ordering::Relaxed);
+        self.entering_ns.fetch_add(nanos(handshake), Ordering::Relaxed);
+    }
+
+    /// Counts a request of somebody with a session.
+    pub fn served_inside(&self) {
+        self.requests_inside.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits until there is CPU time for a request without a session, for `patience` at most; whether there is.
+    pub async fn turn_of_request(&self, patience: Duration) -> bool {
+        timeout(patience, self.turn(&self.requests)).await.is_ok()
+    }
+
+    /// Waits until there is CPU time for a handshake.
+    pub async fn turn_of_handshake(&self) {
+        self.turn(&self.handshakes).await;
+    }
+
+    async fn turn(&self, queue: &Queue) {
+        if queue.waiting.load(Ordering::Relaxed) > 0 || self.refilled().left <= 0.0 {
+            let _waiting = queue.enter();
+            queue.next.notified().await;
+        }
+    }
+
+    /// Whether one more connection may be accepted.
+    #[must_use]
+    pub fn may_accept(&self) -> bool {
+        let period = self.period();
+        let budget = self.refilled();
+        let unshaken =
+            self.handshakes.waiting.load(Ordering::Relaxed) + budget.expected_since(period);
+        unshaken < UNSHAKEN_MIN.max(budget.affords(Use::Handshake, 1.0))
+    }
+
+    /// Counts an accepted connection until it sends something.
+    #[must_use]
+    pub fn expect(&self) -> Expected<'_> {
+        let period = self.period();
+        self.refilled().expect(period);
+        Expected { strangers: self, period }
+    }
+
+    /// Calls those for whom there is CPU time. Call it every few milliseconds while anybody waits.
+    pub fn call_next(&self) {
+        let requests = self.requests.waiting.load(Ordering::Relaxed);
+        let handshakes = self.handshakes.waiting.load(Ordering::Relaxed);
+        if requests + handshakes == 0 {
+            return;
+        }
+        let budget = self.refilled();
+        let share = if handshakes == 0 { 1.0 } else { REQUESTS_FIRST };
+        let called = requests.min(budget.affords(Use::Request, share));
+        let left = 1.0 - budget.share_of(Use::Request, called);
+        let shaken = handshakes.min(budget.affords(Use::Handshake, left));
+        drop(budget);
+        (0..called).for_each(|_| self.requests.next.notify_one());
+        (0..shaken).for_each(|_| self.handshakes.next.notify_one());
+    }
+
+    /// Polls a second for which the budget has CPU time.
+    pub(super) fn polls_per_second(&self) -> f64 {
+        let budget = self.refilled();
+        POLLS_SHARE * budget.cores / budget.cost(Use::Request)
+    }
+
+    /// Average CPU time of entering, with its handshake; zero before the first.
+    pub(super) fn enter_cost(&self) -> Duration {
+        let budget = self.refilled();
+        let [handshake, _, entering] = budget.costs;
+        if entering.count == 0.0 {
+            Duration::ZERO
+        } else {
+            seconds(handshake.value + entering.value)
+        }
+    }
+
+    pub(super) fn spent(&self) -> Spent {
+        Spent {
+            strangers: Duration::from_nanos(self.spent_ns.load(Ordering::Relaxed)),
+            entering: Duration::from_nanos(self.entering_ns.load(Ordering::Relaxed)),
+            requests_inside: self.requests_inside.load(Ordering::Relaxed),
+        }
+    }
+
+    fn period(&self) -> u64 {
+        self.running.elapsed().as_secs() / EXPECTED_FOR.as_secs()
+    }
+
+    fn refilled(&self) -> MutexGuard<'_, Budget> {
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        budget.refill(self.running.elapsed());
+        budget
+    }
+}
+
+impl Budget {
+    fn refill(&mut self, now: Duration) {
+        let most = self.cores * BURST_SECONDS;
+        let more = self.cores * now.saturating_sub(self.at).as_secs_f64();
+        self.left = (self.left + more).min(most);
+        self.at = now;
+    }
+
+    fn cost(&self, what: Use) -> f64 {
+        let Average { value, count } = self.costs[what as usize];
+        if count == 0.0 { COSTS_AT_FIRST[what as usize] } else { value }
+    }
+
+    /// How many of these a share of the budget affords: at least one while anything is left, because costs vary.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of people"
+    )]
+    fn affords(&self, what: Use, share: f64) -> usize {
+        if self.left <= 0.0 { 0 } else { (self.left * share / self.cost(what)).ceil() as usize }
+    }
+
+    /// The share of what is left that `count` of these take.
+    #[expect(clippy::cast_precision_loss, reason = "a number of people")]
+    fn share_of(&self, what: Use, count: usize) -> f64 {
+        if self.left <= 0.0 { 1.0 } else { (count as f64 * self.cost(what) / self.left).min(1.0) }
+    }
+
+    fn expect(&mut self, period: u64) {
+        let slot = self.slot(period);
+        if slot.0 != period {
+            *slot = (period, 0);
+        }
+        slot.1 += 1;
+    }
+
+    fn slot(&mut self, period: u64) -> &mut (u64, usize) {
+        &mut self.expected[usize::from(period % 2 == 1)]
+    }
+
+    fn expected_since(&self, period: u64) -> usize {
+        let lately = self.expected.iter().filter(|(of, _)| of + 1 >= period);
+        lately.map(|(_, count)| count).sum()
+    }
+}
+
+impl Average {
+    fn add(&mut self, value: f64) {
+        self.count = (self.count + 1.0).min(AVERAGED);
+        self.value += (value - self.value) / self.count;
+    }
+}
+
+impl Queue {
+    fn enter(&self) -> InQueue<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        InQueue(self)
+    }
+}
+
+impl Drop for InQueue<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        let mut budget = self.strangers.refilled();
+        let slot = budget.slot(self.period);
+        if slot.0 == self.period {
+            slot.1 -= 1;
+        }
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn seconds(value: f64) -> Duration {
+    Duration::from_secs_f64(value.max(0.0))
+}

@@ -1,0 +1,67 @@
+//! What the admission controller is told, and what follows for the waiting room.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::opening::Intake;
+use crate::{
+    gate::{
+        admission::{Admission, Load},
+        leases::Lease,
+        waiting::Supply,
+    },
+    ledger::Tally,
+};
+
+/// Submissions that wait for their receipt, in batches of the ledger, above which the committer is the bottleneck: one
+/// batch is being written, and the next one gathers.
+const BATCHES_WAITING_MAX: usize = 2;
+
+impl Intake {
+    /// The admission controller.
+    #[must_use]
+    pub fn admission(&self) -> &Arc<Admission> {
+        &self.admission
+    }
+
+    /// Lets the controller make a step if one is due. Call it every few milliseconds while anything is under way.
+    pub fn steer(&self) {
+        self.admission.step(|| self.load());
+    }
+
+    /// How many people may go in now, and how many will.
+    pub(super) fn supply(&self) -> Supply {
+        let places = self.leases.free().min(self.sessions.free());
+        Supply {
+            free: places.min(self.admission.free()),
+            places,
+            per_second: self.admission.per_second(),
+            polls_per_second: self.admission.polls_per_second(),
+        }
+    }
+
+    /// A lease, if the controller lets one more person in.
+    pub(super) fn lease(&self) -> Option<Lease> {
+        if !self.admission.take() {
+            return None;
+        }
+        let lease = self.leases.take();
+        if lease.is_none() {
+            self.admission.give_back();
+        }
+        lease
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "applications in memory")]
+    fn load(&self) -> Load {
+        let finishing = self.finishing.load(Ordering::Relaxed);
+        let undecided: u64 =
+            self.shelf.all().iter().map(|ledger| Tally::undecided(&ledger.tally())).sum();
+        Load {
+            anyone_waits: !self.waiting.is_empty(),
+            requests_per_visit: self.sessions.requests_per_visit(),
+            commit_queue: finishing as f64
+                / (BATCHES_WAITING_MAX * self.batch_records_max).max(1) as f64,
+            urn: undecided as f64 / self.urn_applications_max.max(1) as f64,
+        }
+    }
+}
