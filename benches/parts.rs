@@ -178,6 +178,7 @@ fn limits(rate: u32) -> Limits {
         enter_by_address: rate,
         enter_by_person: rate,
         session_by_person: rate,
+        draft_by_person: rate,
         line_by_person: rate,
         loopback_is_free: false,
         keys_max: usize::MAX,

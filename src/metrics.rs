@@ -98,6 +98,12 @@ metrics_list! {
         "1 after a failed write or sync of the ledger: intake has stopped until a restart, which recovers from disk.";
     AUDIT_FAILED = Kind::Gauge, Count, "sportello_audit_failed" []
         "1 after a failed write or sync of the audit trail: requests are still served; a restart recovers from disk.";
+    DRAFTS_FAILED = Kind::Gauge, Count, "sportello_drafts_failed" []
+        "1 after a failed write or sync of the drafts: none is saved until a restart; applications are still accepted.";
+    DRAFT_GROUP = Kind::Histogram(RECORDS), Count, "sportello_draft_group_size" []
+        "Changes of drafts in one group, which is written with one sync.";
+    UNKNOWN_RECEIPTS = Kind::Counter, Count, "sportello_unknown_receipts_total" []
+        "Requests for receipts that do not exist or are another person's, in any session. Any client can cause it.";
     AUDIT_LOST = Kind::Counter, Count, "sportello_audit_lost_total" []
         "Audit events that are only in the log because the audit trail could not take them. Above 0 is an alarm.";
     LOG_LOST = Kind::Counter, Count, "sportello_log_lost_total" []

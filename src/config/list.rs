@@ -167,6 +167,10 @@ settings! {
         session_by_person_per_second: NonZeroU32 = rate(50), RATE;
         /// Requests in all sessions of one person in one burst.
         session_by_person_burst: NonZeroU32 = rate(500), RATE;
+        /// Drafts per second that one person saves or deletes, on average.
+        draft_by_person_per_second: NonZeroU32 = rate(2), RATE;
+        /// Drafts that one person saves or deletes in one burst.
+        draft_by_person_burst: NonZeroU32 = rate(20), RATE;
         /// Lines per second in the batches of one person, on average; a faster batch is read more slowly.
         line_by_person_per_second: NonZeroU32 = rate(1000), RATE;
         /// Lines in the batches of one person in one burst.
@@ -248,8 +252,12 @@ settings! {
         months_kept: u64 = 24, Number(1, 1200);
         /// Events in the queue of the audit trail.
         queue_events_max: usize = 65_536, COUNT;
-        /// Time that the event of an entry waits to be written together with others, milliseconds. No answer waits for it.
+        /// Time that the event of an entry, and any other that no answer waits for, waits to be written together with
+        /// others, milliseconds.
         entered_wait_ms: u64 = 100, Number(0, 10_000);
+        /// Free space on the ledger's disk below which nobody enters and nothing is shown that must be recorded in the
+        /// audit trail, bytes; at most a quarter of ledger.disk_reserve_bytes. It is for the decisions of what was accepted.
+        disk_reserve_bytes: u64 = 268_435_456, Number(0, 1 << 50);
     }
     judges: Judges {
         /// Threads that decide applications; 0 means one per core.

@@ -17,6 +17,12 @@ use governor::{
 use super::network::client_of;
 use crate::vault::Subject;
 
+/// Requests for unknown receipts that one person may make before it is recorded: who mistypes their own receipt does not
+/// make so many.
+const UNKNOWN_RECEIPTS: Quota = Quota::per_minute(NonZeroU32::new(4).unwrap());
+/// Audit events about that: nobody may fill the trail.
+const UNKNOWN_NOTED: Quota = Quota::per_minute(NonZeroU32::MIN);
+
 /// How many requests one key may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -37,6 +43,8 @@ pub struct Config {
     pub enter_by_person: Rate,
     /// Everything under a session, by person.
     pub session_by_person: Rate,
+    /// Saving and deleting drafts, by person.
+    pub draft_by_person: Rate,
     /// Lines of batches, by person.
     pub line_by_person: Rate,
     /// Whether loopback addresses have no limit, for a demo.
@@ -62,6 +70,9 @@ pub struct Limits {
     enter_by_address: Keyed<IpAddr>,
     enter_by_person: Keyed<[u8; 16]>,
     session_by_person: Keyed<[u8; 16]>,
+    draft_by_person: Keyed<[u8; 16]>,
+    unknown_by_person: Keyed<[u8; 16]>,
+    unknown_noted: Keyed<[u8; 16]>,
     line_by_person: Keyed<[u8; 16]>,
 }
 
@@ -83,6 +94,9 @@ impl Limits {
             enter_by_address: Keyed::new(config.enter_by_address, config.keys_max),
             enter_by_person: Keyed::new(config.enter_by_person, config.keys_max),
             session_by_person: Keyed::new(config.session_by_person, config.keys_max),
+            draft_by_person: Keyed::new(config.draft_by_person, config.keys_max),
+            unknown_by_person: Keyed::of(UNKNOWN_RECEIPTS, config.keys_max),
+            unknown_noted: Keyed::of(UNKNOWN_NOTED, config.keys_max),
             line_by_person: Keyed::new(config.line_by_person, config.keys_max),
         }
     }
@@ -127,6 +141,22 @@ impl Limits {
         self.session_by_person.check(&person.key())
     }
 
+    /// Counts a draft that a person saves or deletes.
+    ///
+    /// # Errors
+    /// [`TooOften`].
+    pub fn draft_of(&self, person: Subject) -> Result<(), TooOften> {
+        self.draft_by_person.check(&person.key())
+    }
+
+    /// Counts a person's request for a receipt that is unknown to them, and returns whether to record now that they
+    /// repeat it: at the fifth at once, or above four a minute, and then once a minute.
+    #[must_use]
+    pub fn repeats_unknown(&self, person: Subject) -> bool {
+        let person = person.key();
+        self.unknown_by_person.check(&person).is_err() && self.unknown_noted.check(&person).is_ok()
+    }
+
     /// Counts a line of a person's batch.
     ///
     /// # Errors
@@ -141,16 +171,22 @@ impl Limits {
         self.enter_by_address.tidy();
         self.enter_by_person.tidy();
         self.session_by_person.tidy();
+        self.draft_by_person.tidy();
+        self.unknown_by_person.tidy();
+        self.unknown_noted.tidy();
         self.line_by_person.tidy();
     }
 }
 
 impl<K: Hash + Eq + Clone> Keyed<K> {
     fn new(rate: Rate, keys_max: usize) -> Self {
-        let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
+        Self::of(Quota::per_second(rate.per_second).allow_burst(rate.burst), keys_max)
+    }
+
+    fn of(quota: Quota, keys_max: usize) -> Self {
         Self {
             limiter: RateLimiter::dashmap(quota),
-            burst: rate.burst.get(),
+            burst: quota.burst_size().get(),
             keys_max,
             checks_left: AtomicUsize::new(keys_max),
         }
@@ -190,6 +226,7 @@ mod tests {
             enter_by_address: rate(2),
             enter_by_person: rate(2),
             session_by_person: rate(2),
+            draft_by_person: rate(3),
             line_by_person: rate(2),
             loopback_is_free,
             keys_max,
@@ -227,6 +264,25 @@ mod tests {
                 assert_eq!((entered, read), (loopback_is_free, loopback_is_free));
             }
         }
+    }
+
+    #[test]
+    fn drafts_have_a_rate_of_their_own() {
+        let limits = limits(100, false);
+        let person = Subject([1; 16]);
+        assert!((0..3).all(|_| limits.draft_of(person).is_ok()));
+        assert_eq!(limits.draft_of(person).unwrap_err().burst, 3);
+        assert!(limits.draft_of(Subject([2; 16])).is_ok());
+        assert!(limits.session_of(person).is_ok(), "everything else is counted apart");
+    }
+
+    #[test]
+    fn a_person_who_repeats_requests_for_unknown_receipts_is_recorded_once_a_minute() {
+        let limits = limits(100, false);
+        let person = Subject([1; 16]);
+        let recorded: Vec<_> = (1..=20).filter(|_| limits.repeats_unknown(person)).collect();
+        assert_eq!(recorded, [5]);
+        assert!(!limits.repeats_unknown(Subject([2; 16])));
     }
 
     #[test]

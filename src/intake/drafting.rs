@@ -4,11 +4,11 @@ use bytes::Bytes;
 
 use super::opening::Intake;
 use crate::{
+    gate::limits::TooOften,
     identity::Audience,
     ledger::{
         audit::Action,
         drafts::{DraftFault, Expected, Slot},
-        fault::ReadFault,
     },
     schemes::Scheme,
     session::scope::{Personal, Scope},
@@ -24,6 +24,14 @@ pub struct DraftOf<'d> {
 }
 
 impl Intake {
+    /// Counts a draft that is to be saved or deleted against the rate limit of its person.
+    ///
+    /// # Errors
+    /// [`TooOften`]: refuse the request.
+    pub fn limit_drafts(&self, scope: Scope<'_>) -> Result<(), TooOften> {
+        self.limits.draft_of(scope.session().person)
+    }
+
     /// Stores a draft in place of an earlier one; it is durable when this returns.
     ///
     /// # Errors
@@ -35,20 +43,20 @@ impl Intake {
         draft: Bytes,
         expected: Expected,
     ) -> Result<(), DraftFault> {
-        self.note(scope, Action::DraftSaved, scope.session().person, None).await;
+        self.note(scope, Action::DraftSaved, scope.session().person, None).await?;
         self.drafts.save(self.slot(scope, which), draft, expected).await
     }
 
     /// A draft, for the principal for whom it was stored; `None` if there is none.
     ///
     /// # Errors
-    /// [`ReadFault`].
+    /// [`DraftFault::Read`] or [`DraftFault::Untraced`].
     pub async fn draft<'s>(
         &self,
         scope: Scope<'s>,
         which: DraftOf<'_>,
-    ) -> Result<Option<Personal<'s, Vec<u8>>>, ReadFault> {
-        self.note(scope, Action::DraftShown, scope.session().person, None).await;
+    ) -> Result<Option<Personal<'s, Vec<u8>>>, DraftFault> {
+        self.note(scope, Action::DraftShown, scope.session().person, None).await?;
         let draft = self.drafts.load(self.slot(scope, which)).await?;
         Ok(draft.map(|draft| scope.personal(draft.principal, draft.content)))
     }
@@ -63,11 +71,11 @@ impl Intake {
         which: DraftOf<'_>,
         expected: Expected,
     ) -> Result<bool, DraftFault> {
-        self.note(scope, Action::DraftDeleted, scope.session().person, None).await;
+        self.note(scope, Action::DraftDeleted, scope.session().person, None).await?;
         self.drafts.remove(self.slot(scope, which), expected).await
     }
 
-    /// Removes the draft of an application soon after its submission; does not wait for it.
+    /// Removes the draft of an application after its submission; does not wait for the disk.
     pub(super) fn forget_draft(&self, scope: Scope<'_>, which: DraftOf<'_>) {
         if self.drafts.has_some(scope.session().person, scope.subject()) {
             self.drafts.forget(self.slot(scope, which));

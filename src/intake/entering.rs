@@ -12,6 +12,7 @@ use crate::{
         waiting::{Asking, Waiting},
     },
     identity::{Audience, Identity, token::TokenFault},
+    ledger::{audit::Action, fault::Untraced},
     session::{Session, Whose, sessions::NotOpened, visit::Visit},
     vault::Subject,
 };
@@ -68,6 +69,8 @@ pub enum EnterFault {
     TooOften(TooOften),
     /// The counter and the waiting room are full.
     Full,
+    /// The disk has no room for the audit trail.
+    Untraced(Untraced),
 }
 
 impl Intake {
@@ -179,7 +182,7 @@ impl Intake {
         }
     }
 
-    /// Opens a session for a person whose turn it is, in a slice that ends at `until`.
+    /// Opens a session for a person whose turn it is, in a slice that ends at `until`, unless that cannot be recorded.
     fn seat(
         &self,
         visit: &Visit,
@@ -188,6 +191,7 @@ impl Intake {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<Entered>, EnterFault> {
+        self.space.admits_events().map_err(EnterFault::Untraced)?;
         let person = asking.person;
         let is_turn = self.waiting.turn_of(person, asking.audience, &self.supply(), now);
         let lease = if is_turn { self.lease() } else { None };
@@ -203,7 +207,7 @@ impl Intake {
         match self.sessions.open(identity, whose, visit, lease, expires_at) {
             Ok((token, session)) => {
                 self.waiting.entered(person, asking.audience);
-                self.trail.entered(session.who());
+                self.trail.note_soon(Action::Entered, session.who());
                 Ok(Some(Entered::In(token, session)))
             }
             Err(NotOpened::Full) => Ok(None),

@@ -123,7 +123,11 @@ impl Intake {
             clock.clone(),
             config.ledger,
         )?;
-        let space = Arc::new(Space::of(directory, config.disk_reserve_bytes)?);
+        let space = Arc::new(Space::of(
+            directory,
+            config.disk_reserve_bytes,
+            config.audit.disk_reserve_bytes,
+        )?);
         let trail = LocalTrail::open(directory, Arc::clone(&keys), clock.clone(), config.audit)?;
         let drafts = LocalDrafts::open(directory, Arc::clone(&keys))?;
         let rounds = LocalRounds::open(directory, Arc::clone(&keys), clock.real())?;
@@ -200,10 +204,11 @@ impl Intake {
         self.trail.control(what);
     }
 
-    /// Writes what was accepted, closes the ledgers, and closes the trail with `last` as its last entry. Call it when
-    /// no request is under way.
+    /// Writes what was accepted, closes the ledgers and the drafts, and closes the trail with `last` as its last entry.
+    /// Call it when no request is under way.
     pub fn close(&self, last: &str) {
         self.shelf.close();
+        self.drafts.close();
         self.trail.control(last);
         self.trail.close();
     }

@@ -11,10 +11,11 @@ use crate::{
         Contents, Ledger,
         audit::Action,
         book::{change::State, record::Header},
-        fault::{CommitFault, ReadFault},
+        fault::{CommitFault, ReadFault, Untraced},
         position::Position,
         receipt::ReceiptCode,
     },
+    metrics as list,
     session::scope::{Personal, Scope},
     vault::Subject,
 };
@@ -28,6 +29,8 @@ pub enum LookupFault {
     Commit(CommitFault),
     /// The ledger could not be read.
     Read(ReadFault),
+    /// The disk has no room for the audit trail.
+    Untraced(Untraced),
 }
 
 /// An application as its person sees it.
@@ -54,7 +57,9 @@ impl Intake {
     ) -> Result<Personal<'s, SubmittedApplication>, LookupFault> {
         let Found { ledger, position, state, header } = self.find(scope, code).await?;
         let object = Some((ledger.campaign(), position));
-        self.note(scope, Action::ApplicationShown, header.subject, object).await;
+        self.note(scope, Action::ApplicationShown, header.subject, object)
+            .await
+            .map_err(LookupFault::Untraced)?;
         // A citizen's own key opens it. An intermediary was entrusted with the record, as its header has shown.
         let subject = match scope.audience() {
             Audience::Citizens => scope.subject(),
@@ -73,13 +78,33 @@ impl Intake {
     pub async fn withdraw(&self, scope: Scope<'_>, code: ReceiptCode) -> Result<(), LookupFault> {
         let Found { ledger, position, header, .. } = self.find(scope, code).await?;
         let object = Some((ledger.campaign(), position));
-        self.note(scope, Action::WithdrawalAsked, header.subject, object).await;
+        self.note(scope, Action::WithdrawalAsked, header.subject, object)
+            .await
+            .map_err(LookupFault::Untraced)?;
         ledger.withdraw(position).await.map_err(LookupFault::Commit)?;
         Ok(())
     }
 
-    /// Looks up a receipt that this session may see.
+    /// Looks up a receipt that this session may see, and notices who asks for others.
     async fn find(&self, scope: Scope<'_>, code: ReceiptCode) -> Result<Found, LookupFault> {
+        let found = self.look_up(scope, code).await;
+        if let Err(LookupFault::NotFound) = found {
+            self.notice_unknown(scope);
+        }
+        found
+    }
+
+    /// Counts a request for an unknown receipt, which for this session another person's is, too. The event of one who
+    /// repeats it does not delay the answer, which reveals nothing.
+    fn notice_unknown(&self, scope: Scope<'_>) {
+        list::UNKNOWN_RECEIPTS.counter(&[]).increment(1);
+        let session = scope.session();
+        if self.limits.repeats_unknown(session.person) && self.space.admits_events().is_ok() {
+            self.trail.note_soon(Action::UnknownReceiptsAsked, session.who());
+        }
+    }
+
+    async fn look_up(&self, scope: Scope<'_>, code: ReceiptCode) -> Result<Found, LookupFault> {
         let ledger = self.shelf.get(code.campaign()).ok_or(LookupFault::NotFound)?;
         let found = ledger.find(code).await.map_err(LookupFault::Read)?;
         let (position, state) = found.ok_or(LookupFault::NotFound)?;

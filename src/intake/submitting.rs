@@ -20,7 +20,7 @@ use crate::{
             record::{Channel, Header, RecordFault},
             submission::{Disposition, Submission},
         },
-        fault::{CommitFault, ReadFault},
+        fault::{CommitFault, ReadFault, Untraced},
         position::Position,
         proof::{Digest, sha256},
         receipt::Receipt,
@@ -67,6 +67,8 @@ pub enum SubmitFault {
     Commit(CommitFault),
     /// The ledger could not be read.
     Read(ReadFault),
+    /// The disk has no room for the audit trail.
+    Untraced(Untraced),
 }
 
 impl Intake {
@@ -84,7 +86,7 @@ impl Intake {
     /// otherwise an estimate would reveal anybody's income without leaving an application behind.
     ///
     /// # Errors
-    /// [`SubmitFault::Invalid`] or [`SubmitFault::NotYours`].
+    /// [`SubmitFault::Invalid`], [`SubmitFault::NotYours`] or [`SubmitFault::Untraced`].
     pub async fn estimate<'s>(
         &self,
         scope: Scope<'s>,
@@ -98,23 +100,32 @@ impl Intake {
         };
         let decision = self.rules.decide_with(&application.facts, today, &answers);
         if answers != Answers::NONE {
-            self.note(scope, Action::EstimateShown, scope.session().person, None).await;
+            self.note(scope, Action::EstimateShown, scope.session().person, None)
+                .await
+                .map_err(SubmitFault::Untraced)?;
         }
         Ok(scope.personal(scope.subject(), decision))
     }
 
     /// Records in the audit trail what this session does; what it is shown may leave once this returns.
+    ///
+    /// # Errors
+    /// [`Untraced`]: refuse it.
     pub(super) async fn note(
         &self,
         scope: Scope<'_>,
         action: Action,
         subject: Subject,
         object: Object,
-    ) {
-        let session = scope.session();
-        if session.is_news(action, object, self.clock.now()) {
+    ) -> Result<(), Untraced> {
+        let (session, now) = (scope.session(), self.clock.now());
+        if session.is_news(action, object, now) {
+            self.space.admits_events()?;
             self.trail.note(action, subject, session.who(), object).await;
+            // Not before: the same request meanwhile must not overtake its event.
+            session.noted(action, object, now);
         }
+        Ok(())
     }
 
     fn parse(&self, scope: Scope<'_>, body: &[u8]) -> Result<Application, SubmitFault> {

@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use super::fault::{ReadFault, StorageFault};
+use super::fault::{ReadFault, Untraced};
 use crate::vault::{DraftKey, Subject};
 
 /// Drafts of one person for one principal; a further one is refused.
@@ -52,9 +52,15 @@ pub enum DraftFault {
     /// What is stored cannot be read.
     #[error(transparent)]
     Read(#[from] ReadFault),
-    /// It cannot be written.
+    /// Too many changes wait for the disk: try again in a moment.
+    #[error("too many changes of drafts wait for the disk")]
+    Busy,
+    /// An earlier write of drafts failed: none is made until a restart.
+    #[error("drafts cannot be written until a restart")]
+    Failed,
+    /// The disk has no room for the audit trail.
     #[error(transparent)]
-    Write(#[from] StorageFault),
+    Untraced(#[from] Untraced),
 }
 
 /// Where drafts are kept. Unlike the ledger it forgets: a draft is replaced by the next one and removed after its
@@ -86,8 +92,12 @@ pub trait Drafts: Send + Sync {
     /// Whether a person has drafts for a principal. Answers from memory.
     fn has_some(&self, person: Subject, principal: Subject) -> bool;
 
-    /// Removes the draft in a slot soon, without waiting for it. If that fails, it is logged and the draft remains.
+    /// Removes the draft in a slot without waiting for the disk. It is no longer loaded once this returns, and soon
+    /// durably gone. If it cannot be removed, that is logged and the draft remains.
     fn forget(&self, slot: Slot);
+
+    /// Writes what waits, and closes. Blocks until that is done.
+    fn close(&self);
 }
 
 /// The version of a draft: a hash of its content.

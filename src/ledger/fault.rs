@@ -142,6 +142,11 @@ pub enum CommitFault {
     NoRoom,
 }
 
+/// What must be recorded in the audit trail is refused: the disk has no room left for the trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the disk has no room for the audit trail")]
+pub struct Untraced;
+
 /// Why something cannot be read from the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadFault {

@@ -10,3 +10,11 @@ impl std::fmt::Debug for Position {
         formatter.write_str("Position(..)")
     }
 }
+
+#[cfg(test)]
+impl Position {
+    /// Some position, for tests outside of the ledger.
+    pub(crate) fn made_up(n: u32) -> Self {
+        Self(n)
+    }
+}

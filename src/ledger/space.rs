@@ -1,8 +1,10 @@
 //! Free disk space: new applications are refused before the disk is full.
 //!
 //! A write to a full disk poisons the ledger until a restart. So a reserve is kept free: while less than the reserve is
-//! free, nothing new is accepted, but accepted applications are still decided and can be withdrawn. Intake resumes by
-//! itself when there is space again.
+//! free, nothing new is accepted, but accepted applications are still decided, shown and can be withdrawn. Each of these
+//! accesses writes to the audit trail, so the last part of the reserve is kept from the trail: while less than that is
+//! free, nobody enters and nothing is shown or withdrawn, because it could not be recorded, and only decisions are
+//! written. Everything resumes by itself when there is space again.
 
 use std::{
     io,
@@ -17,16 +19,22 @@ use std::{
 
 use crossbeam::channel::{RecvTimeoutError, Sender, bounded};
 
-use super::fault::{CommitFault, OpenFault};
+use super::fault::{CommitFault, OpenFault, Untraced};
 
 /// Interval at which free space is measured. The default reserve, 1 GiB, is far more than is written in between.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
+
+/// The part of the reserve, at most 1/4, that the audit trail may not use: however small the reserve, most of it is for
+/// people who look at what they submitted.
+const LAST_PART: u64 = 4;
 
 /// Free space on the file system that holds a directory. One thread measures it, all others read the result.
 #[derive(Debug)]
 pub struct Space {
     directory: PathBuf,
     reserve_bytes: u64,
+    /// The part of the reserve that is kept from the audit trail.
+    last_bytes: u64,
     free_bytes: AtomicU64,
     /// Whether the last measurement failed; the one before it holds.
     measuring_failed: AtomicBool,
@@ -40,16 +48,18 @@ pub struct Watch {
 }
 
 impl Space {
-    /// Measures the free space for the first time, and logs if it is below the reserve.
+    /// Measures the free space for the first time, and logs if it is below the reserve. `last_bytes` of the reserve, at
+    /// most a quarter, are kept from the audit trail.
     ///
     /// # Errors
     /// [`OpenFault::Directory`] if the free space cannot be measured: check the directory.
-    pub fn of(directory: &Path, reserve_bytes: u64) -> Result<Self, OpenFault> {
+    pub fn of(directory: &Path, reserve_bytes: u64, last_bytes: u64) -> Result<Self, OpenFault> {
         let free_bytes = free_bytes(directory)
             .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
         let space = Self {
             directory: directory.to_owned(),
             reserve_bytes,
+            last_bytes: last_bytes.min(reserve_bytes / LAST_PART),
             free_bytes: AtomicU64::new(free_bytes),
             measuring_failed: AtomicBool::new(false),
         };
@@ -82,6 +92,14 @@ impl Space {
         if self.short() { Err(CommitFault::NoRoom) } else { Ok(()) }
     }
 
+    /// Whether the audit trail may grow by events.
+    ///
+    /// # Errors
+    /// [`Untraced`]: refuse what would have to be recorded, and let the client come back later.
+    pub fn admits_events(&self) -> Result<(), Untraced> {
+        if self.nearly_full() { Err(Untraced) } else { Ok(()) }
+    }
+
     /// Free space at the last measurement, bytes.
     #[must_use]
     pub fn free_bytes(&self) -> u64 {
@@ -100,8 +118,13 @@ impl Space {
         self.free_bytes() < self.reserve_bytes
     }
 
+    /// Whether less is free than what is kept from the audit trail.
+    fn nearly_full(&self) -> bool {
+        self.free_bytes() < self.last_bytes
+    }
+
     fn measure(&self) {
-        let before = self.short();
+        let before = (self.short(), self.nearly_full());
         match free_bytes(&self.directory) {
             Ok(free) => {
                 self.free_bytes.store(free, Ordering::Relaxed);
@@ -113,7 +136,7 @@ impl Space {
                 }
             }
         }
-        if self.short() != before {
+        if (self.short(), self.nearly_full()) != before {
             self.log();
         }
     }
@@ -121,7 +144,10 @@ impl Space {
     fn log(&self) {
         let (free, reserve) = (self.free_bytes(), self.reserve_bytes);
         let directory = self.directory.display();
-        if self.short() {
+        if self.nearly_full() {
+            let last = self.last_bytes;
+            tracing::error!(%directory, free, last, "the disk is nearly full: nobody enters and nothing is shown, because the audit trail has no room; accepted applications are still decided");
+        } else if self.short() {
             tracing::error!(%directory, free, reserve, "free disk space is below ledger.disk_reserve_bytes: new applications are refused until there is more");
         } else {
             tracing::info!(%directory, free, reserve, "there is enough free disk space again: new applications are accepted");
@@ -153,18 +179,35 @@ mod tests {
     #[test]
     fn nothing_is_accepted_while_less_than_the_reserve_is_free() {
         let directory = tempfile::tempdir().unwrap();
-        let short = Space::of(directory.path(), u64::MAX).unwrap();
+        let short = Space::of(directory.path(), u64::MAX, 0).unwrap();
         assert_eq!(short.admits(), Err(CommitFault::NoRoom));
         assert!(short.free_bytes() > 0);
-        let roomy = Space::of(directory.path(), 0).unwrap();
+        let roomy = Space::of(directory.path(), 0, u64::MAX).unwrap();
         assert_eq!(roomy.admits(), Ok(()));
-        assert!(Space::of(&directory.path().join("missing"), 0).is_err());
+        assert!(Space::of(&directory.path().join("missing"), 0, 0).is_err());
+    }
+
+    #[test]
+    fn the_last_part_of_the_reserve_is_kept_from_the_audit_trail() {
+        let directory = tempfile::tempdir().unwrap();
+        for (reserve, last, refused_below) in
+            [(4000, 100, 100), (4000, 4000, 1000), (0, 100, 0), (u64::MAX, 256, 256)]
+        {
+            let space = Space::of(directory.path(), reserve, last).unwrap();
+            space.free_bytes.store(refused_below, Ordering::Relaxed);
+            assert_eq!(space.admits_events(), Ok(()), "{reserve}, {last}");
+            if refused_below > 0 {
+                assert!(space.short(), "nothing new is accepted long before");
+                space.free_bytes.store(refused_below - 1, Ordering::Relaxed);
+                assert_eq!(space.admits_events(), Err(Untraced), "{reserve}, {last}");
+            }
+        }
     }
 
     #[test]
     fn intake_resumes_by_itself_and_a_failed_measurement_changes_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        let mut space = Space::of(directory.path(), 1).unwrap();
+        let mut space = Space::of(directory.path(), 1, 0).unwrap();
         space.free_bytes.store(0, Ordering::Relaxed);
         assert!(space.short());
         let space_again = Arc::new(space);

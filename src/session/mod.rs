@@ -1,6 +1,7 @@
 //! Sessions: from a verified identity to a brand on every value that belongs to a person.
 
 mod ended;
+mod recent;
 pub mod scope;
 mod secret_hash;
 pub mod sessions;
@@ -11,9 +12,9 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use self::visit::Visit;
+use self::{recent::Recent, visit::Visit};
 use crate::{
     civic::FiscalCode,
     gate::leases::{Lease, Leases},
@@ -24,8 +25,6 @@ use crate::{
 
 /// Connections that are kept open for one session: as many as a browser opens, and two more.
 const CONNECTIONS_KEPT_MAX: u32 = 8;
-/// A session that reads the same object again within this time makes no second audit event.
-const REPEAT_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// The two people that a session belongs to; for a citizen they are the same.
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +61,8 @@ pub struct Session {
     connections: Arc<AtomicU32>,
     /// Requests so far, entering not counted.
     requests: AtomicU32,
-    /// The latest audit event of this session.
-    noted: Mutex<Option<(Action, Object, Timestamp)>>,
+    /// What its latest audit events record.
+    noted: Mutex<Recent>,
 }
 
 impl Session {
@@ -98,17 +97,15 @@ impl Session {
         (self.person, self.subject) == (whose.person, whose.subject)
     }
 
-    /// Whether this action needs an audit event: not if the session's latest event is the same and less than a minute
-    /// old.
+    /// Whether this action needs an audit event: not if one of the session's latest events is the same and less than a
+    /// minute old.
     pub fn is_news(&self, action: Action, object: Object, now: Timestamp) -> bool {
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = noted.is_some_and(|(before, about, at)| {
-            (before, about) == (action, object) && now.duration_since(at) < REPEAT_WITHIN
-        });
-        if !known {
-            *noted = Some((action, object, now));
-        }
-        !known
+        !self.noted.lock().unwrap_or_else(PoisonError::into_inner).has(action, object, now)
+    }
+
+    /// Remembers that an audit event of this action is written.
+    pub fn noted(&self, action: Action, object: Object, now: Timestamp) {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).put(action, object, now);
     }
 
     /// Takes the session's lease for an attempt to submit, or a free lease if the session has used its own.

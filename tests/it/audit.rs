@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sportello::civic::FiscalCode;
 
-use crate::harness::{Counter, EVENING, MORNING, finished, location, program};
+use crate::harness::{Counter, EVENING, MORNING, finished, location, program, until};
 
 /// The lines that `sportello audit` prints.
 fn audit(counter: &Counter, arguments: &[&str]) -> Vec<Value> {
@@ -95,4 +95,50 @@ async fn an_officer_learns_who_was_shown_or_changed_whose_data_and_when() {
     assert_eq!(servers, ["server: opened", "server: drained and closed", "server: opened"]);
     assert_eq!(commands.len(), 4, "{commands:?}");
     assert!(commands.iter().all(|command| command.contains(": audit of ")), "{commands:?}");
+}
+
+#[tokio::test]
+async fn reading_two_things_in_turn_is_recorded_once_each() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let place = citizen.apply("key").await;
+    citizen.put("/drafts/allowance600", "{}").await;
+    for _ in 0..5 {
+        assert_eq!(citizen.get(&place).await.status, 200);
+        assert_eq!(citizen.get("/drafts/allowance600").await.status, 200);
+    }
+    let lines = audit(&counter, &["--by", "--fiscal-code", citizen.code.as_str()]);
+    let count = |what: &str| lines.iter().filter(|line| line["what"] == what).count();
+    assert_eq!((count("application-shown"), count("draft-shown")), (1, 1), "{lines:?}");
+}
+
+#[tokio::test]
+async fn who_asks_for_unknown_receipts_again_and_again_is_recorded_and_learns_nothing() {
+    let counter = Counter::open();
+    let (owner, curious) = (counter.citizen(1).await, counter.citizen(2).await);
+    let place = owner.apply("key").await;
+    let by_curious = || {
+        let lines = audit(&counter, &["--by", "--fiscal-code", curious.code.as_str()]);
+        lines.iter().filter(|line| line["what"] == "unknown-receipts-asked").count()
+    };
+    for _ in 0..4 {
+        assert_eq!(curious.get(&place).await.status, 404);
+    }
+    assert_eq!(by_curious(), 0, "a slip of the hand is no event");
+    let mut answers = Vec::new();
+    for n in 0..10 {
+        let missing = n % 2 == 0;
+        let path = if missing { "/applications/ISCRO-2024-7K3M-9QXT-B2FD-0YHR" } else { &place };
+        let answer = curious.get(path).await;
+        let mut headers = answer.headers.clone();
+        headers.remove("date");
+        answers.push((answer.status, headers, answer.body));
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+    until("the event is written", async || (by_curious() > 0).then_some(())).await;
+    assert_eq!(by_curious(), 1, "once a minute");
+    let about_owner = audit(&counter, &["--fiscal-code", owner.code.as_str()]);
+    let by_others = |line: &&Value| line["by"].as_str() == Some(curious.code.as_str());
+    assert_eq!(about_owner.iter().filter(by_others).count(), 0, "nothing was shown");
+    assert!(counter.metric("sportello_unknown_receipts_total", &[]).await >= 9);
 }

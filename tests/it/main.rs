@@ -9,6 +9,7 @@ mod batches;
 mod cache;
 mod commands;
 mod crash;
+mod drafts;
 mod harness;
 mod holders;
 mod idle;

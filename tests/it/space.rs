@@ -1,6 +1,7 @@
 //! A nearly full disk: intake stops before the disk is full, and accepted applications are still decided and served.
 
 use hyper::StatusCode;
+use sportello::civic::FiscalCode;
 
 use crate::harness::{Counter, EVENING, MORNING};
 
@@ -31,6 +32,20 @@ async fn below_the_reserve_intake_stops_and_accepted_applications_are_still_serv
     assert!(String::from_utf8_lossy(&page).contains("disk is nearly full"), "{page:?}");
     assert_eq!(counter.metric("sportello_ledger_poisoned", &[]).await, 0);
     assert!(counter.log().contains("free disk space is below ledger.disk_reserve_bytes"));
+}
+
+#[tokio::test]
+async fn nobody_enters_who_could_not_be_recorded() {
+    let audit = ("SPORTELLO_AUDIT_DISK_RESERVE_BYTES", RESERVE.1);
+    let counter = Counter::open_with(&[RESERVE, audit]);
+    let identity = counter.mint(&FiscalCode::made_up(1), &[]);
+    let refused = counter.knock(&identity).await;
+    refused.assert_problem(503, "access-suspended");
+    assert!(refused.headers.contains_key("retry-after"), "{refused:?}");
+    assert_eq!(counter.metric("sportello_audit_lost_total", &[]).await, 0);
+    assert!(counter.log().contains("the audit trail has no room"), "{}", counter.log());
+    let counter = counter.reopen(EVENING);
+    assert!(counter.citizen(1).await.get("").await.status.is_success());
 }
 
 #[tokio::test]

@@ -3,11 +3,12 @@
 use std::{fs, time::Duration};
 
 use hyper::StatusCode;
+use sportello::civic::FiscalCode;
 
 use crate::{
     crowd::Crowd,
     disk::Disk,
-    harness::{Counter, EVENING},
+    harness::{Counter, EVENING, until},
 };
 
 const DISK_MEBIBYTES: u64 = 64;
@@ -56,4 +57,45 @@ async fn a_disk_that_fills_up_loses_nothing_with_the_reserve_and_without() {
     crowd.look(&counter).await;
     assert_eq!(counter.stop().code(), Some(0), "{}", counter.log());
     crowd.verify(&counter.data());
+}
+
+#[tokio::test]
+#[ignore = "needs the superuser, loop devices and mkfs.ext4"]
+async fn what_cannot_be_recorded_is_not_shown_until_there_is_space_and_the_trail_never_fails() {
+    let disk = Disk::small(DISK_MEBIBYTES);
+    let counter = Counter::open_in(&disk.mounted(), &[(RESERVE, "15728640")]);
+    let citizen = counter.citizen(1).await;
+    let place = citizen.apply("key").await;
+    let first = citizen.decided(&place).await;
+    let free = counter.metric("sportello_disk_free_bytes", &[]).await;
+    // A quarter of the reserve, 3.75 MiB, is kept from the trail. 8 MiB free: nothing new, but everything is shown.
+    let to_8 = disk.ballast("to-8", usize::try_from((free >> 20) - 8).unwrap());
+    until("the reserve is reached", async || {
+        (counter.operator_page("/readyz").await.0 != StatusCode::OK).then_some(())
+    })
+    .await;
+    citizen.put("/drafts/iscro", "{}").await.assert_storage_unavailable();
+    assert_eq!(citizen.get("/drafts/iscro").await.status, StatusCode::NOT_FOUND, "and recorded");
+
+    let to_2 = disk.ballast("to-2", 6);
+    let newcomer = counter.mint(&FiscalCode::made_up(2), &[]);
+    until("the trail has no room", async || {
+        let answer = counter.knock(&newcomer).await;
+        (answer.status == StatusCode::SERVICE_UNAVAILABLE).then_some(answer)
+    })
+    .await
+    .assert_problem(503, "access-suspended");
+    citizen.delete("/drafts/iscro").await.assert_problem(503, "access-suspended");
+    citizen.delete(&place).await.assert_problem(503, "access-suspended");
+    // What was shown and recorded within a minute is shown again without another event.
+    assert_eq!(citizen.decided(&place).await["decision"], first["decision"]);
+    assert_eq!(counter.metric("sportello_audit_failed", &[]).await, 0);
+    assert_eq!(counter.metric("sportello_audit_lost_total", &[]).await, 0);
+
+    fs::remove_file(to_2).unwrap();
+    fs::remove_file(to_8).unwrap();
+    until("there is room again", async || {
+        (citizen.delete(&place).await.status == StatusCode::NO_CONTENT).then_some(())
+    })
+    .await;
 }

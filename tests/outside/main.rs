@@ -16,6 +16,7 @@ mod no_place;
 #[path = "../it/program.rs"]
 mod program;
 mod proxies;
+mod slow_sync;
 mod stranger;
 #[path = "../it/trust.rs"]
 mod trust;

@@ -44,6 +44,7 @@ pub(super) async fn save(
     body: Unread,
 ) -> Result<Reply, Problem> {
     public.counter.intake.admits()?;
+    public.counter.intake.limit_drafts(scope)?;
     let path = Path::of(scope, head)?;
     let draft = read_json(head.headers, body, public.body).await?;
     is_object(&draft)?;
@@ -57,6 +58,7 @@ pub(super) async fn delete(
     scope: Scope<'_>,
     head: &Head<'_>,
 ) -> Result<Reply, Problem> {
+    public.counter.intake.limit_drafts(scope)?;
     let path = Path::of(scope, head)?;
     let expected = expected(head.headers);
     let had_one = public.counter.intake.delete_draft(scope, path.draft(), expected).await?;

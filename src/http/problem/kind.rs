@@ -169,4 +169,12 @@ problems! {
         "Archivio non disponibile" "Storage unavailable"
         "Al momento non è possibile registrare domande; quelle con ricevuta sono al sicuro. Riprova più tardi con la stessa chiave."
         "Applications cannot be recorded at the moment; those with a receipt are safe. Try again later with the same key.";
+    DraftsUnavailable "drafts-unavailable" SERVICE_UNAVAILABLE
+        "Bozze non disponibili" "Drafts unavailable"
+        "Al momento le bozze non possono essere salvate né eliminate. Puoi comunque presentare la domanda: conserva sul tuo dispositivo ciò che hai scritto."
+        "Drafts cannot be saved or deleted at the moment. You can still submit the application: keep on your device what you have written.";
+    AccessSuspended "access-suspended" SERVICE_UNAVAILABLE
+        "Accesso sospeso" "Access suspended"
+        "Ogni accesso ai dati personali deve essere registrato, e al momento non c'è spazio per farlo. Le domande con ricevuta sono al sicuro. Riprova più tardi."
+        "Every access to personal data must be recorded, and at the moment there is no room to do so. Applications with a receipt are safe. Try again later.";
 }

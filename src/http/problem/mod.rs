@@ -16,7 +16,7 @@ use crate::{
     gate::{limits::TooOften, pressure::Shed},
     identity::token::TokenFault,
     intake::{BatchFault, EnterFault, LookupFault, SubmitFault},
-    ledger::{CommitFault, ReadFault, Receipt, StorageFault, drafts::DraftFault},
+    ledger::{CommitFault, ReadFault, Receipt, drafts::DraftFault},
     schemes::CampaignWindow,
     vault::{Subject, fill_random},
 };
@@ -30,8 +30,9 @@ const OPENING_JITTER_SECONDS: u32 = 600;
 
 /// Why requests are shed: values of the label `reason` of [`metrics::SHED`](crate::metrics::SHED). A rate limit is not
 /// among them, because it does not protect others.
-pub const SHED_REASONS: [&str; 9] = [
+pub const SHED_REASONS: [&str; 10] = [
     "connections",
+    "drafts",
     "draining",
     "handshakes",
     "leases",
@@ -68,7 +69,7 @@ impl From<Kind> for Problem {
             Kind::Busy | Kind::Draining | Kind::BatchUnderWay => {
                 Some(jittered(RETRY_SECONDS, RETRY_SECONDS))
             }
-            Kind::StorageUnavailable => {
+            Kind::StorageUnavailable | Kind::DraftsUnavailable | Kind::AccessSuspended => {
                 Some(jittered(STORAGE_RETRY_SECONDS, STORAGE_RETRY_SECONDS))
             }
             _ => None,
@@ -123,6 +124,7 @@ impl Problem {
             SubmitFault::NoLease => Self::shedding(Kind::Busy, "leases"),
             SubmitFault::Commit(fault) => fault.into(),
             SubmitFault::Read(fault) => fault.into(),
+            SubmitFault::Untraced(_) => Kind::AccessSuspended.into(),
         }
     }
 
@@ -264,6 +266,7 @@ impl From<EnterFault> for Problem {
             EnterFault::WindowClosed { opens_at, now } => window_closed(opens_at, now),
             EnterFault::TooOften(too_often) => too_often.into(),
             EnterFault::Full => Self::shedding(Kind::Busy, "waiting"),
+            EnterFault::Untraced(_) => Kind::AccessSuspended.into(),
         }
     }
 }
@@ -284,7 +287,9 @@ impl From<DraftFault> for Problem {
             DraftFault::Changed => Kind::DraftChanged.into(),
             DraftFault::TooMany => Kind::TooManyDrafts.into(),
             DraftFault::Read(fault) => fault.into(),
-            DraftFault::Write(fault) => fault.into(),
+            DraftFault::Busy => Self::shedding(Kind::Busy, "drafts"),
+            DraftFault::Failed => Kind::DraftsUnavailable.into(),
+            DraftFault::Untraced(_) => Kind::AccessSuspended.into(),
         }
     }
 }
@@ -295,6 +300,7 @@ impl From<LookupFault> for Problem {
             LookupFault::NotFound => Kind::NotFound.into(),
             LookupFault::Commit(fault) => fault.into(),
             LookupFault::Read(fault) => fault.into(),
+            LookupFault::Untraced(_) => Kind::AccessSuspended.into(),
         }
     }
 }
@@ -306,13 +312,6 @@ impl From<ReadFault> for Problem {
             ReadFault::Storage(_) => Kind::StorageUnavailable.into(),
             ReadFault::Record(_) => Kind::Internal.into(),
         }
-    }
-}
-
-impl From<StorageFault> for Problem {
-    fn from(fault: StorageFault) -> Self {
-        tracing::error!(%fault, "writing to storage failed");
-        Kind::StorageUnavailable.into()
     }
 }
 

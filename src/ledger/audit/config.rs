@@ -7,7 +7,10 @@ pub struct Config {
     pub months_kept: u64,
     /// Events that may wait for the writer; the sender of a further one waits.
     pub queue_events_max: usize,
-    /// How long the event that a person was let in waits for others before it is written, milliseconds; no client waits
-    /// for it.
+    /// How long an event that no client waits for, such as an entry, waits for others before it is written,
+    /// milliseconds.
     pub entered_wait_ms: u64,
+    /// Free disk space, bytes, below which nothing is recorded, and so nothing that must be recorded is done; see
+    /// [`Space`](crate::ledger::space::Space).
+    pub disk_reserve_bytes: u64,
 }

@@ -36,10 +36,12 @@ pub enum Action {
     Entered = 6,
     /// An estimate was shown that uses the institute's own figures.
     EstimateShown = 5,
+    /// A person asked again and again for receipts that do not exist or are another's. Nothing was shown.
+    UnknownReceiptsAsked = 8,
 }
 
 impl Action {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::ApplicationShown,
         Self::WithdrawalAsked,
         Self::DraftShown,
@@ -47,6 +49,7 @@ impl Action {
         Self::DraftDeleted,
         Self::EstimateShown,
         Self::Entered,
+        Self::UnknownReceiptsAsked,
     ];
 
     /// The action's name in the trail's output.
@@ -60,6 +63,7 @@ impl Action {
             Self::DraftDeleted => "draft-deleted",
             Self::EstimateShown => "estimate-shown",
             Self::Entered => "entered",
+            Self::UnknownReceiptsAsked => "unknown-receipts-asked",
         }
     }
 }

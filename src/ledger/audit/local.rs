@@ -19,7 +19,7 @@ use super::{
     Trail,
     config::Config,
     event::{Action, Actor, Event, Object, Who},
-    pending::{EnteredQueue, Message, lost},
+    pending::{LaterQueue, Message, lost},
     writer::Writer,
 };
 use crate::{
@@ -34,7 +34,7 @@ pub struct LocalTrail {
     keys: Arc<HouseKeys>,
     clock: Clock,
     messages: mpsc::Sender<Message>,
-    entered: Arc<EnteredQueue>,
+    later: Arc<LaterQueue>,
     failed: Arc<AtomicBool>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
@@ -53,7 +53,7 @@ impl LocalTrail {
     ) -> Result<Self, OpenFault> {
         let writer = Writer::open(directory, Arc::clone(&keys), clock.now(), config)?;
         let (messages, inbox) = mpsc::channel(config.queue_events_max);
-        let entered = Arc::new(EnteredQueue::new(config.queue_events_max));
+        let later = Arc::new(LaterQueue::new(config.queue_events_max));
         // The writer only needs its timer.
         let runtime = Builder::new_current_thread()
             .enable_time()
@@ -64,11 +64,11 @@ impl LocalTrail {
         let thread = thread::Builder::new()
             .name("audit".to_owned())
             .spawn({
-                let (entered, failed) = (Arc::clone(&entered), Arc::clone(&failed));
-                move || runtime.block_on(writer.run(inbox, &entered, &failed))
+                let (later, failed) = (Arc::clone(&later), Arc::clone(&failed));
+                move || runtime.block_on(writer.run(inbox, &later, &failed))
             })
             .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
-        Ok(Self { keys, clock, messages, entered, failed, thread: Mutex::new(Some(thread)) })
+        Ok(Self { keys, clock, messages, later, failed, thread: Mutex::new(Some(thread)) })
     }
 
     fn event(
@@ -103,19 +103,19 @@ impl Trail for LocalTrail {
         })
     }
 
-    fn entered(&self, who: Who<'_>) {
+    fn note_soon(&self, action: Action, who: Who<'_>) {
         let subject = self.keys.subject(&who.fiscal_code);
-        let (event, actor) = self.event(Action::Entered, subject, who, None);
-        match self.entered.put(event, actor) {
+        let (event, actor) = self.event(action, subject, who, None);
+        match self.later.put(event, actor) {
             // A full queue holds messages that wake the writer as well.
             Ok(true) => {
-                let _full = self.messages.try_send(Message::Entered);
+                let _full = self.messages.try_send(Message::Later);
             }
             Ok(false) => {}
             Err(event) => lost(&event),
         }
         if self.failed() {
-            self.entered.lose();
+            self.later.lose();
         }
     }
 

@@ -46,8 +46,9 @@ pub trait Trail: Send + Sync {
         object: Object,
     ) -> BoxFuture<'a, ()>;
 
-    /// Records that `who` was let in. Returns at once; written within [`Config::entered_wait_ms`].
-    fn entered(&self, who: Who<'_>);
+    /// Records that `who` did something that concerns themselves. Returns at once; written within
+    /// [`Config::entered_wait_ms`].
+    fn note_soon(&self, action: Action, who: Who<'_>);
 
     /// Records what an operator, or the server itself, did. Returns at once.
     fn control(&self, what: &str);

@@ -13,24 +13,24 @@ pub(super) enum Message {
     /// An event, and where to report that it is durable.
     Event(Event, Actor, oneshot::Sender<()>),
     Control(Timestamp, String),
-    /// Wakes the writer: a person was let in, the first since it last took the queue.
-    Entered,
+    /// Wakes the writer: an event came that nobody waits for, the first since it last took the queue.
+    Later,
     Close,
 }
 
-/// People who were let in and are not written yet. They are kept apart from the messages, so that a thousand of them
-/// wake the writer once.
-pub(super) struct EnteredQueue {
+/// Events that nobody waits for and that are not written yet, such as entries. They are kept apart from the messages, so
+/// that a thousand of them wake the writer once.
+pub(super) struct LaterQueue {
     waiting: Mutex<Vec<(Event, Actor)>>,
     events_max: usize,
 }
 
-impl EnteredQueue {
+impl LaterQueue {
     pub(super) fn new(events_max: usize) -> Self {
         Self { waiting: Mutex::default(), events_max }
     }
 
-    /// Adds a person who was let in, and returns whether the queue was empty.
+    /// Adds an event, and returns whether the queue was empty.
     ///
     /// # Errors
     /// The event, if the queue is full: log it with [`lost`].

@@ -11,7 +11,8 @@ use crate::{
     vault::HouseKeys,
 };
 
-const CONFIG: Config = Config { months_kept: 24, queue_events_max: 16, entered_wait_ms: 5 };
+const CONFIG: Config =
+    Config { months_kept: 24, queue_events_max: 16, entered_wait_ms: 5, disk_reserve_bytes: 0 };
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 
 struct House {
@@ -204,13 +205,13 @@ fn commands_that_run_at_once_are_all_noted_in_one_chain() {
 async fn who_enters_is_written_with_others_and_at_once_with_an_event_that_cannot_wait() {
     let house = house("2024-09-16T15:30:00Z");
     let trail = house.trail_with(Config { entered_wait_ms: 3_600_000, ..CONFIG });
-    trail.entered(citizen(1));
-    trail.entered(citizen(2));
+    trail.note_soon(Action::Entered, citizen(1));
+    trail.note_soon(Action::Entered, citizen(2));
     assert!(house.did(1).is_empty());
     look(&house, &trail, citizen(2), 2).await;
     assert_eq!(house.did(1), ["entered"]);
     assert_eq!(house.did(2), ["entered", "application-shown"]);
-    trail.entered(citizen(3));
+    trail.note_soon(Action::Entered, citizen(3));
     trail.close();
     assert_eq!(house.did(3), ["entered"]);
 }
@@ -219,7 +220,7 @@ async fn who_enters_is_written_with_others_and_at_once_with_an_event_that_cannot
 async fn who_enters_alone_is_written_after_the_wait() {
     let house = house("2024-09-16T15:30:00Z");
     let trail = house.trail();
-    trail.entered(citizen(1));
+    trail.note_soon(Action::Entered, citizen(1));
     while house.did(1).is_empty() {
         tokio::task::yield_now().await;
     }

@@ -22,7 +22,7 @@ use super::{
     config::Config,
     event::{Actor, Event},
     month::{Month, TrailRow},
-    pending::{EnteredQueue, Message, lost},
+    pending::{LaterQueue, Message, lost},
 };
 use crate::{
     metrics as list,
@@ -31,7 +31,7 @@ use crate::{
 
 /// People remembered as named in this month's file; beyond this bound names are written again, which only costs bytes.
 const NAMED_MAX: usize = 100_000;
-/// Events written with one sync, not counting people who were let in.
+/// Events written with one sync, not counting those that nobody waits for.
 const ROW_EVENTS_MAX: usize = 1024;
 
 pub(super) struct Writer {
@@ -50,7 +50,7 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct Gathered {
     events: Vec<(Event, Actor)>,
-    entered: Vec<(Event, Actor)>,
+    later: Vec<(Event, Actor)>,
     waiters: Vec<oneshot::Sender<()>>,
     controls: Vec<(Timestamp, String)>,
     close: bool,
@@ -64,12 +64,12 @@ impl Gathered {
                 self.waiters.push(written);
             }
             Message::Control(at, what) => self.controls.push((at, what)),
-            Message::Entered => {}
+            Message::Later => {}
             Message::Close => self.close = true,
         }
     }
 
-    /// Whether a caller waits for the sync, or for the thread to end. Nobody waits for people who were let in.
+    /// Whether a caller waits for the sync, or for the thread to end.
     fn urgent(&self) -> bool {
         !self.events.is_empty() || !self.controls.is_empty() || self.close
     }
@@ -80,7 +80,7 @@ impl Gathered {
     }
 
     fn all(&self) -> impl Iterator<Item = &(Event, Actor)> {
-        self.entered.iter().chain(&self.events)
+        self.later.iter().chain(&self.events)
     }
 }
 
@@ -105,7 +105,7 @@ impl Writer {
     pub(super) async fn run(
         mut self,
         mut messages: mpsc::Receiver<Message>,
-        entered: &EnteredQueue,
+        later: &LaterQueue,
         failed: &AtomicBool,
     ) {
         while let Some(first) = messages.recv().await {
@@ -117,13 +117,13 @@ impl Writer {
             {
                 gathered.add(message);
             }
-            gathered.entered = entered.take();
+            gathered.later = later.take();
             if let Err(fault) = self.write(&gathered) {
                 failed.store(true, Ordering::Release);
                 list::AUDIT_FAILED.gauge(&[]).set(1.0);
                 tracing::error!(%fault, "the audit trail has failed: repair the storage and restart");
-                gathered.entered.iter().for_each(|(event, _)| lost(event));
-                entered.lose();
+                gathered.later.iter().for_each(|(event, _)| lost(event));
+                later.lose();
                 // Closing would sync again; what is on disk after a failed sync is known only after a restart.
                 std::mem::forget(self);
                 return;
@@ -137,7 +137,7 @@ impl Writer {
         }
     }
 
-    /// Waits for more while only people who were let in are to be written: no client waits for those.
+    /// Waits for more while only events are to be written that nobody waits for.
     async fn wait_for_more(&self, gathered: &mut Gathered, messages: &mut mpsc::Receiver<Message>) {
         let deadline = Instant::now() + Duration::from_millis(self.config.entered_wait_ms);
         while !gathered.urgent()

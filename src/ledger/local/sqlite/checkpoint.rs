@@ -67,7 +67,7 @@ impl Checkpointer {
 
 /// Checkpoints, and returns how many frames of the log are in the file; `None` if another connection is checkpointing.
 /// A reader may end a checkpoint early, which is no error: the next one continues.
-pub(super) fn checkpoint(
+pub(in super::super) fn checkpoint(
     connection: &Connection,
     mode: CheckpointMode,
 ) -> rusqlite::Result<Option<u32>> {

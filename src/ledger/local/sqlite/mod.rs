@@ -18,6 +18,7 @@ use std::{
 
 use rusqlite::{Connection, hooks::Wal};
 
+pub(super) use self::checkpoint::checkpoint;
 pub(in crate::ledger) use self::copy::copy;
 pub use self::{checkpoint::Checkpointer, reader::SqliteReader};
 use self::{
