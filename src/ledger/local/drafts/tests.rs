@@ -4,7 +4,10 @@ use std::{collections::HashMap, path::Path, sync::atomic::AtomicUsize, time::Dur
 
 use crossbeam::channel::Receiver;
 use futures_util::future::join_all;
-use proptest::prelude::{Strategy, any, proptest};
+use proptest::{
+    prelude::{Strategy, any, proptest},
+    test_runner::Config,
+};
 use rusqlite::Connection;
 use tokio::{task::JoinHandle, time::timeout};
 
@@ -300,7 +303,7 @@ fn wishes() -> impl Strategy<Value = Vec<Vec<Wish>>> {
 }
 
 proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
+    #![proptest_config(Config { cases: 32, ..crate::properties::config() })]
 
     #[test]
     fn changes_of_one_group_are_decided_in_their_order(groups in wishes()) {
