@@ -12,6 +12,7 @@ pub mod language;
 pub mod local_time;
 pub(crate) mod opaque;
 pub mod vat_number;
+pub mod written_time;
 
 pub use euro::{Euro, EuroFault};
 pub use fiscal_code::{FiscalCode, FiscalCodeFault, Masked};

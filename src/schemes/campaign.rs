@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 
+use crate::civic::Language;
+
 /// A benefit with its own rules. Receipts depend on the order of the variants: add new ones at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -81,6 +83,16 @@ impl Campaign {
         let campaign = Self { scheme: Scheme::from_name(scheme)?, year: year.parse().ok()? };
         // Only one spelling: no plus sign, no leading zeros.
         (campaign.year.to_string() == year).then_some(campaign)
+    }
+
+    /// What people call it, such as `ISCRO 2024`.
+    #[must_use]
+    pub fn title(self, language: Language) -> String {
+        let name = match self.scheme {
+            Scheme::Iscro => "ISCRO",
+            Scheme::Allowance600 => language.of("Indennità di 600 euro", "600-euro allowance"),
+        };
+        format!("{name} {}", self.year)
     }
 }
 

@@ -5,11 +5,10 @@
 
 use std::fmt::{self, Write as _};
 
-use super::campaign::{Campaign, Scheme};
 use super::decision::{Award, Decision, Outcome};
 use super::ground::{Finding, Ground};
-use super::words::{amount, day, found_or_required, topic};
-use crate::civic::{Euro, Language};
+use super::words::{amount, found_or_required, topic};
+use crate::civic::{Euro, Language, written_time::day};
 
 /// The explanation of a decision; [`Display`](fmt::Display) gives the whole text.
 ///
@@ -78,7 +77,7 @@ impl Explanation<'_> {
             Outcome::Pending => ("domanda in attesa", "pending"),
             Outcome::Review => ("domanda da esaminare", "under review by an officer"),
         };
-        let campaign = campaign(self.decision.parameters, self.language);
+        let campaign = self.decision.parameters.title(self.language);
         format!("{campaign}: {}", self.say(italian, english))
     }
 
@@ -190,15 +189,6 @@ impl fmt::Display for Explanation<'_> {
         }
         Ok(())
     }
-}
-
-fn campaign(campaign: Campaign, language: Language) -> String {
-    let name = match (campaign.scheme, language) {
-        (Scheme::Iscro, _) => "ISCRO",
-        (Scheme::Allowance600, Language::Italian) => "Indennità di 600 euro",
-        (Scheme::Allowance600, Language::English) => "600-euro allowance",
-    };
-    format!("{name} {}", campaign.year)
 }
 
 fn reason(ground: &Ground, language: Language) -> Reason {

@@ -1,24 +1,7 @@
-//! Requirements, findings, amounts and days in plain Italian and English. Pure.
-
-use jiff::civil::Date;
+//! Requirements, findings and amounts in plain Italian and English. Pure.
 
 use super::ground::{Finding, Requirement};
-use crate::civic::{Euro, Language};
-
-const MONTHS: [(&str, &str); 12] = [
-    ("gennaio", "January"),
-    ("febbraio", "February"),
-    ("marzo", "March"),
-    ("aprile", "April"),
-    ("maggio", "May"),
-    ("giugno", "June"),
-    ("luglio", "July"),
-    ("agosto", "August"),
-    ("settembre", "September"),
-    ("ottobre", "October"),
-    ("novembre", "November"),
-    ("dicembre", "December"),
-];
+use crate::civic::{Euro, Language, written_time::day};
 
 /// The topic of a requirement, worded so that "yes", an amount or a day answers it.
 pub(super) fn topic(requirement: Requirement, language: Language) -> &'static str {
@@ -195,17 +178,6 @@ pub(super) fn amount(euro: Euro, language: Language) -> String {
     }
 }
 
-/// A day as people write it: `1° agosto 2024` or `1 August 2024`.
-pub(super) fn day(date: Date, language: Language) -> String {
-    let month = usize::from(date.month().unsigned_abs()) - 1;
-    let (italian, english) = MONTHS.get(month).copied().unwrap_or_default();
-    match (language, date.day()) {
-        (Language::Italian, 1) => format!("1° {italian} {}", date.year()),
-        (Language::Italian, day) => format!("{day} {italian} {}", date.year()),
-        (Language::English, day) => format!("{day} {english} {}", date.year()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
@@ -223,18 +195,6 @@ mod tests {
         ] {
             assert_eq!(amount(Euro::from_cents(cents), Language::Italian), italian);
             assert_eq!(amount(Euro::from_cents(cents), Language::English), english);
-        }
-    }
-
-    #[test]
-    fn days_are_written_out() {
-        for (on, italian, english) in [
-            (date(2024, 8, 1), "1° agosto 2024", "1 August 2024"),
-            (date(2024, 1, 31), "31 gennaio 2024", "31 January 2024"),
-            (date(2024, 12, 11), "11 dicembre 2024", "11 December 2024"),
-        ] {
-            assert_eq!(day(on, Language::Italian), italian);
-            assert_eq!(day(on, Language::English), english);
         }
     }
 
