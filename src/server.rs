@@ -334,6 +334,7 @@ fn spawn_public(
                     meters: Meters::default(),
                     status: LastAnswer::default(),
                     draws: LastAnswer::default(),
+                    home: [LastAnswer::default(), LastAnswer::default()],
                 };
                 tokio::select! {
                     served = listener::serve(listener, shared, Rc::new(public)) => served,

@@ -15,6 +15,7 @@ pub(super) enum Kind {
     Submission,
     Entering,
     Status,
+    Home,
     Waiting,
     Shed,
     NoSession,
@@ -23,10 +24,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Submission,
         Self::Entering,
         Self::Status,
+        Self::Home,
         Self::Waiting,
         Self::Shed,
         Self::NoSession,
@@ -39,6 +41,7 @@ impl Kind {
             Self::Submission => "201 POST /v1/sessions/{visit}/applications",
             Self::Entering => "201 PUT /v1/sessions/{visit}",
             Self::Status => "200 GET /v1/status",
+            Self::Home => "200 GET /",
             Self::Waiting => "202 PUT /v1/sessions/{visit}, with a ticket of the waiting room",
             Self::Shed => "503 GET /v1/sessions/{visit}, too many requests in progress",
             Self::NoSession => "401 POST /v1/sessions/{visit}/applications, no session",
@@ -82,6 +85,7 @@ impl Kind {
                 .into_bytes()
             }
             Self::Status => b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
+            Self::Home => b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
             Self::Entering | Self::Waiting => {
                 house.people += 1;
                 let code = FiscalCode::made_up(house.people);

@@ -182,6 +182,7 @@ impl House {
             meters: Meters::default(),
             status: LastAnswer::default(),
             draws: LastAnswer::default(),
+            home: [LastAnswer::default(), LastAnswer::default()],
         })
     }
 

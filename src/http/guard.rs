@@ -2,7 +2,8 @@
 //!
 //! An answer leaves only if the person it was rendered for is the person whose request it answers. Every answer that is
 //! not public carries `no-store`, under a session the session's `Subject-Tag`, and a `Referrer-Policy`: no page that
-//! follows learns the path, which holds a visit.
+//! follows learns the path, which holds a visit. Every page carries a policy that forbids scripts, frames and everything
+//! from other hosts.
 
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ use hyper::{
     body::Body as _,
     header::{
         ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
-        CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, VARY,
-        WWW_AUTHENTICATE,
+        CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION,
+        REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, WWW_AUTHENTICATE,
     },
 };
 
@@ -30,6 +31,16 @@ use crate::{
 
 const SUBJECT_TAG: HeaderName = HeaderName::from_static("subject-tag");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+const HTML: &str = "text/html; charset=utf-8";
+/// What a page may load, where its forms may go, and who may frame it. The icon is an empty `data:` URL.
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'",
+);
+/// A year of HTTPS only, for this host: its domain may have others.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+const KEEP_FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// The body of a response: in one piece, or streamed.
 pub type Body = Either<Full<Bytes>, Channel<Bytes>>;
@@ -55,6 +66,8 @@ enum Content {
 enum MeantFor {
     /// The same for everybody; caches may keep it for this many seconds.
     Anyone { seconds: u32 },
+    /// The same for everybody as long as its path exists.
+    AnyoneForEver,
     /// Holds no personal data.
     Requester,
     /// Rendered for this person alone.
@@ -71,6 +84,26 @@ impl Reply {
             Content::Whole(body.into()),
             MeantFor::Anyone { seconds },
         )
+    }
+
+    /// A file whose path changes with its content: caches may keep it for ever.
+    #[must_use]
+    pub fn unchanging(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let body = Content::Whole(body.into());
+        Self::new(StatusCode::OK, content_type, body, MeantFor::AnyoneForEver)
+    }
+
+    /// A page that is the same for everybody; caches may keep it for `seconds`.
+    #[must_use]
+    pub fn page(html: impl Into<Bytes>, language: Language, seconds: u32) -> Self {
+        Self::public(HTML, html, seconds).with(CONTENT_LANGUAGE, language.tag())
+    }
+
+    /// A page that was rendered for one person.
+    #[must_use]
+    pub fn personal_page(html: Shown<Vec<u8>>, language: Language) -> Self {
+        Self { content_type: HTML, ..Self::personal(StatusCode::OK, html) }
+            .with(CONTENT_LANGUAGE, language.tag())
     }
 
     /// An answer that was rendered for one person.
@@ -132,9 +165,28 @@ impl Reply {
     /// A problem, in the requester's language.
     #[must_use]
     pub fn problem(problem: &Problem, language: Language) -> Self {
+        let json = problem.to_json(language).into();
+        let reply = Self::of_problem(problem, "application/problem+json", json, language);
+        if problem.status() == StatusCode::UNAUTHORIZED {
+            return reply.with(WWW_AUTHENTICATE, "Bearer");
+        }
+        reply
+    }
+
+    /// The same as a page.
+    #[must_use]
+    pub fn problem_page(problem: &Problem, language: Language) -> Self {
+        Self::of_problem(problem, HTML, problem.to_page(language).into(), language)
+    }
+
+    fn of_problem(
+        problem: &Problem,
+        content_type: &'static str,
+        body: Bytes,
+        language: Language,
+    ) -> Self {
         let meant_for = problem.shown_to().map_or(MeantFor::Requester, MeantFor::Person);
-        let body = Content::Whole(problem.to_json(language).into());
-        let mut reply = Self::new(problem.status(), "application/problem+json", body, meant_for)
+        let mut reply = Self::new(problem.status(), content_type, Content::Whole(body), meant_for)
             .with(CONTENT_LANGUAGE, language.tag());
         if let Some(seconds) = problem.retry_after_seconds() {
             reply.headers.push((RETRY_AFTER, seconds.into()));
@@ -142,19 +194,22 @@ impl Reply {
         if let Some(limit) = problem.rate_limit() {
             reply = reply.with(RATE_LIMIT, limit);
         }
-        if problem.status() == StatusCode::UNAUTHORIZED {
-            reply = reply.with(WWW_AUTHENTICATE, "Bearer");
-        }
         if let Some(methods) = problem.allowed_methods() {
             reply = reply.with(ALLOW, methods);
         }
         reply
     }
 
+    /// Says that the answer depends on a header of its request.
+    #[must_use]
+    pub fn depending_on(self, header: &HeaderName) -> Self {
+        self.with(VARY, header.as_str())
+    }
+
     /// Names the coding of the content, if there is one, and that it depends on what the requester accepts.
     #[must_use]
     pub fn encoded(self, coding: Option<&'static str>) -> Self {
-        let reply = self.with(VARY, ACCEPT_ENCODING.as_str());
+        let reply = self.depending_on(&ACCEPT_ENCODING);
         match coding {
             Some(coding) => reply.with(CONTENT_ENCODING, coding),
             None => reply,
@@ -202,6 +257,7 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Body> {
             HeaderValue::from_str(&format!("public, max-age={seconds}"))
                 .unwrap_or(HeaderValue::from_static("no-store"))
         }
+        MeantFor::AnyoneForEver => KEEP_FOR_EVER,
         MeantFor::Requester | MeantFor::Person(_) => HeaderValue::from_static("no-store"),
     };
     let mut response = Response::new(match reply.body {
@@ -215,7 +271,12 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Body> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
     }
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    if !matches!(reply.meant_for, MeantFor::Anyone { .. }) {
+    let is_page = reply.content_type == HTML;
+    if is_page {
+        headers.insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
+        headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+    }
+    if is_page || matches!(reply.meant_for, MeantFor::Requester | MeantFor::Person(_)) {
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     }
     if let Some(tag) = session.and_then(|session| HeaderValue::from_str(&session.tag).ok()) {
@@ -343,11 +404,38 @@ mod tests {
         assert!(!blocked.starts_with(b"5000.00") && blocked.starts_with(b"{"));
     }
 
+    #[tokio::test]
+    async fn every_page_forbids_scripts_and_frames_and_nothing_else_is_a_page() {
+        let mine = session(1);
+        let personal = within(&mine, async |scope| {
+            let html = scope.personal(scope.subject(), b"x".to_vec());
+            Reply::personal_page(scope.show(html), Language::Italian)
+        });
+        let pages = [
+            Reply::page("x", Language::Italian, 1),
+            Reply::problem_page(&Problem::internal(), Language::Italian),
+            personal.await,
+        ];
+        for page in pages {
+            let headers = release(page, Some(&mine)).headers().clone();
+            assert_eq!(headers[CONTENT_TYPE], "text/html; charset=utf-8");
+            assert_eq!(headers[CONTENT_SECURITY_POLICY], PAGE_POLICY);
+            assert_eq!(headers[STRICT_TRANSPORT_SECURITY], HTTPS_ONLY);
+            assert_eq!(headers[REFERRER_POLICY], "same-origin");
+        }
+        let problem = release(Reply::problem(&Problem::internal(), Language::Italian), None);
+        assert!(!problem.headers().contains_key(CONTENT_SECURITY_POLICY));
+    }
+
     #[test]
     fn only_what_is_the_same_for_all_may_be_kept() {
         let cache = |reply| release(reply, None).headers()[CACHE_CONTROL].clone();
         assert_eq!(cache(Reply::public("text/plain", "x", 7)), "public, max-age=7");
+        assert_eq!(cache(Reply::page("x", Language::Italian, 7)), "public, max-age=7");
+        let kept = cache(Reply::unchanging("text/css", "x"));
+        assert_eq!(kept, "public, max-age=31536000, immutable");
         assert_eq!(cache(Reply::empty()), "no-store");
+        assert_eq!(cache(Reply::problem_page(&Problem::internal(), Language::Italian)), "no-store");
         assert_eq!(cache(Reply::problem(&Problem::internal(), Language::Italian)), "no-store");
     }
 }

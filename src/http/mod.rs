@@ -1,5 +1,6 @@
 //! The public listener: from a connection to a use case and back, through one table of routes and one last gate.
 
+mod accept;
 pub mod activity;
 mod api;
 mod arrival;
@@ -9,9 +10,12 @@ mod connection;
 pub mod guard;
 mod handshakes;
 mod holders;
+mod html;
 pub mod listener;
 mod metered;
 pub mod meters;
+mod packed;
+mod pages;
 pub mod problem;
 pub mod proxy_protocol;
 pub mod request;

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, net::IpAddr, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
-use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderMap};
 use tokio_util::sync::CancellationToken;
 
 use super::{body, meters::Meters, problem::Language, router::Segments};
@@ -31,7 +31,12 @@ pub struct Public {
     pub status: LastAnswer,
     /// The latest answer of this runtime to `GET /v1/draws`.
     pub draws: LastAnswer,
+    /// The latest home page of this runtime, Italian and English.
+    pub home: [LastAnswer; 2],
 }
+
+/// The cookie of a browser's session. The prefix makes browsers keep it to this host, to HTTPS and to all paths.
+const SESSION_COOKIE: &[u8] = b"__Host-session";
 
 /// The latest answer to a public read, and its second: within a second it is the same for everybody.
 #[derive(Debug, Default)]
@@ -87,4 +92,47 @@ pub(super) fn one<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = one(headers, AUTHORIZATION.as_str())?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The value of the session's cookie (RFC 6265); `None` if it is sent twice, because another host of the domain may have
+/// set one of the two. Other cookies are not looked at: they are the domain's.
+pub(super) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    // HTTP/2 may split the field (RFC 9113, 8.2.3).
+    let fields = headers.get_all(COOKIE).iter();
+    let cookies = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
+    let mut values = cookies.filter_map(|cookie| {
+        let cookie = cookie.trim_ascii();
+        let (name, value) = cookie.split_at(cookie.iter().position(|byte| *byte == b'=')?);
+        (name == SESSION_COOKIE).then_some(&value[1..])
+    });
+    let value = values.next()?;
+    if values.next().is_some() { None } else { std::str::from_utf8(value).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_sessions_cookie_is_taken_if_it_is_the_only_one() {
+        for (fields, expected) in [
+            (&["__Host-session=abc"][..], Some("abc")),
+            (&["a=b; __Host-session=a-_=; c=d"], Some("a-_=")),
+            (&["a=b", "__Host-session=abc"], Some("abc")),
+            (&["name=caf\u{e9};__Host-session=abc"], Some("abc")),
+            (&["__Host-session"], None),
+            (&["__Host-session=abc; __Host-session=abc"], None),
+            (&["__Host-session=abc", "__Host-session=def"], None),
+            (&["__host-session=abc", "session=abc", "x__Host-session=abc"], None),
+            (&["a=\"__Host-session=abc\""], None),
+            (&["a=__Host-session=abc"], None),
+            (&[], None),
+        ] {
+            let field = |text: &&str| (COOKIE, HeaderValue::from_bytes(text.as_bytes()).unwrap());
+            let headers = fields.iter().map(field).collect();
+            assert_eq!(session_cookie(&headers), expected, "{fields:?}");
+        }
+    }
 }

@@ -1,18 +1,59 @@
-//! One table of all routes: what each does, its priority under load, and who may use it.
+//! One table of all routes: what each does, its priority under load, its face, and who may use it.
 //!
-//! Who may use a route is part of its type: [`Open`] routes are handled without a session, [`Inside`] routes with one.
-//! A route with the wrong access does not compile:
+//! Face and access are part of the type of what a route does: [`Open`] and [`Inside`] belong to the API, [`OpenPage`]
+//! and [`InsidePage`] to the pages. The face decides which credential opens a session, a Bearer token or a cookie, and
+//! how problems look. A route with the wrong face or access does not compile:
 //!
 //! ```compile_fail,E0308
 //! use sportello::{gate::pressure::Class, http::router::{Inside, Route}};
 //! let _route = Route::open("GET", "/v1/sessions/{visit}", Class::Read, Inside::ShowSession);
 //! ```
+//! ```compile_fail,E0308
+//! use sportello::{gate::pressure::Class, http::router::{OpenPage, Route}};
+//! let _route = Route::open("GET", "/help", Class::Read, OpenPage::Home(None));
+//! ```
+//! ```compile_fail,E0308
+//! use sportello::{gate::pressure::Class, http::router::{Inside, Route}};
+//! let _route = Route::inside_page("GET", "/visit/{visit}/", Class::Read, Inside::ShowSession);
+//! ```
+//!
+//! Nor does a route of the table whose path does not fit its access: one with a session names its visit, at the place
+//! that its face has for it, and an open page is not below one.
+//!
+//! ```compile_fail,E0080
+//! use sportello::{gate::pressure::Class, http::router::{Inside, Route}};
+//! const _ROUTE: Route = Route::inside("GET", "/v1/drafts", Class::Read, Inside::ShowDraft);
+//! ```
+//! ```compile_fail,E0080
+//! use sportello::{gate::pressure::Class, http::router::{InsidePage, Route}};
+//! const _ROUTE: Route = Route::inside_page("GET", "/v1/sessions/{visit}", Class::Read, InsidePage::Welcome);
+//! ```
+//! ```compile_fail,E0080
+//! use sportello::{gate::pressure::Class, http::router::{OpenPage, Route}};
+//! const _ROUTE: Route = Route::open_page("GET", "/visit/{visit}/", Class::Read, OpenPage::Home(None));
+//! ```
+//!
+//! The same routes as they are meant do:
+//!
+//! ```
+//! use sportello::{gate::pressure::Class, http::router::{Inside, InsidePage, OpenPage, Route}};
+//! const _ROUTES: [Route; 3] = [
+//!     Route::inside("GET", "/v1/sessions/{visit}", Class::Read, Inside::ShowSession),
+//!     Route::open_page("GET", "/help", Class::Read, OpenPage::Home(None)),
+//!     Route::inside_page("GET", "/visit/{visit}/", Class::Read, InsidePage::Welcome),
+//! ];
+//! ```
 
 use hyper::Method;
 
-use crate::gate::pressure::Class;
+use crate::{civic::Language, gate::pressure::Class};
 
-/// A route that needs no session.
+/// The path of a visit in the API; everything with a session is this or below it.
+const API_VISIT: &str = "/v1/sessions/{visit}";
+/// The path above the pages of a visit.
+const PAGES_VISIT: &str = "/visit/{visit}/";
+
+/// A route of the API that needs no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Open {
     /// Which audience may enter now, and which campaigns are open.
@@ -25,7 +66,7 @@ pub enum Open {
     Enter,
 }
 
-/// A route that needs a session.
+/// A route of the API that needs a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inside {
     /// Reads the session.
@@ -50,13 +91,38 @@ pub enum Inside {
     Withdraw,
 }
 
+/// A page that needs no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenPage {
+    /// The home page, in the language of its path or else in the one that the browser prefers.
+    Home(Option<Language>),
+    /// A file that pages load: the style sheet.
+    Asset,
+}
+
+/// A page that needs a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InsidePage {
+    /// The first page of a visit: who is logged in.
+    Welcome,
+}
+
+/// Something of the API or of the pages. Without types it only says which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face<A = (), P = ()> {
+    /// For programs: `Authorization: Bearer`, problems in JSON.
+    Api(A),
+    /// For browsers: a cookie, problems as pages.
+    Page(P),
+}
+
 /// Who may use a route, and what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Everybody.
-    Open(Open),
+    Open(Face<Open, OpenPage>),
     /// Everybody with an open session.
-    Inside(Inside),
+    Inside(Face<Inside, InsidePage>),
 }
 
 /// One line of the table.
@@ -75,13 +141,16 @@ pub struct Route {
 }
 
 impl Route {
-    /// A route that needs no session.
+    /// A route of the API that needs no session.
     #[must_use]
     pub const fn open(method: &'static str, path: &'static str, class: Class, open: Open) -> Self {
-        Self { method, path, literal: literal(path), class, access: Access::Open(open) }
+        Self::new(method, path, class, Access::Open(Face::Api(open)))
     }
 
-    /// A route that needs a session.
+    /// A route of the API that needs a session.
+    ///
+    /// # Panics
+    /// If it is not below its visit.
     #[must_use]
     pub const fn inside(
         method: &'static str,
@@ -89,7 +158,51 @@ impl Route {
         class: Class,
         inside: Inside,
     ) -> Self {
-        Self { method, path, literal: literal(path), class, access: Access::Inside(inside) }
+        assert!(begins_with(path, API_VISIT), "a session's route is below /v1/sessions/{{visit}}");
+        Self::new(method, path, class, Access::Inside(Face::Api(inside)))
+    }
+
+    /// A page that needs no session.
+    ///
+    /// # Panics
+    /// If it is below a visit.
+    #[must_use]
+    pub const fn open_page(
+        method: &'static str,
+        path: &'static str,
+        class: Class,
+        page: OpenPage,
+    ) -> Self {
+        assert!(!begins_with(path, PAGES_VISIT), "an open page is not below a visit");
+        Self::new(method, path, class, Access::Open(Face::Page(page)))
+    }
+
+    /// A page that needs a session.
+    ///
+    /// # Panics
+    /// If it is not below its visit.
+    #[must_use]
+    pub const fn inside_page(
+        method: &'static str,
+        path: &'static str,
+        class: Class,
+        page: InsidePage,
+    ) -> Self {
+        assert!(begins_with(path, PAGES_VISIT), "a session's page is below /visit/{{visit}}/");
+        Self::new(method, path, class, Access::Inside(Face::Page(page)))
+    }
+
+    /// Its face.
+    #[must_use]
+    pub const fn face(&self) -> Face {
+        match self.access {
+            Access::Open(Face::Api(_)) | Access::Inside(Face::Api(_)) => Face::Api(()),
+            Access::Open(Face::Page(_)) | Access::Inside(Face::Page(_)) => Face::Page(()),
+        }
+    }
+
+    const fn new(method: &'static str, path: &'static str, class: Class, access: Access) -> Self {
+        Self { method, path, literal: literal(path), class, access }
     }
 
     fn matches(&self, path: &str) -> bool {
@@ -138,6 +251,12 @@ pub const ROUTES: &[Route] = &[
     Route::inside("GET", visit!("/drafts/{scheme}/{mandate}"), Class::Read, Inside::ShowDraft),
     Route::inside("PUT", visit!("/drafts/{scheme}/{mandate}"), Class::Step, Inside::SaveDraft),
     Route::inside("DELETE", visit!("/drafts/{scheme}/{mandate}"), Class::Step, Inside::DeleteDraft),
+    // The pages.
+    Route::open_page("GET", "/", Class::Read, OpenPage::Home(None)),
+    Route::open_page("GET", "/it", Class::Read, OpenPage::Home(Some(Language::Italian))),
+    Route::open_page("GET", "/en", Class::Read, OpenPage::Home(Some(Language::English))),
+    Route::open_page("GET", "/assets/{file}", Class::Read, OpenPage::Asset),
+    Route::inside_page("GET", PAGES_VISIT, Class::Read, InsidePage::Welcome),
 ];
 
 /// The named segments of a path that matched a route: pattern and path from the first of them on.
@@ -159,7 +278,7 @@ impl<'r> Segments<'r> {
 /// What a request's method and path lead to.
 pub(super) enum Found<'r> {
     Route(&'static Route, Segments<'r>),
-    WrongMethod { allowed: String },
+    WrongMethod { face: Face, allowed: String },
     Nothing,
 }
 
@@ -177,12 +296,12 @@ fn find_in<'r>(routes: &'static [Route], method: &Method, path: &'r str) -> Foun
     }
     let mut matching = routes.iter().filter(|route| route.matches(path));
     let Some(first) = matching.next() else { return Found::Nothing };
-    let mut allowed = vec![first.method];
+    let (face, mut allowed) = (first.face(), vec![first.method]);
     allowed.extend(matching.map(|route| route.method));
     if allowed.contains(&"GET") {
         allowed.push("HEAD");
     }
-    Found::WrongMethod { allowed: allowed.join(", ") }
+    Found::WrongMethod { face, allowed: allowed.join(", ") }
 }
 
 /// The part of a pattern before its first brace.
@@ -192,6 +311,19 @@ const fn literal(pattern: &'static str) -> &'static str {
         at += 1;
     }
     pattern.split_at(at).0
+}
+
+/// `str::starts_with` for constants.
+const fn begins_with(path: &str, beginning: &str) -> bool {
+    let (path, beginning) = (path.as_bytes(), beginning.as_bytes());
+    let mut at = 0;
+    while at < beginning.len() {
+        if at == path.len() || path[at] != beginning[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 /// The name of a segment in braces.
@@ -205,16 +337,31 @@ mod tests {
 
     /// Routes with several named segments, one of them with a literal between two.
     const NESTED: &[Route] = &[
-        Route::inside("GET", "/s/{visit}", Class::Read, Inside::ShowSession),
-        Route::inside("GET", "/s/{visit}/drafts/{scheme}", Class::Read, Inside::ShowDraft),
+        Route::inside("GET", "/v1/sessions/{visit}", Class::Read, Inside::ShowSession),
+        Route::inside(
+            "GET",
+            "/v1/sessions/{visit}/drafts/{scheme}",
+            Class::Read,
+            Inside::ShowDraft,
+        ),
         Route::inside(
             "PUT",
-            "/s/{visit}/drafts/{scheme}/{mandate}",
+            "/v1/sessions/{visit}/drafts/{scheme}/{mandate}",
             Class::Step,
             Inside::SaveDraft,
         ),
-        Route::inside("GET", "/s/{visit}/list/after/{receipt}", Class::Read, Inside::Estimate),
-        Route::inside("GET", "/s/{visit}/list/{receipt}", Class::Read, Inside::ShowApplication),
+        Route::inside(
+            "GET",
+            "/v1/sessions/{visit}/list/after/{receipt}",
+            Class::Read,
+            Inside::Estimate,
+        ),
+        Route::inside(
+            "GET",
+            "/v1/sessions/{visit}/list/{receipt}",
+            Class::Read,
+            Inside::ShowApplication,
+        ),
     ];
 
     fn leads_to(routes: &'static [Route], method: &str, path: &str) -> String {
@@ -224,11 +371,14 @@ mod tests {
                 let found = names.iter().filter_map(|name| segments.named(name));
                 let found = found.collect::<Vec<_>>().join(" ");
                 match route.access {
-                    Access::Open(open) => format!("{open:?} {found}"),
-                    Access::Inside(inside) => format!("{inside:?} {found}"),
+                    Access::Open(Face::Api(open)) => format!("{open:?} {found}"),
+                    Access::Open(Face::Page(page)) => format!("page {page:?} {found}"),
+                    Access::Inside(Face::Api(inside)) => format!("{inside:?} {found}"),
+                    Access::Inside(Face::Page(page)) => format!("page {page:?} {found}"),
                 }
             }
-            Found::WrongMethod { allowed } => format!("only {allowed}"),
+            Found::WrongMethod { face: Face::Api(()), allowed } => format!("only {allowed}"),
+            Found::WrongMethod { face: Face::Page(()), allowed } => format!("page only {allowed}"),
             Found::Nothing => "nothing".to_owned(),
         }
     }
@@ -252,6 +402,13 @@ mod tests {
             ("GET", "//v1/status", "nothing"),
             ("GET", "/v1", "nothing"),
             ("GET", "", "nothing"),
+            ("GET", "/", "page Home(None) "),
+            ("GET", "/en", "page Home(Some(English)) "),
+            ("POST", "/", "page only GET, HEAD"),
+            ("GET", "/assets/style.css", "page Asset "),
+            ("GET", "/visit/v/", "page Welcome v"),
+            ("GET", "/visit/v", "nothing"),
+            ("GET", "/visit//", "nothing"),
         ] {
             assert_eq!(leads_to(ROUTES, method, path), expected, "{method} {path}");
         }
@@ -260,30 +417,35 @@ mod tests {
     #[test]
     fn every_route_with_a_session_is_below_its_visit_and_no_other_shows_personal_data() {
         for route in ROUTES {
-            let is_below = route.path.starts_with("/v1/sessions/{visit}");
-            assert_eq!(
-                is_below,
-                !matches!(
-                    route.access,
-                    Access::Open(Open::Status | Open::Draws | Open::Description)
-                )
-            );
+            let visit = match route.face() {
+                Face::Api(()) => API_VISIT,
+                Face::Page(()) => PAGES_VISIT,
+            };
+            let is_public = match route.access {
+                Access::Open(
+                    Face::Api(Open::Status | Open::Draws | Open::Description)
+                    | Face::Page(OpenPage::Home(_) | OpenPage::Asset),
+                ) => true,
+                Access::Open(Face::Api(Open::Enter)) | Access::Inside(_) => false,
+            };
+            assert_eq!(route.path.starts_with(visit), !is_public, "{}", route.path);
+            assert_eq!(route.path.contains("{visit}"), !is_public, "{}", route.path);
         }
     }
 
     #[test]
     fn a_path_may_have_several_named_segments() {
         for (method, path, expected) in [
-            ("GET", "/s/v", "ShowSession v"),
-            ("GET", "/s/v/drafts/iscro", "ShowDraft v iscro"),
-            ("PUT", "/s/v/drafts/iscro/m", "SaveDraft v iscro m"),
-            ("GET", "/s/v/list/after/r", "Estimate v r"),
-            ("GET", "/s/v/list/after", "ShowApplication v after"),
-            ("PUT", "/s/v/drafts/iscro", "only GET, HEAD"),
-            ("GET", "/s//drafts/iscro", "nothing"),
-            ("GET", "/s/v/drafts/", "nothing"),
-            ("GET", "/s/v/others/iscro", "nothing"),
-            ("GET", "/s/v/list/after/r/more", "nothing"),
+            ("GET", "/v1/sessions/v", "ShowSession v"),
+            ("GET", "/v1/sessions/v/drafts/iscro", "ShowDraft v iscro"),
+            ("PUT", "/v1/sessions/v/drafts/iscro/m", "SaveDraft v iscro m"),
+            ("GET", "/v1/sessions/v/list/after/r", "Estimate v r"),
+            ("GET", "/v1/sessions/v/list/after", "ShowApplication v after"),
+            ("PUT", "/v1/sessions/v/drafts/iscro", "only GET, HEAD"),
+            ("GET", "/v1/sessions//drafts/iscro", "nothing"),
+            ("GET", "/v1/sessions/v/drafts/", "nothing"),
+            ("GET", "/v1/sessions/v/others/iscro", "nothing"),
+            ("GET", "/v1/sessions/v/list/after/r/more", "nothing"),
         ] {
             assert_eq!(leads_to(NESTED, method, path), expected, "{method} {path}");
         }

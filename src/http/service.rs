@@ -1,27 +1,29 @@
 //! Every request from its head to its answer.
 //!
-//! Checked in this order, so that a refusal is cheap: route, draining, load, session, visit, rate limit. Only then the handler
+//! Checked in this order, so that a refusal is cheap: route, draining, session, load, visit, rate limit. Only then the handler
 //! reads the body.
 
-use std::{net::IpAddr, panic::AssertUnwindSafe, rc::Rc, task::Poll, time::Duration};
+use std::{net::IpAddr, panic::AssertUnwindSafe, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use hyper::{
     Request, Response, Version,
     body::Incoming,
-    header::{ACCEPT_LANGUAGE, HOST},
+    header::{ACCEPT_LANGUAGE, HOST, HeaderMap},
     http::request::Parts,
 };
 
 use super::{
+    accept::names_html,
     activity::UnderWay,
     api,
     body::Unread,
     guard::{self, Body, Reply},
     metered::Standing,
     meters::method_label,
+    pages,
     problem::{Kind, Language, Problem},
-    request::{Authenticated, Head, Public, bearer, one},
-    router::{Access, Found, Open, Route, find},
+    request::{Authenticated, Head, Public, bearer, one, session_cookie},
+    router::{self, Access, Face, Found, Open, Route, find},
 };
 use crate::{
     clock::Stopwatch,
@@ -32,6 +34,8 @@ use crate::{
 
 /// Longest time that a request without a session waits for CPU time; then it is refused.
 const STRANGER_PATIENCE: Duration = Duration::from_secs(5);
+/// What the paths of visits' pages begin with.
+const PAGES_OF_VISITS: &str = "/visit/";
 
 impl Public {
     /// Answers one request. A panic is answered with a 500, and what the request held is released.
@@ -47,11 +51,13 @@ impl Public {
         let method = method_label(&parts.method);
         let found = find(&parts.method, parts.uri.path());
         let label = if let Found::Route(route, _) = &found { route.path } else { "unknown" };
+        let face = face_of(&found, &parts);
         let body = Unread::new(body, &under_way);
-        let pass = std::pin::pin!(self.pass(found, &parts, body, from, under_way.standing()));
+        let request = Arrived { parts: &parts, face, from, standing: under_way.standing() };
+        let pass = std::pin::pin!(self.pass(found, &request, body));
         let response = unwinding(pass).await.unwrap_or_else(|| {
             tracing::error!(route = label, "a request handler panicked");
-            guard::release(Reply::problem(&Problem::internal(), Language::default()), None)
+            guard::release(problem(face, &Problem::internal(), Language::default()), None)
         });
         self.meters.count(label, method, response.status(), watch);
         if method == "HEAD" { guard::without_content(response) } else { response }
@@ -60,22 +66,21 @@ impl Public {
     async fn pass(
         self: &Rc<Self>,
         found: Found<'_>,
-        parts: &Parts,
+        &Arrived { parts, face, from, standing }: &Arrived<'_>,
         body: Unread,
-        from: IpAddr,
-        standing: &Standing,
     ) -> Response<Body> {
         let headers = &parts.headers;
         let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let language = Language::from_accept_language(accepted);
         let (route, segments) = match found {
             Found::Route(route, segments) => (route, segments),
-            Found::WrongMethod { allowed } => {
-                let problem = Problem::method_not_allowed(allowed);
-                return guard::release(Reply::problem(&problem, language), None);
+            Found::WrongMethod { allowed, .. } => {
+                let refused = Problem::method_not_allowed(allowed);
+                return guard::release(problem(face, &refused, language), None);
             }
             Found::Nothing => {
-                return guard::release(Reply::problem(&Kind::NotFound.into(), language), None);
+                let refused = nothing_at(parts.uri.path()).into();
+                return guard::release(problem(face, &refused, language), None);
             }
         };
         let refuse = |problem: Problem| self.finish(route, Err(problem), language, None);
@@ -86,32 +91,15 @@ impl Public {
             return refuse(Problem::shedding(Kind::Draining, "draining"));
         }
         let head = Head { headers, segments, from, language };
-        let intake = &self.counter.intake;
-        let token = bearer(headers).unwrap_or_default();
-        let known = match route.access {
+        let inside = match route.access {
             Access::Open(_) => None,
-            Access::Inside(inside) => intake.recognise(token).map(|session| (inside, session)),
+            Access::Inside(inside) => self.recognise(inside, headers),
         };
-        let Some((inside, session)) = known else {
-            let strangers = intake.admission().strangers();
-            standing.turned_outside();
-            if !strangers.turn_of_request(STRANGER_PATIENCE).await {
-                return refuse(Problem::shedding(Kind::Busy, "strangers"));
-            }
-            let result = match route.access {
-                Access::Open(open) => api::open(self, open, &head),
-                Access::Inside(inside) => api::waiting(self, inside, &head),
-            };
-            match result.as_ref().map(Reply::returns_in) {
-                Ok(Some(time)) => standing.returns_in(time),
-                Ok(None) if route.access == Access::Open(Open::Enter) => {
-                    standing.has_entered(strangers);
-                }
-                _ => {}
-            }
+        let Some(Inside { inside, token, session }) = inside else {
+            let result = self.answer_stranger(route.access, &head, standing).await;
             return self.finish(route, result, language, None);
         };
-        let strangers = intake.admission().strangers();
+        let strangers = self.counter.intake.admission().strangers();
         standing.is_inside(&session, strangers);
         strangers.served_inside();
         session.count_request();
@@ -121,17 +109,61 @@ impl Public {
         };
         if !session.visit.is(head.visit()) {
             list::VISIT_MISMATCH.counter(&[]).increment(1);
-            return refuse(Kind::NotFound.into());
+            return refuse(no_such_visit(inside).into());
         }
-        if let Err(too_often) = intake.limit(&session) {
+        if let Err(too_often) = self.counter.intake.limit(&session) {
             return self.finish(route, Err(too_often.into()), language, Some(&session));
         }
         let authenticated = Authenticated { token, session: &session };
-        let result = scope::within(&session, async |scope| {
-            api::inside(self, inside, scope, &head, authenticated, body).await
+        let result = scope::within(&session, async |scope| match inside {
+            Face::Api(inside) => api::inside(self, inside, scope, &head, authenticated, body).await,
+            Face::Page(page) => Ok(pages::inside(page, scope, &head)),
         })
         .await;
         self.finish(route, result, language, Some(&session))
+    }
+
+    /// The session of a request. Each face has its credential, and looks at no other: a browser sends its cookie along
+    /// with requests that another site makes, and a page must not depend on a header that no browser sends.
+    fn recognise<'r>(
+        &self,
+        inside: Face<router::Inside, router::InsidePage>,
+        headers: &'r HeaderMap,
+    ) -> Option<Inside<'r>> {
+        let token = match inside {
+            Face::Api(_) => bearer(headers),
+            Face::Page(_) => session_cookie(headers),
+        }?;
+        let session = self.counter.intake.recognise(token)?;
+        Some(Inside { inside, token, session })
+    }
+
+    /// Answers somebody without a session, once there is CPU time for them.
+    async fn answer_stranger(
+        &self,
+        access: Access,
+        head: &Head<'_>,
+        standing: &Standing,
+    ) -> Result<Reply, Problem> {
+        let strangers = self.counter.intake.admission().strangers();
+        standing.turned_outside();
+        if !strangers.turn_of_request(STRANGER_PATIENCE).await {
+            return Err(Problem::shedding(Kind::Busy, "strangers"));
+        }
+        let reply = match access {
+            Access::Open(Face::Api(open)) => api::open(self, open, head),
+            Access::Open(Face::Page(page)) => pages::open(self, page, head),
+            Access::Inside(Face::Api(inside)) => api::waiting(self, inside, head),
+            Access::Inside(inside @ Face::Page(_)) => Err(no_such_visit(inside).into()),
+        }?;
+        match reply.returns_in() {
+            Some(time) => standing.returns_in(time),
+            None if access == Access::Open(Face::Api(Open::Enter)) => {
+                standing.has_entered(strangers);
+            }
+            None => {}
+        }
+        Ok(reply)
     }
 
     fn finish(
@@ -141,12 +173,62 @@ impl Public {
         language: Language,
         session: Option<&Session>,
     ) -> Response<Body> {
-        let reply = result.unwrap_or_else(|problem| {
-            self.meters.note(route, &problem);
-            Reply::problem(&problem, language)
+        let reply = result.unwrap_or_else(|refused| {
+            self.meters.note(route, &refused);
+            problem(route.face(), &refused, language)
         });
         guard::release(reply, session)
     }
+}
+
+/// A request that has arrived, apart from its route and its body.
+struct Arrived<'r> {
+    parts: &'r Parts,
+    face: Face,
+    from: IpAddr,
+    /// Who uses its connection.
+    standing: &'r Standing,
+}
+
+/// A request of somebody with a session.
+struct Inside<'r> {
+    inside: Face<router::Inside, router::InsidePage>,
+    token: &'r str,
+    session: Arc<Session>,
+}
+
+/// What is said of a visit that is not the session's, or has none.
+fn no_such_visit(inside: Face<router::Inside, router::InsidePage>) -> Kind {
+    match inside {
+        Face::Api(_) => Kind::NotFound,
+        Face::Page(_) => Kind::VisitEnded,
+    }
+}
+
+/// A problem as the face of its route shows it.
+fn problem(face: Face, problem: &Problem, language: Language) -> Reply {
+    match face {
+        Face::Api(()) => Reply::problem(problem, language),
+        Face::Page(()) => Reply::problem_page(problem, language),
+    }
+}
+
+/// The face of an answer. At a path without a route, the API's paths have the API's face and the paths of visits that of
+/// the pages; elsewhere a page is for those who name HTML in `Accept`.
+fn face_of(found: &Found<'_>, parts: &Parts) -> Face {
+    let path = parts.uri.path();
+    match found {
+        Found::Route(route, _) => route.face(),
+        Found::WrongMethod { face, .. } => *face,
+        Found::Nothing if path.starts_with(PAGES_OF_VISITS) => Face::Page(()),
+        Found::Nothing if path.starts_with("/v1/") || !names_html(&parts.headers) => Face::Api(()),
+        Found::Nothing => Face::Page(()),
+    }
+}
+
+/// What is said at a path without a route: below a visit, the same as without its session.
+fn nothing_at(path: &str) -> Kind {
+    if path.starts_with(PAGES_OF_VISITS) { Kind::VisitEnded } else { Kind::NotFound }
 }
 
 /// Runs a future to its end; `None` if it panics. The caller then drops what the future held.

@@ -17,6 +17,7 @@ mod keeping;
 mod keys;
 mod life;
 mod log;
+mod pages;
 mod program;
 mod protocols;
 mod proxies;

@@ -1,52 +1,21 @@
 //! `GET /openapi.json`: the `OpenAPI` description of this API, the same for everybody.
 
-use std::{
-    io::{self, Write as _},
-    sync::LazyLock,
-};
+use std::sync::LazyLock;
 
-use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
-use hyper::header::{ACCEPT_ENCODING, HeaderMap};
+use hyper::HeaderMap;
 
-use super::super::guard::Reply;
+use super::super::{guard::Reply, packed::Packed};
 
 /// How long a cache may keep the description, seconds.
 const CACHE_SECONDS: u32 = 3600;
 
 const OPENAPI: &str = include_str!("openapi.json");
 
-/// The description in gzip, compressed at the first request for it.
-static COMPRESSED: LazyLock<Option<Bytes>> = LazyLock::new(|| compress(OPENAPI).ok());
+static DESCRIPTION: LazyLock<Packed> = LazyLock::new(|| Packed::new(OPENAPI.as_bytes()));
 
 pub(super) fn show(headers: &HeaderMap) -> Reply {
-    let compressed = COMPRESSED.as_ref().filter(|_| accepts_gzip(headers));
-    let body = compressed.cloned().unwrap_or(Bytes::from_static(OPENAPI.as_bytes()));
-    Reply::public("application/json", body, CACHE_SECONDS).encoded(compressed.map(|_| "gzip"))
-}
-
-fn compress(text: &str) -> io::Result<Bytes> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(text.as_bytes())?;
-    encoder.finish().map(Bytes::from)
-}
-
-/// Whether `Accept-Encoding` allows gzip, by name or else by `*` (RFC 9110, 12.5.3).
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let fields = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|field| field.to_str().ok());
-    let codings: Vec<_> = fields.flat_map(|field| field.split(',')).map(coding).collect();
-    let weight_of = |names: &[&str]| {
-        let named = |name: &str| names.iter().any(|known| name.eq_ignore_ascii_case(known));
-        codings.iter().find(|(name, _)| named(name)).map(|(_, weight)| *weight)
-    };
-    weight_of(&["gzip", "x-gzip"]).or_else(|| weight_of(&["*"])).is_some_and(|weight| weight > 0.0)
-}
-
-/// The name of a coding and its weight; a weight that is not a number counts as 0.
-fn coding(text: &str) -> (&str, f32) {
-    let (name, weight) = text.split_once(';').unwrap_or((text, "q=1"));
-    let weight = weight.trim().strip_prefix(['q', 'Q']).and_then(|rest| rest.strip_prefix('='));
-    (name.trim(), weight.and_then(|weight| weight.trim().parse().ok()).unwrap_or(0.0))
+    let (body, coding) = DESCRIPTION.for_client(headers);
+    Reply::public("application/json", body, CACHE_SECONDS).encoded(coding)
 }
 
 #[cfg(test)]
@@ -58,7 +27,10 @@ mod tests {
     use super::*;
     use crate::{
         application::FaultCode,
-        http::{problem::Kind, router::ROUTES},
+        http::{
+            problem::Kind,
+            router::{Face, ROUTES},
+        },
         schemes::{Requirement, Rules, Scheme},
     };
 
@@ -81,8 +53,8 @@ mod tests {
                 operations.insert(format!("{} {path}", method.to_uppercase()));
             }
         }
-        let routes =
-            ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+        let routes = ROUTES.iter().filter(|route| route.face() == Face::Api(()));
+        let routes = routes.map(|route| format!("{} {}", route.method, route.path)).collect();
         assert_eq!(operations, routes);
     }
 
@@ -94,10 +66,10 @@ mod tests {
             .values()
             .filter_map(|schema| schema["properties"]["type"]["const"].as_str())
             .collect();
-        // Only the commands `evaluate` and `running` answer with these kinds.
+        // Only the commands `evaluate` and `running`, and only pages answer with these kinds.
         let kinds: Vec<_> = Kind::ALL
             .iter()
-            .filter(|kind| !matches!(kind, Kind::Row | Kind::Report))
+            .filter(|kind| !matches!(kind, Kind::Row | Kind::Report | Kind::VisitEnded))
             .map(|kind| format!("urn:sportello:problem:{}", kind.slug()))
             .collect();
         assert_eq!(types, kinds.iter().map(String::as_str).collect());

@@ -37,7 +37,14 @@ pub(super) fn waiting(public: &Public, route: Inside, head: &Head<'_>) -> Result
     match route {
         Inside::ShowSession => sessions::show_waiting(public, head),
         Inside::Leave => sessions::leave_waiting(public, head),
-        _ => Err(Kind::Unauthenticated.into()),
+        Inside::ShowDraft
+        | Inside::SaveDraft
+        | Inside::DeleteDraft
+        | Inside::Estimate
+        | Inside::Submit
+        | Inside::SubmitBatch
+        | Inside::ShowApplication
+        | Inside::Withdraw => Err(Kind::Unauthenticated.into()),
     }
 }
 

@@ -93,6 +93,10 @@ problems! {
         "Non trovato" "Not found"
         "La risorsa richiesta non esiste o non ti appartiene."
         "The requested resource does not exist or does not belong to you.";
+    VisitEnded "visit-ended" NOT_FOUND
+        "Questa visita è terminata" "This visit has ended"
+        "Le risposte che hai salvato non sono perdute: accedi di nuovo per continuare. Se hai scritto l'indirizzo a mano, controlla che sia giusto."
+        "Your saved answers are kept: sign in again to continue. If you typed the address, check that it is right.";
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED
         "Metodo non ammesso" "Method not allowed"
         "Usa uno dei metodi elencati in Allow."

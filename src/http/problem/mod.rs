@@ -1,6 +1,7 @@
 //! Problems (RFC 9457): the only place for status codes of failures and for their public text.
 
 mod kind;
+mod page;
 
 use std::time::Duration;
 
