@@ -13,6 +13,7 @@ mod full_disk;
 #[path = "../it/harness.rs"]
 mod harness;
 mod no_place;
+mod pages;
 #[path = "../it/program.rs"]
 mod program;
 mod proxies;
