@@ -88,6 +88,8 @@ metrics_list! {
         "Leases (reserved places to finish), held and free.";
     WAITING = Kind::Gauge, Count, "sportello_waiting" ["audience"]
         "People in the waiting room.";
+    MANDATES = Kind::Gauge, Count, "sportello_mandates" []
+        "Mandates in the registry that was loaded last, expired and revoked ones included.";
     WINDOW_OPEN = Kind::Gauge, Count, "sportello_window_open" ["audience"]
         "1 while the audience's time slice is open, else 0.";
     CROSSOVER_BLOCKED = Kind::Counter, Count, "sportello_crossover_blocked_total" []

@@ -38,7 +38,10 @@ use crate::{
     metrics::{Exporter, MetricsFault},
     operator::{self, Operator},
     private_files::{is_exposed, private_directory, sync_name},
-    registry::{self, FileRegistry, LoadFault, Silence},
+    registry::{
+        self, FileRegistry, LoadFault, Silence,
+        mandates::{MandateFile, MandatesFault},
+    },
     schemes::Rules,
     upkeep::{Kept, Upkeep, publish_keys},
     vault::{HouseKeys, KeysFault, fill_random},
@@ -92,6 +95,14 @@ pub enum StartFault {
         path: PathBuf,
         /// Why it is refused.
         source: LoadFault,
+    },
+    /// The file of mandates is refused.
+    #[error("{path}: {source}")]
+    Mandates {
+        /// The file.
+        path: PathBuf,
+        /// Why it is refused.
+        source: MandatesFault,
     },
     /// TLS cannot be served.
     #[error(transparent)]
@@ -222,6 +233,7 @@ fn open_intake(settings: &Settings, start: Start) -> Result<Arc<Intake>, StartFa
         rules: Rules::builtin(),
         verifier: start.verifier,
         registry: registry(settings)?,
+        mandates: mandates(settings, &keys)?,
         beacon: settings.beacon(),
     };
     let intake = Intake::open(&ledgers_in(&settings.data()), parts, &settings.intake())?;
@@ -299,6 +311,15 @@ fn registry(settings: &Settings) -> Result<Arc<dyn registry::Registry>, StartFau
             Ok(Arc::new(registry))
         }
         Err(source) => Err(StartFault::Registry { path, source }),
+    }
+}
+
+/// Loads the mandates of offices.
+fn mandates(settings: &Settings, keys: &Arc<HouseKeys>) -> Result<Option<MandateFile>, StartFault> {
+    let Some(path) = settings.mandates_file() else { return Ok(None) };
+    match MandateFile::open(&path, Arc::clone(keys)) {
+        Ok(file) => Ok(Some(file)),
+        Err(source) => Err(StartFault::Mandates { path, source }),
     }
 }
 

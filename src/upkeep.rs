@@ -21,7 +21,8 @@ use crate::{
     vault::HouseKeys,
 };
 
-/// Longest time that histograms gather samples, and that a free place waits for the next call.
+/// Longest time that histograms gather samples, that a free place waits for the next call, and until changed mandates are
+/// noticed.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Longest time until a changed file or a new day is noticed without SIGHUP.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -33,6 +34,10 @@ const CHORES: &[Chore<Kept>] = &[
     Chore("draw lots", SWEEP_EVERY, Worker::Draws, |kept| kept.intake.draw_lots()),
     Chore("open campaigns", LOOK_EVERY, Worker::Files, Kept::open_campaigns),
     Chore("renew keys", LOOK_EVERY, Worker::Files, Kept::renew_keys),
+    // A mandate that ends ends what its office sees: its file is looked at often.
+    Chore("refresh the mandates", SWEEP_EVERY, Worker::Files, |kept| {
+        kept.intake.refresh_mandates();
+    }),
     Chore("refresh the registry", LOOK_EVERY, Worker::Files, |kept| kept.intake.refresh_registry()),
 ];
 

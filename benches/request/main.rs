@@ -141,6 +141,7 @@ impl House {
                 rules: Rules::builtin(),
                 verifier: minter.verifier(),
                 registry: Arc::new(Silence),
+                mandates: None,
                 beacon: None,
             };
             let intake = Intake::open(&data.join(name), parts, &settings.intake());

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use clap::Parser;
 
 use crate::{
+    mandates::OFFICE,
     operator::Operator,
     orders::{IdentitySource, Orders},
     profile::{BUILT_IN, Offer, Profile, SESSIONS_MAX},
@@ -61,6 +62,9 @@ pub struct Args {
     /// Identities of people at an intermediary's office, for a profile that plays intermediaries
     #[arg(long, value_name = "FILE", requires = "tokens")]
     office_tokens: Option<PathBuf>,
+    /// Office of the people in --office-tokens. Its clients' mandates must be loaded; without --tokens they are made
+    #[arg(long, value_name = "ID", default_value = OFFICE)]
+    office: String,
     /// Skip the first N identities, because an earlier run used them
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=u64::from(SESSIONS_MAX)))]
     skip: u64,
@@ -109,6 +113,7 @@ impl Args {
             connections: self.connections as usize,
             threads: self.threads as usize,
             identities: self.identities()?,
+            office: self.office.clone(),
             skip: self.skip,
             receipts: self.receipts.clone(),
             operator: self.operator.as_deref().map(Operator::parse).transpose()?,

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{identity::IdentityFault, preflight::PreflightFault};
+use crate::{identity::IdentityFault, mandates::MandateFault, preflight::PreflightFault};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,9 @@ pub enum RunFault {
     /// There are not enough identities.
     #[error(transparent)]
     Identities(#[from] IdentityFault),
+    /// The clients have no mandates.
+    #[error(transparent)]
+    Mandates(#[from] MandateFault),
     /// The receipts file cannot be written.
     #[error("cannot write the receipts to {path}: {source}")]
     Receipts {

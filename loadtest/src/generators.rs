@@ -108,6 +108,8 @@ impl Generators<'_> {
             timely: Duration::from_millis(profile.thresholds.timely_ms),
             seed: profile.seed,
             run: self.run,
+            office: self.orders.office.clone(),
+            campaign: self.campaign,
         };
         let tally = Tally::new(begin, self.length());
         let live = Arc::clone(&self.watch.live);

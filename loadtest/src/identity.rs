@@ -16,6 +16,8 @@ const READ_BYTES: usize = 256 * 1024;
 /// A fictional person and their proof of identity.
 #[derive(Clone, Debug)]
 pub struct Identity {
+    /// The number of their line, from 0: the same person has the same number in every run.
+    pub number: u64,
     /// The fiscal code.
     pub code: String,
     /// `Bearer` and the identity token.
@@ -26,7 +28,14 @@ pub struct Identity {
 #[derive(Debug)]
 pub struct Identities {
     // Locked because several generator threads draw; held for one line, never across an await.
-    lines: Mutex<BufReader<File>>,
+    lines: Mutex<Lines>,
+}
+
+/// The lines that are left, and the number of the next one.
+#[derive(Debug)]
+struct Lines {
+    file: BufReader<File>,
+    next: u64,
 }
 
 /// Why identities cannot be used.
@@ -93,16 +102,16 @@ pub enum IdentityFault {
 }
 
 impl Identity {
-    /// The identity of a line `code<TAB>token`, or `None` for any other line.
+    /// The identity of the `number`-th line `code<TAB>token`, or `None` for any other line.
     #[must_use]
-    pub fn of_line(line: &str) -> Option<Self> {
+    pub fn of_line(line: &str, number: u64) -> Option<Self> {
         let (code, token) = line.trim_end().split_once('\t')?;
         let plain = code.len() == 16 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !plain || token.is_empty() {
             return None;
         }
         let bearer = bearer(token)?;
-        Some(Self { code: code.to_owned(), bearer })
+        Some(Self { number, code: code.to_owned(), bearer })
     }
 }
 
@@ -167,7 +176,7 @@ impl Identities {
         let mut found = 0;
         while found < needed && read_line(&mut lines, &mut text).map_err(unreadable)? {
             found += 1;
-            if Identity::of_line(&text).is_none() {
+            if Identity::of_line(&text, found).is_none() {
                 return Err(IdentityFault::Malformed { path: path.to_owned(), line: found });
             }
         }
@@ -178,7 +187,7 @@ impl Identities {
         for _ in 0..skip {
             read_line(&mut lines, &mut text).map_err(unreadable)?;
         }
-        Ok(Self { lines: Mutex::new(lines) })
+        Ok(Self { lines: Mutex::new(Lines { file: lines, next: skip }) })
     }
 
     /// The next identity, or `None` when all have been drawn.
@@ -188,9 +197,11 @@ impl Identities {
     pub fn draw(&self) -> Option<Identity> {
         let mut text = String::with_capacity(512);
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let more = read_line(&mut lines, &mut text).unwrap_or(false);
+        let more = read_line(&mut lines.file, &mut text).unwrap_or(false);
+        let number = lines.next;
+        lines.next += 1;
         drop(lines);
-        if more { Identity::of_line(&text) } else { None }
+        if more { Identity::of_line(&text, number) } else { None }
     }
 }
 
@@ -231,7 +242,8 @@ mod tests {
         assert_eq!(identities.draw().expect("the second").code, "RSSMRA80A41H501Y");
         assert!(identities.draw().is_none());
         let second = Identities::in_file(file.path(), 1, 1).expect("one is left");
-        assert_eq!(second.draw().expect("the second").code, "RSSMRA80A41H501Y");
+        let second = second.draw().expect("the second");
+        assert_eq!((second.code.as_str(), second.number), ("RSSMRA80A41H501Y", 1));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! profile -> schedule -> open_loop   --\
 //!   (who,      (when)    closed_loop --- citizen -> wire   -> server
 //!    how)                              /      |
-//! identity (whose name) --------------/  owner, receipts, tally -> summary, verdict -> report
+//! identity, mandates (whose name) ----/  owner, receipts, tally -> summary, verdict -> report
 //! ```
 //!
 //! [`run`] is one run. [`capacity`] makes many runs at rising rates; [`drill`] makes one run while it breaks a server
@@ -31,6 +31,7 @@ pub mod identity;
 pub mod interrupt;
 pub mod live;
 pub mod machine;
+pub mod mandates;
 pub mod open_loop;
 pub mod operator;
 pub mod orders;

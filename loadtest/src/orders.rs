@@ -23,6 +23,8 @@ pub struct Orders {
     pub threads: usize,
     /// Where identities come from.
     pub identities: IdentitySource,
+    /// The intermediaries' office: the clients' mandates are for it.
+    pub office: String,
     /// Identities to leave out at the beginning, because an earlier run used them.
     pub skip: u64,
     /// The file that receipts are written to.

@@ -1,6 +1,6 @@
 //! One run, from its orders to its outcome: connects all parts.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, thread, time::Duration};
 
 use crate::{
     application::Campaign,
@@ -12,6 +12,7 @@ use crate::{
     identity::Identities,
     interrupt::Watch,
     machine::{CpuClock, CpuUse},
+    mandates::entrust,
     operator::{Operator, Samples},
     orders::{IdentitySource, Orders},
     preflight,
@@ -26,9 +27,6 @@ use crate::{
 /// Longest wait for the server to decide all that it accepted, before its balance is read.
 const AT_REST_WAIT_MAX: Duration = Duration::from_secs(30);
 const AT_REST_POLL: Duration = Duration::from_millis(500);
-
-/// The office whose people surge mints.
-const OFFICE: &str = "surge";
 
 /// Result of a run.
 #[derive(Debug)]
@@ -78,7 +76,7 @@ pub fn run(orders: &Orders, watch: &Watch) -> Result<Outcome, RunFault> {
         Offer::Open { .. } => starts.len() as u64,
         Offer::Closed { sessions } => u64::from(sessions),
     };
-    let (people, citizens_used) = people(orders, sessions)?;
+    let (people, citizens_used) = people(orders, sessions, campaign)?;
     let receipts = Arc::new(open_receipts(orders)?);
     let before = match &orders.operator {
         Some(operator) => Some(runtime.block_on(operator.samples()).map_err(RunFault::Operator)?),
@@ -121,7 +119,7 @@ pub fn run(orders: &Orders, watch: &Watch) -> Result<Outcome, RunFault> {
 }
 
 /// Identities for `sessions`: citizens, a client for every line of a batch, people at offices; and how many citizens.
-fn people(orders: &Orders, sessions: u64) -> Result<(People, u64), RunFault> {
+fn people(orders: &Orders, sessions: u64, campaign: Campaign) -> Result<(People, u64), RunFault> {
     let Profile { mix, seed, .. } = &orders.profile;
     let by_offices = (0..sessions).filter(|&number| mix.role(*seed, number).intermediary).count();
     let by_offices = by_offices as u64;
@@ -139,7 +137,12 @@ fn people(orders: &Orders, sessions: u64) -> Result<(People, u64), RunFault> {
         IdentitySource::Mint { program, data } => {
             let mint =
                 |office, skip, needed| Identities::minted(program, data, office, skip, needed);
-            let offices = (by_offices > 0).then(|| mint(Some(OFFICE), 0, by_offices));
+            let office = Some(orders.office.as_str());
+            let offices = (by_offices > 0).then(|| mint(office, 0, by_offices));
+            if by_offices > 0 {
+                let places = (program.as_path(), data.as_path());
+                thread::sleep(entrust(places, &orders.office, campaign, skip, needed)?);
+            }
             (mint(None, skip, needed)?, offices.transpose()?)
         }
     };

@@ -197,10 +197,15 @@ pub(super) fn phone(cursor: Cursor<'_, '_>) -> Option<String> {
     cursor.fault(FaultCode::PhoneShape, Allowed::Anything)
 }
 
+/// Whether a text can be the reference of a mandate: 1 to 64 visible ASCII characters.
+pub(crate) fn is_mandate_reference(text: &str) -> bool {
+    (1..=WORD_CHARS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// An intermediary's reference to its mandate.
 pub(super) fn mandate(cursor: Cursor<'_, '_>) -> Option<String> {
     let text = cursor.text(WORD_CHARS_MAX)?;
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if is_mandate_reference(text) {
         return Some(text.to_owned());
     }
     cursor.fault(FaultCode::MandateShape, Allowed::Anything)

@@ -32,6 +32,7 @@ pub use self::document::text;
 pub use self::example::{example, example_allowance600};
 use self::fault::Allowed;
 pub use self::fault::{Fault, FaultCode, MalformedFault, ParseError};
+pub(crate) use self::fields::is_mandate_reference;
 pub use self::rows::{Columns, HeaderFault, RowFault};
 pub use self::running::Report;
 use self::walk::{Cursor, Object, Walk};

@@ -7,16 +7,20 @@ use std::{
 
 use clap::Args;
 
-use super::{Exit, complain, person::Person};
+use super::{Exit, complain, demo, person::Person};
 use crate::{
     civic::FiscalCode,
     clock::Clock,
-    identity::{Assurance, Office, demo::Minter},
+    identity::{
+        Assurance, Office,
+        demo::{MANDATE_OFFICE_CHARS_MAX, Minter, made_up_mandate},
+    },
+    schemes::Campaign,
 };
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello mint < code.txt\n  sportello mint --fiscal-code RSSMRA80A01H501U\n  sportello mint --count 1000 > people.tsv"
+    after_help = "Example:\n  sportello mint < code.txt\n  sportello mint --fiscal-code RSSMRA80A01H501U\n  sportello mint --count 1000 > people.tsv\n  sportello mint --mandates --office patronato-1 --count 1000 >> data/mandates.ndjson"
 )]
 pub(super) struct Mint {
     /// Data directory of a server that runs with `serve --demo`.
@@ -33,10 +37,23 @@ pub(super) struct Mint {
     /// Make this many tokens for made-up people instead, one per line: fiscal code, tab, token.
     #[arg(long, value_name = "N", conflicts_with = "fiscal_code")]
     count: Option<u64>,
+    /// Make mandates of the same made-up people for the office instead, one per line of a registry.
+    #[arg(long, requires = "office", requires = "count", conflicts_with = "acr")]
+    mandates: bool,
+    /// Campaign that the mandates cover [default: that of the running demo].
+    #[arg(long, value_name = "SCHEME-YEAR", requires = "mandates", value_parser = campaign)]
+    campaign: Option<Campaign>,
+}
+
+fn campaign(name: &str) -> Result<Campaign, &'static str> {
+    Campaign::from_name(name).ok_or("not a campaign such as iscro-2024")
 }
 
 impl Mint {
     pub(super) fn run(self) -> Exit {
+        if let (true, Some(office), Some(count)) = (self.mandates, &self.office, self.count) {
+            return self.mandates(office, count);
+        }
         let Some(assurance) = Assurance::parse(&self.acr) else {
             complain(format_args!("--acr {}: not an assurance level; give 1, 2 or 3", self.acr));
             return Exit::Usage;
@@ -67,6 +84,20 @@ impl Mint {
                 writeln!(out, "{}\t{}", code.as_str(), mint(&code))
             }),
         };
+        super::written(written.and_then(|()| out.flush()))
+    }
+
+    fn mandates(&self, office: &Office, count: u64) -> Exit {
+        if office.as_str().len() > MANDATE_OFFICE_CHARS_MAX {
+            complain(format_args!(
+                "--office: mandates are made for names of at most {MANDATE_OFFICE_CHARS_MAX} characters"
+            ));
+            return Exit::Usage;
+        }
+        let campaign = self.campaign.unwrap_or_else(|| demo::campaign_in(&self.data));
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let written =
+            (0..count).try_for_each(|n| writeln!(out, "{}", made_up_mandate(office, campaign, n)));
         super::written(written.and_then(|()| out.flush()))
     }
 }

@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod by_line;
 mod config_cmd;
+mod demo;
 mod erase;
 mod evaluate;
 mod export;

@@ -1,33 +1,23 @@
 //! `sportello serve`: runs the server.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use clap::Args;
-use jiff::{Timestamp, Zoned, civil::Date};
+use jiff::{Timestamp, Zoned};
 
-use super::{Exit, announce, complain};
+use super::{Exit, announce, complain, demo};
 use crate::{
-    application,
-    civic::{FiscalCode, local_time},
+    civic::local_time,
     clock::Clock,
     config::{Flags, Settings},
     http::tls,
     identity::{demo::Minter, token::Verifier},
     log,
-    schemes::{Campaign, Rules, Scheme},
-    server::{self, Addresses, Start, StartFault},
+    server::{self, Start, StartFault},
 };
 
 /// Start of the demo's clock: an evening in the citizens' time slice, during the ISCRO campaign of 2024.
 const DEMO_NOW: &str = "2024-09-16T17:30[Europe/Rome]";
-/// Person of the demo's example application: the fiscal code that Italian textbooks use.
-const DEMO_PERSON: &str = "RSSMRA80A01H501U";
-/// Campaign of the demo's example application when no campaign is open.
-const DEMO_CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
-
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  sportello serve --demo\n  sportello serve --config /etc/sportello.toml\n\nThe demo needs nothing else: it makes its own certificate, keys and identities. For real people, set at least\ntls.certificate, tls.key, identity.issuer and identity.public_key."
@@ -92,7 +82,7 @@ impl Serve {
         let demo = self.demo;
         let today = local_time::date_at(start.clock.now());
         server::run(settings, start, |addresses| {
-            if demo && let Err(fault) = invite(settings, addresses, today) {
+            if demo && let Err(fault) = demo::invite(settings, addresses, today) {
                 complain(fault);
             }
             announce(format!(
@@ -112,6 +102,7 @@ impl Serve {
         let data = settings.data();
         let minter = Minter::load_or_create(&data)
             .map_err(|fault| format!("identity key of the demo in {}: {fault}", data.display()))?;
+        demo::make_mandates(settings)?;
         Ok(Start {
             clock: Clock::running_from(now),
             verifier: minter.verifier(),
@@ -154,44 +145,4 @@ fn real(settings: &Settings) -> Result<Start, String> {
         .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?
         .lasting_at_most(lifetime_seconds_max);
     Ok(Start { clock: Clock::system(), verifier, tls, is_demo: false })
-}
-
-/// Writes an example application into the data directory and prints commands that submit it.
-fn invite(settings: &Settings, addresses: Addresses, today: Date) -> Result<(), String> {
-    let data = settings.data();
-    let person = FiscalCode::parse(DEMO_PERSON).map_err(|fault| fault.to_string())?;
-    let example = data.join("demo-application.json");
-    let mut open = Rules::builtin().campaigns().filter(|window| window.contains(today));
-    let campaign = open.next().map_or(DEMO_CAMPAIGN, |window| window.campaign);
-    let text = match campaign.scheme {
-        Scheme::Iscro => application::example(&person, campaign.year),
-        Scheme::Allowance600 => application::example_allowance600(&person),
-    };
-    fs::write(&example, text).map_err(|fault| format!("{}: {fault}", example.display()))?;
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("sportello"));
-    log::message(&session_to_copy(&program, &data, &example, addresses));
-    Ok(())
-}
-
-fn session_to_copy(program: &Path, data: &Path, example: &Path, addresses: Addresses) -> String {
-    let (program, data, example) = (program.display(), data.display(), example.display());
-    let Addresses { public, operator } = addresses;
-    let pick = |member: &str| format!("sed -E 's/.*\"{member}\":\"([^\"]+)\".*/\\1/'");
-    let (token, receipt) = (pick("token"), pick("receipt"));
-    format!(
-        "\n\
-The counter is open: https://{public}   metrics: http://{operator}/metrics\n\
-Copy these commands into another terminal, in this directory:\n\
-\n\
-  IDENTITY=$({program} mint --data {data} --fiscal-code {DEMO_PERSON})\n\
-  VISIT=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')\n\
-  SESSION=$(curl -s --cacert {data}/demo-cert.pem -X PUT https://{public}/v1/sessions/$VISIT \\\n    \
-      -H \"Authorization: Bearer $IDENTITY\" | {token})\n\
-  RECEIPT=$(curl -s --cacert {data}/demo-cert.pem https://{public}/v1/sessions/$VISIT/applications \\\n    \
-      -H \"Authorization: Bearer $SESSION\" -H 'Idempotency-Key: my-first' \\\n    \
-      -H 'Content-Type: application/json' --data-binary @{example} | {receipt})\n\
-  sleep 1   # the judges need a few milliseconds\n\
-  curl -s --cacert {data}/demo-cert.pem https://{public}/v1/sessions/$VISIT/applications/$RECEIPT \\\n    \
-      -H \"Authorization: Bearer $SESSION\"\n"
-    )
 }

@@ -16,7 +16,7 @@ use crate::{
     ledger::{
         Receipt, ReceiptCode, Tally, audit,
         local::{sqlite::file_of, take_directory},
-        verify::{Inspection, Prover},
+        verify::{Inspection, Prover, revocations},
     },
     schemes::{Campaign, Rules},
     vault::HouseKeys,
@@ -120,6 +120,15 @@ pub(super) fn inspect(
             Err(fault) if fault.is_damage() => findings.push(fault.to_string()),
             Err(fault) => return Err(fault.into()),
         }
+    }
+    match revocations(directory, keys) {
+        Ok((0, found)) => findings.extend(found),
+        Ok((count, found)) => {
+            findings.extend(found);
+            // If it fails, so does the conclusion, which sets the exit code.
+            say(format_args!("revocations of mandates: {count}"));
+        }
+        Err(fault) => findings.push(fault.to_string()),
     }
     match audit::inspect(directory, keys) {
         Ok(found) => findings.extend(found),

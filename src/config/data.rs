@@ -26,6 +26,12 @@ pub fn receipt_keys_in(data: &Path) -> PathBuf {
     data.join("receipt-key.pub")
 }
 
+/// The file of a demo's mandates.
+#[must_use]
+pub fn demo_mandates_in(data: &Path) -> PathBuf {
+    data.join("mandates.ndjson")
+}
+
 /// Where the ledger's secrets come from.
 #[derive(Clone, PartialEq, Eq)]
 pub enum KeySource {

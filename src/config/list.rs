@@ -102,6 +102,9 @@ settings! {
         lifetime_seconds_max: u32 = token::LIFETIME_SECONDS_MAX, Number(60, 604_800);
         /// Ed25519 public key of the issuer, PEM file. Required, except for the demo, which makes its own.
         public_key: Text = Text::Borrowed(""), TEXT;
+        /// Mandates of offices, NDJSON file, looked at every 2 seconds. Empty means none, and no office can act for
+        /// anybody; the demo has mandates.ndjson in the data directory.
+        mandates: Text = Text::Borrowed(""), TEXT;
     }
     schedule: schedule::Config {
         /// Time slice in which citizens may enter, Europe/Rome.

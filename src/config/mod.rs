@@ -14,7 +14,7 @@ use std::{
 };
 
 pub use self::{
-    data::{KeySource, SECRET_VARIABLE, ledgers_in, receipt_keys_in},
+    data::{KeySource, SECRET_VARIABLE, demo_mandates_in, ledgers_in, receipt_keys_in},
     list::default_file,
     read::{ConfigFault, ConfigFaults, Source},
 };
@@ -160,6 +160,12 @@ impl Settings {
             identity.lifetime_seconds_max,
             key,
         ))
+    }
+
+    /// NDJSON file with the mandates of offices; a demo has one of its own.
+    #[must_use]
+    pub fn mandates_file(&self) -> Option<PathBuf> {
+        path(&self.0.identity.mandates).or_else(|| self.1.then(|| demo_mandates_in(&self.data())))
     }
 
     /// Where the ledger's secrets come from.
@@ -383,7 +389,7 @@ mod tests {
         assert!(settings.runtimes() > 0 && settings.judges() > 0 && settings.drain_ms_max() > 0);
         assert!(settings.urn_applications_max() > 0 && settings.requests_max() > 0);
         assert!(settings.certificate().is_none() && settings.identity().is_none());
-        assert!(settings.registry_file().is_none());
+        assert!(settings.registry_file().is_none() && settings.mandates_file().is_none());
         assert!(settings.leases_max() < settings.ledger().commit.queue_messages_max);
         let _configs =
             (settings.schedule(), settings.limits(), settings.sessions(), settings.listener());

@@ -22,6 +22,8 @@ use crate::vault::Subject;
 const UNKNOWN_RECEIPTS: Quota = Quota::per_minute(NonZeroU32::new(4).unwrap());
 /// Audit events about that: nobody may fill the trail.
 const UNKNOWN_NOTED: Quota = Quota::per_minute(NonZeroU32::MIN);
+/// Time between two searches of the audit trail for one person: each reads all of it.
+const DISCLOSURES_EVERY: Duration = Duration::from_mins(1);
 
 /// How many requests one key may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,7 @@ pub struct Limits {
     unknown_by_person: Keyed<[u8; 16]>,
     unknown_noted: Keyed<[u8; 16]>,
     line_by_person: Keyed<[u8; 16]>,
+    disclosures_by_person: Keyed<[u8; 16]>,
 }
 
 struct Keyed<K: Hash + Eq + Clone> {
@@ -98,6 +101,7 @@ impl Limits {
             unknown_by_person: Keyed::of(UNKNOWN_RECEIPTS, config.keys_max),
             unknown_noted: Keyed::of(UNKNOWN_NOTED, config.keys_max),
             line_by_person: Keyed::new(config.line_by_person, config.keys_max),
+            disclosures_by_person: Keyed::once_in(DISCLOSURES_EVERY, config.keys_max),
         }
     }
 
@@ -165,6 +169,14 @@ impl Limits {
         self.line_by_person.check(&person.key())
     }
 
+    /// Counts a search of the audit trail for a person: one a minute.
+    ///
+    /// # Errors
+    /// [`TooOften`].
+    pub fn disclosures_of(&self, person: Subject) -> Result<(), TooOften> {
+        self.disclosures_by_person.check(&person.key())
+    }
+
     /// Drops keys whose burst is available in full again. Call it every few seconds.
     pub fn tidy(&self) {
         self.read_by_address.tidy();
@@ -175,12 +187,19 @@ impl Limits {
         self.unknown_by_person.tidy();
         self.unknown_noted.tidy();
         self.line_by_person.tidy();
+        self.disclosures_by_person.tidy();
     }
 }
 
 impl<K: Hash + Eq + Clone> Keyed<K> {
     fn new(rate: Rate, keys_max: usize) -> Self {
         Self::of(Quota::per_second(rate.per_second).allow_burst(rate.burst), keys_max)
+    }
+
+    /// One request in each period; a period of no length is one of a nanosecond.
+    fn once_in(period: Duration, keys_max: usize) -> Self {
+        let quota = Quota::with_period(period).unwrap_or(Quota::per_second(NonZeroU32::MAX));
+        Self::of(quota, keys_max)
     }
 
     fn of(quota: Quota, keys_max: usize) -> Self {

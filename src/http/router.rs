@@ -89,6 +89,16 @@ pub enum Inside {
     ShowApplication,
     /// Withdraws an application.
     Withdraw,
+    /// Lists a citizen's applications.
+    ListApplications,
+    /// Shows a citizen who was shown or changed their data.
+    ListDisclosures,
+    /// Lists the mandates in a citizen's name, or those of an office.
+    ListMandates,
+    /// Reads one of them.
+    ShowMandate,
+    /// Revokes one.
+    RevokeMandate,
 }
 
 /// A page that needs no session.
@@ -245,6 +255,18 @@ pub const ROUTES: &[Route] = &[
     Route::inside("DELETE", visit!(""), Class::Step, Inside::Leave),
     Route::inside("GET", visit!("/applications/{receipt}"), Class::Read, Inside::ShowApplication),
     Route::inside("DELETE", visit!("/applications/{receipt}"), Class::Step, Inside::Withdraw),
+    Route::inside("GET", visit!("/applications"), Class::Read, Inside::ListApplications),
+    Route::inside("GET", visit!("/disclosures"), Class::Read, Inside::ListDisclosures),
+    Route::inside(
+        "GET",
+        visit!("/disclosures/after/{number}"),
+        Class::Read,
+        Inside::ListDisclosures,
+    ),
+    Route::inside("GET", visit!("/mandates"), Class::Read, Inside::ListMandates),
+    Route::inside("GET", visit!("/mandates/after/{mandate}"), Class::Read, Inside::ListMandates),
+    Route::inside("GET", visit!("/mandates/{mandate}"), Class::Read, Inside::ShowMandate),
+    Route::inside("DELETE", visit!("/mandates/{mandate}"), Class::Step, Inside::RevokeMandate),
     Route::inside("GET", visit!("/drafts/{scheme}"), Class::Read, Inside::ShowDraft),
     Route::inside("PUT", visit!("/drafts/{scheme}"), Class::Step, Inside::SaveDraft),
     Route::inside("DELETE", visit!("/drafts/{scheme}"), Class::Step, Inside::DeleteDraft),
@@ -392,10 +414,16 @@ mod tests {
             ("POST", "/v1/sessions/v/applications", "Submit v"),
             ("GET", "/v1/sessions/v/applications/ISCRO-1", "ShowApplication v ISCRO-1"),
             ("PATCH", "/v1/sessions/v/applications/ISCRO-1", "only GET, DELETE, HEAD"),
-            ("GET", "/v1/sessions/v/applications", "only POST"),
+            ("GET", "/v1/sessions/v/applications", "ListApplications v"),
+            ("PUT", "/v1/sessions/v/applications", "only POST, GET, HEAD"),
+            ("GET", "/v1/sessions/v/disclosures/after/7", "ListDisclosures v"),
             ("GET", "/v1/sessions/v/applications/", "nothing"),
             ("GET", "/v1/sessions/v/applications/a/b", "nothing"),
             ("DELETE", "/v1/sessions/v/drafts/iscro/m", "DeleteDraft v iscro m"),
+            ("GET", "/v1/sessions/v/mandates", "ListMandates v"),
+            ("GET", "/v1/sessions/v/mandates/after/m", "ListMandates v m"),
+            ("DELETE", "/v1/sessions/v/mandates/m", "RevokeMandate v m"),
+            ("DELETE", "/v1/sessions/v/mandates/after/m", "only GET, HEAD"),
             ("POST", "/v1/sessions", "nothing"),
             ("GET", "/v1/session", "nothing"),
             ("GET", "/v1/status/", "nothing"),

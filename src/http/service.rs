@@ -95,7 +95,7 @@ impl Public {
             Access::Open(_) => None,
             Access::Inside(inside) => self.recognise(inside, headers),
         };
-        let Some(Inside { inside, token, session }) = inside else {
+        let Some(Inside { what: inside, token, session }) = inside else {
             let result = self.answer_stranger(route.access, &head, standing).await;
             return self.finish(route, result, language, None);
         };
@@ -135,7 +135,7 @@ impl Public {
             Face::Page(_) => session_cookie(headers),
         }?;
         let session = self.counter.intake.recognise(token)?;
-        Some(Inside { inside, token, session })
+        Some(Inside { what: inside, token, session })
     }
 
     /// Answers somebody without a session, once there is CPU time for them.
@@ -192,7 +192,7 @@ struct Arrived<'r> {
 
 /// A request of somebody with a session.
 struct Inside<'r> {
-    inside: Face<router::Inside, router::InsidePage>,
+    what: Face<router::Inside, router::InsidePage>,
     token: &'r str,
     session: Arc<Session>,
 }

@@ -7,13 +7,19 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{
     Assurance, Office,
     token::{Claims, LIFETIME_SECONDS_MAX, Verifier},
 };
-use crate::{civic::FiscalCode, private_files::write_private};
+use crate::{
+    civic::{FiscalCode, fiscal_code::MADE_UP_PEOPLE_MAX},
+    private_files::write_private,
+    registry::mandates::document_digest,
+    schemes::Campaign,
+};
 
 const ISSUER: &str = "urn:sportello:demo";
 const AUDIENCE: &str = "sportello";
@@ -88,12 +94,49 @@ impl Minter {
     }
 }
 
+/// Characters of the longest office whose mandates are made up, so that a reference can name it.
+pub const MANDATE_OFFICE_CHARS_MAX: usize = 32;
+/// The made-up person who is the clerk in every made-up mandate.
+const CLERK: u64 = MADE_UP_PEOPLE_MAX - 1;
+
+/// The mandate of the `n`-th made-up person for an office of at most [`MANDATE_OFFICE_CHARS_MAX`] characters, as a line of
+/// a registry. It covers one campaign, from the first day of its year to the last day of the next.
+#[must_use]
+pub fn made_up_mandate(office: &Office, campaign: Campaign, n: u64) -> String {
+    let reference = mandate_reference(office, campaign, n);
+    let Campaign { scheme, year } = campaign;
+    json!({
+        "reference": reference,
+        "grantor": FiscalCode::made_up(n).as_str(),
+        "office": office.as_str(),
+        "clerk": FiscalCode::made_up(CLERK).as_str(),
+        "scheme": scheme,
+        "year": year,
+        "signedOn": format!("{year:04}-01-01"),
+        "expiresOn": format!("{:04}-12-31", year.saturating_add(1)),
+        "revokedOn": null,
+        "document": document_digest(reference.as_bytes()),
+    })
+    .to_string()
+}
+
+/// The reference of that mandate, such as `patronato-1-iscro-2024-7`.
+#[must_use]
+pub fn mandate_reference(office: &Office, campaign: Campaign, n: u64) -> String {
+    format!("{}-{campaign}-{n}", office.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::identity::{Audience, token::TokenFault};
+    use crate::{
+        identity::{Audience, token::TokenFault},
+        registry::mandates::load,
+        schemes::Scheme,
+        vault::HouseKeys,
+    };
 
     fn minter() -> (tempfile::TempDir, Minter) {
         let data = tempfile::tempdir().unwrap();
@@ -134,6 +177,19 @@ mod tests {
         for wrong in [foreign.as_str(), "", "a.b.c", &good[1..], &good[..good.len() - 2]] {
             assert_eq!(verify(wrong, now()), TokenFault::Untrusted, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_made_up_mandate_is_one_of_a_registry_also_for_the_longest_office() {
+        let keys = HouseKeys::from_master(&[7; 32]);
+        let office = Office::parse(&"o".repeat(MANDATE_OFFICE_CHARS_MAX)).unwrap();
+        let campaign = Campaign { scheme: Scheme::Allowance600, year: 2020 };
+        let line = made_up_mandate(&office, campaign, 9_999_999_999_999);
+        let table = load(line.as_bytes(), &keys).unwrap();
+        let person = keys.subject(&FiscalCode::made_up(9_999_999_999_999));
+        let mandate = table.of_person(person, None).next().unwrap().mandate();
+        assert_eq!((mandate.office, mandate.campaign), (office, campaign));
+        assert!(mandate.reference.ends_with("-allowance600-2020-9999999999999"));
     }
 
     #[test]

@@ -7,11 +7,14 @@ use crate::{
     gate::limits::TooOften,
     identity::Audience,
     ledger::{
+        StorageFault,
         audit::Action,
         drafts::{DraftFault, Expected, Slot},
+        fault::ReadFault,
     },
     schemes::Scheme,
     session::scope::{Personal, Scope},
+    vault::Subject,
 };
 
 /// Which draft of a session: that of a scheme, and under a mandate if an office acts for somebody.
@@ -21,6 +24,15 @@ pub struct DraftOf<'d> {
     pub scheme: Scheme,
     /// The office's reference to the mandate.
     pub mandate: Option<&'d str>,
+}
+
+/// Why a draft is not stored.
+#[derive(Debug)]
+pub enum DraftingFault {
+    /// An office keeps drafts only under a mandate that holds today.
+    NoMandate,
+    /// It is not changed.
+    Draft(DraftFault),
 }
 
 impl Intake {
@@ -35,19 +47,24 @@ impl Intake {
     /// Stores a draft in place of an earlier one; it is durable when this returns.
     ///
     /// # Errors
-    /// [`DraftFault`]; the earlier draft remains.
+    /// [`DraftingFault`]; the earlier draft remains.
     pub async fn save_draft(
         &self,
         scope: Scope<'_>,
         which: DraftOf<'_>,
         draft: Bytes,
         expected: Expected,
-    ) -> Result<(), DraftFault> {
-        self.note(scope, Action::DraftSaved, scope.session().person, None).await?;
-        self.drafts.save(self.slot(scope, which), draft, expected).await
+    ) -> Result<(), DraftingFault> {
+        let whose = self.whose_draft(scope, which).await;
+        let whose = whose.map_err(|fault| DraftingFault::Draft(DraftFault::Read(fault.into())))?;
+        let whose = whose.ok_or(DraftingFault::NoMandate)?;
+        let noted = self.note(scope, Action::DraftSaved, whose, None).await;
+        noted.map_err(|untraced| DraftingFault::Draft(untraced.into()))?;
+        let saved = self.drafts.save(self.slot(scope, which), draft, expected).await;
+        saved.map_err(DraftingFault::Draft)
     }
 
-    /// A draft, for the principal for whom it was stored; `None` if there is none.
+    /// A draft, for the principal for whom it was stored; `None` if there is none, or if the office's mandate has ended.
     ///
     /// # Errors
     /// [`DraftFault::Read`] or [`DraftFault::Untraced`].
@@ -56,12 +73,14 @@ impl Intake {
         scope: Scope<'s>,
         which: DraftOf<'_>,
     ) -> Result<Option<Personal<'s, Vec<u8>>>, DraftFault> {
-        self.note(scope, Action::DraftShown, scope.session().person, None).await?;
+        let whose = self.whose_draft(scope, which).await;
+        let Some(whose) = whose.map_err(ReadFault::from)? else { return Ok(None) };
+        self.note(scope, Action::DraftShown, whose, None).await?;
         let draft = self.drafts.load(self.slot(scope, which)).await?;
         Ok(draft.map(|draft| scope.personal(draft.principal, draft.content)))
     }
 
-    /// Deletes a draft; whether there was one.
+    /// Deletes a draft; whether there was one. Its writer may do so also after the end of the mandate.
     ///
     /// # Errors
     /// [`DraftFault`]; the draft remains.
@@ -79,6 +98,21 @@ impl Intake {
     pub(super) fn forget_draft(&self, scope: Scope<'_>, which: DraftOf<'_>) {
         if self.drafts.has_some(scope.session().person, scope.subject()) {
             self.drafts.forget(self.slot(scope, which));
+        }
+    }
+
+    /// Whose data the draft holds: the citizen's own, or the grantor's if the office's mandate holds today.
+    async fn whose_draft(
+        &self,
+        scope: Scope<'_>,
+        which: DraftOf<'_>,
+    ) -> Result<Option<Subject>, StorageFault> {
+        match (scope.audience(), which.mandate) {
+            (Audience::Citizens, _) => Ok(Some(scope.subject())),
+            (Audience::Intermediaries, None) => Ok(None),
+            (Audience::Intermediaries, Some(mandate)) => {
+                self.grantor(scope, mandate, |campaign| campaign.scheme == which.scheme).await
+            }
         }
     }
 

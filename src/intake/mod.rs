@@ -8,7 +8,9 @@ mod batches;
 mod counter;
 mod drafting;
 mod entering;
+mod mandates;
 mod opening;
+mod overview;
 mod reading;
 mod status;
 mod submitting;
@@ -18,9 +20,11 @@ mod under_way;
 pub use self::{
     batches::BatchFault,
     counter::Counter,
-    drafting::DraftOf,
+    drafting::{DraftOf, DraftingFault},
     entering::{Asked, EnterFault, Entered, Place},
+    mandates::{MandateFault, ShownMandate, ShownMandates},
     opening::{Config, Intake, Parts},
+    overview::{By, Disclosure, DisclosureFault, Disclosures, ListedApplication},
     reading::{LookupFault, SubmittedApplication},
     status::{AudienceStatus, Counts, Obstacle, Status},
     submitting::SubmitFault,

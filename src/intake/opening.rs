@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, atomic::AtomicUsize},
 };
 
+use tokio::sync::Semaphore;
+
 use super::under_way::Batches;
 use crate::{
     civic::local_time,
@@ -25,17 +27,23 @@ use crate::{
         case::Case,
         drafts::Drafts,
         fault::OpenFault,
-        local::{self, LocalEngine, drafts::LocalDrafts, rounds::LocalRounds},
+        local::{
+            self, LocalEngine, drafts::LocalDrafts, mandates::LocalMandates, rounds::LocalRounds,
+        },
+        mandates::Mandates,
         rounds::{Outlook, Round, Rounds as _},
         shelf::Shelf,
         space::{Space, Watch},
     },
-    registry::Registry,
+    registry::{Registry, mandates::MandateFile},
     schemes::{CampaignWindow, Rules},
     session::sessions::{self, Sessions},
     urn::Urn,
     vault::{HouseKeys, fill_random},
 };
+
+/// Searches of the trail at a time: each reads all of it, for seconds in a large house.
+const SEARCHES_MAX: usize = 1;
 
 /// The bounds of the intake and of everything it opens.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +84,8 @@ pub struct Parts {
     pub verifier: Verifier,
     /// What the institute knows itself.
     pub registry: Arc<dyn Registry>,
+    /// Which offices may act for whom; without one, none may.
+    pub mandates: Option<MandateFile>,
     /// The public beacon that draws are mixed with.
     pub beacon: Option<Beacon>,
 }
@@ -103,16 +113,19 @@ pub struct Intake {
     pub(super) shelf: Arc<Shelf>,
     pub(super) space: Arc<Space>,
     pub(super) drafts: Box<dyn Drafts>,
+    pub(super) mandates: Box<dyn Mandates>,
     pub(super) trail: Box<dyn Trail>,
+    /// Permits for searches of the trail.
+    pub(super) searches: Semaphore,
 }
 
 impl Intake {
-    /// Opens the ledgers, drafts and trail in `directory`, and everything that works on them.
+    /// Opens the ledgers, drafts, revocations and trail in `directory`, and everything that works on them.
     ///
     /// # Errors
     /// [`OpenFault`]; nothing was accepted.
     pub fn open(directory: &Path, parts: Parts, config: &Config) -> Result<Self, OpenFault> {
-        let Parts { clock, keys, rules, verifier, registry, beacon } = parts;
+        let Parts { clock, keys, rules, verifier, registry, mandates, beacon } = parts;
         let mut seed = [0; 8];
         fill_random(&mut seed);
         let urn = Arc::new(Urn::new(config.urn_applications_max, u64::from_le_bytes(seed)));
@@ -130,6 +143,7 @@ impl Intake {
         )?);
         let trail = LocalTrail::open(directory, Arc::clone(&keys), clock.clone(), config.audit)?;
         let drafts = LocalDrafts::open(directory, Arc::clone(&keys))?;
+        let mandates = LocalMandates::open(directory, Arc::clone(&keys), mandates)?;
         let rounds = LocalRounds::open(directory, Arc::clone(&keys), clock.real())?;
         note_rounds(&trail, &rounds);
         let intake = Self {
@@ -147,7 +161,9 @@ impl Intake {
             shelf: Arc::new(Shelf::new(engine)),
             space,
             drafts: Box::new(drafts),
+            mandates: Box::new(mandates),
             trail: Box::new(trail),
+            searches: Semaphore::new(SEARCHES_MAX),
             clock,
             keys,
             rules,
@@ -185,6 +201,11 @@ impl Intake {
     /// Loads the registry's file again if it changed, and logs the result. May wait for the disk.
     pub fn refresh_registry(&self) {
         self.registry.refresh();
+    }
+
+    /// Takes over changes of the mandates' file, and logs the result. May wait for the disk.
+    pub fn refresh_mandates(&self) {
+        self.mandates.refresh();
     }
 
     /// What judges need.

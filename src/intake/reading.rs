@@ -6,16 +6,21 @@ use jiff::civil::Date;
 
 use super::opening::Intake;
 use crate::{
+    application,
     identity::Audience,
     ledger::{
         Contents, Ledger,
         audit::Action,
-        book::{change::State, record::Header},
+        book::{
+            change::State,
+            record::{Header, RecordFault},
+        },
         fault::{CommitFault, ReadFault, Untraced},
         position::Position,
         receipt::ReceiptCode,
     },
     metrics as list,
+    schemes::withheld,
     session::scope::{Personal, Scope},
     vault::Subject,
 };
@@ -41,7 +46,7 @@ pub struct SubmittedApplication {
     pub state: State,
     /// The filing date, Europe/Rome.
     pub received_on: Date,
-    /// Its bytes as they were sent, and the decision as JSON.
+    /// Its bytes as they were sent, and the decision as JSON; for an office without the institute's own figures.
     pub contents: Contents,
 }
 
@@ -65,8 +70,11 @@ impl Intake {
             Audience::Citizens => scope.subject(),
             Audience::Intermediaries => header.subject,
         };
-        let contents = ledger.read(position, subject).await.map_err(LookupFault::Read)?;
+        let mut contents = ledger.read(position, subject).await.map_err(LookupFault::Read)?;
         let received_on = header.received_on;
+        if scope.audience() == Audience::Intermediaries {
+            self.withhold(&mut contents, received_on)?;
+        }
         let submitted = SubmittedApplication { receipt: code, state, received_on, contents };
         Ok(scope.personal(owner(scope, &header), submitted))
     }
@@ -82,6 +90,17 @@ impl Intake {
             .await
             .map_err(LookupFault::Untraced)?;
         ledger.withdraw(position).await.map_err(LookupFault::Commit)?;
+        Ok(())
+    }
+
+    /// Removes from the decision what an office may not see: figures that only the institute knows.
+    fn withhold(&self, contents: &mut Contents, received_on: Date) -> Result<(), LookupFault> {
+        let Some(stored) = &contents.decision else { return Ok(()) };
+        let application = application::parse(&contents.application, self.rules).ok();
+        let stated =
+            application.map(|application| self.rules.decide(&application.facts, received_on));
+        let shown = withheld(stored, stated.as_ref());
+        contents.decision = Some(shown.ok_or(LookupFault::Read(RecordFault::Format.into()))?);
         Ok(())
     }
 
@@ -112,6 +131,14 @@ impl Intake {
         if owner(scope, &header) != scope.subject() {
             return Err(LookupFault::NotFound);
         }
+        // What an office sees ends with its mandate.
+        if scope.audience() == Audience::Intermediaries {
+            let (person, campaign) = (header.subject, ledger.campaign());
+            let covered = self.is_covered(scope, person, campaign, None).await;
+            if !covered.map_err(|fault| LookupFault::Read(fault.into()))? {
+                return Err(LookupFault::NotFound);
+            }
+        }
         Ok(Found { ledger, position, state, header })
     }
 }
@@ -123,7 +150,8 @@ struct Found {
     header: Header,
 }
 
-/// Who may see the record: its person, or the intermediary that submitted it, depending on the audience of the session.
+/// Who may see the record: its person, or the intermediary that submitted it as long as a mandate covers it, depending on
+/// the audience of the session.
 pub(super) fn owner(scope: Scope<'_>, header: &Header) -> Subject {
     match scope.audience() {
         Audience::Citizens => header.subject,

@@ -46,8 +46,10 @@ pub enum SubmitFault {
     Invalid(ParseError),
     /// Its campaign is not open.
     CampaignClosed(CampaignWindow),
-    /// It is for another person, without a mandate.
+    /// A citizen applies for another person, or names a mandate.
     NotYours,
+    /// The office has no mandate that covers the person and campaign today.
+    NoMandate,
     /// The same idempotency key came with another body.
     KeyReused,
     /// The person has an application in this campaign; its receipt if they may see it.
@@ -86,13 +88,14 @@ impl Intake {
     /// otherwise an estimate would reveal anybody's income without leaving an application behind.
     ///
     /// # Errors
-    /// [`SubmitFault::Invalid`], [`SubmitFault::NotYours`] or [`SubmitFault::Untraced`].
+    /// [`SubmitFault::Invalid`], [`SubmitFault::NotYours`], [`SubmitFault::NoMandate`], [`SubmitFault::Read`] or
+    /// [`SubmitFault::Untraced`].
     pub async fn estimate<'s>(
         &self,
         scope: Scope<'s>,
         body: &[u8],
     ) -> Result<Personal<'s, Decision>, SubmitFault> {
-        let application = self.parse(scope, body)?;
+        let application = self.parse(scope, body).await?;
         let today = local_time::date_at(self.clock.now());
         let answers = match scope.audience() {
             Audience::Citizens => self.registry.answers(&application.applicant.fiscal_code),
@@ -119,24 +122,33 @@ impl Intake {
         object: Object,
     ) -> Result<(), Untraced> {
         let (session, now) = (scope.session(), self.clock.now());
-        if session.is_news(action, object, now) {
+        if session.is_news(action, subject, object, now) {
             self.space.admits_events()?;
             self.trail.note(action, subject, session.who(), object).await;
             // Not before: the same request meanwhile must not overtake its event.
-            session.noted(action, object, now);
+            session.noted(action, subject, object, now);
         }
         Ok(())
     }
 
-    fn parse(&self, scope: Scope<'_>, body: &[u8]) -> Result<Application, SubmitFault> {
+    /// Parses an application that this session may submit today.
+    async fn parse(&self, scope: Scope<'_>, body: &[u8]) -> Result<Application, SubmitFault> {
         let application =
             application::parse_bounded(body, self.rules).map_err(SubmitFault::Invalid)?;
-        let own = application.applicant.fiscal_code == scope.fiscal_code();
-        let allowed = match scope.audience() {
-            Audience::Citizens => own && application.mandate.is_none(),
-            Audience::Intermediaries => application.mandate.is_some(),
-        };
-        if allowed { Ok(application) } else { Err(SubmitFault::NotYours) }
+        let person = &application.applicant.fiscal_code;
+        match scope.audience() {
+            Audience::Citizens => {
+                let is_own = *person == scope.fiscal_code() && application.mandate.is_none();
+                if is_own { Ok(application) } else { Err(SubmitFault::NotYours) }
+            }
+            Audience::Intermediaries => {
+                let named = application.mandate.as_deref().ok_or(SubmitFault::NoMandate)?;
+                let (person, campaign) = (self.keys.subject(person), application.campaign());
+                let covered = self.is_covered(scope, person, campaign, Some(named)).await;
+                let covered = covered.map_err(|fault| SubmitFault::Read(fault.into()))?;
+                if covered { Ok(application) } else { Err(SubmitFault::NoMandate) }
+            }
+        }
     }
 
     /// The ledger that takes applications of the campaign on `today`.
@@ -206,7 +218,7 @@ impl Counter {
     ) -> Result<Personal<'s, Receipt>, SubmitFault> {
         let intake = &self.intake;
         intake.admits().map_err(SubmitFault::Commit)?;
-        let application = intake.parse(scope, body)?;
+        let application = intake.parse(scope, body).await?;
         let now = intake.clock.now();
         let today = local_time::date_at(now);
         let ledger = intake.open_ledger(application.campaign(), today)?;

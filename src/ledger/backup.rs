@@ -1,6 +1,6 @@
 //! A copy of the ledgers, taken while a server writes them; a second run adds what has been written since.
 //!
-//! Ledgers and trail only grow, so the copy is a prefix of them, read in short transactions that delay nobody. Drafts
+//! Ledgers, revocations of mandates and trail only grow, so the copy is a prefix of them, read in short transactions that delay nobody. Drafts
 //! are replaced and removed, so they are copied as a whole. Secrets are not copied: keep them elsewhere.
 
 use std::{
@@ -16,7 +16,7 @@ use super::{
     local::{
         drafts,
         files::{FileFormat, take_directory},
-        sqlite,
+        revocations, sqlite,
     },
 };
 
@@ -67,13 +67,14 @@ pub(super) type Copy = fn(&Connection, &mut dyn FnMut(u64)) -> rusqlite::Result<
 
 /// What is copied, in this order: a draft that becomes an application meanwhile is in both copies rather than in
 /// neither, and the trail covers everything copied before it.
-const KINDS: [(&FileFormat, Copy); 3] = [
+const KINDS: [(&FileFormat, Copy); 4] = [
     (&drafts::FORMAT, drafts::copy),
+    (&revocations::FORMAT, revocations::copy),
     (&sqlite::FORMAT, sqlite::copy),
     (&audit::FORMAT, audit::copy),
 ];
 
-/// Copies what `to` lacks of the ledgers, trail and drafts in `from`. Calls `progress` with a file's name and its rows
+/// Copies what `to` lacks of the ledgers, trail, drafts and revocations in `from`. Calls `progress` with a file's name and its rows
 /// so far.
 ///
 /// # Errors

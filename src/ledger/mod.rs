@@ -7,7 +7,7 @@
 //! - [`book`] decides, seals and signs, on [`proof`]; it is the same on every engine;
 //! - [`local`] is the engine of one machine; [`handover`] batches the submissions of a runtime on their way to any
 //!   engine;
-//! - [`drafts`], [`rounds`] and [`audit`] keep what is not a record of the ledger; [`space`] watches the disk;
+//! - [`drafts`], [`mandates`], [`rounds`] and [`audit`] keep what is not a record of the ledger; [`space`] watches the disk;
 //! - offline tools: [`verify`], [`snapshot`], [`backup`], [`erasure`].
 
 pub mod audit;
@@ -19,6 +19,7 @@ pub mod erasure;
 pub mod fault;
 pub mod handover;
 pub mod local;
+pub mod mandates;
 pub mod position;
 pub mod proof;
 pub mod receipt;
@@ -48,7 +49,10 @@ pub use self::{
     position::Position,
     receipt::{Receipt, ReceiptCode},
 };
-use crate::{schemes::Campaign, vault::Subject};
+use crate::{
+    schemes::Campaign,
+    vault::{Claim, Subject},
+};
 
 /// One campaign's ledger, open: durable records only, on any engine. Its store may be on another machine: dropping the
 /// future of a call does not undo the call.
@@ -81,6 +85,13 @@ pub trait Ledger: Send + Sync {
         &self,
         code: ReceiptCode,
     ) -> BoxFuture<'_, Result<Option<(Position, State)>, ReadFault>>;
+
+    /// The latest application of a claim, withdrawn or not, and its state; `None` if there is none, or its contents were
+    /// erased.
+    ///
+    /// # Errors
+    /// [`ReadFault::Storage`] if the store does not answer.
+    fn latest(&self, claim: Claim) -> BoxFuture<'_, Result<Option<(Position, State)>, ReadFault>>;
 
     /// The readable header of a record.
     ///

@@ -20,6 +20,7 @@ use super::{
     fault::{OpenFault, StorageFault},
     local::{
         index::{Index, lock},
+        revocations,
         sqlite::{self, Bounds},
     },
     position::Position,
@@ -50,6 +51,14 @@ pub struct Inspection {
     index: Arc<Mutex<Index>>,
     /// The batches in which receipts were found last.
     cached: Mutex<VecDeque<Arc<StoredBatch>>>,
+}
+
+/// Checks the revocations of mandates; returns their number and what is wrong with them.
+///
+/// # Errors
+/// [`OpenFault`].
+pub fn revocations(directory: &Path, keys: &HouseKeys) -> Result<(usize, Vec<Finding>), OpenFault> {
+    revocations::inspect(directory, keys)
 }
 
 /// What is wrong with a ledger, in words for the operator, without personal data.

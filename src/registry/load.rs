@@ -1,10 +1,10 @@
 //! Loads the file of a registry: it is refused as a whole if any line is faulty, with the numbers of those lines.
 
-use std::fmt;
-use std::io::{self, BufRead, Read as _};
+use std::io::{self, BufRead};
 
 use thiserror::Error;
 
+use super::lines::{Broken, Line, Listed, read_line};
 use super::people::{People, Row, Secret};
 use crate::civic::{Euro, EuroFault, FiscalCode, FiscalCodeFault};
 use crate::schemes::INCOME_YEARS_MAX;
@@ -13,8 +13,6 @@ use crate::schemes::INCOME_YEARS_MAX;
 pub(super) const ROWS_MAX: usize = 20_000_000;
 /// The longest line: twice what the longest amounts need.
 const LINE_BYTES_MAX: usize = 256;
-/// The most faulty lines that are listed; more are only counted.
-const FAULTS_MAX: usize = 1_000;
 /// The first cells of the first line.
 const HEAD: [&str; 2] = ["fiscalCode", "contributionsRegular"];
 /// The first cell of the last line.
@@ -76,39 +74,6 @@ pub enum LineFault {
     Again(u32),
 }
 
-/// Faulty lines as text.
-struct Listed<'a>(&'a [(u32, LineFault)], usize);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut before = "";
-        for (line, fault) in self.0 {
-            write!(f, "{before}line {line}: {fault}")?;
-            before = "; ";
-        }
-        match self.1 - self.0.len() {
-            0 => Ok(()),
-            more => write!(f, "; and {more} more"),
-        }
-    }
-}
-
-/// Faulty lines found so far.
-#[derive(Default)]
-struct Broken {
-    count: usize,
-    faults: Vec<(u32, LineFault)>,
-}
-
-impl Broken {
-    fn add(&mut self, line: u32, fault: LineFault) {
-        self.count += 1;
-        if self.faults.len() < FAULTS_MAX {
-            self.faults.push((line, fault));
-        }
-    }
-}
-
 /// Loads a whole file; `rows_expected` avoids reallocation.
 pub(super) fn load(
     mut input: impl BufRead,
@@ -116,13 +81,13 @@ pub(super) fn load(
     rows_expected: usize,
 ) -> Result<People, LoadFault> {
     let mut line = Vec::with_capacity(LINE_BYTES_MAX + 1);
-    let head = read_line(&mut input, &mut line)?.and_then(Result::ok);
+    let head = read(&mut input, &mut line)?.and_then(Result::ok);
     let years = head.and_then(Years::read).ok_or(LoadFault::Head)?;
     let mut rows = Vec::with_capacity(rows_expected.min(ROWS_MAX));
-    let mut broken = Broken::default();
+    let mut broken = Broken::new();
     let mut counted = None;
     let mut number = 1;
-    while let Some(text) = read_line(&mut input, &mut line)? {
+    while let Some(text) = read(&mut input, &mut line)? {
         number += 1;
         if counted.is_some() {
             // Text after the last line.
@@ -133,8 +98,8 @@ pub(super) fn load(
             return Err(LoadFault::TooMany);
         }
         match text.and_then(|text| years.row(text, number, &secret)) {
-            Ok(Line::Row(row)) => rows.push(row),
-            Ok(Line::End(rows)) => counted = Some(rows),
+            Ok(Content::Row(row)) => rows.push(row),
+            Ok(Content::End(rows)) => counted = Some(rows),
             Err(fault) => broken.add(number, fault),
         }
     }
@@ -145,7 +110,6 @@ pub(super) fn load(
             broken.add(line, LineFault::Again(first));
         }
     }
-    broken.faults.sort_unstable_by_key(|(line, _)| *line);
     match people {
         Ok(people) if broken.count == 0 => {
             if counted == Some(Some(found)) {
@@ -154,28 +118,21 @@ pub(super) fn load(
                 Err(LoadFault::End { rows: found })
             }
         }
-        _ => Err(LoadFault::Broken { count: broken.count, faults: broken.faults }),
+        _ => Err(LoadFault::Broken { count: broken.count, faults: broken.into_faults() }),
     }
 }
 
 /// Reads one line, without its end; `None` at the end of the file.
-fn read_line<'l>(
+fn read<'l>(
     input: &mut impl BufRead,
     line: &'l mut Vec<u8>,
 ) -> io::Result<Option<Result<&'l str, LineFault>>> {
-    line.clear();
-    let most = LINE_BYTES_MAX as u64 + 1;
-    if input.by_ref().take(most).read_until(b'\n', line)? == 0 {
-        return Ok(None);
-    }
-    if line.last() == Some(&b'\n') {
-        line.pop();
-    } else if line.len() > LINE_BYTES_MAX {
-        input.skip_until(b'\n')?;
-        return Ok(Some(Err(LineFault::TooLong)));
-    }
-    let text = line.strip_suffix(b"\r").unwrap_or(line);
-    Ok(Some(std::str::from_utf8(text).map_err(|_| LineFault::Encoding)))
+    let read = read_line(input, line, LINE_BYTES_MAX)?;
+    Ok(read.map(|(line, _)| match line {
+        Line::Text(text) => Ok(text),
+        Line::TooLong => Err(LineFault::TooLong),
+        Line::NotUtf8 => Err(LineFault::Encoding),
+    }))
 }
 
 /// The years that the first line names.
@@ -185,7 +142,7 @@ struct Years {
 }
 
 /// A line without fault.
-enum Line {
+enum Content {
     Row(Row),
     /// The last line, and its number of people, if it is a number.
     End(Option<usize>),
@@ -205,12 +162,12 @@ impl Years {
             .then(|| Self { first: years.first().copied().unwrap_or_default(), count: years.len() })
     }
 
-    fn row(&self, text: &str, number: u32, secret: &Secret) -> Result<Line, LineFault> {
+    fn row(&self, text: &str, number: u32, secret: &Secret) -> Result<Content, LineFault> {
         let mut cells = text.split(',');
         let person = cells.next().unwrap_or_default();
         if person == END {
             let count = cells.next().and_then(|count| count.parse().ok());
-            return Ok(Line::End(count.filter(|_| cells.next().is_none())));
+            return Ok(Content::End(count.filter(|_| cells.next().is_none())));
         }
         let regular = cells.next().ok_or(LineFault::Cells)?;
         let mut incomes = [None; INCOME_YEARS_MAX];
@@ -230,6 +187,6 @@ impl Years {
             _ => return Err(LineFault::Regular),
         };
         let person = FiscalCode::parse(person)?;
-        Ok(Line::Row(Row::new(secret, &person, number, regular, incomes)))
+        Ok(Content::Row(Row::new(secret, &person, number, regular, incomes)))
     }
 }

@@ -1,6 +1,6 @@
 //! What the institute itself knows of a person: whether contributions are in order, and incomes.
 //!
-//! Judges ask a [`Registry`] and pass its [`Answers`] to the rules, which never ask themselves. [`FileRegistry`] answers
+//! [`mandates`] says which offices may act for whom. Judges ask a [`Registry`] and pass its [`Answers`] to the rules, which never ask themselves. [`FileRegistry`] answers
 //! from a file, which it holds in memory.
 //!
 //! ```text
@@ -13,7 +13,10 @@
 //! has the number of people, so that a truncated file is detected.
 
 mod file;
+mod lines;
+mod live_file;
 mod load;
+pub mod mandates;
 mod people;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ mod facts;
 mod ground;
 pub mod iscro;
 mod rules;
+mod withholding;
 mod words;
 mod written;
 
@@ -28,4 +29,5 @@ pub use explain::{Explanation, Mark, Reason};
 pub use facts::Facts;
 pub use ground::{Finding, GROUNDS_MAX, Ground, Grounds, Requirement};
 pub use rules::Rules;
+pub use withholding::withheld;
 pub use written::ParameterFault;

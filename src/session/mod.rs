@@ -99,13 +99,21 @@ impl Session {
 
     /// Whether this action needs an audit event: not if one of the session's latest events is the same and less than a
     /// minute old.
-    pub fn is_news(&self, action: Action, object: Object, now: Timestamp) -> bool {
-        !self.noted.lock().unwrap_or_else(PoisonError::into_inner).has(action, object, now)
+    pub fn is_news(
+        &self,
+        action: Action,
+        subject: Subject,
+        object: Object,
+        now: Timestamp,
+    ) -> bool {
+        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        !noted.has(action, subject, object, now)
     }
 
     /// Remembers that an audit event of this action is written.
-    pub fn noted(&self, action: Action, object: Object, now: Timestamp) {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner).put(action, object, now);
+    pub fn noted(&self, action: Action, subject: Subject, object: Object, now: Timestamp) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.put(action, subject, object, now);
     }
 
     /// Takes the session's lease for an attempt to submit, or a free lease if the session has used its own.

@@ -14,5 +14,5 @@ pub use self::{
     house_keys::{HouseKeys, KeysFault, rotate},
     random::{fill_random, parse_hex},
     seal::SealBroken,
-    subject::{Claim, DraftKey, KeyHash, Subject},
+    subject::{Claim, DraftKey, KeyHash, MandateKey, Subject},
 };

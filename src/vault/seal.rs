@@ -119,6 +119,7 @@ impl Generation {
 pub(crate) enum Place {
     Campaign(Campaign),
     Drafts,
+    Mandates,
     Rounds,
     Ticket,
     Trail,
@@ -137,6 +138,7 @@ fn bound_to(place: Place, header: &[u8]) -> Vec<u8> {
             [header, &year.to_be_bytes(), scheme.as_str().as_bytes()].concat()
         }
         Place::Drafts => [header, b"drafts"].concat(),
+        Place::Mandates => [header, b"mandates"].concat(),
         Place::Rounds => [header, b"rounds"].concat(),
         Place::Ticket => [header, b"ticket"].concat(),
         Place::Trail => [header, b"trail"].concat(),

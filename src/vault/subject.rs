@@ -18,6 +18,10 @@ pub struct Claim(pub(crate) [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DraftKey(pub(crate) [u8; 16]);
 
+/// Which mandate, whatever the registry says of it: a 128-bit keyed hash of its grantor and its reference.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MandateKey(pub(crate) [u8; 16]);
+
 /// A 128-bit keyed hash of an idempotency key and of its scope, the principal who chose it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash(pub(crate) [u8; 16]);
@@ -31,6 +35,12 @@ impl std::fmt::Debug for Claim {
 impl std::fmt::Debug for DraftKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("DraftKey(..)")
+    }
+}
+
+impl std::fmt::Debug for MandateKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("MandateKey(..)")
     }
 }
 
@@ -91,6 +101,13 @@ impl HouseKeys {
         let scheme = scheme.as_str().as_bytes();
         let parts = [b"draft", person.0.as_slice(), &principal.0, scheme, mandate];
         DraftKey(short_hash(&self.subject, &parts))
+    }
+
+    /// The mandate that `person` gave under a reference.
+    #[must_use]
+    pub fn mandate(&self, person: Subject, reference: &str) -> MandateKey {
+        let parts = [b"mandate", person.0.as_slice(), reference.as_bytes()];
+        MandateKey(short_hash(&self.subject, &parts))
     }
 
     /// The claim of `subject` in `campaign`.

@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use sportello::civic::FiscalCode;
 
-use crate::harness::{Counter, MORNING, location, new_session};
+use crate::harness::{self, Counter, MORNING, location, new_session};
 
 #[tokio::test]
 async fn each_audience_has_its_slice_of_the_day() {
@@ -77,8 +77,8 @@ async fn a_citizen_applies_for_nobody_else_and_an_intermediary_under_a_mandate()
     let office = morning.intermediary(1).await;
     let client = FiscalCode::made_up(2);
     let plain = sportello::application::example(&client, 2024);
-    assert_eq!(office.submit("key", &plain).await.problem(), "not-yours");
-    let entrusted = plain.trim_start().replacen('{', "{\"mandate\":\"M-2024-1\",", 1);
+    office.submit("key", &plain).await.assert_problem(403, "no-mandate");
+    let entrusted = harness::entrusted(2, &harness::mandate(2));
     let answer = office.submit("key", &entrusted).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     let json = office.decided(&location(&answer.json())).await;
@@ -90,7 +90,11 @@ async fn a_citizen_applies_for_nobody_else_and_an_intermediary_under_a_mandate()
     let identity = morning.mint(&stranger, &["--office", "patronato-2"]);
     let other = morning.enter(stranger, &identity).await;
     assert_eq!(other.get(&location(&answer.json())).await.status, StatusCode::NOT_FOUND);
-    let again = other.submit("key", &entrusted).await;
+    other.submit("key", &entrusted).await.assert_problem(403, "no-mandate");
+    morning.entrust(&harness::mandates_of("patronato-2", [2])).await;
+    let theirs = harness::entrusted(2, "patronato-2-iscro-2024-2");
+    assert_eq!(other.get(&location(&answer.json())).await.status, StatusCode::NOT_FOUND);
+    let again = other.submit("key", &theirs).await;
     assert_eq!(again.problem(), "already-applied");
     assert!(again.json()["receipt"].is_null());
     assert_eq!(morning.metric("sportello_applications_accepted_total", &["intermediary"]).await, 1);

@@ -3,7 +3,9 @@
 use serde_json::Value;
 use sportello::civic::FiscalCode;
 
-use crate::harness::{Counter, EVENING, MORNING, finished, location, program, until};
+use crate::harness::{
+    Counter, EVENING, MORNING, entrusted, finished, location, mandate, program, until,
+};
 
 /// The lines that `sportello audit` prints.
 fn audit(counter: &Counter, arguments: &[&str]) -> Vec<Value> {
@@ -66,8 +68,7 @@ async fn an_officer_learns_who_was_shown_or_changed_whose_data_and_when() {
     let counter = counter.reopen(MORNING);
     let clerk = counter.intermediary(9).await;
     let client = FiscalCode::made_up(3);
-    let body =
-        sportello::application::example(&client, 2024).replacen('{', "{ \"mandate\": \"M-1\",", 1);
+    let body = entrusted(3, &mandate(3));
     let answer = clerk.submit("key", &body).await;
     clerk.decided(&location(&answer.json())).await;
     let clerks = (Some(clerk.code.as_str()), Some("patronato-1"));

@@ -8,15 +8,11 @@ use hyper::StatusCode;
 use serde_json::Value;
 use sportello::{application, civic::FiscalCode, clock::Stopwatch};
 
-use crate::harness::{Answer, Counter, MORNING, Visitor, location};
+use crate::harness::{Answer, Counter, MORNING, Visitor, entrusted, location, mandate};
 
 /// A line of a batch: the application of the n-th made-up person.
 fn line(n: u64) -> String {
-    application::example(&FiscalCode::made_up(n), 2024).replace('\n', " ").trim().replacen(
-        '{',
-        "{\"mandate\":\"M-1\",",
-        1,
-    )
+    entrusted(n, &mandate(n))
 }
 
 async fn send(counter: &Counter, visitor: &Visitor<'_>, kind: &str, body: String) -> Answer {
@@ -81,7 +77,7 @@ async fn a_bad_line_is_reported_by_its_number_and_the_others_are_accepted() {
         assert_eq!(answers[good]["state"], "received", "{}", answers[good]);
     }
     for (index, slug) in
-        [(1, "malformed"), (3, "body-too-large"), (4, "not-yours"), (5, "already-applied")]
+        [(1, "malformed"), (3, "body-too-large"), (4, "no-mandate"), (5, "already-applied")]
     {
         assert_eq!(answers[index]["type"], format!("urn:sportello:problem:{slug}"));
         assert_eq!(answers[index]["line"], index as u64 + 1);

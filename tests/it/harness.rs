@@ -15,6 +15,9 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use sportello::{application, civic::FiscalCode};
 
+use crate::entrusting;
+pub(crate) use crate::entrusting::{OFFICE, entrusted, mandate, mandates_of};
+pub(crate) use crate::polling::until;
 pub(crate) use crate::program::{finished, program, serve};
 use crate::trust::{Https, client, trusting};
 
@@ -116,6 +119,7 @@ impl Counter {
         listen: &str,
         settings: &[(&str, &str)],
     ) -> Result<Self, String> {
+        entrusting::make_mandates(data.path());
         let mut child = serve(listen, data.path())
             .args(["--now", now])
             .envs(settings.iter().copied())
@@ -286,7 +290,7 @@ impl Counter {
     /// The n-th made-up person, at an intermediary's office and with a new session.
     pub(crate) async fn intermediary(&self, n: u64) -> Visitor<'_> {
         let code = FiscalCode::made_up(n);
-        self.enter(code, &self.mint(&code, &["--office", "patronato-1"])).await
+        self.enter(code, &self.mint(&code, &["--office", OFFICE])).await
     }
 
     /// Opens a session with an identity token, which must be accepted.
@@ -449,20 +453,6 @@ impl Answer {
         let seconds: u32 = self.header("retry-after").parse().unwrap();
         assert!((60..=120).contains(&seconds), "{seconds}");
     }
-}
-
-/// Polls `look` until it returns a value; fails after [`PATIENCE`].
-pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let polling = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let found = tokio::time::timeout(PATIENCE, polling).await;
-    found.unwrap_or_else(|_| panic!("waited in vain until {what}"))
 }
 
 /// The location of an application below a session, from its receipt.

@@ -5,7 +5,9 @@ use std::{fs, path::Path};
 use serde_json::Value;
 use sportello::civic::FiscalCode;
 
-use crate::harness::{Counter, EVENING, Visitor, finished, location, serve, until};
+use crate::harness::{
+    Counter, EVENING, Visitor, entrusted, finished, location, mandate, serve, until,
+};
 
 /// A person with regular contributions and higher incomes than declared; one in arrears; one who is not in the file.
 const IN_ORDER: u64 = 1;
@@ -112,8 +114,8 @@ async fn an_intermediarys_estimate_uses_nothing_from_the_registry() {
         ("SPORTELLO_SCHEDULE_INTERMEDIARIES", "16:00-08:00"),
     ]);
     let clerk = counter.intermediary(9).await;
-    let client = counter.citizen(IN_ORDER).await;
-    let body = open_question(&client).replacen('{', "{ \"mandate\": \"M-1\",", 1);
+    let body = entrusted(IN_ORDER, &mandate(IN_ORDER))
+        .replace("\"contributionsRegular\": true", "\"contributionsRegular\": null");
     let estimate = clerk.post("/estimates", &body).await;
     assert_eq!(outcome(&estimate.json()), ("pending", None));
     assert!(!String::from_utf8_lossy(&estimate.body).contains("7000"));

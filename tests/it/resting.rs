@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, channel::Channel};
 use hyper::StatusCode;
 use serde_json::Value;
-use sportello::{application, civic::FiscalCode};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufStream},
     net::TcpStream,
@@ -15,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use crate::harness::{Counter, MORNING, new_session};
+use crate::harness::{Counter, MORNING, entrusted, mandate, new_session};
 
 /// Idle time after which a connection rests at the earliest; at the latest after twice this time.
 const REST: Duration = Duration::from_millis(60);
@@ -156,8 +155,7 @@ async fn the_rest_of_a_refused_body_is_never_taken_for_a_request() {
 
 /// The n-th person's application as a line of a batch.
 fn row(n: u64) -> String {
-    let application = application::example(&FiscalCode::made_up(n), 2024).replace('\n', " ");
-    application.trim().replacen('{', "{\"mandate\":\"M-1\",", 1) + "\n"
+    entrusted(n, &mandate(n)) + "\n"
 }
 
 #[tokio::test]

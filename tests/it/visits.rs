@@ -11,7 +11,9 @@ use tokio::{
     time::sleep,
 };
 
-use crate::harness::{Answer, Counter, MORNING, Visitor, new_session, until};
+use crate::harness::{
+    Answer, Counter, MORNING, Visitor, entrusted, mandates_of, new_session, until,
+};
 
 /// Both audiences may enter at any time.
 const ALL_DAY: [(&str, &str); 2] = [
@@ -168,6 +170,7 @@ async fn forgotten(visitor: &Visitor<'_>, draft: &str) {
 #[tokio::test]
 async fn drafts_belong_to_one_capacity_scheme_and_mandate() {
     let counter = Counter::open_with(&ALL_DAY);
+    counter.entrust(&(mandates_of("a", [2, 3]) + &mandates_of("b", [2]))).await;
     let code = FiscalCode::made_up(1);
     let clerk_of =
         async |office: &str| counter.enter(code, &counter.mint(&code, &["--office", office])).await;
@@ -176,11 +179,9 @@ async fn drafts_belong_to_one_capacity_scheme_and_mandate() {
     let slots = [
         (&citizen, "/drafts/iscro"),
         (&citizen, "/drafts/allowance600"),
-        (&at_a, "/drafts/iscro"),
-        (&at_a, "/drafts/iscro/M-1"),
-        (&at_a, "/drafts/iscro/M-2"),
-        (&at_b, "/drafts/iscro"),
-        (&at_b, "/drafts/iscro/M-1"),
+        (&at_a, "/drafts/iscro/a-iscro-2024-2"),
+        (&at_a, "/drafts/iscro/a-iscro-2024-3"),
+        (&at_b, "/drafts/iscro/b-iscro-2024-2"),
     ];
     for (n, (visitor, path)) in slots.iter().enumerate() {
         assert_eq!(visitor.get(path).await.status, StatusCode::NOT_FOUND, "{n}");
@@ -193,24 +194,26 @@ async fn drafts_belong_to_one_capacity_scheme_and_mandate() {
         }
         numbers
     };
-    assert_eq!(stored().await, (0..7).map(Some).collect::<Vec<_>>());
+    assert_eq!(stored().await, (0..5).map(Some).collect::<Vec<_>>());
 
     // A receipt removes the draft of its person, principal, scheme and mandate, soon after the answer.
-    let client = sportello::application::example(&FiscalCode::made_up(2), 2024);
-    let entrusted = client.trim_start().replacen('{', "{\"mandate\":\"M-1\",", 1);
-    assert_eq!(at_a.submit("key", &entrusted).await.status, StatusCode::CREATED);
-    forgotten(&at_a, "/drafts/iscro/M-1").await;
-    let all_but_one: Vec<_> = (0..7).map(|n| (n != 3).then_some(n)).collect();
+    let client = entrusted(2, "a-iscro-2024-2");
+    assert_eq!(at_a.submit("key", &client).await.status, StatusCode::CREATED);
+    forgotten(&at_a, "/drafts/iscro/a-iscro-2024-2").await;
+    let all_but_one: Vec<_> = (0..5).map(|n| (n != 2).then_some(n)).collect();
     assert_eq!(stored().await, all_but_one);
     citizen.apply("key").await;
     forgotten(&citizen, "/drafts/iscro").await;
-    let all_but_two: Vec<_> = (0..7).map(|n| (n != 0 && n != 3).then_some(n)).collect();
+    let all_but_two: Vec<_> = (0..5).map(|n| (n != 0 && n != 2).then_some(n)).collect();
     assert_eq!(stored().await, all_but_two);
 
-    assert_eq!(at_a.delete("/drafts/iscro/M-2").await.status, StatusCode::NO_CONTENT);
-    assert_eq!(at_a.delete("/drafts/iscro/M-2").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(at_a.delete("/drafts/iscro/a-iscro-2024-3").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(at_a.delete("/drafts/iscro/a-iscro-2024-3").await.status, StatusCode::NOT_FOUND);
     // A citizen acts under no mandate, and nobody in an unknown scheme.
-    assert_eq!(citizen.put("/drafts/iscro/M-1", "{}").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        citizen.put("/drafts/iscro/a-iscro-2024-2", "{}").await.status,
+        StatusCode::NOT_FOUND
+    );
     assert_eq!(citizen.put("/drafts/unknown", "{}").await.status, StatusCode::NOT_FOUND);
     assert_eq!(counter.metric("sportello_crossover_blocked_total", &[]).await, 0);
 }

@@ -7,13 +7,18 @@
 mod crowd;
 mod cut_disk;
 mod disk;
+#[expect(dead_code, reason = "other tests use the rest of it")]
+#[path = "../it/entrusting.rs"]
+mod entrusting;
 mod failing_sync;
 mod full_disk;
-#[expect(dead_code, reason = "other tests use the rest of it")]
+#[expect(dead_code, unused_imports, reason = "other tests use the rest of it")]
 #[path = "../it/harness.rs"]
 mod harness;
 mod no_place;
 mod pages;
+#[path = "../it/polling.rs"]
+mod polling;
 #[path = "../it/program.rs"]
 mod program;
 mod proxies;

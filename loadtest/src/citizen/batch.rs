@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{Session, Visit, ask::Problem};
 use crate::{
-    clock,
+    clock, mandates,
     owner::check_digest,
     tally::{Ending, Step},
 };
@@ -62,13 +62,13 @@ impl Visit<'_> {
 
     fn batch(&self) -> Result<Batch, Ending> {
         let conduct = &self.counter.conduct;
-        let mandate = format!("surge-{:x}-{:x}", conduct.run, self.number);
         let mut clients = Vec::with_capacity(conduct.mix.batch_lines as usize);
         let mut body = BytesMut::new();
         for _ in 0..conduct.mix.batch_lines {
             let client = self.counter.people.citizens.draw();
             let client = client
                 .ok_or_else(|| Ending::Failed("no identities left for clients".to_owned()))?;
+            let mandate = mandates::reference(&conduct.office, conduct.campaign, client.number);
             body.extend_from_slice(&conduct.form.under_mandate(&mandate, &client.code));
             body.extend_from_slice(b"\n");
             clients.push(client.code);

@@ -16,7 +16,7 @@ use hyper::header::HeaderValue;
 
 use self::paths::{Paths, Visits};
 use crate::{
-    application::Form,
+    application::{Campaign, Form},
     clock,
     identity::{Identities, Identity},
     live::Live,
@@ -74,6 +74,10 @@ pub struct Conduct {
     /// Number of the run, part of each idempotency key: whoever applied in an earlier run must get 409, not the old
     /// receipt again, which would measure nothing.
     pub run: i64,
+    /// The intermediaries' office.
+    pub office: String,
+    /// The campaign that the clients' mandates cover.
+    pub campaign: Campaign,
 }
 
 /// An open session, its owner and its paths.

@@ -33,6 +33,7 @@ use crate::{
     fault::Fault,
     interrupt::Watch,
     machine::Machine,
+    mandates::OFFICE,
     orders::{IdentitySource, Orders},
     profile::{Offer, Profile},
     report::file,
@@ -232,6 +233,7 @@ impl Stage {
                 program: self.recipe.program.clone(),
                 data: self.recipe.data.clone(),
             },
+            office: OFFICE.to_owned(),
             skip: 0,
             receipts: Some(self.receipts()),
             // It is down at times; `sportello verify` checks the ledger at the end instead.

@@ -56,8 +56,8 @@ impl Requests {
                 "{template} holds no {PERSON}: put it in place of the fiscal code"
             ));
         }
-        let opened = lines.lines().zip(1..).map(|(line, number)| {
-            Session::of_line(line, target, http2).ok_or_else(|| {
+        let opened = lines.lines().zip(1_u64..).map(|(line, number)| {
+            Session::of_line(line, number, target, http2).ok_or_else(|| {
                 format!(
                     "{}, line {number}: allowed is a fiscal code, a TAB, a session token, a TAB and the visit",
                     sessions.display()
@@ -126,9 +126,9 @@ impl Requests {
 
 impl Session {
     /// The session of a line `code<TAB>token<TAB>visit`, or `None` for any other line.
-    fn of_line(line: &str, target: &Target, http2: bool) -> Option<Self> {
+    fn of_line(line: &str, number: u64, target: &Target, http2: bool) -> Option<Self> {
         let (person, visit) = line.trim_end().rsplit_once('\t')?;
-        let person = Identity::of_line(person)?;
+        let person = Identity::of_line(person, number)?;
         let uri = uri(target, http2, &format!("/v1/sessions/{visit}/applications"))?;
         Some(Self { person, uri })
     }

@@ -5,6 +5,9 @@ mod batches;
 mod description;
 mod drafts;
 mod draws;
+mod mandates;
+mod overview;
+mod segment;
 mod sessions;
 mod status;
 
@@ -44,7 +47,12 @@ pub(super) fn waiting(public: &Public, route: Inside, head: &Head<'_>) -> Result
         | Inside::Submit
         | Inside::SubmitBatch
         | Inside::ShowApplication
-        | Inside::Withdraw => Err(Kind::Unauthenticated.into()),
+        | Inside::Withdraw
+        | Inside::ListApplications
+        | Inside::ListDisclosures
+        | Inside::ListMandates
+        | Inside::ShowMandate
+        | Inside::RevokeMandate => Err(Kind::Unauthenticated.into()),
     }
 }
 
@@ -68,5 +76,10 @@ pub(super) async fn inside(
         Inside::SubmitBatch => batches::take(public, scope, authenticated.session, head, body),
         Inside::ShowApplication => applications::show(public, scope, head).await,
         Inside::Withdraw => applications::withdraw(public, scope, head).await,
+        Inside::ListApplications => overview::applications(public, scope).await,
+        Inside::ListDisclosures => overview::disclosures(public, scope, head).await,
+        Inside::ListMandates => mandates::list(public, scope, head).await,
+        Inside::ShowMandate => mandates::show(public, scope, head).await,
+        Inside::RevokeMandate => mandates::revoke(public, scope, head).await,
     }
 }

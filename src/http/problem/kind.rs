@@ -83,8 +83,16 @@ problems! {
         "In this time slice, until the time given in opensAt, access is reserved for other users. Come back after the time given in Retry-After: the order of arrival does not count.";
     NotYours "not-yours" FORBIDDEN
         "Domanda per un'altra persona" "Application for somebody else"
-        "Un cittadino può presentare la domanda solo per sé; un intermediario solo con un mandato, indicato in mandate."
-        "Citizens can apply only for themselves; intermediaries only under a mandate, given in mandate.";
+        "Un cittadino può presentare la domanda solo per sé, senza mandato."
+        "Citizens can apply only for themselves, without a mandate.";
+    NoMandate "no-mandate" FORBIDDEN
+        "Nessun mandato" "No mandate"
+        "Il tuo ufficio non ha per questa persona e questa campagna un mandato valido oggi con il riferimento indicato: chiedi alla persona di firmarne uno."
+        "Today your office has no mandate with this reference that covers this person and campaign: ask the person to sign one.";
+    NotGrantor "not-grantor" FORBIDDEN
+        "Mandato di un'altra persona" "Mandate of another person"
+        "Solo la persona che ha firmato il mandato può revocarlo, con il proprio accesso."
+        "Only the person who signed the mandate can revoke it, with their own log-in.";
     IntermediariesOnly "intermediaries-only" FORBIDDEN
         "Riservato agli intermediari" "For intermediaries only"
         "Gli invii in blocco sono riservati agli intermediari autorizzati."

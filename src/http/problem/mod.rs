@@ -16,8 +16,11 @@ use crate::{
     civic::local_time,
     gate::{limits::TooOften, pressure::Shed},
     identity::token::TokenFault,
-    intake::{BatchFault, EnterFault, LookupFault, SubmitFault},
-    ledger::{CommitFault, ReadFault, Receipt, drafts::DraftFault},
+    intake::{
+        BatchFault, DisclosureFault, DraftingFault, EnterFault, LookupFault, MandateFault,
+        SubmitFault,
+    },
+    ledger::{CommitFault, ReadFault, Receipt, StorageFault, drafts::DraftFault},
     schemes::CampaignWindow,
     vault::{Subject, fill_random},
 };
@@ -31,7 +34,7 @@ const OPENING_JITTER_SECONDS: u32 = 600;
 
 /// Why requests are shed: values of the label `reason` of [`metrics::SHED`](crate::metrics::SHED). A rate limit is not
 /// among them, because it does not protect others.
-pub const SHED_REASONS: [&str; 10] = [
+pub const SHED_REASONS: [&str; 11] = [
     "connections",
     "drafts",
     "draining",
@@ -40,6 +43,7 @@ pub const SHED_REASONS: [&str; 10] = [
     "ledger",
     "queue",
     "requests",
+    "searches",
     "strangers",
     "waiting",
 ];
@@ -120,6 +124,7 @@ impl Problem {
             SubmitFault::Invalid(fault) => fault.into(),
             SubmitFault::CampaignClosed(window) => campaign_closed(&window),
             SubmitFault::NotYours => Kind::NotYours.into(),
+            SubmitFault::NoMandate => Kind::NoMandate.into(),
             SubmitFault::KeyReused => Kind::KeyReused.into(),
             SubmitFault::UsedUp { until, now } => not_before(until, now, Kind::QuotaUsedUp),
             SubmitFault::NoLease => Self::shedding(Kind::Busy, "leases"),
@@ -295,6 +300,41 @@ impl From<DraftFault> for Problem {
     }
 }
 
+impl From<DraftingFault> for Problem {
+    fn from(fault: DraftingFault) -> Self {
+        match fault {
+            DraftingFault::NoMandate => Kind::NoMandate.into(),
+            DraftingFault::Draft(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<MandateFault> for Problem {
+    fn from(fault: MandateFault) -> Self {
+        match fault {
+            MandateFault::NotFound => Kind::NotFound.into(),
+            MandateFault::NotGrantor => Kind::NotGrantor.into(),
+            MandateFault::Storage(fault) => fault.into(),
+            MandateFault::Untraced(_) => Kind::AccessSuspended.into(),
+        }
+    }
+}
+
+impl From<DisclosureFault> for Problem {
+    fn from(fault: DisclosureFault) -> Self {
+        match fault {
+            DisclosureFault::NotFound => Kind::NotFound.into(),
+            DisclosureFault::TooOften(too_often) => too_often.into(),
+            DisclosureFault::Untraced(_) => Kind::AccessSuspended.into(),
+            DisclosureFault::Busy => Self::shedding(Kind::Busy, "searches"),
+            DisclosureFault::Search(fault) => {
+                tracing::error!(%fault, "searching the audit trail failed");
+                Kind::StorageUnavailable.into()
+            }
+        }
+    }
+}
+
 impl From<LookupFault> for Problem {
     fn from(fault: LookupFault) -> Self {
         match fault {
@@ -313,6 +353,13 @@ impl From<ReadFault> for Problem {
             ReadFault::Storage(_) => Kind::StorageUnavailable.into(),
             ReadFault::Record(_) => Kind::Internal.into(),
         }
+    }
+}
+
+impl From<StorageFault> for Problem {
+    fn from(fault: StorageFault) -> Self {
+        tracing::error!(%fault, "storage failed");
+        Kind::StorageUnavailable.into()
     }
 }
 

@@ -38,10 +38,18 @@ pub enum Action {
     EstimateShown = 5,
     /// A person asked again and again for receipts that do not exist or are another's. Nothing was shown.
     UnknownReceiptsAsked = 8,
+    /// Mandates were shown to their grantor or to their office.
+    MandatesShown = 9,
+    /// A person asked to revoke a mandate; the file of revocations says which.
+    RevocationAsked = 10,
+    /// A person's applications were listed for them.
+    ApplicationsListed = 11,
+    /// A person was shown who was shown or changed their data.
+    DisclosuresShown = 12,
 }
 
 impl Action {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 12] = [
         Self::ApplicationShown,
         Self::WithdrawalAsked,
         Self::DraftShown,
@@ -50,6 +58,10 @@ impl Action {
         Self::EstimateShown,
         Self::Entered,
         Self::UnknownReceiptsAsked,
+        Self::MandatesShown,
+        Self::RevocationAsked,
+        Self::ApplicationsListed,
+        Self::DisclosuresShown,
     ];
 
     /// The action's name in the trail's output.
@@ -64,6 +76,10 @@ impl Action {
             Self::EstimateShown => "estimate-shown",
             Self::Entered => "entered",
             Self::UnknownReceiptsAsked => "unknown-receipts-asked",
+            Self::MandatesShown => "mandates-shown",
+            Self::RevocationAsked => "revocation-asked",
+            Self::ApplicationsListed => "applications-listed",
+            Self::DisclosuresShown => "disclosures-shown",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The trail of this machine, and its writer thread.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use tokio::{
     runtime::Builder,
     sync::{mpsc, oneshot},
+    task::spawn_blocking,
 };
 
 use super::{
@@ -20,17 +21,21 @@ use super::{
     config::Config,
     event::{Action, Actor, Event, Object, Who},
     pending::{LaterQueue, Message, lost},
+    search::{Line, Search, SearchFault},
     writer::Writer,
 };
 use crate::{
+    civic::FiscalCode,
     clock::Clock,
     ledger::fault::OpenFault,
     metrics as list,
+    schemes::Campaign,
     vault::{HouseKeys, Subject},
 };
 
 /// The trail of this machine. One thread writes it. Dropping it closes it.
 pub struct LocalTrail {
+    directory: PathBuf,
     keys: Arc<HouseKeys>,
     clock: Clock,
     messages: mpsc::Sender<Message>,
@@ -68,7 +73,15 @@ impl LocalTrail {
                 move || runtime.block_on(writer.run(inbox, &later, &failed))
             })
             .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
-        Ok(Self { keys, clock, messages, later, failed, thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            directory: directory.to_owned(),
+            keys,
+            clock,
+            messages,
+            later,
+            failed,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     fn event(
@@ -124,6 +137,20 @@ impl Trail for LocalTrail {
             list::AUDIT_LOST.counter(&[]).increment(1);
             tracing::error!(what, "the audit trail could not record this action");
         }
+    }
+
+    fn done_to(
+        &self,
+        person: FiscalCode,
+        campaigns: Vec<Campaign>,
+    ) -> BoxFuture<'_, Result<Vec<Line>, SearchFault>> {
+        let search = Search::of(&self.directory, Arc::clone(&self.keys), &person);
+        Box::pin(async move {
+            match spawn_blocking(move || search.done_to(campaigns.into_iter())).await {
+                Ok(found) => found,
+                Err(fault) => std::panic::resume_unwind(fault.into_panic()),
+            }
+        })
     }
 
     fn failed(&self) -> bool {

@@ -32,7 +32,7 @@ pub use self::{
     month::note_command,
     search::{Line, Search, SearchFault, controls, inspect},
 };
-use crate::vault::Subject;
+use crate::{civic::FiscalCode, schemes::Campaign, vault::Subject};
 
 /// Where the audit trail is written.
 pub trait Trail: Send + Sync {
@@ -52,6 +52,17 @@ pub trait Trail: Send + Sync {
 
     /// Records what an operator, or the server itself, did. Returns at once.
     fn control(&self, what: &str);
+
+    /// What was done to a person's data, oldest first, from the trail and from the ledgers of `campaigns`. Reads all of
+    /// them, which takes seconds in a large house.
+    ///
+    /// # Errors
+    /// [`SearchFault`].
+    fn done_to(
+        &self,
+        person: FiscalCode,
+        campaigns: Vec<Campaign>,
+    ) -> BoxFuture<'_, Result<Vec<Line>, SearchFault>>;
 
     /// Whether the trail can no longer be written.
     fn failed(&self) -> bool;

@@ -165,6 +165,12 @@ impl Index {
         ((position.0 as usize) < self.committed).then(|| self.state(position))
     }
 
+    /// The latest durable application of a claim, and its state.
+    pub(in crate::ledger) fn latest(&self, claim: &Claim) -> Option<(Position, State)> {
+        let position = self.by_claim(claim)?;
+        Some((position, self.durable_state(position)?))
+    }
+
     pub(in crate::ledger) fn tally(&self) -> Tally {
         self.tally
     }

@@ -36,7 +36,7 @@ use crate::{
     },
     schemes::Campaign,
     urn::Urn,
-    vault::{HouseKeys, Subject},
+    vault::{Claim, HouseKeys, Subject},
 };
 
 /// The bounds of a campaign's ledger.
@@ -181,6 +181,12 @@ impl Ledger for LocalLedger {
             let state = index::lock(&self.records.index).durable_state(position)?;
             (!matches!(state, State::Erased { .. })).then_some((position, state))
         });
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn latest(&self, claim: Claim) -> BoxFuture<'_, Result<Option<(Position, State)>, ReadFault>> {
+        let found = index::lock(&self.records.index).latest(&claim);
+        let found = found.filter(|(_, state)| !matches!(state, State::Erased { .. }));
         Box::pin(std::future::ready(Ok(found)))
     }
 

@@ -1,8 +1,8 @@
 //! The engine of one machine: a committer thread, an index in memory, and `SQLite` files.
 //!
 //! [`LocalLedger`] is the handle. The [`committer`] gathers, the [`bookkeeper`] decides by the [`index`] and signs,
-//! [`sqlite`] stores, and a thread of its own checkpoints. [`drafts`] and [`rounds`] have files of their own in the same
-//! directory.
+//! [`sqlite`] stores, and a thread of its own checkpoints. [`drafts`], [`mandates`] and [`rounds`] have files
+//! of their own in the same directory.
 
 mod bookkeeper;
 mod checkpoints;
@@ -12,10 +12,12 @@ mod engine;
 pub(super) mod files;
 pub(super) mod index;
 mod ledger;
+pub mod mandates;
 mod meters;
 #[cfg(test)]
 mod model;
 mod poison;
+pub(super) mod revocations;
 pub mod rounds;
 pub mod sqlite;
 pub(super) mod sqlite_fault;

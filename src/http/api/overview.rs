@@ -1,0 +1,76 @@
+//! `GET /v1/sessions/{visit}/applications` and `.../disclosures`: what a citizen sees of everything in their name.
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use super::super::{
+    guard::Reply,
+    problem::{Kind, Problem},
+    request::{Head, Public},
+};
+use crate::{
+    civic::local_time,
+    identity::Office,
+    intake::{By, Disclosure, ListedApplication},
+    ledger::State,
+    session::scope::Scope,
+};
+
+pub(super) async fn applications(public: &Public, scope: Scope<'_>) -> Result<Reply, Problem> {
+    let listed = public.counter.intake.applications(scope).await?;
+    let json = listed.map(|listed| {
+        let applications: Vec<_> = listed.iter().map(application).collect();
+        json!({ "applications": applications }).to_string().into_bytes()
+    });
+    Ok(Reply::personal(StatusCode::OK, scope.show(json)))
+}
+
+fn application(listed: &ListedApplication) -> Value {
+    let outcome = match listed.state {
+        State::Decided(outcome) | State::Withdrawn(Some(outcome)) => Some(outcome.as_str()),
+        _ => None,
+    };
+    json!({
+        "receipt": listed.receipt.to_string(),
+        "state": listed.state.as_str(),
+        "outcome": outcome,
+        "receivedOn": listed.received_on.to_string(),
+        "channel": listed.channel.as_str(),
+        "office": listed.office.as_ref().map(Office::as_str),
+    })
+}
+
+pub(super) async fn disclosures(
+    public: &Public,
+    scope: Scope<'_>,
+    head: &Head<'_>,
+) -> Result<Reply, Problem> {
+    let after = match head.segments.named("number") {
+        None => 0,
+        Some(number) if !number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            return Err(Kind::NotFound.into());
+        }
+        Some(number) => number.parse().map_err(|_| Kind::NotFound)?,
+    };
+    let shown = public.counter.intake.disclosures(scope, after).await?;
+    let json = shown.map(|shown| {
+        let disclosures: Vec<_> = shown.disclosures.iter().map(disclosure).collect();
+        json!({ "disclosures": disclosures, "next": shown.next }).to_string().into_bytes()
+    });
+    Ok(Reply::personal(StatusCode::OK, scope.show(json)))
+}
+
+fn disclosure(disclosure: &Disclosure) -> Value {
+    let by = match disclosure.by {
+        By::Themselves => "yourself",
+        By::Office => "office",
+        By::Institute => "institute",
+    };
+    json!({
+        "at": local_time::rfc3339(disclosure.at),
+        "what": disclosure.what,
+        "receipt": disclosure.receipt,
+        "by": by,
+        "office": disclosure.office.as_ref().map(Office::as_str),
+    })
+}

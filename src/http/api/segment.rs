@@ -1,0 +1,42 @@
+//! Segments of a path that are read as they stand in an application.
+
+use std::borrow::Cow;
+
+use super::super::{problem::Kind, request::Head};
+use crate::application::is_mandate_reference;
+
+/// The reference of a mandate in the path, if the route has one. One that cannot be is answered like one that is unknown.
+pub(super) fn mandate<'r>(head: &Head<'r>) -> Result<Option<Cow<'r, str>>, Kind> {
+    let mandate = head.segments.named("mandate");
+    let reference = |segment| unescaped(segment).filter(|text| is_mandate_reference(text));
+    mandate.map(|segment| reference(segment).ok_or(Kind::NotFound)).transpose()
+}
+
+/// A segment of a path without its percent-encoding (RFC 3986, section 2.1); `None` unless it is visible ASCII.
+fn unescaped(segment: &str) -> Option<Cow<'_, str>> {
+    let mut parts = segment.split('%');
+    let mut text = Cow::Borrowed(parts.next()?);
+    for part in parts {
+        let (hex, rest) = part.split_at_checked(2)?;
+        let is_hex = hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let byte = is_hex.then(|| u8::from_str_radix(hex, 16).ok())??;
+        let text = text.to_mut();
+        text.push(char::from(byte));
+        text.push_str(rest);
+    }
+    text.bytes().all(|byte| byte.is_ascii_graphic()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mandate_in_a_path_is_read_as_it_stands_in_an_application() {
+        assert_eq!(unescaped("M-2024-1").as_deref(), Some("M-2024-1"));
+        assert_eq!(unescaped("M%2f1%25%2F").as_deref(), Some("M/1%/"));
+        for wrong in ["%", "%2", "%zz", "%+1", "%20", "%00", "a%C3%A8", "è", "%è"] {
+            assert_eq!(unescaped(wrong), None, "{wrong}");
+        }
+    }
+}
