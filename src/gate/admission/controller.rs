@@ -27,6 +27,8 @@ const TRIM_RISES: f64 = 0.3;
 const TRIM_MIN: f64 = 0.05;
 /// Largest excess over a bound that counts in one step.
 const EXCESS_MAX: f64 = 3.0;
+/// Share of the available CPU from which the process is busy.
+const BUSY_SHARE: f64 = 0.5;
 /// Weight of the latest step in the CPU that is found to be available.
 const CORES_WEIGHT: f64 = 0.1;
 
@@ -131,8 +133,10 @@ impl Controller {
     /// One step.
     pub(super) fn step(&mut self, measured: &Measured) -> Orders {
         let seconds = measured.elapsed.as_secs_f64();
-        let excess = self.excess(measured);
-        self.find_cores(measured, seconds, excess);
+        let used = measured.process_cpu.as_secs_f64() / seconds;
+        let is_busy = used >= BUSY_SHARE * self.cores.min(measured.cores);
+        let excess = self.excess(measured, is_busy);
+        self.find_cores(measured, is_busy && excess > 0.0, used);
         self.measure_requests(measured, seconds);
         let visit_cpu = self.visit_cpu(measured.enter_cost, measured.load.requests_per_visit);
         self.trim +=
@@ -155,20 +159,20 @@ impl Controller {
         }
     }
 
-    /// By how much the worst of the measured queues exceeds its bound, relative to it; 0 if none does.
-    fn excess(&self, measured: &Measured) -> f64 {
+    /// By how much the worst of the measured queues exceeds its bound, relative to it; 0 if none does. A delay of a process
+    /// that does little has another cause than people inside.
+    fn excess(&self, measured: &Measured, is_busy: bool) -> f64 {
         let lag = measured.standing_delay.as_secs_f64() * 1e3;
         #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
-        let delay = lag / self.config.lag_ms_max as f64;
+        let delay = if is_busy { lag / self.config.lag_ms_max as f64 } else { 0.0 };
         let load = &measured.load;
         (delay.max(load.commit_queue).max(load.urn) - 1.0).clamp(0.0, EXCESS_MAX)
     }
 
     /// The CPU that is there may be less than what is allowed: other processes use the machine. While a delay stands
     /// the process uses all that it gets.
-    fn find_cores(&mut self, measured: &Measured, seconds: f64, excess: f64) {
-        let used = measured.process_cpu.as_secs_f64() / seconds;
-        let found = if excess > 0.0 { used.min(measured.cores) } else { measured.cores };
+    fn find_cores(&mut self, measured: &Measured, is_short: bool, used: f64) {
+        let found = if is_short { used.min(measured.cores) } else { measured.cores };
         self.cores = self.cores.min(measured.cores);
         self.cores += CORES_WEIGHT * (found - self.cores);
     }

@@ -319,3 +319,104 @@ fn nanos(time: Duration) -> u64 {
 fn seconds(value: f64) -> Duration {
     Duration::from_secs_f64(value.max(0.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, rc::Rc};
+
+    use tokio::task::{LocalSet, spawn_local, yield_now};
+
+    use super::*;
+
+    const SHAKEN: Duration = Duration::from_millis(1);
+
+    /// A budget that is used up, and grows by nothing that a test could notice.
+    fn used_up() -> Rc<Strangers> {
+        let strangers = Strangers::new();
+        strangers.allow(1e-9);
+        strangers.used(Use::Handshake, SHAKEN);
+        Rc::new(strangers)
+    }
+
+    #[tokio::test]
+    async fn people_outside_wait_when_the_budget_is_used_up_and_requests_go_first() {
+        LocalSet::new()
+            .run_until(async {
+                let (strangers, came) = (used_up(), Rc::new(RefCell::new(Vec::new())));
+                for number in 0..2 {
+                    let (strangers, came) = (Rc::clone(&strangers), Rc::clone(&came));
+                    spawn_local(async move {
+                        strangers.turn_of_handshake().await;
+                        came.borrow_mut().push(("handshake", number));
+                        assert!(strangers.turn_of_request(Duration::from_secs(9)).await);
+                        came.borrow_mut().push(("request", number));
+                    });
+                }
+                yield_now().await;
+                strangers.call_next();
+                yield_now().await;
+                assert!(came.borrow().is_empty(), "nothing is left: {came:?}");
+                // Something is left, which one handshake uses up.
+                strangers.refund(2 * SHAKEN);
+                strangers.call_next();
+                strangers.used(Use::Handshake, SHAKEN);
+                yield_now().await;
+                assert_eq!(came.borrow()[..], [("handshake", 0)]);
+                // Something is left again: the handshake that has waited for longer comes after the request.
+                strangers.refund(2 * SHAKEN);
+                strangers.call_next();
+                yield_now().await;
+                assert_eq!(came.borrow()[..], [("handshake", 0), ("request", 0)]);
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_too_long_is_told_so() {
+        let strangers = used_up();
+        assert!(!strangers.turn_of_request(Duration::from_millis(1)).await);
+        strangers.refund(2 * SHAKEN);
+        assert!(strangers.turn_of_request(Duration::from_millis(1)).await);
+    }
+
+    #[test]
+    fn no_more_connections_are_accepted_than_handshakes_are_affordable() {
+        let strangers = used_up();
+        let expected: Vec<_> = (0..UNSHAKEN_MIN)
+            .map(|_| {
+                assert!(strangers.may_accept());
+                strangers.expect()
+            })
+            .collect();
+        assert!(!strangers.may_accept());
+        drop(expected);
+        assert!(strangers.may_accept());
+        // Connections that send nothing keep nobody out for longer than a second or two.
+        let silent: Vec<_> = (0..UNSHAKEN_MIN).map(|_| strangers.expect()).collect();
+        let later = strangers.period() + 2;
+        assert_eq!(strangers.refilled().expected_since(later), 0);
+        drop(silent);
+    }
+
+    #[test]
+    fn a_large_budget_accepts_as_many_as_it_affords_at_once() {
+        let strangers = Strangers::new();
+        strangers.allow(1.0);
+        let mut expected = Vec::new();
+        while strangers.may_accept() {
+            expected.push(strangers.expect());
+        }
+        assert_eq!(expected.len(), 400, "a fifth of a second of handshakes that take 0.5 ms");
+    }
+
+    #[test]
+    fn a_handshake_of_somebody_inside_is_no_strangers() {
+        let strangers = used_up();
+        strangers.used(Use::Request, SHAKEN);
+        strangers.used(Use::Entering, 3 * SHAKEN);
+        strangers.refund(SHAKEN);
+        let Spent { strangers: outside, entering, .. } = strangers.spent();
+        assert_eq!((outside, entering), (SHAKEN, 4 * SHAKEN));
+        assert_eq!(strangers.enter_cost(), 4 * SHAKEN, "the handshake and entering");
+    }
+}

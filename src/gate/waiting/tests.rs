@@ -14,6 +14,7 @@ use crate::{
     vault::HouseKeys,
 };
 
+mod crowds;
 mod draws;
 
 const START: i64 = 1_726_500_600;
