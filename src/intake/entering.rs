@@ -198,9 +198,9 @@ impl Intake {
         let Some(lease) = lease.or_else(|| self.sessions.hand_over(person, asking.audience)) else {
             return Ok(None);
         };
-        // One lease a person: what they hold in another capacity goes to somebody else.
+        // What they hold in the other audience, for whichever offices, goes to somebody else.
         for other in Audience::ALL.into_iter().filter(|other| *other != asking.audience) {
-            drop(self.sessions.hand_over(person, other));
+            while self.sessions.hand_over(person, other).is_some() {}
         }
         let whose = self.whose(identity, person);
         let expires_at = self.sessions.expiry(now).min(self.schedule.past(until));

@@ -7,8 +7,13 @@ mod audit;
 mod bad_input;
 mod batches;
 mod cache;
+mod capacities;
+mod capacities_model;
 mod commands;
 mod crash;
+#[expect(dead_code, reason = "other tests use the rest of it")]
+#[path = "../durability/dice.rs"]
+mod dice;
 mod drafts;
 mod entrusting;
 mod harness;

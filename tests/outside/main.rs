@@ -4,8 +4,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
+mod caches;
+mod crossings;
 mod crowd;
 mod cut_disk;
+#[path = "../durability/dice.rs"]
+mod dice;
 mod disk;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "../it/entrusting.rs"]
@@ -16,12 +20,15 @@ mod full_disk;
 #[path = "../it/harness.rs"]
 mod harness;
 mod no_place;
+mod owner;
 mod pages;
+mod pipeline;
 #[path = "../it/polling.rs"]
 mod polling;
 #[path = "../it/program.rs"]
 mod program;
 mod proxies;
+mod running;
 mod slow_sync;
 mod stranger;
 #[path = "../it/trust.rs"]

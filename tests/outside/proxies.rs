@@ -5,23 +5,12 @@ use std::{
     io::{BufRead as _, BufReader},
     net::{TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread::sleep,
     time::Duration,
 };
 
-use crate::harness::program;
-
-/// Ends a program when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ended = self.0.kill();
-        let _status = self.0.wait();
-    }
-}
+use crate::{harness::program, running::Running};
 
 /// Starts a server without `--demo` that allows two attempts to enter a client; returns its address.
 fn serve(place: &Path) -> (Running, String) {

@@ -3,21 +3,12 @@
 use std::{
     io::{BufRead as _, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
+use crate::running::Running;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-/// A process that is killed when dropped.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ended = self.0.kill();
-        let _status = self.0.wait();
-    }
-}
 
 #[test]
 #[ignore = "needs bash, curl and sed"]
@@ -31,7 +22,7 @@ fn the_session_that_the_demo_prints_works_as_printed() {
         .spawn()
         .unwrap();
     let (out, printed) = (demo.stdout.take().unwrap(), demo.stderr.take().unwrap());
-    let _demo = Ended(demo);
+    let _demo = Running(demo);
     let mut ready = String::new();
     BufReader::new(out).read_line(&mut ready).unwrap();
     assert!(ready.starts_with("ready https://127.0.0.1:"), "{ready}");

@@ -1,0 +1,281 @@
+//! What a server that keeps one person's capacities apart shows, keeps and leases; a model for `capacities`.
+
+use std::collections::HashMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use proptest::sample::Index;
+use serde_json::Value;
+use sportello::{application, civic::FiscalCode};
+
+use crate::harness::mandate;
+
+/// Applications of a person in a campaign at most, withdrawn ones included.
+const APPLICATIONS_MAX: usize = 5;
+/// Open sessions of one person at most, the default of `sessions.person_sessions_max`.
+const PERSON_SESSIONS_MAX: usize = 4;
+/// The answer to an office that names no mandate, and to a citizen who applies for another person.
+const NOT_YOURS: Refused = Refused(403, "not-yours");
+
+/// Status and kind of a problem.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused(pub(crate) u16, pub(crate) &'static str);
+
+/// Whose data it is: the person with three capacities, or one of two clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Applicant {
+    Person,
+    First,
+    Second,
+}
+
+/// A person in one capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Party {
+    Citizen,
+    ClerkOfA,
+    ClerkOfB,
+    /// The first client, as a citizen.
+    Client,
+}
+
+/// Everybody who enters.
+pub(crate) const PARTIES: [Party; 4] =
+    [Party::Citizen, Party::ClerkOfA, Party::ClerkOfB, Party::Client];
+
+/// An open session.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) party: Party,
+    pub(crate) path: String,
+    pub(crate) token: String,
+    pub(crate) tag: String,
+    pub(crate) has_lease: bool,
+}
+
+/// What is sent: for whom, in which of two versions, and whether with a mandate where and only where one is due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Body {
+    pub(crate) of: Applicant,
+    pub(crate) version: u8,
+    pub(crate) fits: bool,
+}
+
+/// The slot of a draft.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Draft {
+    party: Party,
+    pub(crate) mandate: Option<String>,
+}
+
+/// A kept application.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    of: Applicant,
+    by: Party,
+    pub(crate) text: String,
+    pub(crate) receipt: Value,
+    pub(crate) is_withdrawn: bool,
+}
+
+/// What becomes of an application that the session may submit.
+pub(crate) enum Taken {
+    New,
+    Again(usize),
+    KeyReused,
+    AlreadyApplied(usize),
+    Exhausted,
+}
+
+pub(crate) struct Model {
+    codes: [FiscalCode; 3],
+    /// The open ones, oldest first.
+    pub(crate) sessions: Vec<Session>,
+    pub(crate) drafts: HashMap<Draft, String>,
+    pub(crate) applications: Vec<Kept>,
+    /// The application of each key, which belongs to a principal.
+    keys: HashMap<(Party, String), usize>,
+    /// Visits that have ended.
+    ended: Vec<String>,
+}
+
+impl Party {
+    pub(crate) fn who(self) -> Applicant {
+        if self == Self::Client { Applicant::First } else { Applicant::Person }
+    }
+
+    pub(crate) fn office(&self) -> Option<&'static str> {
+        match self {
+            Self::Citizen | Self::Client => None,
+            Self::ClerkOfA => Some("a"),
+            Self::ClerkOfB => Some("b"),
+        }
+    }
+
+    pub(crate) fn audience(self) -> &'static str {
+        if self.office().is_some() { "intermediaries" } else { "citizens" }
+    }
+}
+
+impl Draft {
+    /// A citizen acts under no mandate.
+    pub(crate) fn can_exist(&self) -> bool {
+        self.mandate.is_none() || self.party.office().is_some()
+    }
+}
+
+impl Kept {
+    /// Its person sees it, and the office that submitted it.
+    pub(crate) fn is_seen_by(&self, party: Party) -> bool {
+        if party.office().is_some() { self.by == party } else { self.of == party.who() }
+    }
+
+    pub(crate) fn path(&self) -> String {
+        format!("/applications/{}", self.receipt["receipt"].as_str().unwrap())
+    }
+}
+
+impl Body {
+    fn cents(self) -> u32 {
+        100 * self.of as u32 + u32::from(self.version)
+    }
+
+    /// The monthly amount: a quarter of half of the average of two years.
+    pub(crate) fn amount(self) -> String {
+        let cents = 68_750 + self.cents();
+        format!("{}.{:02}", cents / 100, cents % 100)
+    }
+}
+
+impl Model {
+    pub(crate) fn new(codes: [FiscalCode; 3]) -> Self {
+        let (sessions, applications, ended) = (Vec::new(), Vec::new(), Vec::new());
+        Self { codes, sessions, applications, ended, drafts: HashMap::new(), keys: HashMap::new() }
+    }
+
+    pub(crate) fn code_of(&self, who: Applicant) -> FiscalCode {
+        self.codes[who as usize]
+    }
+
+    pub(crate) fn leases(&self) -> u64 {
+        self.sessions.iter().filter(|session| session.has_lease).count() as u64
+    }
+
+    /// A person has one lease, except for sessions in the same audience; the oldest of too many sessions ends.
+    pub(crate) fn enter(&mut self, session: Session) {
+        let party = session.party;
+        let theirs = |known: &Session| known.party.who() == party.who();
+        for known in self.sessions.iter_mut().filter(|known| theirs(known)) {
+            known.has_lease &= known.party.audience() == party.audience();
+        }
+        if self.sessions.iter().filter(|known| theirs(known)).count() == PERSON_SESSIONS_MAX {
+            let oldest = self.sessions.iter().position(theirs).unwrap();
+            self.end(oldest);
+        }
+        self.sessions.push(session);
+    }
+
+    pub(crate) fn end(&mut self, at: usize) -> Session {
+        let session = self.sessions.remove(at);
+        self.ended.push(session.path.clone());
+        session
+    }
+
+    /// Visits in which the party cannot enter: those of other parties, and those that have ended.
+    pub(crate) fn taken_from(&self, party: Party) -> Vec<String> {
+        let others = self.sessions.iter().filter(|session| session.party != party);
+        others.map(|session| &session.path).chain(&self.ended).cloned().collect()
+    }
+
+    /// The draft that a session means: under the mandate of a client, or its own. A citizen who means a client names a
+    /// mandate, too.
+    pub(crate) fn draft_of(&self, at: usize, of: Applicant) -> Draft {
+        let party = self.sessions[at].party;
+        let of = if party.office().is_some() { client(of) } else { of };
+        let mandate =
+            (of != party.who()).then(|| mandate(party.office().unwrap_or("a"), &self.code_of(of)));
+        Draft { party, mandate }
+    }
+
+    /// The application that a session sends. An office sends its clients' alone.
+    pub(crate) fn text_of(&self, at: usize, body: Body) -> String {
+        let office = self.sessions[at].party.office();
+        let of = if office.is_some() { client(body.of) } else { body.of };
+        let cents = 600_000 + 16 * body.cents();
+        let text = application::example(&self.code_of(of), 2024)
+            .replace("6000.00", &format!("{}.{:02}", cents / 100, cents % 100));
+        if office.is_some() == body.fits {
+            let mandate = mandate(office.unwrap_or("a"), &self.code_of(of));
+            return text.replacen('{', &format!("{{\"mandate\":\"{mandate}\","), 1);
+        }
+        text
+    }
+
+    /// Why the session may not submit it, nor ask for an estimate of it.
+    pub(crate) fn refuses(&self, at: usize, body: Body) -> Option<Refused> {
+        let party = self.sessions[at].party;
+        let is_own = party.office().is_some() || body.of == party.who();
+        (!is_own || !body.fits).then_some(NOT_YOURS)
+    }
+
+    pub(crate) fn submit(&mut self, at: usize, of: Applicant, key: &str, text: &str) -> Taken {
+        let taken = self.judge(at, of, key, text);
+        // A submission that fails gives its lease back to the session.
+        self.sessions[at].has_lease = !matches!(taken, Taken::New | Taken::Again(_));
+        if matches!(taken, Taken::New) {
+            let party = self.sessions[at].party;
+            self.keys.insert((party, key.to_owned()), self.applications.len());
+        }
+        taken
+    }
+
+    fn judge(&self, at: usize, of: Applicant, key: &str, text: &str) -> Taken {
+        let (party, of) = (self.sessions[at].party, self.whose(at, of));
+        if let Some(known) = self.keys.get(&(party, key.to_owned())) {
+            let same = self.applications[*known].text == text;
+            return if same { Taken::Again(*known) } else { Taken::KeyReused };
+        }
+        let theirs: Vec<_> =
+            (0..self.applications.len()).filter(|at| self.applications[*at].of == of).collect();
+        match theirs.last() {
+            Some(last) if !self.applications[*last].is_withdrawn => Taken::AlreadyApplied(*last),
+            Some(_) if theirs.len() >= APPLICATIONS_MAX => Taken::Exhausted,
+            _ => Taken::New,
+        }
+    }
+
+    pub(crate) fn keep(&mut self, at: usize, of: Applicant, text: &str, receipt: Value) {
+        let (of, by) = (self.whose(at, of), self.sessions[at].party);
+        self.applications.push(Kept {
+            of,
+            by,
+            text: text.to_owned(),
+            receipt,
+            is_withdrawn: false,
+        });
+    }
+
+    pub(crate) fn application(&self, which: Index) -> Option<Kept> {
+        let kept = self.applications.len();
+        (kept > 0).then(|| self.applications[which.index(kept)].clone())
+    }
+
+    pub(crate) fn withdraw(&mut self, which: Index) {
+        let kept = self.applications.len();
+        self.applications[which.index(kept)].is_withdrawn = true;
+    }
+
+    /// The digest of a receipt.
+    pub(crate) fn digest(text: &str) -> String {
+        format!("sha-256=:{}:", STANDARD.encode(digest(&SHA256, text.as_bytes())))
+    }
+
+    fn whose(&self, at: usize, of: Applicant) -> Applicant {
+        if self.sessions[at].party.office().is_some() { client(of) } else { of }
+    }
+}
+
+/// The clients of an office.
+fn client(of: Applicant) -> Applicant {
+    if of == Applicant::Person { Applicant::First } else { of }
+}
