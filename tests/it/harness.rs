@@ -330,12 +330,7 @@ impl Counter {
 
     /// The sum of a metric over its series whose line contains all of `labels`.
     pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> u64 {
-        let page = self.metrics().await;
-        page.lines()
-            .filter(|line| line.split(['{', ' ']).next() == Some(name))
-            .filter(|line| labels.iter().all(|label| line.contains(label)))
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
-            .sum()
+        sum_in(&self.metrics().await, name, labels)
     }
 
     /// Waits until every durable application is decided.
@@ -459,6 +454,15 @@ impl Answer {
         let seconds: u32 = self.header("retry-after").parse().unwrap();
         assert!((60..=120).contains(&seconds), "{seconds}");
     }
+}
+
+/// The same sum on a metrics page.
+pub(crate) fn sum_in(page: &str, name: &str, labels: &[&str]) -> u64 {
+    page.lines()
+        .filter(|line| line.split(['{', ' ']).next() == Some(name))
+        .filter(|line| labels.iter().all(|label| line.contains(label)))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+        .sum()
 }
 
 /// The location of an application below a session, from its receipt.
