@@ -178,13 +178,6 @@ impl Inspector {
         } else if answer.status.is_success() {
             party.learn(step, &json);
         }
-        if answer.status == 400 {
-            println!(
-                "DEBUG {step:?} {:?} {}",
-                answer.headers,
-                String::from_utf8_lossy(&answer.body)
-            );
-        }
         *findings.answers.entry((step, answer.status.as_u16())).or_default() += 1;
     }
 

@@ -129,7 +129,8 @@ async fn pipeline(
             }
         }
     }
-    let whole = answers.len() == sent.len();
+    // A request that is cut off may be refused before its end: the rest of it would be taken for the next one's.
+    let whole = disturbance != Disturbance::Dropped && answers.len() == sent.len();
     answers.resize_with(sent.len(), || None);
     (answers, whole.then_some(Line::Pipelined(stream)))
 }
