@@ -310,10 +310,6 @@ impl Counter {
         self.ask("PUT", &new_session(), identity, "").await
     }
 
-    /// Lets an office act for people, each under the [`mandate`] of the two.
-    #[expect(clippy::unused_self, reason = "the server takes any mandate that is named")]
-    pub(crate) fn entrust(&self, _office: &str, _grantors: &[FiscalCode]) {}
-
     /// The metrics page.
     pub(crate) async fn metrics(&self) -> String {
         String::from_utf8(self.operator_page("/metrics").await.1).unwrap()

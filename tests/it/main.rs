@@ -8,7 +8,6 @@ mod bad_input;
 mod batches;
 mod cache;
 mod capacities;
-mod capacities_model;
 mod commands;
 mod crash;
 #[expect(dead_code, reason = "other tests use the rest of it")]

@@ -207,7 +207,7 @@ impl<'w> Group<'w> {
     }
 
     fn steps_of(&mut self, at: usize) -> Vec<(usize, Step)> {
-        let dice = &mut self.dice;
+        let dice = &mut *self.dice;
         if self.parties[at].token.is_empty() {
             return vec![(at, Step::Enter)];
         }

@@ -40,7 +40,7 @@ pub(crate) enum Disturbance {
 /// An open connection.
 pub(crate) enum Line {
     /// Requests one after the other, without waiting for answers.
-    Pipelined(BufReader<TlsStream<TcpStream>>),
+    Pipelined(Box<BufReader<TlsStream<TcpStream>>>),
     /// Requests side by side.
     Multiplexed(SendRequest<Full<Bytes>>, Connection),
 }
@@ -56,7 +56,7 @@ impl Drop for Connection {
 
 impl Line {
     pub(crate) async fn pipelined(counter: &Counter) -> Self {
-        Self::Pipelined(BufReader::new(counter.raw().await))
+        Self::Pipelined(Box::new(BufReader::new(counter.raw().await)))
     }
 
     pub(crate) async fn multiplexed(counter: &Counter) -> Self {
@@ -97,7 +97,7 @@ impl Line {
 }
 
 async fn pipeline(
-    mut stream: BufReader<TlsStream<TcpStream>>,
+    mut stream: Box<BufReader<TlsStream<TcpStream>>>,
     sent: &[Sent],
     disturbance: Disturbance,
     dice: &mut Dice,
@@ -136,16 +136,17 @@ async fn pipeline(
 }
 
 fn written(sent: &Sent) -> Vec<u8> {
-    let mut head = format!(
-        "{} {} HTTP/1.1\r\nhost: l\r\nauthorization: Bearer {}\r\n",
-        sent.method, sent.path, sent.token
-    );
-    if !sent.body.is_empty() {
-        head +=
-            &format!("content-type: application/json\r\ncontent-length: {}\r\n", sent.body.len());
-        head += "idempotency-key: key\r\n";
-    }
-    [head.as_bytes(), b"\r\n", sent.body.as_bytes()].concat()
+    let Sent { method, path, token, body } = sent;
+    let content = if body.is_empty() {
+        String::new()
+    } else {
+        let length = body.len();
+        format!(
+            "content-type: application/json\r\ncontent-length: {length}\r\nidempotency-key: key\r\n"
+        )
+    };
+    format!("{method} {path} HTTP/1.1\r\nhost: l\r\nauthorization: Bearer {token}\r\n{content}\r\n{body}")
+        .into_bytes()
 }
 
 /// The next answer of a pipeline; `None` if the connection ends before it is whole.

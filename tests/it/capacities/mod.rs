@@ -5,9 +5,13 @@
 //! after it the numbers of sessions and leases, must be those of the model. `SPORTELLO_TEST_CASES=1000 cargo test --test
 //! it capacities` runs longer; `SPORTELLO_TEST_SEED` repeats a run.
 
+mod event;
+mod model;
+
 use hyper::{Request, StatusCode};
 use proptest::{
-    prelude::*,
+    collection::vec,
+    prop_assert_eq,
     sample::Index,
     test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner},
 };
@@ -18,8 +22,11 @@ use sportello::{
     identity::{Assurance, Office, demo::Minter},
 };
 
+use self::{
+    event::{Event, event},
+    model::{Applicant, Body, Draft, Model, PARTIES, Party, Refused, Session, Taken},
+};
 use crate::{
-    capacities_model::{Applicant, Body, Draft, Model, PARTIES, Party, Refused, Session, Taken},
     dice::{seed, setting},
     harness::{Answer, Counter, new_session, sum_in},
 };
@@ -28,56 +35,6 @@ const CASES_DEFAULT: u32 = 8;
 const REQUESTS_MAX: usize = 60;
 /// People of one case: the person in three capacities, and two clients.
 const PEOPLE: u64 = 3;
-
-/// One request. An [`Index`] chooses one of the open sessions, or of the receipts given so far.
-#[derive(Clone, Debug)]
-enum Event {
-    Enter(usize),
-    EnterAgain(Index),
-    /// Enters in the visit of a session of another party, or in one that has ended.
-    EnterWhereTaken(usize, Index),
-    Show(Index),
-    Leave(Index),
-    SaveDraft(Index, Applicant, u8),
-    ShowDraft(Index, Applicant),
-    DeleteDraft(Index, Applicant),
-    Estimate(Index, Body),
-    Submit(Index, Body, u8),
-    Batch(Index, Vec<Body>),
-    Read(Index, Index),
-    Withdraw(Index, Index),
-    /// With the token of one session below the visit of another.
-    Cross(Index, Index, Index),
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let session = any::<Index>;
-    let whom =
-        || prop::sample::select(vec![Applicant::Person, Applicant::First, Applicant::Second]);
-    let body = || {
-        (whom(), 0..2_u8, prop::bool::weighted(0.9)).prop_map(|(of, version, fits)| Body {
-            of,
-            version,
-            fits,
-        })
-    };
-    prop_oneof![
-        2 => (0..PARTIES.len()).prop_map(Event::Enter),
-        2 => session().prop_map(Event::EnterAgain),
-        1 => (0..PARTIES.len(), session()).prop_map(|(party, at)| Event::EnterWhereTaken(party, at)),
-        2 => session().prop_map(Event::Show),
-        2 => session().prop_map(Event::Leave),
-        4 => (session(), whom(), any::<u8>()).prop_map(|(at, of, n)| Event::SaveDraft(at, of, n)),
-        4 => (session(), whom()).prop_map(|(at, of)| Event::ShowDraft(at, of)),
-        2 => (session(), whom()).prop_map(|(at, of)| Event::DeleteDraft(at, of)),
-        2 => (session(), body()).prop_map(|(at, body)| Event::Estimate(at, body)),
-        7 => (session(), body(), 0..3_u8).prop_map(|(at, body, key)| Event::Submit(at, body, key)),
-        3 => (session(), prop::collection::vec(body(), 0..4)).prop_map(|(at, all)| Event::Batch(at, all)),
-        5 => (session(), any::<Index>()).prop_map(|(at, receipt)| Event::Read(at, receipt)),
-        3 => (session(), any::<Index>()).prop_map(|(at, receipt)| Event::Withdraw(at, receipt)),
-        4 => (session(), session(), any::<Index>()).prop_map(|(at, by, what)| Event::Cross(at, by, what)),
-    ]
-}
 
 #[test]
 fn one_person_in_three_capacities_is_shown_and_keeps_what_the_model_says() {
@@ -99,13 +56,12 @@ fn one_person_in_three_capacities_is_shown_and_keeps_what_the_model_says() {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed, seed].concat());
     let mut runner = TestRunner::new_with_rng(config, rng);
     let (people, answers) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
-    let outcome =
-        runner.run(&prop::collection::vec(event(), REQUESTS_MAX / 2..REQUESTS_MAX), |events| {
-            let first = people.replace(people.get() + PEOPLE);
-            let compared = runtime.block_on(Case::new(&counter, &minter, first).run(events))?;
-            answers.set(answers.get() + compared);
-            Ok(())
-        });
+    let outcome = runner.run(&vec(event(), REQUESTS_MAX / 2..REQUESTS_MAX), |events| {
+        let first = people.replace(people.get() + PEOPLE);
+        let compared = runtime.block_on(Case::new(&counter, &minter, first).run(events))?;
+        answers.set(answers.get() + compared);
+        Ok(())
+    });
     assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
     println!("{cases} cases, {} answers compared", answers.get());
     let blocked = counter.metric("sportello_crossover_blocked_total", &[]);
@@ -129,9 +85,6 @@ type Checked = Result<(), TestCaseError>;
 impl<'c> Case<'c> {
     fn new(counter: &'c Counter, minter: &'c Minter, first: u64) -> Self {
         let [person, one, two] = [first, first + 1, first + 2].map(FiscalCode::made_up);
-        for office in PARTIES.iter().filter_map(Party::office) {
-            counter.entrust(office, &[one, two]);
-        }
         let model = Model::new([person, one, two]);
         Self { counter, minter, first, model, before: [0; 2], answers: 0 }
     }

@@ -1,4 +1,4 @@
-//! What a server that keeps one person's capacities apart shows, keeps and leases; a model for `capacities`.
+//! What a server that keeps one person's capacities apart shows, keeps and leases; a model.
 
 use std::collections::HashMap;
 
@@ -104,7 +104,7 @@ impl Party {
         if self == Self::Client { Applicant::First } else { Applicant::Person }
     }
 
-    pub(crate) fn office(&self) -> Option<&'static str> {
+    pub(crate) fn office(self) -> Option<&'static str> {
         match self {
             Self::Citizen | Self::Client => None,
             Self::ClerkOfA => Some("a"),

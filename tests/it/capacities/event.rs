@@ -1,0 +1,56 @@
+//! The requests of a random sequence.
+
+use proptest::{prelude::*, sample::Index};
+
+use super::model::{Applicant, Body, PARTIES};
+
+/// One request. An [`Index`] chooses one of the open sessions, or of the receipts given so far.
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    Enter(usize),
+    EnterAgain(Index),
+    /// Enters in the visit of a session of another party, or in one that has ended.
+    EnterWhereTaken(usize, Index),
+    Show(Index),
+    Leave(Index),
+    SaveDraft(Index, Applicant, u8),
+    ShowDraft(Index, Applicant),
+    DeleteDraft(Index, Applicant),
+    Estimate(Index, Body),
+    Submit(Index, Body, u8),
+    Batch(Index, Vec<Body>),
+    Read(Index, Index),
+    Withdraw(Index, Index),
+    /// With the token of one session below the visit of another.
+    Cross(Index, Index, Index),
+}
+
+/// Any of them.
+pub(super) fn event() -> impl Strategy<Value = Event> {
+    let session = any::<Index>;
+    let whom =
+        || prop::sample::select(vec![Applicant::Person, Applicant::First, Applicant::Second]);
+    let body = || {
+        (whom(), 0..2_u8, prop::bool::weighted(0.9)).prop_map(|(of, version, fits)| Body {
+            of,
+            version,
+            fits,
+        })
+    };
+    prop_oneof![
+        2 => (0..PARTIES.len()).prop_map(Event::Enter),
+        2 => session().prop_map(Event::EnterAgain),
+        1 => (0..PARTIES.len(), session()).prop_map(|(party, at)| Event::EnterWhereTaken(party, at)),
+        2 => session().prop_map(Event::Show),
+        2 => session().prop_map(Event::Leave),
+        4 => (session(), whom(), any::<u8>()).prop_map(|(at, of, n)| Event::SaveDraft(at, of, n)),
+        4 => (session(), whom()).prop_map(|(at, of)| Event::ShowDraft(at, of)),
+        2 => (session(), whom()).prop_map(|(at, of)| Event::DeleteDraft(at, of)),
+        2 => (session(), body()).prop_map(|(at, body)| Event::Estimate(at, body)),
+        7 => (session(), body(), 0..3_u8).prop_map(|(at, body, key)| Event::Submit(at, body, key)),
+        3 => (session(), prop::collection::vec(body(), 0..4)).prop_map(|(at, all)| Event::Batch(at, all)),
+        5 => (session(), any::<Index>()).prop_map(|(at, receipt)| Event::Read(at, receipt)),
+        3 => (session(), any::<Index>()).prop_map(|(at, receipt)| Event::Withdraw(at, receipt)),
+        4 => (session(), session(), any::<Index>()).prop_map(|(at, by, what)| Event::Cross(at, by, what)),
+    ]
+}
