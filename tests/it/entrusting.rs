@@ -38,7 +38,12 @@ impl Counter {
 
 /// The reference of the mandate that the n-th made-up person gave to [`OFFICE`].
 pub(crate) fn mandate(n: u64) -> String {
-    demo::mandate_reference(&Office::parse(OFFICE).unwrap(), CAMPAIGN, n)
+    mandate_for(OFFICE, n)
+}
+
+/// The reference of the mandate that the n-th made-up person gave to an office.
+pub(crate) fn mandate_for(office: &str, n: u64) -> String {
+    demo::mandate_reference(&Office::parse(office).unwrap(), CAMPAIGN, n)
 }
 
 /// Makes a demo's registry with the mandates of [`OFFICE`], unless there is one.

@@ -8,13 +8,15 @@ use proptest::sample::Index;
 use serde_json::Value;
 use sportello::{application, civic::FiscalCode};
 
-use crate::harness::mandate;
+use crate::entrusting::mandate_for;
 
 /// Applications of a person in a campaign at most, withdrawn ones included.
 const APPLICATIONS_MAX: usize = 5;
 /// Open sessions of one person at most, the default of `sessions.person_sessions_max`.
 const PERSON_SESSIONS_MAX: usize = 4;
-/// The answer to an office that names no mandate, and to a citizen who applies for another person.
+/// The answer to an office that names no mandate.
+const NO_MANDATE: Refused = Refused(403, "no-mandate");
+/// The answer to a citizen who applies for another person or names a mandate.
 const NOT_YOURS: Refused = Refused(403, "not-yours");
 
 /// Status and kind of a problem.
@@ -88,7 +90,8 @@ pub(crate) enum Taken {
 }
 
 pub(crate) struct Model {
-    codes: [FiscalCode; 3],
+    /// The number of the person with three capacities; the clients follow.
+    first: u64,
     /// The open ones, oldest first.
     pub(crate) sessions: Vec<Session>,
     pub(crate) drafts: HashMap<Draft, String>,
@@ -148,13 +151,17 @@ impl Body {
 }
 
 impl Model {
-    pub(crate) fn new(codes: [FiscalCode; 3]) -> Self {
+    pub(crate) fn new(first: u64) -> Self {
         let (sessions, applications, ended) = (Vec::new(), Vec::new(), Vec::new());
-        Self { codes, sessions, applications, ended, drafts: HashMap::new(), keys: HashMap::new() }
+        Self { first, sessions, applications, ended, drafts: HashMap::new(), keys: HashMap::new() }
+    }
+
+    fn number_of(&self, who: Applicant) -> u64 {
+        self.first + who as u64
     }
 
     pub(crate) fn code_of(&self, who: Applicant) -> FiscalCode {
-        self.codes[who as usize]
+        FiscalCode::made_up(self.number_of(who))
     }
 
     pub(crate) fn leases(&self) -> u64 {
@@ -192,8 +199,8 @@ impl Model {
     pub(crate) fn draft_of(&self, at: usize, of: Applicant) -> Draft {
         let party = self.sessions[at].party;
         let of = if party.office().is_some() { client(of) } else { of };
-        let mandate =
-            (of != party.who()).then(|| mandate(party.office().unwrap_or("a"), &self.code_of(of)));
+        let mandate = (of != party.who())
+            .then(|| mandate_for(party.office().unwrap_or("a"), self.number_of(of)));
         Draft { party, mandate }
     }
 
@@ -205,7 +212,7 @@ impl Model {
         let text = application::example(&self.code_of(of), 2024)
             .replace("6000.00", &format!("{}.{:02}", cents / 100, cents % 100));
         if office.is_some() == body.fits {
-            let mandate = mandate(office.unwrap_or("a"), &self.code_of(of));
+            let mandate = mandate_for(office.unwrap_or("a"), self.number_of(of));
             return text.replacen('{', &format!("{{\"mandate\":\"{mandate}\","), 1);
         }
         text
@@ -214,8 +221,9 @@ impl Model {
     /// Why the session may not submit it, nor ask for an estimate of it.
     pub(crate) fn refuses(&self, at: usize, body: Body) -> Option<Refused> {
         let party = self.sessions[at].party;
-        let is_own = party.office().is_some() || body.of == party.who();
-        (!is_own || !body.fits).then_some(NOT_YOURS)
+        let is_office = party.office().is_some();
+        let is_own = is_office || body.of == party.who();
+        (!is_own || !body.fits).then_some(if is_office { NO_MANDATE } else { NOT_YOURS })
     }
 
     pub(crate) fn submit(&mut self, at: usize, of: Applicant, key: &str, text: &str) -> Taken {
