@@ -25,6 +25,18 @@ enum Habit {
     StaysAway,
 }
 
+impl Habit {
+    /// When they ask again who asked in this second and were told another.
+    fn asks_again(self, second: i64, told: i64) -> Vec<i64> {
+        match self {
+            Self::Pesters => vec![second + 1],
+            Self::HasTwoDevices if second <= ARRIVAL_SECONDS => vec![told, told + 1],
+            Self::Obeys | Self::HasTwoDevices => vec![told],
+            Self::StaysAway => vec![],
+        }
+    }
+}
+
 /// What came of a crowd.
 struct Course {
     /// The order of arrival of those who entered, in the order of entering.
@@ -107,14 +119,9 @@ fn course(seed: u64, people: u64) -> Course {
                         estimates.entry(order).or_insert((second, estimate));
                     }
                     let told = second + i64::from(place.poll_seconds);
-                    let more = match habit(seed, order) {
-                        Habit::Obeys => vec![told],
-                        Habit::Pesters => vec![second + 1],
-                        Habit::HasTwoDevices if second < 6 => vec![told, told + 1],
-                        Habit::HasTwoDevices => vec![told],
-                        Habit::StaysAway => vec![],
-                    };
-                    more.into_iter().for_each(|at| asks.entry(at).or_default().push(order));
+                    for at in habit(seed, order).asks_again(second, told) {
+                        asks.entry(at).or_default().push(order);
+                    }
                 }
             }
         }
@@ -125,27 +132,32 @@ fn course(seed: u64, people: u64) -> Course {
     }
     // Those who stay away are forgotten in time.
     (0..=i64::from(TIDY_PARTS)).for_each(|more| hall.tidy(0, second + 300 + more));
+    let estimate_error = median_error(&estimates, &inside);
     let wait_of = |wanted: fn(Habit) -> bool| {
         let waits = inside.iter().filter(|(order, _)| wanted(habit(seed, **order)));
         let waits: Vec<f64> = waits.map(|(_, at)| *at as f64).collect();
         waits.iter().sum::<f64>() / waits.len() as f64
     };
-    let mut errors: Vec<f64> = estimates
-        .iter()
-        .filter_map(|(order, (at, estimate))| {
-            let real = (inside.get(order)? - at) as f64;
-            (real >= 10.0).then(|| (f64::from(*estimate) - real).abs() / real)
-        })
-        .collect();
-    errors.sort_unstable_by(f64::total_cmp);
     Course {
         pestering: wait_of(|habit| matches!(habit, Habit::Pesters))
             / wait_of(|habit| matches!(habit, Habit::Obeys)),
         filled: entered.len() as f64 * 0.9 / (until_most - 5) as f64 / rate,
-        estimate_error: errors[errors.len() / 2],
+        estimate_error,
         starved: hall.room.waiting().iter().sum(),
         entered,
     }
+}
+
+/// Median error of estimates, made in a second, relative to the time until their people were inside.
+#[expect(clippy::cast_precision_loss, reason = "seconds")]
+fn median_error(estimates: &BTreeMap<u64, (i64, u32)>, inside: &BTreeMap<u64, i64>) -> f64 {
+    let error = |(order, (at, estimate)): (&u64, &(i64, u32))| {
+        let real = (inside.get(order)? - at) as f64;
+        (real >= 10.0).then(|| (f64::from(*estimate) - real).abs() / real)
+    };
+    let mut errors: Vec<f64> = estimates.iter().filter_map(error).collect();
+    errors.sort_unstable_by(f64::total_cmp);
+    errors[errors.len() / 2]
 }
 
 /// Spearman's rank correlation of the order of arrival and that of entering.
