@@ -137,7 +137,7 @@ impl Controller {
         let is_busy = used >= BUSY_SHARE * self.cores.min(measured.cores);
         let excess = self.excess(measured, is_busy);
         self.find_cores(measured, is_busy && excess > 0.0, used);
-        self.measure_requests(measured, seconds);
+        self.measure_inside(measured, seconds, is_busy);
         let visit_cpu = self.visit_cpu(measured.enter_cost, measured.load.requests_per_visit);
         self.trim +=
             seconds * if excess > 0.0 { -TRIM_FALLS * excess * self.trim } else { TRIM_RISES };
@@ -177,16 +177,20 @@ impl Controller {
         self.cores += CORES_WEIGHT * (found - self.cores);
     }
 
-    fn measure_requests(&mut self, measured: &Measured, seconds: f64) {
-        let outside = measured.strangers_cpu + measured.entering_cpu;
-        let cpu = measured.process_cpu.saturating_sub(outside).as_secs_f64();
+    /// Measures what people inside use. A request costs more on a server that does little: each has a commit and its
+    /// wake-ups to itself. What counts is its cost when it matters, so it is measured while the process is busy.
+    fn measure_inside(&mut self, measured: &Measured, seconds: f64, is_busy: bool) {
+        let inside = measured.process_cpu.saturating_sub(measured.strangers_cpu);
         let kept = 0.5_f64.powf(seconds / HALF_LIFE_SECONDS);
-        #[expect(clippy::cast_precision_loss, reason = "requests of a tenth of a second")]
-        let requests = measured.requests_inside as f64;
-        self.requests = self.requests * kept + requests;
-        self.requests_cpu = self.requests_cpu * kept + cpu;
-        let inside = measured.process_cpu.saturating_sub(measured.strangers_cpu).as_secs_f64();
-        self.inside_cores += (1.0 - kept.powi(10)) * (inside / seconds - self.inside_cores);
+        let smoothed = 1.0 - kept.powi(10);
+        self.inside_cores += smoothed * (inside.as_secs_f64() / seconds - self.inside_cores);
+        if is_busy {
+            let requests = inside.saturating_sub(measured.entering_cpu).as_secs_f64();
+            #[expect(clippy::cast_precision_loss, reason = "requests of a tenth of a second")]
+            let count = measured.requests_inside as f64;
+            self.requests_cpu = self.requests_cpu * kept + requests;
+            self.requests = self.requests * kept + count;
+        }
     }
 
     /// CPU time of a visit, seconds: entering with its handshake, and the requests that follow.
