@@ -120,8 +120,8 @@ metrics_list! {
         "People let in a second, as the admission controller allows.";
     ADMISSION_TRIM = Kind::Gauge, Count, "sportello_admission_trim" []
         "What delays and queues leave of the planned rate of admissions, from 0 to 1.";
-    VISIT_CPU = Kind::Gauge, Seconds, "sportello_visit_cpu_seconds" []
-        "CPU time of a whole visit, as measured: entering with its handshake, and the requests that follow.";
+    VISIT_CPU = Kind::Gauge, Seconds, "sportello_visit_cpu_seconds" ["part"]
+        "CPU time as the admission controller measures it: of a whole visit, of its handshake and of entering; and of a request of somebody outside.";
     CPU_CORES = Kind::Gauge, Count, "sportello_cpu_cores" []
         "CPU available to this process, cores: by affinity and quota, less while other processes use it.";
     CPU = Kind::Gauge, Seconds, "sportello_cpu_seconds" ["purpose"]

@@ -123,7 +123,7 @@ settings! {
         /// submissions never.
         requests_max: usize = 20_000, COUNT;
         /// Event-loop delay above which, if it lasts, fewer people are let in, milliseconds.
-        lag_ms_max: u64 = 25, Number(1, 60_000);
+        lag_ms_max: u64 = 10, Number(1, 60_000);
         /// CPU time that people outside may take while others wait to be let in, percent of what is available: accepting,
         /// handshakes, polls, refusals.
         strangers_cpu_percent_max: u32 = 20, Number(1, 90);
@@ -134,7 +134,7 @@ settings! {
         /// People in the waiting room at a time; each takes 61 bytes of memory.
         people_max: usize = 1_000_000, COUNT;
         /// Shortest time that a round collects people before its draw, seconds.
-        gather_seconds: u32 = 5, Number(1, 3_600);
+        gather_seconds: u32 = 2, Number(1, 3_600);
         /// Delay of a poll after which a waiting person has given up their place, seconds.
         absent_seconds: u32 = 120, Number(5, 86_400);
         /// Shortest interval between two polls that a waiting person is asked to keep, seconds.

@@ -119,7 +119,9 @@ impl Operator {
         let admission = self.intake.admission().state();
         list::ADMISSION_RATE.gauge(&[]).set(admission.per_second);
         list::ADMISSION_TRIM.gauge(&[]).set(admission.trim);
-        list::VISIT_CPU.gauge(&[]).set(admission.visit_cpu);
+        for (part, seconds) in admission.costs {
+            list::VISIT_CPU.gauge(&[part]).set(seconds);
+        }
         list::CPU_CORES.gauge(&[]).set(admission.cores);
         for (purpose, used) in admission.cpu {
             list::CPU.gauge(&[purpose]).set(used.as_secs_f64());

@@ -7,26 +7,30 @@ use std::time::Duration;
 const INSIDE_SHARE: f64 = 0.88;
 /// Share of the CPU that is planned at all: above it delays grow without bound.
 const PLANNED_SHARE: f64 = 0.97;
+/// Share of the CPU of which people outside get theirs, also while less is used. A quota cannot be used whole.
+const USED_SHARE_MIN: f64 = 0.8;
 /// Least share of the CPU for people outside: somebody has to get in.
 const STRANGERS_SHARE_MIN: f64 = 0.05;
-/// CPU time of a handshake and of entering that is assumed before the first was measured.
-const ENTER_COST_AT_FIRST: Duration = Duration::from_micros(700);
 /// Requests of a visit, entering not counted, that are assumed before the first visit has ended: draft, submission, four
 /// reads, leaving.
 const REQUESTS_AT_FIRST: f64 = 7.0;
 /// CPU time of each, relative to entering with its handshake, before any was measured.
 const REQUEST_SHARE_AT_FIRST: f64 = 0.12;
-/// Weight of the assumption, as a number of measured requests.
-const ASSUMED_REQUESTS: f64 = 20.0;
-/// Half-life of the measured cost of requests.
-const HALF_LIFE_SECONDS: f64 = 3.0;
+/// Requests that are averaged before their cost is believed.
+const REQUESTS_AVERAGED: f64 = 300.0;
+/// Weight of a lower cost.
+const COST_FALLS: f64 = 0.3;
+/// Half-life of a cost of requests that was measured lower, while the process is busy, seconds.
+const COST_RISES_SECONDS: f64 = 10.0;
+/// Half-life of the CPU that people inside use, seconds.
+const INSIDE_SECONDS: f64 = 0.3;
 /// How fast the trim falls at twice the bound, a second, and how fast it recovers while nothing queues.
-const TRIM_FALLS: f64 = 1.0;
+const TRIM_FALLS: f64 = 2.0;
 const TRIM_RISES: f64 = 0.3;
 /// Least trim: measured delays may have another cause than people inside.
 const TRIM_MIN: f64 = 0.05;
 /// Largest excess over a bound that counts in one step.
-const EXCESS_MAX: f64 = 3.0;
+const EXCESS_MAX: f64 = 2.0;
 /// Share of the available CPU from which the process is busy.
 const BUSY_SHARE: f64 = 0.5;
 /// Weight of the latest step in the CPU that is found to be available.
@@ -70,7 +74,7 @@ pub(super) struct Measured {
     pub(super) entering_cpu: Duration,
     /// Requests of people inside, entering not counted.
     pub(super) requests_inside: u64,
-    /// CPU time of a handshake and of entering; zero while unknown.
+    /// CPU time of a handshake and of entering.
     pub(super) enter_cost: Duration,
     /// Shortest event-loop delay of the slowest runtime since the last step.
     pub(super) standing_delay: Duration,
@@ -96,9 +100,11 @@ pub(super) struct Orders {
 #[derive(Debug)]
 pub(super) struct Controller {
     config: Config,
-    /// Decaying sums: CPU time of requests inside, seconds, and their number.
+    /// CPU time of requests inside, seconds, and their number, until there are [`REQUESTS_AVERAGED`].
     requests_cpu: f64,
     requests: f64,
+    /// CPU time of a request inside on a busy server, seconds; `None` before it was measured.
+    request_cost: Option<f64>,
     /// CPU of people inside, cores, smoothed.
     inside_cores: f64,
     /// CPU found to be available while the process was short of it, cores.
@@ -112,6 +118,7 @@ impl Controller {
             config,
             requests_cpu: 0.0,
             requests: 0.0,
+            request_cost: None,
             inside_cores: 0.0,
             cores: f64::INFINITY,
             trim: 1.0,
@@ -119,11 +126,11 @@ impl Controller {
     }
 
     /// The orders before anything was measured.
-    pub(super) fn at_first(&self, cores: f64) -> Orders {
-        let visit_cpu = self.visit_cpu(Duration::ZERO, None);
+    pub(super) fn at_first(&self, cores: f64, enter_cost: Duration) -> Orders {
+        let visit_cpu = self.visit_cpu(enter_cost, None);
         Orders {
             per_second: self.per_second(INSIDE_SHARE * cores / visit_cpu),
-            strangers_cores: self.most(cores),
+            strangers_cores: self.most(cores, 0.0),
             visit_cpu,
             trim: self.trim,
             cores,
@@ -177,42 +184,54 @@ impl Controller {
         self.cores += CORES_WEIGHT * (found - self.cores);
     }
 
-    /// Measures what people inside use. A request costs more on a server that does little: each has a commit and its
-    /// wake-ups to itself. What counts is its cost when it matters, so it is measured while the process is busy.
+    /// Measures what people inside use.
+    ///
+    /// A request costs several times as much on a server that does little or has just started: each has a commit and its
+    /// wake-ups to itself, and finds no cache warm. What counts is its cost at full load, and that is the lowest; so a
+    /// lower measurement is believed soon, and a higher one slowly and only while the process is busy.
     fn measure_inside(&mut self, measured: &Measured, seconds: f64, is_busy: bool) {
         let inside = measured.process_cpu.saturating_sub(measured.strangers_cpu);
-        let kept = 0.5_f64.powf(seconds / HALF_LIFE_SECONDS);
-        let smoothed = 1.0 - kept.powi(10);
+        let smoothed = 1.0 - 0.5_f64.powf(seconds / INSIDE_SECONDS);
         self.inside_cores += smoothed * (inside.as_secs_f64() / seconds - self.inside_cores);
-        if is_busy {
-            let requests = inside.saturating_sub(measured.entering_cpu).as_secs_f64();
-            #[expect(clippy::cast_precision_loss, reason = "requests of a tenth of a second")]
-            let count = measured.requests_inside as f64;
-            self.requests_cpu = self.requests_cpu * kept + requests;
-            self.requests = self.requests * kept + count;
+        #[expect(clippy::cast_precision_loss, reason = "requests of a tenth of a second")]
+        let requests = measured.requests_inside as f64;
+        self.requests += requests;
+        self.requests_cpu += inside.saturating_sub(measured.entering_cpu).as_secs_f64();
+        if self.requests < REQUESTS_AVERAGED {
+            return;
         }
+        let cost = self.requests_cpu / self.requests;
+        (self.requests, self.requests_cpu) = (0.0, 0.0);
+        let known = self.request_cost.unwrap_or_else(|| assumed_request(measured.enter_cost));
+        let rises = if is_busy { 1.0 - 0.5_f64.powf(seconds / COST_RISES_SECONDS) } else { 0.0 };
+        let weight = if cost < known { COST_FALLS } else { rises };
+        self.request_cost = Some(known + weight * (cost - known));
     }
 
     /// CPU time of a visit, seconds: entering with its handshake, and the requests that follow.
     fn visit_cpu(&self, enter_cost: Duration, requests_per_visit: Option<f64>) -> f64 {
-        let enter = if enter_cost.is_zero() { ENTER_COST_AT_FIRST } else { enter_cost };
-        let enter = enter.as_secs_f64();
-        let assumed = enter * REQUEST_SHARE_AT_FIRST;
-        let request =
-            (self.requests_cpu + ASSUMED_REQUESTS * assumed) / (self.requests + ASSUMED_REQUESTS);
+        let enter = enter_cost.as_secs_f64();
+        let request = self.request_cost.unwrap_or_else(|| assumed_request(enter_cost));
         enter + request * requests_per_visit.unwrap_or(REQUESTS_AT_FIRST)
     }
 
     /// While people wait, those outside get what people inside leave, within bounds; else everything that is idle.
     fn strangers_cores(&self, anyone_waits: bool) -> f64 {
         let left = PLANNED_SHARE * self.cores - self.inside_cores;
-        let most = self.most(self.cores);
+        let most = self.most(self.cores, self.inside_cores);
         let least = STRANGERS_SHARE_MIN * self.cores;
         if anyone_waits { left.clamp(least.min(most), most) } else { left.max(most) }
     }
 
-    /// The most CPU that people outside get while others wait, cores.
-    fn most(&self, cores: f64) -> f64 {
-        f64::from(self.config.strangers_cpu_percent_max) / 100.0 * cores
+    /// The most CPU that people outside get while others wait, cores: a share of all that is used, or nearly all of what
+    /// could be.
+    fn most(&self, cores: f64, inside: f64) -> f64 {
+        let share = f64::from(self.config.strangers_cpu_percent_max) / 100.0;
+        share * (inside / (1.0 - share)).clamp(USED_SHARE_MIN * cores, cores)
     }
+}
+
+/// CPU time of a request inside that is assumed before any was measured, seconds.
+fn assumed_request(enter_cost: Duration) -> f64 {
+    REQUEST_SHARE_AT_FIRST * enter_cost.as_secs_f64()
 }

@@ -49,8 +49,8 @@ pub struct State {
     pub per_second: f64,
     /// What feedback leaves of the planned rate, from 0 to 1.
     pub trim: f64,
-    /// CPU time of a whole visit, seconds.
-    pub visit_cpu: f64,
+    /// CPU time of a whole visit, of its handshake, of entering, and of a request of somebody outside, seconds.
+    pub costs: [(&'static str, f64); 4],
     /// CPU available to this process, cores.
     pub cores: f64,
     /// CPU time since the start, of people outside, of entering, and of everything else.
@@ -92,9 +92,8 @@ impl Admission {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let controller = Controller::new(config);
-        let cores = capacity::cores();
-        let orders = controller.at_first(cores);
-        let strangers = Strangers::new();
+        let (cores, strangers) = (capacity::cores(), Strangers::new());
+        let orders = controller.at_first(cores, strangers.enter_cost());
         strangers.allow(orders.strangers_cores);
         let inner = Inner {
             controller,
@@ -161,7 +160,14 @@ impl Admission {
         let Spent { strangers, entering, .. } = self.strangers.spent();
         let rest = clock::process_cpu().saturating_sub(strangers + entering);
         let cpu = [("strangers", strangers), ("entering", entering), ("inside", rest)];
-        State { per_second, trim, visit_cpu, cores, cpu }
+        let [handshake, outside, enter] = self.strangers.costs();
+        let costs = [
+            ("visit", visit_cpu),
+            ("handshake", handshake),
+            ("enter", enter),
+            ("outside", outside),
+        ];
+        State { per_second, trim, costs, cores, cpu }
     }
 
     /// Polls a second for which there is CPU time.

@@ -14,6 +14,9 @@ use crate::{
 /// A lease is kept free for a person who was called until this long after they were expected, seconds. They may come
 /// later, and enter if another lease is free.
 const LATE_SECONDS_MAX: u32 = 10;
+/// The next round is closed this long before everybody in the one before is called, seconds: its people have to ask
+/// once until they know, and no place should stay empty meanwhile.
+const DRAWN_AHEAD_SECONDS: u32 = 4;
 
 /// A round that is not drawn.
 #[derive(Clone, Copy)]
@@ -42,10 +45,12 @@ pub(super) struct Turns {
     pub(super) chains: [Chain; 2],
     /// Drawn rounds, the latest last.
     drawn: VecDeque<DrawnRound>,
-    /// Seats of the round that is being called, the lowest number first, and how many of them were called or have left.
+    /// Seats of the round that is being called, the lowest number first, and after them those of the next one, if it is
+    /// drawn. How many of them were called or have left, and where the latest round begins.
     order: Vec<u32>,
     head: usize,
-    /// The number that was called last.
+    latest_from: usize,
+    /// The number that was called last, of the round that is being called.
     called_to: Option<Number>,
     /// How many people were called and have not come yet, by the second in which they are expected.
     called: BTreeMap<u32, usize>,
@@ -66,6 +71,7 @@ impl Turns {
             drawn: drawn.into(),
             order: Vec::new(),
             head: 0,
+            latest_from: 0,
             called_to: None,
             called: BTreeMap::new(),
         }
@@ -93,8 +99,8 @@ impl Turns {
     }
 
     /// Calls people as long as leases will be free when they come: those `free` now, and those that become free until
-    /// then at this pace. Closes the gathering round when everybody in the last one has been called; returns whether it
-    /// did so.
+    /// then at this pace. Closes the gathering round shortly before everybody in the last one is called; returns whether
+    /// it did so.
     pub(super) fn call(
         &mut self,
         seats: &mut Seats,
@@ -106,6 +112,9 @@ impl Turns {
             let Some(index) = self.order.get(self.head).copied() else {
                 return self.close(now_s);
             };
+            if self.head == self.latest_from {
+                self.called_to = None;
+            }
             let seat = seats.get_mut(index);
             // The person may have left, and another one may have taken the seat.
             if let Stage::Drawn(name) = seat.stage {
@@ -114,7 +123,9 @@ impl Turns {
                 } else {
                     let comes = seat.due.max(now_s);
                     if !has_room(&self.called, comes, now_s, |until| free + pace.people_in(until)) {
-                        return false;
+                        let is_last = self.head >= self.latest_from;
+                        let soon = self.to_call() <= pace.people_in(DRAWN_AHEAD_SECONDS);
+                        return is_last && soon && self.close(now_s);
                     }
                     self.called_to = Some(seat.number);
                     (seat.stage, seat.due) = (Stage::Called(name), comes);
@@ -164,9 +175,8 @@ impl Turns {
     pub(super) fn draw(&mut self, seats: &mut Seats, drawn: DrawnRound, outlook: &Outlook) {
         let Some(closed) = self.closed.take() else { return };
         let name = last_byte(closed.round);
-        self.order.clear();
-        self.head = 0;
-        self.called_to = None;
+        self.order.drain(..self.head);
+        (self.head, self.latest_from) = (0, self.order.len());
         self.order.reserve_exact(closed.people as usize);
         for (index, seat) in seats.iter_mut() {
             if seat.stage == Stage::Gathering(name) {
@@ -174,7 +184,7 @@ impl Turns {
                 self.order.push(index);
             }
         }
-        self.order.sort_unstable_by_key(|index| seats.get(*index).number);
+        self.order[self.latest_from..].sort_unstable_by_key(|index| seats.get(*index).number);
         if self.drawn.len() == DRAWN_ROUNDS_MAX {
             self.drawn.pop_front();
         }
@@ -231,10 +241,17 @@ impl Turns {
                 let gathering = if is_closed { 0 } else { self.gathering.people };
                 self.called() + self.to_call() + (closed + gathering) as usize
             }
-            Stage::Drawn(_) => {
-                let called_to = self.called_to.map_or(0.0, Number::share_below);
+            Stage::Drawn(name) => {
+                let earlier = self.latest_from.saturating_sub(self.head);
+                let latest = self.drawn.back().map(|drawn| last_byte(drawn.round));
+                let (before_all, of, called_to) = match latest == Some(name) {
+                    true if earlier > 0 => (earlier, self.to_call() - earlier, None),
+                    true => (0, self.to_call(), self.called_to),
+                    false => (0, earlier, self.called_to),
+                };
+                let called_to = called_to.map_or(0.0, Number::share_below);
                 let before = (seat.number.share_below() - called_to) / (1.0 - called_to).max(1e-9);
-                self.called() + (self.to_call() as f64 * before.clamp(0.0, 1.0)) as usize
+                self.called() + before_all + (of as f64 * before.clamp(0.0, 1.0)) as usize
             }
         }
     }
