@@ -20,7 +20,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _},
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, Interest},
     net::TcpStream,
     task,
     time::timeout,
@@ -114,6 +114,10 @@ impl Connection {
             drop(expected);
             let _working = self.public.delay.work();
             self.strangers().turn_of_handshake().await;
+            // Who has given up meanwhile costs no signature.
+            if stream.ready(Interest::READABLE).await.ok()?.is_read_closed() {
+                return None;
+            }
             let is_limited = self.shared.is_limited(self.client.address);
             let begun = self.shared.handshakes.begin(&self.client.place, is_limited);
             let Some(shaking) = begun else { return shed("handshakes") };

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// Share of the CPU that the visits of people who were let in are planned to take. The rest is for those outside and
 /// for what no plan foresees.
-const INSIDE_SHARE: f64 = 0.88;
+const INSIDE_SHARE: f64 = 0.85;
 /// Share of the CPU that is planned at all: above it delays grow without bound.
-const PLANNED_SHARE: f64 = 0.97;
+const PLANNED_SHARE: f64 = 0.95;
 /// Share of the CPU of which people outside get theirs, also while less is used. A quota cannot be used whole.
 const USED_SHARE_MIN: f64 = 0.8;
 /// Least share of the CPU for people outside: somebody has to get in.
@@ -24,8 +24,10 @@ const COST_FALLS: f64 = 0.3;
 const COST_RISES_SECONDS: f64 = 10.0;
 /// Half-life of the CPU that people inside use, seconds.
 const INSIDE_SECONDS: f64 = 0.3;
+/// Part of the idle CPU that people outside get if fewer come than could be let in.
+const STARVED_SHARE: f64 = 0.5;
 /// How fast the trim falls at twice the bound, a second, and how fast it recovers while nothing queues.
-const TRIM_FALLS: f64 = 2.0;
+const TRIM_FALLS: f64 = 0.7;
 const TRIM_RISES: f64 = 0.3;
 /// Least trim: measured delays may have another cause than people inside.
 const TRIM_MIN: f64 = 0.05;
@@ -76,6 +78,8 @@ pub(super) struct Measured {
     pub(super) requests_inside: u64,
     /// CPU time of a handshake and of entering.
     pub(super) enter_cost: Duration,
+    /// Whether more people could have been let in than came.
+    pub(super) is_starved: bool,
     /// Shortest event-loop delay of the slowest runtime since the last step.
     pub(super) standing_delay: Duration,
     pub(super) load: Load,
@@ -151,7 +155,7 @@ impl Controller {
         self.trim = self.trim.clamp(TRIM_MIN, 1.0);
         Orders {
             per_second: self.per_second(INSIDE_SHARE * self.cores / visit_cpu * self.trim),
-            strangers_cores: self.strangers_cores(measured.load.anyone_waits),
+            strangers_cores: self.strangers_cores(measured),
             visit_cpu,
             trim: self.trim,
             cores: self.cores,
@@ -215,12 +219,19 @@ impl Controller {
         enter + request * requests_per_visit.unwrap_or(REQUESTS_AT_FIRST)
     }
 
-    /// While people wait, those outside get what people inside leave, within bounds; else everything that is idle.
-    fn strangers_cores(&self, anyone_waits: bool) -> f64 {
+    /// While people wait, those outside get what people inside leave, within bounds. If nobody waits they get everything
+    /// that is idle, and half of it if fewer come than could be let in although nothing queues.
+    fn strangers_cores(&self, measured: &Measured) -> f64 {
         let left = PLANNED_SHARE * self.cores - self.inside_cores;
         let most = self.most(self.cores, self.inside_cores);
         let least = STRANGERS_SHARE_MIN * self.cores;
-        if anyone_waits { left.clamp(least.min(most), most) } else { left.max(most) }
+        if !measured.load.anyone_waits {
+            left.max(most)
+        } else if measured.is_starved && self.trim >= 1.0 {
+            (STARVED_SHARE * left).max(most)
+        } else {
+            left.clamp(least.min(most), most)
+        }
     }
 
     /// The most CPU that people outside get while others wait, cores: a share of all that is used, or nearly all of what

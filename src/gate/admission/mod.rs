@@ -41,6 +41,8 @@ const STEP: Duration = Duration::from_millis(100);
 /// Longest time whose share of the rate may be let in at once: a longer burst would make people inside wait for each
 /// other.
 const BURST_SECONDS: f64 = 0.5;
+/// Part of the longest burst that is left over if fewer people come than may be let in.
+const STARVED_SHARE: f64 = 0.5;
 
 /// What operators may see of the controller.
 #[derive(Clone, Copy, Debug)]
@@ -207,10 +209,10 @@ impl Admission {
             entering_cpu: totals.entering_cpu.saturating_sub(before.entering_cpu),
             requests_inside: totals.requests_inside - before.requests_inside,
             enter_cost: self.strangers.enter_cost(),
+            is_starved: inner.is_starved(now),
             standing_delay: self.delay.take(),
             load,
         };
-        inner.refill(now);
         inner.orders = inner.controller.step(&measured);
         self.strangers.allow(inner.orders.strangers_cores);
     }
@@ -227,11 +229,20 @@ impl Admission {
 }
 
 impl Inner {
+    /// Whether so many people may be let in that some of it has been left over for a while.
+    fn is_starved(&mut self, now: Duration) -> bool {
+        self.refill(now);
+        self.tokens >= STARVED_SHARE * self.tokens_max()
+    }
+
+    fn tokens_max(&self) -> f64 {
+        (self.orders.per_second * BURST_SECONDS).max(1.0)
+    }
+
     fn refill(&mut self, now: Duration) {
         let elapsed = now.saturating_sub(self.refilled_at).as_secs_f64();
         let rate = self.orders.per_second;
-        let most = (rate * BURST_SECONDS).max(1.0);
-        self.tokens = (self.tokens + rate * elapsed).min(most);
+        self.tokens = (self.tokens + rate * elapsed).min(self.tokens_max());
         self.refilled_at = now;
     }
 }

@@ -130,6 +130,7 @@ impl Simulation {
             entering_cpu: seconds(entering.min(inside)),
             requests_inside: served as u64,
             enter_cost: seconds(enter),
+            is_starved: false,
             standing_delay: seconds(self.backlog / cores),
             load: Load {
                 anyone_waits: true,

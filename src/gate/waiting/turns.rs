@@ -13,7 +13,11 @@ use crate::{
 
 /// A lease is kept free for a person who was called until this long after they were expected, seconds. They may come
 /// later, and enter if another lease is free.
-const LATE_SECONDS_MAX: u32 = 10;
+const LATE_SECONDS_MAX: u32 = 3;
+/// People who were called, over which the share of those who came is averaged.
+const CALLED_AVERAGED: f64 = 100.0;
+/// Least share of them that is believed to come.
+const COME_SHARE_MIN: f64 = 0.1;
 /// The next round is closed this long before everybody in the one before is called, seconds: its people have to ask
 /// once until they know, and no place should stay empty meanwhile.
 const DRAWN_AHEAD_SECONDS: u32 = 4;
@@ -54,6 +58,9 @@ pub(super) struct Turns {
     called_to: Option<Number>,
     /// How many people were called and have not come yet, by the second in which they are expected.
     called: BTreeMap<u32, usize>,
+    /// Until which second those who have not come are counted, and the share of people who come when they are called.
+    counted_until: u32,
+    come_share: f64,
 }
 
 impl Turns {
@@ -74,6 +81,8 @@ impl Turns {
             latest_from: 0,
             called_to: None,
             called: BTreeMap::new(),
+            counted_until: 0,
+            come_share: 1.0,
         }
     }
 
@@ -93,7 +102,10 @@ impl Turns {
                     round.people -= 1;
                 }
             }
-            Stage::Called(_) => self.expected_no_more(seat.due),
+            Stage::Called(_) => {
+                self.expected_no_more(seat.due);
+                self.count_called(1.0, true);
+            }
             Stage::Drawn(_) | Stage::Vacant => {}
         }
     }
@@ -108,6 +120,7 @@ impl Turns {
         now_s: u32,
     ) -> bool {
         let gone_before = now_s.saturating_sub(self.absent_seconds);
+        self.count_absent(now_s.saturating_sub(LATE_SECONDS_MAX));
         loop {
             let Some(index) = self.order.get(self.head).copied() else {
                 return self.close(now_s);
@@ -122,7 +135,7 @@ impl Turns {
                     seats.leave(index);
                 } else {
                     let comes = seat.due.max(now_s);
-                    if !has_room(&self.called, comes, now_s, |until| free + pace.people_in(until)) {
+                    if !self.has_room(comes, now_s, |until| free + pace.people_in(until)) {
                         let is_last = self.head >= self.latest_from;
                         let soon = self.to_call() <= pace.people_in(DRAWN_AHEAD_SECONDS);
                         return is_last && soon && self.close(now_s);
@@ -134,6 +147,43 @@ impl Turns {
             }
             self.head += 1;
         }
+    }
+
+    /// Counts those who were expected before a second and have not come.
+    fn count_absent(&mut self, second: u32) {
+        if self.counted_until < second {
+            let absent: usize =
+                self.called.range(self.counted_until..second).map(|(_, count)| count).sum();
+            self.counted_until = second;
+            #[expect(clippy::cast_precision_loss, reason = "people")]
+            self.count_called(absent as f64, false);
+        }
+    }
+
+    /// Averages the share of people who come when they are called.
+    fn count_called(&mut self, people: f64, came: bool) {
+        let weight = people / (people + CALLED_AVERAGED);
+        self.come_share += weight * (f64::from(u8::from(came)) - self.come_share);
+    }
+
+    /// Whether a lease will be free for a person who comes in the second `comes`, and for everyone already called, as far
+    /// as people come. `free_until` returns how many leases become free within a number of seconds.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "people"
+    )]
+    fn has_room(&self, comes: u32, now: u32, free_until: impl Fn(u32) -> usize) -> bool {
+        let late = now.saturating_sub(LATE_SECONDS_MAX);
+        let share = self.come_share.max(COME_SHARE_MIN);
+        let come = |called: usize| 1 + (called as f64 * share) as usize;
+        let mut inside = self.called.range(late..=comes).map(|(_, count)| count).sum::<usize>();
+        come(inside) <= free_until(comes - now)
+            && self.called.range(comes.saturating_add(1)..).all(|(due, count)| {
+                inside += count;
+                come(inside) <= free_until(due - now)
+            })
     }
 
     /// A person who was called is expected in this second.
@@ -278,23 +328,6 @@ impl Gathering {
     pub(super) fn stage(&self) -> Stage {
         Stage::Gathering(last_byte(self.round))
     }
-}
-
-/// Whether a lease will be free for a person who comes in the second `comes`, and for everyone already called.
-/// `free_until` returns how many leases become free within a number of seconds.
-fn has_room(
-    called: &BTreeMap<u32, usize>,
-    comes: u32,
-    now: u32,
-    free_until: impl Fn(u32) -> usize,
-) -> bool {
-    let late = now.saturating_sub(LATE_SECONDS_MAX);
-    let mut inside = 1 + called.range(late..=comes).map(|(_, count)| count).sum::<usize>();
-    inside <= free_until(comes - now)
-        && called.range(comes.saturating_add(1)..).all(|(due, count)| {
-            inside += count;
-            inside <= free_until(due - now)
-        })
 }
 
 fn last_byte(number: u64) -> u8 {
