@@ -58,16 +58,23 @@ impl Connection {
             return;
         }
         // Boxed, because otherwise every connection would keep the memory of the largest of these three futures.
-        let Some((mut stream, took)) = Box::pin(self.handshake(stream)).await else { return };
+        let Some((stream, took)) = Box::pin(self.handshake(stream)).await else { return };
         let standing = Standing::after(took, self.held());
+        self.serve_requests(stream, &standing).await;
+        if let Some(waiter) = standing.waiter() {
+            self.public.counter.intake.has_gone(waiter);
+        }
+    }
+
+    async fn serve_requests(&self, mut stream: TlsStream<TcpStream>, standing: &Rc<Standing>) {
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let mut ahead = Bytes::new();
-        while !ahead.is_empty() || self.is_readable(&mut stream, &standing).await {
+        while !ahead.is_empty() || self.is_readable(&mut stream, standing).await {
             if is_http2 {
-                return Box::pin(self.serve_http2(stream, &standing)).await;
+                return Box::pin(self.serve_http2(stream, standing)).await;
             }
             let rests;
-            (stream, ahead, rests) = Box::pin(self.serve_http1(stream, ahead, &standing)).await;
+            (stream, ahead, rests) = Box::pin(self.serve_http1(stream, ahead, standing)).await;
             if !rests {
                 break;
             }

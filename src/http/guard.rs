@@ -24,6 +24,7 @@ use hyper::{
 
 use super::problem::{Language, Problem};
 use crate::{
+    gate::waiting::Waiter,
     metrics as list,
     session::{Session, scope::Shown},
     vault::Subject,
@@ -52,8 +53,8 @@ pub struct Reply {
     body: Content,
     meant_for: MeantFor,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// When the requester, who waits to be let in, was asked to come back.
-    returns_in: Option<Duration>,
+    /// The requester, if they wait to be let in, and when they were asked to come back.
+    waits: Option<(Waiter, Duration)>,
 }
 
 enum Content {
@@ -142,18 +143,18 @@ impl Reply {
 
     /// The answer to a person who has to wait, and ask again after `seconds`.
     #[must_use]
-    pub fn waiting(json: String, seconds: u32) -> Self {
+    pub fn waiting(waiter: Waiter, json: String, seconds: u32) -> Self {
         let (status, body) = (StatusCode::ACCEPTED, Content::Whole(json.into()));
         let mut reply = Self::new(status, "application/json", body, MeantFor::Requester);
         reply.headers.push((RETRY_AFTER, seconds.into()));
-        reply.returns_in = Some(Duration::from_secs(seconds.into()));
+        reply.waits = Some((waiter, Duration::from_secs(seconds.into())));
         reply
     }
 
-    /// When the requester, who waits to be let in, was asked to come back; `None` for every other answer.
+    /// The requester, if they wait to be let in, and when they were asked to come back; `None` for every other answer.
     #[must_use]
-    pub fn returns_in(&self) -> Option<Duration> {
-        self.returns_in
+    pub fn waits(&self) -> Option<(Waiter, Duration)> {
+        self.waits
     }
 
     /// 204: done, without content.
@@ -234,7 +235,7 @@ impl Reply {
         body: Content,
         meant_for: MeantFor,
     ) -> Self {
-        Self { status, content_type, body, meant_for, headers: Vec::new(), returns_in: None }
+        Self { status, content_type, body, meant_for, headers: Vec::new(), waits: None }
     }
 
     fn with(mut self, name: HeaderName, value: &str) -> Self {

@@ -14,7 +14,10 @@ use std::{
 use super::holders::Held;
 use crate::{
     clock::thread_cpu,
-    gate::admission::{Strangers, Use},
+    gate::{
+        admission::{Strangers, Use},
+        waiting::Waiter,
+    },
     session::{Kept, Session},
 };
 
@@ -27,8 +30,8 @@ pub(super) struct Standing {
     has_entered: Cell<bool>,
     /// CPU time of its handshake, until it turns out to be that of somebody with a session.
     handshake: Cell<Duration>,
-    /// Time until the person on it was asked to come back.
-    returns_in: Cell<Duration>,
+    /// The person on it who waits, and the time until they were asked to come back.
+    waits: Cell<Option<(Waiter, Duration)>>,
     kept: RefCell<Option<Kept>>,
 }
 
@@ -56,7 +59,7 @@ impl Standing {
     /// The handshake turns out to be no stranger's.
     fn turned_inside(&self, strangers: &Strangers) {
         self.is_inside.set(true);
-        self.returns_in.set(Duration::ZERO);
+        self.waits.set(None);
         let handshake = self.handshake.take();
         if !handshake.is_zero() {
             strangers.refund(handshake);
@@ -74,13 +77,18 @@ impl Standing {
     }
 
     /// The person on it waits, and was asked to come back after this time.
-    pub(super) fn returns_in(&self, time: Duration) {
-        self.returns_in.set(time);
+    pub(super) fn waits(&self, waiter: Waiter, time: Duration) {
+        self.waits.set(Some((waiter, time)));
+    }
+
+    /// The person on it who waits.
+    pub(super) fn waiter(&self) -> Option<Waiter> {
+        self.waits.get().map(|(waiter, _)| waiter)
     }
 
     /// Longest time for which it may be silent, `least` after the person on it was asked to come back.
     pub(super) fn patience(&self, least: Duration) -> Duration {
-        least + self.returns_in.get()
+        least + self.waits.get().map_or(Duration::ZERO, |(_, time)| time)
     }
 }
 

@@ -156,8 +156,8 @@ impl Public {
             Access::Inside(Face::Api(inside)) => api::waiting(self, inside, head),
             Access::Inside(inside @ Face::Page(_)) => Err(no_such_visit(inside).into()),
         }?;
-        match reply.returns_in() {
-            Some(time) => standing.returns_in(time),
+        match reply.waits() {
+            Some((waiter, time)) => standing.waits(waiter, time),
             None if access == Access::Open(Face::Api(Open::Enter)) => {
                 standing.has_entered(strangers);
             }

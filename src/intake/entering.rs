@@ -9,7 +9,7 @@ use crate::{
     gate::{
         limits::TooOften,
         schedule::Window,
-        waiting::{Asking, Waiting},
+        waiting::{Asking, Waiter, Waiting},
     },
     identity::{Audience, Identity, token::TokenFault},
     ledger::{audit::Action, fault::Untraced},
@@ -32,6 +32,8 @@ pub enum Entered {
 
 /// The place of a person who waits, and the ticket with which they ask again.
 pub struct Place {
+    /// Who they are to the waiting room.
+    pub waiter: Waiter,
     /// What they may know.
     pub waiting: Waiting,
     /// Valid for this person and visit.
@@ -97,7 +99,8 @@ impl Intake {
             && let Some(waiting) =
                 self.waiting.known(asking.person, asking.audience, &self.supply(), now)
         {
-            return Ok(Entered::Waiting(Place { waiting, ticket: ticket.to_owned() }));
+            let (waiter, ticket) = (asking.waiter(), ticket.to_owned());
+            return Ok(Entered::Waiting(Place { waiter, waiting, ticket }));
         }
         may_enter()?;
         if let Some(entered) = self.seat(&visit, &identity, &asking, now, until)? {
@@ -105,7 +108,7 @@ impl Intake {
         }
         let waiting = self.waiting.wait(&asking, &self.supply(), now).ok_or(EnterFault::Full)?;
         let ticket = ticket::issue(&self.keys, &visit, &identity, until);
-        Ok(Entered::Waiting(Place { waiting, ticket }))
+        Ok(Entered::Waiting(Place { waiter: asking.waiter(), waiting, ticket }))
     }
 
     /// The place of a person who waits, or was called and has not entered yet; `None` if they have none.
@@ -120,7 +123,7 @@ impl Intake {
         let issue = || ticket::issue(&self.keys, &visit, &identity, until);
         Ok(waiting.map(|waiting| {
             let ticket = ticket.map_or_else(issue, ToOwned::to_owned);
-            Place { waiting, ticket }
+            Place { waiter: asking.waiter(), waiting, ticket }
         }))
     }
 
@@ -133,6 +136,11 @@ impl Intake {
         Ok(proved.is_some_and(|(_, Proved { asking, .. })| {
             self.waiting.give_up(asking.person, asking.audience)
         }))
+    }
+
+    /// Notes that the connection of a person who waits was closed.
+    pub fn has_gone(&self, waiter: Waiter) {
+        self.waiting.has_gone(waiter);
     }
 
     /// Who asks about their place; `None` if nobody waits.

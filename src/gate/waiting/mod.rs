@@ -28,7 +28,10 @@ use self::{
     seats::{Seats, Stage, seconds},
     turns::Turns,
 };
-pub use self::{seats::Asking, supply::Supply};
+pub use self::{
+    seats::{Asking, Waiter},
+    supply::Supply,
+};
 use super::{beacon::Beacon, lottery::Number};
 use crate::{
     identity::Audience,
@@ -250,6 +253,18 @@ impl Room {
         seat.is_some()
     }
 
+    /// Notes that the connection of a person who waits was closed. They keep their seat, but until they ask again no lease
+    /// is kept free for them: people who leave together would leave the counter empty.
+    pub fn has_gone(&self, waiter: Waiter) {
+        if self.is_empty() {
+            return;
+        }
+        let mut inner = self.lock();
+        if let Some(index) = inner.seats.of_person(waiter.person, waiter.audience) {
+            inner.set_gone(index, true);
+        }
+    }
+
     /// Removes absent people, measures the rate, calls people and closes the round that is due. Call it every second or
     /// two.
     pub fn tidy(&self, supply: &Supply, now: Timestamp) {
@@ -329,8 +344,22 @@ impl Inner {
         self.turns.left(&seat);
     }
 
+    /// Sets whether the person on this seat has gone. Of those who were called only the others are expected.
+    fn set_gone(&mut self, index: u32, is_gone: bool) {
+        let seat = self.seats.get_mut(index);
+        let (due, is_called) = (seat.due, seat.is_called());
+        if std::mem::replace(&mut seat.is_gone, is_gone) != is_gone && is_called {
+            if is_gone {
+                self.turns.expected_no_more(due);
+            } else {
+                self.turns.expected(due);
+            }
+        }
+    }
+
     /// The answer to the person on this seat, who is then expected when it says.
     fn answer(&mut self, index: u32, config: &Config, supply: &Supply, now: u32) -> Waiting {
+        self.set_gone(index, false);
         let seat = *self.seats.get(index);
         let ahead = self.turns.ahead_of(&seat);
         let estimate_seconds = self.pace.seconds_for(ahead);

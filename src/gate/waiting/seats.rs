@@ -16,6 +16,23 @@ pub struct Asking {
     pub audience: Audience,
 }
 
+impl Asking {
+    /// Who they are to the waiting room.
+    #[must_use]
+    pub fn waiter(&self) -> Waiter {
+        Waiter { person: self.person, audience: self.audience }
+    }
+}
+
+/// A person in the waiting room, as far as a seat is found by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiter {
+    /// The person.
+    pub person: Subject,
+    /// Whether they wait for themselves or for an office.
+    pub audience: Audience,
+}
+
 /// How far a seat's person has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -41,6 +58,8 @@ pub(super) struct Seat {
     pub(super) due: u32,
     pub(super) stage: Stage,
     pub(super) audience: Audience,
+    /// Their connection was closed since they last asked: no lease is kept free for them when they are called.
+    pub(super) is_gone: bool,
 }
 
 impl Seat {
@@ -124,6 +143,7 @@ impl Seats {
             due: now,
             stage,
             audience: asking.audience,
+            is_gone: false,
         };
         let index = if let Some(index) = self.vacant.pop() {
             *self.get_mut(index) = seat;

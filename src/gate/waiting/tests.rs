@@ -277,6 +277,28 @@ fn a_crowd_that_was_called_and_does_not_come_is_waited_for_and_forgotten() {
 }
 
 #[test]
+fn no_place_is_kept_for_people_whose_connections_were_closed_and_they_lose_nothing() {
+    let hall = Hall::new(CONFIG);
+    let waiter = |n| Waiter { person: hall.person(n), audience: Audience::Citizens };
+    for n in 0..200 {
+        hall.waits(n, 0);
+    }
+    hall.tidy(1, 5);
+    (0..200).for_each(|n| hall.room.has_gone(waiter(n)));
+    // Their whole round is called at once, and the next one gathers, is drawn and enters.
+    hall.tidy(1, 6);
+    for n in 200..203 {
+        hall.waits(n, 6);
+    }
+    hall.tidy(1, 11);
+    let entered = (200..203).filter(|n| hall.ask(*n, 3, 12).is_ok()).count();
+    assert!(entered >= 1, "nobody stands before them");
+    assert_eq!(hall.ask(7, 1, 13), Ok(()), "who comes back was called before them");
+    let inner = hall.room.lock();
+    assert!(inner.turns.called() <= 3, "{}", inner.turns.called());
+}
+
+#[test]
 fn a_full_room_takes_nobody_but_keeps_who_is_in_it() {
     let hall = Hall::new(Config { people_max: 2, ..CONFIG });
     hall.waits(1, 0);

@@ -102,11 +102,11 @@ impl Turns {
                     round.people -= 1;
                 }
             }
-            Stage::Called(_) => {
+            Stage::Called(_) if !seat.is_gone => {
                 self.expected_no_more(seat.due);
                 self.count_called(1.0, true);
             }
-            Stage::Drawn(_) | Stage::Vacant => {}
+            Stage::Called(_) | Stage::Drawn(_) | Stage::Vacant => {}
         }
     }
 
@@ -133,6 +133,9 @@ impl Turns {
             if let Stage::Drawn(name) = seat.stage {
                 if seat.due < gone_before {
                     seats.leave(index);
+                } else if seat.is_gone {
+                    self.called_to = Some(seat.number);
+                    seat.stage = Stage::Called(name);
                 } else {
                     let comes = seat.due.max(now_s);
                     if !self.has_room(comes, now_s, |until| free + pace.people_in(until)) {

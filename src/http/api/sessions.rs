@@ -47,7 +47,7 @@ fn asked<'r>(head: &Head<'r>) -> Result<Asked<'r>, Kind> {
 }
 
 /// The answer to a person who waits. It does not say who they are.
-fn wait(Place { waiting, ticket }: Place) -> Reply {
+fn wait(Place { waiter, waiting, ticket }: Place) -> Reply {
     let mut draw = json!({ "round": waiting.round, "commitment": waiting.commitment.to_string() });
     if let Some(round) = waiting.beacon_round {
         draw["beaconRound"] = round.into();
@@ -63,7 +63,7 @@ fn wait(Place { waiting, ticket }: Place) -> Reply {
         "pollAfterSeconds": waiting.poll_seconds,
         "estimate": waiting.estimate_seconds,
     });
-    Reply::waiting(json.to_string(), waiting.poll_seconds)
+    Reply::waiting(waiter, json.to_string(), waiting.poll_seconds)
 }
 
 pub(super) fn show(scope: Scope<'_>) -> Reply {
