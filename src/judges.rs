@@ -32,7 +32,7 @@ use crate::{
 /// Cases that a judge draws together, and decisions that it hands over together.
 const CASES_MAX: usize = urn::DRAW_MAX;
 /// Longest time that an idle judge waits for the urn before it checks for a newer edition of the registry.
-const IDLE_WAIT: Duration = Duration::from_secs(2);
+const IDLE_WAIT: Duration = Duration::from_secs(5);
 
 /// Progress of the walk over pending applications; one judge at a time advances it.
 #[derive(Default)]
