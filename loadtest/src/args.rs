@@ -117,6 +117,8 @@ impl Args {
             skip: self.skip,
             receipts: self.receipts.clone(),
             operator: self.operator.as_deref().map(Operator::parse).transpose()?,
+            sources: Vec::new(),
+            closes: false,
         })
     }
 

@@ -10,6 +10,7 @@ use crate::{
     drill::{self, DrillArgs},
     fault::Fault,
     interrupt::Watch,
+    overload::{self, OverloadArgs},
     plan::{self, PlanArgs},
     report::{file, html, text::Text},
     run,
@@ -33,6 +34,7 @@ pub struct Cli {
 enum Other {
     Capacity(Box<CapacityArgs>),
     Drill(DrillArgs),
+    Overload(OverloadArgs),
     Compare(CompareArgs),
     Plan(PlanArgs),
     Volley(VolleyArgs),
@@ -48,6 +50,7 @@ pub fn carry_out(cli: &Cli) -> Result<bool, Fault> {
         None => one_run(&cli.run),
         Some(Other::Capacity(args)) => capacity::carry_out(args),
         Some(Other::Drill(args)) => drill::carry_out(args),
+        Some(Other::Overload(args)) => overload::carry_out(args),
         Some(Other::Compare(args)) => compare::carry_out(args),
         Some(Other::Plan(args)) => plan::carry_out(args),
         Some(Other::Volley(args)) => volley::carry_out(args),

@@ -110,6 +110,7 @@ impl Generators<'_> {
             run: self.run,
             office: self.orders.office.clone(),
             campaign: self.campaign,
+            closing: self.orders.closes.then(|| begin + self.length()),
         };
         let tally = Tally::new(begin, self.length());
         let live = Arc::clone(&self.watch.live);

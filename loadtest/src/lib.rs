@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`run`] is one run. [`capacity`] makes many runs at rising rates; [`drill`] makes one run while it breaks a server
-//! that it started; [`compare`] and [`plan`] read the reports of earlier runs; [`volley`] sends requests to any server
+//! that it started; [`overload`] offers one more than it can take; [`compare`] and [`plan`] read the reports of earlier runs; [`volley`] sends requests to any server
 //! and times them. [`command`] chooses between them. Imports between files form no circle.
 //!
 //! Three things never happen here. The server's code is not linked, so that the owner check cannot share its mistakes.
@@ -35,6 +35,7 @@ pub mod mandates;
 pub mod open_loop;
 pub mod operator;
 pub mod orders;
+pub mod overload;
 pub mod owner;
 pub mod plan;
 pub mod preflight;
@@ -45,6 +46,7 @@ pub mod report;
 pub mod run;
 mod runtime;
 pub mod schedule;
+pub mod server;
 pub mod summary;
 pub mod tally;
 pub mod verdict;

@@ -78,7 +78,7 @@ impl CpuClock {
             .map(seconds)
             .collect();
         let sum = |places: &[usize]| places.iter().filter_map(|&place| fields.get(place)).sum();
-        Self { own: cpu_seconds(own), busy: sum(&[0, 1, 2, 5, 6]), steal: sum(&[7]) }
+        Self { own: cpu_seconds(own).iter().sum(), busy: sum(&[0, 1, 2, 5, 6]), steal: sum(&[7]) }
     }
 
     /// What was used since `earlier`.

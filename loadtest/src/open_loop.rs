@@ -27,6 +27,8 @@ pub struct Share<'s> {
     pub threads: usize,
 }
 
+/// Interval at which a closed counter is checked for people inside.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Time that open sessions have to finish when the run is stopped.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
@@ -70,20 +72,33 @@ pub async fn play(
             drop(place);
         });
     }
-    let all_back = room.acquire_many(UNDER_WAY_MAX);
+    let all_back = async {
+        tokio::select! {
+            _ = room.acquire_many(UNDER_WAY_MAX) => {}
+            () = nobody_inside(counter) => {}
+        }
+    };
     let patience = async {
         tokio::select! {
             () = tokio::time::sleep(drain_max) => {}
             () = async { stop.given().await; tokio::time::sleep(STOP_GRACE).await } => {}
         }
     };
-    let drained = tokio::select! {
+    tokio::select! {
         biased;
-        back = all_back => back.is_ok(),
-        () = patience => false,
-    };
-    if !drained {
-        let under_way = u64::from(UNDER_WAY_MAX) - room.available_permits() as u64;
-        counter.tally().unfinished = under_way;
+        () = all_back => {}
+        () = patience => {}
+    }
+    let under_way = u64::from(UNDER_WAY_MAX) - room.available_permits() as u64;
+    counter.tally().unfinished = under_way;
+}
+
+/// Returns once people outside have stopped asking and nobody is inside any more.
+async fn nobody_inside(counter: &Counter) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if counter.is_closed() && counter.inside() == 0 {
+            return;
+        }
     }
 }

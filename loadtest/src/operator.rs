@@ -125,7 +125,8 @@ impl Samples {
     }
 
     /// The sum of metric `name` over all label sets that contain `label`.
-    fn sum(&self, name: &str, label: &str) -> f64 {
+    #[must_use]
+    pub fn sum(&self, name: &str, label: &str) -> f64 {
         let of_metric = self.0.iter().filter(|(sample, _)| {
             let rest = sample.strip_prefix(name);
             rest.is_some_and(|rest| {

@@ -1,6 +1,6 @@
 //! What a run is to do: the command line, checked.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
 use rustls::ClientConfig;
 
@@ -31,6 +31,10 @@ pub struct Orders {
     pub receipts: Option<PathBuf>,
     /// The operator listener to read the server's metrics from.
     pub operator: Option<Operator>,
+    /// Loopback addresses that connections come from in turn; empty: the system chooses.
+    pub sources: Vec<Ipv4Addr>,
+    /// True when nobody enters after the end of the schedule: those outside then ask no more, those inside finish.
+    pub closes: bool,
 }
 
 /// Where identities come from.

@@ -21,7 +21,10 @@ pub struct Process {
 /// What a process has used since it started.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProcessClock {
-    cpu_s: f64,
+    /// CPU time of its own code, seconds.
+    pub user_s: f64,
+    /// CPU time of the kernel on its behalf, seconds.
+    pub system_s: f64,
     written_bytes: u64,
     resident_bytes: u64,
 }
@@ -37,6 +40,12 @@ pub struct ProcessUse {
     pub written_bytes: u64,
     /// Resident memory at the end.
     pub resident_bytes: u64,
+}
+
+impl ProcessClock {
+    fn cpu_s(&self) -> f64 {
+        self.user_s + self.system_s
+    }
 }
 
 impl Process {
@@ -62,8 +71,10 @@ impl Process {
         let stat = file("stat").unwrap_or_default();
         let io = file("io").unwrap_or_default();
         let status = file("status").unwrap_or_default();
+        let [user_s, system_s] = cpu_seconds(&stat);
         ProcessClock {
-            cpu_s: cpu_seconds(&stat),
+            user_s,
+            system_s,
             written_bytes: number_after(&io, "write_bytes:"),
             resident_bytes: number_after(&status, "VmRSS:") * 1024,
         }
@@ -75,7 +86,7 @@ impl Process {
         let now = self.read();
         ProcessUse {
             pid: self.pid,
-            cpu_s: (now.cpu_s - earlier.cpu_s).max(0.0),
+            cpu_s: (now.cpu_s() - earlier.cpu_s()).max(0.0),
             written_bytes: now.written_bytes.saturating_sub(earlier.written_bytes),
             resident_bytes: now.resident_bytes,
         }
@@ -94,12 +105,13 @@ impl Process {
     }
 }
 
-/// CPU seconds of a `/proc/PID/stat` line.
-pub(crate) fn cpu_seconds(stat: &str) -> f64 {
+/// CPU seconds of a `/proc/PID/stat` line: in its own code, and in the kernel.
+pub(crate) fn cpu_seconds(stat: &str) -> [f64; 2] {
     // The command name may hold spaces and brackets; the other fields follow the last bracket.
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks = fields.skip(11).take(2).filter_map(|ticks| ticks.parse().ok());
-    ticks.map(|ticks| figures::real(ticks) / TICKS_PER_S).sum()
+    let mut seconds =
+        fields.skip(11).map(|ticks| ticks.parse().map_or(0.0, figures::real) / TICKS_PER_S);
+    [seconds.next().unwrap_or_default(), seconds.next().unwrap_or_default()]
 }
 
 fn listening_inode(table: &str, port: u16) -> Option<u64> {
@@ -150,6 +162,7 @@ mod tests {
         assert_eq!(listening_inode(table, 8443), Some(22));
         assert_eq!(listening_inode(table, 8444), None);
         let stat = "7 (a b) c) S 1 1 1 0 -1 0 0 0 0 0 250 50 0 0 20";
-        assert!((cpu_seconds(stat) - 3.0).abs() < 1e-9);
+        let [user, system] = cpu_seconds(stat);
+        assert!((user - 2.5).abs() < 1e-9 && (system - 0.5).abs() < 1e-9);
     }
 }

@@ -60,7 +60,9 @@ pub struct Outcome {
 /// When the run cannot start; nothing was offered then. The receipts file and the operator listener may also fail at
 /// the end.
 pub fn run(orders: &Orders, watch: &Watch) -> Result<Outcome, RunFault> {
-    let dialer = Dialer::new(Arc::clone(&orders.target), &orders.tls);
+    let dialer = Dialer::new(Arc::clone(&orders.target), &orders.tls)
+        .coming_from(orders.sources.clone())
+        .waiting_at_most(orders.profile.citizen.connect_wait_max);
     let runtime = one_thread().map_err(RunFault::Runtime)?;
     let profile = &orders.profile;
     let campaign = runtime.block_on(async {

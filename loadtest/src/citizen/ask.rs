@@ -112,6 +112,9 @@ impl Visit<'_> {
         let mut retries = 0;
         let mut ticket = None;
         loop {
+            if step == Step::Enter {
+                self.counter.stay_outside_after_closing().await;
+            }
             let sent = clock::now();
             let outcome = self.client.exchange(request(ticket.as_ref())).await;
             match self.turn(step, session, sent, outcome)? {
@@ -125,7 +128,7 @@ impl Visit<'_> {
                         return Err(last.into());
                     }
                     retries += 1;
-                    self.counter.tally().retried.count(&reason);
+                    self.counter.tally().again(clock::now(), step != Step::Enter, &reason);
                     tokio::time::sleep(wait).await;
                 }
             }

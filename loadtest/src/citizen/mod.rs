@@ -78,6 +78,8 @@ pub struct Conduct {
     pub office: String,
     /// The campaign that the clients' mandates cover.
     pub campaign: Campaign,
+    /// When people outside stop asking to be let in; `None`: never.
+    pub closing: Option<Instant>,
 }
 
 /// An open session, its owner and its paths.
@@ -178,7 +180,7 @@ impl Counter {
 
     /// Carries out session `number` of the schedule, from entering to leaving; it was scheduled for `due`.
     pub async fn visit(&self, identity: Identity, number: u64, due: Instant) {
-        self.tally().lag.record(clock::now().saturating_duration_since(due));
+        self.tally().start(due, clock::now().saturating_duration_since(due));
         self.start();
         let role = self.role(number);
         let shared = self.clients.of(role.http2);
@@ -189,11 +191,37 @@ impl Counter {
         } else {
             shared
         };
-        let ending = match self.visitor(client, number).walk_through(identity, due).await {
-            Ok(()) => Ending::Served,
+        let visit = self.visitor(client, number);
+        let ending = match visit.enter(identity, due).await {
+            Ok(session) => {
+                self.tally().let_in(clock::now());
+                let ending = visit.finish(session).await.err().unwrap_or(Ending::Served);
+                self.tally().leave(&ending, clock::now());
+                ending
+            }
             Err(ending) => ending,
         };
         self.end(&ending, due);
+    }
+
+    /// People inside.
+    pub fn inside(&self) -> u64 {
+        let tally = self.tally();
+        tally.let_in - tally.left
+    }
+
+    /// True once people outside have stopped asking.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.conduct.closing.is_some_and(|closing| clock::now() >= closing)
+    }
+
+    /// Returns at once while people may ask to be let in; afterwards never. Their connections stay open until the run
+    /// ends, so that the server does not have to close them all while the last people inside finish.
+    async fn stay_outside_after_closing(&self) {
+        if self.is_closed() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Counts a started session in the progress line.
@@ -245,8 +273,8 @@ impl Counter {
 }
 
 impl Visit<'_> {
-    async fn walk_through(&self, identity: Identity, due: Instant) -> Result<(), Ending> {
-        let mut session = self.enter(identity, due).await?;
+    /// Everything after entering.
+    async fn finish(&self, mut session: Session) -> Result<(), Ending> {
         self.think().await;
         if self.role.abandons {
             return Err(Ending::Abandoned);

@@ -4,7 +4,6 @@ pub mod disk;
 pub mod outages;
 pub mod outcome;
 pub mod sabotage;
-pub mod server;
 pub mod slow;
 
 use std::{
@@ -25,7 +24,6 @@ use self::{
     outages::Outage,
     outcome::{Drilled, Found},
     sabotage::{Incident, Kind, LEAD, Scene},
-    server::{Recipe, Server},
 };
 use crate::{
     args::{duration, sportello_beside},
@@ -38,6 +36,7 @@ use crate::{
     profile::{Offer, Profile},
     report::file,
     run::{self, Outcome},
+    server::{self, Recipe, Server},
     summary::{self, About, Summary},
     wire::{target::Target, tls},
 };
@@ -195,8 +194,12 @@ impl Stage {
             _ => None,
         };
         let root = disk.as_ref().map_or(work.path(), SmallDisk::path);
-        let recipe =
-            Recipe { program, data: root.join("data"), log: work.path().join("server.log") };
+        let recipe = Recipe {
+            program,
+            data: root.join("data"),
+            log: work.path().join("server.log"),
+            group: None,
+        };
         let server = recipe.start().map_err(|fault| with_log(fault, &recipe.log))?;
         Ok(Self { server, disk, recipe, work })
     }
@@ -238,6 +241,8 @@ impl Stage {
             receipts: Some(self.receipts()),
             // It is down at times; `sportello verify` checks the ledger at the end instead.
             operator: None,
+            sources: Vec::new(),
+            closes: false,
         })
     }
 }

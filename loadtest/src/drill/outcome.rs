@@ -7,12 +7,13 @@ use std::{
 
 use serde::Serialize;
 
-use super::{outages::Outage, sabotage::Incident, server::Verified};
+use super::{outages::Outage, sabotage::Incident};
 use crate::{
     figures::grouped,
     machine::Machine,
     report::{html, plots},
     run::Outcome,
+    server::Verified,
     summary::Summary,
 };
 

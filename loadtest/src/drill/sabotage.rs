@@ -7,8 +7,8 @@ use std::{
 
 use clap::ValueEnum;
 
-use super::{disk::SmallDisk, server::Server, slow::SlowSyncs};
-use crate::{clock, fault::Fault, interrupt::Watch};
+use super::{disk::SmallDisk, slow::SlowSyncs};
+use crate::{clock, fault::Fault, interrupt::Watch, server::Server};
 
 /// Time from the first receipt to the first incident.
 pub(super) const LEAD: Duration = Duration::from_secs(3);

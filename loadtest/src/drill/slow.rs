@@ -7,8 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::server::signal;
-use crate::{fault::Fault, process::Process};
+use crate::{fault::Fault, process::Process, server::signal};
 
 /// Threads of the server that never sync; tracing would only slow them down.
 const NEVER_SYNC: [&str; 3] = ["public", "operator", "judge"];

@@ -19,7 +19,7 @@ use crate::{
 pub const SESSIONS_MAX: u32 = 10_000_000;
 
 /// The built-in profiles, as name and text.
-pub const BUILT_IN: [(&str, &str); 8] = [
+pub const BUILT_IN: [(&str, &str); 9] = [
     ("steady", include_str!("../../profiles/steady.toml")),
     ("opening", include_str!("../../profiles/opening.toml")),
     ("inps-2020", include_str!("../../profiles/inps-2020.toml")),
@@ -27,6 +27,7 @@ pub const BUILT_IN: [(&str, &str); 8] = [
     ("saturate", include_str!("../../profiles/saturate.toml")),
     ("evening", include_str!("../../profiles/evening.toml")),
     ("drill", include_str!("../../profiles/drill.toml")),
+    ("overload", include_str!("../../profiles/overload.toml")),
     ("morning", include_str!("../../profiles/morning.toml")),
 ];
 
@@ -95,6 +96,8 @@ pub struct CitizenPlan {
     pub enter_again: bool,
     /// Longest wait for a reply; then the request is cancelled and its connection closed.
     pub reply_wait_max: Duration,
+    /// Longest wait for a connection and its handshake; then the citizen dials again. `None`: as long as the system waits.
+    pub connect_wait_max: Option<Duration>,
 }
 
 /// Thresholds that a run must reach; `None` is not checked.
@@ -218,6 +221,7 @@ struct RawCitizen {
     retries_max: u32,
     retry_wait_s_max: Spanned<f64>,
     reply_wait_s_max: Spanned<f64>,
+    connect_wait_s_max: Option<Spanned<f64>>,
 }
 
 impl RawProfile {
@@ -317,6 +321,10 @@ impl RawCitizen {
             retries_max: self.retries_max,
             retry_wait_max: wait(&self.retry_wait_s_max, 1.0, 0.0..86_401.0, "seconds"),
             reply_wait_max: wait(&self.reply_wait_s_max, 1.0, 0.001..3601.0, "seconds"),
+            connect_wait_max: self
+                .connect_wait_s_max
+                .as_ref()
+                .map(|value| wait(value, 1.0, 0.001..3601.0, "seconds")),
         }
     }
 }

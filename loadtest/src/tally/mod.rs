@@ -14,7 +14,7 @@ use hyper::StatusCode;
 pub use self::{
     latencies::Latencies,
     reasons::Reasons,
-    timeline::{Stretch, Timeline},
+    timeline::{Span, Stretch, Timeline},
 };
 use crate::owner::Crossover;
 
@@ -104,6 +104,10 @@ pub struct Tally {
     pub crossed: u64,
     /// Sessions not started, because too many were open.
     pub overflowed: u64,
+    /// Sessions opened, each time.
+    pub let_in: u64,
+    /// Sessions that ended after they were opened.
+    pub left: u64,
     /// Sessions given up by their citizens, as the profile asks of some.
     pub abandoned: u64,
     /// Connections closed in the middle of a body, as the profile asks of some.
@@ -156,6 +160,8 @@ impl Tally {
             served: 0,
             crossed: 0,
             overflowed: 0,
+            let_in: 0,
+            left: 0,
             abandoned: 0,
             cut_short: 0,
             impatient: 0,
@@ -187,6 +193,34 @@ impl Tally {
         self.timeline.at(due).offered += 1;
     }
 
+    /// Counts a session that starts `lag` after `due`.
+    pub fn start(&mut self, due: Instant, lag: Duration) {
+        self.lag.record(lag);
+        self.timeline.start(due, lag);
+    }
+
+    /// Counts somebody who was let in at `now`.
+    pub fn let_in(&mut self, now: Instant) {
+        self.let_in += 1;
+        self.timeline.at(now).let_in += 1;
+    }
+
+    /// Counts a request at `now` that is to be tried again, of somebody inside or outside.
+    pub fn again(&mut self, now: Instant, inside: bool, reason: &str) {
+        self.retried.count(reason);
+        let place = if inside { "inside" } else { "outside" };
+        self.timeline.again(now, &format!("{place}: {reason}"));
+    }
+
+    /// Counts the end of a session in which somebody was inside.
+    pub fn leave(&mut self, ending: &Ending, now: Instant) {
+        self.left += 1;
+        let stretch = self.timeline.at(now);
+        stretch.left += 1;
+        let lost = matches!(ending, Ending::Refused(_) | Ending::Failed(_) | Ending::Crossed);
+        stretch.lost += u64::from(lost);
+    }
+
     /// Counts a reply at `step`.
     pub fn reply(&mut self, step: Step, status: StatusCode) {
         *self.statuses.entry((step, status.as_u16())).or_default() += 1;
@@ -204,7 +238,7 @@ impl Tally {
         self.receipts += 1;
         self.timely += u64::from(latency <= timely);
         self.submit.record(latency);
-        self.timeline.receipt(now, latency);
+        self.timeline.receipt(now, latency, latency <= timely);
     }
 
     /// Counts a request that was refused at `now` after `latency`.
@@ -272,6 +306,8 @@ impl Tally {
         self.served += other.served;
         self.crossed += other.crossed;
         self.overflowed += other.overflowed;
+        self.let_in += other.let_in;
+        self.left += other.left;
         self.abandoned += other.abandoned;
         self.cut_short += other.cut_short;
         self.impatient += other.impatient;

@@ -1,16 +1,20 @@
 //! The timeline of a run: counts by intervals of equal length.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use hdrhistogram::Histogram;
 
-use super::latencies::LATENCY_MAX;
+use super::{latencies::LATENCY_MAX, reasons::Reasons};
 use crate::figures;
 
 /// Most intervals during the schedule; a plot shows no more.
 const STRETCHES_MAX: u32 = 600;
-/// Significant digits: accurate to 1/16, enough for a plot, and 2 KiB an interval.
-const PLOT_DIGITS: u8 = 1;
+/// Significant digits: accurate to 1/128, enough to compare phases, and 16 KiB an interval.
+const DIGITS: u8 = 2;
 
 /// Counts of one interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -30,6 +34,30 @@ pub struct Stretch {
     /// 99th percentile, likewise.
     #[serde(default)]
     pub submit_p99_us: u64,
+    /// Receipts within the profile's `timely_ms`.
+    #[serde(default)]
+    pub timely: u64,
+    /// Sessions opened.
+    #[serde(default)]
+    pub let_in: u64,
+    /// Opened sessions that ended.
+    #[serde(default)]
+    pub left: u64,
+    /// Those of them that ended refused, failed or crossed.
+    #[serde(default)]
+    pub lost: u64,
+    /// The generator's own lag at the 99th percentile, in microseconds.
+    #[serde(default)]
+    pub lag_p99_us: u64,
+}
+
+/// Counts of consecutive intervals together.
+#[derive(Clone, Debug, Default)]
+pub struct Span {
+    /// Sums, and quantiles over all of them.
+    pub figures: Stretch,
+    /// Requests to be tried again, by place and reason.
+    pub again: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -37,6 +65,8 @@ struct Counted {
     figures: Stretch,
     // `None` until the first receipt: most intervals of a long drain have none.
     submit: Option<Histogram<u32>>,
+    lag: Option<Histogram<u32>>,
+    again: Reasons,
 }
 
 /// Counts of a run by intervals of equal length.
@@ -70,14 +100,29 @@ impl Timeline {
         &mut self.counted_at(when).figures
     }
 
-    pub(super) fn receipt(&mut self, when: Instant, latency: Duration) {
+    /// The intervals of `numbers` together.
+    #[must_use]
+    pub fn span(&self, numbers: Range<usize>) -> Span {
+        let mut whole = Counted::default();
+        for counted in self.counted.iter().take(numbers.end).skip(numbers.start) {
+            whole.add(counted);
+        }
+        Span { figures: whole.figures(), again: whole.again.by_reason().clone() }
+    }
+
+    pub(super) fn start(&mut self, due: Instant, lag: Duration) {
+        record(&mut self.counted_at(due).lag, lag);
+    }
+
+    pub(super) fn again(&mut self, when: Instant, reason: &str) {
+        self.counted_at(when).again.count(reason);
+    }
+
+    pub(super) fn receipt(&mut self, when: Instant, latency: Duration, timely: bool) {
         let counted = self.counted_at(when);
         counted.figures.receipts += 1;
-        let highest = figures::micros(LATENCY_MAX);
-        let empty = || Histogram::new_with_bounds(1, highest, PLOT_DIGITS);
-        let empty = || empty().expect("the bounds are constants that hdrhistogram takes");
-        let micros = figures::micros(latency);
-        counted.submit.get_or_insert_with(empty).saturating_record(micros);
+        counted.figures.timely += u64::from(timely);
+        record(&mut counted.submit, latency);
     }
 
     fn counted_at(&mut self, when: Instant) -> &mut Counted {
@@ -95,25 +140,51 @@ impl Timeline {
         let length = self.counted.len().max(other.counted.len());
         self.counted.resize_with(length, Counted::default);
         for (mine, theirs) in self.counted.iter_mut().zip(&other.counted) {
-            mine.figures.offered += theirs.figures.offered;
-            mine.figures.receipts += theirs.figures.receipts;
-            mine.figures.unserved += theirs.figures.unserved;
-            mine.figures.refusals += theirs.figures.refusals;
-            match (&mut mine.submit, &theirs.submit) {
-                (Some(submit), Some(other)) => {
-                    submit.add(other).expect("both have the same bounds");
-                }
-                (empty @ None, Some(other)) => *empty = Some(other.clone()),
-                (_, None) => {}
-            }
+            mine.add(theirs);
         }
     }
 }
 
 impl Counted {
     fn figures(&self) -> Stretch {
-        let at = |share| self.submit.as_ref().map_or(0, |submit| submit.value_at_quantile(share));
-        Stretch { submit_p50_us: at(0.5), submit_p99_us: at(0.99), ..self.figures }
+        let at = |histogram: &Option<Histogram<u32>>, share| {
+            histogram.as_ref().map_or(0, |histogram| histogram.value_at_quantile(share))
+        };
+        Stretch {
+            submit_p50_us: at(&self.submit, 0.5),
+            submit_p99_us: at(&self.submit, 0.99),
+            lag_p99_us: at(&self.lag, 0.99),
+            ..self.figures
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        let (mine, theirs) = (&mut self.figures, &other.figures);
+        mine.offered += theirs.offered;
+        mine.receipts += theirs.receipts;
+        mine.timely += theirs.timely;
+        mine.unserved += theirs.unserved;
+        mine.refusals += theirs.refusals;
+        mine.let_in += theirs.let_in;
+        mine.left += theirs.left;
+        mine.lost += theirs.lost;
+        add(&mut self.submit, other.submit.as_ref());
+        add(&mut self.lag, other.lag.as_ref());
+        self.again.merge(&other.again);
+    }
+}
+
+fn record(place: &mut Option<Histogram<u32>>, latency: Duration) {
+    let empty = || Histogram::new_with_bounds(1, figures::micros(LATENCY_MAX), DIGITS);
+    let empty = || empty().expect("the bounds are constants that hdrhistogram takes");
+    place.get_or_insert_with(empty).saturating_record(figures::micros(latency));
+}
+
+fn add(mine: &mut Option<Histogram<u32>>, theirs: Option<&Histogram<u32>>) {
+    match (mine, theirs) {
+        (Some(mine), Some(theirs)) => mine.add(theirs).expect("both have the same bounds"),
+        (empty @ None, Some(theirs)) => *empty = Some(theirs.clone()),
+        (_, None) => {}
     }
 }
 
@@ -125,18 +196,18 @@ mod tests {
     use crate::clock;
 
     #[test]
-    fn latencies_over_time_are_accurate_to_a_sixteenth_and_merge() {
+    fn latencies_over_time_are_accurate_to_a_hundredth_and_merge() {
         let begin = clock::now();
         let second = Duration::from_secs(1);
         let mut mine = Timeline::new(begin, second * 3);
         let mut theirs = mine.clone();
-        (1..=100).for_each(|ms| mine.receipt(begin, Duration::from_millis(ms)));
-        theirs.receipt(begin + second, Duration::from_millis(7));
+        (1..=100).for_each(|ms| mine.receipt(begin, Duration::from_millis(ms), true));
+        theirs.receipt(begin + second, Duration::from_millis(7), true);
         mine.merge(&theirs);
         let told = mine.stretches();
         assert_eq!((told[0].receipts, told[1].receipts), (100, 1));
-        assert!(told[0].submit_p50_us.abs_diff(50_000) < 50_000 / 15, "{}", told[0].submit_p50_us);
-        assert!(told[0].submit_p99_us.abs_diff(99_000) < 99_000 / 15, "{}", told[0].submit_p99_us);
-        assert!(told[1].submit_p99_us.abs_diff(7000) < 7000 / 15);
+        assert!(told[0].submit_p50_us.abs_diff(50_000) < 50_000 / 100, "{}", told[0].submit_p50_us);
+        assert!(told[0].submit_p99_us.abs_diff(99_000) < 99_000 / 100, "{}", told[0].submit_p99_us);
+        assert!(told[1].submit_p99_us.abs_diff(7000) < 7000 / 100);
     }
 }

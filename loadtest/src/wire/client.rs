@@ -64,6 +64,7 @@ impl ExchangeFault {
     pub fn name(self) -> &'static str {
         match self {
             Self::Dial(DialFault::Tcp) => "no connection",
+            Self::Dial(DialFault::NotReached) => "not reached",
             Self::Dial(DialFault::HungUp) => "closed during TLS handshake",
             Self::Dial(DialFault::Tls) => "TLS handshake failed",
             Self::Broken => "connection broke",

@@ -1,6 +1,14 @@
 //! TLS connections to the target, and the tasks that drive them.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -9,8 +17,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{ClientConfig, NamedGroup, crypto::SupportedKxGroup};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     task::AbortHandle,
+    time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -25,6 +34,15 @@ pub struct Dialer {
     target: Arc<Target>,
     http1_tls: TlsConnector,
     http2_tls: TlsConnector,
+    sources: Arc<Sources>,
+    wait_max: Option<Duration>,
+}
+
+/// The addresses that connections come from, in turn.
+#[derive(Default)]
+struct Sources {
+    addresses: Vec<Ipv4Addr>,
+    next: AtomicUsize,
 }
 
 /// Why a connection failed; a server at its limit may refuse here, before TLS.
@@ -32,6 +50,8 @@ pub struct Dialer {
 pub enum DialFault {
     /// TCP failed.
     Tcp,
+    /// Neither refused nor established within the longest wait: the server does not get to it.
+    NotReached,
     /// The server closed the connection during the handshake.
     HungUp,
     /// The handshake failed: certificate or protocol not accepted.
@@ -56,7 +76,27 @@ impl Dialer {
             config.alpn_protocols = vec![protocol.to_vec()];
             TlsConnector::from(Arc::new(config))
         };
-        Self { target, http1_tls: speaking(b"http/1.1"), http2_tls: speaking(b"h2") }
+        Self {
+            target,
+            http1_tls: speaking(b"http/1.1"),
+            http2_tls: speaking(b"h2"),
+            sources: Arc::default(),
+            wait_max: None,
+        }
+    }
+
+    /// The same, with connections from `addresses` in turn: one address has 28,000 ports.
+    #[must_use]
+    pub fn coming_from(mut self, addresses: Vec<Ipv4Addr>) -> Self {
+        self.sources = Arc::new(Sources { addresses, ..Sources::default() });
+        self
+    }
+
+    /// The same, with a longest wait for a connection and its handshake.
+    #[must_use]
+    pub fn waiting_at_most(mut self, wait_max: Option<Duration>) -> Self {
+        self.wait_max = wait_max;
+        self
     }
 
     /// The server that connections go to.
@@ -66,7 +106,19 @@ impl Dialer {
     }
 
     async fn stream(&self, tls: &TlsConnector) -> Result<TlsStream<TcpStream>, DialFault> {
-        let tcp = TcpStream::connect(self.target.addr).await.map_err(|_| DialFault::Tcp)?;
+        let Some(wait_max) = self.wait_max else { return self.opened(tls).await };
+        timeout(wait_max, self.opened(tls)).await.unwrap_or(Err(DialFault::NotReached))
+    }
+
+    async fn opened(&self, tls: &TlsConnector) -> Result<TlsStream<TcpStream>, DialFault> {
+        let tcp = match self.sources.next() {
+            Some(source) => connect_from(source, self.target.addr).await,
+            None => TcpStream::connect(self.target.addr).await,
+        };
+        let tcp = tcp.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => DialFault::NotReached,
+            _ => DialFault::Tcp,
+        })?;
         // Otherwise Nagle's algorithm delays the last segment until the server's delayed acknowledgement.
         tcp.set_nodelay(true).map_err(|_| DialFault::Tcp)?;
         let stream = tls.connect(self.target.server_name.clone(), tcp).await;
@@ -126,5 +178,42 @@ impl Dialer {
             drop(connection.await);
         });
         Ok((sender, Driver(driver.abort_handle())))
+    }
+}
+
+impl Sources {
+    fn next(&self) -> Option<Ipv4Addr> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.addresses.get(turn % self.addresses.len().max(1)).copied()
+    }
+}
+
+async fn connect_from(source: Ipv4Addr, target: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((source, 0).into())?;
+    socket.connect(target).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::{Sources, connect_from};
+    use crate::runtime::one_thread;
+
+    #[test]
+    fn connections_come_from_all_addresses_in_turn() {
+        let addresses = vec![Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 0, 0, 3)];
+        let sources = Sources { addresses: addresses.clone(), ..Sources::default() };
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let target = listener.local_addr().expect("an address");
+        for expected in addresses.iter().cycle().take(4) {
+            let source = sources.next().expect("two addresses");
+            let connect = connect_from(source, target);
+            let stream = one_thread().expect("a runtime").block_on(connect).expect("connected");
+            let own = stream.local_addr().expect("an address");
+            assert_eq!(own.ip(), *expected);
+        }
+        assert_eq!(Sources::default().next(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The server of a drill: started, killed and stopped by it, and never left running.
+//! A server that surge starts itself: killed and stopped by it, and never left running.
 
 use std::{
     fs::OpenOptions,
@@ -17,6 +17,8 @@ use crate::{clock, fault::Fault};
 const READY_WAIT_MAX: Duration = Duration::from_mins(1);
 /// Longest wait from SIGTERM to the end of the process; the server drains for at most 20 s.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(40);
+/// Joins the group of the first argument and becomes the program of the others.
+const JOIN_AND_RUN: &str = r#"echo $$ > "$0" && exec "$@""#;
 const STOP_POLL: Duration = Duration::from_millis(20);
 
 /// How to start a server.
@@ -28,6 +30,8 @@ pub struct Recipe {
     pub data: PathBuf,
     /// File that its log is appended to.
     pub log: PathBuf,
+    /// `cgroup.procs` of the control group that it is started in, if any.
+    pub group: Option<PathBuf>,
 }
 
 /// A running server.
@@ -51,6 +55,14 @@ impl Recipe {
         self.start_at("127.0.0.1:0", "127.0.0.1:0")
     }
 
+    /// The program; a shell joins the control group first, so that the server has its quota from its first instruction.
+    fn command(&self) -> Command {
+        let Some(group) = &self.group else { return Command::new(&self.program) };
+        let mut command = Command::new("sh");
+        command.args(["-c", JOIN_AND_RUN]).arg(group).arg(&self.program);
+        command
+    }
+
     fn start_at(&self, public: &str, operator: &str) -> Result<Server, Fault> {
         let needs = |what: &dyn std::fmt::Display| {
             Fault::Needs(format!(
@@ -61,7 +73,8 @@ impl Recipe {
             ))
         };
         let log = OpenOptions::new().create(true).append(true).open(&self.log);
-        let child = Command::new(&self.program)
+        let child = self
+            .command()
             .args(["serve", "--demo", "--listen", public, "--operator", operator, "--data"])
             .arg(&self.data)
             .stdin(Stdio::null())
@@ -157,8 +170,8 @@ impl Drop for Server {
     }
 }
 
-/// Sends `signal` to the process `pid`, which must be one that this drill started.
-pub(super) fn signal(signal: &str, pid: u32) -> io::Result<bool> {
+/// Sends `signal` to the process `pid`, which must be one that surge started.
+pub(crate) fn signal(signal: &str, pid: u32) -> io::Result<bool> {
     let status: ExitStatus = Command::new("kill")
         .args([format!("-{signal}"), pid.to_string()])
         .stderr(Stdio::null())

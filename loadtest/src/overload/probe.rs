@@ -1,0 +1,61 @@
+//! Reads the server's metrics and CPU time once a second, on a thread of its own.
+
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::runtime::Runtime;
+
+use crate::{
+    clock,
+    operator::{Operator, Samples},
+    process::{Process, ProcessClock},
+};
+
+const EVERY: Duration = Duration::from_secs(1);
+/// Longest pause after which the probe sees that the run is over.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// One reading.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    /// When the metrics were asked for.
+    pub(super) at: Instant,
+    /// How long the page took, or how long the attempt that failed.
+    pub(super) took: Duration,
+    /// The page; `None` if it did not come.
+    pub(super) samples: Option<Samples>,
+    /// CPU time of the server's process.
+    pub(super) process: Option<ProcessClock>,
+}
+
+/// Reads until `over`; a reading that takes longer than a second delays the next.
+pub(super) fn listen(
+    runtime: &Runtime,
+    operator: &Operator,
+    process: Option<Process>,
+    over: &AtomicBool,
+) -> Vec<Reading> {
+    let mut readings = Vec::new();
+    let mut due = clock::now();
+    while !over.load(Ordering::Relaxed) {
+        let now = clock::now();
+        if now < due {
+            thread::sleep(LOOK_EVERY.min(due - now));
+            continue;
+        }
+        due = now.max(due + EVERY);
+        readings.push(read(runtime, operator, process));
+    }
+    readings
+}
+
+fn read(runtime: &Runtime, operator: &Operator, process: Option<Process>) -> Reading {
+    let at = clock::now();
+    let page: io::Result<Samples> = runtime.block_on(operator.samples());
+    let took = clock::now().saturating_duration_since(at);
+    Reading { at, took, samples: page.ok(), process: process.map(Process::read) }
+}
