@@ -25,8 +25,10 @@ pub struct ProcessClock {
     pub user_s: f64,
     /// CPU time of the kernel on its behalf, seconds.
     pub system_s: f64,
-    written_bytes: u64,
-    resident_bytes: u64,
+    /// Bytes written to storage.
+    pub written_bytes: u64,
+    /// Resident memory.
+    pub resident_bytes: u64,
 }
 
 /// What a process used during a run.

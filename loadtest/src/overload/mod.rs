@@ -6,35 +6,42 @@ mod cgroup;
 mod course;
 mod figures;
 mod goals;
+mod moments;
+mod page;
 mod probe;
 mod stage;
 mod text;
 
-use std::{
-    fs,
-    path::PathBuf,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::Duration,
-};
+use std::{fs, path::PathBuf, thread, time::Duration};
 
 use clap::Args as ClapArgs;
 use rlimit::Resource;
+use serde::Serialize;
 
-use self::{course::Part, figures::SurgeFigures, goals::Reached, stage::Stage};
+use self::{
+    course::Part,
+    figures::SurgeFigures,
+    goals::Reached,
+    moments::{Moment, moments},
+    stage::Stage,
+};
 use crate::{
     args::duration,
+    clock,
     fault::{Fault, RunFault},
     figures::{grouped, real},
     interrupt::Watch,
+    machine::Machine,
     process::Process,
     profile::{Offer, Profile, SESSIONS_MAX},
+    report::file,
     run::{self, Outcome},
     runtime::one_thread,
+    summary,
 };
 
 /// Longest phase above the capacity: the timeline has intervals of a second.
-const SURGE_MAX: Duration = Duration::from_mins(4);
+const SURGE_MAX: Duration = Duration::from_mins(3);
 /// Open files besides one for each citizen.
 const OTHER_FILES: u64 = 1000;
 /// Pauses of a visit whose lengths the drain allows for, in means.
@@ -73,7 +80,7 @@ pub struct OverloadArgs {
     /// Whole visits a second that the server can take, instead of searching
     #[arg(long, value_name = "N")]
     capacity: Option<f64>,
-    /// Duration of each phase above the capacity
+    /// Duration of each phase above the capacity; the others change in proportion
     #[arg(long, value_name = "T", default_value = "60s", value_parser = duration)]
     duration: Duration,
     /// Share of people who save a draft first
@@ -91,6 +98,37 @@ pub struct OverloadArgs {
     /// Repeat everything and report medians
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=25))]
     runs: u32,
+    /// Write the report as one HTML file
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+    /// Write the report as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// All runs, with what they were measured on.
+#[derive(Debug, Serialize)]
+struct Overload {
+    /// Start, RFC 3339 in UTC.
+    started_at: String,
+    command: String,
+    build: String,
+    machine: Machine,
+    /// What the profile stands for.
+    about: String,
+    /// CPU quota of the server in percent of a core; `None` for a given server.
+    cpu_percent: Option<u32>,
+    /// The goals, by the medians of all runs.
+    reached: Reached,
+    runs: Vec<RunReport>,
+}
+
+/// One run.
+#[derive(Debug, Serialize)]
+struct RunReport {
+    figures: SurgeFigures,
+    /// Second by second.
+    seconds: Vec<Moment>,
 }
 
 /// Carries out the surge; true when it reached the goals.
@@ -100,21 +138,45 @@ pub struct OverloadArgs {
 /// When it cannot be carried out; the text says what it needs.
 pub fn carry_out(args: &OverloadArgs) -> Result<bool, Fault> {
     check(args)?;
+    let profile = Profile::built_in("overload");
+    let profile = profile.ok_or_else(|| Fault::Usage("no overload profile".to_owned()))?;
+    let profile = profile.map_err(|faults| Fault::Usage(faults.to_string()))?;
     let watch = Watch::on_ctrl_c(true)?;
-    let files = raise_files();
-    let mut passed = true;
+    let (started_at, files) = (clock::date_time(), raise_files());
     let mut stage = Stage::set(args)?;
+    let mut runs = Vec::new();
     for number in 1..=args.runs {
         if number > 1 {
             stage.renew(args)?;
         }
         println!("run {number} of {}", args.runs);
-        let Some(surge) = one_run(args, &mut stage, files, &watch)? else { return Ok(false) };
-        let reached = Reached::by(&surge);
-        print!("{}{}", text::surge(&surge), text::reached(&reached));
-        passed &= reached.passed;
+        let Some(run) = one_run(args, &mut stage, &profile, files, &watch)? else { break };
+        print!("{}", text::surge(&run.figures));
+        runs.push(run);
     }
-    Ok(passed)
+    drop(stage);
+    if runs.is_empty() {
+        return Ok(false);
+    }
+    let reached = Reached::by(&runs.iter().map(|run| &run.figures).collect::<Vec<_>>());
+    print!("{}", text::reached(&reached));
+    let overload = Overload {
+        started_at,
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+        build: summary::build(),
+        machine: Machine::read(),
+        about: profile.about,
+        cpu_percent: args.target.is_none().then_some(args.cpu_percent),
+        reached,
+        runs,
+    };
+    if let Some(path) = &args.json {
+        file::write_json(path, &overload)?;
+    }
+    if let Some(path) = &args.report {
+        file::write(path, page::page(&overload))?;
+    }
+    Ok(overload.reached.passed && !watch.stop.is_given())
 }
 
 fn check(args: &OverloadArgs) -> Result<(), Fault> {
@@ -146,16 +208,14 @@ fn raise_files() -> u64 {
 fn one_run(
     args: &OverloadArgs,
     stage: &mut Stage,
+    profile: &Profile,
     files: u64,
     watch: &Watch,
-) -> Result<Option<SurgeFigures>, Fault> {
-    let profile = Profile::built_in("overload");
-    let profile = profile.ok_or_else(|| Fault::Usage("no overload profile".to_owned()))?;
-    let profile = profile.map_err(|faults| Fault::Usage(faults.to_string()))?;
+) -> Result<Option<RunReport>, Fault> {
     let capacity = match args.capacity {
         Some(capacity) => capacity,
         None => {
-            let Some(found) = capacity::find(args, stage, &profile, watch)? else {
+            let Some(found) = capacity::find(args, stage, profile, watch)? else {
                 return Ok(None);
             };
             println!("capacity: {found:.1} visits/s");
@@ -168,7 +228,7 @@ fn one_run(
         return Err(Fault::Usage("the overload profile has no open loop".to_owned()));
     };
     let parts = course::parts(curve, args.duration);
-    let (outcome, readings) = surge(args, stage, &profile, &parts, capacity, files, watch)?;
+    let (outcome, readings) = surge(args, stage, profile, &parts, capacity, files, watch)?;
     if watch.stop.is_given() {
         return Ok(None);
     }
@@ -177,7 +237,9 @@ fn one_run(
         return Err(Fault::Needs(format!("the server ended during the surge:\n  {words}")));
     }
     stage.skip += outcome.citizens_used;
-    Ok(Some(SurgeFigures::of(&outcome, &parts, capacity, &readings)))
+    let seconds = moments(&outcome.tally.timeline, &readings);
+    let figures = SurgeFigures::of(&outcome, &parts, capacity, &readings, args.think_ms > 0);
+    Ok(Some(RunReport { figures, seconds }))
 }
 
 fn surge(
@@ -206,15 +268,10 @@ fn surge(
     let orders = stage.orders(args, profile)?;
     let process = Process::listening_at(orders.target.addr);
     let runtime = one_thread().map_err(RunFault::Runtime)?;
-    let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let load = scope.spawn(|| {
-            let outcome = run::run(&orders, watch);
-            over.store(true, Ordering::Relaxed);
-            outcome
-        });
+        let load = scope.spawn(|| run::run(&orders, watch));
         let readings = match &orders.operator {
-            Some(operator) => probe::listen(&runtime, operator, process, &over),
+            Some(operator) => probe::listen(&runtime, operator, process, || load.is_finished()),
             None => Vec::new(),
         };
         let outcome = load.join().expect("the load panicked, which is a bug of surge");

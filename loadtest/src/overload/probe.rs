@@ -1,9 +1,7 @@
 //! Reads the server's metrics and CPU time once a second, on a thread of its own.
 
 use std::{
-    io,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
+    io, thread,
     time::{Duration, Instant},
 };
 
@@ -32,16 +30,16 @@ pub(super) struct Reading {
     pub(super) process: Option<ProcessClock>,
 }
 
-/// Reads until `over`; a reading that takes longer than a second delays the next.
+/// Reads until the run is over; a reading that takes longer than a second delays the next.
 pub(super) fn listen(
     runtime: &Runtime,
     operator: &Operator,
     process: Option<Process>,
-    over: &AtomicBool,
+    is_over: impl Fn() -> bool,
 ) -> Vec<Reading> {
     let mut readings = Vec::new();
     let mut due = clock::now();
-    while !over.load(Ordering::Relaxed) {
+    while !is_over() {
         let now = clock::now();
         if now < due {
             thread::sleep(LOOK_EVERY.min(due - now));

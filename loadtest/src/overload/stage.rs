@@ -79,7 +79,9 @@ impl Stage {
 
     /// Stops the server and starts a new one with a new data directory; a given one stays.
     pub(super) fn renew(&mut self, args: &OverloadArgs) -> Result<(), Fault> {
-        if self.server.is_some() {
+        if let Some(server) = self.server.take() {
+            // Before the new one starts, so that they do not share the machine.
+            drop(server);
             *self = Self::set(args)?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use super::{
     figures::{PhaseFigures, ServerPhase, SurgeFigures},
     goals::Reached,
 };
-use crate::figures::{grouped, millis_text};
+use crate::figures::{grouped, millis_text, real};
 
 /// Most reasons listed for one phase.
 const REASONS_SHOWN: usize = 8;
@@ -61,19 +61,27 @@ fn write_surge(text: &mut String, surge: &SurgeFigures) -> fmt::Result {
     let slowdown = surge.slowdown().map_or("unknown".to_owned(), |times| format!("{times:.2}"));
     writeln!(
         text,
-        "normal latency after: {recovery}; p99 of submitting by that before: {slowdown}; inside at the end: {}",
-        grouped(surge.inside_at_end)
+        "capacity {:.1}/s; normal latency after: {recovery}; p99 of submitting by that before: {slowdown}; \
+         inside at the end: {}; CPU: generator {:.1} s, everything else {:.1} s, steal {:.1} s; \
+         server resident {:.0} MB",
+        surge.capacity,
+        grouped(surge.inside_at_end),
+        surge.generator_cpu_s,
+        surge.others_cpu_s,
+        surge.steal_s,
+        real(surge.server_resident_bytes.unwrap_or_default()) / 1e6
     )
 }
 
 fn server(text: &mut String, label: &str, one: &ServerPhase) -> fmt::Result {
+    let shares = one.cpu_shares.map_or("by purpose unknown".to_owned(), |shares| {
+        let [outside, entering, inside] = shares.map(|share| 100.0 * share);
+        format!("outside {outside:.1} %, entering {entering:.1} %, inside {inside:.1} %")
+    });
     writeln!(
         text,
-        "{label:<9} CPU for outside {:.1} %, entering {:.1} %, inside {:.1} %; cores {:.3} own, {:.3} kernel; \
+        "{label:<9} CPU {shares}; cores {:.3} own, {:.3} kernel; \
          rate {:.1}, trim {:.2}; waiting {:.0}, sessions {:.0}, connections {:.0}; metrics p99 {} ms{}",
-        100.0 * one.strangers_share,
-        100.0 * one.entering_share,
-        100.0 * one.inside_share,
         one.user_cores,
         one.system_cores,
         one.admission_rate,
@@ -102,7 +110,7 @@ fn again(text: &mut String, phase: &PhaseFigures) -> fmt::Result {
     writeln!(text, "{:<9} tried again: {}", phase.label, listed.join(", "))
 }
 
-/// Whether the goals were reached.
+/// Whether the goals were reached, by the medians of all runs.
 pub(super) fn reached(reached: &Reached) -> String {
     let mut text = String::new();
     write_reached(&mut text, reached).expect("writing into a string does not fail");
