@@ -19,6 +19,9 @@ const STRANGERS: Goal = Goal::most("share of CPU for people not let in", 0.2);
 const RECOVERY: Goal = Goal::most("seconds until normal latency", 5.0);
 const METRICS: Goal = Goal::most("p99 of GET /metrics, ms", 50.0);
 
+/// Timely receipts by the capacity beyond which the capacity was not the capacity.
+const GOODPUT_MAX: f64 = 1.15;
+
 /// One goal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Goal {
@@ -114,6 +117,13 @@ fn invalid_because(surge: &SurgeFigures) -> Vec<String> {
             )
         })
         .collect();
+    let above = surge.phases.iter().filter(|phase| phase.goodput > GOODPUT_MAX);
+    reasons.extend(above.map(|phase| {
+        format!(
+            "{}: {:.1} timely receipts a second are more than the capacity of {:.1}, which is too low",
+            phase.label, phase.timely_per_s, surge.capacity
+        )
+    }));
     if surge.not_started > 0 {
         reasons.push(format!(
             "{} people did not come because one thread had too many: add --threads",
@@ -212,5 +222,11 @@ mod tests {
         let reached = Reached::by(&[&lagging]);
         assert!(!reached.passed && reached.invalid.len() == 1, "{reached:?}");
         assert!(reached.invalid[0].starts_with("10 times: the generator itself lagged"));
+    }
+
+    #[test]
+    fn a_capacity_that_is_exceeded_was_none() {
+        let reached = Reached::by(&[&surge(1.2, Some(2))]);
+        assert!(!reached.passed && reached.invalid[0].starts_with("10 times:"), "{reached:?}");
     }
 }
