@@ -35,6 +35,9 @@ enum Other {
     Capacity(Box<CapacityArgs>),
     Drill(DrillArgs),
     Overload(OverloadArgs),
+    /// A generator process of `overload`, which starts it
+    #[command(hide = true)]
+    OverloadPart,
     Compare(CompareArgs),
     Plan(PlanArgs),
     Volley(VolleyArgs),
@@ -51,6 +54,7 @@ pub fn carry_out(cli: &Cli) -> Result<bool, Fault> {
         Some(Other::Capacity(args)) => capacity::carry_out(args),
         Some(Other::Drill(args)) => drill::carry_out(args),
         Some(Other::Overload(args)) => overload::carry_out(args),
+        Some(Other::OverloadPart) => overload::part::carry_out(),
         Some(Other::Compare(args)) => compare::carry_out(args),
         Some(Other::Plan(args)) => plan::carry_out(args),
         Some(Other::Volley(args)) => volley::carry_out(args),

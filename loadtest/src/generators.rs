@@ -47,7 +47,7 @@ impl Generators<'_> {
         let threads = self.orders.threads;
         let live = &self.watch.live;
         let all_entered = Arc::new(Barrier::new(threads));
-        let begin = clock::now() + LEAD;
+        let begin = self.begin();
         let runtimes: Result<Vec<_>, _> = (0..threads).map(|_| one_thread()).collect();
         let runtimes = runtimes.map_err(RunFault::Runtime)?;
         let tallies: Vec<Tally> = thread::scope(|scope| {
@@ -83,6 +83,12 @@ impl Generators<'_> {
             whole.merge(tally);
         }
         Ok((whole, last.saturating_duration_since(first.unwrap_or(begin))))
+    }
+
+    /// The first start: soon, or when all processes begin.
+    fn begin(&self) -> Instant {
+        let common = self.orders.part.map(|part| clock::instant_of(part.begin_ms));
+        common.unwrap_or_else(|| clock::now() + LEAD)
     }
 
     fn length(&self) -> Duration {
@@ -128,6 +134,8 @@ impl Generators<'_> {
         let threads = self.orders.threads;
         match self.orders.profile.offer {
             Offer::Open { .. } => {
+                let (number, of) = self.orders.part.map_or((0, 1), |part| (part.number, part.of));
+                let (thread, threads) = (number * threads + thread, of * threads);
                 let share = open_loop::Share { starts: &self.starts, thread, threads };
                 let drain_max = self.orders.profile.drain_max;
                 open_loop::play(counter, share, begin, drain_max, &self.watch.stop).await;

@@ -149,21 +149,7 @@ impl Identities {
         let no_mint =
             |source| IdentityFault::NoMint { program: program.to_owned(), needed: count, source };
         let spool = tempfile::tempfile().map_err(no_mint)?;
-        let status = Command::new(program)
-            .arg("mint")
-            .arg("--data")
-            .arg(data)
-            .arg("--count")
-            .arg(count.to_string())
-            .args(office.into_iter().flat_map(|office| ["--office", office]))
-            .stdin(Stdio::null())
-            .stdout(spool.try_clone().map_err(no_mint)?)
-            .status()
-            .map_err(no_mint)?;
-        if !status.success() {
-            let (program, data) = (program.to_owned(), data.to_owned());
-            return Err(IdentityFault::MintFailed { program, data, needed: count, status });
-        }
+        mint(program, data, office, count, spool.try_clone().map_err(no_mint)?)?;
         Self::checked(spool, Path::new("the output of `sportello mint`"), skip, needed)
     }
 
@@ -203,6 +189,41 @@ impl Identities {
         drop(lines);
         if more { Identity::of_line(&text, number) } else { None }
     }
+}
+
+/// Has `program` mint `count` identities into the file `out`, with the demo key in `data`: of citizens, or of people at
+/// `office`.
+///
+/// # Errors
+///
+/// `NoMint` when the program does not start, `MintFailed` when it fails.
+pub fn mint(
+    program: &Path,
+    data: &Path,
+    office: Option<&str>,
+    count: u64,
+    out: File,
+) -> Result<(), IdentityFault> {
+    let status = Command::new(program)
+        .arg("mint")
+        .arg("--data")
+        .arg(data)
+        .arg("--count")
+        .arg(count.to_string())
+        .args(office.into_iter().flat_map(|office| ["--office", office]))
+        .stdin(Stdio::null())
+        .stdout(out)
+        .status()
+        .map_err(|source| IdentityFault::NoMint {
+            program: program.to_owned(),
+            needed: count,
+            source,
+        })?;
+    if status.success() {
+        return Ok(());
+    }
+    let (program, data) = (program.to_owned(), data.to_owned());
+    Err(IdentityFault::MintFailed { program, data, needed: count, status })
 }
 
 fn read_line(lines: &mut BufReader<File>, text: &mut String) -> io::Result<bool> {

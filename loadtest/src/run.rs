@@ -75,7 +75,10 @@ pub fn run(orders: &Orders, watch: &Watch) -> Result<Outcome, RunFault> {
         Offer::Closed { .. } => Vec::new(),
     };
     let sessions = match profile.offer {
-        Offer::Open { .. } => starts.len() as u64,
+        Offer::Open { .. } => match orders.part {
+            Some(part) => part.own_starts(starts.len(), orders.threads) as u64,
+            None => starts.len() as u64,
+        },
         Offer::Closed { sessions } => u64::from(sessions),
     };
     let (people, citizens_used) = people(orders, sessions, campaign)?;

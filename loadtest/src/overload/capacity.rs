@@ -4,16 +4,14 @@
 //! sustains while more is offered: that counts too, because a server that lets people in by what it has measured is
 //! slow to trust a sudden load.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
-use super::{OverloadArgs, stage::Stage};
+use super::{args::OverloadArgs, crowd::Played, job::Conduct, stage::Stage};
 use crate::{
     capacity::search::Search,
     fault::Fault,
     figures::{millis_text, real},
     interrupt::Watch,
-    profile::{Mix, Offer, Profile},
-    run::{self, Outcome},
     schedule::{Curve, Phase},
     verdict::LAG_P99_MS_MAX,
 };
@@ -27,6 +25,7 @@ const RISE_S: u32 = 2;
 const MEASURED_S: u32 = 8;
 const STEPS_MAX: u32 = 16;
 const PRECISION: f64 = 0.05;
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Longest drain of a step.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// Least share of the receipts that are in time.
@@ -44,13 +43,12 @@ const TRIES: u32 = 3;
 pub(super) fn find(
     args: &OverloadArgs,
     stage: &mut Stage,
-    profile: &Profile,
     watch: &Watch,
 ) -> Result<Option<f64>, Fault> {
     let mut search = Search::new(RATE_FIRST, PRECISION, STEPS_MAX);
     let mut sustained: f64 = 0.0;
     while let Some(rate) = search.next_rate() {
-        let Some(step) = unlagged(args, stage, profile, rate, watch)? else { return Ok(None) };
+        let Some(step) = unlagged(args, stage, rate, watch)? else { return Ok(None) };
         sustained = sustained.max(step.sustained);
         search.record(rate, step.held);
     }
@@ -78,19 +76,19 @@ struct Step {
 fn unlagged(
     args: &OverloadArgs,
     stage: &mut Stage,
-    profile: &Profile,
     rate: f64,
     watch: &Watch,
 ) -> Result<Option<Step>, Fault> {
     for _ in 0..TRIES {
-        let outcome = play(args, stage, profile, rate, watch)?;
+        let played = play(args, stage, rate, watch);
         if watch.stop.is_given() {
             return Ok(None);
         }
-        let step = Step::of(&outcome, rate);
+        let played = played?;
+        let step = Step::of(&played, rate);
         println!("{}", step.line());
         if step.held {
-            stage.skip += outcome.citizens_used;
+            stage.skip += played.people;
         } else {
             stage.renew(args)?;
         }
@@ -103,23 +101,15 @@ fn unlagged(
     )))
 }
 
-fn play(
-    args: &OverloadArgs,
-    stage: &Stage,
-    profile: &Profile,
-    rate: f64,
-    watch: &Watch,
-) -> Result<Outcome, Fault> {
-    let mut profile = profile.clone();
-    profile.drain_max = DRAIN_MAX;
-    if let Offer::Open { curve, .. } = &mut profile.offer {
-        *curve = rising(rate);
-    }
-    let mut orders = stage.orders(args, profile)?;
+fn play(args: &OverloadArgs, stage: &Stage, rate: f64, watch: &Watch) -> Result<Played, Fault> {
+    let mut crowd = stage.crowd(args, DRAIN_MAX);
     // Pauses longer than a step cost the server no CPU, but nobody would finish within it.
-    orders.profile.mix.think = Mix::default().think;
-    orders.operator = None;
-    Ok(run::run(&orders, watch)?)
+    crowd.conduct = Conduct { think_ms: 0, ..crowd.conduct };
+    let mut playing = crowd.start(rising(rate).phases())?;
+    while !playing.is_over(&watch.stop) {
+        thread::sleep(LOOK_EVERY);
+    }
+    playing.finish()
 }
 
 fn rising(rate: f64) -> Curve {
@@ -133,8 +123,8 @@ fn rising(rate: f64) -> Curve {
 }
 
 impl Step {
-    fn of(outcome: &Outcome, rate: f64) -> Self {
-        let tally = &outcome.tally;
+    fn of(played: &Played, rate: f64) -> Self {
+        let tally = &played.tally;
         let from = RISE.len() * RISE_S as usize;
         let measured = tally.timeline.span(from..from + MEASURED_S as usize).figures;
         let is_timely = real(tally.timely) >= TIMELY_MIN * real(tally.receipts);
@@ -143,8 +133,8 @@ impl Step {
         let lag_p99_ms = tally.lag.quantile_ms(0.99);
         let all_well = is_timely && tally.failed.total() + tally.crossed == 0;
         // Who is still outside at the end of the step is not among those who entered.
-        let few_wait = enter_p99_ms <= ENTER_P99_MS_MAX && outcome.goodput() >= TIMELY_MIN;
-        let cpu_us = outcome.server_process.map_or(0.0, |server| 1e6 * server.cpu_s);
+        let few_wait = enter_p99_ms <= ENTER_P99_MS_MAX && played.goodput() >= TIMELY_MIN;
+        let cpu_us = played.server.map_or(0.0, |server| 1e6 * server.cpu_s);
         Self {
             rate,
             sustained: if all_well && lag_p99_ms <= LAG_P99_MS_MAX { sustained } else { 0.0 },

@@ -7,11 +7,10 @@ use std::{
 
 use serde::Serialize;
 
-use super::{course::Part, probe::Reading};
+use super::{course::Part, crowd::Played, probe::Reading};
 use crate::{
     figures::{millis, real, real_len, share, whole},
     operator::Samples,
-    run::Outcome,
     tally::Stretch,
 };
 
@@ -97,16 +96,16 @@ pub(super) struct ServerPhase {
 }
 
 impl SurgeFigures {
-    /// The figures of `outcome`, whose people finish within the drain unless they think.
+    /// The figures of `played`, whose people finish within the drain unless they think.
     pub(super) fn of(
-        outcome: &Outcome,
+        played: &Played,
         parts: &[Part],
         capacity: f64,
         readings: &[Reading],
         people_think: bool,
     ) -> Self {
-        let tally = &outcome.tally;
-        let figures = |part: &Part| PhaseFigures::of(outcome, part, capacity, readings);
+        let tally = &played.tally;
+        let figures = |part: &Part| PhaseFigures::of(played, part, capacity, readings);
         let phases: Vec<_> = parts.iter().map(figures).collect();
         let stretches = tally.timeline.stretches();
         let surge_end =
@@ -126,11 +125,11 @@ impl SurgeFigures {
             finished_share: finished(tally.left - lost, counted),
             inside_at_end,
             not_started: tally.overflowed,
-            crossovers: tally.crossed + outcome.receipts_doubled,
-            generator_cpu_s: outcome.cpu.generator_s,
-            others_cpu_s: outcome.cpu.others_s,
-            steal_s: outcome.cpu.steal_s,
-            server_resident_bytes: outcome.server_process.map(|server| server.resident_bytes),
+            crossovers: tally.crossed + played.receipts_doubled,
+            generator_cpu_s: played.cpu.generator_s,
+            others_cpu_s: played.cpu.others_s,
+            steal_s: played.cpu.steal_s,
+            server_resident_bytes: played.server.map(|server| server.resident_bytes),
         }
     }
 
@@ -161,8 +160,8 @@ fn finished(finished: u64, of: u64) -> f64 {
 }
 
 impl PhaseFigures {
-    fn of(outcome: &Outcome, part: &Part, capacity: f64, readings: &[Reading]) -> Self {
-        let timeline = &outcome.tally.timeline;
+    fn of(played: &Played, part: &Part, capacity: f64, readings: &[Reading]) -> Self {
+        let timeline = &played.tally.timeline;
         let span = timeline.span(part.seconds.clone());
         let one: Stretch = span.figures;
         let seconds = real_len(part.seconds.len());

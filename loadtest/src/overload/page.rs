@@ -5,7 +5,11 @@ use std::{
     io,
 };
 
-use super::{Overload, RunReport, moments::Moment, text};
+use super::{
+    moments::Moment,
+    report::{Overload, RunReport},
+    text,
+};
 use crate::{
     figures::real_len,
     report::{

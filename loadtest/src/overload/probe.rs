@@ -35,7 +35,7 @@ pub(super) fn listen(
     runtime: &Runtime,
     operator: &Operator,
     process: Option<Process>,
-    is_over: impl Fn() -> bool,
+    mut is_over: impl FnMut() -> bool,
 ) -> Vec<Reading> {
     let mut readings = Vec::new();
     let mut due = clock::now();

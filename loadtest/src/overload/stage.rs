@@ -1,24 +1,19 @@
 //! The server of an overload run: started with a quota, or given.
 
-use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
+use rlimit::Resource;
 use tempfile::TempDir;
 
-use super::{OverloadArgs, cgroup::Group};
+use super::{args::OverloadArgs, cgroup::Group, crowd::Crowd};
 use crate::{
     args::sportello_beside,
     fault::Fault,
     operator::Operator,
-    orders::{IdentitySource, Orders},
-    profile::{Profile, Spread, Think},
+    process::Process,
     server::{Recipe, Server},
-    wire::{target::Target, tls},
+    wire::target::Target,
 };
-
-/// Connections of one generator thread, as many as it can have sessions.
-const CONNECTIONS_MAX: usize = 200_000;
-/// Last byte of the loopback addresses that citizens come from.
-const SOURCES: std::ops::RangeInclusive<u8> = 2..=200;
 
 /// A server, in the order in which its parts must be dropped: the process, its control group, its directory.
 pub(super) struct Stage {
@@ -31,11 +26,14 @@ pub(super) struct Stage {
     data: PathBuf,
     /// People that earlier runs on this server used.
     pub(super) skip: u64,
+    /// Open files that a process may have.
+    files: u64,
 }
 
 impl Stage {
     /// Starts a server with the quota, or takes the one that was given.
     pub(super) fn set(args: &OverloadArgs) -> Result<Self, Fault> {
+        let files = raise_files();
         let cannot = |error: std::io::Error| {
             Fault::Needs(format!("cannot create a temporary directory: {error}"))
         };
@@ -53,6 +51,7 @@ impl Stage {
                 program,
                 data: args.data.clone(),
                 skip: args.skip,
+                files,
             });
         }
         let work = TempDir::with_prefix("surge-overload-").map_err(cannot)?;
@@ -74,6 +73,7 @@ impl Stage {
             program,
             data: recipe.data,
             skip: 0,
+            files,
         })
     }
 
@@ -95,55 +95,44 @@ impl Stage {
     /// The last lines of the server's log, which is deleted with its directory.
     pub(super) fn last_words(&self) -> String {
         let log = self.work.as_ref().map(|work| work.path().join("server.log"));
-        let text = log.and_then(|log| std::fs::read_to_string(log).ok()).unwrap_or_default();
+        let text = log.and_then(|log| fs::read_to_string(log).ok()).unwrap_or_default();
         let last: Vec<_> = text.lines().rev().take(3).collect();
         last.join("\n  ")
     }
 
-    /// Orders for a run of `profile` on this server.
-    pub(super) fn orders(
-        &self,
-        args: &OverloadArgs,
-        mut profile: Profile,
-    ) -> Result<Orders, Fault> {
-        if let Some(share) = args.impatient_share {
-            profile.mix.impatient_share = share;
-        }
-        profile.mix.drafts_share = args.drafts_share;
-        let think = Duration::from_millis(args.think_ms);
-        if !think.is_zero() {
-            profile.mix.think = Think { spread: Spread::Exponential, mean: think };
-        }
-        let certificate = self.data.join("demo-cert.pem");
-        let trust = tls::Trust::Roots(&certificate);
-        let tls = tls::client_config(trust, false, tls::KeyExchange::PostQuantum);
-        Ok(Orders {
-            target: Arc::new(Target::parse(&self.target).map_err(Fault::Usage)?),
-            tls: tls.map_err(Fault::Needs)?,
-            profile,
-            closed_duration_max: None,
-            connections: CONNECTIONS_MAX * args.threads as usize,
-            threads: args.threads as usize,
-            identities: IdentitySource::Mint {
-                program: self.program.clone(),
-                data: self.data.clone(),
-            },
+    /// The people of one run.
+    pub(super) fn crowd(&self, args: &OverloadArgs, drain_max: Duration) -> Crowd {
+        Crowd {
+            target: self.target.clone(),
+            data: self.data.clone(),
+            program: self.program.clone(),
             skip: self.skip,
-            receipts: None,
-            operator: Some(Operator::parse(&self.operator).map_err(Fault::Usage)?),
-            sources: self.sources(),
-            closes: true,
-        })
+            conduct: args.conduct(),
+            drain_max,
+            threads: args.threads as usize,
+            files: self.files,
+        }
     }
 
-    /// Loopback addresses, if the server is on this machine's.
-    fn sources(&self) -> Vec<Ipv4Addr> {
-        let is_local = Target::parse(&self.target)
-            .is_ok_and(|target| target.addr.is_ipv4() && target.addr.ip().is_loopback());
-        if is_local {
-            SOURCES.map(|last| Ipv4Addr::new(127, 0, 0, last)).collect()
-        } else {
-            Vec::new()
+    /// The server's operator listener.
+    pub(super) fn operator(&self) -> Result<Operator, Fault> {
+        Operator::parse(&self.operator).map_err(Fault::Usage)
+    }
+
+    /// The server's process, if it runs on this machine.
+    pub(super) fn process(&self) -> Option<Process> {
+        Process::listening_at(Target::parse(&self.target).ok()?.addr)
+    }
+}
+
+/// Raises the limit of open files, also for the processes that are started; returns what it is.
+fn raise_files() -> u64 {
+    let most = fs::read_to_string("/proc/sys/fs/nr_open").ok();
+    if let Some(most) = most.and_then(|most| most.trim().parse().ok()) {
+        // Refused without the right to: then up to what is allowed.
+        if rlimit::setrlimit(Resource::NOFILE, most, most).is_ok() {
+            return most;
         }
     }
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default()
 }

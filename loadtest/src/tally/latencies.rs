@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
+use hdrhistogram::{Counter, Histogram};
 
 use crate::figures;
 
@@ -14,6 +14,12 @@ const DIGITS: u8 = 3;
 /// A histogram of latencies in microseconds.
 #[derive(Clone, Debug)]
 pub struct Latencies(Histogram<u64>);
+
+/// The values of a histogram, and how often each was recorded.
+pub(super) fn recorded<C: Counter>(histogram: &Histogram<C>) -> Vec<(u64, u64)> {
+    let values = histogram.iter_recorded();
+    values.map(|one| (one.value_iterated_to(), one.count_since_last_iteration())).collect()
+}
 
 impl Default for Latencies {
     fn default() -> Self {
@@ -36,6 +42,16 @@ impl Latencies {
     /// Never: all histograms here have the same bounds.
     pub fn merge(&mut self, other: &Self) {
         self.0.add(&other.0).expect("both have the same bounds");
+    }
+
+    /// The recorded values in microseconds, and how often.
+    pub(super) fn recorded(&self) -> Vec<(u64, u64)> {
+        recorded(&self.0)
+    }
+
+    /// Adds values recorded elsewhere.
+    pub(super) fn receive(&mut self, values: &[(u64, u64)]) {
+        values.iter().for_each(|&(value, count)| self.0.saturating_record_n(value, count));
     }
 
     /// Number of latencies.

@@ -2,6 +2,7 @@
 
 mod latencies;
 mod reasons;
+mod shipped;
 mod timeline;
 
 use std::{
@@ -14,6 +15,7 @@ use hyper::StatusCode;
 pub use self::{
     latencies::Latencies,
     reasons::Reasons,
+    shipped::Shipped,
     timeline::{Span, Stretch, Timeline},
 };
 use crate::owner::Crossover;

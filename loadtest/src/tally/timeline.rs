@@ -8,7 +8,11 @@ use std::{
 
 use hdrhistogram::Histogram;
 
-use super::{latencies::LATENCY_MAX, reasons::Reasons};
+use super::{
+    latencies::{LATENCY_MAX, recorded},
+    reasons::Reasons,
+    shipped::ShippedStretch,
+};
 use crate::figures;
 
 /// Most intervals during the schedule; a plot shows no more.
@@ -136,6 +140,16 @@ impl Timeline {
         &mut self.counted[number]
     }
 
+    pub(super) fn ship(&self) -> Vec<ShippedStretch> {
+        self.counted.iter().map(Counted::ship).collect()
+    }
+
+    pub(super) fn receive(&mut self, shipped: Vec<ShippedStretch>) {
+        let stretch = self.stretch;
+        let counted = shipped.iter().map(Counted::of).collect();
+        self.merge(&Self { begin: self.begin, stretch, counted });
+    }
+
     pub(super) fn merge(&mut self, other: &Self) {
         let length = self.counted.len().max(other.counted.len());
         self.counted.resize_with(length, Counted::default);
@@ -158,6 +172,22 @@ impl Counted {
         }
     }
 
+    fn ship(&self) -> ShippedStretch {
+        ShippedStretch {
+            figures: self.figures,
+            submit: self.submit.as_ref().map(recorded).unwrap_or_default(),
+            lag: self.lag.as_ref().map(recorded).unwrap_or_default(),
+            again: self.again.by_reason().clone(),
+        }
+    }
+
+    fn of(shipped: &ShippedStretch) -> Self {
+        let mut again = Reasons::default();
+        shipped.again.iter().for_each(|(reason, count)| again.add(reason, *count));
+        let (submit, lag) = (of_recorded(&shipped.submit), of_recorded(&shipped.lag));
+        Self { figures: shipped.figures, submit, lag, again }
+    }
+
     fn add(&mut self, other: &Self) {
         let (mine, theirs) = (&mut self.figures, &other.figures);
         mine.offered += theirs.offered;
@@ -175,9 +205,20 @@ impl Counted {
 }
 
 fn record(place: &mut Option<Histogram<u32>>, latency: Duration) {
-    let empty = || Histogram::new_with_bounds(1, figures::micros(LATENCY_MAX), DIGITS);
-    let empty = || empty().expect("the bounds are constants that hdrhistogram takes");
     place.get_or_insert_with(empty).saturating_record(figures::micros(latency));
+}
+
+fn empty() -> Histogram<u32> {
+    let histogram = Histogram::new_with_bounds(1, figures::micros(LATENCY_MAX), DIGITS);
+    histogram.expect("the bounds are constants that hdrhistogram takes")
+}
+
+fn of_recorded(values: &[(u64, u64)]) -> Option<Histogram<u32>> {
+    let mut histogram = (!values.is_empty()).then(empty)?;
+    for &(value, count) in values {
+        histogram.saturating_record_n(value, u32::try_from(count).unwrap_or(u32::MAX));
+    }
+    Some(histogram)
 }
 
 fn add(mine: &mut Option<Histogram<u32>>, theirs: Option<&Histogram<u32>>) {
