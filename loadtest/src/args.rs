@@ -119,6 +119,7 @@ impl Args {
             operator: self.operator.as_deref().map(Operator::parse).transpose()?,
             sources: Vec::new(),
             closes: false,
+            going_home: None,
             part: None,
         })
     }

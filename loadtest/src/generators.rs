@@ -116,6 +116,7 @@ impl Generators<'_> {
             run: self.run,
             office: self.orders.office.clone(),
             campaign: self.campaign,
+            going_home: self.orders.going_home.map(|after| begin + after),
             closing: self.orders.closes.then(|| begin + self.length()),
         };
         let tally = Tally::new(begin, self.length());

@@ -36,6 +36,8 @@ pub struct Orders {
     pub sources: Vec<Ipv4Addr>,
     /// True when nobody enters after the end of the schedule: those outside then ask no more, those inside finish.
     pub closes: bool,
+    /// When people who came earlier and are still outside go home, since the first start; `None`: never.
+    pub going_home: Option<Duration>,
     /// The part of the schedule that this process plays, if others play the rest.
     pub part: Option<Part>,
 }

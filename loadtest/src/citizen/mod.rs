@@ -28,6 +28,9 @@ use crate::{
     wire::client::Client,
 };
 
+/// Within how many milliseconds all those go home who do.
+const GOING_HOME_MS: u64 = 1000;
+
 /// What the citizens of one generator thread share.
 pub struct Counter {
     clients: Clients,
@@ -80,6 +83,8 @@ pub struct Conduct {
     pub campaign: Campaign,
     /// When people outside stop asking to be let in; `None`: never.
     pub closing: Option<Instant>,
+    /// When people who came earlier and are still outside go home; `None`: never.
+    pub going_home: Option<Instant>,
 }
 
 /// An open session, its owner and its paths.
@@ -192,7 +197,7 @@ impl Counter {
             shared
         };
         let visit = self.visitor(client, number);
-        let ending = match visit.enter(identity, due).await {
+        let ending = match self.outside(number, due, visit.enter(identity, due)).await {
             Ok(session) => {
                 self.tally().let_in(clock::now());
                 let ending = visit.finish(session).await.err().unwrap_or(Ending::Served);
@@ -202,6 +207,23 @@ impl Counter {
             Err(ending) => ending,
         };
         self.end(&ending, due);
+    }
+
+    /// Waits until somebody is let in, or until they go home, within a second of the others.
+    async fn outside(
+        &self,
+        number: u64,
+        due: Instant,
+        entering: impl Future<Output = Result<Session, Ending>>,
+    ) -> Result<Session, Ending> {
+        match self.conduct.going_home.filter(|&at| due < at) {
+            Some(at) => {
+                let at = at + Duration::from_millis(number % GOING_HOME_MS);
+                let entered = tokio::time::timeout_at(at.into(), entering).await;
+                entered.unwrap_or_else(|_| Err(Ending::Refused("went home".to_owned())))
+            }
+            None => entering.await,
+        }
     }
 
     /// People inside.

@@ -243,6 +243,7 @@ impl Stage {
             operator: None,
             sources: Vec::new(),
             closes: false,
+            going_home: None,
             part: None,
         })
     }

@@ -55,7 +55,10 @@ pub struct OverloadArgs {
     /// Share of people who ask again after a second, whatever the server says, instead of the profile's
     #[arg(long, value_name = "SHARE")]
     pub(super) impatient_share: Option<f64>,
-    /// Generator threads
+    /// People outside at the end of the surge stay and go on asking, so that the server has no less to do
+    #[arg(long)]
+    pub(super) stay: bool,
+    /// Generator threads; a process is added for every so many people as it may open files
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(super) threads: u32,
     /// Repeat everything and report medians

@@ -34,6 +34,11 @@ pub(super) fn parts(curve: &Curve, longest: Duration) -> Vec<Part> {
     curve.phases().iter().map(part).collect()
 }
 
+/// When the last phase above the capacity ends, in seconds.
+pub(super) fn surge_end(parts: &[Part]) -> Option<usize> {
+    parts.iter().filter(|part| part.multiple > 1.0).map(|part| part.seconds.end).max()
+}
+
 /// The curve of `parts` for `capacity` visits a second.
 pub(super) fn curve(parts: &[Part], capacity: f64) -> Curve {
     let phase = |part: &Part| Phase {

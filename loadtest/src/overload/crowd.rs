@@ -50,6 +50,8 @@ pub(super) struct Crowd {
     pub(super) skip: u64,
     pub(super) conduct: Conduct,
     pub(super) drain_max: Duration,
+    /// When people who are still outside go home, if they do, seconds since the first start.
+    pub(super) going_home_s: Option<u64>,
     /// Generator threads over all processes.
     pub(super) threads: usize,
     /// Open files of a process.
@@ -139,6 +141,7 @@ impl Crowd {
             phases: phases.iter().map(phase).collect(),
             conduct: self.conduct,
             drain_ms_max: u64::try_from(self.drain_max.as_millis()).unwrap_or(u64::MAX),
+            going_home_s: self.going_home_s,
             threads: self.threads.div_ceil(part.of),
             part,
         }

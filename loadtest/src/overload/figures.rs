@@ -7,7 +7,11 @@ use std::{
 
 use serde::Serialize;
 
-use super::{course::Part, crowd::Played, probe::Reading};
+use super::{
+    course::{Part, surge_end},
+    crowd::Played,
+    probe::Reading,
+};
 use crate::{
     figures::{millis, real, real_len, share, whole},
     operator::Samples,
@@ -108,11 +112,8 @@ impl SurgeFigures {
         let figures = |part: &Part| PhaseFigures::of(played, part, capacity, readings);
         let phases: Vec<_> = parts.iter().map(figures).collect();
         let stretches = tally.timeline.stretches();
-        let surge_end =
-            parts.iter().filter(|part| part.multiple > 1.0).map(|part| part.seconds.end);
         let before_ms = before(&phases).map(|phase| phase.submit_p99_ms);
-        let recovery_s = surge_end
-            .max()
+        let recovery_s = surge_end(parts)
             .zip(before_ms)
             .and_then(|(end, before_ms)| recovery(stretches.get(end..)?, before_ms, capacity));
         let inside_at_end = tally.let_in - tally.left;

@@ -41,6 +41,8 @@ pub(super) struct Job {
     pub(super) phases: Vec<(String, f64, f64)>,
     pub(super) conduct: Conduct,
     pub(super) drain_ms_max: u64,
+    /// When people who are still outside go home, if they do, seconds since the first start.
+    pub(super) going_home_s: Option<u64>,
     pub(super) threads: usize,
     pub(super) part: Part,
 }
@@ -75,6 +77,7 @@ impl Job {
             operator: None,
             sources: sources.collect(),
             closes: true,
+            going_home: self.going_home_s.map(Duration::from_secs),
             part: Some(self.part),
         })
     }

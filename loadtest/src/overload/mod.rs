@@ -111,7 +111,9 @@ fn one_run(
     let parts = course::parts(curve, args.duration);
     let phases = course::curve(&parts, capacity);
     let think = Duration::from_millis(args.think_ms);
-    let crowd = stage.crowd(args, profile.drain_max + DRAIN_THINKS * think);
+    let mut crowd = stage.crowd(args, profile.drain_max + DRAIN_THINKS * think);
+    let end = course::surge_end(&parts).map(|second| second as u64);
+    crowd.going_home_s = end.filter(|_| !args.stay);
     let runtime = one_thread().map_err(RunFault::Runtime)?;
     let (operator, process) = (stage.operator()?, stage.process());
     let mut playing = crowd.start(phases.phases())?;

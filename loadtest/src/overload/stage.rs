@@ -109,6 +109,7 @@ impl Stage {
             skip: self.skip,
             conduct: args.conduct(),
             drain_max,
+            going_home_s: None,
             threads: args.threads as usize,
             files: self.files,
         }
