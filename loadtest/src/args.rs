@@ -17,7 +17,7 @@ Example, with `sportello serve --demo` running:
   surge --target https://127.0.0.1:8443 --profile steady --rate 200 --duration 60s --report report.html
 
 Built-in profiles: steady, evening (the whole mix), opening, inps-2020 (55 hours: use --speed-up), even-day, morning
-(intermediaries' batches), saturate (closed loop).
+(intermediaries' batches), saturate (closed loop); drill and overload are played by the commands of that name.
 Exit codes: 0 done and all thresholds hold; 1 a threshold, an owner check or the server's balance failed, or
 the run is invalid or did not start; 2 wrong usage; 70 a bug of surge.";
 

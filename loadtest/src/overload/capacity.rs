@@ -20,11 +20,13 @@ use crate::{
 const RATE_FIRST: f64 = 50.0;
 /// The rate of a step rises in these parts of it, so that a new server gets to know what a visit costs.
 const RISE: [f64; 2] = [0.5, 0.75];
-/// Length of each part of the rise, and of what is measured, seconds.
-const RISE_S: u32 = 2;
+/// Length of each part of the rise, of the whole rate, and of its end, in which what is sustained is measured, seconds.
+const RISE_S: u32 = 3;
+const WHOLE_S: u32 = 14;
 const MEASURED_S: u32 = 8;
-const STEPS_MAX: u32 = 16;
-const PRECISION: f64 = 0.05;
+const STEPS_MAX: u32 = 12;
+/// Coarse, because what is sustained counts, and not the rate offered.
+const PRECISION: f64 = 0.1;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Longest drain of a step.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -119,14 +121,14 @@ fn rising(rate: f64) -> Curve {
         rate: part * rate,
     };
     let rise = RISE.map(|part| (part, RISE_S));
-    Curve::new(rise.into_iter().chain([(1.0, MEASURED_S)]).map(phase).collect())
+    Curve::new(rise.into_iter().chain([(1.0, WHOLE_S)]).map(phase).collect())
 }
 
 impl Step {
     fn of(played: &Played, rate: f64) -> Self {
         let tally = &played.tally;
-        let from = RISE.len() * RISE_S as usize;
-        let measured = tally.timeline.span(from..from + MEASURED_S as usize).figures;
+        let end = RISE.len() * RISE_S as usize + WHOLE_S as usize;
+        let measured = tally.timeline.span(end - MEASURED_S as usize..end).figures;
         let is_timely = real(tally.timely) >= TIMELY_MIN * real(tally.receipts);
         let sustained = real(measured.timely) / f64::from(MEASURED_S);
         let enter_p99_ms = tally.enter.quantile_ms(0.99);
@@ -162,5 +164,49 @@ impl Step {
                     format!("; the generator lagged, p99 {} ms", millis_text(self.lag_p99_ms)),
             }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Played, Step, WHOLE_S, rising};
+    use crate::{clock, machine::CpuClock, tally::Tally};
+
+    /// A step of 100 visits a second, of which `served` get a receipt a second, after `latency`.
+    fn step(served: u64, latency: Duration) -> Step {
+        let (begin, second) = (clock::now(), Duration::from_secs(1));
+        let mut tally = Tally::new(begin, 20 * second);
+        for at in (0..20).map(|number| begin + number * second) {
+            (0..100).for_each(|_| tally.offer(at, 1));
+            for _ in 0..served {
+                tally.enter.record(Duration::from_millis(5));
+                tally.receipt(at, latency, second);
+            }
+        }
+        let cpu = CpuClock::default().since(CpuClock::default());
+        let played = Played { tally, cpu, server: None, receipts_doubled: 0, people: 2000 };
+        Step::of(&played, 100.0)
+    }
+
+    #[test]
+    fn a_rate_holds_when_all_are_served_in_time_and_counts_as_far_as_it_is_sustained() {
+        let fast = Duration::from_millis(10);
+        let all = step(100, fast);
+        assert!(all.held && (all.sustained - 100.0).abs() < 1e-9, "{all:?}");
+        let some = step(60, fast);
+        assert!(!some.held && (some.sustained - 60.0).abs() < 1e-9, "{some:?}");
+        let late = step(100, Duration::from_secs(2));
+        assert!(!late.held && late.sustained < 1e-9, "{late:?}");
+        assert!(late.line().ends_with("too many"), "{}", late.line());
+    }
+
+    #[test]
+    fn the_rate_of_a_step_rises_to_the_whole_rate() {
+        let curve = rising(80.0);
+        let rates: Vec<_> = curve.phases().iter().map(|phase| phase.rate).collect();
+        assert_eq!(rates, [40.0, 60.0, 80.0]);
+        assert!((curve.duration_s() - f64::from(6 + WHOLE_S)).abs() < 1e-9);
     }
 }

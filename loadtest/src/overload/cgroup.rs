@@ -77,3 +77,47 @@ impl Drop for Group {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::Group;
+
+    /// A directory in place of the mounted control groups: files are written as there, but can be read back.
+    fn quota(files: &[&str], read: &[&str]) -> (Vec<String>, bool) {
+        let mount = tempfile::tempdir().expect("a directory");
+        for file in files {
+            let file = mount.path().join(file);
+            fs::create_dir_all(file.parent().unwrap_or(Path::new(""))).expect("a directory");
+            fs::write(file, "").expect("a file");
+        }
+        let group = Group::below(mount.path(), "surge-test", 25).expect("a group");
+        let at = group.procs().with_file_name("");
+        let text = |file: &&str| {
+            let file = at.join(file);
+            let text = fs::read_to_string(&file).expect("it was written");
+            fs::remove_file(file).expect("the system's files go with the directory");
+            text
+        };
+        let told = read.iter().map(text).collect();
+        drop(group);
+        (told, at.exists())
+    }
+
+    #[test]
+    fn a_quarter_of_a_core_in_both_versions_and_nothing_is_left() {
+        let expected = vec!["2500 10000".to_owned()];
+        assert_eq!(quota(&["cgroup.controllers"], &["cpu.max"]), (expected, false));
+        let expected = vec!["10000".to_owned(), "2500".to_owned()];
+        let files = ["cpu.cfs_period_us", "cpu.cfs_quota_us"];
+        assert_eq!(quota(&["cpu/tasks"], &files), (expected, false));
+    }
+
+    #[test]
+    fn without_the_right_to_it_the_fault_says_what_to_do() {
+        let fault = Group::with_quota("no/such/group", 25).expect_err("no such directory");
+        let text = fault.to_string();
+        assert!(text.contains("Run surge as root") && text.contains("CPUQuota=25%"), "{text}");
+    }
+}

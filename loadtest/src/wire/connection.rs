@@ -196,10 +196,31 @@ async fn connect_from(source: Ipv4Addr, target: SocketAddr) -> io::Result<TcpStr
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpListener};
+    use std::{
+        net::{Ipv4Addr, TcpListener},
+        sync::Arc,
+        time::Duration,
+    };
 
-    use super::{Sources, connect_from};
-    use crate::runtime::one_thread;
+    use super::{DialFault, Dialer, Sources, Target, connect_from};
+    use crate::{
+        runtime::one_thread,
+        wire::tls::{KeyExchange, Trust, client_config},
+    };
+
+    #[test]
+    fn a_server_that_does_not_get_to_a_connection_is_not_reached() {
+        // The system accepts the connection; nobody answers its handshake.
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("https://{}", listener.local_addr().expect("an address"));
+        let config = client_config(Trust::Every, false, KeyExchange::Classical).expect("settings");
+        let dialer = Dialer::new(Arc::new(Target::parse(&url).expect("a target")), &config)
+            .waiting_at_most(Some(Duration::from_millis(50)));
+        let runtime = one_thread().expect("a runtime");
+        assert_eq!(runtime.block_on(dialer.handshake()), Err(DialFault::NotReached));
+        drop(listener);
+        assert_eq!(runtime.block_on(dialer.handshake()), Err(DialFault::Tcp));
+    }
 
     #[test]
     fn connections_come_from_all_addresses_in_turn() {

@@ -1,6 +1,7 @@
 //! Surge's commands end to end against the real server, each in a few seconds.
 
 mod house;
+mod overload;
 
 use std::process::{Command, Stdio};
 

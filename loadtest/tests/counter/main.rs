@@ -6,14 +6,17 @@ use std::{
     io::{Read, Write},
     net::TcpListener,
     thread,
+    time::Duration,
 };
 
 use clap::Parser;
 use mock_server::{Fault, MockServer};
 use surge::{
     args::Args,
+    clock,
     interrupt::Watch,
     machine::Machine,
+    orders::{Orders, Part},
     profile::{Offer, Profile},
     report::{html, text::Text},
     run::{Outcome, run},
@@ -48,6 +51,15 @@ timely_ms = 5000
 "#;
 
 fn visited(fault: Fault, profile: &str, more: &[&str]) -> (Outcome, Summary) {
+    visited_by(fault, profile, more, |_| {})
+}
+
+fn visited_by(
+    fault: Fault,
+    profile: &str,
+    more: &[&str],
+    change: impl FnOnce(&mut Orders),
+) -> (Outcome, Summary) {
     let server = MockServer::start(fault);
     let target = format!("https://{}", server.addr);
     let (ca, tokens) = (server.certificate(), server.tokens(SESSIONS));
@@ -63,7 +75,8 @@ fn visited(fault: Fault, profile: &str, more: &[&str]) -> (Outcome, Summary) {
     let more = more.iter().map(std::ffi::OsString::from);
     let args =
         Args::try_parse_from(line.into_iter().chain(files).chain(more)).expect("right usage");
-    let orders = args.orders().expect("right usage");
+    let mut orders = args.orders().expect("right usage");
+    change(&mut orders);
     let outcome = run(&orders, &Watch::default()).expect("the server runs");
     let summary = Summary::of(&outcome, &orders.profile, about(&orders.profile));
     (outcome, summary)
@@ -103,6 +116,46 @@ fn two_threads_share_the_schedule_and_the_identities() {
     let (outcome, summary) = visited(Fault::None, HALF_A_SECOND, &["--threads", "2"]);
     assert!(summary.verdict.passed, "{}", Text(&summary));
     assert_eq!((outcome.tally.offered, outcome.tally.served), (60, 60));
+}
+
+#[test]
+fn several_processes_share_the_schedule() {
+    let begin_ms = clock::stamp();
+    let shares = [0, 1, 2].map(|number| {
+        let part = Part { number, of: 3, begin_ms };
+        let (outcome, _) = visited_by(Fault::None, HALF_A_SECOND, &["--threads", "2"], |orders| {
+            orders.part = Some(part)
+        });
+        assert_eq!(outcome.tally.offered, outcome.tally.served);
+        outcome.citizens_used
+    });
+    assert_eq!(shares, [20, 20, 20]);
+}
+
+#[test]
+fn at_the_end_those_outside_stop_asking_and_those_inside_finish() {
+    let (outcome, _) =
+        visited_by(Fault::BusyForLong, HALF_A_SECOND, &[], |orders| orders.closes = true);
+    let tally = &outcome.tally;
+    assert!(tally.unfinished > 0 && tally.served > 0, "{} {}", tally.unfinished, tally.served);
+    assert_eq!(tally.unfinished + tally.served, 60);
+    assert_eq!((tally.let_in, tally.left), (tally.served, tally.served));
+    // Nobody waited for those who were told to come back after three seconds.
+    assert!(outcome.played < Duration::from_millis(2500), "{:?}", outcome.played);
+}
+
+#[test]
+fn who_is_still_outside_goes_home_when_the_others_do() {
+    let (outcome, _) = visited_by(Fault::BusyForLong, HALF_A_SECOND, &[], |orders| {
+        orders.going_home = Some(Duration::from_millis(400));
+    });
+    let tally = &outcome.tally;
+    let at_home = tally.refused.by_reason().get("went home").copied().unwrap_or_default();
+    assert!(at_home > 0, "{:?}", tally.refused);
+    assert_eq!(tally.served + at_home, 60);
+    // Those who came later stayed, and had to come back after three seconds.
+    let later = tally.timeline.span(2..8).figures.let_in;
+    assert!(later > 0 && later < 12, "{later}");
 }
 
 #[test]
