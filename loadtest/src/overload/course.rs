@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_surge_is_between_two_phases_at_half_the_capacity() {
-        let parts = parts(&of_profile(), Duration::from_secs(60));
+        let parts = parts(&of_profile(), Duration::from_mins(1));
         let told: Vec<_> =
             parts.iter().map(|part| (part.label.as_str(), part.seconds.len())).collect();
         let expected =

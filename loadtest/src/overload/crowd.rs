@@ -35,7 +35,7 @@ const LEAD_A_PERSON: Duration = Duration::from_micros(20);
 /// Open files of a generator process besides one for each of its people.
 const OTHER_FILES: u64 = 1000;
 /// More would have no time to do anything.
-const PROCESSES_MAX: u64 = 64;
+const PROCESSES_MAX: usize = 64;
 
 /// Where people come from and what they do.
 #[derive(Clone, Debug)]
@@ -150,15 +150,15 @@ impl Crowd {
     /// So many that each has a file for every one of its people.
     fn processes(&self, people: u64) -> Result<usize, Fault> {
         let each = self.files.saturating_sub(OTHER_FILES).max(1);
-        let needed = people.div_ceil(each).max(1);
-        if needed <= PROCESSES_MAX {
-            return Ok(needed as usize);
-        }
-        Err(Fault::Needs(format!(
+        let needed = usize::try_from(people.div_ceil(each).max(1)).ok();
+        let possible = needed.filter(|needed| *needed <= PROCESSES_MAX);
+        possible.ok_or_else(|| {
+            Fault::Needs(format!(
             "{} people need a connection each, but a process may open {} files: raise `ulimit -Hn`",
             grouped(people),
             grouped(self.files)
-        )))
+            ))
+        })
     }
 }
 

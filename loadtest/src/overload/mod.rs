@@ -88,6 +88,24 @@ pub fn carry_out(args: &OverloadArgs) -> Result<bool, Fault> {
     Ok(overload.reached.passed && !watch.stop.is_given())
 }
 
+/// The capacity given, or found with a server that is replaced afterwards: the people of the search are gone from a new
+/// one's memory and queues. `None` when stopped.
+fn capacity_of(
+    args: &OverloadArgs,
+    stage: &mut Stage,
+    watch: &Watch,
+) -> Result<Option<f64>, Fault> {
+    if args.capacity.is_some() {
+        return Ok(args.capacity);
+    }
+    let found = capacity::find(args, stage, watch)?;
+    if let Some(found) = found {
+        println!("capacity: {found:.1} visits/s");
+        stage.renew(args)?;
+    }
+    Ok(found)
+}
+
 /// One search and one surge; `None` when stopped.
 fn one_run(
     args: &OverloadArgs,
@@ -95,16 +113,7 @@ fn one_run(
     profile: &Profile,
     watch: &Watch,
 ) -> Result<Option<RunReport>, Fault> {
-    let capacity = match args.capacity {
-        Some(capacity) => capacity,
-        None => {
-            let Some(found) = capacity::find(args, stage, watch)? else { return Ok(None) };
-            println!("capacity: {found:.1} visits/s");
-            // The people of the search are gone from a new server's memory and queues.
-            stage.renew(args)?;
-            found
-        }
-    };
+    let Some(capacity) = capacity_of(args, stage, watch)? else { return Ok(None) };
     let Offer::Open { curve, .. } = &profile.offer else {
         return Err(Fault::Usage("the overload profile has no open loop".to_owned()));
     };

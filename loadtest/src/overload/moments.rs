@@ -101,8 +101,8 @@ impl Moment {
     }
 
     /// A count of this second.
-    pub(super) fn counted(&self, value: impl Fn(&Self) -> u64) -> Option<f64> {
-        Some(real(value(self)))
+    pub(super) fn counted(&self, value: impl Fn(&Self) -> u64) -> f64 {
+        real(value(self))
     }
 }
 
@@ -134,15 +134,14 @@ mod tests {
 
     #[test]
     fn each_second_tells_who_is_inside_and_what_the_server_used_since_the_reading_before() {
-        let begin = clock::now();
-        let second = Duration::from_secs(1);
+        let (read_before, half) = (clock::now(), Duration::from_millis(500));
+        let (begin, second) = (read_before + half, 2 * half);
         let mut tally = Tally::new(begin, second * 10);
         (0..3).for_each(|_| tally.let_in(begin));
         tally.leave(&Ending::Served, begin + second);
         tally.leave(&Ending::Refused("503 busy".to_owned()), begin + second);
-        let half = second / 2;
         let readings = [
-            reading(begin - half, 1.0, 0),
+            reading(read_before, 1.0, 0),
             reading(begin + half, 1.25, 7),
             reading(begin + half + 2 * second, 2.0, 9),
         ];

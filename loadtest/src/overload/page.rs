@@ -70,12 +70,12 @@ fn plots(run: &RunReport) -> io::Result<[String; 4]> {
     };
     let log = |value: Option<f64>, least: f64| value.map(|value| value.max(least).log10());
     let people = [
-        line("offered", &|one| log(one.counted(|one| one.offered), LOG_MIN)),
-        line("let in", &|one| log(one.counted(|one| one.let_in), LOG_MIN)),
-        line("finished", &|one| log(one.counted(|one| one.finished), LOG_MIN)),
+        line("offered", &|one| log(Some(one.counted(|one| one.offered)), LOG_MIN)),
+        line("let in", &|one| log(Some(one.counted(|one| one.let_in)), LOG_MIN)),
+        line("finished", &|one| log(Some(one.counted(|one| one.finished)), LOG_MIN)),
     ];
     let places = [
-        line("inside", &|one| log(one.counted(|one| one.inside), LOG_MIN)),
+        line("inside", &|one| log(Some(one.counted(|one| one.inside)), LOG_MIN)),
         line("in the waiting room", &|one| log(one.told(|server| server.waiting), LOG_MIN)),
         line("connections", &|one| log(one.told(|server| server.connections), LOG_MIN)),
     ];

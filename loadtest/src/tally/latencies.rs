@@ -51,7 +51,9 @@ impl Latencies {
 
     /// Adds values recorded elsewhere.
     pub(super) fn receive(&mut self, values: &[(u64, u64)]) {
-        values.iter().for_each(|&(value, count)| self.0.saturating_record_n(value, count));
+        for &(value, count) in values {
+            self.0.saturating_record_n(value, count);
+        }
     }
 
     /// Number of latencies.

@@ -79,12 +79,14 @@ impl Tally {
             mine.receive(&theirs);
         }
         for (mine, theirs) in reasons(self).into_iter().zip(shipped.reasons) {
-            theirs.iter().for_each(|(reason, count)| mine.add(reason, *count));
+            for (reason, count) in &theirs {
+                mine.add(reason, *count);
+            }
         }
         for (mine, theirs) in counts(self).into_iter().zip(shipped.counts) {
             *mine += theirs;
         }
-        self.timeline.receive(shipped.timeline);
+        self.timeline.receive(&shipped.timeline);
     }
 }
 

@@ -144,7 +144,7 @@ impl Timeline {
         self.counted.iter().map(Counted::ship).collect()
     }
 
-    pub(super) fn receive(&mut self, shipped: Vec<ShippedStretch>) {
+    pub(super) fn receive(&mut self, shipped: &[ShippedStretch]) {
         let stretch = self.stretch;
         let counted = shipped.iter().map(Counted::of).collect();
         self.merge(&Self { begin: self.begin, stretch, counted });

@@ -124,7 +124,7 @@ fn several_processes_share_the_schedule() {
     let shares = [0, 1, 2].map(|number| {
         let part = Part { number, of: 3, begin_ms };
         let (outcome, _) = visited_by(Fault::None, HALF_A_SECOND, &["--threads", "2"], |orders| {
-            orders.part = Some(part)
+            orders.part = Some(part);
         });
         assert_eq!(outcome.tally.offered, outcome.tally.served);
         outcome.citizens_used
