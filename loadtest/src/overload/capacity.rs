@@ -1,212 +1,174 @@
-//! The capacity: the highest rate of whole visits that the server was seen to sustain.
+//! The capacity: the highest rate of whole visits that the server sustains with its receipts in time.
 //!
-//! The rate rises until receipts come late or people wait long to be let in. A step beyond that shows what the server
-//! sustains while more is offered: that counts too, because a server that lets people in by what it has measured is
-//! slow to trust a sudden load.
+//! One open-loop run whose rate rises far beyond what the server can take. What counts is what people got, and not the
+//! highest rate at which nobody had to wait: a server that lets people in by what it has measured is slow to trust a
+//! rising load, and only shows what it can do while more is offered.
 
-use std::{thread, time::Duration};
+use std::{ops::Range, thread, time::Duration};
 
 use super::{args::OverloadArgs, crowd::Played, job::Conduct, stage::Stage};
 use crate::{
-    capacity::search::Search,
     fault::Fault,
-    figures::{millis_text, real},
+    figures::{millis, millis_text, real, real_len},
     interrupt::Watch,
-    schedule::{Curve, Phase},
+    schedule::Phase,
+    tally::{Stretch, Timeline},
     verdict::LAG_P99_MS_MAX,
 };
 
-/// Rate of the first step, visits a second.
-const RATE_FIRST: f64 = 50.0;
-/// The rate of a step rises in these parts of it, so that a new server gets to know what a visit costs.
-const RISE: [f64; 2] = [0.5, 0.75];
-/// Length of each part of the rise, of the whole rate, and of its end, in which what is sustained is measured, seconds.
-const RISE_S: u32 = 3;
-const WHOLE_S: u32 = 14;
-const MEASURED_S: u32 = 8;
-const STEPS_MAX: u32 = 12;
-/// Coarse, because what is sustained counts, and not the rate offered.
-const PRECISION: f64 = 0.1;
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Longest drain of a step.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// First rate of the first rise, visits a second.
+const RATE_FIRST: f64 = 25.0;
+/// Factor from one stage of a rise to the next, their number, and the length of each in seconds: sixteenfold in 65 s.
+const GROWTH: f64 = 1.26;
+const STAGES: usize = 13;
+const STAGE_S: usize = 5;
+/// Time over which the rate is sustained, seconds.
+const SUSTAINED_S: usize = 10;
+/// Sustained share of the last rate from which the rise did not go far enough.
+const SATURATED_MAX: f64 = 0.7;
+/// Rises until one goes far enough, or the generator does not lag.
+const RISES_MAX: u32 = 4;
 /// Least share of the receipts that are in time.
 const TIMELY_MIN: f64 = 0.99;
-/// Longest 99th percentile from the intended start to being let in.
-const ENTER_P99_MS_MAX: f64 = 1000.0;
-/// Attempts at a rate in which the generator itself lags.
-const TRIES: u32 = 3;
+/// Longest drain of a rise.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Searches the capacity, visits a second; a server that was overloaded is replaced by a new one. `None` when stopped.
+/// Finds the capacity, visits a second, and leaves a server that was overloaded. `None` when stopped.
 ///
 /// # Errors
 ///
-/// When a step cannot be made, the generator lags, or the server serves nobody in time.
+/// When a rise cannot be played, the generator lags, or the server serves nobody in time.
 pub(super) fn find(
     args: &OverloadArgs,
     stage: &mut Stage,
     watch: &Watch,
 ) -> Result<Option<f64>, Fault> {
-    let mut search = Search::new(RATE_FIRST, PRECISION, STEPS_MAX);
-    let mut sustained: f64 = 0.0;
-    while let Some(rate) = search.next_rate() {
-        let Some(step) = unlagged(args, stage, rate, watch)? else { return Ok(None) };
-        sustained = sustained.max(step.sustained);
-        search.record(rate, step.held);
-    }
-    if sustained > 0.0 {
-        return Ok(Some(sustained));
-    }
-    Err(Fault::Needs("the server served nobody in time, at no rate".to_owned()))
-}
-
-/// A step in figures.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    rate: f64,
-    /// Timely receipts a second; 0 if too many were late.
-    sustained: f64,
-    enter_p99_ms: f64,
-    submit_p99_ms: f64,
-    lag_p99_ms: f64,
-    /// Server CPU of a finished visit.
-    visit_us: f64,
-    held: bool,
-}
-
-/// One step; again when the generator itself lagged, because that says nothing about the server.
-fn unlagged(
-    args: &OverloadArgs,
-    stage: &mut Stage,
-    rate: f64,
-    watch: &Watch,
-) -> Result<Option<Step>, Fault> {
-    for _ in 0..TRIES {
-        let played = play(args, stage, rate, watch);
+    let mut first = RATE_FIRST;
+    for number in 0..RISES_MAX {
+        if number > 0 {
+            stage.renew(args)?;
+        }
+        let phases = rise(first);
+        let played = play(args, stage, &phases, watch);
         if watch.stop.is_given() {
             return Ok(None);
         }
         let played = played?;
-        let step = Step::of(&played, rate);
-        println!("{}", step.line());
-        if step.held {
-            stage.skip += played.people;
-        } else {
-            stage.renew(args)?;
-        }
-        if step.lag_p99_ms <= LAG_P99_MS_MAX {
-            return Ok(Some(step));
+        stage.skip += played.people;
+        let timeline = &played.tally.timeline;
+        print!("{}", lines(&phases, timeline));
+        let last = phases.last().map_or(first, |phase| phase.rate);
+        match sustained(timeline, phases.len() * STAGE_S) {
+            Some(rate) if rate < SATURATED_MAX * last => return Ok(Some(rate)),
+            Some(rate) => first = rate / GROWTH,
+            None => println!("  nothing was sustained, or the generator lagged: once more"),
         }
     }
     Err(Fault::Needs(format!(
-        "the generator itself lags at {rate:.1} visits a second: give it its own cores, or more --threads"
+        "no capacity found in {RISES_MAX} rises: the server serves nobody in time, or the generator lags \
+         (give it its own cores, or more --threads) or reaches its own limit; give --capacity"
     )))
 }
 
-fn play(args: &OverloadArgs, stage: &Stage, rate: f64, watch: &Watch) -> Result<Played, Fault> {
+fn rise(first: f64) -> Vec<Phase> {
+    let rates = std::iter::successors(Some(first), |rate| Some(rate * GROWTH)).take(STAGES);
+    let phase = |rate| Phase { label: "rise".to_owned(), duration_s: real_len(STAGE_S), rate };
+    rates.map(phase).collect()
+}
+
+fn play(
+    args: &OverloadArgs,
+    stage: &Stage,
+    phases: &[Phase],
+    watch: &Watch,
+) -> Result<Played, Fault> {
     let mut crowd = stage.crowd(args, DRAIN_MAX);
-    // Pauses longer than a step cost the server no CPU, but nobody would finish within it.
+    // Pauses cost the server no CPU, but nobody would finish within the rise.
     crowd.conduct = Conduct { think_ms: 0, ..crowd.conduct };
-    let mut playing = crowd.start(rising(rate).phases())?;
+    let mut playing = crowd.start(phases)?;
     while !playing.is_over(&watch.stop) {
         thread::sleep(LOOK_EVERY);
     }
     playing.finish()
 }
 
-fn rising(rate: f64) -> Curve {
-    let phase = |(part, seconds): (f64, u32)| Phase {
-        label: "capacity".to_owned(),
-        duration_s: f64::from(seconds),
-        rate: part * rate,
-    };
-    let rise = RISE.map(|part| (part, RISE_S));
-    Curve::new(rise.into_iter().chain([(1.0, WHOLE_S)]).map(phase).collect())
+/// The highest mean of timely receipts a second over [`SUSTAINED_S`] of the first `seconds`; `None` if there was none.
+fn sustained(timeline: &Timeline, seconds: usize) -> Option<f64> {
+    let starts = 0..=seconds.saturating_sub(SUSTAINED_S);
+    let rates = starts.filter_map(|start| counted(timeline, start..start + SUSTAINED_S));
+    rates.reduce(f64::max).filter(|rate| *rate > 0.0)
 }
 
-impl Step {
-    fn of(played: &Played, rate: f64) -> Self {
-        let tally = &played.tally;
-        let end = RISE.len() * RISE_S as usize + WHOLE_S as usize;
-        let measured = tally.timeline.span(end - MEASURED_S as usize..end).figures;
-        let is_timely = real(tally.timely) >= TIMELY_MIN * real(tally.receipts);
-        let sustained = real(measured.timely) / f64::from(MEASURED_S);
-        let enter_p99_ms = tally.enter.quantile_ms(0.99);
-        let lag_p99_ms = tally.lag.quantile_ms(0.99);
-        let all_well = is_timely && tally.failed.total() + tally.crossed == 0;
-        // Who is still outside at the end of the step is not among those who entered.
-        let few_wait = enter_p99_ms <= ENTER_P99_MS_MAX && played.goodput() >= TIMELY_MIN;
-        let cpu_us = played.server.map_or(0.0, |server| 1e6 * server.cpu_s);
-        Self {
-            rate,
-            sustained: if all_well && lag_p99_ms <= LAG_P99_MS_MAX { sustained } else { 0.0 },
-            enter_p99_ms,
-            submit_p99_ms: tally.submit.quantile_ms(0.99),
-            lag_p99_ms,
-            visit_us: cpu_us / real(tally.served.max(1)),
-            held: all_well && few_wait && lag_p99_ms <= LAG_P99_MS_MAX,
-        }
-    }
+/// Timely receipts a second, if nearly all were timely and the generator did not lag.
+fn counted(timeline: &Timeline, seconds: Range<usize>) -> Option<f64> {
+    let length = real_len(seconds.len());
+    let one: Stretch = timeline.span(seconds).figures;
+    let is_timely = real(one.timely) >= TIMELY_MIN * real(one.receipts);
+    let is_valid = is_timely && millis(one.lag_p99_us) <= LAG_P99_MS_MAX;
+    is_valid.then(|| real(one.timely) / length)
+}
 
-    fn line(&self) -> String {
+fn lines(phases: &[Phase], timeline: &Timeline) -> String {
+    let line = |(number, phase): (usize, &Phase)| {
+        let one = timeline.span(number * STAGE_S..(number + 1) * STAGE_S).figures;
+        let per_s = |count: u64| real(count) / real_len(STAGE_S);
         format!(
-            "  {:>7.1} visits/s: {:>6.1} receipts/s in time, entering p99 {} ms, submitting p99 {} ms, \
-             server CPU {:.0} us a visit{}",
-            self.rate,
-            self.sustained,
-            millis_text(self.enter_p99_ms),
-            millis_text(self.submit_p99_ms),
-            self.visit_us,
-            match (self.held, self.lag_p99_ms > LAG_P99_MS_MAX) {
-                (true, _) => String::new(),
-                (false, false) => "; too many".to_owned(),
-                (false, true) =>
-                    format!("; the generator lagged, p99 {} ms", millis_text(self.lag_p99_ms)),
-            }
+            "  {:>7.1} visits/s offered: {:>6.1}/s let in, {:>6.1} receipts/s in time, submitting p99 {} ms, \
+             lag p99 {} ms\n",
+            phase.rate,
+            per_s(one.let_in),
+            per_s(one.timely),
+            millis_text(millis(one.submit_p99_us)),
+            millis_text(millis(one.lag_p99_us))
         )
-    }
+    };
+    phases.iter().enumerate().map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{Played, Step, WHOLE_S, rising};
-    use crate::{clock, machine::CpuClock, tally::Tally};
+    use super::{GROWTH, STAGE_S, STAGES, rise, sustained};
+    use crate::{clock, tally::Tally};
 
-    /// A step of 100 visits a second, of which `served` get a receipt a second, after `latency`.
-    fn step(served: u64, latency: Duration) -> Step {
+    /// A rise in which the server gives out `receipts(second)` after `latency`.
+    fn sustains(receipts: impl Fn(u32) -> u32, latency: Duration, lag: Duration) -> Option<f64> {
         let (begin, second) = (clock::now(), Duration::from_secs(1));
-        let mut tally = Tally::new(begin, 20 * second);
-        for at in (0..20).map(|number| begin + number * second) {
-            (0..100).for_each(|_| tally.offer(at, 1));
-            for _ in 0..served {
-                tally.enter.record(Duration::from_millis(5));
-                tally.receipt(at, latency, second);
-            }
+        let seconds = u32::try_from(STAGES * STAGE_S).expect("few");
+        let mut tally = Tally::new(begin, seconds * second);
+        for number in 0..seconds {
+            let at = begin + number * second;
+            tally.start(at, lag);
+            (0..receipts(number)).for_each(|_| tally.receipt(at, latency, second));
         }
-        let cpu = CpuClock::default().since(CpuClock::default());
-        let played = Played { tally, cpu, server: None, receipts_doubled: 0, people: 2000 };
-        Step::of(&played, 100.0)
+        sustained(&tally.timeline, STAGES * STAGE_S)
     }
 
     #[test]
-    fn a_rate_holds_when_all_are_served_in_time_and_counts_as_far_as_it_is_sustained() {
-        let fast = Duration::from_millis(10);
-        let all = step(100, fast);
-        assert!(all.held && (all.sustained - 100.0).abs() < 1e-9, "{all:?}");
-        let some = step(60, fast);
-        assert!(!some.held && (some.sustained - 60.0).abs() < 1e-9, "{some:?}");
-        let late = step(100, Duration::from_secs(2));
-        assert!(!late.held && late.sustained < 1e-9, "{late:?}");
-        assert!(late.line().ends_with("too many"), "{}", late.line());
+    fn what_is_sustained_for_ten_seconds_counts_and_no_burst() {
+        let (fast, lag) = (Duration::from_millis(10), Duration::from_millis(1));
+        let rising = |second: u32| if second == 60 { 900 } else { (5 * second).min(200) };
+        // One second of 900 among ten of 200 lifts their mean to 270, not to 900.
+        assert_eq!(sustains(rising, fast, lag), Some(270.0));
+        assert_eq!(sustains(|second| (5 * second).min(200), fast, lag), Some(200.0));
+        assert_eq!(sustains(|_| 0, fast, lag), None);
     }
 
     #[test]
-    fn the_rate_of_a_step_rises_to_the_whole_rate() {
-        let curve = rising(80.0);
-        let rates: Vec<_> = curve.phases().iter().map(|phase| phase.rate).collect();
-        assert_eq!(rates, [40.0, 60.0, 80.0]);
-        assert!((curve.duration_s() - f64::from(6 + WHOLE_S)).abs() < 1e-9);
+    fn late_receipts_and_those_of_a_lagging_generator_do_not_count() {
+        let lag = Duration::from_millis(1);
+        assert_eq!(sustains(|_| 100, Duration::from_secs(2), lag), None);
+        let (fast, lagging) = (Duration::from_millis(10), Duration::from_millis(60));
+        assert_eq!(sustains(|_| 100, fast, lagging), None);
+    }
+
+    #[test]
+    fn a_rise_is_sixteenfold() {
+        let phases = rise(25.0);
+        assert_eq!(phases.len(), STAGES);
+        let last = phases.last().expect("stages").rate;
+        assert!((15.5..16.5).contains(&(last / 25.0)) && GROWTH > 1.0, "{last}");
     }
 }

@@ -16,7 +16,7 @@ use super::job::{Conduct, Done, Job, overload};
 use crate::{
     clock,
     fault::{Fault, RunFault},
-    figures::{grouped, real_len, share},
+    figures::{grouped, real_len},
     identity,
     interrupt::Stop,
     machine::{CpuClock, CpuUse},
@@ -249,12 +249,5 @@ impl Playing {
         };
         let server = self.server.map(|(process, before)| process.used_since(before));
         Ok(Played { tally, cpu, server, receipts_doubled, people: self.people })
-    }
-}
-
-impl Played {
-    /// Receipts in time, as a share of those wanted.
-    pub(super) fn goodput(&self) -> f64 {
-        share(self.tally.timely, self.tally.wanted)
     }
 }

@@ -194,15 +194,18 @@ impl ServerPhase {
         let within = at(part.seconds.start)..at(part.seconds.end);
         let own: Vec<_> = readings.iter().filter(|one| within.contains(&one.at)).collect();
         let pages: Vec<_> = own.iter().filter_map(|one| one.samples.as_ref()).collect();
-        let (first, last) = (pages.first()?, pages.last()?);
+        let last = pages.last()?;
+        // What was used since the reading before the phase, so that a reading a second covers all of it.
+        let earlier = readings.iter().filter(|one| one.at < within.start && one.samples.is_some());
+        let first = earlier.last().unwrap_or(own.first()?);
         let mean = |name: &str| {
             pages.iter().map(|page| page.sum(name, "")).sum::<f64>() / real_len(pages.len())
         };
         let mut took: Vec<_> = own.iter().map(|one| one.took).collect();
         took.sort();
-        let (user_cores, system_cores) = cores(&own);
+        let (user_cores, system_cores) = cores(first, own.last()?);
         Some(Self {
-            cpu_shares: cpu_shares(first, last),
+            cpu_shares: first.samples.as_ref().and_then(|first| cpu_shares(first, last)),
             user_cores,
             system_cores,
             admission_rate: mean("sportello_admission_rate"),
@@ -229,13 +232,11 @@ fn cpu_shares(first: &Samples, last: &Samples) -> Option<[f64; 3]> {
     (all > 0.0).then(|| used.map(|seconds| seconds / all))
 }
 
-fn cores(readings: &[&Reading]) -> (f64, f64) {
-    let mut clocks = readings.iter().filter_map(|one| Some((one.at, one.process?)));
-    let (Some((from, first)), Some((to, last))) = (clocks.next(), clocks.next_back()) else {
-        return (0.0, 0.0);
-    };
-    let seconds = to.saturating_duration_since(from).as_secs_f64().max(f64::MIN_POSITIVE);
-    ((last.user_s - first.user_s) / seconds, (last.system_s - first.system_s) / seconds)
+/// CPU time between two readings by the process' own code and by the kernel, cores.
+fn cores(first: &Reading, last: &Reading) -> (f64, f64) {
+    let (Some(then), Some(now)) = (first.process, last.process) else { return (0.0, 0.0) };
+    let seconds = last.at.saturating_duration_since(first.at).as_secs_f64().max(f64::MIN_POSITIVE);
+    ((now.user_s - then.user_s) / seconds, (now.system_s - then.system_s) / seconds)
 }
 
 /// The quantile at `share` of sorted values.

@@ -11,12 +11,15 @@ pub(super) const LATENCY_MAX: Duration = Duration::from_hours(1);
 /// Significant digits: an error of at most 0.1 %.
 const DIGITS: u8 = 3;
 
+/// Values and how often each was recorded.
+pub(super) type Recorded = Vec<(u64, u64)>;
+
 /// A histogram of latencies in microseconds.
 #[derive(Clone, Debug)]
 pub struct Latencies(Histogram<u64>);
 
 /// The values of a histogram, and how often each was recorded.
-pub(super) fn recorded<C: Counter>(histogram: &Histogram<C>) -> Vec<(u64, u64)> {
+pub(super) fn recorded<C: Counter>(histogram: &Histogram<C>) -> Recorded {
     let values = histogram.iter_recorded();
     values.map(|one| (one.value_iterated_to(), one.count_since_last_iteration())).collect()
 }
@@ -45,7 +48,7 @@ impl Latencies {
     }
 
     /// The recorded values in microseconds, and how often.
-    pub(super) fn recorded(&self) -> Vec<(u64, u64)> {
+    pub(super) fn recorded(&self) -> Recorded {
         recorded(&self.0)
     }
 

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Latencies, Reasons, Stretch, Tally};
-
-/// Values and how often each was recorded.
-pub(super) type Recorded = Vec<(u64, u64)>;
+use super::{Latencies, Reasons, Tally, latencies::Recorded, timeline::ShippedStretch};
 
 /// The counts of one generator process. Latencies of steps and statuses, which such a run does not report, stay behind.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -19,15 +16,6 @@ pub struct Shipped {
     /// In the order of [`counts`].
     counts: [u64; 14],
     timeline: Vec<ShippedStretch>,
-}
-
-/// One interval of the timeline.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct ShippedStretch {
-    pub(super) figures: Stretch,
-    pub(super) submit: Recorded,
-    pub(super) lag: Recorded,
-    pub(super) again: BTreeMap<String, u64>,
 }
 
 fn latencies(tally: &mut Tally) -> [&mut Latencies; 6] {

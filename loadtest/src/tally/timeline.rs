@@ -9,9 +9,8 @@ use std::{
 use hdrhistogram::Histogram;
 
 use super::{
-    latencies::{LATENCY_MAX, recorded},
+    latencies::{LATENCY_MAX, Recorded, recorded},
     reasons::Reasons,
-    shipped::ShippedStretch,
 };
 use crate::figures;
 
@@ -62,6 +61,15 @@ pub struct Span {
     pub figures: Stretch,
     /// Requests to be tried again, by place and reason.
     pub again: BTreeMap<String, u64>,
+}
+
+/// One interval on its way from one generator process to another.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+pub(super) struct ShippedStretch {
+    pub(super) figures: Stretch,
+    pub(super) submit: Recorded,
+    pub(super) lag: Recorded,
+    pub(super) again: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Default)]
