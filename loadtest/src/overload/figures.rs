@@ -196,8 +196,9 @@ impl ServerPhase {
         let pages: Vec<_> = own.iter().filter_map(|one| one.samples.as_ref()).collect();
         let last = pages.last()?;
         // What was used since the reading before the phase, so that a reading a second covers all of it.
-        let earlier = readings.iter().filter(|one| one.at < within.start && one.samples.is_some());
-        let first = earlier.last().unwrap_or(own.first()?);
+        let mut earlier =
+            readings.iter().filter(|one| one.at < within.start && one.samples.is_some());
+        let first = earlier.next_back().unwrap_or(own.first()?);
         let mean = |name: &str| {
             pages.iter().map(|page| page.sum(name, "")).sum::<f64>() / real_len(pages.len())
         };

@@ -28,6 +28,8 @@ pub(super) struct Moment {
     /// Latency of submitting; `None` without a receipt.
     pub(super) submit_p50_ms: Option<f64>,
     pub(super) submit_p99_ms: Option<f64>,
+    /// The generator's own lag at the 99th percentile.
+    pub(super) lag_p99_ms: f64,
     /// What the server says; `None` if its metrics did not come.
     pub(super) server: Option<ServerMoment>,
 }
@@ -66,6 +68,7 @@ pub(super) fn moments(timeline: &Timeline, readings: &[Reading]) -> Vec<Moment> 
             inside,
             submit_p50_ms: ms(one.submit_p50_us),
             submit_p99_ms: ms(one.submit_p99_us),
+            lag_p99_ms: millis(one.lag_p99_us),
             server: server(begin, second, readings),
         }
     };

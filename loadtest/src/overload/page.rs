@@ -83,6 +83,7 @@ fn plots(run: &RunReport) -> io::Result<[String; 4]> {
         line("submit p50", &|one| log(one.submit_p50_ms, 0.01)),
         line("submit p99", &|one| log(one.submit_p99_ms, 0.01)),
         line("GET /metrics", &|one| log(one.told(|server| server.metrics_ms), 0.01)),
+        line("generator's lag p99", &|one| log(Some(one.lag_p99_ms), 0.01)),
     ];
     let cpu = [
         line("people outside", &|one| one.told(|server| server.cores[0])),
