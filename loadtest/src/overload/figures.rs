@@ -20,6 +20,9 @@ use crate::{
 
 /// The latency is normal again when the 99th percentile over one second is at most this many times that before.
 const NORMAL: f64 = 1.5;
+/// Seconds after the surge in which the lag of the generator does not count: closing the connections of those who go
+/// home keeps it busy. It makes latencies look longer, never shorter.
+const GOING_HOME_S: usize = 4;
 /// Least receipts of a second, by the capacity, for its latency to count.
 const RECEIPTS_MIN: f64 = 0.25;
 
@@ -109,11 +112,20 @@ impl SurgeFigures {
         people_think: bool,
     ) -> Self {
         let tally = &played.tally;
-        let figures = |part: &Part| PhaseFigures::of(played, part, capacity, readings);
+        let end = surge_end(parts);
+        let figures = |part: &Part| {
+            let is_after = end == Some(part.seconds.start);
+            let lag_from = part.seconds.start + if is_after { GOING_HOME_S } else { 0 };
+            let lag = tally.timeline.span(lag_from..part.seconds.end).figures.lag_p99_us;
+            PhaseFigures {
+                lag_p99_ms: millis(lag),
+                ..PhaseFigures::of(played, part, capacity, readings)
+            }
+        };
         let phases: Vec<_> = parts.iter().map(figures).collect();
         let stretches = tally.timeline.stretches();
         let before_ms = before(&phases).map(|phase| phase.submit_p99_ms);
-        let recovery_s = surge_end(parts)
+        let recovery_s = end
             .zip(before_ms)
             .and_then(|(end, before_ms)| recovery(stretches.get(end..)?, before_ms, capacity));
         let inside_at_end = tally.let_in - tally.left;
