@@ -165,6 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_is_late_for_two_in_a_hundred_sustains_nothing() {
+        let (begin, second) = (clock::now(), Duration::from_secs(1));
+        let mut tally = Tally::new(begin, 10 * second);
+        for at in (0..10).map(|number| begin + number * second) {
+            (0..100).for_each(|number| {
+                let latency = if number < 2 { 2 * second } else { second / 100 };
+                tally.receipt(at, latency, second);
+            });
+        }
+        assert_eq!(sustained(&tally.timeline, 10), None);
+    }
+
+    #[test]
     fn a_rise_is_sixteenfold() {
         let phases = rise(25.0);
         assert_eq!(phases.len(), STAGES);
