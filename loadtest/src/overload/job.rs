@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     fault::Fault,
+    mandates::OFFICE,
     orders::{IdentitySource, Orders, Part},
     profile::{Offer, Profile, Spread, Think},
     schedule::{Curve, Phase},
@@ -77,6 +78,7 @@ impl Job {
             operator: None,
             sources: sources.collect(),
             closes: true,
+            office: OFFICE.to_owned(),
             going_home: self.going_home_s.map(Duration::from_secs),
             part: Some(self.part),
         })
