@@ -9,8 +9,9 @@
 //! ```
 //!
 //! [`run`] is one run. [`capacity`] makes many runs at rising rates; [`drill`] makes one run while it breaks a server
-//! that it started; [`overload`] offers one more than it can take; [`compare`] and [`plan`] read the reports of earlier runs; [`volley`] sends requests to any server
-//! and times them. [`command`] chooses between them. Imports between files form no circle.
+//! that it started; [`overload`] offers one more than it can take, by several processes; [`compare`] and [`plan`] read
+//! the reports of earlier runs; [`volley`] sends requests to any server and times them. [`command`] chooses between
+//! them. Imports between files form no circle.
 //!
 //! Three things never happen here. The server's code is not linked, so that the owner check cannot share its mistakes.
 //! A start never waits for a reply. A connection never carries another exchange after one that was cut short.

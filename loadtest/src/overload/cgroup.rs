@@ -38,7 +38,7 @@ impl Group {
         let is_version_2 = mount.join("cgroup.controllers").exists();
         let parent = if is_version_2 { mount.to_owned() } else { mount.join("cpu") };
         if is_version_2 {
-            // Fails when it is enabled already in a way that surge may not change; the quota's file shows whether it is.
+            // Fails where surge may not change it; whether the quota can be set shows whether it is enabled.
             drop(fs::write(parent.join("cgroup.subtree_control"), "+cpu"));
         }
         let at = parent.join(name);
