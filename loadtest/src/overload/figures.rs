@@ -112,7 +112,8 @@ impl SurgeFigures {
         people_think: bool,
     ) -> Self {
         let tally = &played.tally;
-        let end = surge_end(parts);
+        let (end, doors_close) =
+            (surge_end(parts), parts.last().map_or(0, |part| part.seconds.end));
         let figures = |part: &Part| {
             let is_after = end == Some(part.seconds.start);
             let lag_from = part.seconds.start + if is_after { GOING_HOME_S } else { 0 };
@@ -125,9 +126,9 @@ impl SurgeFigures {
         let phases: Vec<_> = parts.iter().map(figures).collect();
         let stretches = tally.timeline.stretches();
         let before_ms = before(&phases).map(|phase| phase.submit_p99_ms);
-        let recovery_s = end
-            .zip(before_ms)
-            .and_then(|(end, before_ms)| recovery(stretches.get(end..)?, before_ms, capacity));
+        let recovery_s = end.zip(before_ms).and_then(|(end, before_ms)| {
+            recovery(stretches.get(end..doors_close.min(stretches.len()))?, before_ms, capacity)
+        });
         let inside_at_end = tally.let_in - tally.left;
         let lost: u64 = stretches.iter().map(|one| one.lost).sum();
         let counted = tally.left + if people_think { 0 } else { inside_at_end };
@@ -165,7 +166,14 @@ fn recovery(after: &[Stretch], before_ms: f64, capacity: f64) -> Option<u64> {
         real(one.receipts) >= RECEIPTS_MIN * capacity
             && millis(one.submit_p99_us) <= NORMAL * before_ms
     };
-    (0_u64..).zip(after).find(|(_, one)| is_normal(one)).map(|(number, _)| number)
+    // A server that serves a few of those before and then nobody has not recovered.
+    let serves_on = |from: usize| {
+        let rest = after.get(from..).unwrap_or_default();
+        let receipts = real(rest.iter().map(|one| one.receipts).sum());
+        receipts >= RECEIPTS_MIN * capacity * real_len(rest.len())
+    };
+    let first = (0..).zip(after).find(|(from, one)| is_normal(one) && serves_on(*from));
+    first.map(|(from, _)| from as u64)
 }
 
 fn finished(finished: u64, of: u64) -> f64 {
@@ -273,6 +281,8 @@ mod tests {
         assert_eq!(recovery(&after, 10.0, 100.0), Some(3));
         assert_eq!(recovery(&after[3..], 10.0, 100.0), Some(0));
         assert_eq!(recovery(&after[..3], 10.0, 100.0), None);
+        let then_nobody = [[second(90, 9_000)].as_slice(), &[second(0, 0); 9]].concat();
+        assert_eq!(recovery(&then_nobody, 10.0, 100.0), None);
     }
 
     #[test]
