@@ -186,6 +186,20 @@ mod tests {
     }
 
     #[test]
+    fn connections_of_people_inside_do_not_give_way_to_strangers() {
+        let holders = holders(3, 100);
+        let places: Vec<_> = (0..3).map(|_| admit(&holders, 1).unwrap()).collect();
+        places[0].held.keep(true);
+        places[1].held.keep(true);
+        let _stranger = admit(&holders, 2).unwrap();
+        assert_eq!(open(&places), [true, true, false]);
+        assert!(admit(&holders, 3).is_none(), "the rest is kept, or no larger holder's");
+        places[1].held.keep(false);
+        assert!(admit(&holders, 3).is_some());
+        assert_eq!(open(&places), [true, false, false]);
+    }
+
+    #[test]
     fn a_client_stays_within_its_share_and_the_one_unused_for_longest_gives_way() {
         let holders = holders(10, 35);
         let places: Vec<_> = (0..4).map(|_| admit(&holders, 1).unwrap()).collect();

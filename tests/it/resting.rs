@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, channel::Channel};
 use hyper::StatusCode;
 use serde_json::Value;
+use sportello::civic::FiscalCode;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufStream},
     net::TcpStream,
@@ -97,6 +98,31 @@ async fn rests_do_not_extend_the_deadline_of_an_unfinished_head_or_a_silent_clie
         assert_eq!(line.answer().await.expect("open").0, 404);
         assert_eq!(line.answer().await, None, "{begun:?}");
     }
+}
+
+#[tokio::test]
+async fn the_connection_of_a_person_who_waits_stays_open_until_they_were_asked_to_come_back() {
+    let counter = Counter::open_with(&[
+        REST_SETTING[0],
+        ("SPORTELLO_HTTP_HEAD_MS_MAX", "500"),
+        ("SPORTELLO_GATE_LEASES_MAX", "1"),
+        ("SPORTELLO_WAITING_POLL_SECONDS_MIN", "3"),
+    ]);
+    let _inside = counter.citizen(1).await;
+    let identity = counter.mint(&FiscalCode::made_up(2), &[]);
+    let session = new_session();
+    let ask = format!(
+        "PUT {session} HTTP/1.1\r\nhost: l\r\nauthorization: Bearer {identity}\r\ncontent-length: 0\r\n\r\n"
+    );
+    let mut line = Line::to(&counter).await;
+    line.send(&ask).await;
+    let (status, content) = line.answer().await.expect("open");
+    let place: Value = serde_json::from_slice(&content).unwrap();
+    assert_eq!(status, 202, "{place}");
+    let seconds = place["pollAfterSeconds"].as_u64().unwrap();
+    sleep(Duration::from_secs(seconds)).await;
+    line.send(&ask).await;
+    assert_eq!(line.answer().await.expect("open: a poll needs no handshake").0, 202);
 }
 
 #[tokio::test]
