@@ -26,7 +26,9 @@ fuzz_target!(|text: &[u8]| {
         Err(other) => panic!("{other}"),
     };
     let mut found = 0;
-    for line in text.split(|byte| *byte == b'\n') {
+    // An unfinished last line is left out.
+    let lines = text.split(|byte| *byte == b'\n').count() - usize::from(table.is_unfinished());
+    for line in text.split(|byte| *byte == b'\n').take(lines) {
         let Ok(written) = serde_json::from_slice::<serde_json::Value>(line) else { continue };
         let office = KEYS.office(written["office"].as_str().expect("it was accepted"));
         let reference = written["reference"].as_str().expect("it was accepted");
