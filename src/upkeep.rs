@@ -34,6 +34,9 @@ const CHORES: &[Chore<Kept>] = &[
     Chore("draw lots", SWEEP_EVERY, Worker::Draws, |kept| kept.intake.draw_lots()),
     Chore("open campaigns", LOOK_EVERY, Worker::Files, Kept::open_campaigns),
     Chore("renew keys", LOOK_EVERY, Worker::Files, Kept::renew_keys),
+    Chore("measure the CPU quota", LOOK_EVERY, Worker::Files, |kept| {
+        kept.intake.admission().measure_capacity();
+    }),
     // A mandate that ends ends what its office sees: its file is looked at often.
     Chore("refresh the mandates", SWEEP_EVERY, Worker::Files, |kept| {
         kept.intake.refresh_mandates();
