@@ -36,7 +36,7 @@ pub(super) fn campaign_in(data: &Path) -> Campaign {
 /// Makes the demo's file of mandates, without any, unless there is one.
 pub(super) fn make_mandates(settings: &Settings) -> Result<(), String> {
     let path = demo_mandates_in(&settings.data());
-    if settings.mandates_file().as_ref() != Some(&path) {
+    if settings.mandates_file().as_ref() != Some(&path) || path.exists() {
         return Ok(());
     }
     match write_private(&path, b"") {
