@@ -1,8 +1,8 @@
 //! One person in three capacities, against a model: what each session is shown, what is kept, how many leases are held.
 //!
 //! A person is a citizen and a clerk of two offices at once, a second one is a client of both offices and logs in, too, a
-//! third one is a client only. Random sequences of requests over every route are sent to a real server; each answer, and
-//! after it the numbers of sessions and leases, must be those of the model. `SPORTELLO_TEST_CASES=1000 cargo test --test
+//! third one is a client only. Random sequences of requests to sessions, drafts, estimates, applications and batches are
+//! sent to a real server; each answer, and after it the numbers of sessions and leases, must be those of the model. `SPORTELLO_TEST_CASES=1000 cargo test --test
 //! it capacities` runs longer; `SPORTELLO_TEST_SEED` repeats a run.
 
 mod event;
