@@ -2,7 +2,7 @@
 
 use proptest::{prelude::*, sample::Index};
 
-use super::model::{Applicant, Body, PARTIES};
+use super::model::{Applicant, Body, MandateOf, OFFICES, PARTIES};
 
 /// One request. An [`Index`] chooses one of the open sessions, or of the receipts given so far.
 #[derive(Clone, Debug)]
@@ -21,6 +21,15 @@ pub(super) enum Event {
     Batch(Index, Vec<Body>),
     Read(Index, Index),
     Withdraw(Index, Index),
+    /// All of them, or those after one.
+    ListMandates(Index, Option<MandateOf>),
+    ShowMandate(Index, MandateOf),
+    Revoke(Index, MandateOf),
+    ListApplications(Index),
+    /// From the first one, or after a number of them.
+    Disclosures(Index, bool),
+    /// The page of one visit with the cookie of another, of the same or of none.
+    Page(Index, Option<Index>),
     /// With the token of one session below the visit of another.
     Cross(Index, Index, Index),
 }
@@ -37,6 +46,10 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
             fits,
         })
     };
+    let named = || {
+        (prop::sample::select(&OFFICES[..]), whom())
+            .prop_map(|(office, of)| MandateOf { office, of })
+    };
     prop_oneof![
         2 => (0..PARTIES.len()).prop_map(Event::Enter),
         2 => session().prop_map(Event::EnterAgain),
@@ -51,6 +64,12 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         3 => (session(), prop::collection::vec(body(), 0..4)).prop_map(|(at, all)| Event::Batch(at, all)),
         5 => (session(), any::<Index>()).prop_map(|(at, receipt)| Event::Read(at, receipt)),
         3 => (session(), any::<Index>()).prop_map(|(at, receipt)| Event::Withdraw(at, receipt)),
-        4 => (session(), session(), any::<Index>()).prop_map(|(at, by, what)| Event::Cross(at, by, what)),
+        2 => (session(), prop::option::of(named())).prop_map(|(at, after)| Event::ListMandates(at, after)),
+        2 => (session(), named()).prop_map(|(at, named)| Event::ShowMandate(at, named)),
+        3 => (session(), named()).prop_map(|(at, named)| Event::Revoke(at, named)),
+        2 => session().prop_map(Event::ListApplications),
+        1 => (session(), any::<bool>()).prop_map(|(at, by_number)| Event::Disclosures(at, by_number)),
+        3 => (session(), prop::option::of(session())).prop_map(|(at, by)| Event::Page(at, by)),
+        6 => (session(), session(), any::<Index>()).prop_map(|(at, by, what)| Event::Cross(at, by, what)),
     ]
 }

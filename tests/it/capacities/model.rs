@@ -1,13 +1,14 @@
 //! What a server that keeps one person's capacities apart shows, keeps and leases; a model.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use proptest::sample::Index;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sportello::{application, civic::FiscalCode};
 
+use super::disclosed::Disclosed;
 use crate::entrusting::mandate_for;
 
 /// Applications of a person in a campaign at most, withdrawn ones included.
@@ -23,13 +24,21 @@ const NOT_YOURS: Refused = Refused(403, "not-yours");
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refused(pub(crate) u16, pub(crate) &'static str);
 
-/// Whose data it is: the person with three capacities, or one of two clients.
+/// The day of every case, as the server's clock has it.
+pub(crate) const TODAY: &str = "2024-09-16";
+/// The offices. Each has a mandate of every applicant.
+pub(crate) const OFFICES: [&str; 2] = ["a", "b"];
+
+/// Whose data it is: the person with three capacities, or one of two clients. All three are clients of both offices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Applicant {
     Person,
     First,
     Second,
 }
+
+/// Everybody whose data it is.
+const APPLICANTS: [Applicant; 3] = [Applicant::Person, Applicant::First, Applicant::Second];
 
 /// A person in one capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,14 +76,22 @@ pub(crate) struct Body {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Draft {
     party: Party,
+    pub(crate) of: Applicant,
     pub(crate) mandate: Option<String>,
+}
+
+/// The mandate that a person gave to an office.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MandateOf {
+    pub(crate) office: &'static str,
+    pub(crate) of: Applicant,
 }
 
 /// A kept application.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
-    of: Applicant,
-    by: Party,
+    pub(crate) of: Applicant,
+    pub(crate) by: Party,
     pub(crate) text: String,
     pub(crate) receipt: Value,
     pub(crate) is_withdrawn: bool,
@@ -95,6 +112,8 @@ pub(crate) struct Model {
     /// The open ones, oldest first.
     pub(crate) sessions: Vec<Session>,
     pub(crate) drafts: HashMap<Draft, String>,
+    pub(crate) revoked: HashSet<MandateOf>,
+    pub(crate) disclosed: Disclosed,
     pub(crate) applications: Vec<Kept>,
     /// The application of each key, which belongs to a principal.
     keys: HashMap<(Party, String), usize>,
@@ -110,8 +129,8 @@ impl Party {
     pub(crate) fn office(self) -> Option<&'static str> {
         match self {
             Self::Citizen | Self::Client => None,
-            Self::ClerkOfA => Some("a"),
-            Self::ClerkOfB => Some("b"),
+            Self::ClerkOfA => Some(OFFICES[0]),
+            Self::ClerkOfB => Some(OFFICES[1]),
         }
     }
 
@@ -125,12 +144,33 @@ impl Draft {
     pub(crate) fn can_exist(&self) -> bool {
         self.mandate.is_none() || self.party.office().is_some()
     }
+
+    pub(crate) fn path(&self) -> String {
+        let mandate = self.mandate.as_ref();
+        mandate.map_or("/drafts/iscro".to_owned(), |mandate| format!("/drafts/iscro/{mandate}"))
+    }
+}
+
+impl MandateOf {
+    /// The mandates that a person gave, in the order of their references.
+    pub(crate) fn of_person(of: Applicant) -> [Self; 2] {
+        OFFICES.map(|office| Self { office, of })
+    }
+
+    /// Its grantor sees it, and its office.
+    pub(crate) fn is_seen_by(self, party: Party) -> bool {
+        party.office().map_or(self.of == party.who(), |office| office == self.office)
+    }
 }
 
 impl Kept {
-    /// Its person sees it, and the office that submitted it.
-    pub(crate) fn is_seen_by(&self, party: Party) -> bool {
-        if party.office().is_some() { self.by == party } else { self.of == party.who() }
+    /// As its person's list shows it, apart from its decision.
+    pub(crate) fn listed(&self) -> Value {
+        let office = self.by.office();
+        json!({
+            "receipt": self.receipt["receipt"], "receivedOn": TODAY, "office": office,
+            "channel": if office.is_some() { "intermediary" } else { "citizen" },
+        })
     }
 
     pub(crate) fn path(&self) -> String {
@@ -152,8 +192,16 @@ impl Body {
 
 impl Model {
     pub(crate) fn new(first: u64) -> Self {
-        let (sessions, applications, ended) = (Vec::new(), Vec::new(), Vec::new());
-        Self { first, sessions, applications, ended, drafts: HashMap::new(), keys: HashMap::new() }
+        Self {
+            first,
+            sessions: Vec::new(),
+            drafts: HashMap::new(),
+            revoked: HashSet::new(),
+            disclosed: Disclosed::default(),
+            applications: Vec::new(),
+            keys: HashMap::new(),
+            ended: Vec::new(),
+        }
     }
 
     fn number_of(&self, who: Applicant) -> u64 {
@@ -171,6 +219,7 @@ impl Model {
     /// A person has one lease, except for sessions in the same audience; the oldest of too many sessions ends.
     pub(crate) fn enter(&mut self, session: Session) {
         let party = session.party;
+        self.disclosed.note(party, "entered", party.who(), None);
         let theirs = |known: &Session| known.party.who() == party.who();
         for known in self.sessions.iter_mut().filter(|known| theirs(known)) {
             known.has_lease &= known.party.audience() == party.audience();
@@ -198,21 +247,21 @@ impl Model {
     /// mandate, too.
     pub(crate) fn draft_of(&self, at: usize, of: Applicant) -> Draft {
         let party = self.sessions[at].party;
-        let of = if party.office().is_some() { client(of) } else { of };
-        let mandate = (of != party.who())
-            .then(|| mandate_for(party.office().unwrap_or("a"), self.number_of(of)));
-        Draft { party, mandate }
+        let needs_one = party.office().is_some() || of != party.who();
+        let office = party.office().unwrap_or(OFFICES[0]);
+        let mandate = needs_one.then(|| self.reference(MandateOf { office, of }));
+        Draft { party, of, mandate }
     }
 
-    /// The application that a session sends. An office sends its clients' alone.
+    /// The application that a session sends.
     pub(crate) fn text_of(&self, at: usize, body: Body) -> String {
         let office = self.sessions[at].party.office();
-        let of = if office.is_some() { client(body.of) } else { body.of };
+        let of = body.of;
         let cents = 600_000 + 16 * body.cents();
         let text = application::example(&self.code_of(of), 2024)
             .replace("6000.00", &format!("{}.{:02}", cents / 100, cents % 100));
         if office.is_some() == body.fits {
-            let mandate = mandate_for(office.unwrap_or("a"), self.number_of(of));
+            let mandate = self.reference(MandateOf { office: office.unwrap_or(OFFICES[0]), of });
             return text.replacen('{', &format!("{{\"mandate\":\"{mandate}\","), 1);
         }
         text
@@ -221,9 +270,56 @@ impl Model {
     /// Why the session may not submit it, nor ask for an estimate of it.
     pub(crate) fn refuses(&self, at: usize, body: Body) -> Option<Refused> {
         let party = self.sessions[at].party;
-        let is_office = party.office().is_some();
-        let is_own = is_office || body.of == party.who();
-        (!is_own || !body.fits).then_some(if is_office { NO_MANDATE } else { NOT_YOURS })
+        let (may, refused) = match party.office() {
+            Some(_) => (self.is_covered(party, body.of), NO_MANDATE),
+            None => (body.of == party.who(), NOT_YOURS),
+        };
+        (!may || !body.fits).then_some(refused)
+    }
+
+    /// Whether a clerk's office may act for a person: until they revoke its mandate.
+    pub(crate) fn is_covered(&self, clerk: Party, of: Applicant) -> bool {
+        clerk.office().is_some_and(|office| !self.revoked.contains(&MandateOf { office, of }))
+    }
+
+    /// Whether a party sees a kept application: its person, and the office that submitted it under a mandate that holds.
+    pub(crate) fn sees(&self, party: Party, kept: &Kept) -> bool {
+        if party.office().is_some() {
+            kept.by == party && self.is_covered(party, kept.of)
+        } else {
+            kept.of == party.who()
+        }
+    }
+
+    /// Whether a party may keep or see a draft: their own, or an office's under a mandate that holds.
+    pub(crate) fn may_keep(&self, draft: &Draft) -> bool {
+        draft.mandate.is_none() || self.is_covered(draft.party, draft.of)
+    }
+
+    pub(crate) fn reference(&self, MandateOf { office, of }: MandateOf) -> String {
+        mandate_for(office, self.number_of(of))
+    }
+
+    /// A mandate of this case as it is shown today.
+    pub(crate) fn mandate(&self, reference: &str) -> Option<Value> {
+        let mut all = APPLICANTS.into_iter().flat_map(MandateOf::of_person);
+        let named = all.find(|named| self.reference(*named) == reference)?;
+        let is_revoked = self.revoked.contains(&named);
+        Some(json!({
+            "reference": reference, "office": named.office, "scheme": "iscro", "year": 2024,
+            "signedOn": "2024-01-01", "expiresOn": "2025-12-31",
+            "revokedOn": is_revoked.then_some(TODAY), "holds": !is_revoked,
+        }))
+    }
+
+    /// A person's latest application, whoever filed it.
+    pub(crate) fn latest_of(&self, of: Applicant) -> Option<&Kept> {
+        self.applications.iter().rfind(|kept| kept.of == of)
+    }
+
+    pub(crate) fn receipts_of(&self, of: Applicant) -> Vec<&Value> {
+        let theirs = self.applications.iter().filter(|kept| kept.of == of);
+        theirs.map(|kept| &kept.receipt["receipt"]).collect()
     }
 
     pub(crate) fn submit(&mut self, at: usize, of: Applicant, key: &str, text: &str) -> Taken {
@@ -238,7 +334,7 @@ impl Model {
     }
 
     fn judge(&self, at: usize, of: Applicant, key: &str, text: &str) -> Taken {
-        let (party, of) = (self.sessions[at].party, self.whose(at, of));
+        let party = self.sessions[at].party;
         if let Some(known) = self.keys.get(&(party, key.to_owned())) {
             let same = self.applications[*known].text == text;
             return if same { Taken::Again(*known) } else { Taken::KeyReused };
@@ -253,7 +349,8 @@ impl Model {
     }
 
     pub(crate) fn keep(&mut self, at: usize, of: Applicant, text: &str, receipt: Value) {
-        let (of, by) = (self.whose(at, of), self.sessions[at].party);
+        let by = self.sessions[at].party;
+        self.disclosed.note(by, "application-received", of, Some(&receipt["receipt"]));
         self.applications.push(Kept {
             of,
             by,
@@ -270,20 +367,13 @@ impl Model {
 
     pub(crate) fn withdraw(&mut self, which: Index) {
         let kept = self.applications.len();
-        self.applications[which.index(kept)].is_withdrawn = true;
+        let application = &mut self.applications[which.index(kept)];
+        application.is_withdrawn = true;
+        self.disclosed.withdrawn(application.of, &application.receipt["receipt"]);
     }
 
     /// The digest of a receipt.
     pub(crate) fn digest(text: &str) -> String {
         format!("sha-256=:{}:", STANDARD.encode(digest(&SHA256, text.as_bytes())))
     }
-
-    fn whose(&self, at: usize, of: Applicant) -> Applicant {
-        if self.sessions[at].party.office().is_some() { client(of) } else { of }
-    }
-}
-
-/// The clients of an office.
-fn client(of: Applicant) -> Applicant {
-    if of == Applicant::Person { Applicant::First } else { of }
 }

@@ -1,0 +1,161 @@
+//! Entering, showing and leaving a session, its page, and requests below another visit.
+
+use http_body_util::Full;
+use hyper::{Request, StatusCode};
+use proptest::{prop_assert, prop_assert_eq, sample::Index, test_runner::TestCaseError};
+
+use super::{
+    Case, Checked,
+    model::{Applicant, Body, MandateOf, Party, Refused, Session},
+};
+use crate::harness::{Answer, new_session};
+
+impl Case<'_> {
+    pub(super) async fn enter(&mut self, party: Party) -> Checked {
+        let path = new_session();
+        let answer = self.counter.ask("PUT", &path, &self.identity(party), "").await;
+        self.totals.answers += 1;
+        prop_assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer);
+        let session = self.entered(party, path, &answer)?;
+        self.model.enter(session);
+        Ok(())
+    }
+
+    pub(super) async fn enter_again(&mut self, at: usize) -> Checked {
+        let Session { party, path, tag, .. } = self.model.sessions[at].clone();
+        let answer = self.counter.ask("PUT", &path, &self.identity(party), "").await;
+        self.totals.answers += 1;
+        prop_assert_eq!(answer.status, StatusCode::OK, "{:?}", answer);
+        let session = self.entered(party, path, &answer)?;
+        prop_assert_eq!(&session.tag, &tag);
+        self.model.sessions[at].token = session.token;
+        Ok(())
+    }
+
+    pub(super) async fn enter_where_taken(&mut self, party: Party, at: Index) -> Checked {
+        let taken = self.model.taken_from(party);
+        let Some(path) = taken.get(at.index(taken.len().max(1))) else { return Ok(()) };
+        let answer = self.counter.ask("PUT", path, &self.identity(party), "").await;
+        self.totals.answers += 1;
+        self.refused(&answer, Refused(409, "visit-taken"))
+    }
+
+    fn entered(
+        &self,
+        party: Party,
+        path: String,
+        answer: &Answer,
+    ) -> Result<Session, TestCaseError> {
+        let json = answer.json();
+        let masked = self.model.code_of(party.who()).masked().to_string();
+        prop_assert_eq!(json["subject"].as_str(), Some(&*masked));
+        prop_assert_eq!(json["audience"].as_str(), Some(party.audience()));
+        let text = |name: &str| json[name].as_str().unwrap().to_owned();
+        let (token, tag) = (text("token"), text("subjectTag"));
+        prop_assert_eq!(answer.header("subject-tag"), &*tag);
+        Ok(Session { party, path, token, tag, has_lease: true })
+    }
+
+    pub(super) async fn show(&mut self, at: usize) -> Checked {
+        let answer = self.ask(at, "GET", "", "", "").await?;
+        prop_assert_eq!(answer.status, StatusCode::OK);
+        let (json, session) = (answer.json(), &self.model.sessions[at]);
+        let masked = self.model.code_of(session.party.who()).masked().to_string();
+        prop_assert_eq!(json["subject"].as_str(), Some(&*masked));
+        prop_assert_eq!(json["audience"].as_str(), Some(session.party.audience()));
+        prop_assert_eq!(json["subjectTag"].as_str(), Some(&*session.tag));
+        Ok(())
+    }
+
+    pub(super) async fn leave(&mut self, at: usize) -> Checked {
+        let answer = self.ask(at, "DELETE", "", "", "").await?;
+        prop_assert_eq!(answer.status, StatusCode::NO_CONTENT);
+        let Session { path, token, .. } = self.model.end(at);
+        let gone = self.counter.ask("GET", &path, &token, "").await;
+        self.totals.answers += 1;
+        self.refused(&gone, Refused(401, "unauthenticated"))?;
+        let page = self.page_at(&path, &token).await?;
+        self.is_no_page(&page)
+    }
+    pub(super) async fn cross(&mut self, at: usize, by: usize, what: Index) -> Checked {
+        if at == by {
+            return Ok(());
+        }
+        let draft = self.model.draft_of(at, Applicant::First);
+        let receipt = self.model.application(what).map_or("/x".to_owned(), |known| known.path());
+        let [own, _] = MandateOf::of_person(self.model.sessions[by].party.who());
+        let mandate = format!("/mandates/{}", self.model.reference(own));
+        let application =
+            self.model.text_of(by, Body { of: Applicant::First, version: 0, fits: true });
+        let (path, token) = (&self.model.sessions[at].path, &self.model.sessions[by].token);
+        let below = [
+            ("GET", String::new(), ""),
+            ("DELETE", String::new(), ""),
+            ("GET", draft.path(), ""),
+            ("PUT", draft.path(), "{}"),
+            ("DELETE", draft.path(), ""),
+            ("POST", "/estimates".to_owned(), &*application),
+            ("POST", "/applications".to_owned(), &*application),
+            ("POST", "/batches".to_owned(), &*application),
+            ("GET", receipt.clone(), ""),
+            ("DELETE", receipt, ""),
+            ("GET", "/applications".to_owned(), ""),
+            ("GET", "/disclosures".to_owned(), ""),
+            ("GET", "/disclosures/after/0".to_owned(), ""),
+            ("GET", "/mandates".to_owned(), ""),
+            ("GET", "/mandates/after/a".to_owned(), ""),
+            ("GET", mandate.clone(), ""),
+            ("DELETE", mandate, ""),
+        ];
+        let (method, below, body) = &below[what.index(below.len())];
+        let path = format!("{path}{below}");
+        let answer = self.counter.try_ask(method, &path, token, body, "key").await;
+        let answer = answer.map_err(TestCaseError::fail)?;
+        self.totals.answers += 1;
+        prop_assert_eq!(answer.header("subject-tag"), "");
+        self.refused(&answer, Refused(404, "not-found"))
+    }
+
+    /// The page of one visit with the token of another, of the same or of none.
+    pub(super) async fn page(&mut self, at: usize, by: Option<usize>) -> Checked {
+        let Session { party, path, tag, .. } = self.model.sessions[at].clone();
+        let token = by.map(|by| self.model.sessions[by].token.clone()).unwrap_or_default();
+        let page = self.page_at(&path, &token).await?;
+        if by != Some(at) {
+            return self.is_no_page(&page);
+        }
+        prop_assert_eq!(page.status, StatusCode::OK, "{:?}", page);
+        prop_assert_eq!(page.header("subject-tag"), tag);
+        let html = std::str::from_utf8(&page.body).unwrap();
+        let masked = self.model.code_of(party.who()).masked().to_string();
+        let acting = if party.office().is_some() { "come intermediario" } else { "per te" };
+        for expected in [masked.as_str(), acting] {
+            prop_assert!(html.contains(&format!("<dd>{expected}</dd>")), "{} {}", expected, html);
+        }
+        Ok(())
+    }
+
+    /// The page of a session's visit with a token in the cookie.
+    pub(super) async fn page_at(
+        &mut self,
+        session: &str,
+        token: &str,
+    ) -> Result<Answer, TestCaseError> {
+        let path = session.replace("/v1/sessions/", "/visit/");
+        let mut request = Request::get(format!("{}{path}/", self.counter.public));
+        if !token.is_empty() {
+            request = request.header("cookie", format!("__Host-session={token}"));
+        }
+        let page = self.counter.send(request.body(Full::default()).unwrap()).await;
+        self.totals.answers += 1;
+        page.map_err(TestCaseError::fail)
+    }
+
+    /// Asserts that a page is the one of a visit that nobody has opened.
+    fn is_no_page(&self, page: &Answer) -> Checked {
+        prop_assert_eq!(page.status, StatusCode::NOT_FOUND, "{:?}", page);
+        prop_assert_eq!(page.header("subject-tag"), "");
+        prop_assert_eq!(&page.body, &self.no_page);
+        Ok(())
+    }
+}
