@@ -26,9 +26,9 @@ use tokio::{sync::Semaphore, time::sleep};
 
 use crate::{
     dice::setting,
-    harness::{Answer, Counter, PATIENCE},
+    harness::{Answer, PATIENCE},
     owner::{Inspector, Party, Step},
-    running::Running,
+    running::{Running, counter_for_a_crowd},
 };
 
 /// People behind each of the four caches, unless `SPORTELLO_TEST_PEOPLE` says how many there are behind all.
@@ -78,8 +78,8 @@ impl Cache {
             .method(sent.method)
             .uri(format!("http://{}{}?n={step:?}", self.address, sent.path))
             .header("authorization", format!("Bearer {}", sent.token))
-            .header("content-type", "application/json")
-            .header("idempotency-key", "key")
+            .header("content-type", sent.content_type)
+            .header("idempotency-key", sent.key)
             .body(Full::from(sent.body))
             .unwrap();
         let _place = self.places.acquire().await.unwrap();
@@ -273,7 +273,7 @@ async fn crowd(
             let (cache, minter) = (cache.clone(), Arc::clone(minter));
             let inspector = Arc::clone(&inspector);
             tokio::spawn(async move {
-                let mut party = Party::new(&minter, number, FiscalCode::made_up(number), None);
+                let mut party = Party::citizen(&minter, number, FiscalCode::made_up(number));
                 let mut hits = Hits::default();
                 let served = cache.visit(&mut party, &inspector, &mut hits).await;
                 (served, hits)
@@ -299,7 +299,7 @@ async fn crowd(
 async fn in_a_shared_visit(cache: &Cache, minter: &Minter, first: u64) -> usize {
     let (inspector, mut hits) = (Inspector::default(), Hits::default());
     let [mut one, mut two] =
-        [first, first + 1].map(|n| Party::new(minter, n, FiscalCode::made_up(n), None));
+        [first, first + 1].map(|n| Party::citizen(minter, n, FiscalCode::made_up(n)));
     two.session.clone_from(&one.session);
     for party in [&mut one, &mut two] {
         cache.step(party, Step::Enter, &inspector, &mut hits).await;
@@ -314,13 +314,8 @@ async fn in_a_shared_visit(cache: &Cache, minter: &Minter, first: u64) -> usize 
 #[ignore = "needs nginx and varnish"]
 async fn behind_nginx_and_varnish_that_ignore_every_header_nobody_is_mixed_up() {
     let people = setting("SPORTELLO_TEST_PEOPLE").map_or(PEOPLE_DEFAULT, |people| people / 4);
-    let counter = Counter::open_with(&[
-        // The controller would have most people wait, as it should on a loaded machine.
-        ("SPORTELLO_GATE_PEOPLE_PER_SECOND", "100000"),
-        ("SPORTELLO_LIMITS_ENTER_BY_ADDRESS_PER_SECOND", "1000000"),
-        ("SPORTELLO_LIMITS_ENTER_BY_ADDRESS_BURST", "1000000"),
-    ]);
-    let minter = Arc::new(Minter::load(&counter.data()).unwrap());
+    let (counter, minter) = counter_for_a_crowd(&[]);
+    let minter = Arc::new(minter);
     let place = tempfile::tempdir().unwrap();
     let (_nginx, [by_method, by_path, bridge]) = nginx(place.path(), counter.address());
     let (_varnish, [varnish_by_method, varnish_by_path]) = varnish(place.path(), &bridge);

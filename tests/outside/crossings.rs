@@ -1,10 +1,13 @@
 //! Many people at once over shared connections, disturbed in every way: every answer belongs to the one who asked.
 //!
 //! A group shares one connection, as behind a gateway: pipelined over HTTP/1.1 or multiplexed over HTTP/2. Some of a
-//! group are one person in several capacities. Each round sends a shuffled handful of requests of everybody at once,
-//! among them logging out while others are in progress; requests are cancelled, connections dropped at any byte, and
-//! sessions expire under requests. `SPORTELLO_TEST_SECONDS=3600 SPORTELLO_TEST_SEED=1 cargo test --release --test outside
-//! crossings -- --ignored --nocapture` runs for an hour with the choices of that seed.
+//! group are one person in three capacities: a citizen, and the clerk of two offices with the same client, for whom they
+//! keep drafts and file applications under mandates, one by one and in batches. Each round sends a shuffled handful of
+//! requests of everybody at once, among them logging out while others are in progress; requests are cancelled,
+//! connections dropped at any byte, and sessions expire under requests. The requests are those of sessions, drafts,
+//! estimates, applications and batches, not of lists, disclosures, mandates and pages. `SPORTELLO_TEST_SECONDS=3600
+//! SPORTELLO_TEST_SEED=1 cargo test --release --test outside crossings -- --ignored --nocapture` runs for an hour with
+//! the choices of that seed.
 
 use std::{
     sync::{
@@ -20,9 +23,10 @@ use tokio::time::sleep;
 
 use crate::{
     dice::{Dice, seed, setting},
-    harness::{Counter, new_session},
-    owner::{Inspector, Party, Step},
+    harness::{Counter, mandates_of, new_session},
+    owner::{Capacity, Inspector, Party, Step},
     pipeline::{Disturbance, Line},
+    running::counter_for_a_crowd,
 };
 
 /// Longer than a session, so that some expire under requests.
@@ -37,8 +41,16 @@ const ROUNDS: usize = 12;
 /// Requests on one connection at a time: less than HTTP/2 allows by default.
 const AT_ONCE_MAX: usize = 24;
 
+/// The offices of clerks.
+const OFFICES: [&str; 2] = ["a", "b"];
+/// Numbers of their clients begin here, far above those of parties.
+const CLIENT_FIRST: u64 = 1 << 32;
+/// People who gave a mandate to both offices, for each second that the test lasts: more than clerks come. The two clerks
+/// that are one person have the same client.
+const CLIENTS_PER_SECOND: u64 = 100;
+
 /// What a party does once it is inside, the most frequent more than once.
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 18] = [
     Step::Show,
     Step::Show,
     Step::SaveDraft,
@@ -50,6 +62,8 @@ const STEPS: [Step; 16] = [
     Step::Estimate,
     Step::Submit,
     Step::Submit,
+    Step::Batch,
+    Step::Batch,
     Step::Read,
     Step::Read,
     Step::Withdraw,
@@ -62,6 +76,10 @@ struct World {
     minter: Minter,
     inspector: Inspector,
     parties: AtomicU64,
+    /// Clients who have their clerks.
+    clients: AtomicU64,
+    /// Clients of both offices.
+    clients_max: u64,
     /// Answers 401 to sessions that nobody had left.
     expired: AtomicU64,
     until: Instant,
@@ -72,20 +90,23 @@ struct World {
 async fn nobody_is_mixed_up_however_connections_and_requests_end() {
     let seconds = setting("SPORTELLO_TEST_SECONDS").unwrap_or(SECONDS_DEFAULT);
     let seed = seed();
-    let counter = Counter::open_with(&[
+    let (counter, minter) = counter_for_a_crowd(&[
         ("SPORTELLO_SCHEDULE_CITIZENS", "00:00-00:00"),
         ("SPORTELLO_SCHEDULE_INTERMEDIARIES", "00:00-00:00"),
         ("SPORTELLO_SESSIONS_SESSION_SECONDS", &SESSION_SECONDS.to_string()),
-        // The controller would have most people wait, as it should on a loaded machine.
-        ("SPORTELLO_GATE_PEOPLE_PER_SECOND", "100000"),
-        ("SPORTELLO_LIMITS_ENTER_BY_ADDRESS_PER_SECOND", "1000000"),
-        ("SPORTELLO_LIMITS_ENTER_BY_ADDRESS_BURST", "1000000"),
     ]);
+    let clients_max = seconds * CLIENTS_PER_SECOND;
+    let clients = CLIENT_FIRST..CLIENT_FIRST + clients_max;
+    counter
+        .replace_mandates(&OFFICES.map(|office| mandates_of(office, clients.clone())).concat())
+        .await;
     let world = Arc::new(World {
-        minter: Minter::load(&counter.data()).unwrap(),
+        minter,
         counter,
         inspector: Inspector::default(),
         parties: AtomicU64::new(0),
+        clients: AtomicU64::new(0),
+        clients_max,
         expired: AtomicU64::new(0),
         until: now() + Duration::from_secs(seconds),
     });
@@ -111,30 +132,36 @@ async fn nobody_is_mixed_up_however_connections_and_requests_end() {
 async fn check(world: &World) {
     let (inspector, expired) = (&world.inspector, world.expired.load(Ordering::Relaxed));
     println!(
-        "{} answers checked, {} parties, {expired} answers after an expiry; {}",
+        "{} answers checked, {} people, {} of them clerks of both offices, {expired} answers after an expiry; {}",
         inspector.checked(),
-        world.parties.load(Ordering::Relaxed),
+        world.parties.load(Ordering::Relaxed) / 3,
+        world.clients.load(Ordering::Relaxed).min(world.clients_max),
         inspector.report()
     );
     assert_eq!(inspector.mixed_up(), 0, "{}", inspector.report());
-    // Every step was also answered with what it asked for, except those that ask for another party's.
-    for (step, status) in [
-        (Step::Enter, StatusCode::CREATED),
-        (Step::Enter, StatusCode::OK),
-        (Step::Show, StatusCode::OK),
-        (Step::SaveDraft, StatusCode::NO_CONTENT),
-        (Step::ShowDraft, StatusCode::OK),
-        (Step::DeleteDraft, StatusCode::NO_CONTENT),
-        (Step::Estimate, StatusCode::OK),
-        (Step::Submit, StatusCode::CREATED),
-        (Step::Read, StatusCode::OK),
-        (Step::Withdraw, StatusCode::NO_CONTENT),
-        (Step::Leave, StatusCode::NO_CONTENT),
-        (Step::AskBelowAnother, StatusCode::NOT_FOUND),
-        (Step::ReadAnothers, StatusCode::NOT_FOUND),
-        (Step::Show, StatusCode::UNAUTHORIZED),
-    ] {
-        assert!(inspector.answers(step, status) > 0, "{step:?} {status}: {}", inspector.report());
+    // Every step of both was also answered with what it asked for, except those that ask for another party's.
+    for whose in [Capacity::Citizen, Capacity::Clerk] {
+        let batch = if whose == Capacity::Clerk { StatusCode::OK } else { StatusCode::FORBIDDEN };
+        for (step, status) in [
+            (Step::Enter, StatusCode::CREATED),
+            (Step::Enter, StatusCode::OK),
+            (Step::Show, StatusCode::OK),
+            (Step::SaveDraft, StatusCode::NO_CONTENT),
+            (Step::ShowDraft, StatusCode::OK),
+            (Step::DeleteDraft, StatusCode::NO_CONTENT),
+            (Step::Estimate, StatusCode::OK),
+            (Step::Submit, StatusCode::CREATED),
+            (Step::Batch, batch),
+            (Step::Read, StatusCode::OK),
+            (Step::Withdraw, StatusCode::NO_CONTENT),
+            (Step::Leave, StatusCode::NO_CONTENT),
+            (Step::AskBelowAnother, StatusCode::NOT_FOUND),
+            (Step::ReadAnothers, StatusCode::NOT_FOUND),
+            (Step::Show, StatusCode::UNAUTHORIZED),
+        ] {
+            let answers = inspector.answers(whose, step, status);
+            assert!(answers > 0, "{whose:?} {step:?} {status}: {}", inspector.report());
+        }
     }
     assert!(expired > 0, "no session expired under a request");
     let counter = &world.counter;
@@ -158,12 +185,18 @@ impl<'w> Group<'w> {
     async fn gather(world: &'w World, dice: &'w mut Dice) -> Self {
         let mut parties = Vec::new();
         for _ in 0..=dice.below(4) {
-            let person = world.parties.fetch_add(3, Ordering::Relaxed);
-            let code = FiscalCode::made_up(person);
-            let capacities: &[Option<&str>] =
-                if dice.chance(30) { &[None, Some("a"), Some("b")] } else { &[None] };
-            for (number, office) in (person..).zip(capacities) {
-                parties.push(Party::new(&world.minter, number, code, *office));
+            let number = world.parties.fetch_add(3, Ordering::Relaxed);
+            let code = FiscalCode::made_up(number);
+            parties.push(Party::citizen(&world.minter, number, code));
+            if !dice.chance(30) {
+                continue;
+            }
+            let client = world.clients.fetch_add(1, Ordering::Relaxed);
+            if client < world.clients_max {
+                let client = CLIENT_FIRST + client;
+                parties.extend((number + 1..).zip(OFFICES).map(|(number, office)| {
+                    Party::clerk(&world.minter, number, code, (office, client))
+                }));
             }
         }
         let multiplexed = dice.chance(50);

@@ -136,13 +136,13 @@ async fn pipeline(
 }
 
 fn written(sent: &Sent) -> Vec<u8> {
-    let Sent { method, path, token, body } = sent;
+    let Sent { method, path, token, body, content_type, key } = sent;
     let content = if body.is_empty() {
         String::new()
     } else {
         let length = body.len();
         format!(
-            "content-type: application/json\r\ncontent-length: {length}\r\nidempotency-key: key\r\n"
+            "content-type: {content_type}\r\ncontent-length: {length}\r\nidempotency-key: {key}\r\n"
         )
     };
     format!("{method} {path} HTTP/1.1\r\nhost: l\r\nauthorization: Bearer {token}\r\n{content}\r\n{body}")
@@ -165,11 +165,33 @@ async fn answer(stream: &mut BufReader<TlsStream<TcpStream>>) -> Option<Answer> 
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         headers.append(name, HeaderValue::from_str(value).unwrap());
     }
-    let length = headers.get("content-length").map_or("0", |length| length.to_str().unwrap());
-    let mut body = vec![0; length.parse().unwrap()];
-    stream.read_exact(&mut body).await.ok()?;
+    let body = if headers.contains_key("transfer-encoding") {
+        chunks(stream).await?
+    } else {
+        let length = headers.get("content-length").map_or("0", |length| length.to_str().unwrap());
+        let mut body = vec![0; length.parse().unwrap()];
+        stream.read_exact(&mut body).await.ok()?;
+        body
+    };
     let status = StatusCode::from_bytes(&status.as_bytes()[..3]).unwrap();
     Some(Answer { status, headers, body: body.into() })
+}
+
+/// A body in chunks (RFC 9112, 7.1).
+async fn chunks(stream: &mut BufReader<TlsStream<TcpStream>>) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut size = String::new();
+        stream.read_line(&mut size).await.ok()?;
+        // Nothing, if the connection has ended.
+        let size = usize::from_str_radix(size.trim_end(), 16).ok()?;
+        let mut chunk = vec![0; size + "\r\n".len()];
+        stream.read_exact(&mut chunk).await.ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(&chunk[..size]);
+    }
 }
 
 async fn multiplex(
@@ -207,7 +229,7 @@ async fn ask(sender: &mut SendRequest<Full<Bytes>>, sent: &Sent) -> Option<Answe
         .header("authorization", format!("Bearer {}", sent.token));
     if !sent.body.is_empty() {
         request =
-            request.header("content-type", "application/json").header("idempotency-key", "key");
+            request.header("content-type", sent.content_type).header("idempotency-key", &sent.key);
     }
     let request = request.body(Full::from(sent.body.clone())).unwrap();
     sender.ready().await.ok()?;
