@@ -5,7 +5,7 @@ use proptest::{prop_assert_eq, sample::Index, test_runner::TestCaseError};
 use serde_json::Value;
 
 use super::{
-    Case, Checked,
+    Case, Checked, check_refused,
     model::{Applicant, Body, Model, Refused, Taken},
 };
 
@@ -15,10 +15,10 @@ impl Case<'_> {
         let content = format!("{{\"n\":{n},\"of\":\"{}\"}}", draft.path());
         let answer = self.ask(at, "PUT", &draft.path(), &content, "").await?;
         if !draft.can_exist() {
-            return self.refused(&answer, Refused(404, "not-found"));
+            return check_refused(&answer, Refused(404, "not-found"));
         }
         if !self.model.may_keep(&draft) {
-            return self.refused(&answer, Refused(403, "no-mandate"));
+            return check_refused(&answer, Refused(403, "no-mandate"));
         }
         prop_assert_eq!(answer.status, StatusCode::NO_CONTENT, "{:?}", answer);
         let party = self.model.sessions[at].party;
@@ -31,7 +31,7 @@ impl Case<'_> {
         let draft = self.model.draft_of(at, of);
         let answer = self.ask(at, "GET", &draft.path(), "", "").await?;
         if !draft.can_exist() || !self.model.may_keep(&draft) {
-            return self.refused(&answer, Refused(404, "not-found"));
+            return check_refused(&answer, Refused(404, "not-found"));
         }
         // Also if there is none.
         let party = self.model.sessions[at].party;
@@ -42,7 +42,7 @@ impl Case<'_> {
                 prop_assert_eq!(&answer.body, content.as_bytes());
                 Ok(())
             }
-            None => self.refused(&answer, Refused(404, "not-found")),
+            None => check_refused(&answer, Refused(404, "not-found")),
         }
     }
 
@@ -55,7 +55,7 @@ impl Case<'_> {
             self.model.disclosed.note(party, "draft-deleted", party.who(), None);
         }
         if self.model.drafts.remove(&draft).is_none() {
-            return self.refused(&answer, Refused(404, "not-found"));
+            return check_refused(&answer, Refused(404, "not-found"));
         }
         prop_assert_eq!(answer.status, StatusCode::NO_CONTENT);
         Ok(())
@@ -65,7 +65,7 @@ impl Case<'_> {
         let text = self.model.text_of(at, body);
         let answer = self.ask(at, "POST", "/estimates", &text, "").await?;
         if let Some(refused) = self.model.refuses(at, body) {
-            return self.refused(&answer, refused);
+            return check_refused(&answer, refused);
         }
         prop_assert_eq!(answer.status, StatusCode::OK, "{:?}", answer);
         prop_assert_eq!(&answer.json()["monthlyAmount"], &Value::from(body.amount()));
@@ -77,7 +77,7 @@ impl Case<'_> {
         let answer =
             self.ask(at, "POST", "/applications", &text, &format!("{}-{key}", self.first)).await?;
         if let Some(refused) = self.model.refuses(at, body) {
-            return self.refused(&answer, refused);
+            return check_refused(&answer, refused);
         }
         let path = self.model.sessions[at].path.clone();
         let taken = self.model.submit(at, body.of, &format!("chosen {key}"), &text);
@@ -101,7 +101,7 @@ impl Case<'_> {
         self.totals.answers += 1;
         prop_assert_eq!(answer.header("subject-tag"), &*session.tag);
         if session.party.office().is_none() {
-            return self.refused(&answer, Refused(403, "intermediaries-only"));
+            return check_refused(&answer, Refused(403, "intermediaries-only"));
         }
         let answers: Vec<Value> = answer
             .body
@@ -205,7 +205,7 @@ impl Case<'_> {
         let party = self.model.sessions[at].party;
         if !self.model.sees(party, &application) {
             self.model.disclosed.note_unknown(party);
-            return self.refused(&answer, Refused(404, "not-found"));
+            return check_refused(&answer, Refused(404, "not-found"));
         }
         let receipt = Some(&application.receipt["receipt"]);
         self.model.disclosed.note(party, "application-shown", application.of, receipt);
@@ -224,7 +224,7 @@ impl Case<'_> {
         let party = self.model.sessions[at].party;
         if !self.model.sees(party, &application) {
             self.model.disclosed.note_unknown(party);
-            return self.refused(&answer, Refused(404, "not-found"));
+            return check_refused(&answer, Refused(404, "not-found"));
         }
         let receipt = Some(&application.receipt["receipt"]);
         self.model.disclosed.note(party, "withdrawal-asked", application.of, receipt);

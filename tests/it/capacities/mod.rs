@@ -223,14 +223,15 @@ impl<'c> Case<'c> {
         prop_assert_eq!(answer.header("subject-tag"), tag.as_str(), "{:?}", answer);
         Ok(answer)
     }
+}
 
-    fn refused(&self, answer: &Answer, Refused(status, problem): Refused) -> Checked {
-        prop_assert_eq!(
-            (answer.status.as_u16(), &*answer.problem()),
-            (status, problem),
-            "{:?}",
-            answer
-        );
-        Ok(())
-    }
+/// Asserts that an answer is this problem.
+fn check_refused(answer: &Answer, Refused(status, problem): Refused) -> Checked {
+    prop_assert_eq!(
+        (answer.status.as_u16(), &*answer.problem()),
+        (status, problem),
+        "{:?}",
+        answer
+    );
+    Ok(())
 }

@@ -7,7 +7,7 @@ use proptest::{prop_assert, prop_assert_eq};
 use serde_json::{Value, json};
 
 use super::{
-    Case, Checked,
+    Case, Checked, check_refused,
     model::{Kept, MandateOf, OFFICES, Refused},
 };
 
@@ -39,9 +39,11 @@ impl Case<'_> {
         prop_assert_eq!(references, page);
         for one in shown {
             // The others of an office are those of other cases.
-            match self.model.mandate(one["reference"].as_str().unwrap()) {
-                Some(mandate) => prop_assert_eq!(one, &mandate),
-                None => prop_assert_eq!(one["office"].as_str(), party.office()),
+            let reference = one["reference"].as_str().unwrap();
+            if let Some(mandate) = self.model.mandate(reference) {
+                prop_assert_eq!(one, &mandate);
+            } else {
+                prop_assert_eq!(one["office"].as_str(), party.office());
             }
         }
         Ok(())
@@ -52,7 +54,7 @@ impl Case<'_> {
         let answer = self.ask(at, "GET", &format!("/mandates/{reference}"), "", "").await?;
         let party = self.model.sessions[at].party;
         if !named.is_seen_by(party) {
-            return self.refused(&answer, Refused(404, "not-found"));
+            return check_refused(&answer, Refused(404, "not-found"));
         }
         prop_assert_eq!(answer.status, StatusCode::OK, "{:?}", answer);
         self.model.disclosed.note(party, "mandates-shown", named.of, None);
@@ -65,10 +67,10 @@ impl Case<'_> {
         let answer = self.ask(at, "DELETE", &format!("/mandates/{reference}"), "", "").await?;
         let party = self.model.sessions[at].party;
         if party.office().is_some() {
-            return self.refused(&answer, Refused(403, "not-grantor"));
+            return check_refused(&answer, Refused(403, "not-grantor"));
         }
         if !named.is_seen_by(party) {
-            return self.refused(&answer, Refused(404, "not-found"));
+            return check_refused(&answer, Refused(404, "not-found"));
         }
         prop_assert_eq!(answer.status, StatusCode::NO_CONTENT, "{:?}", answer);
         self.model.disclosed.note(party, "revocation-asked", named.of, None);
@@ -80,7 +82,7 @@ impl Case<'_> {
         let answer = self.ask(at, "GET", "/applications", "", "").await?;
         let party = self.model.sessions[at].party;
         if party.office().is_some() {
-            return self.refused(&answer, Refused(404, "not-found"));
+            return check_refused(&answer, Refused(404, "not-found"));
         }
         prop_assert_eq!(answer.status, StatusCode::OK, "{:?}", answer);
         self.model.disclosed.note(party, "applications-listed", party.who(), None);
@@ -106,10 +108,10 @@ impl Case<'_> {
         let is_too_early = self.model.disclosed.is_too_early(who);
         let answer = self.ask(at, "GET", path, "", "").await?;
         if party.office().is_some() {
-            return self.refused(&answer, Refused(404, "not-found"));
+            return check_refused(&answer, Refused(404, "not-found"));
         }
         if is_too_early {
-            return self.refused(&answer, Refused(429, "too-many-requests"));
+            return check_refused(&answer, Refused(429, "too-many-requests"));
         }
         prop_assert_eq!(answer.status, StatusCode::OK, "{:?}", answer);
         let json = answer.json();

@@ -5,7 +5,7 @@ use hyper::{Request, StatusCode};
 use proptest::{prop_assert, prop_assert_eq, sample::Index, test_runner::TestCaseError};
 
 use super::{
-    Case, Checked,
+    Case, Checked, check_refused,
     model::{Applicant, Body, MandateOf, Party, Refused, Session},
 };
 use crate::harness::{Answer, new_session};
@@ -37,7 +37,7 @@ impl Case<'_> {
         let Some(path) = taken.get(at.index(taken.len().max(1))) else { return Ok(()) };
         let answer = self.counter.ask("PUT", path, &self.identity(party), "").await;
         self.totals.answers += 1;
-        self.refused(&answer, Refused(409, "visit-taken"))
+        check_refused(&answer, Refused(409, "visit-taken"))
     }
 
     fn entered(
@@ -73,7 +73,7 @@ impl Case<'_> {
         let Session { path, token, .. } = self.model.end(at);
         let gone = self.counter.ask("GET", &path, &token, "").await;
         self.totals.answers += 1;
-        self.refused(&gone, Refused(401, "unauthenticated"))?;
+        check_refused(&gone, Refused(401, "unauthenticated"))?;
         let page = self.page_at(&path, &token).await?;
         self.is_no_page(&page)
     }
@@ -113,7 +113,7 @@ impl Case<'_> {
         let answer = answer.map_err(TestCaseError::fail)?;
         self.totals.answers += 1;
         prop_assert_eq!(answer.header("subject-tag"), "");
-        self.refused(&answer, Refused(404, "not-found"))
+        check_refused(&answer, Refused(404, "not-found"))
     }
 
     /// The page of one visit with the token of another, of the same or of none.
