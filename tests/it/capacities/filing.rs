@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Case, Checked, check_refused,
-    model::{Applicant, Body, Model, Refused, Taken},
+    model::{Applicant, Body, Kept, Model, Refused, Taken},
 };
 
 impl Case<'_> {
@@ -201,9 +201,13 @@ impl Case<'_> {
 
     pub(super) async fn read(&mut self, at: usize, which: Index) -> Checked {
         let Some(application) = self.model.application(which) else { return Ok(()) };
+        self.read_kept(at, &application).await
+    }
+
+    pub(super) async fn read_kept(&mut self, at: usize, application: &Kept) -> Checked {
         let answer = self.ask(at, "GET", &application.path(), "", "").await?;
         let party = self.model.sessions[at].party;
-        if !self.model.sees(party, &application) {
+        if !self.model.sees(party, application) {
             self.model.disclosed.note_unknown(party);
             return check_refused(&answer, Refused(404, "not-found"));
         }

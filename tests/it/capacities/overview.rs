@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Case, Checked, check_refused,
-    model::{Kept, MandateOf, OFFICES, Refused},
+    model::{Body, Kept, MandateOf, OFFICES, Refused},
 };
 
 /// Mandates in one answer.
@@ -75,6 +75,23 @@ impl Case<'_> {
         prop_assert_eq!(answer.status, StatusCode::NO_CONTENT, "{:?}", answer);
         self.model.disclosed.note(party, "revocation-asked", named.of, None);
         self.totals.revocations += u64::from(self.model.revoked.insert(named));
+        self.see_revoked(named).await
+    }
+
+    /// What the office's clerks see and may do for the person from now on: random requests would seldom ask for it.
+    async fn see_revoked(&mut self, MandateOf { office, of }: MandateOf) -> Checked {
+        let theirs: Vec<_> =
+            self.model.applications.iter().filter(|kept| kept.of == of).cloned().collect();
+        for at in 0..self.model.sessions.len() {
+            if self.model.sessions[at].party.office() != Some(office) {
+                continue;
+            }
+            for application in &theirs {
+                self.read_kept(at, application).await?;
+            }
+            self.show_draft(at, of).await?;
+            self.estimate(at, Body { of, version: 0, fits: true }).await?;
+        }
         Ok(())
     }
 
