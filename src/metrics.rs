@@ -1,6 +1,8 @@
 //! The one table of metrics: name, type, unit, labels and help of each. No label holds anything about a person.
 
-use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Unit, with_recorder};
+use metrics::{
+    Counter, Gauge, Histogram, Key, Label, Level, Metadata, SharedString, Unit, with_recorder,
+};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Type of a metric.
@@ -88,6 +90,12 @@ metrics_list! {
         "Leases (reserved places to finish), held and free.";
     WAITING = Kind::Gauge, Count, "sportello_waiting" ["audience"]
         "People in the waiting room.";
+    IDENTITY_KEYS = Kind::Gauge, Count, "sportello_identity_keys" ["issuer"]
+        "Keys of a trusted issuer that are in use. At 0 none of its identity tokens is accepted.";
+    IDENTITY_KEYS_AGE = Kind::Gauge, Seconds, "sportello_identity_keys_age_seconds" ["issuer"]
+        "Time since the keys of an issuer were last confirmed by their file or URL.";
+    IDENTITY_KEY_FAULTS = Kind::Counter, Count, "sportello_identity_key_faults_total" ["issuer"]
+        "Times that the keys of an issuer could not be read; those in use stayed.";
     MANDATES = Kind::Gauge, Count, "sportello_mandates" []
         "Mandates in the registry that was loaded last, expired and revoked ones included.";
     WINDOW_OPEN = Kind::Gauge, Count, "sportello_window_open" ["audience"]
@@ -133,14 +141,10 @@ metrics_list! {
 }
 
 impl Metric {
-    fn key(&self, values: &[&'static str]) -> Key {
+    fn key<V: Into<SharedString>>(&self, values: impl ExactSizeIterator<Item = V>) -> Key {
         assert_eq!(values.len(), self.labels.len(), "labels of {}", self.name);
-        let labels: Vec<Label> = self
-            .labels
-            .iter()
-            .zip(values)
-            .map(|(label, value)| Label::from_static_parts(label, value))
-            .collect();
+        let labels = self.labels.iter().zip(values);
+        let labels: Vec<_> = labels.map(|(label, value)| Label::new(*label, value)).collect();
         Key::from_parts(self.name, labels)
     }
 
@@ -149,7 +153,9 @@ impl Metric {
     /// # Panics
     /// If the number of values is not that of the labels.
     pub fn counter(&self, values: &[&'static str]) -> Counter {
-        with_recorder(|recorder| recorder.register_counter(&self.key(values), &METADATA))
+        with_recorder(|recorder| {
+            recorder.register_counter(&self.key(values.iter().copied()), &METADATA)
+        })
     }
 
     /// The gauge with these label values.
@@ -157,7 +163,27 @@ impl Metric {
     /// # Panics
     /// As for [`counter`](Self::counter).
     pub fn gauge(&self, values: &[&'static str]) -> Gauge {
-        with_recorder(|recorder| recorder.register_gauge(&self.key(values), &METADATA))
+        with_recorder(|recorder| {
+            recorder.register_gauge(&self.key(values.iter().copied()), &METADATA)
+        })
+    }
+
+    /// The counter with label values that the settings give, such as the name of an issuer.
+    ///
+    /// # Panics
+    /// As for [`counter`](Self::counter).
+    pub fn counter_of(&self, values: Vec<String>) -> Counter {
+        let key = self.key(values.into_iter());
+        with_recorder(|recorder| recorder.register_counter(&key, &METADATA))
+    }
+
+    /// The gauge with such label values.
+    ///
+    /// # Panics
+    /// As for [`counter`](Self::counter).
+    pub fn gauge_of(&self, values: Vec<String>) -> Gauge {
+        let key = self.key(values.into_iter());
+        with_recorder(|recorder| recorder.register_gauge(&key, &METADATA))
     }
 
     /// The histogram with these label values.
@@ -165,7 +191,9 @@ impl Metric {
     /// # Panics
     /// As for [`counter`](Self::counter).
     pub fn histogram(&self, values: &[&'static str]) -> Histogram {
-        with_recorder(|recorder| recorder.register_histogram(&self.key(values), &METADATA))
+        with_recorder(|recorder| {
+            recorder.register_histogram(&self.key(values.iter().copied()), &METADATA)
+        })
     }
 }
 

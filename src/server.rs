@@ -1,8 +1,8 @@
 //! Builds, binds, serves and drains: the only wiring.
 //!
-//! The order of starting is data and keys, metrics, ledgers, intake, judges, upkeep, operator, public runtimes. The
-//! order of stopping is the reverse: no new connection, requests finish, judges and upkeep end, ledgers sync, the
-//! operator's page ends.
+//! The order of starting is data and keys, metrics, ledgers, intake, keys of issuers, judges, upkeep, operator, public
+//! runtimes. The order of stopping is the reverse: no new connection, requests finish, judges and upkeep end, ledgers
+//! sync, the operator's page ends.
 
 use std::{
     fs, io,
@@ -31,7 +31,11 @@ use crate::{
         request::{LastAnswer, Public},
         tls,
     },
-    identity::token::Verifier,
+    identity::{
+        key_fetcher::{FetcherFault, KeyFetcher},
+        remote_keys::Pace,
+        token::Verifier,
+    },
     intake::{Counter, Intake, Parts},
     judges::Judges,
     ledger::OpenFault,
@@ -88,6 +92,9 @@ pub enum StartFault {
     /// A ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] OpenFault),
+    /// The keys of issuers cannot be fetched.
+    #[error(transparent)]
+    Issuers(#[from] FetcherFault),
     /// The registry's file is refused.
     #[error("{path}: {source}")]
     Registry {
@@ -178,6 +185,7 @@ pub fn run(
     let tls = start.tls.server()?;
     let mut bounds = settings.listener();
     bounds.connections_max = raise_descriptors(bounds.connections_max, start.is_demo);
+    let verifier = start.verifier.clone();
     let intake = open_intake(settings, start)?;
     let _watch = intake.watch_space()?;
 
@@ -187,11 +195,14 @@ pub fn run(
         operator: operator_listener.local_addr()?,
     };
 
+    let fetcher = KeyFetcher::start(&verifier, settings.identity_ca().as_deref(), Pace::USUAL)?;
+    verifier.publish();
     let draining = CancellationToken::new();
     let stopped = CancellationToken::new();
     let judges = Judges::start(settings.judges(), &intake.bench())?;
     let upkeep = Upkeep::start(Kept {
         intake: Arc::clone(&intake),
+        verifier: verifier.clone(),
         exporter: exporter.clone(),
         key_source: settings.ledger_key(),
         data: settings.data(),
@@ -209,7 +220,7 @@ pub fn run(
     intake.note_control("server: opened");
     ready(addresses);
 
-    wait_for_stop(&upkeep)?;
+    wait_for_stop(&upkeep, &verifier)?;
     tracing::info!("draining: no new connections; open sessions may finish");
     draining.cancel();
     for thread in public {
@@ -217,6 +228,7 @@ pub fn run(
     }
     judges.stop();
     upkeep.stop();
+    fetcher.stop();
     intake.close("server: drained and closed");
     stopped.cancel();
     join(operator, "the operator's runtime");
@@ -377,8 +389,8 @@ fn single_threaded() -> io::Result<LocalRuntime> {
         .build_local(LocalOptions::default())
 }
 
-/// Waits for SIGTERM or SIGINT. SIGHUP makes the chores on files due.
-fn wait_for_stop(upkeep: &Upkeep) -> io::Result<()> {
+/// Waits for SIGTERM or SIGINT. SIGHUP makes the chores on files due, and fetches of keys.
+fn wait_for_stop(upkeep: &Upkeep, verifier: &Verifier) -> io::Result<()> {
     single_threaded()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -387,7 +399,10 @@ fn wait_for_stop(upkeep: &Upkeep) -> io::Result<()> {
             tokio::select! {
                 _ = terminate.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
-                _ = hang_up.recv() => upkeep.hurry(),
+                _ = hang_up.recv() => {
+                    upkeep.hurry();
+                    verifier.hurry();
+                }
             }
         }
     })

@@ -16,13 +16,14 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::{
     clock::Stopwatch,
     config::{KeySource, receipt_keys_in},
+    identity::token::Verifier,
     intake::Intake,
     metrics::Exporter,
     vault::HouseKeys,
 };
 
-/// Longest time that histograms gather samples, that a free place waits for the next call, and until changed mandates are
-/// noticed.
+/// Longest time that histograms gather samples, that a free place waits for the next call, and until changed mandates
+/// and keys of issuers are noticed.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Longest time until a changed file or a new day is noticed without SIGHUP.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -41,6 +42,11 @@ const CHORES: &[Chore<Kept>] = &[
     Chore("refresh the mandates", SWEEP_EVERY, Worker::Files, |kept| {
         kept.intake.refresh_mandates();
     }),
+    // A withdrawn key must end soon; a look at an unchanged file is one call of the system.
+    Chore("look at the keys of issuers", SWEEP_EVERY, Worker::Files, |kept| {
+        kept.verifier.look_at_files();
+    }),
+    Chore("publish the age of keys", SWEEP_EVERY, Worker::Quick, |kept| kept.verifier.publish()),
     Chore("refresh the registry", LOOK_EVERY, Worker::Files, |kept| kept.intake.refresh_registry()),
 ];
 
@@ -62,6 +68,8 @@ enum Worker {
 pub struct Kept {
     /// The use cases, with ledgers, keys and registry.
     pub intake: Arc<Intake>,
+    /// The trusted issuers of identity tokens.
+    pub verifier: Verifier,
     /// Records the metrics.
     pub exporter: Exporter,
     /// Where an operator adds secrets.

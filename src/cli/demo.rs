@@ -10,7 +10,8 @@ use jiff::civil::Date;
 use crate::{
     application,
     civic::FiscalCode,
-    config::{Settings, demo_mandates_in},
+    config::{Settings, demo_jwks_in, demo_mandates_in},
+    identity::demo::Minter,
     log,
     private_files::write_private,
     schemes::{Campaign, Rules, Scheme},
@@ -45,6 +46,12 @@ pub(super) fn make_mandates(settings: &Settings) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes the public keys of the demo's identities into the data directory, for another server that is to trust them.
+pub(super) fn publish_keys(minter: &Minter, data: &Path) -> Result<(), String> {
+    let path = demo_jwks_in(data);
+    fs::write(&path, minter.jwks()).map_err(|fault| format!("{}: {fault}", path.display()))
 }
 
 /// Writes an example application into the data directory and prints commands that submit it.

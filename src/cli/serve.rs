@@ -1,6 +1,6 @@
 //! `sportello serve`: runs the server.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use jiff::{Timestamp, Zoned};
@@ -9,7 +9,7 @@ use super::{Exit, announce, complain, demo};
 use crate::{
     civic::local_time,
     clock::Clock,
-    config::{Flags, Settings},
+    config::{Flags, Settings, identity_keys_in},
     http::tls,
     identity::{demo::Minter, token::Verifier},
     log,
@@ -20,7 +20,7 @@ use crate::{
 const DEMO_NOW: &str = "2024-09-16T17:30[Europe/Rome]";
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello serve --demo\n  sportello serve --config /etc/sportello.toml\n\nThe demo needs nothing else: it makes its own certificate, keys and identities. For real people, set at least\ntls.certificate, tls.key, identity.issuer and identity.public_key."
+    after_help = "Example:\n  sportello serve --demo\n  sportello serve --config /etc/sportello.toml\n\nThe demo needs nothing else: it makes its own certificate, keys and identities. For real people, set at least\ntls.certificate, tls.key, identity.issuer and identity.jwks_url."
 )]
 pub(super) struct Serve {
     /// Settings in TOML; `sportello config default` prints every setting.
@@ -103,9 +103,14 @@ impl Serve {
         let minter = Minter::load_or_create(&data)
             .map_err(|fault| format!("identity key of the demo in {}: {fault}", data.display()))?;
         demo::make_mandates(settings)?;
+        demo::publish_keys(&minter, &data)?;
+        let clock = Clock::running_from(now);
+        let verifier = trusted(settings, &clock)?.and(minter.verifier()).map_err(|name| {
+            format!("{name} is the demo's own issuer: leave it out of the settings")
+        })?;
         Ok(Start {
-            clock: Clock::running_from(now),
-            verifier: minter.verifier(),
+            clock,
+            verifier,
             tls: certificate(settings).map_or_else(
                 || tls::demo(&data, settings.listen().ip()).map_err(|fault| fault.to_string()),
                 Ok,
@@ -128,21 +133,26 @@ fn real(settings: &Settings) -> Result<Start, String> {
             "tls.certificate and tls.key: certificate and private key of the public listener",
         );
     }
-    let identity = settings.identity();
-    if identity.is_none() {
-        missing
-            .push("identity.public_key and identity.issuer: public key and name of the trusted identity provider");
+    if settings.issuers().is_empty() {
+        missing.push(
+            "identity.issuer and one of identity.jwks_url, identity.jwks_file, identity.public_key: name and keys of the trusted identity provider",
+        );
     }
-    let (Some(tls), Some((issuer, audience, lifetime_seconds_max, key))) = (tls, identity) else {
+    let (Some(tls), []) = (tls, &missing[..]) else {
         return Err(format!(
             "without --demo, these settings are required:\n  {}",
             missing.join("\n  ")
         ));
     };
-    let pem = fs::read(&key)
-        .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?;
-    let verifier = Verifier::from_pem(&issuer, &audience, &pem)
-        .map_err(|fault| format!("identity.public_key {}: {fault}", key.display()))?
-        .lasting_at_most(lifetime_seconds_max);
-    Ok(Start { clock: Clock::system(), verifier, tls, is_demo: false })
+    let clock = Clock::system();
+    let verifier = trusted(settings, &clock)?;
+    Ok(Start { clock, verifier, tls, is_demo: false })
+}
+
+/// A verifier that trusts the issuers of the settings.
+fn trusted(settings: &Settings, clock: &Clock) -> Result<Verifier, String> {
+    let cache = identity_keys_in(&settings.data());
+    let opened = Verifier::open(settings.issuers(), &cache, clock);
+    let verifier = opened.map_err(|fault| fault.to_string())?;
+    Ok(verifier.lasting_at_most(settings.identity_seconds_max()))
 }

@@ -26,6 +26,18 @@ pub fn receipt_keys_in(data: &Path) -> PathBuf {
     data.join("receipt-key.pub")
 }
 
+/// The directory of the keys that were fetched from issuers, for a restart while they cannot be reached.
+#[must_use]
+pub fn identity_keys_in(data: &Path) -> PathBuf {
+    data.join("identity-keys")
+}
+
+/// The file of a demo's public keys, which another server may be told to trust.
+#[must_use]
+pub fn demo_jwks_in(data: &Path) -> PathBuf {
+    data.join("demo-jwks.json")
+}
+
 /// The file of a demo's mandates.
 #[must_use]
 pub fn demo_mandates_in(data: &Path) -> PathBuf {

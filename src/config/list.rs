@@ -7,9 +7,12 @@ use std::{fmt::Write as _, net::SocketAddr, num::NonZeroU32};
 
 use jiff::civil::time;
 
-use super::setting::{
-    Allowed::{self, Address, LoopbackAddress, Number, OneOf, Secret, Switch},
-    Setting, Text, Value, loopback,
+use super::{
+    issuers::{self, Issuer},
+    setting::{
+        Allowed::{self, Address, LoopbackAddress, Number, OneOf, Secret, Switch},
+        Setting, Text, loopback, row,
+    },
 };
 use crate::{
     gate::{
@@ -18,7 +21,7 @@ use crate::{
         schedule::{self, Slice},
         waiting,
     },
-    identity::token,
+    identity::{Assurance, algorithm::Algorithm, choice::Choice, issuer::Config, token},
     ledger::audit,
     session::sessions,
 };
@@ -43,23 +46,22 @@ macro_rules! settings {
 
         /// A value for every setting.
         #[derive(Clone)]
-        pub(super) struct Values { $(pub(super) $section: $($config)::+),+ }
+        pub(super) struct Values {
+            $(pub(super) $section: $($config)::+,)+
+            /// The issuers of `[identity]` and `[[identity.issuers]]`, checked.
+            pub(super) issuers: Vec<Config>,
+        }
 
         /// The values of settings that no source names.
         pub(super) static DEFAULTS: Values = Values {
-            $($section: $($config)::+ { $($name: $default),+ }),+
+            $($section: $($config)::+ { $($name: $default),+ },)+
+            issuers: Vec::new(),
         };
 
         /// Every setting, in the order of the table.
-        pub(super) const SETTINGS: &[Setting<Values>] = &[$($(Setting {
-            section: stringify!($section),
-            name: stringify!($name),
-            key: concat!(stringify!($section), ".", stringify!($name)),
-            help: &[$($help),+],
-            allowed: $allowed,
-            put: |values, text| put::<$value>(&mut values.$section.$name, text),
-            get: |values| values.$section.$name.write(),
-        }),+),+];
+        pub(super) const SETTINGS: &[Setting<Values>] = &[$($(
+            row!(stringify!($section), $name: $value, $section.$name, [$($help),+], $allowed)
+        ),+),+];
     };
 }
 
@@ -94,14 +96,28 @@ settings! {
         key: Text = Text::Borrowed(""), TEXT;
     }
     identity: Identity {
-        /// Trusted issuer of identity tokens (`iss`).
+        /// Trusted issuer of identity tokens (`iss`), with one of public_key, jwks_file and jwks_url. Without --demo at least
+        /// one issuer is required, here or in a table [[identity.issuers]].
         issuer: Text = Text::Borrowed(""), TEXT;
         /// Audience that identity tokens must name (`aud`).
         audience: Text = Text::Borrowed("sportello"), TEXT;
         /// Longest accepted lifetime of an identity token, from its `iat` to its `exp`, seconds.
         lifetime_seconds_max: u32 = token::LIFETIME_SECONDS_MAX, Number(60, 604_800);
-        /// Ed25519 public key of the issuer, PEM file. Required, except for the demo, which makes its own.
+        /// The issuer's only key, an Ed25519 public key, PEM file, for tokens with any `kid` or none. Looked at every 2
+        /// seconds.
         public_key: Text = Text::Borrowed(""), TEXT;
+        /// The issuer's public keys, a JWK set (RFC 7517). Tokens must name one of them by its `kid`. Looked at every 2
+        /// seconds.
+        jwks_file: Text = Text::Borrowed(""), TEXT;
+        /// URL of the issuer's JWK set, instead of a file. Fetched again as its Cache-Control says, within one minute and
+        /// one hour, and if a token names an unknown key, once in 30 seconds at most.
+        jwks_url: Text = Text::Borrowed(""), Allowed::HttpsUrl;
+        /// Signature algorithms that the issuer's keys may use.
+        algorithms: Choice<Algorithm> = Choice::ALL, Allowed::Algorithms;
+        /// Assurance levels that the issuer may assert.
+        levels: Choice<Assurance> = Choice::ALL, Allowed::Levels;
+        /// Certificates that sign those of the hosts of jwks_url, PEM file, for all issuers. Empty means the system's.
+        ca: Text = Text::Borrowed(""), TEXT;
         /// Mandates of offices, NDJSON file, looked at every 2 seconds. Empty means none, and no office can act for
         /// anybody; the demo has mandates.ndjson in the data directory.
         mandates: Text = Text::Borrowed(""), TEXT;
@@ -312,6 +328,21 @@ const fn is_same(mut left: &[u8], mut right: &[u8]) -> bool {
     left.is_empty() && right.is_empty()
 }
 
+impl Identity {
+    /// The issuer of this section, as if it were in a table.
+    pub(super) fn single(&self) -> Issuer {
+        Issuer {
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            public_key: self.public_key.clone(),
+            jwks_file: self.jwks_file.clone(),
+            jwks_url: self.jwks_url.clone(),
+            algorithms: self.algorithms,
+            levels: self.levels,
+        }
+    }
+}
+
 /// What must hold between two settings.
 pub(super) struct Relation {
     pub(super) settings: [&'static Setting<Values>; 2],
@@ -363,11 +394,6 @@ const fn rate(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).expect("a rate is at least 1")
 }
 
-/// Puts a value in its place, unless `text` is none of its type.
-fn put<V: Value>(place: &mut V, text: &str) -> bool {
-    V::read(text).map(|value| *place = value).is_some()
-}
-
 /// The commented default file.
 #[must_use]
 pub fn default_file() -> String {
@@ -386,7 +412,7 @@ pub fn default_file() -> String {
         }
         let _infallible = writeln!(text, "{} = {}", setting.name, setting.toml(&DEFAULTS));
     }
-    text
+    text + &issuers::commented()
 }
 
 #[cfg(test)]

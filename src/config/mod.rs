@@ -4,6 +4,7 @@
 //! [`Settings`] fills them. All faults of all sources are reported together.
 
 mod data;
+mod issuers;
 mod list;
 mod read;
 mod setting;
@@ -14,7 +15,10 @@ use std::{
 };
 
 pub use self::{
-    data::{KeySource, SECRET_VARIABLE, demo_mandates_in, ledgers_in, receipt_keys_in},
+    data::{
+        KeySource, SECRET_VARIABLE, demo_jwks_in, demo_mandates_in, identity_keys_in, ledgers_in,
+        receipt_keys_in,
+    },
     list::default_file,
     read::{ConfigFault, ConfigFaults, Source},
 };
@@ -32,6 +36,7 @@ use crate::{
         schedule, waiting,
     },
     http::{body, listener},
+    identity::issuer,
     intake,
     ledger::{
         audit,
@@ -148,18 +153,22 @@ impl Settings {
         path(&self.0.tls.certificate).zip(path(&self.0.tls.key))
     }
 
-    /// Identity provider: issuer, audience that its tokens must name, their longest lifetime in seconds, and the PEM file
-    /// with its public key.
+    /// The trusted issuers of identity tokens.
     #[must_use]
-    pub fn identity(&self) -> Option<(String, String, u32, PathBuf)> {
-        let identity = &self.0.identity;
-        let key = path(&identity.public_key)?;
-        Some((
-            identity.issuer.write(),
-            identity.audience.write(),
-            identity.lifetime_seconds_max,
-            key,
-        ))
+    pub fn issuers(&self) -> &[issuer::Config] {
+        &self.0.issuers
+    }
+
+    /// The longest accepted lifetime of an identity token, seconds.
+    #[must_use]
+    pub fn identity_seconds_max(&self) -> u32 {
+        self.0.identity.lifetime_seconds_max
+    }
+
+    /// PEM file with the certificates that sign those of issuers' hosts, instead of the system's.
+    #[must_use]
+    pub fn identity_ca(&self) -> Option<PathBuf> {
+        path(&self.0.identity.ca)
     }
 
     /// NDJSON file with the mandates of offices; a demo has one of its own.
@@ -388,7 +397,7 @@ mod tests {
         assert_eq!(settings.data(), PathBuf::from("./data"));
         assert!(settings.runtimes() > 0 && settings.judges() > 0 && settings.drain_ms_max() > 0);
         assert!(settings.urn_applications_max() > 0 && settings.requests_max() > 0);
-        assert!(settings.certificate().is_none() && settings.identity().is_none());
+        assert!(settings.certificate().is_none() && settings.issuers().is_empty());
         assert!(settings.registry_file().is_none() && settings.mandates_file().is_none());
         assert!(settings.leases_max() < settings.ledger().commit.queue_messages_max);
         let _configs =

@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use toml_edit::{Document, Item, TableLike};
+use toml_edit::{Document, Item, TableLike, Value};
 
 use super::{
     data::KEY_FILE,
+    issuers::{self, Issuer},
     list::{DEFAULTS, RELATIONS, Relation, SETTINGS, Values, setting},
     setting::{Allowed, ENVIRONMENT_PREFIX, Setting},
 };
@@ -74,13 +75,20 @@ pub(super) struct Reading {
     values: Values,
     /// Sources of the values that are not defaults, by key.
     sources: BTreeMap<&'static str, Source>,
+    /// The tables of issuers, and where they begin.
+    issuers: Vec<(Issuer, Source)>,
     faults: Vec<ConfigFault>,
 }
 
 impl Reading {
     /// Every setting at its default.
     pub(super) fn new() -> Self {
-        Self { values: DEFAULTS.clone(), sources: BTreeMap::new(), faults: Vec::new() }
+        Self {
+            values: DEFAULTS.clone(),
+            sources: BTreeMap::new(),
+            issuers: Vec::new(),
+            faults: Vec::new(),
+        }
     }
 
     /// Reads a TOML file.
@@ -109,8 +117,12 @@ impl Reading {
             match item.as_table_like() {
                 Some(table) if is_known => {
                     for (name, item) in table.iter() {
-                        let source = line_of(span_start(table, name, item));
-                        self.item(section, name, item, source);
+                        let at = span_start(table, name, item);
+                        if (section, name) == issuers::LIST {
+                            self.list_of_issuers(item, at, &line_of);
+                        } else {
+                            self.item(section, name, item, line_of(at));
+                        }
                     }
                 }
                 None if is_known => {
@@ -128,6 +140,43 @@ impl Reading {
         }
     }
 
+    /// Reads the tables of issuers; `line_of` makes a source of a place in the file.
+    fn list_of_issuers(
+        &mut self,
+        item: &Item,
+        at: Option<usize>,
+        line_of: &dyn Fn(Option<usize>) -> Source,
+    ) {
+        let Some(tables) = tables(item) else {
+            let what =
+                format!("[[{}]] must be tables, not a TOML {}", issuers::KEY, item.type_name());
+            return self.fault(line_of(at), what);
+        };
+        for (table, at) in tables {
+            let mut issuer = issuers::DEFAULT.clone();
+            for (name, item) in table.iter() {
+                let source = line_of(span_start(table, name, item));
+                let Some(setting) = issuers::SETTINGS.iter().find(|it| it.name == name) else {
+                    let names: Vec<_> = issuers::SETTINGS.iter().map(|it| it.name).collect();
+                    let (key, names) = (issuers::KEY, names.join(", "));
+                    self.fault(
+                        source,
+                        format!("{key}.{name} is not a setting; [[{key}]] has: {names}"),
+                    );
+                    continue;
+                };
+                if let Err(what) = scalar(setting, item).and_then(|(text, shown)| {
+                    let is_taken =
+                        setting.allowed.admits(&text) && (setting.put)(&mut issuer, &text);
+                    if is_taken { Ok(()) } else { Err(refusal(setting, &shown)) }
+                }) {
+                    self.fault(source, what);
+                }
+            }
+            self.issuers.push((issuer, line_of(at)));
+        }
+    }
+
     fn item(&mut self, section: &str, name: &str, item: &Item, source: Source) {
         let found = SETTINGS.iter().find(|it| it.section == section && it.name == name);
         let Some(setting) = found else {
@@ -136,17 +185,9 @@ impl Reading {
             let what = format!("{section}.{name} is not a setting; [{section}] has: {names}");
             return self.fault(source, what);
         };
-        let (text, bare) = match item {
-            Item::Value(toml_edit::Value::String(text)) => (text.value().clone(), false),
-            Item::Value(toml_edit::Value::Integer(number)) => (number.value().to_string(), true),
-            Item::Value(toml_edit::Value::Boolean(switch)) => (switch.value().to_string(), true),
-            other => return self.refuse(setting, &format!("a TOML {}", other.type_name()), source),
-        };
-        let shown = if bare { text.clone() } else { format!("{text:?}") };
-        if bare == setting.allowed.is_bare() {
-            self.put(setting, &text, &shown, source);
-        } else {
-            self.refuse(setting, &shown, source);
+        match scalar(setting, item) {
+            Ok((text, shown)) => self.put(setting, &text, &shown, source),
+            Err(what) => self.fault(source, what),
         }
     }
 
@@ -192,21 +233,8 @@ impl Reading {
         if !misplaced && setting.allowed.admits(text) && (setting.put)(&mut self.values, text) {
             self.sources.insert(setting.key, source);
         } else {
-            self.refuse(setting, shown, source);
+            self.fault(source, refusal(setting, shown));
         }
-    }
-
-    fn refuse(&mut self, setting: &Setting<Values>, shown: &str, source: Source) {
-        let Setting { key, allowed, .. } = setting;
-        let what = match allowed {
-            Allowed::Secret => format!(
-                "{key} must not be in a file: set {} or name a private file in {}",
-                setting.variable(),
-                setting!(ledger.key).key
-            ),
-            _ => format!("{key} must be {allowed}, not {shown}"),
-        };
-        self.fault(source, what);
     }
 
     /// The values, if there is no fault and every relation holds.
@@ -221,7 +249,44 @@ impl Reading {
                 });
             }
         }
+        self.check_issuers();
         if self.faults.is_empty() { Ok(self.values) } else { Err(ConfigFaults(self.faults)) }
+    }
+
+    /// Takes the issuers of `[identity]` and of its tables, each with another name.
+    fn check_issuers(&mut self) {
+        let single = self.values.identity.single();
+        let keys = [
+            setting!(identity.issuer),
+            setting!(identity.public_key),
+            setting!(identity.jwks_file),
+            setting!(identity.jwks_url),
+        ];
+        let origins = keys.iter().filter_map(|setting| self.sources.get(setting.key));
+        let mut named: Vec<(String, Vec<Source>)> = Vec::new();
+        let all = [(single, origins.cloned().collect::<Vec<_>>(), issuers::LIST.0)]
+            .into_iter()
+            .filter(|(single, ..)| !single.is_absent())
+            .chain(
+                std::mem::take(&mut self.issuers)
+                    .into_iter()
+                    .map(|(issuer, source)| (issuer, vec![source], issuers::KEY)),
+            );
+        let all: Vec<_> = all.collect();
+        for (issuer, sources, prefix) in all {
+            match issuer.config(prefix) {
+                Err(what) => self.faults.push(ConfigFault { sources, what }),
+                Ok(config) => {
+                    if let Some((_, theirs)) = named.iter().find(|(name, _)| *name == config.name) {
+                        let sources = [&theirs[..], &sources].concat();
+                        let what = format!("two issuers have the name {:?}", config.name);
+                        self.faults.push(ConfigFault { sources, what });
+                    }
+                    named.push((config.name.clone(), sources));
+                    self.values.issuers.push(config);
+                }
+            }
+        }
     }
 
     /// A key with its value.
@@ -232,6 +297,54 @@ impl Reading {
 
     fn fault(&mut self, source: Source, what: String) {
         self.faults.push(ConfigFault { sources: vec![source], what });
+    }
+}
+
+/// The tables of a list, `[[of tables]]` or `[{ inline }]`, and where each begins.
+fn tables(item: &Item) -> Option<Vec<(&dyn TableLike, Option<usize>)>> {
+    let start = |span: Option<std::ops::Range<usize>>| span.map(|span| span.start);
+    match item {
+        Item::ArrayOfTables(tables) => {
+            let tables = tables.iter();
+            Some(tables.map(|table| (table as &dyn TableLike, start(table.span()))).collect())
+        }
+        Item::Value(Value::Array(values)) => values
+            .iter()
+            .map(|value| match value {
+                Value::InlineTable(table) => Some((table as &dyn TableLike, start(table.span()))),
+                _ => None,
+            })
+            .collect(),
+        _ => None,
+    }
+}
+
+/// The text of a value, and how messages show it.
+fn scalar<V>(setting: &Setting<V>, item: &Item) -> Result<(String, String), String> {
+    let (text, bare) = match item {
+        Item::Value(Value::String(text)) => (text.value().clone(), false),
+        Item::Value(Value::Integer(number)) => (number.value().to_string(), true),
+        Item::Value(Value::Boolean(switch)) => (switch.value().to_string(), true),
+        other => return Err(refusal(setting, &format!("a TOML {}", other.type_name()))),
+    };
+    let shown = if bare { text.clone() } else { format!("{text:?}") };
+    if bare == setting.allowed.is_bare() {
+        Ok((text, shown))
+    } else {
+        Err(refusal(setting, &shown))
+    }
+}
+
+/// What a setting must be, and not what a source `shown` so says.
+fn refusal<V>(setting: &Setting<V>, shown: &str) -> String {
+    let Setting { key, allowed, .. } = setting;
+    match allowed {
+        Allowed::Secret => format!(
+            "{key} must not be in a file: set {} or name a private file in {}",
+            setting.variable(),
+            setting!(ledger.key).key
+        ),
+        _ => format!("{key} must be {allowed}, not {shown}"),
     }
 }
 

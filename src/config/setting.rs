@@ -7,7 +7,10 @@ use std::{
     num::NonZeroU32,
 };
 
-use crate::gate::{network::Networks, schedule::Slice};
+use crate::{
+    gate::{network::Networks, schedule::Slice},
+    identity::{Assurance, algorithm::Algorithm, choice::Choice, fetch::KeysUrl},
+};
 
 /// Prefix of our environment variables.
 pub(super) const ENVIRONMENT_PREFIX: &str = "SPORTELLO_";
@@ -44,6 +47,29 @@ impl<Values> Setting<Values> {
     }
 }
 
+/// A row of a table of settings, from the struct of their values.
+macro_rules! row {
+    ($section:expr, $name:ident: $value:ty, $($place:ident).+, [$($help:literal),+], $allowed:expr) => {
+        $crate::config::setting::Setting {
+            section: $section,
+            name: stringify!($name),
+            key: concat!($section, ".", stringify!($name)),
+            help: &[$($help),+],
+            allowed: $allowed,
+            put: |values, text| {
+                $crate::config::setting::put::<$value>(&mut values.$($place).+, text)
+            },
+            get: |values| $crate::config::setting::Value::write(&values.$($place).+),
+        }
+    };
+}
+pub(super) use row;
+
+/// Puts a value in its place, unless `text` is none of its type.
+pub(super) fn put<V: Value>(place: &mut V, text: &str) -> bool {
+    V::read(text).map(|value| *place = value).is_some()
+}
+
 /// Values that a setting accepts.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Allowed {
@@ -59,6 +85,12 @@ pub(super) enum Allowed {
     Networks,
     /// `true` or `false`.
     Switch,
+    /// An HTTPS URL; none if empty.
+    HttpsUrl,
+    /// Signature algorithms, separated by commas.
+    Algorithms,
+    /// Levels of assurance, separated by commas.
+    Levels,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// Any text.
@@ -78,9 +110,12 @@ impl Allowed {
                 text.parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback())
             }
             Self::OneOf(words) => words.contains(&text),
+            Self::HttpsUrl => text.is_empty() || text.parse::<KeysUrl>().is_ok(),
             Self::Address
             | Self::Slice
             | Self::Networks
+            | Self::Algorithms
+            | Self::Levels
             | Self::Switch
             | Self::Text
             | Self::Secret => true,
@@ -107,6 +142,13 @@ impl fmt::Display for Allowed {
             Self::Networks => formatter.write_str(
                 "IP addresses and networks in quotes, such as \"192.0.2.1, 10.0.0.0/8, 2001:db8::/32\"",
             ),
+            Self::HttpsUrl => {
+                formatter.write_str("an https URL such as \"https://login.example.it/jwks.json\"")
+            }
+            Self::Algorithms => {
+                formatter.write_str("one or more of EdDSA, ES256, PS256, RS256, such as \"ES256, RS256\"")
+            }
+            Self::Levels => formatter.write_str("\"2\", \"3\" or \"2, 3\""),
             Self::Switch => formatter.write_str("true or false"),
             Self::OneOf(words) => write!(formatter, "one of \"{}\"", words.join("\", \"")),
             Self::Text | Self::Secret => formatter.write_str("a text in quotes"),
@@ -141,6 +183,7 @@ macro_rules! values_by_from_str {
 }
 
 values_by_from_str!(bool, u32, u64, usize, NonZeroU32, SocketAddr, Networks);
+values_by_from_str!(Choice<Algorithm>, Choice<Assurance>);
 
 impl Value for Text {
     fn read(text: &str) -> Option<Self> {

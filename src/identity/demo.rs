@@ -1,18 +1,28 @@
-//! The demo's identity provider: `serve --demo` makes a key, and `mint` signs with it. A server without `--demo` never
-//! trusts it.
+//! The demo's identity provider: `serve --demo` makes its keys, and `mint` signs with them. A server without `--demo`
+//! never trusts it by itself.
 
 use std::{fs, io, path::Path};
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::{
+    encoding::AsDer as _,
+    rsa::{KeyPair as RsaKeyPair, KeySize},
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{
+    EncodingKey, Header,
+    jwk::{Jwk, PublicKeyUse},
+};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{
     Assurance, Office,
-    token::{Claims, LIFETIME_SECONDS_MAX, Verifier},
+    algorithm::Algorithm,
+    choice::{Choice, Named as _},
+    jwks::KeySet,
+    token::{Audiences, Claims, LIFETIME_SECONDS_MAX, Verifier},
 };
 use crate::{
     civic::{FiscalCode, fiscal_code::MADE_UP_PEOPLE_MAX},
@@ -21,47 +31,103 @@ use crate::{
     schemes::Campaign,
 };
 
-const ISSUER: &str = "urn:sportello:demo";
-const AUDIENCE: &str = "sportello";
-/// File name of the key in the data directory.
-const KEY_FILE: &str = "demo-identity.key";
+/// Name of the demo's issuer, `iss` in its tokens.
+pub const ISSUER: &str = "urn:sportello:demo";
+/// What its tokens are meant for, `aud`.
+pub const AUDIENCE: &str = "sportello";
 
-/// Signs demo identities.
+/// Signs demo identities, with one key for each algorithm.
 pub struct Minter {
-    pair: Ed25519KeyPair,
+    keys: Vec<Key>,
+}
+
+/// A key and its algorithm, whose name is the key's `kid`, too.
+struct Key {
+    algorithm: Algorithm,
     signing: EncodingKey,
+    public: Jwk,
+}
+
+impl Key {
+    /// From the base64 of a PKCS #8 document.
+    fn parse(algorithm: Algorithm, text: &str) -> Result<Self, jsonwebtoken::errors::Error> {
+        let pem =
+            format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", text.trim());
+        let pem = Zeroizing::new(pem);
+        let signing = match algorithm {
+            Algorithm::EdDsa => EncodingKey::from_ed_pem(pem.as_bytes()),
+            Algorithm::Es256 => EncodingKey::from_ec_pem(pem.as_bytes()),
+            Algorithm::Ps256 | Algorithm::Rs256 => EncodingKey::from_rsa_pem(pem.as_bytes()),
+        }?;
+        let mut public = Jwk::from_encoding_key(&signing, jwt(algorithm))?;
+        public.common.key_id = Some(algorithm.name().to_owned());
+        public.common.public_key_use = Some(PublicKeyUse::Signature);
+        Ok(Self { algorithm, signing, public })
+    }
+}
+
+fn jwt(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
+    match algorithm {
+        Algorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+        Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
+        Algorithm::Ps256 => jsonwebtoken::Algorithm::PS256,
+        Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
+    }
+}
+
+/// File name of a key in the data directory. One RSA key serves two algorithms, under two names.
+fn file(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::EdDsa => "demo-identity.key",
+        Algorithm::Es256 => "demo-identity-p256.key",
+        Algorithm::Ps256 | Algorithm::Rs256 => "demo-identity-rsa.key",
+    }
+}
+
+/// A new key: a PKCS #8 document in base64.
+fn make(algorithm: Algorithm) -> io::Result<Zeroizing<String>> {
+    let der = match algorithm {
+        Algorithm::EdDsa => Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1()),
+        Algorithm::Es256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+            .and_then(|pair| pair.to_pkcs8v1()),
+        Algorithm::Ps256 | Algorithm::Rs256 => {
+            let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(io::Error::other)?;
+            let der = pair.as_der().map_err(io::Error::other)?;
+            return Ok(Zeroizing::new(STANDARD.encode(der.as_ref())));
+        }
+    };
+    Ok(Zeroizing::new(STANDARD.encode(der.map_err(io::Error::other)?.as_ref())))
 }
 
 impl Minter {
-    /// Loads the key from the data directory `data`.
+    /// Loads the keys from the data directory `data`.
     ///
     /// # Errors
     /// The system's error; `NotFound` before the first `serve --demo`.
     pub fn load(data: &Path) -> io::Result<Self> {
-        let text = Zeroizing::new(fs::read_to_string(data.join(KEY_FILE))?);
-        let unreadable = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-        let der = STANDARD.decode(text.trim()).map_err(|fault| unreadable(fault.to_string()))?;
-        let der = Zeroizing::new(der);
-        let pair =
-            Ed25519KeyPair::from_pkcs8(&der).map_err(|fault| unreadable(fault.to_string()))?;
-        Ok(Self { pair, signing: EncodingKey::from_ed_der(&der) })
+        let keys = Algorithm::ALL.iter().map(|algorithm| {
+            let text = Zeroizing::new(fs::read_to_string(data.join(file(*algorithm)))?);
+            Key::parse(*algorithm, &text)
+                .map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))
+        });
+        Ok(Self { keys: keys.collect::<io::Result<_>>()? })
     }
 
-    /// Loads the key from the data directory `data`; makes one if there is none.
+    /// Loads the keys from the data directory `data`; makes those that are missing.
     ///
     /// # Errors
     /// The system's error.
     pub fn load_or_create(data: &Path) -> io::Result<Self> {
-        let path = data.join(KEY_FILE);
-        if !path.exists() {
-            let pair = Ed25519KeyPair::generate().map_err(io::Error::other)?;
-            let der = pair.to_pkcs8v1().map_err(io::Error::other)?;
-            write_private(&path, Zeroizing::new(STANDARD.encode(der.as_ref())).as_bytes())?;
+        for algorithm in Algorithm::ALL {
+            let path = data.join(file(*algorithm));
+            if !path.exists() {
+                write_private(&path, make(*algorithm)?.as_bytes())?;
+            }
         }
         Self::load(data)
     }
 
-    /// A token for a citizen, or for a person at an intermediary's `office`, issued at `real_now`.
+    /// A token for a citizen, or for a person at an intermediary's `office`, issued at `real_now` and signed with Ed25519.
     ///
     /// # Panics
     /// If the token cannot be signed, which would be a bug of ours.
@@ -73,9 +139,25 @@ impl Minter {
         assurance: Assurance,
         real_now: Timestamp,
     ) -> String {
+        self.mint_with(Algorithm::EdDsa, fiscal_code, office, assurance, real_now)
+    }
+
+    /// The same, signed by another algorithm.
+    ///
+    /// # Panics
+    /// As for [`mint`](Self::mint).
+    #[must_use]
+    pub fn mint_with(
+        &self,
+        algorithm: Algorithm,
+        fiscal_code: &FiscalCode,
+        office: Option<&Office>,
+        assurance: Assurance,
+        real_now: Timestamp,
+    ) -> String {
         let claims = Claims {
             iss: ISSUER.to_owned(),
-            aud: AUDIENCE.to_owned(),
+            aud: Audiences::One(AUDIENCE.to_owned()),
             iat: real_now.as_second(),
             exp: real_now.as_second() + i64::from(LIFETIME_SECONDS_MAX),
             nbf: None,
@@ -83,14 +165,29 @@ impl Minter {
             fiscal_number: format!("TINIT-{}", fiscal_code.as_str()),
             office: office.cloned(),
         };
-        jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &self.signing)
+        let key = self.keys.iter().find(|key| key.algorithm == algorithm);
+        let key = key.expect("there is a key for each algorithm");
+        let header =
+            Header { kid: key.public.common.key_id.clone(), ..Header::new(jwt(algorithm)) };
+        jsonwebtoken::encode(&header, &claims, &key.signing)
             .expect("a token of a few strings can be signed")
     }
 
-    /// A verifier that trusts this key.
+    /// The public keys as a JWK set, for a server without `--demo` that is to trust them.
+    #[must_use]
+    pub fn jwks(&self) -> String {
+        let keys: Vec<_> = self.keys.iter().map(|key| &key.public).collect();
+        json!({ "keys": keys }).to_string()
+    }
+
+    /// A verifier that trusts these keys.
+    ///
+    /// # Panics
+    /// If the keys are none, which would be a bug of ours.
     #[must_use]
     pub fn verifier(&self) -> Verifier {
-        Verifier::trusting(ISSUER, AUDIENCE, self.pair.public_key().as_ref())
+        let read = KeySet::parse(self.jwks().as_bytes(), Choice::ALL);
+        Verifier::with_keys(ISSUER, AUDIENCE, read.expect("the keys can be used").keys)
     }
 }
 

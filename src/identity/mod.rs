@@ -1,7 +1,22 @@
 //! Verified identities: who a person is, as proved by a token that a trusted issuer signed.
 
+pub mod algorithm;
+pub mod choice;
+mod condition;
 pub mod demo;
+pub mod fetch;
+pub mod issuer;
+pub mod jwks;
+pub mod key_fetcher;
+#[cfg(test)]
+mod provider;
+pub mod remote_keys;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
 pub mod token;
+mod unique_json;
 
 use jiff::Timestamp;
 

@@ -1,11 +1,24 @@
 //! Identity tokens: JSON Web Tokens (RFC 7519) with the claims of SPID and CIE over `OpenID` Connect.
+//!
+//! What a token says of itself decides only which key it must pass: the issuer that it names, and of that issuer's keys
+//! the one that its header names. That key has one algorithm (RFC 8725, section 3.1). Keys and URLs in a header (`jwk`,
+//! `jku`, `x5c`, `x5u`) are not read.
 
+use std::{path::Path, sync::Arc};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Assurance, Identity, Office};
-use crate::civic::FiscalCode;
+use super::{
+    Assurance, Identity, Office,
+    algorithm::Algorithm,
+    issuer::{Config, Issuer, IssuerFault},
+    jwks::{KID_BYTES_MAX, KeySet, Unusable},
+    remote_keys::RemoteKeys,
+    unique_json,
+};
+use crate::{civic::FiscalCode, clock::Clock};
 
 /// Clock skew allowed between the issuer and this server.
 const LEEWAY_SECONDS: i64 = 60;
@@ -14,13 +27,22 @@ pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Default of the longest accepted lifetime of a token, from `iat` to `exp`.
 pub const LIFETIME_SECONDS_MAX: u32 = 24 * 60 * 60;
 
+/// What is read of a token's header.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    #[serde(default)]
+    kid: Option<String>,
+    /// Extensions that must be understood. None is supported, so none can be critical (RFC 7515, section 4.1.11).
+    #[serde(default)]
+    crit: Option<serde_json::Value>,
+}
+
 /// The claims that are checked; a token may hold others.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Claims {
     pub(super) iss: String,
-    /// Read by [`Validation`] alone, which takes one audience or a list.
-    #[serde(skip_deserializing)]
-    pub(super) aud: String,
+    pub(super) aud: Audiences,
     pub(super) iat: i64,
     pub(super) exp: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,6 +53,23 @@ pub(super) struct Claims {
     /// The office of an intermediary; absent for a citizen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) office: Option<Office>,
+}
+
+/// Whom a token is meant for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Audiences {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Audiences {
+    fn include(&self, audience: &str) -> bool {
+        match self {
+            Self::One(one) => one == audience,
+            Self::Many(many) => many.iter().any(|one| one == audience),
+        }
+    }
 }
 
 /// Why an identity token is refused.
@@ -47,43 +86,56 @@ pub enum TokenFault {
     AssuranceTooLow,
 }
 
-/// Verifies tokens of one issuer.
+/// Verifies tokens of the trusted issuers. Clones share the issuers and their keys.
+#[derive(Clone)]
 pub struct Verifier {
-    key: DecodingKey,
-    validation: Validation,
+    issuers: Arc<[Arc<Issuer>]>,
     lifetime_seconds_max: u32,
 }
 
 impl Verifier {
     /// Trusts `issuer` with this Ed25519 public key (32 bytes), for tokens meant for `audience` that last
     /// [`LIFETIME_SECONDS_MAX`] at most.
-    #[must_use]
-    pub fn trusting(issuer: &str, audience: &str, public_key: &[u8]) -> Self {
-        Self::with_key(issuer, audience, DecodingKey::from_ed_der(public_key))
-    }
-
-    /// The same with the key in PEM format.
     ///
     /// # Errors
-    /// The key is not an Ed25519 public key in PEM format.
-    pub fn from_pem(
-        issuer: &str,
-        audience: &str,
-        pem: &[u8],
-    ) -> Result<Self, jsonwebtoken::errors::Error> {
-        Ok(Self::with_key(issuer, audience, DecodingKey::from_ed_pem(pem)?))
+    /// The key is no Ed25519 public key.
+    pub fn trusting(issuer: &str, audience: &str, public_key: &[u8]) -> Result<Self, Unusable> {
+        Ok(Self::of(vec![Issuer::of_only(issuer, audience, public_key)?]))
     }
 
-    fn with_key(issuer: &str, audience: &str, key: DecodingKey) -> Self {
-        // The algorithm is pinned, so that a token cannot choose its own. Times are checked in `verify`, against
-        // `real_now`.
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.set_issuer(&[issuer]);
-        validation.set_audience(&[audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        Self { key, validation, lifetime_seconds_max: LIFETIME_SECONDS_MAX }
+    /// Trusts `issuer` with these keys, likewise.
+    #[must_use]
+    pub fn with_keys(issuer: &str, audience: &str, keys: KeySet) -> Self {
+        Self::of(vec![Issuer::fixed(issuer, audience, keys)])
+    }
+
+    /// Trusts the issuers of these settings, each with another name. Keys from URLs are those that the directory `cache`
+    /// holds, until a [`KeyFetcher`](super::key_fetcher::KeyFetcher) has fetched newer ones.
+    ///
+    /// # Errors
+    /// [`IssuerFault`]: a file with keys cannot be used.
+    pub fn open(issuers: &[Config], cache: &Path, clock: &Clock) -> Result<Self, IssuerFault> {
+        let opened = issuers.iter().map(|config| Issuer::open(config, cache, clock));
+        Ok(Self::of(opened.collect::<Result<_, _>>()?))
+    }
+
+    fn of(issuers: Vec<Issuer>) -> Self {
+        let issuers = issuers.into_iter().map(Arc::new).collect();
+        Self { issuers, lifetime_seconds_max: LIFETIME_SECONDS_MAX }
+    }
+
+    /// Trusts the issuers of another one, too.
+    ///
+    /// # Errors
+    /// The name of an issuer that both have.
+    pub fn and(self, other: Self) -> Result<Self, String> {
+        let is_ours =
+            |issuer: &&Arc<Issuer>| self.issuers.iter().any(|our| our.name == issuer.name);
+        if let Some(both) = other.issuers.iter().find(is_ours) {
+            return Err(both.name.clone());
+        }
+        let issuers = self.issuers.iter().chain(&*other.issuers).map(Arc::clone).collect();
+        Ok(Self { issuers, ..self })
     }
 
     /// Sets the longest accepted lifetime of a token, from `iat` to `exp`.
@@ -92,23 +144,35 @@ impl Verifier {
         Self { lifetime_seconds_max, ..self }
     }
 
+    /// The keys that are at URLs.
+    pub(super) fn remotes(&self) -> impl Iterator<Item = &RemoteKeys> {
+        self.issuers.iter().filter_map(|issuer| issuer.remote())
+    }
+
+    /// Loads changed files of keys. Call it every second or two.
+    pub fn look_at_files(&self) {
+        self.issuers.iter().for_each(|issuer| issuer.look_at_file());
+    }
+
+    /// Asks for a fetch of all keys at URLs now.
+    pub fn hurry(&self) {
+        self.remotes().for_each(RemoteKeys::hurry);
+    }
+
+    /// Publishes the metrics of the keys. Call it every second or two.
+    pub fn publish(&self) {
+        self.issuers.iter().for_each(|issuer| issuer.publish());
+    }
+
     /// The identity that a token proves at `real_now`.
     ///
     /// # Errors
     /// [`TokenFault`]; the person has to log in again with their identity provider.
     pub fn verify(&self, token: &str, real_now: Timestamp) -> Result<Identity, TokenFault> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(TokenFault::Untrusted);
-        }
-        let TokenData { header, claims } =
-            jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
-                .map_err(|_| TokenFault::Untrusted)?;
-        // No extension is supported, so none can be critical (RFC 7515, section 4.1.11).
-        if header.crit.is_some() {
-            return Err(TokenFault::Untrusted);
-        }
+        let (claims, issuer) = self.signed_claims(token).ok_or(TokenFault::Untrusted)?;
         let lifetime = claims.exp.saturating_sub(claims.iat);
-        if !(0..=i64::from(self.lifetime_seconds_max)).contains(&lifetime) {
+        let is_meant_for_us = claims.aud.include(&issuer.audience);
+        if !is_meant_for_us || !(0..=i64::from(self.lifetime_seconds_max)).contains(&lifetime) {
             return Err(TokenFault::Untrusted);
         }
         let now = real_now.as_second();
@@ -123,9 +187,45 @@ impl Verifier {
         if assurance < Assurance::REQUIRED {
             return Err(TokenFault::AssuranceTooLow);
         }
+        if !issuer.levels.has(assurance) {
+            return Err(TokenFault::Untrusted);
+        }
         let valid_until = Timestamp::from_second(ends).unwrap_or(Timestamp::MAX);
         Ok(Identity { fiscal_code, office: claims.office, valid_until })
     }
+
+    /// The claims of a token that one of the issuers has signed, and that issuer.
+    fn signed_claims(&self, token: &str) -> Option<(Claims, &Issuer)> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return None;
+        }
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        let header: Header = part(header)?;
+        let algorithm = Algorithm::parse(&header.alg)?;
+        if header.crit.is_some() || header.kid.as_ref().is_some_and(|kid| kid.len() > KID_BYTES_MAX)
+        {
+            return None;
+        }
+        let claims: Claims = part(claims)?;
+        let issuer = self.issuers.iter().find(|issuer| issuer.name == claims.iss)?;
+        let keys = issuer.keys();
+        let Some(key) = keys.find(header.kid.as_deref()) else {
+            // A new key may have been published since.
+            if header.kid.is_some() {
+                issuer.remote().inspect(|remote| remote.is_missing_a_key());
+            }
+            return None;
+        };
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        key.has_signed(algorithm, signed.as_bytes(), &signature).then_some((claims, issuer))
+    }
+}
+
+/// A part of a token: base64url of a JSON object without a member twice.
+fn part<T: DeserializeOwned>(part: &str) -> Option<T> {
+    let json = unique_json::parse(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()?;
+    serde_json::from_value(json).ok()
 }
 
 #[cfg(test)]
@@ -157,6 +257,7 @@ mod tests {
         let signed = format!("{}.{}", encode(header), encode(claims));
         let signature = URL_SAFE_NO_PAD.encode(pair.sign(signed.as_bytes()));
         Verifier::trusting("urn:example:issuer", "sportello", pair.public_key().as_ref())
+            .unwrap()
             .verify(&format!("{signed}.{signature}"), Timestamp::from_second(NOW).unwrap())
     }
 

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 const READ_BYTES: usize = 1 << 20;
 
 /// What a file held when it was loaded last, and whether it has changed since.
-pub(super) struct LiveFile<T> {
+pub(crate) struct LiveFile<T> {
     path: PathBuf,
     /// The lock guards the pointer only and is never held during a load or a look-up.
     current: RwLock<Arc<T>>,
@@ -20,9 +20,9 @@ pub(super) struct LiveFile<T> {
 }
 
 /// A file that was opened for loading, and its size at that time.
-pub(super) struct Opened {
-    pub(super) input: BufReader<File>,
-    pub(super) bytes: u64,
+pub(crate) struct Opened {
+    pub(crate) input: BufReader<File>,
+    pub(crate) bytes: u64,
 }
 
 /// Identifies a state of the file.
@@ -45,7 +45,7 @@ impl<T> LiveFile<T> {
     /// # Errors
     ///
     /// Those of `load`, and of opening the file.
-    pub(super) fn open<F: From<io::Error>>(
+    pub(crate) fn open<F: From<io::Error>>(
         path: &Path,
         load: impl FnOnce(Opened) -> Result<T, F>,
     ) -> Result<Self, F> {
@@ -59,7 +59,7 @@ impl<T> LiveFile<T> {
     /// # Errors
     ///
     /// As for [`open`](Self::open): the old contents stay. The same faulty file is reported once.
-    pub(super) fn reload<F: From<io::Error>>(
+    pub(crate) fn reload<F: From<io::Error>>(
         &self,
         load: impl FnOnce(Opened) -> Result<T, F>,
     ) -> Result<Option<Arc<T>>, F> {
@@ -75,7 +75,7 @@ impl<T> LiveFile<T> {
     }
 
     /// What was loaded last.
-    pub(super) fn current(&self) -> Arc<T> {
+    pub(crate) fn current(&self) -> Arc<T> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

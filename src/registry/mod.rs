@@ -14,7 +14,7 @@
 
 mod file;
 mod lines;
-mod live_file;
+pub(crate) mod live_file;
 mod load;
 pub mod mandates;
 mod people;
