@@ -5,6 +5,9 @@
 //! fetched last stays in use until something newer is whole, and is kept on disk for a restart while the issuer cannot
 //! be reached.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},

@@ -4,6 +4,9 @@
 //! by it. A key that cannot be used is skipped and named, as RFC 7517, section 5, asks: a provider may publish keys for
 //! other purposes. Two usable keys with one name make the whole set unusable.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use aws_lc_rs::{
@@ -310,6 +313,11 @@ fn rsa(
     let bits = n.len() * 8 - top.leading_zeros() as usize;
     if !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&bits) {
         return Err(Unusable::RsaBits);
+    }
+    // With the exponent 1 every signature would be its own message; both are odd in every key (RFC 8017, section 3.1).
+    let is_odd = |number: &[u8]| number.last().is_some_and(|last| last & 1 == 1);
+    if !is_odd(n) || !is_odd(e) || e == [1] {
+        return Err(Unusable::Numbers);
     }
     let components = PublicKeyComponents { n, e };
     components.to_parsed_public_key(parameters).map_err(|_| Unusable::Numbers)
