@@ -75,7 +75,8 @@ pub fn entrust(
     };
     let mut spool = tempfile::tempfile().map_err(mint)?;
     let status = Command::new(program)
-        .args(["mint", "--mandates", "--office", office])
+        .args(["mint", "--mandates", "--office", office, "--data"])
+        .arg(data)
         .args(["--campaign", &name(campaign), "--count", &count.to_string()])
         .stdin(Stdio::null())
         .stdout(spool.try_clone().map_err(mint)?)

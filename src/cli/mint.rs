@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     identity::{
         Assurance, Office,
+        algorithm::Algorithm,
         demo::{MANDATE_OFFICE_CHARS_MAX, Minter, made_up_mandate},
     },
     schemes::Campaign,
@@ -20,7 +21,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello mint < code.txt\n  sportello mint --fiscal-code RSSMRA80A01H501U\n  sportello mint --count 1000 > people.tsv\n  sportello mint --mandates --office patronato-1 --count 1000 >> data/mandates.ndjson"
+    after_help = "Example:\n  sportello mint < code.txt\n  sportello mint --fiscal-code RSSMRA80A01H501U\n  sportello mint --fiscal-code RSSMRA80A01H501U --level 3 --alg ES256\n  sportello mint --office patronato-1 --clerk RSSMRA80A01H501U\n  sportello mint --count 1000 > people.tsv\n  sportello mint --mandates --office patronato-1 --count 1000 >> data/mandates.ndjson"
 )]
 pub(super) struct Mint {
     /// Data directory of a server that runs with `serve --demo`.
@@ -31,18 +32,29 @@ pub(super) struct Mint {
     /// Name of the intermediary's office that the person works for.
     #[arg(long, value_name = "ID", value_parser = Office::parse)]
     office: Option<Office>,
+    /// Fiscal code of a clerk of the office, instead of --fiscal-code: who the token is for, or with --mandates who was
+    /// present when the mandates were signed.
+    #[arg(long, value_name = "CF", requires = "office", conflicts_with = "fiscal_code")]
+    clerk: Option<String>,
     /// Assurance level: 1, 2 or 3, or a SPID level such as `https://www.spid.gov.it/SpidL2`.
-    #[arg(long, value_name = "LEVEL", default_value = "2")]
+    #[arg(long, visible_alias = "level", value_name = "LEVEL", default_value = "2")]
     acr: String,
+    /// Signature algorithm: EdDSA, ES256, PS256 or RS256, each with a key of its own.
+    #[arg(long, value_name = "ALG", default_value = "EdDSA", value_parser = algorithm)]
+    alg: Algorithm,
     /// Make this many tokens for made-up people instead, one per line: fiscal code, tab, token.
     #[arg(long, value_name = "N", conflicts_with = "fiscal_code")]
     count: Option<u64>,
     /// Make mandates of the same made-up people for the office instead, one per line of a registry.
-    #[arg(long, requires = "office", requires = "count", conflicts_with = "acr")]
+    #[arg(long, requires = "office", requires = "count", conflicts_with_all = ["acr", "alg"])]
     mandates: bool,
     /// Campaign that the mandates cover [default: that of the running demo].
     #[arg(long, value_name = "SCHEME-YEAR", requires = "mandates", value_parser = campaign)]
     campaign: Option<Campaign>,
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, &'static str> {
+    Algorithm::parse(name).ok_or("not one of EdDSA, ES256, PS256, RS256")
 }
 
 fn campaign(name: &str) -> Result<Campaign, &'static str> {
@@ -51,34 +63,43 @@ fn campaign(name: &str) -> Result<Campaign, &'static str> {
 
 impl Mint {
     pub(super) fn run(self) -> Exit {
-        if let (true, Some(office), Some(count)) = (self.mandates, &self.office, self.count) {
-            return self.mandates(office, count);
-        }
+        let wrong = |fault: String| {
+            complain(fault);
+            Exit::Usage
+        };
         let Some(assurance) = Assurance::parse(&self.acr) else {
-            complain(format_args!("--acr {}: not an assurance level; give 1, 2 or 3", self.acr));
-            return Exit::Usage;
+            return wrong(format!("--acr {}: not an assurance level; give 1, 2 or 3", self.acr));
+        };
+        let clerk = self.clerk.as_deref().map(FiscalCode::parse).transpose();
+        let clerk = match clerk {
+            Ok(clerk) => clerk,
+            Err(fault) => return wrong(format!("--clerk: {fault}")),
         };
         let minter = match Minter::load(&self.data) {
             Ok(minter) => minter,
             Err(fault) => {
-                complain(format_args!(
-                    "no identity key of a demo in {}: {fault}; start `sportello serve --demo` once, or name its data directory with --data",
+                return wrong(format!(
+                    "no identity keys of a demo in {}: {fault}; start `sportello serve --demo` once, or name its data directory with --data",
                     self.data.display()
                 ));
-                return Exit::Usage;
             }
         };
+        if let (true, Some(office), Some(count)) = (self.mandates, &self.office, self.count) {
+            return self.mandates(office, clerk.as_ref(), count);
+        }
         let now = Clock::system().real();
-        let mint = |code: &FiscalCode| minter.mint(code, self.office.as_ref(), assurance, now);
+        let mint = |code: &FiscalCode| {
+            minter.mint_with(self.alg, code, self.office.as_ref(), assurance, now)
+        };
         let mut out = io::BufWriter::new(io::stdout().lock());
         let written = match self.count {
-            None => match self.person.read() {
+            None => match clerk.map_or_else(|| self.person.read(), Ok) {
                 Ok(code) => writeln!(out, "{}", mint(&code)),
-                Err(fault) => {
-                    complain(fault);
-                    return Exit::Usage;
-                }
+                Err(fault) => return wrong(fault),
             },
+            Some(_) if clerk.is_some() => {
+                return wrong("--clerk: a clerk is one person; --count makes others".to_owned());
+            }
             Some(count) => (0..count).try_for_each(|n| {
                 let code = FiscalCode::made_up(n);
                 writeln!(out, "{}\t{}", code.as_str(), mint(&code))
@@ -87,7 +108,7 @@ impl Mint {
         super::written(written.and_then(|()| out.flush()))
     }
 
-    fn mandates(&self, office: &Office, count: u64) -> Exit {
+    fn mandates(&self, office: &Office, clerk: Option<&FiscalCode>, count: u64) -> Exit {
         if office.as_str().len() > MANDATE_OFFICE_CHARS_MAX {
             complain(format_args!(
                 "--office: mandates are made for names of at most {MANDATE_OFFICE_CHARS_MAX} characters"
@@ -96,8 +117,8 @@ impl Mint {
         }
         let campaign = self.campaign.unwrap_or_else(|| demo::campaign_in(&self.data));
         let mut out = io::BufWriter::new(io::stdout().lock());
-        let written =
-            (0..count).try_for_each(|n| writeln!(out, "{}", made_up_mandate(office, campaign, n)));
+        let written = (0..count)
+            .try_for_each(|n| writeln!(out, "{}", made_up_mandate(office, clerk, campaign, n)));
         super::written(written.and_then(|()| out.flush()))
     }
 }

@@ -197,16 +197,22 @@ pub const MANDATE_OFFICE_CHARS_MAX: usize = 32;
 const CLERK: u64 = MADE_UP_PEOPLE_MAX - 1;
 
 /// The mandate of the `n`-th made-up person for an office of at most [`MANDATE_OFFICE_CHARS_MAX`] characters, as a line of
-/// a registry. It covers one campaign, from the first day of its year to the last day of the next.
+/// a registry, signed before `clerk` or else a made-up one. It covers one campaign, from the first day of its year to the last day of the next.
 #[must_use]
-pub fn made_up_mandate(office: &Office, campaign: Campaign, n: u64) -> String {
+pub fn made_up_mandate(
+    office: &Office,
+    clerk: Option<&FiscalCode>,
+    campaign: Campaign,
+    n: u64,
+) -> String {
+    let clerk = clerk.copied().unwrap_or_else(|| FiscalCode::made_up(CLERK));
     let reference = mandate_reference(office, campaign, n);
     let Campaign { scheme, year } = campaign;
     json!({
         "reference": reference,
         "grantor": FiscalCode::made_up(n).as_str(),
         "office": office.as_str(),
-        "clerk": FiscalCode::made_up(CLERK).as_str(),
+        "clerk": clerk.as_str(),
         "scheme": scheme,
         "year": year,
         "signedOn": format!("{year:04}-01-01"),
@@ -281,7 +287,7 @@ mod tests {
         let keys = HouseKeys::from_master(&[7; 32]);
         let office = Office::parse(&"o".repeat(MANDATE_OFFICE_CHARS_MAX)).unwrap();
         let campaign = Campaign { scheme: Scheme::Allowance600, year: 2020 };
-        let line = made_up_mandate(&office, campaign, 9_999_999_999_999);
+        let line = made_up_mandate(&office, None, campaign, 9_999_999_999_999);
         let table = load(line.as_bytes(), &keys).unwrap();
         let person = keys.subject(&FiscalCode::made_up(9_999_999_999_999));
         let mandate = table.of_person(person, None).next().unwrap().mandate();

@@ -57,7 +57,7 @@ pub(crate) fn make_mandates(data: &std::path::Path) {
 /// Lines of a registry: the mandates of made-up people for an office.
 pub(crate) fn mandates_of(office: &str, people: impl IntoIterator<Item = u64>) -> String {
     let office = Office::parse(office).unwrap();
-    let line = |n| demo::made_up_mandate(&office, CAMPAIGN, n) + "\n";
+    let line = |n| demo::made_up_mandate(&office, None, CAMPAIGN, n) + "\n";
     people.into_iter().map(line).collect()
 }
 
