@@ -18,6 +18,7 @@ mod entrusting;
 mod harness;
 mod holders;
 mod idle;
+mod issuers;
 mod keeping;
 mod keys;
 mod life;
