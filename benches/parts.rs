@@ -1,4 +1,4 @@
-//! The time of each part between a connection and the ledger: gate, session, identity, encryption, urn.
+//! The time of each part between a connection and the ledger: gate, session, encryption, urn.
 //!
 //! `cargo bench --bench parts`, or `-- session` for one of them. Every loop asserts the result of the step that it
 //! measures.
@@ -29,7 +29,7 @@ use sportello::{
         schedule::{Schedule, Window},
         waiting::{self, Asking, Room, Supply},
     },
-    identity::{Assurance, Audience, Identity, demo::Minter},
+    identity::{Audience, Identity},
     ledger::{
         Position, ReceiptCode,
         book::{
@@ -334,24 +334,6 @@ fn sessions(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn identity(criterion: &mut Criterion) {
-    let data = tempfile::tempdir().expect("a directory");
-    let minter = Minter::load_or_create(data.path()).expect("a key");
-    let person = FiscalCode::made_up(1);
-    let token = minter.mint(&person, None, Assurance::Level2, EVENING);
-    let verifier = minter.verifier();
-
-    let mut group = criterion.benchmark_group("identity");
-    group.throughput(Throughput::Elements(1));
-    group.bench_function("verify a token", |bencher| {
-        bencher.iter(|| {
-            let identity = verifier.verify(black_box(&token), EVENING).expect("a good token");
-            assert_eq!(identity.fiscal_code, person);
-        });
-    });
-    group.finish();
-}
-
 /// Position and subject of one application in a new ledger: positions are made by ledgers only.
 fn accepted(keys: &Arc<HouseKeys>) -> (Position, Subject) {
     let directory = tempfile::tempdir().expect("a directory");
@@ -476,5 +458,5 @@ fn urn(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, gate, waiting_room, rate_limits, sessions, identity, seal, urn);
+criterion_group!(benches, gate, waiting_room, rate_limits, sessions, seal, urn);
 criterion_main!(benches);

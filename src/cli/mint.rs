@@ -39,7 +39,7 @@ pub(super) struct Mint {
     /// Assurance level: 1, 2 or 3, or a SPID level such as `https://www.spid.gov.it/SpidL2`.
     #[arg(long, visible_alias = "level", value_name = "LEVEL", default_value = "2")]
     acr: String,
-    /// Signature algorithm: EdDSA, ES256, PS256 or RS256, each with a key of its own.
+    /// Signature algorithm, each with a key of its own: `EdDSA`, ES256, PS256 or RS256.
     #[arg(long, value_name = "ALG", default_value = "EdDSA", value_parser = algorithm)]
     alg: Algorithm,
     /// Make this many tokens for made-up people instead, one per line: fiscal code, tab, token.

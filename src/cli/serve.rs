@@ -105,7 +105,7 @@ impl Serve {
         demo::make_mandates(settings)?;
         demo::publish_keys(&minter, &data)?;
         let clock = Clock::running_from(now);
-        let verifier = trusted(settings, &clock)?.and(minter.verifier()).map_err(|name| {
+        let verifier = trusted(settings, &clock)?.and(&minter.verifier()).map_err(|name| {
             format!("{name} is the demo's own issuer: leave it out of the settings")
         })?;
         Ok(Start {

@@ -50,10 +50,10 @@ impl Condition {
     }
 
     /// Notes which keys of the set in use were skipped.
-    pub(super) fn skip(&self, skipped: Vec<Skipped>) {
+    pub(super) fn skip(&self, skipped: &[Skipped]) {
         let changed = self.with(|state| {
             let changed = state.skipped != skipped;
-            state.skipped.clone_from(&skipped);
+            state.skipped = skipped.to_vec();
             changed
         });
         for key in skipped.iter().filter(|_| changed) {

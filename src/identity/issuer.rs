@@ -75,7 +75,7 @@ enum Keys {
     /// A file, which may be replaced.
     File { file: LiveFile<KeySet>, read: ReadKeys },
     /// A URL.
-    Remote(RemoteKeys),
+    Remote(Box<RemoteKeys>),
 }
 
 /// How a file is read.
@@ -104,7 +104,7 @@ impl ReadKeys {
             Some(algorithms) => KeySet::parse(&bytes, algorithms)?,
         };
         self.is_whole.store(true, Relaxed);
-        condition.skip(skipped);
+        condition.skip(&skipped);
         Ok(keys)
     }
 }
@@ -127,13 +127,13 @@ impl Issuer {
         let keys = match keys {
             KeysFrom::Pem(path) => open(path, ReadKeys::of(None))?,
             KeysFrom::File(path) => open(path, ReadKeys::of(Some(*algorithms)))?,
-            KeysFrom::Url(url) => Keys::Remote(RemoteKeys::new(
+            KeysFrom::Url(url) => Keys::Remote(Box::new(RemoteKeys::new(
                 (name, url.clone()),
                 *algorithms,
                 Arc::clone(&condition),
                 cache,
                 clock.clone(),
-            )),
+            ))),
         };
         let (name, audience) = (name.clone(), audience.clone());
         Ok(Self { name, audience, levels: *levels, keys, condition })

@@ -102,17 +102,17 @@ fn a_public_key_is_no_secret_of_an_hmac_and_none_is_no_algorithm() {
 
 #[test]
 fn keys_and_urls_in_a_header_are_not_read() {
-    let (ours, forger) = (Signer::new(Algorithm::Es256, "1"), Signer::new(Algorithm::Es256, "1"));
+    let (ours, theirs) = (Signer::new(Algorithm::Es256, "1"), Signer::new(Algorithm::Es256, "1"));
     let verifier = trusting(&[&ours]);
     for (name, value) in [
-        ("jwk", forger.jwk()),
+        ("jwk", theirs.jwk()),
         ("jku", json!("https://evil.example/jwks.json")),
         ("x5u", json!("https://evil.example/cert.pem")),
         ("x5c", json!(["MIIB"])),
     ] {
         let mut header = ours.header();
         header[name] = value;
-        let [forged, good] = [&forger, &ours]
+        let [forged, good] = [&theirs, &ours]
             .map(|signer| signer.token_of(&header.to_string(), &claims().to_string()));
         assert_eq!(verify(&verifier, &forged).unwrap_err(), TokenFault::Untrusted, "{name}");
         assert!(verify(&verifier, &good).is_ok(), "{name} changes nothing");

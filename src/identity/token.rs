@@ -128,7 +128,7 @@ impl Verifier {
     ///
     /// # Errors
     /// The name of an issuer that both have.
-    pub fn and(self, other: Self) -> Result<Self, String> {
+    pub fn and(self, other: &Self) -> Result<Self, String> {
         let is_ours =
             |issuer: &&Arc<Issuer>| self.issuers.iter().any(|our| our.name == issuer.name);
         if let Some(both) = other.issuers.iter().find(is_ours) {

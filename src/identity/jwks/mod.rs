@@ -30,7 +30,7 @@ pub const SET_KEYS_MAX: usize = 100;
 pub const KID_BYTES_MAX: usize = 256;
 /// Skipped keys that a fault names.
 const SKIPPED_NAMED_MAX: usize = 8;
-/// The shortest accepted modulus of an RSA key, bits (AgID's rules for SPID and CIE; NIST SP 800-131A).
+/// The shortest accepted modulus of an RSA key, bits (the profiles of SPID and CIE; NIST SP 800-131A).
 const RSA_BITS_MIN: usize = 2048;
 /// The longest modulus that can be verified, bits.
 const RSA_BITS_MAX: usize = 8192;

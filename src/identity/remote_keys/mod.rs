@@ -151,16 +151,13 @@ impl RemoteKeys {
                 Some(renewed) => renewed,
                 None => self.renew(client).await,
             };
-            let wait = match renewed {
-                Ok(fresh_for) => {
-                    failures = 0;
-                    fresh_for.unwrap_or(pace.fresh_default).clamp(pace.fresh_min, pace.fresh_max)
-                }
-                Err(()) => {
-                    failures += 1;
-                    let doubled = 2_u32.saturating_pow(failures - 1);
-                    pace.retry_min.saturating_mul(doubled).min(pace.retry_max)
-                }
+            let wait = if let Ok(fresh_for) = renewed {
+                failures = 0;
+                fresh_for.unwrap_or(pace.fresh_default).clamp(pace.fresh_min, pace.fresh_max)
+            } else {
+                let doubled = 2_u32.saturating_pow(failures);
+                failures = failures.saturating_add(1);
+                pace.retry_min.saturating_mul(doubled).min(pace.retry_max)
             };
             let asked = async {
                 // In this order a token that asks at once is heard when its time has come.
@@ -200,7 +197,7 @@ impl RemoteKeys {
         let kids = (kids(&self.current()), kids(&keys));
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         self.condition.confirm(ago);
-        self.condition.skip(skipped);
+        self.condition.skip(&skipped);
         if kids.0 != kids.1 {
             tracing::info!(issuer = self.issuer, was = ?kids.0, is = ?kids.1, "the issuer's keys have changed");
         }

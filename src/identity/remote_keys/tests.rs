@@ -165,15 +165,15 @@ async fn an_unknown_key_is_fetched_soon_and_forged_names_cause_no_load() {
     assert!(watch.elapsed() >= Duration::from_millis(300), "the second fetch waits for its time");
     assert_eq!(house.provider.asked(), 2);
     let watch = crate::clock::Stopwatch::start();
-    let mut forged = 0_u32;
+    let mut tried = 0_u32;
     while watch.elapsed() < Duration::from_millis(1500) {
-        let forger = Signer::new(Algorithm::Es256, &format!("forged-{forged}"));
-        assert!(verifier.verify(&forger.token(&claims()), now()).is_err());
-        forged += 1;
+        let stranger = Signer::new(Algorithm::Es256, &format!("forged-{tried}"));
+        assert!(verifier.verify(&stranger.token(&claims()), now()).is_err());
+        tried += 1;
     }
-    let fetches = house.provider.asked() - 2;
+    let more = house.provider.asked() - 2;
     let most = usize::try_from(watch.elapsed().as_millis() / 400).unwrap() + 1;
-    assert!(forged > 100 && (1..=most).contains(&fetches), "{forged}: {fetches}, at most {most}");
+    assert!(tried > 100 && (1..=most).contains(&more), "{tried}: {more}, at most {most}");
     // A token that names no key, or somebody else's issuer, asks for nothing.
     sleep(Duration::from_millis(900)).await;
     let before = house.provider.asked();
