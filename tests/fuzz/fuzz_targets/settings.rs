@@ -53,7 +53,11 @@ fn fills_every_config(settings: &Settings) {
     assert!(settings.operator().ip().is_loopback(), "the operator listener is not on loopback");
     assert!(settings.leases_max() < settings.ledger().commit.queue_messages_max);
     let _places = (settings.listen(), settings.data(), settings.ledger_key());
-    let _files = (settings.certificate(), settings.identity());
+    let _files = (settings.certificate(), settings.identity_ca());
+    let names: std::collections::BTreeSet<_> =
+        settings.issuers().iter().map(|issuer| &issuer.name).collect();
+    assert_eq!(names.len(), settings.issuers().len(), "two issuers have one name");
+    assert!(names.iter().all(|name| !name.is_empty()), "an issuer has no name");
     let _gate = (settings.schedule(), settings.limits(), settings.requests_max());
     let _http = (settings.listener(), settings.body(), settings.sessions());
     let _threads = (settings.runtimes(), settings.judges(), settings.urn_applications_max());
