@@ -6,13 +6,14 @@
 //!
 //! From the bottom up: `document` is a tree that borrows from the body, `walk` traverses it and collects faults,
 //! `fields` parses single values, `iscro` and `allowance600` are the schemas of their schemes, `running` is that of a
-//! report on a running benefit. `rows` turns the rows of a table into documents.
+//! report on a running benefit. `rows` turns the rows of a table into documents, [`form`] what people enter into pages.
 
 mod allowance600;
 mod document;
 mod example;
 mod fault;
 mod fields;
+pub mod form;
 mod iscro;
 mod rows;
 mod running;

@@ -3,19 +3,29 @@
 //! Every requirement, finding and outcome is matched one by one, so that a new one does not compile
 //! without its words. Pure: the text depends on the decision alone.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use super::campaign::Campaign;
 use super::decision::{Award, Decision, Outcome};
-use super::ground::{Finding, Ground};
-use super::words::{amount, found_or_required, topic};
-use crate::civic::{Euro, Language, written_time::day};
+use super::ground::{Finding, Ground, Requirement};
+use super::words::{amount, found_or_required, stated, topic};
+use crate::civic::{Euro, Language, calendar, written_time::day};
 
 /// The explanation of a decision; [`Display`](fmt::Display) gives the whole text.
 ///
 /// Personal data, as the decision is.
-#[derive(Clone, Copy)]
-pub struct Explanation<'d> {
-    decision: &'d Decision,
+pub struct Explanation {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// What is paid; only if granted.
+    pub award: Option<Award>,
+    /// Every ground, in the scheme's order.
+    pub reasons: Vec<Reason>,
+    campaign: Campaign,
     language: Language,
 }
 
@@ -33,7 +43,7 @@ pub struct Reason {
     /// What the law asks.
     pub required: String,
     /// The article that asks for it, as lawyers cite it.
-    pub source: &'static str,
+    pub source: Cow<'static, str>,
 }
 
 /// Whether a requirement is met, as far as known.
@@ -62,30 +72,105 @@ impl Decision {
     /// assert!(text.contains("€687.50 a month"), "{text}");
     /// ```
     #[must_use]
-    pub fn explained(&self, language: Language) -> Explanation<'_> {
-        Explanation { decision: self, language }
+    pub fn explained(&self, language: Language) -> Explanation {
+        Explanation {
+            outcome: self.outcome,
+            award: self.award,
+            reasons: self.grounds.iter().map(|ground| reason(ground, language)).collect(),
+            campaign: self.parameters,
+            language,
+        }
     }
 }
 
-impl Explanation<'_> {
+/// A decision as it was stored.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored<'j> {
+    outcome: &'j str,
+    monthly_amount: Option<&'j str>,
+    gross_total: Option<&'j str>,
+    withheld_monthly: Option<&'j str>,
+    months: Option<u8>,
+    starts_on: Option<&'j str>,
+    ends_on: Option<&'j str>,
+    #[serde(borrow)]
+    grounds: Vec<StoredGround<'j>>,
+    parameters: &'j str,
+}
+
+#[derive(Deserialize)]
+struct StoredGround<'j> {
+    requirement: &'j str,
+    met: bool,
+    found: &'j str,
+    required: &'j str,
+    source: &'j str,
+}
+
+impl Stored<'_> {
+    fn award(&self) -> Option<Award> {
+        let euro = |text: Option<&str>| Euro::parse(text?).ok();
+        let date = |text: Option<&str>| -> Option<Date> { calendar::parse_date(text?) };
+        Some(Award {
+            monthly: euro(self.monthly_amount)?,
+            gross_total: euro(self.gross_total)?,
+            withheld_monthly: euro(self.withheld_monthly)?,
+            months: self.months?,
+            starts_on: date(self.starts_on)?,
+            ends_on: date(self.ends_on)?,
+        })
+    }
+}
+
+impl StoredGround<'_> {
+    fn reason(&self, language: Language) -> Option<Reason> {
+        let is_it = |requirement: &Requirement| requirement.as_str() == self.requirement;
+        let requirement = Requirement::ALL.into_iter().find(is_it)?;
+        Some(Reason {
+            mark: mark(self.met, self.found == Finding::Unknown.to_string()),
+            topic: topic(requirement, language),
+            found: stated(self.found, requirement, language),
+            required: stated(self.required, requirement, language),
+            source: self.source.to_owned().into(),
+        })
+    }
+}
+
+impl Explanation {
+    /// The explanation of a decision as it was stored, in JSON; `None` if that is none.
+    #[must_use]
+    pub fn of_stored(json: &[u8], language: Language) -> Option<Self> {
+        let stored: Stored<'_> = serde_json::from_slice(json).ok()?;
+        let outcome = Outcome::ALL.into_iter().find(|known| known.as_str() == stored.outcome)?;
+        let reasons = stored.grounds.iter().map(|ground| ground.reason(language));
+        Some(Self {
+            outcome,
+            award: stored.award(),
+            reasons: reasons.collect::<Option<_>>()?,
+            campaign: Campaign::from_name(stored.parameters)?,
+            language,
+        })
+    }
+
     /// The campaign and the outcome, such as `ISCRO 2024: granted`.
     #[must_use]
     pub fn heading(&self) -> String {
-        let (italian, english) = match self.decision.outcome {
+        let (italian, english) = match self.outcome {
             Outcome::Granted => ("domanda accolta", "granted"),
             Outcome::Refused => ("domanda respinta", "refused"),
             Outcome::Pending => ("domanda in attesa", "pending"),
             Outcome::Review => ("domanda da esaminare", "under review by an officer"),
         };
-        let campaign = self.decision.parameters.title(self.language);
+        let campaign = self.campaign.title(self.language);
         format!("{campaign}: {}", self.say(italian, english))
     }
 
     /// What follows from the outcome: what is paid and when, or what happens next.
     #[must_use]
     pub fn consequence(&self) -> String {
-        let unmet = self.decision.grounds.iter().filter(|ground| !ground.met).count();
-        match (self.decision.outcome, &self.decision.award) {
+        let unmet = self.reasons.iter().filter(|reason| reason.mark != Mark::Met).count();
+        match (self.outcome, &self.award) {
             (Outcome::Granted, Some(award)) => self.payment(award),
             (Outcome::Granted, None) => self
                 .say("Tutti i requisiti sono soddisfatti.", "Every requirement is met.")
@@ -117,11 +202,6 @@ impl Explanation<'_> {
                 )
                 .to_owned(),
         }
-    }
-
-    /// Every ground, in the scheme's order.
-    pub fn reasons(&self) -> impl Iterator<Item = Reason> + '_ {
-        self.decision.grounds.iter().map(|ground| reason(ground, self.language))
     }
 
     fn payment(&self, award: &Award) -> String {
@@ -171,13 +251,13 @@ impl Explanation<'_> {
     }
 }
 
-impl fmt::Display for Explanation<'_> {
+impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.heading())?;
         writeln!(f, "{}", self.consequence())?;
         let found = self.say("risulta", "found");
         let required = self.say("richiesto", "required");
-        for reason in self.reasons() {
+        for reason in &self.reasons {
             let mark = match reason.mark {
                 Mark::Met => self.say("[sì]", "[yes]"),
                 Mark::NotMet => "[no]",
@@ -192,17 +272,20 @@ impl fmt::Display for Explanation<'_> {
 }
 
 fn reason(ground: &Ground, language: Language) -> Reason {
-    let mark = match (ground.met, ground.found) {
-        (true, _) => Mark::Met,
-        (false, Finding::Unknown) => Mark::Open,
-        (false, _) => Mark::NotMet,
-    };
     Reason {
-        mark,
+        mark: mark(ground.met, ground.found == Finding::Unknown),
         topic: topic(ground.requirement, language),
         found: found_or_required(ground.found, ground.requirement, language),
         required: found_or_required(ground.required, ground.requirement, language),
-        source: ground.source,
+        source: ground.source.into(),
+    }
+}
+
+fn mark(is_met: bool, is_unknown: bool) -> Mark {
+    match (is_met, is_unknown) {
+        (true, _) => Mark::Met,
+        (false, true) => Mark::Open,
+        (false, false) => Mark::NotMet,
     }
 }
 
@@ -215,8 +298,12 @@ mod tests {
 
     /// The texts in both languages, one after the other.
     fn told(decision: &Decision) -> String {
-        let [italian, english] =
-            [Language::Italian, Language::English].map(|language| decision.explained(language));
+        let [italian, english] = [Language::Italian, Language::English].map(|language| {
+            let explained = decision.explained(language);
+            let stored = Explanation::of_stored(&decision.to_json(), language).unwrap();
+            assert_eq!(stored.to_string(), explained.to_string());
+            explained
+        });
         format!("{italian}\n{english}")
     }
 

@@ -8,7 +8,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::civic::Euro;
-use crate::civic::calendar::Written;
+use crate::civic::calendar::{self, Written};
 
 /// The most requirements a scheme may have.
 pub const GROUNDS_MAX: usize = 12;
@@ -206,6 +206,42 @@ impl fmt::Display for Finding {
             Self::Text(text) => f.write_str(text),
             Self::Unknown => f.write_str("unknown"),
         }
+    }
+}
+
+impl Finding {
+    /// The finding that `Display` has written for this requirement; `None` for words of the contract.
+    pub(super) fn parse(text: &str, requirement: Requirement) -> Option<Self> {
+        let euro = |text: &str| Euro::parse(text).ok().filter(|_| text.contains('.'));
+        let date = calendar::parse_date;
+        let count = |text: &str| text.parse().ok();
+        let year = |text: &str| text.parse().ok();
+        let pair = |text: &str| text.split_once('/').map(|(a, b)| (a.to_owned(), b.to_owned()));
+        Some(match text {
+            "true" | "false" => Self::Flag(text == "true"),
+            "unknown" => Self::Unknown,
+            _ if text.starts_with("< ") => Self::EuroBelow(euro(&text[2..])?),
+            _ if text.starts_with(">= ") => Self::CountAtLeast(count(&text[3..])?),
+            _ if text.starts_with("<= ") => {
+                let limit = &text[3..];
+                euro(limit).map(Self::EuroAtMost).or_else(|| date(limit).map(Self::DateAtMost))?
+            }
+            _ if text.starts_with("includes ") => Self::DateWithin(date(&text[9..])?),
+            _ if text.starts_with("none in ") => {
+                let (first, last) = pair(&text[8..])
+                    .unwrap_or_else(|| (text[8..].to_owned(), text[8..].to_owned()));
+                Self::NoYearIn(year(&first)?, year(&last)?)
+            }
+            _ if text.ends_with("/..") => Self::DateSpan(date(&text[..text.len() - 3])?, None),
+            _ => match pair(text) {
+                Some((first, last)) => Self::DateRange(date(&first)?, date(&last)?),
+                None if requirement == Requirement::NotBarred => Self::Year(year(text)?),
+                None => euro(text)
+                    .map(Self::Euro)
+                    .or_else(|| date(text).map(Self::Date))
+                    .or_else(|| count(text).map(Self::Count))?,
+            },
+        })
     }
 }
 

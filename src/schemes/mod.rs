@@ -30,4 +30,5 @@ pub use facts::Facts;
 pub use ground::{Finding, GROUNDS_MAX, Ground, Grounds, Requirement};
 pub use rules::Rules;
 pub use withholding::withheld;
+pub use words::amount;
 pub use written::ParameterFault;

@@ -109,6 +109,14 @@ pub(super) fn found_or_required(
     }
 }
 
+/// The same for a finding as a decision states it.
+pub(super) fn stated(text: &str, requirement: Requirement, language: Language) -> String {
+    match Finding::parse(text, requirement) {
+        Some(finding) => found_or_required(finding, requirement, language),
+        None => words(text, requirement, language),
+    }
+}
+
 /// Words of the contract in plain words, joined by the same commas and "or".
 fn words(text: &str, requirement: Requirement, language: Language) -> String {
     let one = |word| word_of_contract(word, requirement, language);
@@ -154,7 +162,8 @@ fn is_feminine(requirement: Requirement) -> bool {
 }
 
 /// An amount as people write it: `1.234,50 €` or `€1,234.50`.
-pub(super) fn amount(euro: Euro, language: Language) -> String {
+#[must_use]
+pub fn amount(euro: Euro, language: Language) -> String {
     let written = euro.to_string();
     let (sign, unsigned) = match written.strip_prefix('-') {
         Some(unsigned) => ("-", unsigned),

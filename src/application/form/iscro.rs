@@ -1,0 +1,238 @@
+//! The fields of an application for ISCRO.
+
+use super::{Choice, Empty, Field, Kind, Step};
+use crate::civic::Language;
+use crate::schemes::iscro::{BenefitBase, Parameters};
+
+/// The first year of ISCRO.
+const BENEFITS_SINCE: i16 = 2021;
+
+const ACTIVITY: &[Choice] = &[
+    Choice::new("individual", "Lavoro da solo", "I work alone"),
+    Choice::new("associatedPractice", "Studio associato", "Associated practice"),
+    Choice::new("simplePartnership", "Società semplice", "Simple partnership"),
+];
+const LINE: &[Choice] = &[
+    Choice::new("LM", "Quadro LM (regime forfettario)", "Section LM (flat-rate scheme)"),
+    Choice::new("RE", "Quadro RE (lavoro autonomo)", "Section RE (self-employment)"),
+    Choice::new(
+        "RH",
+        "Quadro RH (quota di uno studio o di una società)",
+        "Section RH (share of a practice or partnership)",
+    ),
+];
+const UNEMPLOYMENT: &[Choice] = &[
+    Choice::new("none", "Nessuna", "None"),
+    Choice::new("naspi", "NASpI", "NASpI"),
+    Choice::new("disColl", "DIS-COLL", "DIS-COLL"),
+    Choice::new("alas", "ALAS", "ALAS"),
+];
+const OFFICE: &[Choice] = &[
+    Choice::new("none", "No", "No"),
+    Choice::new(
+        "attendanceFee",
+        "Sì, solo con gettone di presenza",
+        "Yes, paid by attendance fee only",
+    ),
+    Choice::new("paid", "Sì, con un altro compenso", "Yes, paid otherwise"),
+];
+const REGULAR: &[Choice] = &[
+    Choice::new("true", "Sì", "Yes"),
+    Choice::new("false", "No", "No"),
+    Choice::new("null", "Non lo so: verificatelo voi", "I do not know: please check"),
+];
+const TAX: &[Choice] = &[
+    Choice::new("flatRate", "Forfettario", "Flat-rate"),
+    Choice::new("ordinary", "Ordinario", "Ordinary"),
+];
+
+pub(super) fn steps(parameters: &Parameters, language: Language) -> Vec<Step> {
+    vec![
+        activity(language),
+        incomes(parameters, language),
+        standing(language),
+        benefits(parameters, language),
+    ]
+}
+
+fn activity(language: Language) -> Step {
+    let say = |italian, english| language.of(italian, english);
+    Step {
+        name: "activity",
+        title: say("La tua attività", "Your activity"),
+        hint: None,
+        fields: vec![
+            Field::new("activity.vatNumber", Kind::VatNumber, say("Partita IVA", "VAT number"))
+                .hint(say("11 cifre, per esempio 00743110157.", "11 digits, such as 00743110157.")),
+            Field::new(
+                "activity.vatOpenedOn",
+                Kind::Date,
+                say("Data di apertura della partita IVA", "Day on which the VAT number was opened"),
+            )
+            .hint(say("Per esempio 31/12/2015.", "Day, month, year: for example 31/12/2015.")),
+            Field::new("activity.kind", Kind::Choice(ACTIVITY), say("Come lavori", "How you work")),
+            Field::new(
+                "taxScheme",
+                Kind::Choice(TAX),
+                say("Il tuo regime fiscale", "Your tax scheme"),
+            ),
+        ],
+    }
+}
+
+/// The years that are asked for: the last one and those with which it is compared.
+fn incomes(parameters: &Parameters, language: Language) -> Step {
+    let say = |italian, english| language.of(italian, english);
+    let (year, statute) = (parameters.campaign().year, parameters.statute());
+    let first = year - 1 - i16::from(statute.reference_years);
+    let mut fields: Vec<_> = (first..year)
+        .rev()
+        .flat_map(|year| {
+            let group = format!("{} {year}", say("Reddito del", "Income of"));
+            let amount = say("Importo in euro", "Amount in euro");
+            [
+                Field::new(format!("incomes.{year}.amount"), Kind::Amount, amount)
+                    .group(group.clone())
+                    .hint(say(
+                        "Per esempio 3000,00; con il segno meno se è una perdita.",
+                        "For example 3000.00; with a minus sign for a loss.",
+                    )),
+                Field::new(
+                    format!("incomes.{year}.line"),
+                    Kind::Choice(LINE),
+                    say("Dove lo hai dichiarato", "Where you declared it"),
+                )
+                .group(group),
+            ]
+        })
+        .collect();
+    if statute.benefit_base == BenefitBase::CertifiedIncome {
+        fields.push(
+            Field::new(
+                "certifiedIncome",
+                Kind::Amount,
+                say(
+                    "Ultimo reddito certificato dall'Agenzia delle entrate, in euro",
+                    "Last income certified by the Revenue Agency, in euro",
+                ),
+            )
+            .hint(say("Per esempio 6000,00.", "For example 6000.00.")),
+        );
+    }
+    Step {
+        name: "incomes",
+        title: say("I tuoi redditi da lavoro autonomo", "Your income from self-employment"),
+        hint: Some(
+            say(
+                "Li trovi nelle dichiarazioni dei redditi. Se lasci vuoto un anno, deciderà un funzionario.",
+                "You find it in your tax returns. If you leave a year empty, an officer will decide.",
+            )
+            .into(),
+        ),
+        fields,
+    }
+}
+
+fn standing(language: Language) -> Step {
+    let say = |italian, english| language.of(italian, english);
+    let flag = |name: &'static str, italian, english| {
+        Field::new(format!("standing.{name}"), Kind::Flag, language.of(italian, english))
+    };
+    Step {
+        name: "standing",
+        title: say("La tua situazione oggi", "Your situation today"),
+        hint: None,
+        fields: vec![
+            flag(
+                "separateManagement",
+                "Sei iscritto alla Gestione separata?",
+                "Are you enrolled in Gestione separata?",
+            ),
+            flag("directPension", "Hai una pensione diretta?", "Do you have a direct pension?")
+                .hint(say(
+                    "Per esempio di vecchiaia o anticipata.",
+                    "For example an old-age or early pension.",
+                )),
+            flag(
+                "invalidityAllowance",
+                "Hai l'assegno ordinario di invalidità?",
+                "Do you have an ordinary invalidity allowance?",
+            ),
+            flag(
+                "otherCompulsoryInsurance",
+                "Sei iscritto a un'altra previdenza obbligatoria?",
+                "Are you in another compulsory pension insurance?",
+            ),
+            flag(
+                "inclusionAllowance",
+                "Hai l'Assegno di inclusione o il Reddito di cittadinanza?",
+                "Do you have the inclusion allowance or citizens' income?",
+            ),
+            Field::new(
+                "standing.unemploymentBenefit",
+                Kind::Choice(UNEMPLOYMENT),
+                say(
+                    "Quale indennità di disoccupazione hai?",
+                    "Which unemployment benefit do you have?",
+                ),
+            ),
+            Field::new(
+                "standing.politicalOffice",
+                Kind::Choice(OFFICE),
+                say(
+                    "Hai una carica politica o elettiva?",
+                    "Do you hold a political or elective office?",
+                ),
+            ),
+            Field::new(
+                "standing.contributionsRegular",
+                Kind::Choice(REGULAR),
+                say("Hai pagato tutti i contributi?", "Are all your contributions paid?"),
+            ),
+        ],
+    }
+}
+
+fn benefits(parameters: &Parameters, language: Language) -> Step {
+    let say = |italian, english| language.of(italian, english);
+    let group = say("Anni in cui l'hai già avuta", "Years in which you received it");
+    let years = (BENEFITS_SINCE..=parameters.campaign().year).map(|year| {
+        Field::new(format!("earlierBenefits.{year}.begunIn"), Kind::Year(year), year.to_string())
+            .group(group)
+            .or(Empty::LeftOut)
+    });
+    Step {
+        name: "benefits",
+        title: say("Hai già avuto l'ISCRO?", "Have you received ISCRO before?"),
+        hint: Some(
+            say(
+                "Segna gli anni in cui è iniziata. Se non l'hai mai avuta, continua senza segnare nulla.",
+                "Tick the years in which it began. If you never had it, continue without ticking.",
+            )
+            .into(),
+        ),
+        fields: years.collect(),
+    }
+}
+
+/// What the applicant states and consents to.
+pub(super) fn statements(parameters: &Parameters, language: Language) -> Vec<Field> {
+    let mut statements = vec![super::truth(language)];
+    let sharing = Field::new(
+        "consents.siislSharing",
+        Kind::Statement,
+        language.of(
+            "Accetto che i miei dati di contatto siano comunicati al SIISL, la piattaforma per il lavoro e la formazione.",
+            "I agree that my contact data are passed to SIISL, the platform for work and training.",
+        ),
+    );
+    statements.push(if parameters.statute().siisl_consent {
+        sharing.hint(
+            language
+                .of("La legge lo chiede per ricevere l'ISCRO.", "The law requires this for ISCRO."),
+        )
+    } else {
+        sharing.or(Empty::LeftOut)
+    });
+    statements
+}
