@@ -32,6 +32,7 @@ use crate::{
         tls,
     },
     identity::{
+        demo::Minter,
         key_fetcher::{FetcherFault, KeyFetcher},
         remote_keys::Pace,
         token::Verifier,
@@ -138,8 +139,9 @@ pub struct Start {
     pub verifier: Verifier,
     /// Certificate and key.
     pub tls: tls::Config,
-    /// Whether a limit of descriptors below `http.connections_max` lowers that bound instead of being reported.
-    pub is_demo: bool,
+    /// Signs the identities of a demo. With it, a limit of descriptors below `http.connections_max` lowers that bound
+    /// instead of being reported.
+    pub demo: Option<Arc<Minter>>,
 }
 
 /// The addresses on which a server listens.
@@ -184,8 +186,9 @@ pub fn run(
     let exporter = Exporter::install()?;
     let tls = start.tls.server()?;
     let mut bounds = settings.listener();
-    bounds.connections_max = raise_descriptors(bounds.connections_max, start.is_demo);
+    bounds.connections_max = raise_descriptors(bounds.connections_max, start.demo.is_some());
     let verifier = start.verifier.clone();
+    let demo = start.demo.clone();
     let intake = open_intake(settings, start)?;
     let _watch = intake.watch_space()?;
 
@@ -215,7 +218,7 @@ pub fn run(
     let pressure = Pressure::new(settings.requests_max());
     let public = public_listeners
         .into_iter()
-        .map(|listener| spawn_public(listener, settings, &intake, &shared, &pressure))
+        .map(|listener| spawn_public(listener, settings, &intake, &shared, &pressure, demo.clone()))
         .collect::<io::Result<Vec<_>>>()?;
     intake.note_control("server: opened");
     ready(addresses);
@@ -349,6 +352,7 @@ fn spawn_public(
     intake: &Arc<Intake>,
     shared: &listener::Shared,
     pressure: &Pressure,
+    demo: Option<Arc<Minter>>,
 ) -> io::Result<thread::JoinHandle<()>> {
     let (intake, shared, pressure) = (Arc::clone(intake), shared.clone(), pressure.clone());
     let body = settings.body();
@@ -368,6 +372,7 @@ fn spawn_public(
                     status: LastAnswer::default(),
                     draws: LastAnswer::default(),
                     home: [LastAnswer::default(), LastAnswer::default()],
+                    demo,
                 };
                 tokio::select! {
                     served = listener::serve(listener, shared, Rc::new(public)) => served,

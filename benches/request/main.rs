@@ -184,6 +184,7 @@ impl House {
             status: LastAnswer::default(),
             draws: LastAnswer::default(),
             home: [LastAnswer::default(), LastAnswer::default()],
+            demo: None,
         })
     }
 

@@ -66,6 +66,12 @@ impl Language {
         }
     }
 
+    /// The language with that tag.
+    #[must_use]
+    pub fn from_tag(tag: &str) -> Option<Self> {
+        [Self::Italian, Self::English].into_iter().find(|language| language.tag() == tag)
+    }
+
     /// The tag for a `Content-Language` or `lang` attribute: `it` or `en`.
     #[must_use]
     pub const fn tag(self) -> &'static str {

@@ -1,6 +1,6 @@
 //! `sportello serve`: runs the server.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use jiff::{Timestamp, Zoned};
@@ -115,7 +115,7 @@ impl Serve {
                 || tls::demo(&data, settings.listen().ip()).map_err(|fault| fault.to_string()),
                 Ok,
             )?,
-            is_demo: true,
+            demo: Some(Arc::new(minter)),
         })
     }
 }
@@ -146,7 +146,7 @@ fn real(settings: &Settings) -> Result<Start, String> {
     };
     let clock = Clock::system();
     let verifier = trusted(settings, &clock)?;
-    Ok(Start { clock, verifier, tls, is_demo: false })
+    Ok(Start { clock, verifier, tls, demo: None })
 }
 
 /// A verifier that trusts the issuers of the settings.

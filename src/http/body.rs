@@ -71,20 +71,35 @@ async fn discard(mut body: Incoming) {
 /// # Errors
 /// [`Kind::MediaType`], [`Kind::BodyTooLarge`] (before anything is read if the length is announced),
 /// [`Kind::BodyTooSlow`], or [`Kind::Malformed`] if the body is cut off.
-pub async fn read_json(
-    headers: &HeaderMap,
-    mut body: Unread,
-    config: Config,
-) -> Result<Bytes, Kind> {
+pub async fn read_json(headers: &HeaderMap, body: Unread, config: Config) -> Result<Bytes, Kind> {
     if !is_json(headers) {
         return Err(Kind::MediaType);
     }
+    read_whole(body, config).await
+}
+
+async fn read_whole(mut body: Unread, config: Config) -> Result<Bytes, Kind> {
     let Some((body, _)) = &mut body.0 else { return Ok(Bytes::new()) };
     if body.size_hint().lower() > config.body_bytes_max as u64 {
         return Err(Kind::BodyTooLarge);
     }
     let within = Duration::from_millis(config.body_ms_max);
     timeout(within, collect(body, config.body_bytes_max)).await.map_err(|_| Kind::BodyTooSlow)?
+}
+
+/// Reads what a browser posts from a form.
+///
+/// # Errors
+/// As [`read_json`].
+pub(super) async fn read_form(
+    headers: &HeaderMap,
+    body: Unread,
+    config: Config,
+) -> Result<Bytes, Kind> {
+    if !is_one_of(headers, &["application/x-www-form-urlencoded"]) {
+        return Err(Kind::MediaType);
+    }
+    read_whole(body, config).await
 }
 
 /// Does not copy a body that arrives in one piece, as nearly all do.

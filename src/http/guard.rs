@@ -16,9 +16,10 @@ use hyper::{
     Response, StatusCode,
     body::Body as _,
     header::{
-        ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
-        CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION,
-        REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, WWW_AUTHENTICATE,
+        ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING,
+        CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
+        HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+        VARY, WWW_AUTHENTICATE,
     },
 };
 
@@ -32,6 +33,10 @@ use crate::{
 
 const SUBJECT_TAG: HeaderName = HeaderName::from_static("subject-tag");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+/// A cookie for this host alone, over HTTPS, that no script reads and no other site's request carries.
+const COOKIE_BOUNDS: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";
 
 const HTML: &str = "text/html; charset=utf-8";
 /// What a page may load, where its forms may go, and who may frame it. The icon is an empty `data:` URL.
@@ -102,9 +107,44 @@ impl Reply {
 
     /// A page that was rendered for one person.
     #[must_use]
-    pub fn personal_page(html: Shown<Vec<u8>>, language: Language) -> Self {
-        Self { content_type: HTML, ..Self::personal(StatusCode::OK, html) }
+    pub fn personal_page(status: StatusCode, html: Shown<Vec<u8>>, language: Language) -> Self {
+        Self { content_type: HTML, ..Self::personal(status, html) }
             .with(CONTENT_LANGUAGE, language.tag())
+    }
+
+    /// A page for the requester that holds no personal data, such as that of a person who waits.
+    #[must_use]
+    pub fn page_of_requester(html: String, language: Language) -> Self {
+        let body = Content::Whole(html.into());
+        Self::new(StatusCode::OK, HTML, body, MeantFor::Requester)
+            .with(CONTENT_LANGUAGE, language.tag())
+    }
+
+    /// 303: the form was taken, and the browser goes to another page.
+    #[must_use]
+    pub fn see_other(location: &str) -> Self {
+        let body = Content::Whole(Bytes::new());
+        Self::new(StatusCode::SEE_OTHER, "", body, MeantFor::Requester).at(location)
+    }
+
+    /// Sets the cookie of the browser's session. Only for answers to a POST: no cache keeps those, and no GET hands out a
+    /// secret.
+    #[must_use]
+    pub fn with_session_cookie(self, token: &str) -> Self {
+        self.with(SET_COOKIE, &format!("__Host-session={token}; {COOKIE_BOUNDS}"))
+    }
+
+    /// Takes the cookie away, and has the browser forget what it kept of this host.
+    #[must_use]
+    pub fn without_session_cookie(self) -> Self {
+        self.with(SET_COOKIE, &format!("__Host-session=; Max-Age=0; {COOKIE_BOUNDS}"))
+            .with(CLEAR_SITE_DATA, "\"cache\", \"storage\"")
+    }
+
+    /// A file that browsers offer to save under this name.
+    #[must_use]
+    pub fn as_file(self, name: &str) -> Self {
+        self.with(CONTENT_DISPOSITION, &format!("attachment; filename=\"{name}\""))
     }
 
     /// An answer that was rendered for one person.
@@ -147,8 +187,14 @@ impl Reply {
         let (status, body) = (StatusCode::ACCEPTED, Content::Whole(json.into()));
         let mut reply = Self::new(status, "application/json", body, MeantFor::Requester);
         reply.headers.push((RETRY_AFTER, seconds.into()));
-        reply.waits = Some((waiter, Duration::from_secs(seconds.into())));
-        reply
+        reply.to_one_who_waits(waiter, seconds)
+    }
+
+    /// Says that the requester waits to be let in, and was asked to come back after `seconds`.
+    #[must_use]
+    pub fn to_one_who_waits(mut self, waiter: Waiter, seconds: u32) -> Self {
+        self.waits = Some((waiter, Duration::from_secs(seconds.into())));
+        self
     }
 
     /// The requester, if they wait to be let in, and when they were asked to come back; `None` for every other answer.
@@ -410,7 +456,7 @@ mod tests {
         let mine = session(1);
         let personal = within(&mine, async |scope| {
             let html = scope.personal(scope.subject(), b"x".to_vec());
-            Reply::personal_page(scope.show(html), Language::Italian)
+            Reply::personal_page(StatusCode::OK, scope.show(html), Language::Italian)
         });
         let pages = [
             Reply::page("x", Language::Italian, 1),

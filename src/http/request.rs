@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{body, meters::Meters, problem::Language, router::Segments};
 use crate::{
     gate::{admission::LoopDelay, pressure::Pressure},
+    identity::demo::Minter,
     intake::Counter,
     session::Session,
 };
@@ -33,6 +34,8 @@ pub struct Public {
     pub draws: LastAnswer,
     /// The latest home page of this runtime, Italian and English.
     pub home: [LastAnswer; 2],
+    /// Proves demo identities to the sign-in page; only in a demo.
+    pub demo: Option<Arc<Minter>>,
 }
 
 /// The cookie of a browser's session. The prefix makes browsers keep it to this host, to HTTPS and to all paths.
@@ -61,7 +64,9 @@ pub struct Head<'r> {
     pub segments: Segments<'r>,
     /// The address that it came from.
     pub from: IpAddr,
-    /// The language of problems in its answer.
+    /// The host and port that it was sent to, as it names them itself.
+    pub authority: &'r str,
+    /// The language of its answer.
     pub language: Language,
 }
 

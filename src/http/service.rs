@@ -23,7 +23,7 @@ use super::{
     pages,
     problem::{Kind, Language, Problem},
     request::{Authenticated, Head, Public, bearer, one, session_cookie},
-    router::{self, Access, Face, Found, Open, Route, find},
+    router::{self, Access, Face, Found, Route, find},
 };
 use crate::{
     clock::Stopwatch,
@@ -90,13 +90,19 @@ impl Public {
         if self.draining.is_cancelled() && route.class == Class::Enter {
             return refuse(Problem::shedding(Kind::Draining, "draining"));
         }
-        let head = Head { headers, segments, from, language };
+        // Pages name their language in their path.
+        let named = segments.named("language").and_then(Language::from_tag);
+        let language = named.or(route.access.language()).unwrap_or(language);
+        let host = one(headers, HOST.as_str());
+        let authority = parts.uri.authority().map_or(host, |authority| Some(authority.as_str()));
+        let authority = authority.unwrap_or_default();
+        let head = Head { headers, segments, from, authority, language };
         let inside = match route.access {
             Access::Open(_) => None,
             Access::Inside(inside) => self.recognise(inside, headers),
         };
         let Some(Inside { what: inside, token, session }) = inside else {
-            let result = self.answer_stranger(route.access, &head, standing).await;
+            let result = self.answer_stranger(route.access, &head, standing, body).await;
             return self.finish(route, result, language, None);
         };
         let strangers = self.counter.intake.admission().strangers();
@@ -117,7 +123,7 @@ impl Public {
         let authenticated = Authenticated { token, session: &session };
         let result = scope::within(&session, async |scope| match inside {
             Face::Api(inside) => api::inside(self, inside, scope, &head, authenticated, body).await,
-            Face::Page(page) => Ok(pages::inside(page, scope, &head)),
+            Face::Page(page) => pages::inside(self, page, scope, &head, authenticated, body).await,
         })
         .await;
         self.finish(route, result, language, Some(&session))
@@ -144,6 +150,7 @@ impl Public {
         access: Access,
         head: &Head<'_>,
         standing: &Standing,
+        body: Unread,
     ) -> Result<Reply, Problem> {
         let strangers = self.counter.intake.admission().strangers();
         standing.turned_outside();
@@ -152,15 +159,13 @@ impl Public {
         }
         let reply = match access {
             Access::Open(Face::Api(open)) => api::open(self, open, head),
-            Access::Open(Face::Page(page)) => pages::open(self, page, head),
+            Access::Open(Face::Page(page)) => pages::open(self, page, head, body).await,
             Access::Inside(Face::Api(inside)) => api::waiting(self, inside, head),
-            Access::Inside(inside @ Face::Page(_)) => Err(no_such_visit(inside).into()),
+            Access::Inside(Face::Page(page)) => pages::waiting(self, page, head, body).await,
         }?;
         match reply.waits() {
             Some((waiter, time)) => standing.waits(waiter, time),
-            None if access == Access::Open(Face::Api(Open::Enter)) => {
-                standing.has_entered(strangers);
-            }
+            None if access.enters() => standing.has_entered(strangers),
             None => {}
         }
         Ok(reply)

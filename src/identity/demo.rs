@@ -25,7 +25,7 @@ use super::{
     token::{Audiences, Claims, LIFETIME_SECONDS_MAX, Verifier},
 };
 use crate::{
-    civic::{FiscalCode, fiscal_code::MADE_UP_PEOPLE_MAX},
+    civic::{FiscalCode, Language, fiscal_code::MADE_UP_PEOPLE_MAX},
     private_files::write_private,
     registry::mandates::document_digest,
     schemes::Campaign,
@@ -173,6 +173,13 @@ impl Minter {
             .expect("a token of a few strings can be signed")
     }
 
+    /// A token for a person of the demo, issued at `real_now`.
+    #[must_use]
+    pub fn mint_for(&self, person: &DemoPerson, real_now: Timestamp) -> String {
+        let office = person.office.and_then(|office| Office::parse(office).ok());
+        self.mint(&person.fiscal_code(), office.as_ref(), Assurance::Level2, real_now)
+    }
+
     /// The public keys as a JWK set, for a server without `--demo` that is to trust them.
     #[must_use]
     pub fn jwks(&self) -> String {
@@ -188,6 +195,86 @@ impl Minter {
     pub fn verifier(&self) -> Verifier {
         let read = KeySet::parse(self.jwks().as_bytes(), Choice::ALL);
         Verifier::with_keys(ISSUER, AUDIENCE, read.expect("the keys can be used").keys)
+    }
+}
+
+/// The outcome that a person of the demo stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DemoOutcome {
+    /// Their application is granted.
+    Granted,
+    /// It is refused.
+    Refused,
+    /// It waits for a register.
+    Pending,
+    /// They apply for others.
+    Intermediary,
+}
+
+/// A made-up person, whom everybody may be on the demo's sign-in page.
+#[derive(Debug)]
+pub struct DemoPerson {
+    /// Their name in the form.
+    pub name: &'static str,
+    /// What they stand for.
+    pub outcome: DemoOutcome,
+    fiscal_code: &'static str,
+    office: Option<&'static str>,
+    what: (&'static str, &'static str),
+}
+
+/// The people of the demo's sign-in page. The first has the fiscal code that Italian textbooks use.
+pub const DEMO_PEOPLE: [DemoPerson; 4] = [
+    DemoPerson {
+        name: "granted",
+        outcome: DemoOutcome::Granted,
+        fiscal_code: "RSSMRA80A01H501U",
+        office: None,
+        what: ("Una persona la cui domanda è accolta", "A person whose application is granted"),
+    },
+    DemoPerson {
+        name: "refused",
+        outcome: DemoOutcome::Refused,
+        fiscal_code: "VRDLGU75B12F205B",
+        office: None,
+        what: ("Una persona la cui domanda è respinta", "A person whose application is refused"),
+    },
+    DemoPerson {
+        name: "pending",
+        outcome: DemoOutcome::Pending,
+        fiscal_code: "BNCGNN82C45L219I",
+        office: None,
+        what: (
+            "Una persona la cui domanda attende un altro archivio",
+            "A person whose application waits for another register",
+        ),
+    },
+    DemoPerson {
+        name: "intermediary",
+        outcome: DemoOutcome::Intermediary,
+        fiscal_code: "NREPLA70D20D612M",
+        office: Some("patronato-demo"),
+        what: (
+            "Una persona che lavora per un patronato (dalle 8 alle 16)",
+            "A person who works for a patronato (from 8 to 16)",
+        ),
+    },
+];
+
+impl DemoPerson {
+    /// Their fiscal code.
+    ///
+    /// # Panics
+    /// If it is not valid, which a test excludes.
+    #[must_use]
+    pub fn fiscal_code(&self) -> FiscalCode {
+        FiscalCode::parse(self.fiscal_code).expect("the codes of the demo's people are valid")
+    }
+
+    /// What they stand for, in words.
+    #[must_use]
+    pub fn what(&self, language: Language) -> &'static str {
+        language.of(self.what.0, self.what.1)
     }
 }
 

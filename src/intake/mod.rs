@@ -8,6 +8,7 @@ mod batches;
 mod counter;
 mod drafting;
 mod entering;
+mod forms;
 mod mandates;
 mod opening;
 mod overview;

@@ -17,7 +17,7 @@ use crate::{
         },
         fault::{CommitFault, ReadFault, Untraced},
         position::Position,
-        receipt::ReceiptCode,
+        receipt::{Receipt, ReceiptCode},
     },
     metrics as list,
     schemes::withheld,
@@ -77,6 +77,20 @@ impl Intake {
         }
         let submitted = SubmittedApplication { receipt: code, state, received_on, contents };
         Ok(scope.personal(owner(scope, &header), submitted))
+    }
+
+    /// The receipt itself, the same to the letter as when the application was accepted.
+    ///
+    /// # Errors
+    /// [`LookupFault`].
+    pub async fn receipt<'s>(
+        &self,
+        scope: Scope<'s>,
+        code: ReceiptCode,
+    ) -> Result<Personal<'s, Receipt>, LookupFault> {
+        let Found { ledger, position, header, .. } = self.find(scope, code).await?;
+        let receipt = ledger.receipt(position).await.map_err(LookupFault::Read)?;
+        Ok(scope.personal(owner(scope, &header), receipt.ok_or(LookupFault::NotFound)?))
     }
 
     /// Withdraws the application under a receipt. A second withdrawal changes nothing.

@@ -74,6 +74,12 @@ impl Intake {
         self.clock.now()
     }
 
+    /// What time it really is, whatever the demo's clock says: identities are valid by it.
+    #[must_use]
+    pub fn real_now(&self) -> Timestamp {
+        self.clock.real()
+    }
+
     /// The keys of the house.
     #[must_use]
     pub fn keys(&self) -> &Arc<HouseKeys> {

@@ -77,7 +77,7 @@
 use std::marker::PhantomData;
 
 use super::Session;
-use crate::{civic::FiscalCode, identity::Audience, vault::Subject};
+use crate::{civic::FiscalCode, identity::Audience, metrics as list, vault::Subject};
 
 /// The brand: invariant in `'s`, so that the compiler converts no brand into another.
 type Brand<'s> = PhantomData<fn(&'s ()) -> &'s ()>;
@@ -146,6 +146,18 @@ impl<'s> Scope<'s> {
     #[must_use]
     pub fn personal<T>(&self, subject: Subject, value: T) -> Personal<'s, T> {
         Personal { value, subject, brand: PhantomData }
+    }
+
+    /// The value itself, for further work of this request; `None` if it was loaded for somebody else, which is counted
+    /// and logged like an answer that the last gate blocks.
+    #[must_use]
+    pub fn open<T>(&self, personal: Personal<'s, T>) -> Option<T> {
+        if personal.subject != self.session.subject {
+            list::CROSSOVER_BLOCKED.counter(&[]).increment(1);
+            tracing::error!(session = ?self.session, "a value that was loaded for another person was not opened");
+            return None;
+        }
+        Some(personal.value)
     }
 
     /// Unwraps a value of this session for the last gate.

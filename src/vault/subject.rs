@@ -1,5 +1,7 @@
 //! Keyed hashes that name people and what they may hold once. Without the house keys they mean nothing.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use super::house_keys::HouseKeys;
 use crate::{
     civic::FiscalCode,
@@ -86,6 +88,12 @@ impl HouseKeys {
     #[must_use]
     pub fn visit(&self, visit: &str) -> Subject {
         Subject(short_hash(&self.subject, &[b"visit", visit.as_bytes()]))
+    }
+
+    /// The token of the forms of one visit, which no other page can know.
+    #[must_use]
+    pub fn form_token(&self, visit: &str) -> String {
+        URL_SAFE_NO_PAD.encode(short_hash(&self.subject, &[b"form", visit.as_bytes()]))
     }
 
     /// The draft of `person`, who acts for `principal`, in a scheme and under a mandate if there is one.

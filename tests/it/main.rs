@@ -6,10 +6,12 @@ mod access;
 mod audit;
 mod bad_input;
 mod batches;
+mod browser;
 mod cache;
 mod capacities;
 mod commands;
 mod crash;
+mod desk;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "../durability/dice.rs"]
 mod dice;

@@ -80,10 +80,10 @@ impl Entries {
         self.put(&field.name, &typed::read(field.kind, typed, language));
     }
 
-    /// Whether nothing was entered into any of these fields.
+    /// Whether nothing was entered.
     #[must_use]
-    pub fn are_empty(&self, fields: &[Field]) -> bool {
-        fields.iter().all(|field| !self.0.contains_key(&*field.name))
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -229,11 +229,10 @@ fn object<'d>(document: &'d mut Map<String, Value>, name: &str) -> &'d mut Value
 fn place_of<'n>(elements: &mut Vec<(&'n str, &'n str)>, list: &'n str, number: &'n str) -> usize {
     let of_list =
         |elements: &[(&str, &str)]| elements.iter().filter(|(its, _)| *its == list).count();
-    match elements.iter().position(|element| *element == (list, number)) {
-        Some(at) => of_list(&elements[..at]),
-        None => {
-            elements.push((list, number));
-            of_list(elements) - 1
-        }
+    let known = elements.iter().position(|element| *element == (list, number));
+    let at = known.unwrap_or(elements.len());
+    if known.is_none() {
+        elements.push((list, number));
     }
+    of_list(&elements[..at])
 }

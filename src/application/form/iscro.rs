@@ -1,7 +1,8 @@
 //! The fields of an application for ISCRO.
 
-use super::{Choice, Empty, Field, Kind, Step};
+use super::{Choice, Empty, Entries, Field, Form, Kind, Step};
 use crate::civic::Language;
+use crate::schemes::Answers;
 use crate::schemes::iscro::{BenefitBase, Parameters};
 
 /// The first year of ISCRO.
@@ -235,4 +236,18 @@ pub(super) fn statements(parameters: &Parameters, language: Language) -> Vec<Fie
         sharing.or(Empty::LeftOut)
     });
     statements
+}
+
+/// The years whose income the registry holds, and whether contributions are in order.
+pub(super) fn fill_in(form: &Form, answers: &Answers, entries: &mut Entries) {
+    for field in form.fields().filter(|field| field.kind == Kind::Amount) {
+        let year = field.name.strip_prefix("incomes.").and_then(|rest| rest.split('.').next());
+        let income = year.and_then(|year| answers.income(year.parse().ok()?));
+        if let Some(income) = income {
+            entries.put(&field.name, &income.to_string());
+        }
+    }
+    if let Some(regular) = answers.contributions_regular() {
+        entries.put("standing.contributionsRegular", if regular { "true" } else { "false" });
+    }
 }

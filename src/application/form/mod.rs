@@ -18,7 +18,7 @@ use std::borrow::Cow;
 pub use self::complaints::Complaint;
 pub use self::entries::{Entries, Written};
 use crate::civic::Language;
-use crate::schemes::{Campaign, Rules, Scheme};
+use crate::schemes::{Answers, Campaign, Rules, Scheme};
 
 /// The form of one campaign in one language.
 pub struct Form {
@@ -174,6 +174,13 @@ impl Form {
     /// Every field, in the order of the steps.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
         self.steps.iter().flat_map(|step| &step.fields)
+    }
+
+    /// Enters what the institute knows of the person already.
+    pub fn fill_in(&self, answers: &Answers, entries: &mut Entries) {
+        if self.campaign.scheme == Scheme::Iscro {
+            iscro::fill_in(self, answers, entries);
+        }
     }
 
     /// The step with this name, and its place.

@@ -71,6 +71,8 @@ pub struct Waiting {
     pub commitment: Commitment,
     /// The beacon round with whose value their number is or will be mixed.
     pub beacon_round: Option<u64>,
+    /// Whether it is their turn.
+    pub is_called: bool,
     /// Once it is drawn: its seed and their number in it.
     pub drawn: Option<(Seed, Number)>,
     /// When to ask again, seconds from now.
@@ -383,7 +385,16 @@ impl Inner {
                 (drawn.round, drawn.commitment, mixed.map(|beacon| beacon.round), told)
             }
         };
-        Waiting { round, commitment, beacon_round, drawn, poll_seconds, estimate_seconds }
+        let is_called = seat.is_called();
+        Waiting {
+            round,
+            commitment,
+            beacon_round,
+            is_called,
+            drawn,
+            poll_seconds,
+            estimate_seconds,
+        }
     }
 
     /// Seconds until to ask again: several times until `news_after` people have entered, bounded by [`Config`], and

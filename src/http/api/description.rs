@@ -69,7 +69,9 @@ mod tests {
         // Only the commands `evaluate` and `running`, and only pages answer with these kinds.
         let kinds: Vec<_> = Kind::ALL
             .iter()
-            .filter(|kind| !matches!(kind, Kind::Row | Kind::Report | Kind::VisitEnded))
+            .filter(|kind| {
+                !matches!(kind, Kind::Row | Kind::Report | Kind::VisitEnded | Kind::CrossSite)
+            })
             .map(|kind| format!("urn:sportello:problem:{}", kind.slug()))
             .collect();
         assert_eq!(types, kinds.iter().map(String::as_str).collect());

@@ -6,6 +6,8 @@
 pub(super) mod style;
 mod words;
 
+use std::borrow::Cow;
+
 pub(super) use self::words::Words;
 use crate::civic::Language;
 
@@ -13,19 +15,53 @@ use crate::civic::Language;
 pub(super) struct Frame {
     pub(super) language: Language,
     pub(super) words: &'static Words,
-    pub(super) title: &'static str,
+    pub(super) title: Cow<'static, str>,
     /// The path of the style sheet.
     pub(super) style: &'static str,
-    /// Whether the page exists in the other language too, at `/it` and `/en`.
-    pub(super) has_both: bool,
+    /// The paths of the page in Italian and in English, if it has both.
+    pub(super) translations: Option<[String; 2]>,
+    /// Whether the page shows what is wrong with a form.
+    pub(super) is_faulty: bool,
+    /// After how many seconds the browser asks again by itself.
+    pub(super) refresh_seconds: Option<u32>,
+    /// The visit that the page belongs to.
+    pub(super) visit: Option<Visit>,
+}
+
+/// What the frame of a page knows of its visit.
+pub(super) struct Visit {
+    /// The path below which the visit's pages are, in their language.
+    pub(super) path: String,
+    /// The token of the visit's forms.
+    pub(super) form_token: String,
 }
 
 impl Frame {
-    pub(super) fn new(language: Language, title: &'static str) -> Self {
-        Self { language, words: Words::of(language), title, style: style::path(), has_both: false }
+    pub(super) fn new(language: Language, title: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            language,
+            words: Words::of(language),
+            title: title.into(),
+            style: style::path(),
+            translations: None,
+            is_faulty: false,
+            refresh_seconds: None,
+            visit: None,
+        }
+    }
+
+    /// The frame of a page that needs no session, `rest` being its path without the language.
+    pub(super) fn open(language: Language, title: &'static str, rest: &str) -> Self {
+        let translations = Some([format!("/it{rest}"), format!("/en{rest}")]);
+        Self { translations, ..Self::new(language, title) }
     }
 
     pub(super) fn is(&self, tag: &str) -> bool {
         self.language.tag() == tag
+    }
+
+    /// A text that stands in one template alone.
+    pub(super) fn say(&self, italian: &'static str, english: &'static str) -> &'static str {
+        self.language.of(italian, english)
     }
 }

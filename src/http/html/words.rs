@@ -103,8 +103,11 @@ words! {
         "Come si presenta una domanda"
         "How to apply";
     sign_in_text
-        "L'accesso da questa pagina con SPID, CIE e CNS non è ancora disponibile. Oggi si presenta la domanda con un programma che usa un token d'identità."
-        "Signing in on this page with SPID, CIE or CNS is not available yet. Today an application is submitted by a program that uses an identity token.";
+        "Si fa tutto da qui, in circa cinque minuti. Ogni risposta è salvata: puoi smettere e riprendere quando vuoi."
+        "Everything is done here, in about five minutes. Each answer is saved: you can stop and continue at any time.";
+    sign_in_link
+        "Accedi"
+        "Sign in";
     draw
         "Il prossimo sorteggio"
         "The next draw";

@@ -82,7 +82,7 @@ fn render(status: &Status, language: Language) -> String {
     let open = status.campaigns.iter().filter(|(_, open)| *open);
     let coming = status.campaigns.iter().filter(|(window, _)| window.opens_on > today);
     let page = Home {
-        frame: Frame { has_both: true, ..Frame::new(language, words.home_title) },
+        frame: Frame::open(language, words.home_title, ""),
         words,
         now: Instant::new(status.now, language),
         audiences: audiences.collect(),

@@ -1,40 +1,45 @@
-//! `GET /visit/{visit}/`: the first page of a visit, which names the person who is logged in.
+//! `GET /visit/{visit}/`: the first page of a visit, which asks whether the person who is signed in is the right one.
 
 use askama::Template;
+use hyper::StatusCode;
 
 use super::{
     super::{
         guard::Reply,
-        html::{Frame, Words},
+        html::Frame,
+        problem::Problem,
+        request::{Head, Public},
     },
     instant::Instant,
+    visit::Visit,
 };
-use crate::{
-    civic::{Language, Masked},
-    identity::Audience,
-    session::scope::Scope,
-};
+use crate::{civic::Masked, identity::Audience, session::scope::Scope};
 
 #[derive(Template)]
 #[template(path = "pages/welcome.html")]
 struct Welcome {
     frame: Frame,
+    path: String,
+    form_token: String,
     fiscal_code: Masked,
     acting: &'static str,
     until: Instant,
 }
 
-pub(super) fn show(scope: Scope<'_>, language: Language) -> Reply {
-    let (session, words) = (scope.session(), Words::of(language));
+pub(super) fn show(public: &Public, scope: Scope<'_>, head: &Head<'_>) -> Result<Reply, Problem> {
+    let visit = Visit::of(public, head)?;
+    let frame = visit.frame("", "/welcome");
+    let (session, words) = (scope.session(), frame.words);
     let page = Welcome {
-        frame: Frame::new(language, words.welcome_title),
+        frame: Frame { title: words.welcome_title.into(), visit: None, ..frame },
+        path: visit.path(""),
+        form_token: visit.form_token(),
         fiscal_code: session.fiscal_code.masked(),
         acting: match session.audience {
             Audience::Citizens => words.for_yourself,
             Audience::Intermediaries => words.as_intermediary,
         },
-        until: Instant::new(session.expires_at, language),
+        until: Instant::new(session.expires_at, visit.language),
     };
-    let html = scope.personal(scope.subject(), page.to_string().into_bytes());
-    Reply::personal_page(scope.show(html), language)
+    Ok(visit.show(scope, StatusCode::OK, scope.personal(scope.subject(), page.to_string())))
 }

@@ -93,6 +93,10 @@ problems! {
         "Mandato di un'altra persona" "Mandate of another person"
         "Solo la persona che ha firmato il mandato può revocarlo, con il proprio accesso."
         "Only the person who signed the mandate can revoke it, with their own log-in.";
+    CrossSite "cross-site" FORBIDDEN
+        "Modulo di un'altra pagina" "Form of another page"
+        "La richiesta non viene da una pagina aperta di questo servizio: torna alla pagina, ricaricala e riprova. Nulla è stato cambiato."
+        "The request does not come from an open page of this service: go back to the page, load it again and try again. Nothing was changed.";
     IntermediariesOnly "intermediaries-only" FORBIDDEN
         "Riservato agli intermediari" "For intermediaries only"
         "Gli invii in blocco sono riservati agli intermediari autorizzati."

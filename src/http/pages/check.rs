@@ -1,0 +1,223 @@
+//! `/visit/{visit}/{language}/apply/{scheme}`: what happens with the data, and `.../check`: every answer, the decision that
+//! would be taken now, and the button that submits the application.
+
+use askama::Template;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hyper::StatusCode;
+
+use super::{
+    super::{
+        body::Unread,
+        guard::Reply,
+        html::Frame,
+        problem::{Kind, Problem},
+        request::{Head, Public},
+    },
+    demo,
+    draft::Draft,
+    outcome::Told,
+    posted::Posted,
+    step::labelled,
+    visit::Visit,
+};
+use crate::{
+    application::form::{Complaint, Entries, Form},
+    civic::Language,
+    intake::SubmitFault,
+    schemes::Campaign,
+    session::scope::Scope,
+    vault::fill_random,
+};
+
+/// Random bytes of an idempotency key.
+const KEY_BYTES: usize = 16;
+
+#[derive(Template)]
+#[template(path = "pages/notice.html")]
+struct Notice {
+    frame: Frame,
+    form_token: String,
+    next: String,
+    example: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "pages/check.html")]
+struct Check {
+    frame: Frame,
+    form_token: String,
+    action: String,
+    apply: String,
+    fiscal_code: String,
+    steps: Vec<Answers>,
+    faults: Vec<String>,
+    told: Option<Told>,
+    key: String,
+    version: String,
+}
+
+/// The answers of one step.
+pub(super) struct Answers {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    pub(super) rows: Vec<(String, String)>,
+    pub(super) is_faulty: bool,
+}
+
+/// What the institute does with the data (art. 13 GDPR), before the first question.
+pub(super) async fn notice(
+    public: &Public,
+    scope: Scope<'_>,
+    head: &Head<'_>,
+) -> Result<Reply, Problem> {
+    let visit = Visit::of(public, head)?;
+    let draft = Draft::load(public, scope, head, visit.language).await?;
+    let apply = format!("/apply/{}", draft.campaign.scheme);
+    let title = draft.campaign.title(visit.language);
+    let first = draft.form.steps.first().map_or("check", |step| step.name);
+    let page = Notice {
+        frame: visit.frame(title, &apply),
+        form_token: visit.form_token(),
+        next: visit.path(&format!("{apply}/{first}")),
+        example: public.demo.as_ref().map(|_| visit.path(&format!("{apply}/example"))),
+    };
+    let html = scope.personal(scope.subject(), page.to_string());
+    Ok(visit.show(scope, StatusCode::OK, html))
+}
+
+/// Fills in the answers of the demo's person.
+pub(super) async fn fill_in(
+    public: &Public,
+    scope: Scope<'_>,
+    head: &Head<'_>,
+    body: Unread,
+) -> Result<Reply, Problem> {
+    if public.demo.is_none() {
+        return Err(Kind::NotFound.into());
+    }
+    let visit = Visit::of(public, head)?;
+    Posted::read_inside(public, head, body).await?;
+    let mut draft = Draft::load(public, scope, head, visit.language).await?;
+    let filled = demo::answers(&scope.fiscal_code(), draft.campaign);
+    draft.change(public, |_, entries| *entries = filled)?;
+    if !draft.save(public, scope).await? {
+        return Err(Kind::DraftChanged.into());
+    }
+    Ok(visit.go(&format!("/apply/{}/check", draft.campaign.scheme)))
+}
+
+pub(super) async fn show(
+    public: &Public,
+    scope: Scope<'_>,
+    head: &Head<'_>,
+) -> Result<Reply, Problem> {
+    let visit = Visit::of(public, head)?;
+    let draft = Draft::load(public, scope, head, visit.language).await?;
+    let apply = format!("/apply/{}", draft.campaign.scheme);
+    let Some(version) = draft.version.clone() else { return Ok(visit.go(&apply)) };
+    let written = draft.written(scope);
+    let complaints = draft.complaints(public, &written);
+    let told = if complaints.is_empty() {
+        let estimated = public.counter.intake.estimate(scope, &written.json).await;
+        let decision = estimated.map_err(|fault| Problem::of_submission(fault, scope.subject()))?;
+        let decision = scope.open(decision).ok_or_else(Problem::internal)?;
+        Some(Told::new(decision.explained(visit.language), visit.language))
+    } else {
+        None
+    };
+    let title = visit.language.of("Controlla le tue risposte", "Check your answers");
+    let mut frame = visit.frame(title, &format!("{apply}/check"));
+    frame.is_faulty = !complaints.is_empty();
+    let mut key = [0; KEY_BYTES];
+    fill_random(&mut key);
+    let page = Check {
+        frame,
+        form_token: visit.form_token(),
+        action: visit.path(&format!("{apply}/check")),
+        apply: visit.path(&apply),
+        fiscal_code: scope.fiscal_code().as_str().to_owned(),
+        steps: answers(&draft.form, &draft.entries, &complaints, visit.language),
+        faults: complaints.iter().map(in_full).collect(),
+        told,
+        key: URL_SAFE_NO_PAD.encode(key),
+        version,
+    };
+    let status =
+        if complaints.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    Ok(visit.show(scope, status, scope.personal(scope.subject(), page.to_string())))
+}
+
+fn in_full(complaint: &Complaint<'_>) -> String {
+    match complaint.field {
+        Some(field) => format!("{}: {}", labelled(field), complaint.text),
+        None => complaint.text.clone(),
+    }
+}
+
+/// Every answer, by step.
+pub(super) fn answers(
+    form: &Form,
+    entries: &Entries,
+    complaints: &[Complaint<'_>],
+    language: Language,
+) -> Vec<Answers> {
+    let is_named = |name: &str| {
+        complaints.iter().any(|one| one.field.is_some_and(|field| field.name == *name))
+    };
+    let steps = form.steps.iter().map(|step| Answers {
+        name: step.name,
+        title: step.title,
+        rows: step
+            .fields
+            .iter()
+            .map(|field| (labelled(field), field.answer(entries, language)))
+            .collect(),
+        is_faulty: step.fields.iter().any(|field| is_named(&field.name)),
+    });
+    steps.collect()
+}
+
+/// Submits the application as it was shown. A second click leads to the same receipt.
+pub(super) async fn submit(
+    public: &Public,
+    scope: Scope<'_>,
+    head: &Head<'_>,
+    body: Unread,
+) -> Result<Reply, Problem> {
+    let visit = Visit::of(public, head)?;
+    let posted = Posted::read_inside(public, head, body).await?;
+    let draft = Draft::load(public, scope, head, visit.language).await?;
+    let check = format!("/apply/{}/check", draft.campaign.scheme);
+    let Some(version) = &draft.version else {
+        let receipt = receipt_in(public, scope, draft.campaign).await?;
+        return Ok(visit.go(&receipt.map_or(check, |receipt| format!("/applications/{receipt}"))));
+    };
+    // Answers that the person was not shown are not submitted.
+    if posted.of("version") != version.as_str() {
+        return Ok(visit.go(&check));
+    }
+    let written = draft.written(scope);
+    match public.counter.submit(scope, &posted.of("key"), &written.json).await {
+        Ok(receipt) => {
+            let receipt = scope.open(receipt).ok_or_else(Problem::internal)?;
+            Ok(visit.go(&format!("/applications/{}", receipt.receipt)))
+        }
+        Err(SubmitFault::AlreadyApplied(Some(receipt))) => {
+            Ok(visit.go(&format!("/applications/{}", receipt.receipt)))
+        }
+        Err(SubmitFault::Invalid(_)) => Ok(visit.go(&check)),
+        Err(fault) => Err(Problem::of_submission(fault, scope.subject())),
+    }
+}
+
+/// The receipt of the person's latest application in a campaign.
+async fn receipt_in(
+    public: &Public,
+    scope: Scope<'_>,
+    campaign: Campaign,
+) -> Result<Option<String>, Problem> {
+    let listed = public.counter.intake.applications(scope).await?;
+    let listed = scope.open(listed).ok_or_else(Problem::internal)?;
+    let own = listed.into_iter().find(|one| one.receipt.campaign() == campaign);
+    Ok(own.map(|one| one.receipt.to_string()))
+}

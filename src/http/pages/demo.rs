@@ -1,0 +1,32 @@
+//! The answers of the demo's people.
+
+use crate::{
+    application::{example, example_allowance600, form::Entries},
+    civic::FiscalCode,
+    identity::demo::{DEMO_PEOPLE, DemoOutcome},
+    schemes::{Campaign, Scheme},
+};
+
+/// Answers with which a person of the demo gets the outcome that they stand for; those of an ordinary person for anybody
+/// else.
+pub(super) fn answers(person: &FiscalCode, campaign: Campaign) -> Entries {
+    let text = match campaign.scheme {
+        Scheme::Iscro => example(person, campaign.year),
+        Scheme::Allowance600 => example_allowance600(person),
+    };
+    let mut entries = Entries::from_document(text.as_bytes()).unwrap_or_default();
+    let known = DEMO_PEOPLE.iter().find(|known| known.fiscal_code() == *person);
+    match (known.map(|known| known.outcome), campaign.scheme) {
+        (Some(DemoOutcome::Refused), Scheme::Iscro) => {
+            entries.put("standing.directPension", "true");
+        }
+        (Some(DemoOutcome::Refused), Scheme::Allowance600) => {
+            entries.put("facts.directPension", "true");
+        }
+        (Some(DemoOutcome::Pending), Scheme::Iscro) => {
+            entries.put("standing.contributionsRegular", "null");
+        }
+        _ => {}
+    }
+    entries
+}

@@ -1,0 +1,110 @@
+//! What a person finds after signing in: their applications, and what they may apply for.
+
+use askama::Template;
+use hyper::StatusCode;
+
+use super::{
+    super::{
+        guard::Reply,
+        html::Frame,
+        problem::Problem,
+        request::{Head, Public},
+    },
+    outcome::state_in_words,
+    visit::Visit,
+};
+use crate::{
+    civic::{Language, written_time::day},
+    identity::Audience,
+    intake::{DraftOf, ListedApplication},
+    ledger::{Channel, State},
+    schemes::{Campaign, Scheme},
+    session::scope::Scope,
+};
+
+#[derive(Template)]
+#[template(path = "pages/overview.html")]
+struct Overview {
+    frame: Frame,
+    path: String,
+    applications: Vec<Application>,
+    open: Vec<Open>,
+}
+
+#[derive(Template)]
+#[template(path = "pages/office.html")]
+struct Office {
+    frame: Frame,
+    path: String,
+}
+
+/// An application of the person.
+struct Application {
+    receipt: String,
+    title: String,
+    received_on: String,
+    state: &'static str,
+    /// The office that filed it, if it was not the person.
+    filed_by: Option<String>,
+}
+
+/// A campaign in which the person may apply.
+struct Open {
+    scheme: &'static str,
+    title: String,
+    has_draft: bool,
+}
+
+pub(super) async fn show(
+    public: &Public,
+    scope: Scope<'_>,
+    head: &Head<'_>,
+) -> Result<Reply, Problem> {
+    let visit = Visit::of(public, head)?;
+    let language = visit.language;
+    let frame = visit.frame(language.of("Le mie domande", "My applications"), "/applications");
+    if scope.audience() == Audience::Intermediaries {
+        let html = Office { frame, path: visit.path("") }.to_string();
+        return Ok(visit.show(scope, StatusCode::OK, scope.personal(scope.subject(), html)));
+    }
+    let intake = &public.counter.intake;
+    let mut drafted = Vec::new();
+    for scheme in Scheme::ALL {
+        if intake.open_campaign(scheme).is_some() {
+            let draft = intake.draft(scope, DraftOf { scheme, mandate: None }).await?;
+            drafted.push((scheme, draft.is_some()));
+        }
+    }
+    let listed = intake.applications(scope).await?;
+    let html = listed.map(|listed| {
+        let standing = |campaign: Campaign| {
+            listed.iter().any(|one| {
+                one.receipt.campaign() == campaign && !matches!(one.state, State::Withdrawn(_))
+            })
+        };
+        let open = drafted.into_iter().filter_map(|(scheme, has_draft)| {
+            let campaign = intake.open_campaign(scheme).filter(|campaign| !standing(*campaign))?;
+            Some(Open { scheme: scheme.as_str(), title: campaign.title(language), has_draft })
+        });
+        let page = Overview {
+            frame,
+            path: visit.path(""),
+            open: open.collect(),
+            applications: listed.iter().map(|one| application(one, language)).collect(),
+        };
+        page.to_string()
+    });
+    Ok(visit.show(scope, StatusCode::OK, html))
+}
+
+fn application(listed: &ListedApplication, language: Language) -> Application {
+    let office = listed.office.as_ref().map(|office| office.as_str().to_owned());
+    Application {
+        receipt: listed.receipt.to_string(),
+        title: listed.receipt.campaign().title(language),
+        received_on: day(listed.received_on, language),
+        state: state_in_words(listed.state, language),
+        filed_by: (listed.channel == Channel::Intermediary)
+            .then(|| office.unwrap_or_else(|| language.of("un ufficio", "an office").to_owned())),
+    }
+}

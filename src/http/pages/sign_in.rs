@@ -1,0 +1,99 @@
+//! `/it/signin` and `/en/signin`: the ways to prove who one is, and the first page of the visit that follows.
+
+use askama::Template;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{
+    super::{
+        body::Unread,
+        guard::Reply,
+        html::Frame,
+        problem::{Kind, Problem},
+        request::{Head, Public},
+    },
+    posted::Posted,
+    visit,
+};
+use crate::{
+    civic::Language,
+    identity::demo::DEMO_PEOPLE,
+    intake::{Asked, Entered, Place},
+    vault::fill_random,
+};
+
+/// How long a cache may keep the page, seconds.
+const CACHE_SECONDS: u32 = 60;
+/// Random bytes of a visit.
+const VISIT_BYTES: usize = 16;
+
+#[derive(Template)]
+#[template(path = "pages/sign_in.html")]
+struct SignIn {
+    frame: Frame,
+    people: Vec<Person>,
+}
+
+/// A person of the demo, whom everybody may be.
+struct Person {
+    name: &'static str,
+    what: &'static str,
+}
+
+pub(super) fn show(public: &Public, language: Language) -> Reply {
+    let people = DEMO_PEOPLE.iter().filter(|_| public.demo.is_some());
+    let people = people.map(|person| Person { name: person.name, what: person.what(language) });
+    let page = SignIn {
+        frame: Frame::open(language, language.of("Accedi", "Sign in"), "/signin"),
+        people: people.collect(),
+    };
+    Reply::page(page.to_string(), language, CACHE_SECONDS)
+}
+
+/// Signs in a person of the demo, in a fresh visit.
+pub(super) async fn take(
+    public: &Public,
+    language: Language,
+    head: &Head<'_>,
+    body: Unread,
+) -> Result<Reply, Problem> {
+    let minter = public.demo.as_ref().ok_or(Kind::NotFound)?;
+    let posted = Posted::read(public, head, body).await?;
+    let name = posted.of("person");
+    let person = DEMO_PEOPLE.iter().find(|person| person.name == name).ok_or(Kind::NotFound)?;
+    let proof = minter.mint_for(person, public.counter.intake.real_now());
+    let mut visit = [0; VISIT_BYTES];
+    fill_random(&mut visit);
+    enter(public, language, head, &URL_SAFE_NO_PAD.encode(visit), &proof)
+}
+
+/// Lets a person in, or has them wait. The answer is to a POST, which alone may set the cookie.
+pub(super) fn enter(
+    public: &Public,
+    language: Language,
+    head: &Head<'_>,
+    visit: &str,
+    proof: &str,
+) -> Result<Reply, Problem> {
+    let go = |rest| Reply::see_other(&visit::path(visit, language, rest));
+    match public.counter.intake.enter(Asked { visit, proof, from: head.from })? {
+        Entered::In(token, _) | Entered::Again(token, _) => {
+            Ok(go("/welcome").with_session_cookie(&token))
+        }
+        Entered::Waiting(Place { waiter, waiting, ticket }) => Ok(go("/waiting")
+            .with_session_cookie(&ticket)
+            .to_one_who_waits(waiter, waiting.poll_seconds)),
+    }
+}
+
+/// Ends the session, and has the browser forget it.
+pub(super) async fn leave(
+    public: &Public,
+    head: &Head<'_>,
+    token: &str,
+    body: Unread,
+) -> Result<Reply, Problem> {
+    Posted::read_inside(public, head, body).await?;
+    public.counter.intake.leave(token);
+    let home = format!("/{}", head.language.tag());
+    Ok(Reply::see_other(&home).without_session_cookie())
+}

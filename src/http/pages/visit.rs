@@ -1,0 +1,80 @@
+//! What the pages of one visit share: their paths, their frame, and how they are shown.
+
+use std::borrow::Cow;
+
+use hyper::StatusCode;
+
+use super::super::{
+    guard::Reply,
+    html::{self, Frame},
+    problem::Kind,
+    request::{Head, Public},
+};
+use crate::{
+    civic::Language,
+    session::scope::{Personal, Scope},
+};
+
+/// One visit, in the language of its paths.
+#[derive(Clone)]
+pub(super) struct Visit<'v> {
+    pub(super) segment: &'v str,
+    pub(super) language: Language,
+    form_token: String,
+}
+
+impl<'v> Visit<'v> {
+    /// The visit of a request.
+    ///
+    /// # Errors
+    /// [`Kind::VisitEnded`] if its path names a language that there is not.
+    pub(super) fn of(public: &Public, head: &Head<'v>) -> Result<Self, Kind> {
+        let named = head.segments.named("language");
+        if named.is_some_and(|tag| Language::from_tag(tag).is_none()) {
+            return Err(Kind::VisitEnded);
+        }
+        let segment = head.visit();
+        let form_token = public.counter.intake.keys().form_token(segment);
+        Ok(Self { segment, language: head.language, form_token })
+    }
+
+    /// The path of one of its pages.
+    pub(super) fn path(&self, rest: &str) -> String {
+        path(self.segment, self.language, rest)
+    }
+
+    /// The frame of one of its pages.
+    pub(super) fn frame(&self, title: impl Into<Cow<'static, str>>, rest: &str) -> Frame {
+        let in_language = |language| path(self.segment, language, rest);
+        Frame {
+            translations: Some([Language::Italian, Language::English].map(in_language)),
+            visit: Some(html::Visit { path: self.path(""), form_token: self.form_token.clone() }),
+            ..Frame::new(self.language, title)
+        }
+    }
+
+    /// The token of its forms.
+    pub(super) fn form_token(&self) -> String {
+        self.form_token.clone()
+    }
+
+    /// Goes to one of its pages.
+    pub(super) fn go(&self, rest: &str) -> Reply {
+        Reply::see_other(&self.path(rest))
+    }
+
+    /// Shows a page that was rendered for a person.
+    pub(super) fn show<'s>(
+        &self,
+        scope: Scope<'s>,
+        status: StatusCode,
+        html: Personal<'s, String>,
+    ) -> Reply {
+        Reply::personal_page(status, scope.show(html.map(String::into_bytes)), self.language)
+    }
+}
+
+/// The path of a page of a visit.
+pub(super) fn path(visit: &str, language: Language, rest: &str) -> String {
+    format!("/visit/{visit}/{}{rest}", language.tag())
+}
