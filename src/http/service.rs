@@ -83,6 +83,9 @@ impl Public {
                 return guard::release(problem(face, &refused, language), None);
             }
         };
+        // Pages name their language in their path.
+        let named = segments.named("language").and_then(Language::from_tag);
+        let language = named.or(route.access.language()).unwrap_or(language);
         let refuse = |problem: Problem| self.finish(route, Err(problem), language, None);
         if parts.version == Version::HTTP_11 && one(headers, HOST.as_str()).is_none() {
             return refuse(Kind::HostMissing.into());
@@ -90,9 +93,6 @@ impl Public {
         if self.draining.is_cancelled() && route.class == Class::Enter {
             return refuse(Problem::shedding(Kind::Draining, "draining"));
         }
-        // Pages name their language in their path.
-        let named = segments.named("language").and_then(Language::from_tag);
-        let language = named.or(route.access.language()).unwrap_or(language);
         let host = one(headers, HOST.as_str());
         let authority = parts.uri.authority().map_or(host, |authority| Some(authority.as_str()));
         let authority = authority.unwrap_or_default();

@@ -1,6 +1,10 @@
 //! The fields of an application for the 600-euro allowance of March 2020.
 
-use super::{Choice, Empty, Entries, Field, Kind, Step};
+use super::{
+    entries::Entries,
+    field::{Choice, Empty, Field, Kind, Step},
+    shared::truth,
+};
 use crate::civic::Language;
 
 const CATEGORY: &[Choice] = &[
@@ -218,5 +222,5 @@ fn facts(category: &str, language: Language) -> Vec<Field> {
 
 /// What the applicant states.
 pub(super) fn statements(language: Language) -> Vec<Field> {
-    vec![super::truth(language)]
+    vec![truth(language)]
 }

@@ -1,6 +1,11 @@
 //! The faults of a document, at the fields of its form and in words for the person who fills it in.
 
-use super::{Entries, Field, Form, Kind, Written};
+use super::{
+    entries::Entries,
+    field::{Field, Kind},
+    steps::Form,
+    written::Written,
+};
 use crate::application::{Fault, FaultCode};
 use crate::civic::Language;
 

@@ -1,6 +1,10 @@
 //! The fields of an application for ISCRO.
 
-use super::{Choice, Empty, Entries, Field, Form, Kind, Step};
+use super::{
+    entries::Entries,
+    field::{Choice, Empty, Field, Kind, Step},
+    shared::truth,
+};
 use crate::civic::Language;
 use crate::schemes::Answers;
 use crate::schemes::iscro::{BenefitBase, Parameters};
@@ -218,7 +222,7 @@ fn benefits(parameters: &Parameters, language: Language) -> Step {
 
 /// What the applicant states and consents to.
 pub(super) fn statements(parameters: &Parameters, language: Language) -> Vec<Field> {
-    let mut statements = vec![super::truth(language)];
+    let mut statements = vec![truth(language)];
     let sharing = Field::new(
         "consents.siislSharing",
         Kind::Statement,
@@ -239,8 +243,12 @@ pub(super) fn statements(parameters: &Parameters, language: Language) -> Vec<Fie
 }
 
 /// The years whose income the registry holds, and whether contributions are in order.
-pub(super) fn fill_in(form: &Form, answers: &Answers, entries: &mut Entries) {
-    for field in form.fields().filter(|field| field.kind == Kind::Amount) {
+pub(super) fn fill_in<'f>(
+    fields: impl Iterator<Item = &'f Field>,
+    answers: &Answers,
+    entries: &mut Entries,
+) {
+    for field in fields.filter(|field| field.kind == Kind::Amount) {
         let year = field.name.strip_prefix("incomes.").and_then(|rest| rest.split('.').next());
         let income = year.and_then(|year| answers.income(year.parse().ok()?));
         if let Some(income) = income {

@@ -3,7 +3,7 @@
 //! What cannot be converted is kept as it was typed: the parser of applications names its fault, and the person sees
 //! what they wrote.
 
-use super::Kind;
+use super::field::Kind;
 use crate::civic::written_time::day;
 use crate::civic::{Euro, Language, calendar};
 
