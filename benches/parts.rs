@@ -37,6 +37,7 @@ use sportello::{
             record::{Header, Turn},
             submission::{Disposition, Submission},
         },
+        journal::Forgetful,
         local::{
             rounds::LocalRounds,
             sqlite::{self, Bounds},
@@ -45,7 +46,11 @@ use sportello::{
     },
     metrics::Exporter,
     schemes::{Campaign, Rules, Scheme},
-    session::{Whose, sessions::Sessions, visit::Visit},
+    session::{
+        asleep::Remembered,
+        sessions::{Opening, Sessions},
+        visit::Visit,
+    },
     urn::{self, Urn},
     vault::{HouseKeys, Subject},
 };
@@ -65,8 +70,8 @@ const STRIDE: u64 = 60_013;
 const OPENED_TOGETHER: usize = 1_000;
 /// Cases drawn at once, as judges do.
 const DRAWN_TOGETHER: usize = urn::DRAW_MAX;
-/// Length of a session's token, characters.
-const TOKEN_LETTERS: usize = 43;
+/// Length of a citizen's session token, characters.
+const TOKEN_LETTERS: usize = 132;
 const RECORD_BYTES: usize = 850;
 
 /// 2024-09-16T15:30:00Z, an evening of the citizens' slice with ISCRO 2024 open.
@@ -233,45 +238,48 @@ fn strides() -> impl FnMut() -> usize {
 struct Inside {
     sessions: Sessions,
     leases: Leases,
-    keys: HouseKeys,
     /// All tokens in one string, so that reading them in order is as cheap as reading a request's head. Their order is
     /// not that of the sessions.
     tokens: String,
+    /// People so far: no visit is used twice.
+    people: AtomicU64,
 }
 
 impl Inside {
     fn new() -> Self {
         let settings = Settings::gather(None, std::iter::empty(), &Flags::default())
             .expect("defaults are valid");
-        let mut inside = Self {
-            sessions: Sessions::new(settings.sessions()),
-            leases: Leases::new(settings.leases_max()),
-            keys: keys(),
-            tokens: String::new(),
-        };
-        let tokens: Vec<_> = (0..PEOPLE).map(|n| inside.open(&inside.identity(n))).collect();
+        let leases = Leases::new(settings.leases_max());
+        let sessions = Sessions::new(
+            settings.sessions(),
+            Arc::new(keys()),
+            Forgetful::shared(),
+            Remembered::nothing(),
+            &leases,
+            EVENING,
+        );
+        let mut inside =
+            Self { sessions, leases, tokens: String::new(), people: AtomicU64::new(0) };
+        let tokens: Vec<_> = (0..PEOPLE).map(|_| inside.open(&inside.newcomer())).collect();
         assert!(tokens.iter().all(|token| token.len() == TOKEN_LETTERS));
         let mut next = strides();
         inside.tokens = tokens.iter().map(|_| tokens[next()].as_str()).collect();
         inside
     }
 
-    fn identity(&self, n: u64) -> (Identity, Whose) {
-        let identity = Identity {
-            fiscal_code: FiscalCode::made_up(n),
-            office: None,
-            valid_until: Timestamp::MAX,
-        };
-        let person = self.keys.subject(&identity.fiscal_code);
-        (identity, Whose { subject: person, person })
+    fn newcomer(&self) -> Identity {
+        let n = self.people.fetch_add(1, Ordering::Relaxed);
+        let fiscal_code = FiscalCode::made_up(n);
+        Identity { fiscal_code, office: None, valid_until: Timestamp::MAX }
     }
 
-    fn open(&self, (identity, whose): &(Identity, Whose)) -> String {
+    fn open(&self, identity: &Identity) -> String {
         let lease = self.leases.take().expect("leases are free");
         let visit =
             Visit::parse(identity.fiscal_code.as_str().repeat(2).as_str()).expect("a visit");
-        let opened = self.sessions.open(identity, *whose, &visit, lease, Timestamp::MAX);
-        opened.expect("there is room for this session").0
+        let (visit, expires_at) = (&visit, Timestamp::MAX);
+        let opening = Opening { identity, visit, expires_at, real_now: EVENING };
+        self.sessions.open(opening, lease).expect("there is room for this session").0
     }
 
     /// The time to open `count` sessions of newcomers, without the time to close them.
@@ -279,7 +287,7 @@ impl Inside {
         let mut took = Duration::ZERO;
         for first in (0..count).step_by(OPENED_TOGETHER) {
             let newcomers = (first..count).take(OPENED_TOGETHER);
-            let newcomers: Vec<_> = newcomers.map(|n| self.identity(PEOPLE + n)).collect();
+            let newcomers: Vec<_> = newcomers.map(|_| self.newcomer()).collect();
             let started = Instant::now();
             let tokens: Vec<_> = newcomers.iter().map(|newcomer| self.open(newcomer)).collect();
             took += started.elapsed();
@@ -291,9 +299,19 @@ impl Inside {
         took
     }
 
+    fn token(&self, place: usize) -> &str {
+        &self.tokens[place * TOKEN_LETTERS..][..TOKEN_LETTERS]
+    }
+
     fn find(&self, place: usize) {
-        let token = &self.tokens[place * TOKEN_LETTERS..][..TOKEN_LETTERS];
+        let token = self.token(place);
         assert!(self.sessions.find(black_box(token), black_box(EVENING)).is_some());
+    }
+
+    /// What every request would cost if its token was opened instead of looked up.
+    fn open_token(&self, place: usize) {
+        let token = black_box(self.token(place));
+        assert!(self.sessions.reopen(token, &self.leases, black_box(EVENING)).is_some());
     }
 
     /// The time of `count` look-ups on every core at once: the mean of the cores.
@@ -327,6 +345,22 @@ fn sessions(criterion: &mut Criterion) {
     group.bench_function("find among 100,000", |bencher| {
         bencher.iter(|| inside.find(next()));
     });
+    let mut next = round_from(0);
+    group.bench_function("open the token among 100,000", |bencher| {
+        bencher.iter(|| inside.open_token(next()));
+    });
+    let made_up = "A".repeat(TOKEN_LETTERS);
+    let changed = inside.token(0).replacen(['B', 'C', 'D'], "E", 1);
+    for (name, wrong) in [("refuse a made-up token", made_up), ("refuse a changed token", changed)]
+    {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let token = black_box(wrong.as_str());
+                assert!(inside.sessions.find(token, EVENING).is_none());
+                assert!(inside.sessions.reopen(token, &inside.leases, EVENING).is_none());
+            });
+        });
+    }
     group.throughput(Throughput::Elements(cores().into()));
     group.bench_function("find among 100,000, all cores at once", |bencher| {
         bencher.iter_custom(|count| inside.time_finding(count));

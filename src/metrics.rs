@@ -110,6 +110,10 @@ metrics_list! {
         "1 after a failed write or sync of the audit trail: requests are still served; a restart recovers from disk.";
     DRAFTS_FAILED = Kind::Gauge, Count, "sportello_drafts_failed" []
         "1 after a failed write or sync of the drafts: none is saved until a restart; applications are still accepted.";
+    JOURNAL_FAILED = Kind::Gauge, Count, "sportello_journal_failed" []
+        "1 after a failed write or sync of the journal: nothing is refused for it, but after a restart everybody inside or waiting has to enter again.";
+    SESSIONS_REOPENED = Kind::Counter, Count, "sportello_sessions_reopened_total" ["lease"]
+        "Sessions that were open before a restart and are again, by their lease: within the bound of leases, beyond it, or none because it was used before.";
     DRAFT_GROUP = Kind::Histogram(RECORDS), Count, "sportello_draft_group_size" []
         "Changes of drafts in one group, which is written with one sync.";
     UNKNOWN_RECEIPTS = Kind::Counter, Count, "sportello_unknown_receipts_total" []

@@ -92,7 +92,8 @@ impl Kind {
                 let visit = house.visit();
                 let mut token = house.minter.mint(&code, None, Assurance::Level2, intake.now());
                 if matches!(self, Self::Waiting) {
-                    let entered = house.full.enter(asked(&visit, &token));
+                    let entering = house.full.enter(asked(&visit, &token));
+                    let entered = house.runtime.block_on(entering);
                     let Ok(Entered::Waiting(place)) = entered else {
                         panic!("the counter is full")
                     };

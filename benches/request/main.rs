@@ -240,7 +240,7 @@ impl House {
         let fiscal_code = FiscalCode::made_up(self.people);
         let identity = self.minter.mint(&fiscal_code, None, Assurance::Level2, EVENING);
         let visit = self.visit();
-        match intake.enter(asked(&visit, &identity)) {
+        match self.runtime.block_on(intake.enter(asked(&visit, &identity))) {
             Ok(Entered::In(token, _)) => Newcomer { fiscal_code, visit, token },
             _ => panic!("there is room for a newcomer"),
         }

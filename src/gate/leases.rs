@@ -49,6 +49,15 @@ impl Leases {
         Some(Lease(Arc::clone(&self.0)))
     }
 
+    /// Takes a lease, also if all are held: for somebody who was promised one before a restart. Until as many are
+    /// returned, nobody else gets one.
+    #[must_use]
+    pub fn take_beyond(&self) -> Lease {
+        let before = self.0.held.fetch_add(1, Ordering::AcqRel);
+        self.0.publish(before + 1);
+        Lease(Arc::clone(&self.0))
+    }
+
     /// How many leases are free.
     #[must_use]
     pub fn free(&self) -> usize {
@@ -79,7 +88,7 @@ impl Pool {
     #[expect(clippy::cast_precision_loss, reason = "leases are far fewer than 2^52")]
     fn publish(&self, held: usize) {
         self.held_gauge.set(held as f64);
-        self.free_gauge.set((self.leases_max - held) as f64);
+        self.free_gauge.set(self.leases_max.saturating_sub(held) as f64);
     }
 }
 
@@ -101,5 +110,17 @@ mod tests {
         });
         assert!(panicked.join().is_err());
         assert_eq!(leases.held(), 0);
+    }
+
+    #[test]
+    fn a_lease_beyond_the_bound_is_made_up_for_before_anybody_else_gets_one() {
+        let leases = Leases::new(1);
+        let promised = [leases.take_beyond(), leases.take_beyond()];
+        assert_eq!((leases.held(), leases.free()), (2, 0));
+        let [first, second] = promised;
+        drop(first);
+        assert!(leases.take().is_none());
+        drop(second);
+        assert!(leases.take().is_some());
     }
 }

@@ -375,6 +375,8 @@ fn checked(reply: Reply, session: Option<&Session>) -> Reply {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http_body_util::BodyExt as _;
     use jiff::Timestamp;
 
@@ -383,28 +385,31 @@ mod tests {
         civic::FiscalCode,
         gate::leases::Leases,
         identity::Identity,
+        ledger::journal::Forgetful,
         session::{
-            Whose,
+            asleep::Remembered,
             scope::within,
-            sessions::{Config, Sessions},
+            sessions::{Config, Opening, Sessions},
             visit::Visit,
         },
         vault::HouseKeys,
     };
 
-    fn session(n: u64) -> std::sync::Arc<Session> {
+    fn session(n: u64) -> Arc<Session> {
         let identity = Identity {
             fiscal_code: FiscalCode::made_up(n),
             office: None,
             valid_until: Timestamp::MAX,
         };
-        let person = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
-        let whose = Whose { subject: person, person };
-        let sessions =
-            Sessions::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
-        let lease = Leases::new(1).take().unwrap();
+        let config = Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 };
+        let (keys, leases) = (Arc::new(HouseKeys::from_master(&[7; 32])), Leases::new(1));
+        let (journal, nothing) = (Forgetful::shared(), Remembered::nothing());
+        let real_now = Timestamp::UNIX_EPOCH;
+        let sessions = Sessions::new(config, keys, journal, nothing, &leases, real_now);
         let visit = Visit::parse(&"v".repeat(22)).unwrap();
-        let opened = sessions.open(&identity, whose, &visit, lease, Timestamp::MAX);
+        let (identity, visit) = (&identity, &visit);
+        let opening = Opening { identity, visit, expires_at: Timestamp::MAX, real_now };
+        let opened = sessions.open(opening, leases.take().unwrap());
         opened.ok().unwrap().1
     }
 

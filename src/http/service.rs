@@ -158,7 +158,7 @@ impl Public {
             return Err(Problem::shedding(Kind::Busy, "strangers"));
         }
         let reply = match access {
-            Access::Open(Face::Api(open)) => api::open(self, open, head),
+            Access::Open(Face::Api(open)) => api::open(self, open, head).await,
             Access::Open(Face::Page(page)) => pages::open(self, page, head, body).await,
             Access::Inside(Face::Api(inside)) => api::waiting(self, inside, head),
             Access::Inside(Face::Page(page)) => pages::waiting(self, page, head, body).await,

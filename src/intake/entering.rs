@@ -13,8 +13,11 @@ use crate::{
     },
     identity::{Audience, Identity, token::TokenFault},
     ledger::{audit::Action, fault::Untraced},
-    session::{Session, Whose, sessions::NotOpened, visit::Visit},
-    vault::Subject,
+    session::{
+        Session,
+        sessions::{NotOpened, Opening},
+        visit::Visit,
+    },
 };
 
 /// How long a ticket is valid if the time slice has no end in sight.
@@ -81,7 +84,16 @@ impl Intake {
     ///
     /// # Errors
     /// [`EnterFault`].
-    pub fn enter(&self, asked: Asked<'_>) -> Result<Entered, EnterFault> {
+    pub async fn enter(&self, asked: Asked<'_>) -> Result<Entered, EnterFault> {
+        let entered = self.enter_now(asked)?;
+        if matches!(entered, Entered::Again(..)) {
+            // Only then the old token is over for good. An error: the journal has failed, and so it is too.
+            let _is_on_disk = self.journal.synced().await;
+        }
+        Ok(entered)
+    }
+
+    fn enter_now(&self, asked: Asked<'_>) -> Result<Entered, EnterFault> {
         self.limits.enter_from(asked.from).map_err(EnterFault::TooOften)?;
         let visit = Visit::parse(asked.visit).ok_or(EnterFault::VisitTooShort)?;
         let now = self.clock.now();
@@ -89,8 +101,8 @@ impl Intake {
         let may_enter = || self.limits.enter_as(asking.person).map_err(EnterFault::TooOften);
         if self.sessions.knows(&visit) {
             may_enter()?;
-            let whose = self.whose(&identity, asking.person);
-            let renewed = self.sessions.renew(&visit, whose, now);
+            let opening = self.opening(&identity, &visit, now);
+            let renewed = self.sessions.renew(opening, now);
             let (token, session) = renewed.ok_or(EnterFault::VisitTaken)?;
             return Ok(Entered::Again(token, session));
         }
@@ -210,9 +222,9 @@ impl Intake {
         for other in Audience::ALL.into_iter().filter(|other| *other != asking.audience) {
             while self.sessions.hand_over(person, other).is_some() {}
         }
-        let whose = self.whose(identity, person);
         let expires_at = self.sessions.expiry(now).min(self.schedule.past(until));
-        match self.sessions.open(identity, whose, visit, lease, expires_at) {
+        let opening = self.opening(identity, visit, expires_at);
+        match self.sessions.open(opening, lease) {
             Ok((token, session)) => {
                 self.waiting.entered(person, asking.audience);
                 self.trail.note_soon(Action::Entered, session.who());
@@ -222,23 +234,28 @@ impl Intake {
             // The same request came twice at once, and the other one has opened it.
             Err(NotOpened::Taken(lease)) => {
                 let (token, session) =
-                    self.sessions.renew(visit, whose, now).ok_or(EnterFault::VisitTaken)?;
+                    self.sessions.renew(opening, now).ok_or(EnterFault::VisitTaken)?;
                 session.keep(lease);
                 Ok(Some(Entered::Again(token, session)))
             }
         }
     }
 
-    fn whose(&self, identity: &Identity, person: Subject) -> Whose {
-        let subject =
-            identity.office.as_ref().map_or(person, |office| self.keys.office(office.as_str()));
-        Whose { subject, person }
+    fn opening<'a>(
+        &self,
+        identity: &'a Identity,
+        visit: &'a Visit,
+        expires_at: Timestamp,
+    ) -> Opening<'a> {
+        Opening { identity, visit, expires_at, real_now: self.clock.real() }
     }
 
-    /// The session that a token opens; `None` if it is unknown or over.
+    /// The session that a token opens, also if it was opened before a restart; `None` if the token is unknown or over.
     #[must_use]
     pub fn recognise(&self, token: &str) -> Option<Arc<Session>> {
-        self.sessions.find(token, self.clock.now())
+        let now = self.clock.now();
+        let known = self.sessions.find(token, now);
+        known.or_else(|| self.sessions.reopen(token, &self.leases, now))
     }
 
     /// Whether a session has neither ended nor expired.
@@ -255,9 +272,11 @@ impl Intake {
         self.limits.session_of(session.person)
     }
 
-    /// Ends the session that a token opens, if there is one.
-    pub fn leave(&self, token: &str) {
+    /// Ends the session that a token opens, if there is one, for good: a restart does not open it again.
+    pub async fn leave(&self, token: &str) {
         self.sessions.close(token);
+        // An error: the journal has failed, and a restart opens no session at all.
+        let _is_on_disk = self.journal.synced().await;
     }
 
     /// Ends expired sessions, evicts unused rate limits, and advances the waiting room. Call it every second or two.

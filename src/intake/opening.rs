@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, atomic::AtomicUsize},
 };
 
+use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 
 use super::under_way::Batches;
@@ -27,8 +28,10 @@ use crate::{
         case::Case,
         drafts::Drafts,
         fault::OpenFault,
+        journal::Journal,
         local::{
-            self, LocalEngine, drafts::LocalDrafts, mandates::LocalMandates, rounds::LocalRounds,
+            self, LocalEngine, drafts::LocalDrafts, journal::LocalJournal, mandates::LocalMandates,
+            rounds::LocalRounds,
         },
         mandates::Mandates,
         rounds::{Outlook, Round, Rounds as _},
@@ -37,13 +40,19 @@ use crate::{
     },
     registry::{Registry, mandates::MandateFile},
     schemes::{CampaignWindow, Rules},
-    session::sessions::{self, Sessions},
+    session::{
+        asleep::Remembered,
+        sessions::{self, Sessions},
+    },
     urn::Urn,
     vault::{HouseKeys, fill_random},
 };
 
 /// Searches of the trail at a time: each reads all of it, for seconds in a large house.
 const SEARCHES_MAX: usize = 1;
+/// Longest time from the making of a token until the opening of its session is noted, and the fraction of a second that
+/// neither holds.
+const JOURNAL_SLACK: SignedDuration = SignedDuration::from_secs(2);
 
 /// The bounds of the intake and of everything it opens.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +124,7 @@ pub struct Intake {
     pub(super) drafts: Box<dyn Drafts>,
     pub(super) mandates: Box<dyn Mandates>,
     pub(super) trail: Box<dyn Trail>,
+    pub(super) journal: Arc<dyn Journal>,
     /// Permits for searches of the trail.
     pub(super) searches: Semaphore,
 }
@@ -146,6 +156,22 @@ impl Intake {
         let mandates = LocalMandates::open(directory, Arc::clone(&keys), mandates)?;
         let rounds = LocalRounds::open(directory, Arc::clone(&keys), clock.real())?;
         note_rounds(&trail, &rounds);
+        let mut visits = Remembered::nothing();
+        let (journal, until) =
+            LocalJournal::open(directory, Arc::clone(&keys), clock.clone(), |event| {
+                visits.take(&event);
+            })?;
+        let journal: Arc<dyn Journal> = Arc::new(journal);
+        let visits = visits.whole_until(until.saturating_sub(JOURNAL_SLACK).unwrap_or(until));
+        let leases = Leases::new(config.leases_max);
+        let sessions = Sessions::new(
+            config.sessions,
+            Arc::clone(&keys),
+            Arc::clone(&journal),
+            visits,
+            &leases,
+            clock.now(),
+        );
         let intake = Self {
             waiting: Room::new(config.waiting, rounds, beacon, clock.now()),
             schedule: Schedule::new(config.schedule),
@@ -153,16 +179,17 @@ impl Intake {
             finishing: AtomicUsize::new(0),
             batch_records_max: config.ledger.commit.batch_records_max,
             urn_applications_max: config.urn_applications_max,
-            leases: Leases::new(config.leases_max),
+            leases,
             limits: Limits::new(&config.limits),
             quotas: Quotas::new(config.quotas),
             batches: Batches::default(),
-            sessions: Sessions::new(config.sessions),
+            sessions,
             shelf: Arc::new(Shelf::new(engine)),
             space,
             drafts: Box::new(drafts),
             mandates: Box::new(mandates),
             trail: Box::new(trail),
+            journal,
             searches: Semaphore::new(SEARCHES_MAX),
             clock,
             keys,
@@ -225,11 +252,12 @@ impl Intake {
         self.trail.control(what);
     }
 
-    /// Writes what was accepted, closes the ledgers and the drafts, and closes the trail with `last` as its last entry.
+    /// Writes what was accepted, closes the ledgers, the drafts and the journal, and closes the trail with `last` as its last entry.
     /// Call it when no request is under way.
     pub fn close(&self, last: &str) {
         self.shelf.close();
         self.drafts.close();
+        self.journal.close();
         self.trail.control(last);
         self.trail.close();
     }

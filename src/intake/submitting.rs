@@ -255,6 +255,7 @@ impl Counter {
             }
         };
         finishing.done();
+        intake.sessions.has_finished(scope.session());
         intake.forget_draft(scope, DraftOf { scheme, mandate: mandate.as_deref() });
         Ok(scope.personal(owner, receipt))
     }

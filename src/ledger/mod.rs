@@ -7,7 +7,8 @@
 //! - [`book`] decides, seals and signs, on [`proof`]; it is the same on every engine;
 //! - [`local`] is the engine of one machine; [`handover`] batches the submissions of a runtime on their way to any
 //!   engine;
-//! - [`drafts`], [`mandates`], [`rounds`] and [`audit`] keep what is not a record of the ledger; [`space`] watches the disk;
+//! - [`drafts`], [`mandates`], [`rounds`], [`journal`] and [`audit`] keep what is not a record of the ledger; [`space`] watches
+//!   the disk;
 //! - offline tools: [`verify`], [`snapshot`], [`backup`], [`erasure`].
 
 pub mod audit;
@@ -18,6 +19,7 @@ pub mod drafts;
 pub mod erasure;
 pub mod fault;
 pub mod handover;
+pub mod journal;
 pub mod local;
 pub mod mandates;
 pub mod position;

@@ -1,7 +1,7 @@
 //! Visits whose session has ended: none of them opens a session again.
 //!
-//! Known in memory alone, so a restart forgets them. Two generations bound the memory: the older one is forgotten once a
-//! day, or as soon as the newer one is full.
+//! A restart reads them from the journal again. Two generations bound the memory: the older one is forgotten once a day,
+//! or as soon as the newer one is full.
 
 use std::{
     collections::HashSet,
@@ -84,11 +84,12 @@ impl Generations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::Subject;
 
     #[test]
     fn a_visit_is_remembered_for_a_day_and_not_for_ever() {
         let ended = Ended::new();
-        let [first, second] = [1, 2].map(|n| SecretHash::keyed(&[n; 32], "a visit"));
+        let [first, second] = [1, 2].map(|n| SecretHash::of_visit(Subject([n; 16])));
         let at = |hour: i64| Timestamp::from_second(hour * 3600).unwrap();
         ended.sweep(at(1));
         ended.add(first);

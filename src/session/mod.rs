@@ -1,10 +1,12 @@
 //! Sessions: from a verified identity to a brand on every value that belongs to a person.
 
+pub mod asleep;
 mod ended;
 mod recent;
 pub mod scope;
 mod secret_hash;
 pub mod sessions;
+mod token;
 pub mod visit;
 
 use std::sync::{
@@ -18,21 +20,38 @@ use self::{recent::Recent, visit::Visit};
 use crate::{
     civic::FiscalCode,
     gate::leases::{Lease, Leases},
-    identity::{Audience, Office},
+    identity::{Audience, Identity, Office},
     ledger::audit::{Action, Object, Who},
-    vault::Subject,
+    vault::{HouseKeys, Subject},
 };
 
 /// Connections that are kept open for one session: as many as a browser opens, and two more.
 const CONNECTIONS_KEPT_MAX: u32 = 8;
 
 /// The two people that a session belongs to; for a citizen they are the same.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whose {
     /// Whose data it may see: the person's own, or for an intermediary what its office submitted.
     pub subject: Subject,
     /// Who is logged in: rate limits count people.
     pub person: Subject,
+}
+
+impl Whose {
+    /// Those of a verified identity.
+    #[must_use]
+    pub fn of(keys: &HouseKeys, identity: &Identity) -> Self {
+        let person = keys.subject(&identity.fiscal_code);
+        let office = identity.office.as_ref();
+        let subject = office.map_or(person, |office| keys.office(office.as_str()));
+        Self { subject, person }
+    }
+
+    /// Whether the person acts for themselves or for an office.
+    #[must_use]
+    pub fn audience(&self) -> Audience {
+        if self.subject == self.person { Audience::Citizens } else { Audience::Intermediaries }
+    }
 }
 
 /// One open session. It does not hold its token: [`Sessions`](sessions::Sessions) keeps the token's hash.
@@ -49,12 +68,18 @@ pub struct Session {
     pub audience: Audience,
     /// The segment of the path below which its requests are.
     pub visit: Visit,
+    /// The keyed hash of the visit, by which the journal knows the session.
+    visit_hash: Subject,
     /// Sent with every answer as `Subject-Tag`, so that a client can check that the answer is meant for it.
     pub tag: String,
     /// The first instant at which it is over.
     pub expires_at: Timestamp,
     /// Reserves a place in the commit queue; `None` once it is used.
     lease: Mutex<Option<Lease>>,
+    /// Whether the lease that it was opened with was used or handed over.
+    finished: AtomicBool,
+    /// How many tokens it had before its present one.
+    generation: AtomicU32,
     /// Set when it ends before it expires.
     ended: AtomicBool,
     /// Connections that are kept open for it.

@@ -2,6 +2,8 @@
 
 use std::hash::{Hash, Hasher};
 
+use crate::vault::Subject;
+
 /// The first 128 bits of a secret's hash: too many for anybody to find a second secret for one of a million.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct SecretHash([u8; 16]);
@@ -11,9 +13,9 @@ impl SecretHash {
         Self::half(&blake3::hash(secret.as_bytes()))
     }
 
-    /// Under a key, so that nobody without it can test whether a value is among the hashes.
-    pub(super) fn keyed(key: &[u8; 32], secret: &str) -> Self {
-        Self::half(&blake3::keyed_hash(key, secret.as_bytes()))
+    /// Of a visit: its keyed hash, so that nobody without the key can test whether a visit is among the hashes.
+    pub(super) fn of_visit(visit: Subject) -> Self {
+        Self(visit.key())
     }
 
     /// Its first 64 bits.

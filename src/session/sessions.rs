@@ -1,6 +1,8 @@
 //! The open sessions, found by the hash of their token.
 //!
-//! A visit leads to its session's token only when somebody enters; every other request brings the token.
+//! A visit leads to its session's token only when somebody enters; every other request brings the token. A session that
+//! was open before a restart sleeps until its token or its visit is seen again: the token holds what the session needs,
+//! and the journal which tokens still count.
 //!
 //! A `DashMap` guards them: all runtimes look sessions up at the same time, and a look-up holds a shard for some
 //! hundred nanoseconds. The map is private to this file, and no guard of it lives across an await: a session is handed
@@ -21,19 +23,20 @@ use metrics::Gauge;
 
 use super::{
     Session, Whose,
+    asleep::{Asleep, Remembered, lease_again},
     ended::Ended,
     secret_hash::{SecretHash, Unhashed},
+    token::{self, Contents},
     visit::Visit,
 };
 use crate::{
-    gate::leases::Lease,
+    gate::leases::{Lease, Leases},
     identity::{Audience, Identity},
+    ledger::journal::{Event, Journal, Opened},
     metrics as list,
-    vault::{Subject, fill_random},
+    vault::{HouseKeys, Subject},
 };
 
-const TOKEN_BYTES: usize = 32;
-const TAG_BYTES: usize = 16;
 /// Weight of the latest visit in the average number of requests.
 const VISIT_WEIGHT: f64 = 0.01;
 
@@ -54,21 +57,53 @@ struct Held {
     session: Arc<Session>,
 }
 
+/// An open session, as its visit leads to it.
+struct Known {
+    /// The session's keyed visit, by which the journal knows it.
+    visit: Subject,
+    expires_at: Timestamp,
+    state: State,
+}
+
+enum State {
+    /// In the registry, under this hash of its token.
+    Awake(SecretHash),
+    /// Open since before a restart, and not seen again yet.
+    Asleep(Box<Asleep>),
+}
+
 /// All open sessions of this node.
 pub struct Sessions {
     config: Config,
+    keys: Arc<HouseKeys>,
+    journal: Arc<dyn Journal>,
     by_token: DashMap<SecretHash, Held, BuildHasherDefault<Unhashed>>,
-    /// The token of each open visit. A guard of this map may be held while the others are used, never the reverse.
-    by_visit: DashMap<SecretHash, SecretHash, BuildHasherDefault<Unhashed>>,
-    /// Each person's sessions, oldest first. A guard of this map is never held while `by_token` is used.
+    /// Each open session, also those asleep. A guard of this map may be held while the others are used, never the
+    /// reverse.
+    by_visit: DashMap<SecretHash, Known, BuildHasherDefault<Unhashed>>,
+    /// Each person's visits, oldest first. A guard of this map is never held while another one is used.
     by_person: DashMap<Subject, Vec<SecretHash>>,
     ended: Ended,
-    /// Keys the hashes of visits.
-    visit_key: [u8; 32],
+    /// The latest moment, in real time, from which the journal has kept everything: a token that was made later may be of
+    /// a session whose opening was lost.
+    whole_until: Timestamp,
     open: AtomicUsize,
     /// Average number of requests of the visits that have ended lately; `None` while none has.
     requests: Mutex<Option<f64>>,
     gauges: [Gauge; Audience::ALL.len()],
+}
+
+/// Who opens a session, and what for.
+#[derive(Clone, Copy)]
+pub struct Opening<'a> {
+    /// The verified identity.
+    pub identity: &'a Identity,
+    /// The visit.
+    pub visit: &'a Visit,
+    /// When the session ends at the latest; whole seconds count.
+    pub expires_at: Timestamp,
+    /// Real time.
+    pub real_now: Timestamp,
 }
 
 /// Why a session is not opened.
@@ -81,23 +116,51 @@ pub enum NotOpened {
 }
 
 impl Sessions {
-    /// No session is open yet.
+    /// The sessions that `remembered` holds, asleep; each keeps the lease that it held, beyond the bound of `leases` if
+    /// need be. Those that have expired at `now` have ended.
     #[must_use]
-    pub fn new(config: Config) -> Self {
-        let mut visit_key = [0; 32];
-        fill_random(&mut visit_key);
+    pub fn new(
+        config: Config,
+        keys: Arc<HouseKeys>,
+        journal: Arc<dyn Journal>,
+        remembered: Remembered,
+        leases: &Leases,
+        now: Timestamp,
+    ) -> Self {
         let gauges = Audience::ALL.map(|audience| list::SESSIONS.gauge(&[audience.as_str()]));
-        Self {
+        let Remembered { open, ended, whole_until, .. } = remembered;
+        let sessions = Self {
             config,
+            keys,
+            journal,
             by_token: DashMap::default(),
             by_visit: DashMap::default(),
             by_person: DashMap::new(),
-            ended: Ended::new(),
-            visit_key,
+            ended,
+            whole_until,
             open: AtomicUsize::new(0),
             requests: Mutex::default(),
             gauges,
+        };
+        let mut open: Vec<_> = open.into_iter().collect();
+        open.sort_unstable_by_key(|(_, kept)| kept.order);
+        for (visit, kept) in open {
+            if kept.expires_at <= now {
+                sessions.ended.add(SecretHash::of_visit(visit));
+            } else {
+                sessions.lay_down(visit, kept.expires_at, kept.asleep(leases));
+            }
         }
+        sessions
+    }
+
+    fn lay_down(&self, visit: Subject, expires_at: Timestamp, asleep: Asleep) {
+        let (key, whose) = (SecretHash::of_visit(visit), asleep.whose);
+        let state = State::Asleep(Box::new(asleep));
+        self.by_visit.insert(key, Known { visit, expires_at, state });
+        self.by_person.entry(whose.person).or_default().push(key);
+        self.open.fetch_add(1, Ordering::AcqRel);
+        self.gauges[whose.audience() as usize].increment(1.0);
     }
 
     /// When a session ends at the latest that opens at `now`.
@@ -113,13 +176,11 @@ impl Sessions {
     /// [`NotOpened`].
     pub fn open(
         &self,
-        identity: &Identity,
-        whose: Whose,
-        visit: &Visit,
+        opening: Opening<'_>,
         lease: Lease,
-        expires_at: Timestamp,
     ) -> Result<(String, Arc<Session>), NotOpened> {
-        let key = self.key_of(visit);
+        let visit = self.keys.visit(opening.visit.as_str());
+        let key = SecretHash::of_visit(visit);
         let free = match self.by_visit.entry(key) {
             Entry::Vacant(free) if !self.ended.contains(key) => free,
             _ => return Err(NotOpened::Taken(lease)),
@@ -128,30 +189,16 @@ impl Sessions {
         self.open
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, room)
             .map_err(|_| NotOpened::Full)?;
-        let (token, tag) = fresh_texts();
-        let session = Arc::new(Session {
-            subject: whose.subject,
-            person: whose.person,
-            fiscal_code: identity.fiscal_code,
-            audience: identity.audience(),
-            visit: visit.clone(),
-            tag,
-            expires_at,
-            office: identity.office.clone(),
-            lease: Mutex::new(Some(lease)),
-            ended: AtomicBool::new(false),
-            connections: Arc::default(),
-            requests: AtomicU32::new(0),
-            noted: Mutex::default(),
-        });
-        let held = Held { expires_at: session.expires_at, session: Arc::clone(&session) };
-        let hash = SecretHash::of(&token);
-        self.by_token.insert(hash, held);
-        drop(free.insert(hash));
-        if let Some(oldest) = self.add_to_person(whose.person, hash) {
+        let expires_at = in_seconds(opening.expires_at);
+        let (token, contents) = self.fresh_token(opening, expires_at, 0);
+        let session = self.session_of(contents, visit, Some(lease));
+        self.note_opened(&session);
+        let state = State::Awake(self.register(&token, &session));
+        drop(free.insert(Known { visit, expires_at, state }));
+        self.gauges[session.audience as usize].increment(1.0);
+        if let Some(oldest) = self.add_to_person(session.person, key) {
             self.end(&oldest);
         }
-        self.gauges[identity.audience() as usize].increment(1.0);
         Ok((token, session))
     }
 
@@ -163,41 +210,91 @@ impl Sessions {
     }
 
     /// Gives the open session of a visit a fresh token; the old one ends. `None` if the session has ended or is not this
-    /// person's for the same principal.
+    /// person's for the same principal. Its expiry stays, whatever `opening` says.
+    ///
+    /// Hand out the token when the [`journal`](Journal::synced) has it: otherwise the old one could open the session
+    /// again after a restart.
     #[must_use]
-    pub fn renew(
-        &self,
-        visit: &Visit,
-        whose: Whose,
-        now: Timestamp,
-    ) -> Option<(String, Arc<Session>)> {
-        let (token, _) = fresh_texts();
-        let fresh = SecretHash::of(&token);
-        let mut current = self.by_visit.get_mut(&self.key_of(visit))?;
-        let (old, held) = self
-            .by_token
-            .remove_if(&current, |_, held| now < held.expires_at && held.session.is_of(whose))?;
-        let session = Arc::clone(&held.session);
-        self.by_token.insert(fresh, held);
-        *current = fresh;
-        drop(current);
-        let renewed = self.by_person.get_mut(&session.person).is_some_and(|mut theirs| {
-            let known = theirs.iter_mut().find(|known| **known == old);
-            known.map(|known| *known = fresh).is_some()
-        });
-        if !renewed {
-            // The person has opened a further session meanwhile, and this one had to make way.
-            self.end(&fresh);
+    pub fn renew(&self, opening: Opening<'_>, now: Timestamp) -> Option<(String, Arc<Session>)> {
+        let whose = Whose::of(&self.keys, opening.identity);
+        let mut known = self.by_visit.get_mut(&self.key_of(opening.visit))?;
+        if now >= known.expires_at {
             return None;
         }
+        let (visit, expires_at) = (known.visit, known.expires_at);
+        let (token, session) = match &mut known.state {
+            State::Awake(current) => {
+                let is_theirs = |_: &SecretHash, held: &Held| held.session.is_of(whose);
+                let (_, Held { session, .. }) = self.by_token.remove_if(current, is_theirs)?;
+                let generation = session.generation.fetch_add(1, Ordering::Relaxed) + 1;
+                (self.fresh_token(opening, expires_at, generation).0, session)
+            }
+            State::Asleep(asleep) if asleep.whose == whose => {
+                let (generation, lease) = (asleep.generation + 1, asleep.lease.take());
+                let (token, contents) = self.fresh_token(opening, expires_at, generation);
+                (token, self.session_of(contents, visit, lease))
+            }
+            State::Asleep(_) => return None,
+        };
+        let generation = session.generation.load(Ordering::Relaxed);
+        self.journal.note(Event::Renewed { visit, generation });
+        known.state = State::Awake(self.register(&token, &session));
         Some((token, session))
     }
 
-    /// The session of a token, if it is open at `now`.
+    /// The session of a token, if it is open at `now` and not asleep.
     #[must_use]
     pub fn find(&self, token: &str, now: Timestamp) -> Option<Arc<Session>> {
         let held = self.by_token.get(&SecretHash::of(token))?;
         (now < held.expires_at).then(|| Arc::clone(&held.session))
+    }
+
+    /// Opens the session of a token again that was open before a restart, exactly as it was; `None` if the token is none
+    /// of ours or its session is over.
+    #[must_use]
+    pub fn reopen(&self, token: &str, leases: &Leases, now: Timestamp) -> Option<Arc<Session>> {
+        let contents = token::open(&self.keys, token)?;
+        let whose = Whose::of(&self.keys, &contents.identity);
+        let (expires_at, generation) = (contents.expires_at, contents.generation);
+        let visit = self.keys.visit(contents.visit.as_str());
+        let key = SecretHash::of_visit(visit);
+        if now >= expires_at {
+            return None;
+        }
+        match self.by_visit.entry(key) {
+            Entry::Occupied(mut known) => match &mut known.get_mut().state {
+                // A request at the same time has woken it, or this token was renewed.
+                State::Awake(_) => {
+                    drop(known);
+                    self.find(token, now)
+                }
+                State::Asleep(asleep) => {
+                    if asleep.whose != whose || generation < asleep.generation {
+                        return None;
+                    }
+                    let session = self.session_of(contents, visit, asleep.lease.take());
+                    known.get_mut().state = State::Awake(self.register(token, &session));
+                    Some(session)
+                }
+            },
+            Entry::Vacant(free) => {
+                let is_lost = contents.issued_at >= self.whole_until && !self.ended.contains(key);
+                if !is_lost {
+                    return None;
+                }
+                let lease = lease_again(leases);
+                let session = self.session_of(contents, visit, Some(lease));
+                self.note_opened(&session);
+                let state = State::Awake(self.register(token, &session));
+                drop(free.insert(Known { visit, expires_at, state }));
+                self.open.fetch_add(1, Ordering::AcqRel);
+                self.gauges[session.audience as usize].increment(1.0);
+                if let Some(oldest) = self.add_to_person(session.person, key) {
+                    self.end(&oldest);
+                }
+                Some(session)
+            }
+        }
     }
 
     /// Takes the lease of a session that the person has open already, so that they can enter from another device and
@@ -205,10 +302,26 @@ impl Sessions {
     #[must_use]
     pub fn hand_over(&self, person: Subject, audience: Audience) -> Option<Lease> {
         let theirs = self.by_person.get(&person)?.clone();
-        theirs.iter().find_map(|token| {
-            let held = self.by_token.get(token)?;
-            (held.session.audience == audience).then(|| held.session.take_lease()).flatten()
+        theirs.iter().find_map(|key| {
+            let mut known = self.by_visit.get_mut(key)?;
+            let visit = known.visit;
+            let lease = match &mut known.state {
+                State::Asleep(asleep) if asleep.whose.audience() == audience => asleep.lease.take(),
+                State::Asleep(_) => None,
+                State::Awake(token) => {
+                    let held = self.by_token.get(token)?;
+                    (held.session.audience == audience).then(|| held.session.take_lease())?
+                }
+            };
+            lease.inspect(|_| self.journal.note(Event::LeaseGone { visit }))
         })
+    }
+
+    /// Notes that a session has used the lease that it was opened with, so that a restart does not reserve one again.
+    pub fn has_finished(&self, session: &Session) {
+        if !session.finished.swap(true, Ordering::Relaxed) {
+            self.journal.note(Event::LeaseGone { visit: session.visit_hash });
+        }
     }
 
     /// How many more sessions may be opened.
@@ -219,20 +332,23 @@ impl Sessions {
 
     /// Ends the session of a token.
     pub fn close(&self, token: &str) {
-        self.end(&SecretHash::of(token));
+        let visit = self.by_token.get(&SecretHash::of(token)).map(|held| held.session.visit_hash);
+        if let Some(visit) = visit {
+            self.end(&SecretHash::of_visit(visit));
+        }
     }
 
     /// Ends every session that has expired at `now`, and returns their leases. Call it every few seconds.
     pub fn sweep(&self, now: Timestamp) {
-        let over = |held: &Held| now >= held.expires_at;
+        let over = |known: &Known| now >= known.expires_at;
         let ended: Vec<SecretHash> = self
-            .by_token
+            .by_visit
             .iter()
             .filter(|entry| over(entry.value()))
             .map(|entry| *entry.key())
             .collect();
-        for token in &ended {
-            self.end(token);
+        for visit in &ended {
+            self.end(visit);
         }
         self.ended.sweep(now);
     }
@@ -261,197 +377,113 @@ impl Sessions {
         *average = Some(average.map_or(latest, |known| known + VISIT_WEIGHT * (latest - known)));
     }
 
+    /// A fresh token of a session, and what it holds.
+    fn fresh_token(
+        &self,
+        opening: Opening<'_>,
+        expires_at: Timestamp,
+        generation: u32,
+    ) -> (String, Contents) {
+        let contents = Contents {
+            identity: opening.identity.clone(),
+            visit: opening.visit.clone(),
+            expires_at,
+            issued_at: in_seconds(opening.real_now),
+            generation,
+        };
+        (token::seal(&self.keys, &contents), contents)
+    }
+
+    fn session_of(
+        &self,
+        contents: Contents,
+        visit_hash: Subject,
+        lease: Option<Lease>,
+    ) -> Arc<Session> {
+        let Contents { identity, visit, expires_at, generation, .. } = contents;
+        let Whose { subject, person } = Whose::of(&self.keys, &identity);
+        Arc::new(Session {
+            subject,
+            person,
+            fiscal_code: identity.fiscal_code,
+            audience: identity.audience(),
+            visit,
+            visit_hash,
+            tag: URL_SAFE_NO_PAD.encode(self.keys.tag(visit_hash, person, subject)),
+            expires_at,
+            office: identity.office,
+            finished: AtomicBool::new(lease.is_none()),
+            lease: Mutex::new(lease),
+            generation: AtomicU32::new(generation),
+            ended: AtomicBool::new(false),
+            connections: Arc::default(),
+            requests: AtomicU32::new(0),
+            noted: Mutex::default(),
+        })
+    }
+
+    /// Puts a session into the registry, under the hash of its token.
+    fn register(&self, token: &str, session: &Arc<Session>) -> SecretHash {
+        let hash = SecretHash::of(token);
+        let held = Held { expires_at: session.expires_at, session: Arc::clone(session) };
+        self.by_token.insert(hash, held);
+        hash
+    }
+
+    fn note_opened(&self, session: &Session) {
+        self.journal.note(Event::Opened(Opened {
+            visit: session.visit_hash,
+            person: session.person,
+            subject: session.subject,
+            expires_at: session.expires_at,
+            generation: session.generation.load(Ordering::Relaxed),
+        }));
+    }
+
     /// Adds a session to a person's; returns the oldest one if they are now too many.
-    fn add_to_person(&self, person: Subject, token: SecretHash) -> Option<SecretHash> {
+    fn add_to_person(&self, person: Subject, visit: SecretHash) -> Option<SecretHash> {
         let mut theirs = self.by_person.entry(person).or_default();
-        theirs.push(token);
+        theirs.push(visit);
         (theirs.len() > self.config.person_sessions_max).then(|| theirs.remove(0))
     }
 
-    fn end(&self, token: &SecretHash) {
-        let Some((_, Held { session, .. })) = self.by_token.remove(token) else { return };
-        self.by_person.remove_if_mut(&session.person, |_, theirs| {
-            theirs.retain(|known| known != token);
+    /// Ends the session of a visit.
+    fn end(&self, key: &SecretHash) {
+        if !self.by_visit.contains_key(key) {
+            return;
+        }
+        // Before the visit is free: nothing may open a session in it in between.
+        self.ended.add(*key);
+        let Some((_, Known { visit, state, .. })) = self.by_visit.remove(key) else { return };
+        self.journal.note(Event::Ended { visit });
+        self.open.fetch_sub(1, Ordering::AcqRel);
+        let (person, audience) = match state {
+            State::Asleep(asleep) => (asleep.whose.person, asleep.whose.audience()),
+            State::Awake(token) => {
+                let Some((_, Held { session, .. })) = self.by_token.remove(&token) else { return };
+                session.ended.store(true, Ordering::Release);
+                self.count_visit(session.requests.load(Ordering::Relaxed));
+                // A request may still hold the session; its lease is returned now nevertheless.
+                drop(session.take_lease());
+                (session.person, session.audience)
+            }
+        };
+        self.by_person.remove_if_mut(&person, |_, theirs| {
+            theirs.retain(|known| known != key);
             theirs.is_empty()
         });
-        session.ended.store(true, Ordering::Release);
-        self.count_visit(session.requests.load(Ordering::Relaxed));
-        let visit = self.key_of(&session.visit);
-        self.ended.add(visit);
-        self.by_visit.remove(&visit);
-        self.count_out(&session);
+        self.gauges[audience as usize].decrement(1.0);
     }
 
     fn key_of(&self, visit: &Visit) -> SecretHash {
-        SecretHash::keyed(&self.visit_key, visit.as_str())
-    }
-
-    fn count_out(&self, session: &Session) {
-        self.open.fetch_sub(1, Ordering::AcqRel);
-        self.gauges[session.audience as usize].decrement(1.0);
-        // A request may still hold the session; its lease is returned now nevertheless.
-        drop(session.take_lease());
+        SecretHash::of_visit(self.keys.visit(visit.as_str()))
     }
 }
 
-/// A new session's token and tag.
-fn fresh_texts() -> (String, String) {
-    // One call for both: the call costs more than the bytes.
-    let mut bytes = [0; TOKEN_BYTES + TAG_BYTES];
-    fill_random(&mut bytes);
-    let (token, tag) = bytes.split_at(TOKEN_BYTES);
-    (URL_SAFE_NO_PAD.encode(token), URL_SAFE_NO_PAD.encode(tag))
+/// The moment without its fraction of a second, as tokens and the journal keep it.
+fn in_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{civic::FiscalCode, gate::leases::Leases, identity::Office, vault::HouseKeys};
-
-    type Opened = Result<(String, Arc<Session>), NotOpened>;
-
-    fn citizen(n: u64) -> (Identity, Whose) {
-        let identity = Identity {
-            fiscal_code: FiscalCode::made_up(n),
-            office: None,
-            valid_until: Timestamp::MAX,
-        };
-        let person = HouseKeys::from_master(&[7; 32]).subject(&identity.fiscal_code);
-        (identity, Whose { subject: person, person })
-    }
-
-    fn open_in(visit: &str, sessions: &Sessions, leases: &Leases, n: u64) -> Opened {
-        let ((identity, whose), visit) = (citizen(n), Visit::parse(visit).unwrap());
-        let lease = leases.take().unwrap();
-        sessions.open(&identity, whose, &visit, lease, sessions.expiry(Timestamp::UNIX_EPOCH))
-    }
-
-    fn open(sessions: &Sessions, leases: &Leases, n: u64) -> Opened {
-        open_in(&fresh_texts().1, sessions, leases, n)
-    }
-
-    #[test]
-    fn a_session_is_found_by_its_token_until_it_ends_and_returns_its_lease() {
-        let sessions =
-            Sessions::new(Config { sessions_max: 2, person_sessions_max: 2, session_seconds: 60 });
-        let leases = Leases::new(10);
-        let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        let (first, session) = open(&sessions, &leases, 1).unwrap();
-        let (second, _) = open(&sessions, &leases, 2).unwrap();
-        assert_ne!(first, second);
-        assert!(matches!(open(&sessions, &leases, 3), Err(NotOpened::Full)));
-        assert_eq!(leases.held(), 2, "the refused one returned its lease");
-
-        assert_eq!(sessions.find(&first, at(59)).unwrap().subject, session.subject);
-        assert!(sessions.find(&first, at(60)).is_none());
-        assert!(sessions.find("made up", at(0)).is_none());
-
-        sessions.close(&second);
-        sessions.close(&second);
-        assert_eq!((sessions.len(), leases.held()), (1, 1));
-        sessions.sweep(at(60));
-        assert_eq!((sessions.len(), leases.held()), (0, 0));
-    }
-
-    #[test]
-    fn a_visit_has_one_session_whose_token_is_renewed_for_its_person_alone() {
-        let sessions =
-            Sessions::new(Config { sessions_max: 9, person_sessions_max: 1, session_seconds: 60 });
-        let leases = Leases::new(9);
-        let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        let visit = Visit::parse(&"v".repeat(22)).unwrap();
-        let renew = |whose, seconds| sessions.renew(&visit, whose, at(seconds));
-        let mine = citizen(1).1;
-        let at_work = Whose { subject: HouseKeys::from_master(&[7; 32]).office("a"), ..mine };
-        assert!(!sessions.knows(&visit) && renew(mine, 0).is_none());
-        let (first, session) = open_in(visit.as_str(), &sessions, &leases, 1).unwrap();
-        assert!(renew(citizen(2).1, 1).is_none() && renew(at_work, 1).is_none());
-        let again = open_in(visit.as_str(), &sessions, &leases, 2);
-        assert!(matches!(again, Err(NotOpened::Taken(_))));
-        drop(again);
-
-        let (second, renewed) = renew(mine, 1).unwrap();
-        assert!(Arc::ptr_eq(&session, &renewed), "a request under way keeps the same session");
-        assert!(sessions.find(&first, at(1)).is_none() && sessions.find(&second, at(1)).is_some());
-        assert_eq!((sessions.len(), leases.held()), (1, 1));
-        sessions.close(&first);
-        assert_eq!(sessions.len(), 1, "the old token ends nothing");
-        assert!(renew(mine, 60).is_none(), "it has expired");
-
-        let (other, _) = open(&sessions, &leases, 1).unwrap();
-        assert!(sessions.find(&second, at(1)).is_none(), "a further session of the same person");
-        assert!(sessions.knows(&visit) && renew(mine, 1).is_none(), "an ended visit stays ended");
-        let again = open_in(visit.as_str(), &sessions, &leases, 1);
-        assert!(matches!(again, Err(NotOpened::Taken(_))));
-        sessions.close(&other);
-        assert!(sessions.by_visit.is_empty() && sessions.by_person.is_empty());
-    }
-
-    #[test]
-    fn a_person_holds_a_few_sessions_and_the_oldest_makes_way() {
-        let sessions =
-            Sessions::new(Config { sessions_max: 9, person_sessions_max: 2, session_seconds: 60 });
-        let leases = Leases::new(9);
-        let now = Timestamp::UNIX_EPOCH;
-        let tokens: Vec<_> = (0..3).map(|_| open(&sessions, &leases, 1).unwrap().0).collect();
-        let (other, _) = open(&sessions, &leases, 2).unwrap();
-        let found = |token: &String| sessions.find(token, now).is_some();
-        assert_eq!(tokens.iter().map(found).collect::<Vec<_>>(), [false, true, true]);
-        assert!(found(&other));
-        assert_eq!((sessions.len(), leases.held()), (3, 3));
-        for token in &tokens {
-            sessions.close(token);
-        }
-        sessions.close(&other);
-        assert_eq!((sessions.len(), leases.held()), (0, 0));
-        assert!(sessions.by_person.is_empty(), "nobody without a session is remembered");
-    }
-
-    #[test]
-    fn a_lease_is_handed_over_within_one_audience_only() {
-        let sessions =
-            Sessions::new(Config { sessions_max: 9, person_sessions_max: 9, session_seconds: 60 });
-        let leases = Leases::new(9);
-        let (citizen, whose) = citizen(1);
-        let clerk = Identity { office: Office::parse("patronato-7").ok(), ..citizen };
-        let visit = Visit::parse(&fresh_texts().1).unwrap();
-        let lease = leases.take().unwrap();
-        let opened = sessions.open(&clerk, whose, &visit, lease, Timestamp::MAX);
-        assert!(opened.is_ok());
-        assert!(sessions.hand_over(whose.person, Audience::Citizens).is_none());
-        let lease = sessions.hand_over(whose.person, Audience::Intermediaries);
-        assert!(lease.is_some());
-        assert!(sessions.hand_over(whose.person, Audience::Intermediaries).is_none(), "once");
-    }
-
-    #[test]
-    fn a_try_to_finish_keeps_the_lease_unless_it_is_done() {
-        let sessions =
-            Sessions::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
-        let leases = Leases::new(1);
-        let (token, session) = open(&sessions, &leases, 1).unwrap();
-        drop(session.finishing(&leases).unwrap());
-        assert_eq!(leases.held(), 1, "the session keeps it for the next try");
-        session.finishing(&leases).unwrap().done();
-        assert_eq!(leases.held(), 0);
-        let other = leases.take().unwrap();
-        assert!(session.finishing(&leases).is_none(), "the only lease is somebody else's now");
-        drop(other);
-        let finishing = session.finishing(&leases).unwrap();
-        sessions.close(&token);
-        drop(finishing);
-        drop(session);
-        assert_eq!(leases.held(), 0, "a session that ended meanwhile keeps nothing");
-    }
-
-    #[test]
-    fn a_session_in_a_log_line_names_nobody() {
-        let sessions =
-            Sessions::new(Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 });
-        let (token, session) = open(&sessions, &Leases::new(1), 1).unwrap();
-        let line = format!("{session:?}");
-        for secret in [session.fiscal_code.as_str(), &token, &session.tag] {
-            assert!(!line.contains(secret), "{line}");
-        }
-    }
-}
+mod tests;

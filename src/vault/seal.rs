@@ -119,8 +119,10 @@ impl Generation {
 pub(crate) enum Place {
     Campaign(Campaign),
     Drafts,
+    Journal,
     Mandates,
     Rounds,
+    Session,
     Ticket,
     Trail,
 }
@@ -138,8 +140,10 @@ fn bound_to(place: Place, header: &[u8]) -> Vec<u8> {
             [header, &year.to_be_bytes(), scheme.as_str().as_bytes()].concat()
         }
         Place::Drafts => [header, b"drafts"].concat(),
+        Place::Journal => [header, b"journal"].concat(),
         Place::Mandates => [header, b"mandates"].concat(),
         Place::Rounds => [header, b"rounds"].concat(),
+        Place::Session => [header, b"session"].concat(),
         Place::Ticket => [header, b"ticket"].concat(),
         Place::Trail => [header, b"trail"].concat(),
     }

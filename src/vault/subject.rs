@@ -96,6 +96,13 @@ impl HouseKeys {
         URL_SAFE_NO_PAD.encode(short_hash(&self.subject, &[b"form", visit.as_bytes()]))
     }
 
+    /// The tag of a visit's session of `person`, who sees the data of `subject`: a client checks by it that an answer is
+    /// meant for it.
+    #[must_use]
+    pub fn tag(&self, visit: Subject, person: Subject, subject: Subject) -> [u8; 16] {
+        short_hash(&self.subject, &[b"tag", &visit.0, &person.0, &subject.0])
+    }
+
     /// The draft of `person`, who acts for `principal`, in a scheme and under a mandate if there is one.
     #[must_use]
     pub fn draft(

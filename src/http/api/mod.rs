@@ -22,8 +22,8 @@ use super::{
 };
 use crate::session::scope::Scope;
 
-/// Handles a request that needs no session. No handler here awaits anything.
-pub(super) fn open(public: &Public, route: Open, head: &Head<'_>) -> Result<Reply, Problem> {
+/// Handles a request that needs no session. Only entering awaits something, and only when a token is renewed.
+pub(super) async fn open(public: &Public, route: Open, head: &Head<'_>) -> Result<Reply, Problem> {
     if route != Open::Enter {
         public.counter.intake.limit_reads(head.from)?;
     }
@@ -31,7 +31,7 @@ pub(super) fn open(public: &Public, route: Open, head: &Head<'_>) -> Result<Repl
         Open::Status => Ok(status::show(public)),
         Open::Draws => Ok(draws::show(public)),
         Open::Description => Ok(description::show(head.headers)),
-        Open::Enter => sessions::enter(public, head),
+        Open::Enter => sessions::enter(public, head).await,
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn inside(
 ) -> Result<Reply, Problem> {
     match route {
         Inside::ShowSession => Ok(sessions::show(scope)),
-        Inside::Leave => Ok(sessions::leave(public, authenticated.token)),
+        Inside::Leave => Ok(sessions::leave(public, authenticated.token).await),
         Inside::ShowDraft => drafts::show(public, scope, head).await,
         Inside::SaveDraft => drafts::save(public, scope, head, body).await,
         Inside::DeleteDraft => drafts::delete(public, scope, head).await,

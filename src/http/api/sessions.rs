@@ -14,8 +14,8 @@ use crate::{
     session::{Session, scope::Scope},
 };
 
-pub(super) fn enter(public: &Public, head: &Head<'_>) -> Result<Reply, Problem> {
-    let (status, token, session) = match public.counter.intake.enter(asked(head)?)? {
+pub(super) async fn enter(public: &Public, head: &Head<'_>) -> Result<Reply, Problem> {
+    let (status, token, session) = match public.counter.intake.enter(asked(head)?).await? {
         Entered::In(token, session) => (StatusCode::CREATED, token, session),
         Entered::Again(token, session) => (StatusCode::OK, token, session),
         Entered::Waiting(place) => return Ok(wait(place)),
@@ -71,8 +71,8 @@ pub(super) fn show(scope: Scope<'_>) -> Reply {
     Reply::personal(StatusCode::OK, scope.show(json))
 }
 
-pub(super) fn leave(public: &Public, token: &str) -> Reply {
-    public.counter.intake.leave(token);
+pub(super) async fn leave(public: &Public, token: &str) -> Reply {
+    public.counter.intake.leave(token).await;
     Reply::empty()
 }
 

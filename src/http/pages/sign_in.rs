@@ -63,11 +63,11 @@ pub(super) async fn take(
     let proof = minter.mint_for(person, public.counter.intake.real_now());
     let mut visit = [0; VISIT_BYTES];
     fill_random(&mut visit);
-    enter(public, language, head, &URL_SAFE_NO_PAD.encode(visit), &proof)
+    enter(public, language, head, &URL_SAFE_NO_PAD.encode(visit), &proof).await
 }
 
 /// Lets a person in, or has them wait. The answer is to a POST, which alone may set the cookie.
-pub(super) fn enter(
+pub(super) async fn enter(
     public: &Public,
     language: Language,
     head: &Head<'_>,
@@ -75,7 +75,7 @@ pub(super) fn enter(
     proof: &str,
 ) -> Result<Reply, Problem> {
     let go = |rest| Reply::see_other(&visit::path(visit, language, rest));
-    match public.counter.intake.enter(Asked { visit, proof, from: head.from })? {
+    match public.counter.intake.enter(Asked { visit, proof, from: head.from }).await? {
         Entered::In(token, _) | Entered::Again(token, _) => {
             Ok(go("/welcome").with_session_cookie(&token))
         }
@@ -93,7 +93,7 @@ pub(super) async fn leave(
     body: Unread,
 ) -> Result<Reply, Problem> {
     Posted::read_inside(public, head, body).await?;
-    public.counter.intake.leave(token);
+    public.counter.intake.leave(token).await;
     let home = format!("/{}", head.language.tag());
     Ok(Reply::see_other(&home).without_session_cookie())
 }

@@ -80,5 +80,5 @@ pub(super) async fn enter(
     let visit = Visit::of(public, head)?;
     let proof = session_cookie(head.headers).ok_or(Kind::VisitEnded)?;
     Posted::read_inside(public, head, body).await?;
-    sign_in::enter(public, visit.language, head, visit.segment, proof)
+    sign_in::enter(public, visit.language, head, visit.segment, proof).await
 }

@@ -1,8 +1,8 @@
 //! The engine of one machine: a committer thread, an index in memory, and `SQLite` files.
 //!
 //! [`LocalLedger`] is the handle. The [`committer`] gathers, the [`bookkeeper`] decides by the [`index`] and signs,
-//! [`sqlite`] stores, and a thread of its own checkpoints. [`drafts`], [`mandates`] and [`rounds`] have files
-//! of their own in the same directory.
+//! [`sqlite`] stores, and a thread of its own checkpoints. [`drafts`], [`mandates`], [`rounds`] and
+//! [`journal`] have files of their own in the same directory.
 
 mod bookkeeper;
 mod checkpoints;
@@ -11,6 +11,7 @@ pub mod drafts;
 mod engine;
 pub(super) mod files;
 pub(super) mod index;
+pub mod journal;
 mod ledger;
 pub mod mandates;
 mod meters;

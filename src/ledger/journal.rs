@@ -1,0 +1,128 @@
+//! The journal: what a restart must know of sessions, of seats in the waiting room, and of daily quotas.
+//!
+//! Nothing in it is a record of the ledger, and nothing is needed for longer than two days. It holds keyed hashes of
+//! people and visits, no names.
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, civil::Date};
+use tokio::sync::oneshot;
+
+use crate::vault::Subject;
+
+/// One change, as it is noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A session was opened in a visit, or reopened without an event of its opening.
+    Opened(Opened),
+    /// The session of a visit has a token of this generation; older ones are over.
+    Renewed {
+        /// The keyed hash of the visit.
+        visit: Subject,
+        /// The generation.
+        generation: u32,
+    },
+    /// The session of a visit holds no lease any more: it was used, or handed over.
+    LeaseGone {
+        /// The keyed hash of the visit.
+        visit: Subject,
+    },
+    /// The session of a visit is over.
+    Ended {
+        /// The keyed hash of the visit.
+        visit: Subject,
+    },
+    /// A person took a seat in the waiting room.
+    Joined(Joined),
+    /// Everybody of this round up to this number, and of every round before it, was called.
+    Called {
+        /// The index of the round.
+        round: u64,
+        /// The number, mixed with the beacon if there is one.
+        number: [u8; 8],
+    },
+    /// A person entered, or lost their seat.
+    Left(Seated),
+    /// An application of an office was accepted.
+    Counted {
+        /// The office.
+        office: Subject,
+        /// Its clerk.
+        clerk: Subject,
+        /// The day, Europe/Rome.
+        day: Date,
+    },
+}
+
+/// A session that was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The keyed hash of the visit.
+    pub visit: Subject,
+    /// Who is logged in.
+    pub person: Subject,
+    /// Whose data it may see.
+    pub subject: Subject,
+    /// When it is over at the latest, in whole seconds.
+    pub expires_at: Timestamp,
+    /// The generation of its token.
+    pub generation: u32,
+}
+
+/// Who has a seat, as far as a seat is found by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Seated {
+    /// Half of the person's keyed hash.
+    pub person: [u8; 8],
+    /// Whether they wait for an office.
+    pub for_office: bool,
+}
+
+/// A person who took a seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// Who.
+    pub who: Seated,
+    /// The index of the round.
+    pub round: u64,
+    /// Their number in it, not mixed with a beacon.
+    pub number: [u8; 8],
+}
+
+/// Where changes are noted, in their order.
+///
+/// A change is lost if the process is killed within some milliseconds of it, or the power fails within about a second,
+/// unless [`synced`](Self::synced) was awaited. A change that was noted later is never kept without an earlier one.
+pub trait Journal: Send + Sync {
+    /// Notes a change. Waits for nothing.
+    fn note(&self, event: Event);
+
+    /// Completes when everything that was noted before is on disk. It completes with an error if the journal has failed:
+    /// then the next start remembers nothing of it, so that no session that has ended is opened again.
+    fn synced(&self) -> oneshot::Receiver<()>;
+
+    /// Writes what was noted, and ends.
+    fn close(&self);
+}
+
+/// A journal that keeps nothing: every restart begins anew.
+#[derive(Clone, Copy, Debug)]
+pub struct Forgetful;
+
+impl Forgetful {
+    /// As a shared journal.
+    #[must_use]
+    pub fn shared() -> Arc<dyn Journal> {
+        Arc::new(Self)
+    }
+}
+
+impl Journal for Forgetful {
+    fn note(&self, _event: Event) {}
+
+    fn synced(&self) -> oneshot::Receiver<()> {
+        oneshot::channel().1
+    }
+
+    fn close(&self) {}
+}
