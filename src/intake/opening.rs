@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, atomic::AtomicUsize},
 };
 
-use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 
 use super::under_way::Batches;
@@ -50,9 +49,6 @@ use crate::{
 
 /// Searches of the trail at a time: each reads all of it, for seconds in a large house.
 const SEARCHES_MAX: usize = 1;
-/// Longest time from the making of a token until the opening of its session is noted, and the fraction of a second that
-/// neither holds.
-const JOURNAL_SLACK: SignedDuration = SignedDuration::from_secs(2);
 
 /// The bounds of the intake and of everything it opens.
 #[derive(Clone, Copy, Debug)]
@@ -157,12 +153,12 @@ impl Intake {
         let rounds = LocalRounds::open(directory, Arc::clone(&keys), clock.real())?;
         note_rounds(&trail, &rounds);
         let mut visits = Remembered::nothing();
-        let (journal, until) =
+        let (journal, whole_until) =
             LocalJournal::open(directory, Arc::clone(&keys), clock.clone(), |event| {
                 visits.take(&event);
             })?;
         let journal: Arc<dyn Journal> = Arc::new(journal);
-        let visits = visits.whole_until(until.saturating_sub(JOURNAL_SLACK).unwrap_or(until));
+        let visits = visits.whole_until(whole_until);
         let leases = Leases::new(config.leases_max);
         let sessions = Sessions::new(
             config.sessions,

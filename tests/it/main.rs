@@ -33,6 +33,7 @@ mod protocols;
 mod proxies;
 mod public_reads;
 mod registry;
+mod restarts;
 mod resting;
 mod second_scheme;
 mod space;

@@ -48,13 +48,13 @@ struct Read {
 
 impl Current {
     /// Reads the files that there are, and calls `each` with every event. Returns the file to be written and when the
-    /// latest event was written, in seconds of real time.
+    /// latest frame was written, in seconds of real time; `None` if there was no file.
     pub(super) fn open(
         directory: &Path,
         keys: &HouseKeys,
         real_now: i64,
         each: &mut dyn FnMut(Event),
-    ) -> Result<(Self, i64), OpenFault> {
+    ) -> Result<(Self, Option<i64>), OpenFault> {
         let numbers = numbers(directory)?;
         let mut latest = None;
         for number in numbers {
@@ -63,7 +63,7 @@ impl Current {
         }
         let fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
         let Some((number, read)) = latest else {
-            return Ok((Self::begin(directory, 1, keys, real_now).map_err(fault)?, real_now));
+            return Ok((Self::begin(directory, 1, keys, real_now).map_err(fault)?, None));
         };
         let path = path_of(directory, number);
         // Its writer may have been killed before the name was synced.
@@ -79,7 +79,7 @@ impl Current {
         }
         let Read { since, until, bytes } = read;
         let current = Self { directory: directory.to_owned(), number, file, bytes, since };
-        Ok((current, until))
+        Ok((current, Some(until)))
     }
 
     fn begin(directory: &Path, number: u64, keys: &HouseKeys, now: i64) -> io::Result<Self> {

@@ -30,6 +30,9 @@ use crate::{
     vault::HouseKeys,
 };
 
+/// Longest time from a change until it is noted, and the fraction of a second that the journal does not keep, seconds.
+const SLACK_SECONDS: i64 = 2;
+
 /// The journal of this machine.
 pub struct LocalJournal {
     queue: Arc<Queue>,
@@ -38,7 +41,8 @@ pub struct LocalJournal {
 
 impl LocalJournal {
     /// Opens or creates the journal in the ledgers' directory, which must be locked for this process. Calls `each` with
-    /// every event that it holds, in their order, and returns when the last of them was written, in real time.
+    /// every event that it holds, in their order. Returns also the moment, in real time, until which it holds everything:
+    /// a new one knows nothing of what was before.
     ///
     /// # Errors
     /// [`OpenFault`].
@@ -50,6 +54,7 @@ impl LocalJournal {
     ) -> Result<(Self, Timestamp), OpenFault> {
         let now = clock.real().as_second();
         let (current, until) = Current::open(directory, &keys, now, &mut each)?;
+        let whole_until = until.map_or(now + 1, |until| until - SLACK_SECONDS);
         let queue = Arc::new(Queue::default());
         let failed = list::JOURNAL_FAILED.gauge(&[]);
         failed.set(0.0);
@@ -58,8 +63,8 @@ impl LocalJournal {
             .name("journal".to_owned())
             .spawn(move || writer.run(&failed))
             .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
-        let until = Timestamp::from_second(until).unwrap_or(Timestamp::UNIX_EPOCH);
-        Ok((Self { queue, writer: Mutex::new(Some(writer)) }, until))
+        let whole_until = Timestamp::from_second(whole_until).unwrap_or(Timestamp::MAX);
+        Ok((Self { queue, writer: Mutex::new(Some(writer)) }, whole_until))
     }
 }
 

@@ -5,6 +5,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
+mod inside;
+
 use std::{
     hint::black_box,
     num::NonZeroU32,
@@ -29,7 +31,7 @@ use sportello::{
         schedule::{Schedule, Window},
         waiting::{self, Asking, Room, Supply},
     },
-    identity::{Audience, Identity},
+    identity::Audience,
     ledger::{
         Position, ReceiptCode,
         book::{
@@ -37,7 +39,6 @@ use sportello::{
             record::{Header, Turn},
             submission::{Disposition, Submission},
         },
-        journal::Forgetful,
         local::{
             rounds::LocalRounds,
             sqlite::{self, Bounds},
@@ -46,11 +47,6 @@ use sportello::{
     },
     metrics::Exporter,
     schemes::{Campaign, Rules, Scheme},
-    session::{
-        asleep::Remembered,
-        sessions::{Opening, Sessions},
-        visit::Visit,
-    },
     urn::{self, Urn},
     vault::{HouseKeys, Subject},
 };
@@ -66,12 +62,8 @@ const PEOPLE: u64 = 100_000;
 const WAITING: u64 = 1_000_000;
 /// The step between two people, so that consecutive look-ups share no cache line.
 const STRIDE: u64 = 60_013;
-/// Sessions opened between two readings of the clock.
-const OPENED_TOGETHER: usize = 1_000;
 /// Cases drawn at once, as judges do.
 const DRAWN_TOGETHER: usize = urn::DRAW_MAX;
-/// Length of a citizen's session token, characters.
-const TOKEN_LETTERS: usize = 132;
 const RECORD_BYTES: usize = 850;
 
 /// 2024-09-16T15:30:00Z, an evening of the citizens' slice with ISCRO 2024 open.
@@ -234,140 +226,6 @@ fn strides() -> impl FnMut() -> usize {
     }
 }
 
-/// Sessions of made-up people, opened without a token to verify.
-struct Inside {
-    sessions: Sessions,
-    leases: Leases,
-    /// All tokens in one string, so that reading them in order is as cheap as reading a request's head. Their order is
-    /// not that of the sessions.
-    tokens: String,
-    /// People so far: no visit is used twice.
-    people: AtomicU64,
-}
-
-impl Inside {
-    fn new() -> Self {
-        let settings = Settings::gather(None, std::iter::empty(), &Flags::default())
-            .expect("defaults are valid");
-        let leases = Leases::new(settings.leases_max());
-        let sessions = Sessions::new(
-            settings.sessions(),
-            Arc::new(keys()),
-            Forgetful::shared(),
-            Remembered::nothing(),
-            &leases,
-            EVENING,
-        );
-        let mut inside =
-            Self { sessions, leases, tokens: String::new(), people: AtomicU64::new(0) };
-        let tokens: Vec<_> = (0..PEOPLE).map(|_| inside.open(&inside.newcomer())).collect();
-        assert!(tokens.iter().all(|token| token.len() == TOKEN_LETTERS));
-        let mut next = strides();
-        inside.tokens = tokens.iter().map(|_| tokens[next()].as_str()).collect();
-        inside
-    }
-
-    fn newcomer(&self) -> Identity {
-        let n = self.people.fetch_add(1, Ordering::Relaxed);
-        let fiscal_code = FiscalCode::made_up(n);
-        Identity { fiscal_code, office: None, valid_until: Timestamp::MAX }
-    }
-
-    fn open(&self, identity: &Identity) -> String {
-        let lease = self.leases.take().expect("leases are free");
-        let visit =
-            Visit::parse(identity.fiscal_code.as_str().repeat(2).as_str()).expect("a visit");
-        let (visit, expires_at) = (&visit, Timestamp::MAX);
-        let opening = Opening { identity, visit, expires_at, real_now: EVENING };
-        self.sessions.open(opening, lease).expect("there is room for this session").0
-    }
-
-    /// The time to open `count` sessions of newcomers, without the time to close them.
-    fn time_opening(&self, count: u64) -> Duration {
-        let mut took = Duration::ZERO;
-        for first in (0..count).step_by(OPENED_TOGETHER) {
-            let newcomers = (first..count).take(OPENED_TOGETHER);
-            let newcomers: Vec<_> = newcomers.map(|_| self.newcomer()).collect();
-            let started = Instant::now();
-            let tokens: Vec<_> = newcomers.iter().map(|newcomer| self.open(newcomer)).collect();
-            took += started.elapsed();
-            assert_eq!(self.sessions.len() as u64, PEOPLE + tokens.len() as u64);
-            for token in &tokens {
-                self.sessions.close(token);
-            }
-        }
-        took
-    }
-
-    fn token(&self, place: usize) -> &str {
-        &self.tokens[place * TOKEN_LETTERS..][..TOKEN_LETTERS]
-    }
-
-    fn find(&self, place: usize) {
-        let token = self.token(place);
-        assert!(self.sessions.find(black_box(token), black_box(EVENING)).is_some());
-    }
-
-    /// What every request would cost if its token was opened instead of looked up.
-    fn open_token(&self, place: usize) {
-        let token = black_box(self.token(place));
-        assert!(self.sessions.reopen(token, &self.leases, black_box(EVENING)).is_some());
-    }
-
-    /// The time of `count` look-ups on every core at once: the mean of the cores.
-    fn time_finding(&self, count: u64) -> Duration {
-        let took: Duration = thread::scope(|scope| {
-            let threads: Vec<_> = (0..u64::from(cores()))
-                .map(|core| {
-                    scope.spawn(move || {
-                        let mut next = round_from(core * PEOPLE / 2);
-                        let started = Instant::now();
-                        (0..count).for_each(|_| self.find(next()));
-                        started.elapsed()
-                    })
-                })
-                .collect();
-            threads.into_iter().map(|thread| thread.join().expect("nobody panicked")).sum()
-        });
-        took / cores()
-    }
-}
-
-fn sessions(criterion: &mut Criterion) {
-    let inside = Inside::new();
-    let mut group = criterion.benchmark_group("session");
-    group.throughput(Throughput::Elements(1));
-    group.bench_function("open while 100,000 are inside", |bencher| {
-        bencher.iter_custom(|count| inside.time_opening(count));
-    });
-    group.bench_function("find the same one again", |bencher| bencher.iter(|| inside.find(0)));
-    let mut next = round_from(0);
-    group.bench_function("find among 100,000", |bencher| {
-        bencher.iter(|| inside.find(next()));
-    });
-    let mut next = round_from(0);
-    group.bench_function("open the token among 100,000", |bencher| {
-        bencher.iter(|| inside.open_token(next()));
-    });
-    let made_up = "A".repeat(TOKEN_LETTERS);
-    let changed = inside.token(0).replacen(['B', 'C', 'D'], "E", 1);
-    for (name, wrong) in [("refuse a made-up token", made_up), ("refuse a changed token", changed)]
-    {
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                let token = black_box(wrong.as_str());
-                assert!(inside.sessions.find(token, EVENING).is_none());
-                assert!(inside.sessions.reopen(token, &inside.leases, EVENING).is_none());
-            });
-        });
-    }
-    group.throughput(Throughput::Elements(cores().into()));
-    group.bench_function("find among 100,000, all cores at once", |bencher| {
-        bencher.iter_custom(|count| inside.time_finding(count));
-    });
-    group.finish();
-}
-
 /// Position and subject of one application in a new ledger: positions are made by ledgers only.
 fn accepted(keys: &Arc<HouseKeys>) -> (Position, Subject) {
     let directory = tempfile::tempdir().expect("a directory");
@@ -492,5 +350,5 @@ fn urn(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, gate, waiting_room, rate_limits, sessions, seal, urn);
+criterion_group!(benches, gate, waiting_room, rate_limits, inside::sessions, seal, urn);
 criterion_main!(benches);
