@@ -114,6 +114,8 @@ metrics_list! {
         "1 after a failed write or sync of the journal: nothing is refused for it, but after a restart everybody inside or waiting has to enter again.";
     SESSIONS_REOPENED = Kind::Counter, Count, "sportello_sessions_reopened_total" ["lease"]
         "Sessions that were open before a restart and are again, by their lease: within the bound of leases, beyond it, or none because it was used before.";
+    SEATS_RESTORED = Kind::Counter, Count, "sportello_seats_restored_total" ["seat"]
+        "People who waited before a restart: they have their seat again, or lost it because their round is not known any more.";
     DRAFT_GROUP = Kind::Histogram(RECORDS), Count, "sportello_draft_group_size" []
         "Changes of drafts in one group, which is written with one sync.";
     UNKNOWN_RECEIPTS = Kind::Counter, Count, "sportello_unknown_receipts_total" []

@@ -21,10 +21,10 @@ use sportello::{
     civic::FiscalCode,
     gate::{
         beacon::Beacon,
-        waiting::{Asking, Config, Room, Supply},
+        waiting::{Asking, Config, Remembered, Room, Supply},
     },
     identity::Audience,
-    ledger::local::rounds::LocalRounds,
+    ledger::{journal::Forgetful, local::rounds::LocalRounds},
     schemes::Rules,
     vault::HouseKeys,
 };
@@ -127,7 +127,8 @@ fn a_million_people_wait_in_64_megabytes_and_are_drawn_in_them() {
     let region = Region::new(ALLOCATOR);
     let directory = tempfile::tempdir().unwrap();
     let rounds = LocalRounds::open(directory.path(), Arc::clone(&keys), at(0)).unwrap();
-    let room = Room::new(config, rounds, Some(beacon(directory.path())), at(0));
+    let nobody = (Forgetful::shared(), Remembered::default());
+    let room = Room::new(config, rounds, Some(beacon(directory.path())), nobody, at(0));
     for n in 0..PEOPLE as u64 {
         let fiscal_code = FiscalCode::made_up(n);
         let asking = Asking {
@@ -135,7 +136,7 @@ fn a_million_people_wait_in_64_megabytes_and_are_drawn_in_them() {
             fiscal_code,
             audience: Audience::Citizens,
         };
-        assert!(room.wait(&asking, &Supply::of(0), at(0)).is_some());
+        assert!(room.wait(&asking, None, &Supply::of(0), at(0)).is_some());
     }
     room.tidy(&Supply::of(1), at(5));
     for second in [5, 20] {

@@ -39,6 +39,7 @@ use sportello::{
             record::{Header, Turn},
             submission::{Disposition, Submission},
         },
+        journal::Forgetful,
         local::{
             rounds::LocalRounds,
             sqlite::{self, Bounds},
@@ -117,7 +118,8 @@ fn crowd(people: u64) -> (Room, tempfile::TempDir) {
     };
     let directory = tempfile::tempdir().expect("a directory");
     let rounds = LocalRounds::open(directory.path(), Arc::clone(&keys), EVENING).expect("a store");
-    let room = Room::new(config, rounds, None, EVENING);
+    let nobody = (Forgetful::shared(), waiting::Remembered::default());
+    let room = Room::new(config, rounds, None, nobody, EVENING);
     for n in 0..people {
         let fiscal_code = FiscalCode::made_up(n);
         let asking = Asking {
@@ -125,7 +127,7 @@ fn crowd(people: u64) -> (Room, tempfile::TempDir) {
             fiscal_code,
             audience: Audience::Citizens,
         };
-        assert!(room.wait(&asking, &Supply::of(0), EVENING).is_some());
+        assert!(room.wait(&asking, None, &Supply::of(0), EVENING).is_some());
     }
     (room, directory)
 }

@@ -47,6 +47,18 @@ impl Mixer {
 }
 
 impl Number {
+    /// The number that these bytes stand for.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; NUMBER_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; NUMBER_BYTES] {
+        self.0
+    }
+
     fn of(key: &hmac::Key, message: &[u8]) -> Self {
         let mut first = [0; NUMBER_BYTES];
         first.copy_from_slice(&hmac::sign(key, message).as_ref()[..NUMBER_BYTES]);

@@ -1,7 +1,7 @@
 //! Daily quotas: how many applications each office and each of its clerks may submit in a day, Europe/Rome.
 //!
 //! A clerk who submits for invented people, or a program that has run wild, is stopped at a number that no honest
-//! working day reaches. Counts are in memory: a restart begins the day anew.
+//! working day reaches. Counts are in memory; after a restart they are read from the journal.
 
 use std::{
     collections::HashMap,
@@ -82,6 +82,18 @@ impl Quotas {
         Ok(Reserved { quotas: self, date: day.date, office, clerk, is_used: false })
     }
 
+    /// Counts an application that was accepted on a day before a restart.
+    pub fn recall(&self, office: Subject, clerk: Subject, date: Date) {
+        let mut day = self.day();
+        if day.date < date {
+            *day = Day { date, ..Day::default() };
+        }
+        if day.date == date {
+            *day.offices.entry(office).or_default() += 1;
+            *day.clerks.entry((office, clerk)).or_default() += 1;
+        }
+    }
+
     fn day(&self) -> MutexGuard<'_, Day> {
         self.day.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,6 +155,21 @@ mod tests {
         let submitted = [1, 1, 1, 2, 2].map(|clerk| submit(&quotas, 1, clerk, TODAY));
         assert_eq!(submitted, [true, true, false, true, false], "two of a clerk, three in all");
         assert!(submit(&quotas, 2, 1, TODAY), "the same clerk has another quota at another office");
+        assert!(submit(&quotas, 1, 1, TODAY.tomorrow().unwrap()));
+    }
+
+    #[test]
+    fn a_restart_goes_on_counting_where_the_day_was() {
+        let quotas = Quotas::new(Config {
+            office_applications_per_day_max: 3,
+            clerk_applications_per_day_max: 2,
+        });
+        let yesterday = TODAY.yesterday().unwrap();
+        for (clerk, date) in [(1, yesterday), (1, TODAY), (1, TODAY), (2, TODAY), (2, yesterday)] {
+            quotas.recall(subject(1), subject(clerk), date);
+        }
+        assert!(!submit(&quotas, 1, 1, TODAY) && !submit(&quotas, 1, 2, TODAY));
+        assert!(submit(&quotas, 2, 1, TODAY));
         assert!(submit(&quotas, 1, 1, TODAY.tomorrow().unwrap()));
     }
 

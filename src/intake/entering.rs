@@ -4,7 +4,10 @@ use std::{fmt::Display, net::IpAddr, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{opening::Intake, ticket};
+use super::{
+    opening::Intake,
+    ticket::{self, Ticket},
+};
 use crate::{
     gate::{
         limits::TooOften,
@@ -97,7 +100,7 @@ impl Intake {
         self.limits.enter_from(asked.from).map_err(EnterFault::TooOften)?;
         let visit = Visit::parse(asked.visit).ok_or(EnterFault::VisitTooShort)?;
         let now = self.clock.now();
-        let Proved { identity, asking, ticket } = self.prove(&visit, asked, now)?;
+        let Proved { identity, asking, ticket, round } = self.prove(&visit, asked, now)?;
         let may_enter = || self.limits.enter_as(asking.person).map_err(EnterFault::TooOften);
         if self.sessions.knows(&visit) {
             may_enter()?;
@@ -118,8 +121,9 @@ impl Intake {
         if let Some(entered) = self.seat(&visit, &identity, &asking, now, until)? {
             return Ok(entered);
         }
-        let waiting = self.waiting.wait(&asking, &self.supply(), now).ok_or(EnterFault::Full)?;
-        let ticket = ticket::issue(&self.keys, &visit, &identity, until);
+        let waiting = self.waiting.wait(&asking, round, &self.supply(), now);
+        let waiting = waiting.ok_or(EnterFault::Full)?;
+        let ticket = ticket::issue(&self.keys, &visit, &identity, (waiting.round, until));
         Ok(Entered::Waiting(Place { waiter: asking.waiter(), waiting, ticket }))
     }
 
@@ -129,12 +133,12 @@ impl Intake {
     /// [`EnterFault`].
     pub fn place(&self, asked: Asked<'_>) -> Result<Option<Place>, EnterFault> {
         let Some((visit, proved)) = self.prove_waiting(asked)? else { return Ok(None) };
-        let (Proved { identity, asking, ticket }, now) = (proved, self.clock.now());
+        let (Proved { identity, asking, ticket, .. }, now) = (proved, self.clock.now());
         let until = self.slice_end(asking.audience, now)?;
         let waiting = self.waiting.look(asking.person, asking.audience, &self.supply(), now);
-        let issue = || ticket::issue(&self.keys, &visit, &identity, until);
+        let issue = |round| ticket::issue(&self.keys, &visit, &identity, (round, until));
         Ok(waiting.map(|waiting| {
-            let ticket = ticket.map_or_else(issue, ToOwned::to_owned);
+            let ticket = ticket.map_or_else(|| issue(waiting.round), ToOwned::to_owned);
             Place { waiter: asking.waiter(), waiting, ticket }
         }))
     }
@@ -176,19 +180,18 @@ impl Intake {
         now: Timestamp,
     ) -> Result<Proved<'a>, EnterFault> {
         let ticket = ticket::open(&self.keys, visit, asked.proof, now);
-        let is_ticket = ticket.is_some();
-        let identity = if let Some(identity) = ticket {
-            identity
+        let (identity, round) = if let Some(Ticket { identity, round }) = ticket {
+            (identity, Some(round))
         } else {
             let verified = self.verifier.verify(asked.proof, self.clock.real());
-            verified.map_err(EnterFault::Token)?
+            (verified.map_err(EnterFault::Token)?, None)
         };
         let asking = Asking {
             person: self.keys.subject(&identity.fiscal_code),
             fiscal_code: identity.fiscal_code,
             audience: identity.audience(),
         };
-        Ok(Proved { identity, asking, ticket: is_ticket.then_some(asked.proof) })
+        Ok(Proved { identity, asking, ticket: round.map(|_| asked.proof), round })
     }
 
     /// When the slice of an audience ends, or a ticket at the latest.
@@ -307,6 +310,7 @@ impl Intake {
 struct Proved<'a> {
     identity: Identity,
     asking: Asking,
-    /// The ticket that proved it, if it was one.
+    /// The ticket that proved it, if it was one, and its round.
     ticket: Option<&'a str>,
+    round: Option<u64>,
 }

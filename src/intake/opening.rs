@@ -27,7 +27,7 @@ use crate::{
         case::Case,
         drafts::Drafts,
         fault::OpenFault,
-        journal::Journal,
+        journal::{Event, Journal},
         local::{
             self, LocalEngine, drafts::LocalDrafts, journal::LocalJournal, mandates::LocalMandates,
             rounds::LocalRounds,
@@ -152,13 +152,8 @@ impl Intake {
         let mandates = LocalMandates::open(directory, Arc::clone(&keys), mandates)?;
         let rounds = LocalRounds::open(directory, Arc::clone(&keys), clock.real())?;
         note_rounds(&trail, &rounds);
-        let mut visits = Remembered::nothing();
-        let (journal, whole_until) =
-            LocalJournal::open(directory, Arc::clone(&keys), clock.clone(), |event| {
-                visits.take(&event);
-            })?;
-        let journal: Arc<dyn Journal> = Arc::new(journal);
-        let visits = visits.whole_until(whole_until);
+        let recalled = Recalled::read(directory, &keys, &clock, config.quotas)?;
+        let Recalled { journal, visits, seats, quotas } = recalled;
         let leases = Leases::new(config.leases_max);
         let sessions = Sessions::new(
             config.sessions,
@@ -169,7 +164,13 @@ impl Intake {
             clock.now(),
         );
         let intake = Self {
-            waiting: Room::new(config.waiting, rounds, beacon, clock.now()),
+            waiting: Room::new(
+                config.waiting,
+                rounds,
+                beacon,
+                (Arc::clone(&journal), seats),
+                clock.now(),
+            ),
             schedule: Schedule::new(config.schedule),
             admission: Arc::new(Admission::new(config.admission)),
             finishing: AtomicUsize::new(0),
@@ -177,7 +178,7 @@ impl Intake {
             urn_applications_max: config.urn_applications_max,
             leases,
             limits: Limits::new(&config.limits),
-            quotas: Quotas::new(config.quotas),
+            quotas,
             batches: Batches::default(),
             sessions,
             shelf: Arc::new(Shelf::new(engine)),
@@ -256,6 +257,36 @@ impl Intake {
         self.journal.close();
         self.trail.control(last);
         self.trail.close();
+    }
+}
+
+/// What the journal says of the time before a restart.
+struct Recalled {
+    journal: Arc<dyn Journal>,
+    visits: Remembered,
+    seats: waiting::Remembered,
+    quotas: Quotas,
+}
+
+impl Recalled {
+    fn read(
+        directory: &Path,
+        keys: &Arc<HouseKeys>,
+        clock: &Clock,
+        quotas: quotas::Config,
+    ) -> Result<Self, OpenFault> {
+        let (mut visits, mut seats) = (Remembered::nothing(), waiting::Remembered::default());
+        let quotas = Quotas::new(quotas);
+        let (keys, clock) = (Arc::clone(keys), clock.clone());
+        let (journal, whole_until) = LocalJournal::open(directory, keys, clock, |event| {
+            visits.take(&event);
+            seats.take(&event);
+            if let Event::Counted { office, clerk, day } = event {
+                quotas.recall(office, clerk, day);
+            }
+        })?;
+        let visits = visits.whole_until(whole_until);
+        Ok(Self { journal: Arc::new(journal), visits, seats, quotas })
     }
 }
 

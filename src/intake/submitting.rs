@@ -21,6 +21,7 @@ use crate::{
             submission::{Disposition, Submission},
         },
         fault::{CommitFault, ReadFault, Untraced},
+        journal::Event,
         position::Position,
         proof::{Digest, sha256},
         receipt::Receipt,
@@ -237,6 +238,8 @@ impl Counter {
             Disposition::Accepted(position, batch, principal) => {
                 if let Some(Ok(reserved)) = reserved {
                     reserved.used();
+                    let (office, clerk) = (scope.subject(), scope.session().person);
+                    intake.journal.note(Event::Counted { office, clerk, day: today });
                 }
                 let receipt = batch.receipt(position, today, &digest);
                 (principal, receipt.ok_or_else(missing)?)

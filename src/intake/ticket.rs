@@ -1,6 +1,7 @@
 //! Tickets of the waiting room: a person who waits asks again with one, which spares the check of a signature.
 //!
-//! A ticket is sealed for one visit and opens for no other. It holds the identity itself, so the room keeps nothing for it.
+//! A ticket is sealed for one visit and opens for no other. It holds the identity itself, so the room keeps nothing for it,
+//! and the round that it was issued for, so that a seat which the journal lost in a power cut is found again.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -12,43 +13,56 @@ use crate::{
     vault::{HouseKeys, Place},
 };
 
-/// The header of a ticket: its version.
-const HEADER: [u8; 1] = [1];
+/// The header of a ticket: its version. Session tokens have another one.
+const HEADER: [u8; 1] = [3];
 
-/// A ticket with which a person may ask again before `until`.
+/// What a ticket says.
+pub(super) struct Ticket {
+    pub(super) identity: Identity,
+    /// The index of the round for which it was issued.
+    pub(super) round: u64,
+}
+
+/// A ticket with which a person who waits in `round` may ask again before `until`.
 pub(super) fn issue(
     keys: &HouseKeys,
     visit: &Visit,
     identity: &Identity,
-    until: Timestamp,
+    (round, until): (u64, Timestamp),
 ) -> String {
     let mut plain = until.as_second().to_be_bytes().to_vec();
+    plain.extend(round.to_be_bytes());
     plain.extend_from_slice(identity.fiscal_code.as_str().as_bytes());
     plain.extend_from_slice(identity.office.as_ref().map_or("", Office::as_str).as_bytes());
     let visit = keys.visit(visit.as_str());
     URL_SAFE_NO_PAD.encode(keys.seal(Place::Ticket, visit, &HEADER, &plain))
 }
 
-/// The identity in a ticket of this visit; `None` if it is none, or no longer valid at `now`.
+/// What a ticket of this visit says; `None` if it is none, or no longer valid at `now`.
 pub(super) fn open(
     keys: &HouseKeys,
     visit: &Visit,
     ticket: &str,
     now: Timestamp,
-) -> Option<Identity> {
+) -> Option<Ticket> {
     if ticket.len() > TOKEN_BYTES_MAX {
         return None;
     }
     let sealed = URL_SAFE_NO_PAD.decode(ticket).ok()?;
+    if !sealed.starts_with(&HEADER) {
+        return None;
+    }
     let visit = keys.visit(visit.as_str());
     let plain = keys.open(Place::Ticket, visit, HEADER.len(), &sealed).ok()?;
     let (until, rest) = plain.split_first_chunk()?;
+    let (round, rest) = rest.split_first_chunk()?;
     let (code, office) = rest.split_at_checked(FISCAL_CODE_CHARS)?;
     let valid_until = Timestamp::from_second(i64::from_be_bytes(*until)).ok()?;
     let fiscal_code = FiscalCode::parse(str::from_utf8(code).ok()?).ok()?;
     let office = str::from_utf8(office).ok()?;
     let office = (!office.is_empty()).then(|| Office::parse(office)).transpose().ok()?;
-    (now < valid_until).then_some(Identity { fiscal_code, office, valid_until })
+    let identity = Identity { fiscal_code, office, valid_until };
+    (now < valid_until).then(|| Ticket { identity, round: u64::from_be_bytes(*round) })
 }
 
 #[cfg(test)]
@@ -63,9 +77,10 @@ mod tests {
         for office in [None, Office::parse("patronato-7").ok()] {
             let fiscal_code = FiscalCode::made_up(7);
             let identity = Identity { fiscal_code, office, valid_until: Timestamp::MAX };
-            let ticket = issue(&keys, &visit, &identity, at(100));
+            let ticket = issue(&keys, &visit, &identity, (7, at(100)));
             assert!(!ticket.contains('.'), "an identity token has dots");
-            let opened = open(&keys, &visit, &ticket, at(99)).unwrap();
+            let Ticket { identity: opened, round } = open(&keys, &visit, &ticket, at(99)).unwrap();
+            assert_eq!(round, 7);
             assert_eq!((opened.fiscal_code, opened.office), (fiscal_code, identity.office));
             assert!(open(&keys, &visit, &ticket, at(100)).is_none());
             assert!(open(&keys, &other, &ticket, at(99)).is_none());

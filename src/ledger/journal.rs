@@ -126,3 +126,32 @@ impl Journal for Forgetful {
 
     fn close(&self) {}
 }
+
+/// A journal in memory, for tests: what it was told can be taken in again.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Noted(std::sync::Mutex<Vec<Event>>);
+
+#[cfg(test)]
+impl Noted {
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap().clear();
+    }
+}
+
+#[cfg(test)]
+impl Journal for Noted {
+    fn note(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+
+    fn synced(&self) -> oneshot::Receiver<()> {
+        Forgetful.synced()
+    }
+
+    fn close(&self) {}
+}

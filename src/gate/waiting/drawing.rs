@@ -57,6 +57,9 @@ impl Room {
                 Found::NotYet => return Ok(()),
             },
         };
+        // Nobody joins it any more. Once it is drawn, everybody in it must be known after a power cut, too. An error: the
+        // journal has failed, and remembers nobody.
+        let _is_on_disk = self.journal.synced().blocking_recv();
         let people = self.lock().turns.closed.map_or(0, |closed| closed.people);
         let Gathering { round, seed, commitment, .. } = closed;
         let drawn = DrawnRound { round, seed, commitment, beacon, people, drawn_at: now };

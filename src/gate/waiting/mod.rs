@@ -7,17 +7,18 @@
 //! of one round and the whole of their own.
 //!
 //! A seat belongs to a person, not to a connection or device: it is found again by the same identity. A person who does
-//! not ask again in time, and [`Config::absent_seconds`] later still has not, gives it up. A restart empties the room,
-//! and people who ask again join the first round that is not drawn; its seed is the same as before.
+//! not ask again in time, and [`Config::absent_seconds`] later still has not, gives it up. The journal knows who sits where
+//! and who was called, so a restart changes nothing of it.
 
 mod drawing;
 mod pace;
+mod restoring;
 mod seats;
 mod supply;
 mod turns;
 
 use std::sync::{
-    Mutex, MutexGuard, OnceLock, PoisonError,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicU32, AtomicUsize, Ordering},
 };
 
@@ -29,13 +30,17 @@ use self::{
     turns::Turns,
 };
 pub use self::{
+    restoring::Remembered,
     seats::{Asking, Waiter},
     supply::Supply,
 };
 use super::{beacon::Beacon, lottery::Number};
 use crate::{
     identity::Audience,
-    ledger::rounds::{Chain, Commitment, DrawnRound, Rounds, Seed},
+    ledger::{
+        journal::{Event, Journal},
+        rounds::{Chain, Commitment, DrawnRound, Rounds, Seed},
+    },
     vault::Subject,
 };
 
@@ -98,6 +103,7 @@ pub struct Room {
     beacon: Option<Beacon>,
     /// Held by the thread that draws, also while it waits for the disk.
     rounds: Mutex<Box<dyn Rounds>>,
+    journal: Arc<dyn Journal>,
     /// Called when a round was closed.
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// How many people are in the room: lets a request skip the lock while nobody waits.
@@ -116,28 +122,30 @@ struct Inner {
 }
 
 impl Room {
-    /// An empty room, in which the first round that is not drawn gathers. Numbers are mixed with `beacon`, if there is
-    /// one.
+    /// The room as it is `remembered`; an empty one if nobody waited. Numbers are mixed with `beacon`, if there is one.
     #[must_use]
     pub fn new(
         config: Config,
         rounds: impl Rounds + 'static,
         beacon: Option<Beacon>,
+        (journal, remembered): (Arc<dyn Journal>, Remembered),
         now: Timestamp,
     ) -> Self {
         let waits = (config.gather_seconds, config.absent_seconds);
-        let inner = Inner {
-            seats: Seats::new(config.people_max),
+        let mut inner = Inner {
+            seats: Seats::new(config.people_max, Arc::clone(&journal)),
             turns: Turns::new(rounds.outlook(), waits),
             pace: Pace::from(seconds(now)),
             tidied: 0,
         };
+        inner.restore(remembered, &config, seconds(now));
         Self {
             config,
             beacon,
             rounds: Mutex::new(Box::new(rounds)),
+            journal,
             wake: OnceLock::new(),
-            people: AtomicUsize::new(0),
+            people: AtomicUsize::new(inner.seats.people()),
             entered: AtomicU32::new(0),
             inner: Mutex::new(inner),
         }
@@ -210,8 +218,17 @@ impl Room {
     }
 
     /// The answer to a person who has to wait, on the seat that they have or a new one; `None` if all seats are taken.
+    ///
+    /// Who `held` a seat in the closed round gets one in it again: a power cut may have taken it, and people cannot gain
+    /// by coming back to a round that they were in.
     #[must_use]
-    pub fn wait(&self, asking: &Asking, supply: &Supply, now: Timestamp) -> Option<Waiting> {
+    pub fn wait(
+        &self,
+        asking: &Asking,
+        held: Option<u64>,
+        supply: &Supply,
+        now: Timestamp,
+    ) -> Option<Waiting> {
         let now_s = seconds(now);
         self.with(|inner| {
             let known = inner.seats.of_person(asking.person, asking.audience);
@@ -224,11 +241,10 @@ impl Room {
                         inner.leave(other);
                     }
                 }
-                let gathering = &inner.turns.gathering;
-                let number = gathering.seed.number(&asking.fiscal_code);
-                let joins = (gathering.stage(), number);
-                let index = inner.seats.take(asking, joins, now_s)?;
-                inner.turns.joined(now_s);
+                let joined = inner.turns.round_to_join(held);
+                let number = joined.seed.number(&asking.fiscal_code);
+                let index = inner.seats.take(asking, (joined.round, number), now_s)?;
+                joined.join(now_s);
                 index
             };
             Some(inner.answer(index, &self.config, supply, now_s))
@@ -316,7 +332,11 @@ impl Room {
             let Inner { seats, turns, pace, .. } = inner;
             pace.saw(supply);
             if supply.places > 0 {
+                let before = turns.reached;
                 closed = turns.call(seats, (supply.free, pace), seconds(now));
+                if let Some((round, number)) = turns.reached.filter(|_| turns.reached != before) {
+                    self.journal.note(Event::Called { round, number: number.to_bytes() });
+                }
             }
             work(inner)
         });

@@ -1,9 +1,17 @@
 //! The seats of the waiting room, sized for a million people.
 
+use std::sync::Arc;
+
 use hashbrown::HashTable;
 use jiff::Timestamp;
 
-use crate::{civic::FiscalCode, gate::lottery::Number, identity::Audience, vault::Subject};
+use crate::{
+    civic::FiscalCode,
+    gate::lottery::Number,
+    identity::Audience,
+    ledger::journal::{Event, Joined, Journal, Seated},
+    vault::Subject,
+};
 
 /// A person who asks to enter, with a verified identity.
 #[derive(Clone, Copy, Debug)]
@@ -62,16 +70,33 @@ pub(super) struct Seat {
     pub(super) is_gone: bool,
 }
 
+impl Stage {
+    /// In this round, which is not drawn.
+    pub(super) fn of_undrawn(round: u64) -> Self {
+        Self::Gathering(last_byte(round))
+    }
+
+    /// In this drawn round.
+    pub(super) fn of_drawn(round: u64, is_called: bool) -> Self {
+        if is_called { Self::Called(last_byte(round)) } else { Self::Drawn(last_byte(round)) }
+    }
+}
+
 impl Seat {
+    fn who(&self) -> Seated {
+        Seated { person: self.person, for_office: self.audience == Audience::Intermediaries }
+    }
+
     /// Whether the person was called.
     pub(super) fn is_called(&self) -> bool {
         matches!(self.stage, Stage::Called(_))
     }
 }
 
-/// All seats, found by person. Address space for all of them is reserved at the start: growing a table would block
+/// All seats, found by person; the journal knows who takes and who leaves one. Address space for all of them is reserved at the start: growing a table would block
 /// everybody while it is copied.
 pub(super) struct Seats {
+    journal: Arc<dyn Journal>,
     all: Vec<Seat>,
     vacant: Vec<u32>,
     by_person: HashTable<u32>,
@@ -80,8 +105,9 @@ pub(super) struct Seats {
 }
 
 impl Seats {
-    pub(super) fn new(people_max: usize) -> Self {
+    pub(super) fn new(people_max: usize, journal: Arc<dyn Journal>) -> Self {
         Self {
+            journal,
             all: Vec::with_capacity(people_max),
             vacant: Vec::new(),
             by_person: HashTable::with_capacity(people_max),
@@ -127,24 +153,37 @@ impl Seats {
         self.by_person.find(u64::from_be_bytes(person), same).copied()
     }
 
-    /// Gives a new person a seat in a stage; `None` if all are taken.
+    /// Gives a new person a seat in a round that is not drawn; `None` if all are taken.
     pub(super) fn take(
         &mut self,
         asking: &Asking,
-        (stage, number): (Stage, Number),
+        (round, number): (u64, Number),
         now: u32,
     ) -> Option<u32> {
-        if self.people() >= self.people_max {
-            return None;
-        }
         let seat = Seat {
             person: half(asking.person),
             number,
             due: now,
-            stage,
+            stage: Stage::of_undrawn(round),
             audience: asking.audience,
             is_gone: false,
         };
+        let index = self.put(seat)?;
+        let (who, number) = (seat.who(), number.to_bytes());
+        self.journal.note(Event::Joined(Joined { who, round, number }));
+        Some(index)
+    }
+
+    /// Gives a person the seat again that they had before a restart; `None` if all are taken.
+    pub(super) fn restore(&mut self, who: Seated, (stage, number): (Stage, Number)) -> Option<u32> {
+        let audience = if who.for_office { Audience::Intermediaries } else { Audience::Citizens };
+        self.put(Seat { person: who.person, number, due: 0, stage, audience, is_gone: false })
+    }
+
+    fn put(&mut self, seat: Seat) -> Option<u32> {
+        if self.people() >= self.people_max {
+            return None;
+        }
         let index = if let Some(index) = self.vacant.pop() {
             *self.get_mut(index) = seat;
             index
@@ -155,7 +194,7 @@ impl Seats {
         let all = &self.all;
         let person_of = |index: &u32| u64::from_be_bytes(all[*index as usize].person);
         self.by_person.insert_unique(person_of(&index), index, person_of);
-        self.taken[asking.audience as usize] += 1;
+        self.taken[seat.audience as usize] += 1;
         Some(index)
     }
 
@@ -169,6 +208,7 @@ impl Seats {
         self.taken[seat.audience as usize] -= 1;
         self.get_mut(index).stage = Stage::Vacant;
         self.vacant.push(index);
+        self.journal.note(Event::Left(seat.who()));
         seat
     }
 
@@ -182,6 +222,11 @@ impl Seats {
 /// A moment in whole seconds, in four bytes.
 pub(super) fn seconds(at: Timestamp) -> u32 {
     u32::try_from(at.as_second().max(0)).unwrap_or(u32::MAX)
+}
+
+/// The name of a round in a [`Stage`].
+pub(super) fn last_byte(round: u64) -> u8 {
+    round.to_le_bytes()[0]
 }
 
 fn half(person: Subject) -> [u8; 8] {

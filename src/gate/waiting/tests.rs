@@ -10,12 +10,13 @@ use std::{
 use super::*;
 use crate::{
     civic::FiscalCode,
-    ledger::{local::rounds::LocalRounds, rounds::BeaconValue},
+    ledger::{journal::Noted, local::rounds::LocalRounds, rounds::BeaconValue},
     vault::HouseKeys,
 };
 
 mod crowds;
 mod draws;
+mod restarts;
 
 const START: i64 = 1_726_500_600;
 const CONFIG: Config = Config {
@@ -30,15 +31,22 @@ const CONFIG: Config = Config {
 struct Hall {
     room: Room,
     keys: Arc<HouseKeys>,
+    journal: Arc<Noted>,
     directory: tempfile::TempDir,
 }
 
 impl Hall {
     fn new(config: Config) -> Self {
-        Self::open(config, tempfile::tempdir().unwrap(), false, 0)
+        Self::open(config, tempfile::tempdir().unwrap(), Arc::default(), false, 0)
     }
 
-    fn open(config: Config, directory: tempfile::TempDir, has_beacon: bool, second: i64) -> Self {
+    fn open(
+        config: Config,
+        directory: tempfile::TempDir,
+        journal: Arc<Noted>,
+        has_beacon: bool,
+        second: i64,
+    ) -> Self {
         let keys = Arc::new(HouseKeys::from_master(&[7; 32]));
         let rounds = LocalRounds::open(directory.path(), Arc::clone(&keys), at(second)).unwrap();
         let beacon = has_beacon.then(|| Beacon {
@@ -47,12 +55,18 @@ impl Hall {
             period_seconds: 3,
             late_seconds_max: 60,
         });
-        Self { room: Room::new(config, rounds, beacon, at(second)), keys, directory }
+        let mut remembered = Remembered::default();
+        for event in journal.events() {
+            remembered.take(&event);
+        }
+        let kept = (Arc::clone(&journal) as Arc<dyn Journal>, remembered);
+        let room = Room::new(config, rounds, beacon, kept, at(second));
+        Self { room, keys, journal, directory }
     }
 
     /// Kills it and opens it again at another time.
     fn restart(self, has_beacon: bool, second: i64) -> Self {
-        Self::open(CONFIG, self.directory, has_beacon, second)
+        Self::open(CONFIG, self.directory, self.journal, has_beacon, second)
     }
 
     fn publish(&self, beacon_round: u64, value: BeaconValue) {
@@ -96,7 +110,7 @@ impl Hall {
             self.room.entered(asking.person, asking.audience);
             return Ok(());
         }
-        Err(self.room.wait(&asking, supply, at(second)))
+        Err(self.room.wait(&asking, None, supply, at(second)))
     }
 
     fn waits(&self, n: u64, second: i64) -> Waiting {
@@ -227,7 +241,7 @@ fn a_person_has_one_seat_whether_they_act_for_themselves_or_for_an_office() {
     let asking =
         |audience| Asking { person: hall.person(1), fiscal_code: FiscalCode::made_up(1), audience };
     for audience in [Audience::Intermediaries, Audience::Citizens, Audience::Intermediaries] {
-        assert!(hall.room.wait(&asking(audience), &Supply::of(0), at(0)).is_some());
+        assert!(hall.room.wait(&asking(audience), None, &Supply::of(0), at(0)).is_some());
         let waiting = hall.room.waiting();
         assert_eq!(waiting.iter().sum::<usize>(), 1, "{waiting:?}");
         assert_eq!(waiting[audience as usize], 1);

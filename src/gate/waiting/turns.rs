@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{
     pace::Pace,
-    seats::{Seat, Seats, Stage},
+    seats::{Seat, Seats, Stage, last_byte},
 };
 use crate::{
     gate::lottery::Number,
@@ -56,6 +56,8 @@ pub(super) struct Turns {
     latest_from: usize,
     /// The number that was called last, of the round that is being called.
     called_to: Option<Number>,
+    /// The round and the number up to which everybody was called, for the journal.
+    pub(super) reached: Option<(u64, Number)>,
     /// How many people were called and have not come yet, by the second in which they are expected.
     called: BTreeMap<u32, usize>,
     /// Until which second those who have not come are counted, and the share of people who come when they are called.
@@ -80,18 +82,19 @@ impl Turns {
             head: 0,
             latest_from: 0,
             called_to: None,
+            reached: None,
             called: BTreeMap::new(),
             counted_until: 0,
             come_share: 1.0,
         }
     }
 
-    /// A person joined the gathering round.
-    pub(super) fn joined(&mut self, now: u32) {
-        if self.gathering.people == 0 {
-            self.gathering.since = now;
+    /// The round that a person joins: the gathering one, or the closed one if they `held` a seat in it.
+    pub(super) fn round_to_join(&mut self, held: Option<u64>) -> &mut Gathering {
+        match &mut self.closed {
+            Some(closed) if Some(closed.round) == held => closed,
+            _ => &mut self.gathering,
         }
-        self.gathering.people += 1;
     }
 
     /// The person on this seat entered, or has given up.
@@ -125,7 +128,7 @@ impl Turns {
             let Some(index) = self.order.get(self.head).copied() else {
                 return self.close(now_s);
             };
-            if self.head == self.latest_from {
+            if self.head == self.latest_from && self.head > 0 {
                 self.called_to = None;
             }
             let seat = seats.get_mut(index);
@@ -134,8 +137,8 @@ impl Turns {
                 if seat.due < gone_before {
                     seats.leave(index);
                 } else if seat.is_gone {
-                    self.called_to = Some(seat.number);
                     seat.stage = Stage::Called(name);
+                    self.has_called(name, seat.number);
                 } else {
                     let comes = seat.due.max(now_s);
                     if !self.has_room(comes, now_s, |until| free + pace.people_in(until)) {
@@ -143,13 +146,39 @@ impl Turns {
                         let soon = self.to_call() <= pace.people_in(DRAWN_AHEAD_SECONDS);
                         return is_last && soon && self.close(now_s);
                     }
-                    self.called_to = Some(seat.number);
                     (seat.stage, seat.due) = (Stage::Called(name), comes);
+                    self.has_called(name, seat.number);
                     self.expected(comes);
                 }
             }
             self.head += 1;
         }
+    }
+
+    /// A person with this number in this round was called.
+    fn has_called(&mut self, name: u8, number: Number) {
+        self.called_to = Some(number);
+        if let Some(round) = self.drawn_round(name).map(|drawn| drawn.round) {
+            self.reached = Some((round, number));
+        }
+    }
+
+    /// Calls people in this order from now on, which begins after those who were `called` before: seats with their
+    /// rounds, the latest round last.
+    pub(super) fn call_from(
+        &mut self,
+        order: impl Iterator<Item = (u64, u32)>,
+        called: Option<(u64, Number)>,
+    ) {
+        let latest = self.drawn.back().map(|drawn| drawn.round);
+        let order: Vec<_> = order.collect();
+        self.latest_from =
+            order.iter().position(|(round, _)| Some(*round) == latest).unwrap_or(order.len());
+        let first = order.first().map(|(round, _)| *round);
+        self.called_to =
+            called.filter(|(round, _)| Some(*round) == first).map(|(_, number)| number);
+        self.reached = called;
+        self.order = order.into_iter().map(|(_, index)| index).collect();
     }
 
     /// Counts those who were expected before a second and have not come.
@@ -210,10 +239,14 @@ impl Turns {
         if self.closed.is_some() || self.gathering.people == 0 || now < due {
             return false;
         }
-        let next = Gathering::of(self.following);
-        let closed = std::mem::replace(&mut self.gathering, next);
+        let closed = self.replace_gathering();
         self.closed = Some(Gathering { since: now, ..closed });
         true
+    }
+
+    /// Lets the following round gather, and returns the one that did so.
+    pub(super) fn replace_gathering(&mut self) -> Gathering {
+        std::mem::replace(&mut self.gathering, Gathering::of(self.following))
     }
 
     /// Names the beacon round of the closed round.
@@ -230,6 +263,9 @@ impl Turns {
         let name = last_byte(closed.round);
         self.order.drain(..self.head);
         (self.head, self.latest_from) = (0, self.order.len());
+        if self.order.is_empty() {
+            self.called_to = None;
+        }
         self.order.reserve_exact(closed.people as usize);
         for (index, seat) in seats.iter_mut() {
             if seat.stage == Stage::Gathering(name) {
@@ -327,12 +363,16 @@ impl Gathering {
         Self { round: index, seed, commitment, beacon_round: None, people: 0, since: 0 }
     }
 
+    /// A person joined it.
+    pub(super) fn join(&mut self, now: u32) {
+        if self.people == 0 {
+            self.since = now;
+        }
+        self.people += 1;
+    }
+
     /// The stage of its people.
     pub(super) fn stage(&self) -> Stage {
-        Stage::Gathering(last_byte(self.round))
+        Stage::of_undrawn(self.round)
     }
-}
-
-fn last_byte(number: u64) -> u8 {
-    number.to_le_bytes()[0]
 }

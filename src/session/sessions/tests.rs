@@ -1,25 +1,13 @@
 //! What opens, renews, ends and reopens a session.
 
 use super::*;
-use crate::{civic::FiscalCode, identity::Office, ledger::journal::Forgetful};
+use crate::{
+    civic::FiscalCode,
+    identity::Office,
+    ledger::journal::{Forgetful, Noted},
+};
 
 type Outcome = Result<(String, Arc<Session>), NotOpened>;
-
-/// A journal in memory, and what comes back from it after a restart.
-#[derive(Default)]
-struct Noted(Mutex<Vec<Event>>);
-
-impl Journal for Noted {
-    fn note(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
-    }
-
-    fn synced(&self) -> tokio::sync::oneshot::Receiver<()> {
-        Forgetful.synced()
-    }
-
-    fn close(&self) {}
-}
 
 fn keys() -> Arc<HouseKeys> {
     Arc::new(HouseKeys::from_master(&[7; 32]))
@@ -38,7 +26,9 @@ fn sessions_of(sessions_max: usize, person_sessions_max: usize) -> Sessions {
 /// The sessions after a restart at a second, if the journal was whole until `whole_until`.
 fn restarted(journal: &Arc<Noted>, leases: &Leases, second: i64, whole_until: i64) -> Sessions {
     let mut remembered = Remembered::nothing();
-    journal.0.lock().unwrap().iter().for_each(|event| remembered.take(event));
+    for event in journal.events() {
+        remembered.take(&event);
+    }
     let remembered = remembered.whole_until(at(whole_until));
     let journal = Arc::clone(journal);
     Sessions::new(config(99, 2), keys(), journal, remembered, leases, at(second))
@@ -249,12 +239,12 @@ fn what_has_ended_before_a_restart_does_not_open_after_it() {
 fn a_session_whose_opening_was_lost_opens_by_its_token_if_it_can_be_that_young() {
     let (journal, leases) = (Arc::new(Noted::default()), Leases::new(1));
     let (token, _) = open(&restarted(&journal, &leases, 0, 0), &leases, 1).unwrap();
-    journal.0.lock().unwrap().clear();
+    journal.forget();
     let after = restarted(&journal, &leases, 10, 1);
     assert!(after.reopen(&token, &leases, at(10)).is_none(), "made before the end of the journal");
     let after = restarted(&journal, &leases, 10, 0);
     let session = after.reopen(&token, &leases, at(10)).unwrap();
-    assert_eq!(journal.0.lock().unwrap().len(), 1, "it is noted now");
+    assert_eq!(journal.events().len(), 1, "it is noted now");
     assert!(Arc::ptr_eq(&session, &after.reopen(&token, &leases, at(10)).unwrap()));
     after.close(&token);
     assert!(after.reopen(&token, &leases, at(10)).is_none() && after.is_empty());

@@ -22,7 +22,10 @@ fn a_restart_at_any_second_changes_neither_the_round_nor_a_number() {
     let hall = hall.restart(false, 411);
     assert_eq!(hall.drawn(), drawn);
     assert_eq!(hall.room.next_round().0, round + 1);
-    hall.waits(1, 411);
+    for n in 1..=3 {
+        hall.room.give_up(hall.person(n), Audience::Citizens);
+        hall.waits(n, 411);
+    }
     hall.tidy(1, 420);
     assert_eq!(hall.drawn()[0].seed.before(), drawn[0].seed);
     assert_eq!(drawn[0].seed.before(), hall.room.draws().chains[0].anchor);
@@ -32,7 +35,7 @@ const BEACON: BeaconValue = BeaconValue([9; 32]);
 
 /// A hall in which persons 1 and 2 wait in a closed round, and the beacon round that was named for it at second 6.
 fn closed_hall() -> (Hall, u64) {
-    let hall = Hall::open(CONFIG, tempfile::tempdir().unwrap(), true, 0);
+    let hall = Hall::open(CONFIG, tempfile::tempdir().unwrap(), Arc::default(), true, 0);
     for n in 1..=2 {
         assert_eq!(hall.waits(n, 0).beacon_round, None);
     }
@@ -72,7 +75,7 @@ fn a_closed_round_takes_nobody_and_is_drawn_when_its_beacon_value_is_there() {
 
 #[test]
 fn every_number_of_a_crowd_is_mixed_once() {
-    let hall = Hall::open(CONFIG, tempfile::tempdir().unwrap(), true, 0);
+    let hall = Hall::open(CONFIG, tempfile::tempdir().unwrap(), Arc::default(), true, 0);
     for n in 0..5_000 {
         hall.waits(n, 0);
     }
@@ -96,10 +99,12 @@ fn a_kill_between_naming_and_drawing_changes_neither_round_nor_beacon_nor_number
     let again = hall.waits(1, 501);
     assert_eq!((again.round, again.commitment), (told.round, told.commitment));
     assert_eq!(again.beacon_round, Some(beacon_round), "no second choice among values");
-    hall.waits(2, 501);
+    let late = hall.waits(3, 501);
+    assert_eq!(late.round, told.round + 1, "a closed round takes nobody after a restart either");
     hall.tidy(1, 510);
     let drawn = hall.drawn()[0];
     assert_eq!((drawn.round, drawn.mixed_with()), (told.round, Some(BEACON)));
+    assert_eq!(drawn.people, 2, "who has not asked again yet is in it, too");
 }
 
 #[test]
