@@ -38,6 +38,7 @@ mod resting;
 mod second_scheme;
 mod space;
 mod stopping;
+mod surging;
 mod trust;
 mod visits;
 mod waiting;
