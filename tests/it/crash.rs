@@ -199,7 +199,7 @@ impl Person {
         answer.json()
     }
 
-    /// Repeats a request until it is answered: the server may be down, and its restart ends sessions.
+    /// Repeats a request until it is answered: the server may be down. Who is not inside enters first.
     async fn ask(
         &mut self,
         counter: &RwLock<Option<Counter>>,

@@ -5,7 +5,7 @@
 
 use std::{
     fs, io,
-    io::Write as _,
+    io::{Read as _, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -22,6 +22,8 @@ const SUFFIX: &str = ".sealed";
 const HEADER: [u8; 1] = [1];
 /// The subject of the seal: the journal belongs to no person.
 const NOBODY: Subject = Subject([0; 16]);
+/// Bytes of a frame's length, in front of it.
+const LENGTH_BYTES: usize = 4;
 /// Bytes of one file: two million visits with their seats in the waiting room. Two files are kept.
 pub(super) const FILE_BYTES_MAX: u64 = 512 << 20;
 /// How long one file is written: no session lasts longer, and ended visits are remembered for as long at least.
@@ -157,17 +159,15 @@ fn frame(keys: &HouseKeys, now: i64, events: &[u8]) -> Vec<u8> {
 }
 
 fn read(path: &Path, keys: &HouseKeys, each: &mut dyn FnMut(Event)) -> Result<Read, OpenFault> {
-    let bytes =
-        fs::read(path).map_err(|source| OpenFault::Directory { path: path.to_owned(), source })?;
-    let mut rest = bytes.as_slice();
-    let mut times: Option<(i64, i64)> = None;
-    let mut whole = 0;
-    while let Some((sealed, after)) = first_frame(rest) {
-        if times.is_none() && !sealed.starts_with(&HEADER) {
+    let fault = |source| OpenFault::Directory { path: path.to_owned(), source };
+    let mut file = io::BufReader::new(fs::File::open(path).map_err(fault)?);
+    let mut found: Option<Read> = None;
+    while let Some(sealed) = next_frame(&mut file).map_err(fault)? {
+        if found.is_none() && !sealed.starts_with(&HEADER) {
             let what = "its version is not that of this release".to_owned();
             return Err(OpenFault::Foreign { path: path.to_owned(), what });
         }
-        let Ok(plain) = keys.open(Place::Journal, NOBODY, HEADER.len(), sealed) else { break };
+        let Ok(plain) = keys.open(Place::Journal, NOBODY, HEADER.len(), &sealed) else { break };
         let Some((at, mut events)) = plain.split_first_chunk::<8>() else { break };
         let at = i64::from_be_bytes(*at);
         while !events.is_empty() {
@@ -177,16 +177,22 @@ fn read(path: &Path, keys: &HouseKeys, each: &mut dyn FnMut(Event)) -> Result<Re
             };
             each(decode(&mut events).ok_or_else(damaged)?);
         }
-        times = Some((times.map_or(at, |(since, _)| since), at));
-        rest = after;
-        whole = bytes.len() - rest.len();
+        let read = found.get_or_insert(Read { since: at, until: at, bytes: 0 });
+        read.until = at;
+        read.bytes += (LENGTH_BYTES + sealed.len()) as u64;
     }
-    let (since, until) = times.ok_or_else(|| OpenFault::OtherKey { path: path.to_owned() })?;
-    Ok(Read { since, until, bytes: whole as u64 })
+    found.ok_or_else(|| OpenFault::OtherKey { path: path.to_owned() })
 }
 
-/// The first frame and what follows it; `None` if it is cut off.
-fn first_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk()?;
-    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+/// The next frame; `None` at the end, or if it is cut off or too long to be one.
+fn next_frame(file: &mut impl io::Read) -> io::Result<Option<Vec<u8>>> {
+    let mut length = Vec::with_capacity(LENGTH_BYTES);
+    file.by_ref().take(LENGTH_BYTES as u64).read_to_end(&mut length)?;
+    let Ok(length) = length.as_slice().try_into().map(u32::from_be_bytes) else { return Ok(None) };
+    if u64::from(length) > FILE_BYTES_MAX {
+        return Ok(None);
+    }
+    let mut sealed = Vec::new();
+    file.by_ref().take(length.into()).read_to_end(&mut sealed)?;
+    Ok((sealed.len() as u64 == u64::from(length)).then_some(sealed))
 }
