@@ -1,9 +1,12 @@
 //! Restarts: who was inside goes on with the same token, and who has left does not come back.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 use sportello::civic::FiscalCode;
+use tokio::time::sleep;
 
-use crate::harness::{Counter, EVENING, MORNING, OFFICE, Visitor, new_session};
+use crate::harness::{Counter, EVENING, MORNING, OFFICE, Visitor, entrusted, mandate, new_session};
 
 /// A visitor's session, as it goes on after a restart.
 struct Kept {
@@ -147,4 +150,26 @@ async fn a_lost_journal_opens_no_session_again() {
     let counter = counter.reopen(EVENING);
     let shown = counter.ask("GET", &kept.session, &kept.token, "").await;
     shown.assert_problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_clerks_quota_of_the_day_goes_on_after_a_restart() {
+    let quota = [("SPORTELLO_QUOTAS_CLERK_APPLICATIONS_PER_DAY_MAX", "2")];
+    let counter = Counter::open_at_with(MORNING, &quota);
+    let office = counter.intermediary(100).await;
+    let kept = Kept::of(&office).await;
+    let apply = async |counter: &Counter, n| {
+        let (path, key) = (format!("{}/applications", kept.session), format!("key-{n}"));
+        let body = entrusted(n, &mandate(n));
+        counter.try_ask("POST", &path, &kept.token, &body, &key).await.unwrap()
+    };
+    assert_eq!(apply(&counter, 1).await.status, StatusCode::CREATED);
+    // What was noted is written within some milliseconds.
+    sleep(Duration::from_millis(500)).await;
+    let mut counter = counter;
+    counter.kill();
+    let counter = counter.reopen_with(MORNING, &quota);
+    assert_eq!(apply(&counter, 2).await.status, StatusCode::CREATED);
+    apply(&counter, 3).await.assert_problem(429, "daily-quota-used-up");
+    assert_eq!(apply(&counter, 1).await.status, StatusCode::CREATED, "the same again is not new");
 }
