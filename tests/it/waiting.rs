@@ -212,7 +212,7 @@ async fn a_kill_changes_neither_the_next_round_nor_a_number_and_the_chain_goes_o
     let anchor = public["chains"][0]["anchor"].clone();
     let mut rounds = Vec::new();
     let mut linked = anchor.as_str().unwrap().to_owned();
-    for time in [EVENING, "2024-09-16T18:07:11[Europe/Rome]"] {
+    for time in [EVENING, "2024-09-16T17:47:11[Europe/Rome]"] {
         let before = counter.ask("GET", "/v1/status", "", "").await.json()["draw"].clone();
         {
             let _inside = counter.citizen(0).await;

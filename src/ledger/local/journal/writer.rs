@@ -17,11 +17,12 @@ use crate::{
     vault::HouseKeys,
 };
 
-/// Shortest pause between two groups: bounds the writes and syncs a second.
-const PAUSE_MIN: Duration = Duration::from_millis(5);
-/// A pause is this many times as long as the group before it took: the ledger syncs on the same disk.
+/// Pause between two groups: bounds the writes a second. What is written survives a kill.
+const WRITE_EVERY: Duration = Duration::from_millis(5);
+/// Until the next sync the disk is left alone for this many times as long as the last one took: the ledger syncs on the
+/// same disk.
 const PAUSE_FACTOR: u32 = 2;
-/// Longest pause, after a group that took long for once.
+/// Longest such time, after a sync that took long for once.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// Longest time until what was written is synced although nobody waits for it.
 const UNSYNCED_MAX: Duration = Duration::from_millis(500);
@@ -128,13 +129,19 @@ impl Writer {
 
     fn write_groups(&mut self) -> io::Result<()> {
         let (mut unsynced, mut since) = (false, Stopwatch::start());
+        let (mut pause, mut rest) = (Duration::ZERO, Stopwatch::start());
+        let mut waiters = Vec::new();
         loop {
-            let patience = unsynced.then(|| UNSYNCED_MAX.saturating_sub(since.elapsed()));
+            let patience = if waiters.is_empty() {
+                unsynced.then(|| UNSYNCED_MAX.saturating_sub(since.elapsed()))
+            } else {
+                Some(pause.saturating_sub(rest.elapsed()))
+            };
             let group = self.queue.take(patience);
             if group.overflowed {
                 return Err(io::Error::other("more events wait to be written than may"));
             }
-            let watch = Stopwatch::start();
+            waiters.extend(group.synced);
             if !group.events.is_empty() {
                 let now = self.clock.real().as_second();
                 self.current.write(&self.keys, now, &group.events)?;
@@ -142,18 +149,23 @@ impl Writer {
                     (unsynced, since) = (true, Stopwatch::start());
                 }
             }
-            let is_due = unsynced && since.elapsed() >= UNSYNCED_MAX;
-            if unsynced && (is_due || group.close || !group.synced.is_empty()) {
-                self.current.sync()?;
-                unsynced = false;
-            }
-            for waiter in group.synced {
-                let _gone = waiter.send(());
+            let is_due = !waiters.is_empty() || (unsynced && since.elapsed() >= UNSYNCED_MAX);
+            if group.close || (is_due && rest.elapsed() >= pause) {
+                let watch = Stopwatch::start();
+                if unsynced {
+                    self.current.sync()?;
+                    unsynced = false;
+                }
+                for waiter in waiters.drain(..) {
+                    let _gone: Result<(), ()> = waiter.send(());
+                }
+                pause = (watch.elapsed() * PAUSE_FACTOR).min(PAUSE_MAX);
+                rest = Stopwatch::start();
             }
             if group.close {
                 return Ok(());
             }
-            thread::sleep((watch.elapsed() * PAUSE_FACTOR).clamp(PAUSE_MIN, PAUSE_MAX));
+            thread::sleep(WRITE_EVERY);
         }
     }
 }
