@@ -141,7 +141,9 @@ metrics_list! {
     CPU = Kind::Gauge, Seconds, "sportello_cpu_seconds" ["purpose"]
         "CPU time since the start: for people outside (connections, handshakes, polls, refusals), for entering, and for everything else.";
     CONNECTIONS = Kind::Gauge, Count, "sportello_connections" []
-        "Open connections on the public listener.";
+        "Open connections on the public listener and on that for people inside.";
+    INSIDE_CONNECTIONS = Kind::Counter, Count, "sportello_inside_connections_total" ["session"]
+        "Closed connections at server.listen_inside, by whether a session was shown (shown, none).";
     URN = Kind::Gauge, Count, "sportello_urn_applications" []
         "Applications in the urn, waiting for a judge.";
 }

@@ -123,6 +123,11 @@ pub enum StartFault {
         /// The system's error.
         source: io::Error,
     },
+    /// Clients would not be told where to reconnect.
+    #[error(
+        "server.listen_inside needs server.inside_url, the address by which clients reach it, such as https://inside.example.it:8444"
+    )]
+    InsideUnnamed,
     /// Metrics cannot be recorded.
     #[error(transparent)]
     Metrics(#[from] MetricsFault),
@@ -185,17 +190,19 @@ pub fn run(
 ) -> Result<(), StartFault> {
     let exporter = Exporter::install()?;
     let tls = start.tls.server()?;
-    let mut bounds = settings.listener();
-    bounds.connections_max = raise_descriptors(bounds.connections_max, start.demo.is_some());
-    let verifier = start.verifier.clone();
-    let demo = start.demo.clone();
+    let bounds = bounds(settings, start.demo.is_some());
+    let (verifier, demo) = (start.verifier.clone(), start.demo.clone());
     let intake = open_intake(settings, start)?;
     let _watch = intake.watch_space()?;
 
-    let (operator_listener, public_listeners) = bind(settings)?;
+    let (operator_listener, public_listeners, inside_listeners) = bind(settings)?;
     let addresses = Addresses {
         public: public_listeners[0].local_addr()?,
         operator: operator_listener.local_addr()?,
+    };
+    let inside_url = match inside_listeners.first() {
+        Some(listener) => inside_url(settings, listener.local_addr()?, demo.is_some())?,
+        None => None,
     };
 
     let fetcher = KeyFetcher::start(&verifier, settings.identity_ca().as_deref(), Pace::USUAL)?;
@@ -216,9 +223,16 @@ pub fn run(
     })?;
     let shared = listener::Shared::new(bounds, settings.proxies(), tls, draining.clone());
     let pressure = Pressure::new(settings.requests_max());
+    let inside = shared.inside(settings.inside_connections_max());
+    let mut inside_listeners = inside_listeners.into_iter();
     let public = public_listeners
         .into_iter()
-        .map(|listener| spawn_public(listener, settings, &intake, &shared, &pressure, demo.clone()))
+        .map(|listener| {
+            let second = inside_listeners.next().map(|listener| (listener, inside.clone()));
+            let listeners = [(listener, shared.clone())].into_iter().chain(second).collect();
+            let extras = Extras { inside: inside_url.clone(), demo: demo.clone() };
+            spawn_public(listeners, settings, &intake, &pressure, extras, draining.clone())
+        })
         .collect::<io::Result<Vec<_>>>()?;
     intake.note_control("server: opened");
     ready(addresses);
@@ -256,13 +270,44 @@ fn open_intake(settings: &Settings, start: Start) -> Result<Arc<Intake>, StartFa
     Ok(Arc::new(intake))
 }
 
-/// Listens for the operator, and for the public once a runtime.
-fn bind(settings: &Settings) -> Result<(TcpListener, Vec<TcpListener>), StartFault> {
+/// Listens for the operator, and for the public and for people inside once a runtime.
+fn bind(
+    settings: &Settings,
+) -> Result<(TcpListener, Vec<TcpListener>, Vec<TcpListener>), StartFault> {
     let on = |address, count| {
         listener::bind(address, count).map_err(|source| StartFault::Bind { address, source })
     };
     let operator = on(settings.operator(), 1)?.swap_remove(0);
-    Ok((operator, on(settings.listen(), settings.runtimes())?))
+    let public = on(settings.listen(), settings.runtimes())?;
+    let inside = settings.listen_inside().map(|address| on(address, settings.runtimes()));
+    Ok((operator, public, inside.transpose()?.unwrap_or_default()))
+}
+
+/// Where clients reach the listener for people inside. Only a demo's is its own address: behind a translated address,
+/// or under a certificate for a name, nobody could connect to it.
+fn inside_url(
+    settings: &Settings,
+    address: SocketAddr,
+    is_demo: bool,
+) -> Result<Option<String>, StartFault> {
+    match settings.inside_url() {
+        Some(url) => Ok(Some(url)),
+        None if is_demo && address.ip().is_unspecified() => {
+            Ok(Some(format!("https://localhost:{}", address.port())))
+        }
+        None if is_demo => Ok(Some(format!("https://{address}"))),
+        None => Err(StartFault::InsideUnnamed),
+    }
+}
+
+/// The bounds of the public listener, within the limit of open files.
+fn bounds(settings: &Settings, is_demo: bool) -> listener::Config {
+    let mut bounds = settings.listener();
+    let inside = settings.listen_inside().map_or(0, |_| settings.inside_connections_max());
+    let given = raise_descriptors(bounds.connections_max + inside, is_demo);
+    bounds.connections_max =
+        given.saturating_sub(inside).max(given / 2).min(bounds.connections_max);
+    bounds
 }
 
 /// Raises the limit of open files to one a connection, and returns how many connections there may be.
@@ -346,27 +391,35 @@ fn spawn_operator(listener: TcpListener, operator: Operator) -> io::Result<threa
     })
 }
 
+/// What the public side has only where it is set up.
+struct Extras {
+    /// The address for people inside.
+    inside: Option<String>,
+    /// Signs the identities of a demo.
+    demo: Option<Arc<Minter>>,
+}
+
 fn spawn_public(
-    listener: TcpListener,
+    listeners: Vec<(TcpListener, listener::Shared)>,
     settings: &Settings,
     intake: &Arc<Intake>,
-    shared: &listener::Shared,
     pressure: &Pressure,
-    demo: Option<Arc<Minter>>,
+    Extras { inside, demo }: Extras,
+    draining: CancellationToken,
 ) -> io::Result<thread::JoinHandle<()>> {
-    let (intake, shared, pressure) = (Arc::clone(intake), shared.clone(), pressure.clone());
+    let (intake, pressure) = (Arc::clone(intake), pressure.clone());
     let body = settings.body();
     let drain = Duration::from_millis(settings.drain_ms_max());
     thread::Builder::new().name("public".to_owned()).spawn(move || {
         let served = single_threaded().and_then(|runtime| {
             runtime.block_on(async {
-                let draining = shared.draining();
                 let delay = intake.admission().delay_of_a_runtime();
                 let public = Public {
                     counter: Counter::new(intake),
                     pressure,
                     delay,
                     body,
+                    inside,
                     draining: draining.clone(),
                     meters: Meters::default(),
                     status: LastAnswer::default(),
@@ -375,7 +428,7 @@ fn spawn_public(
                     demo,
                 };
                 tokio::select! {
-                    served = listener::serve(listener, shared, Rc::new(public)) => served,
+                    served = listener::serve(listeners, Rc::new(public)) => served,
                     () = async { draining.cancelled().await; sleep(drain).await } => {
                         tracing::warn!("stopping: some clients did not finish within server.drain_ms_max");
                         Ok(())

@@ -10,7 +10,10 @@ use jiff::civil::time;
 use super::{
     issuers::{self, Issuer},
     setting::{
-        Allowed::{self, Address, LoopbackAddress, Number, OneOf, Secret, Switch},
+        Allowed::{
+            self, Address, AddressIfAny, LoopbackAddress, Number, OneOf, OriginIfAny, Secret,
+            Switch,
+        },
         Setting, Text, loopback, row,
     },
 };
@@ -79,6 +82,12 @@ settings! {
     server: Server {
         /// Public HTTPS listener: IP address and port. Port 0 picks a free port.
         listen: SocketAddr = loopback(8443), Address;
+        /// Second HTTPS listener, where people inside who lost their connection do not queue with those outside: IP
+        /// address and port. Empty means none.
+        listen_inside: Option<SocketAddr> = None, AddressIfAny;
+        /// Where clients reach it, such as "https://inside.example.it:8444"; told to everybody who is let in. Required with
+        /// server.listen_inside, except for the demo, which takes the listener's own address.
+        inside_url: Text = Text::Borrowed(""), OriginIfAny;
         /// Operator listener (metrics and health, HTTP): loopback address and port.
         operator: SocketAddr = loopback(9464), LoopbackAddress;
         /// Data directory: ledgers, audit trail, drafts, and by default the ledger's key file.
@@ -215,9 +224,16 @@ settings! {
         /// L4 proxies in front of the server: IP addresses and networks. Each of their connections must begin with a PROXY
         /// protocol header (version 1 or 2), which names the client's address.
         proxies: Networks = Networks::NONE, Allowed::Networks;
+        /// L7 proxies in front of the server: IP addresses and networks. Many people share each of their connections, so no
+        /// bound by address applies to them: the proxy has to bound each client.
+        pooling_proxies: Networks = Networks::NONE, Allowed::Networks;
         /// Open connections at a time. A further one takes the place of an idle one of the address with the most, or is
         /// closed before TLS.
         connections_max: usize = 50_000, COUNT;
+        /// Open connections at server.listen_inside at a time, besides http.connections_max, by the same rules.
+        inside_connections_max: usize = 10_000, COUNT;
+        /// Time from the handshake to the first request with a session there, milliseconds; then the connection is closed.
+        inside_prove_ms_max: u64 = 5000, MILLISECONDS;
         /// Share of http.connections_max for one address (IPv6: one /64 network), percent. A further connection takes the
         /// place of an idle one of the same address.
         address_share_percent: usize = 10, Number(1, 100);
@@ -378,6 +394,9 @@ relations! {
     gate.leases_max "must be less than" ledger.queue_messages_max:
         "each lease reserves a place in the commit queue, and decisions need places, too",
         |leases, places| *leases < *places;
+    server.inside_url "must not be set without" server.listen_inside:
+        "nobody could reconnect there",
+        |url, listens| is_empty(url) || listens.is_some();
     tls.certificate "must be set together with" tls.key: "neither is of use without the other",
         |certificate, key| is_empty(certificate) == is_empty(key);
 }

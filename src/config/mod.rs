@@ -32,7 +32,6 @@ use crate::{
         admission,
         beacon::Beacon,
         limits::{self, Rate},
-        network::Networks,
         schedule, waiting,
     },
     http::{body, listener},
@@ -115,6 +114,24 @@ impl Settings {
     #[must_use]
     pub fn listen(&self) -> SocketAddr {
         self.0.server.listen
+    }
+
+    /// Address of the listener for people inside who have to reconnect.
+    #[must_use]
+    pub fn listen_inside(&self) -> Option<SocketAddr> {
+        self.0.server.listen_inside
+    }
+
+    /// Where clients reach that listener; `None` if it is not set.
+    #[must_use]
+    pub fn inside_url(&self) -> Option<String> {
+        Some(self.0.server.inside_url.write()).filter(|url| !url.is_empty())
+    }
+
+    /// Open connections at that listener.
+    #[must_use]
+    pub fn inside_connections_max(&self) -> usize {
+        self.0.http.inside_connections_max
     }
 
     /// Address of the operator listener, a loopback address.
@@ -290,10 +307,11 @@ impl Settings {
         self.0.sessions
     }
 
-    /// L4 proxies that name the clients of their connections.
+    /// The proxies in front of the server.
     #[must_use]
-    pub fn proxies(&self) -> Networks {
-        self.0.http.proxies.clone()
+    pub fn proxies(&self) -> listener::Proxies {
+        let Http { proxies, pooling_proxies, .. } = &self.0.http;
+        listener::Proxies { passing: proxies.clone(), pooling: pooling_proxies.clone() }
     }
 
     /// Bounds of connections.
@@ -310,8 +328,11 @@ impl Settings {
             head_bytes_max,
             streams_max,
             unsent_ms_max,
+            inside_prove_ms_max,
+            inside_connections_max: _,
             body_ms_max: _,
             proxies: _,
+            pooling_proxies: _,
         } = self.0.http;
         listener::Config {
             connections_max,
@@ -325,6 +346,7 @@ impl Settings {
             head_bytes_max,
             streams_max,
             unsent_ms_max,
+            prove_ms_max: inside_prove_ms_max,
         }
     }
 

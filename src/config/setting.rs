@@ -77,8 +77,12 @@ pub(super) enum Allowed {
     Number(u64, u64),
     /// `IP:PORT`.
     Address,
+    /// `IP:PORT`; none if empty.
+    AddressIfAny,
     /// A loopback address and a port.
     LoopbackAddress,
+    /// `https://HOST` or `https://HOST:PORT`; none if empty.
+    OriginIfAny,
     /// `HH:MM-HH:MM`, Europe/Rome.
     Slice,
     /// IP addresses and networks, separated by commas; none if empty.
@@ -111,7 +115,9 @@ impl Allowed {
             }
             Self::OneOf(words) => words.contains(&text),
             Self::HttpsUrl => text.is_empty() || text.parse::<KeysUrl>().is_ok(),
+            Self::OriginIfAny => text.is_empty() || is_origin(text),
             Self::Address
+            | Self::AddressIfAny
             | Self::Slice
             | Self::Networks
             | Self::Algorithms
@@ -135,6 +141,12 @@ impl fmt::Display for Allowed {
             Self::Address => {
                 formatter.write_str("an IP address and a port, such as \"127.0.0.1:8443\"")
             }
+            Self::AddressIfAny => formatter.write_str(
+                "an IP address and a port, such as \"0.0.0.0:8444\", or \"\" for none",
+            ),
+            Self::OriginIfAny => formatter.write_str(
+                "a scheme, a name and perhaps a port, such as \"https://inside.example.it:8444\", or \"\" for none",
+            ),
             Self::LoopbackAddress => formatter.write_str(
                 "a loopback address and a port, such as \"127.0.0.1:9464\" (this listener has no access control)",
             ),
@@ -185,6 +197,16 @@ macro_rules! values_by_from_str {
 values_by_from_str!(bool, u32, u64, usize, NonZeroU32, SocketAddr, Networks);
 values_by_from_str!(Choice<Algorithm>, Choice<Assurance>);
 
+impl Value for Option<SocketAddr> {
+    fn read(text: &str) -> Option<Self> {
+        if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+    }
+
+    fn write(&self) -> String {
+        self.map(|address| address.to_string()).unwrap_or_default()
+    }
+}
+
 impl Value for Text {
     fn read(text: &str) -> Option<Self> {
         Some(Cow::Owned(text.to_owned()))
@@ -206,7 +228,38 @@ impl Value for Slice {
     }
 }
 
+/// Whether `text` is an HTTPS origin (RFC 6454) as clients write it.
+fn is_origin(text: &str) -> bool {
+    let Some(authority) = text.strip_prefix("https://") else { return false };
+    let is_plain = !authority.contains(['@', '/', '?', '#']);
+    is_plain && authority.parse::<hyper::http::uri::Authority>().is_ok()
+}
+
 /// A port of this machine's loopback address.
 pub(super) const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_clients_put_before_a_path() {
+        for (text, expected) in [
+            ("", true),
+            ("https://inside.example.it", true),
+            ("https://inside.example.it:8444", true),
+            ("https://[2001:db8::1]:8444", true),
+            ("https://inside.example.it/", false),
+            ("https://inside.example.it?x", false),
+            ("https://me@inside.example.it", false),
+            ("http://inside.example.it", false),
+            ("inside.example.it:8444", false),
+            ("https://", false),
+            ("https://a b", false),
+        ] {
+            assert_eq!(Allowed::OriginIfAny.admits(text), expected, "{text}");
+        }
+    }
 }

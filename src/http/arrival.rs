@@ -25,7 +25,7 @@ pub(super) enum Arrival {
 impl Arrival {
     /// A connection from `peer`; `None` if it has to be closed, the cheapest refusal.
     pub(super) fn of(peer: IpAddr, shared: &Shared) -> Option<Self> {
-        if !shared.proxies.contain(peer) {
+        if !shared.proxies.passing.contain(peer) {
             return shared.admit(peer).map(Self::Direct);
         }
         match Arc::clone(&shared.unnamed).try_acquire_owned() {

@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 use super::{
     handshakes::Handshakes,
     holders::{Holders, Place},
+    metered::Door,
 };
 use crate::{
     gate::{
+        admission::Entrance,
         network::{Networks, client_of},
         pressure::Class,
     },
@@ -46,16 +48,28 @@ pub struct Config {
     pub streams_max: u32,
     /// Time that the kernel waits for a client to acknowledge an answer, milliseconds.
     pub unsent_ms_max: u64,
+    /// At the listener for people inside: time from the handshake to the first request with a session, milliseconds.
+    pub prove_ms_max: u64,
 }
 
-/// What all runtimes share: a cheap handle.
+/// The proxies in front of the server.
+#[derive(Clone, Debug)]
+pub struct Proxies {
+    /// They pass connections through, and each begins with a PROXY header.
+    pub passing: Networks,
+    /// They send the requests of many people over each of their connections. No bound by address applies to them.
+    pub pooling: Networks,
+}
+
+/// What all runtimes share of one listener: a cheap handle.
 #[derive(Clone)]
 pub struct Shared {
     pub(super) config: Config,
+    pub(super) entrance: Entrance,
     pub(super) tls: Arc<ServerConfig>,
     pub(super) handshakes: Arc<Handshakes>,
     pub(super) draining: CancellationToken,
-    pub(super) proxies: Arc<Networks>,
+    pub(super) proxies: Arc<Proxies>,
     /// Permits for connections of proxies whose client is not named yet.
     pub(super) unnamed: Arc<Semaphore>,
     holders: Arc<Holders>,
@@ -68,11 +82,11 @@ pub(super) struct Client {
 }
 
 impl Shared {
-    /// No connection is open yet. Connections from `proxies` begin with a PROXY header.
+    /// No connection is open yet.
     #[must_use]
     pub fn new(
         config: Config,
-        proxies: Networks,
+        proxies: Proxies,
         tls: Arc<ServerConfig>,
         draining: CancellationToken,
     ) -> Self {
@@ -80,6 +94,7 @@ impl Shared {
         let handshakes = Handshakes::new(config.handshakes_max, config.client_handshakes_max);
         Self {
             config,
+            entrance: Entrance::Public,
             tls,
             handshakes: Arc::new(handshakes),
             draining,
@@ -89,10 +104,14 @@ impl Shared {
         }
     }
 
-    /// Cancelled when the server stops.
+    /// The same for the listener of people inside: it has bounds of its own, so that strangers fill neither by filling
+    /// the other.
     #[must_use]
-    pub fn draining(&self) -> CancellationToken {
-        self.draining.clone()
+    pub fn inside(&self, connections_max: usize) -> Self {
+        let config = Config { connections_max, ..self.config };
+        let proxies = Proxies::clone(&self.proxies);
+        let shared = Self::new(config, proxies, Arc::clone(&self.tls), self.draining.clone());
+        Self { entrance: Entrance::Inside, ..shared }
     }
 
     /// The place of a new connection; `None` if there is no room.
@@ -106,7 +125,13 @@ impl Shared {
 
     /// Whether the connections and handshakes of an address are bounded.
     pub(super) fn is_limited(&self, address: IpAddr) -> bool {
-        !(self.config.loopback_is_free && address.to_canonical().is_loopback())
+        let is_free = self.config.loopback_is_free && address.to_canonical().is_loopback();
+        !is_free && !self.proxies.pooling.contain(address)
+    }
+
+    /// What a connection of an address came in by.
+    pub(super) fn door(&self, address: IpAddr) -> Door {
+        Door { entrance: self.entrance, is_shared: self.proxies.pooling.contain(address) }
     }
 }
 

@@ -6,7 +6,8 @@
 
 use std::{
     convert::Infallible,
-    future::ready,
+    future::{pending, ready},
+    net::IpAddr,
     pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
@@ -23,7 +24,7 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, Interest},
     net::TcpStream,
     task,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -32,10 +33,13 @@ use super::{
     activity::{Activity, Answering, Borrowed},
     bounds::{Client, Config, Shared, shed},
     holders::Held,
-    metered::{self, Metered, Standing},
+    metered::{self, Door, Metered, Standing},
     request::Public,
 };
-use crate::gate::admission::{Admission, Strangers};
+use crate::{
+    gate::admission::{Admission, Entrance, Strangers},
+    metrics as list,
+};
 
 /// HTTP/2 streams of one connection that a client may reset before they are answered (CVE-2023-44487).
 const RESET_STREAMS_MAX: usize = 20;
@@ -58,11 +62,38 @@ impl Connection {
             return;
         }
         // Boxed, because otherwise every connection would keep the memory of the largest of these three futures.
-        let Some((stream, took)) = Box::pin(self.handshake(stream)).await else { return };
-        let standing = Standing::after(took, self.held());
+        let shaken = Box::pin(self.handshake(stream)).await;
+        if self.shared.entrance == Entrance::Inside {
+            return Box::pin(self.serve_inside(shaken)).await;
+        }
+        let Some((stream, took)) = shaken else { return };
+        let standing = self.standing(took);
         self.serve_requests(stream, &standing).await;
         if let Some(waiter) = standing.waiter() {
             self.public.counter.intake.has_gone(waiter);
+        }
+    }
+
+    /// Serves a connection at the listener for people inside, which is closed if it does not prove in time to be theirs.
+    async fn serve_inside(&self, shaken: Option<(TlsStream<TcpStream>, Duration)>) {
+        let mut has_proved = false;
+        if let Some((stream, took)) = shaken {
+            let standing = self.standing(took);
+            tokio::select! {
+                () = self.serve_requests(stream, &standing) => {}
+                () = self.proves_nothing(&standing) => {}
+            }
+            has_proved = standing.has_proved();
+        }
+        let session = if has_proved { "shown" } else { "none" };
+        list::INSIDE_CONNECTIONS.counter(&[session]).increment(1);
+    }
+
+    /// Returns when the time to show a session has passed in vain.
+    async fn proves_nothing(&self, standing: &Standing) {
+        sleep(Duration::from_millis(self.config().prove_ms_max)).await;
+        if standing.has_proved() || self.door().is_shared {
+            pending::<()>().await;
         }
     }
 
@@ -85,6 +116,19 @@ impl Connection {
 
     fn config(&self) -> &Config {
         &self.shared.config
+    }
+
+    fn door(&self) -> Door {
+        self.shared.door(self.client.address)
+    }
+
+    fn standing(&self, handshake: Duration) -> Rc<Standing> {
+        Standing::after(handshake, self.held(), self.door())
+    }
+
+    /// The client's address, unless many people share it.
+    fn from(&self) -> Option<IpAddr> {
+        (!self.door().is_shared).then_some(self.client.address)
     }
 
     fn held(&self) -> &Arc<Held> {
@@ -115,12 +159,14 @@ impl Connection {
     async fn handshake(&self, stream: TcpStream) -> Option<(TlsStream<TcpStream>, Duration)> {
         let within = Duration::from_millis(self.config().handshake_ms_max);
         let shaking = async {
-            // A client that sends nothing takes no handshake.
-            let expected = self.strangers().expect();
+            // A client that sends nothing takes no handshake. Only the public listener waits for those who may come.
+            let is_public = self.shared.entrance == Entrance::Public;
+            let expected = is_public.then(|| self.strangers().expect());
             stream.readable().await.ok()?;
             drop(expected);
             let _working = self.public.delay.work();
-            self.strangers().turn_of_handshake().await;
+            let (entrance, client) = (self.shared.entrance, self.client.place.client());
+            self.strangers().turn_of_handshake(entrance, client).await;
             // Who has given up meanwhile costs no signature.
             if stream.ready(Interest::READABLE).await.ok()?.is_read_closed() {
                 return None;
@@ -129,7 +175,7 @@ impl Connection {
             let begun = self.shared.handshakes.begin(&self.client.place, is_limited);
             let Some(shaking) = begun else { return shed("handshakes") };
             let shaking = shaking.perform(stream, Arc::clone(&self.shared.tls));
-            let (stream, took) = metered::handshake(self.strangers(), shaking).await;
+            let (stream, took) = metered::handshake(self.strangers(), entrance, shaking).await;
             Some((stream.ok()?, took))
         };
         self.closing().run_until_cancelled(timeout(within, shaking)).await?.ok()?
@@ -155,7 +201,7 @@ impl Connection {
         let service = service_fn(|request| {
             let (activity, under_way) = (&activity, activity.begin());
             async move {
-                let answer = self.public.answer(request, self.client.address, under_way).await;
+                let answer = self.public.answer(request, self.from(), under_way).await;
                 Ok::<_, Infallible>(answer.map(|body| Answering::new(body, activity)))
             }
         });
@@ -192,7 +238,7 @@ impl Connection {
     async fn serve_http2(&self, stream: TlsStream<TcpStream>, standing: &Rc<Standing>) {
         let activity = Activity::of(self.held(), standing);
         let service = service_fn(|request| {
-            let (public, from) = (Rc::clone(&self.public), self.client.address);
+            let (public, from) = (Rc::clone(&self.public), self.from());
             let (activity, under_way) = (Rc::clone(&activity), activity.begin());
             async move {
                 let answer = public.answer(request, from, under_way).await;
@@ -217,6 +263,7 @@ impl Connection {
             _closed = &mut serving => return,
             () = self.closing().cancelled() => {}
             () = activity.quiet_for(|| standing.patience(self.patience())) => {}
+            () = standing.refused() => {}
         }
         serving.serving().as_mut().graceful_shutdown();
         if at_once(&mut serving).await.is_some() || self.gives_way() {

@@ -16,7 +16,7 @@ use hyper::{
     Response, StatusCode,
     body::Body as _,
     header::{
-        ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING,
+        ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_DISPOSITION, CONTENT_ENCODING,
         CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
         HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
         VARY, WWW_AUTHENTICATE,
@@ -330,6 +330,13 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Body> {
         headers.insert(SUBJECT_TAG, tag);
     }
     headers.extend(reply.headers.into_iter().map(|(name, value)| (Some(name), value)));
+    response
+}
+
+/// The same response, after which its HTTP/1.1 connection is closed.
+#[must_use]
+pub fn last(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

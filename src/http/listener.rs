@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::try_join_all;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     task::spawn_local,
@@ -17,13 +18,19 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-pub use super::bounds::{Config, Shared};
+pub use super::bounds::{Config, Proxies, Shared};
 use super::{arrival::Arrival, connection::Connection, request::Public};
-use crate::{gate::admission::TICK, metrics as list};
+use crate::{
+    gate::admission::{Entrance, TICK},
+    metrics as list,
+};
 
 /// Connections that the kernel queues until they are accepted.
 /// Short, because who is in it longer than a client's patience costs a handshake for nothing.
 const BACKLOG: i32 = 512;
+/// Connections that a runtime accepts in [`TICK`] at the listener for people inside, 800 a second: far more of them
+/// reconnect in no second, and accepting and closing as many takes less than 1 % of a core.
+const INSIDE_ACCEPTS_A_TICK: u32 = 4;
 /// Pause after an accept that failed, for example because no file descriptor is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -53,19 +60,41 @@ fn bind_one(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Serves connections until the server drains and the last of them has ended.
+/// Serves connections of these listeners until the server drains and the last of them has ended.
 ///
 /// # Errors
-/// The system's error if the listener cannot be registered with this runtime.
-pub async fn serve(listener: TcpListener, shared: Shared, public: Rc<Public>) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+/// The system's error if a listener cannot be registered with this runtime.
+pub async fn serve(listeners: Vec<(TcpListener, Shared)>, public: Rc<Public>) -> io::Result<()> {
     let connections = TaskTracker::new();
     let measuring = spawn_local(measure_delay(Rc::clone(&public)));
+    let serving = listeners.into_iter().map(|(listener, shared)| {
+        accept_all(listener, shared, Rc::clone(&public), connections.clone())
+    });
+    try_join_all(serving).await?;
+    connections.close();
+    connections.wait().await;
+    measuring.abort();
+    Ok(())
+}
+
+/// Accepts connections until the server drains.
+async fn accept_all(
+    listener: TcpListener,
+    shared: Shared,
+    public: Rc<Public>,
+    connections: TaskTracker,
+) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let mut pace = Pace::default();
     loop {
+        let accepting = async {
+            pace.turn(shared.entrance, &public).await;
+            listener.accept().await
+        };
         let accepted = tokio::select! {
             biased;
-            () = shared.draining.cancelled() => break,
-            accepted = accept(&listener, &public) => accepted,
+            () = shared.draining.cancelled() => return Ok(()),
+            accepted = accepting => accepted,
         };
         match accepted {
             Ok((mut stream, peer)) => {
@@ -86,24 +115,36 @@ pub async fn serve(listener: TcpListener, shared: Shared, public: Rc<Public>) ->
             }
         }
     }
-    drop(listener);
-    connections.close();
-    connections.wait().await;
-    measuring.abort();
-    Ok(())
 }
 
-/// Accepts a connection once there is CPU time for its handshake. Those that come meanwhile wait in the kernel's queue,
-/// which costs nothing, and beyond it they try again.
-async fn accept(
-    listener: &tokio::net::TcpListener,
-    public: &Public,
-) -> io::Result<(tokio::net::TcpStream, SocketAddr)> {
-    while !public.counter.intake.admission().strangers().may_accept() {
-        let _working = public.delay.work();
-        sleep(TICK).await;
+/// How fast a listener accepts.
+#[derive(Default)]
+struct Pace {
+    /// Connections since the latest pause.
+    accepted: u32,
+}
+
+impl Pace {
+    /// Waits until one more connection may be accepted. Those that come meanwhile wait in the kernel's queue, which
+    /// costs nothing, and beyond it they try again.
+    ///
+    /// Strangers may come if there is CPU time for their handshake. People inside do not wait for that: they have a
+    /// listener whose rate alone is bounded.
+    async fn turn(&mut self, entrance: Entrance, public: &Public) {
+        match entrance {
+            Entrance::Public => {
+                while !public.counter.intake.admission().strangers().may_accept() {
+                    let _working = public.delay.work();
+                    sleep(TICK).await;
+                }
+            }
+            Entrance::Inside if self.accepted < INSIDE_ACCEPTS_A_TICK => self.accepted += 1,
+            Entrance::Inside => {
+                sleep(TICK).await;
+                self.accepted = 1;
+            }
+        }
     }
-    listener.accept().await
 }
 
 /// Measures the event-loop delay while anything is under way, and steers the admission by it.

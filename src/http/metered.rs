@@ -11,20 +11,35 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Notify;
+
 use super::holders::Held;
 use crate::{
     clock::thread_cpu,
     gate::{
-        admission::{Strangers, Use},
+        admission::{Entrance, Strangers, Use},
         waiting::Waiter,
     },
     session::{Kept, Session},
 };
 
+/// Where a connection came in, and whose it is.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Door {
+    /// The listener.
+    pub(super) entrance: Entrance,
+    /// It is a proxy's, and many people share it.
+    pub(super) is_shared: bool,
+}
+
 /// Who uses a connection: somebody with a session, or somebody outside.
 #[derive(Default)]
 pub(super) struct Standing {
     held: Arc<Held>,
+    door: Door,
+    /// A session was shown or opened.
+    has_proved: Cell<bool>,
+    refused: Notify,
     is_inside: Cell<bool>,
     /// The latest request opened a session, and its CPU time is not counted yet.
     has_entered: Cell<bool>,
@@ -37,9 +52,34 @@ pub(super) struct Standing {
 
 impl Standing {
     /// The connection after a handshake that took this CPU time.
-    pub(super) fn after(handshake: Duration, held: &Arc<Held>) -> Rc<Self> {
+    pub(super) fn after(handshake: Duration, held: &Arc<Held>, door: Door) -> Rc<Self> {
         let (held, handshake) = (Arc::clone(held), Cell::new(handshake));
-        Rc::new(Self { held, handshake, ..Self::default() })
+        Rc::new(Self { held, door, handshake, ..Self::default() })
+    }
+
+    /// Where it came in.
+    pub(super) fn entrance(&self) -> Entrance {
+        self.door.entrance
+    }
+
+    /// Whether a session was shown or opened on it.
+    pub(super) fn has_proved(&self) -> bool {
+        self.has_proved.get()
+    }
+
+    /// A request was refused because it belongs to nobody inside. Returns whether the connection is closed after it: not
+    /// a proxy's, on which people inside depend.
+    pub(super) fn refuse(&self) -> bool {
+        self.turned_outside();
+        if !self.door.is_shared {
+            self.refused.notify_one();
+        }
+        !self.door.is_shared
+    }
+
+    /// Waits until it has to be closed because a request was refused.
+    pub(super) async fn refused(&self) {
+        self.refused.notified().await;
     }
 
     /// A request came without a session.
@@ -53,22 +93,23 @@ impl Standing {
     /// A request opened a session.
     pub(super) fn has_entered(&self, strangers: &Strangers) {
         self.has_entered.set(true);
-        self.turned_inside(strangers);
+        self.turned_inside(strangers, || true);
     }
 
-    /// The handshake turns out to be no stranger's.
-    fn turned_inside(&self, strangers: &Strangers) {
+    /// The handshake turns out to be no stranger's, if that `is_free`.
+    fn turned_inside(&self, strangers: &Strangers, is_free: impl FnOnce() -> bool) {
         self.is_inside.set(true);
+        self.has_proved.set(true);
         self.waits.set(None);
         let handshake = self.handshake.take();
-        if !handshake.is_zero() {
-            strangers.refund(handshake);
+        if !handshake.is_zero() && is_free() {
+            strangers.refund(self.door.entrance, handshake);
         }
     }
 
     /// A request came with this session, which keeps a few connections open.
     pub(super) fn is_inside(&self, session: &Session, strangers: &Strangers) {
-        self.turned_inside(strangers);
+        self.turned_inside(strangers, || session.has_free_handshake());
         let mut kept = self.kept.borrow_mut();
         if !kept.as_ref().is_some_and(|kept| kept.is_of(session)) {
             *kept = session.keep_connection();
@@ -92,22 +133,43 @@ impl Standing {
     }
 }
 
+/// CPU time of a handshake. It is charged as it is used: a client that sends its first message and no other has cost
+/// the signature.
+struct Shaken<'s> {
+    strangers: &'s Strangers,
+    entrance: Entrance,
+    took: Duration,
+}
+
+impl Shaken<'_> {
+    fn add(&mut self, cpu: Duration) {
+        self.took += cpu;
+        self.strangers.used_by_handshake(self.entrance, cpu);
+    }
+}
+
+impl Drop for Shaken<'_> {
+    fn drop(&mut self) {
+        self.strangers.learn(Use::Handshake, self.took);
+    }
+}
+
 /// Performs a handshake, counts its CPU time, and returns it.
 pub(super) async fn handshake<T>(
     strangers: &Strangers,
+    entrance: Entrance,
     work: impl Future<Output = T>,
 ) -> (T, Duration) {
-    let mut took = Duration::ZERO;
+    let mut shaken = Shaken { strangers, entrance, took: Duration::ZERO };
     let mut work = pin!(work);
     let done = std::future::poll_fn(|context| {
         let before = thread_cpu();
         let polled = work.as_mut().poll(context);
-        took += thread_cpu().saturating_sub(before);
+        shaken.add(thread_cpu().saturating_sub(before));
         polled
     })
     .await;
-    strangers.used(Use::Handshake, took);
-    (done, took)
+    (done, shaken.took)
 }
 
 /// Serves requests of a connection and counts the CPU time of people without a session.
@@ -148,5 +210,26 @@ impl<F: Future + Unpin> Future for Metered<'_, F> {
             self.strangers.used(Use::Request, took);
         }
         polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::admission::{Admission, Config};
+
+    #[tokio::test]
+    async fn a_handshake_that_never_ends_has_cost_what_it_took() {
+        let config = Config { lag_ms_max: 10, strangers_cpu_percent_max: 20, people_per_second: 0 };
+        let admission = Admission::new(config);
+        let outside = || admission.state().cpu[0].1;
+        let answered = async {
+            let begun = thread_cpu();
+            while thread_cpu() - begun < Duration::from_millis(5) {}
+            std::future::pending::<()>().await;
+        };
+        let shaking = handshake(admission.strangers(), Entrance::Public, answered);
+        let ended = tokio::time::timeout(Duration::from_millis(1), shaking).await;
+        assert!(ended.is_err() && outside() >= Duration::from_millis(5), "{:?}", outside());
     }
 }

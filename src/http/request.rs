@@ -24,6 +24,8 @@ pub struct Public {
     pub delay: LoopDelay,
     /// Bounds of bodies.
     pub body: body::Config,
+    /// Where people inside may reconnect, such as `https://inside.example.it:8444`.
+    pub inside: Option<String>,
     /// Cancelled when the server stops.
     pub draining: CancellationToken,
     /// Meters of this runtime.
@@ -62,8 +64,8 @@ pub struct Head<'r> {
     pub headers: &'r HeaderMap,
     /// The named segments of its path.
     pub segments: Segments<'r>,
-    /// The address that it came from.
-    pub from: IpAddr,
+    /// The address that it came from; `None` if many people share it.
+    pub from: Option<IpAddr>,
     /// The host and port that it was sent to, as it names them itself.
     pub authority: &'r str,
     /// The language of its answer.

@@ -3,7 +3,9 @@
 //! Checked in this order, so that a refusal is cheap: route, draining, session, load, visit, rate limit. Only then the handler
 //! reads the body.
 
-use std::{net::IpAddr, panic::AssertUnwindSafe, rc::Rc, sync::Arc, task::Poll, time::Duration};
+use std::{
+    cell::Cell, net::IpAddr, panic::AssertUnwindSafe, rc::Rc, sync::Arc, task::Poll, time::Duration,
+};
 
 use hyper::{
     Request, Response, Version,
@@ -27,7 +29,7 @@ use super::{
 };
 use crate::{
     clock::Stopwatch,
-    gate::pressure::Class,
+    gate::{admission::Entrance, pressure::Class},
     metrics as list,
     session::{Session, scope},
 };
@@ -42,7 +44,7 @@ impl Public {
     pub async fn answer(
         self: &Rc<Self>,
         request: Request<Incoming>,
-        from: IpAddr,
+        from: Option<IpAddr>,
         under_way: UnderWay,
     ) -> Response<Body> {
         let watch = Stopwatch::start();
@@ -53,12 +55,17 @@ impl Public {
         let label = if let Found::Route(route, _) = &found { route.path } else { "unknown" };
         let face = face_of(&found, &parts);
         let body = Unread::new(body, &under_way);
-        let request = Arrived { parts: &parts, face, from, standing: under_way.standing() };
+        let standing = under_way.standing();
+        let request = Arrived { parts: &parts, face, from, standing, is_inside: Cell::new(false) };
         let pass = std::pin::pin!(self.pass(found, &request, body));
-        let response = unwinding(pass).await.unwrap_or_else(|| {
+        let mut response = unwinding(pass).await.unwrap_or_else(|| {
             tracing::error!(route = label, "a request handler panicked");
             guard::release(problem(face, &Problem::internal(), Language::default()), None)
         });
+        let is_misplaced = standing.entrance() == Entrance::Inside && !request.is_inside.get();
+        if is_misplaced && standing.refuse() && parts.version <= Version::HTTP_11 {
+            response = guard::last(response);
+        }
         self.meters.count(label, method, response.status(), watch);
         if method == "HEAD" { guard::without_content(response) } else { response }
     }
@@ -66,7 +73,7 @@ impl Public {
     async fn pass(
         self: &Rc<Self>,
         found: Found<'_>,
-        &Arrived { parts, face, from, standing }: &Arrived<'_>,
+        &Arrived { parts, face, from, standing, ref is_inside }: &Arrived<'_>,
         body: Unread,
     ) -> Response<Body> {
         let headers = &parts.headers;
@@ -102,11 +109,16 @@ impl Public {
             Access::Inside(inside) => self.recognise(inside, headers),
         };
         let Some(Inside { what: inside, token, session }) = inside else {
-            let result = self.answer_stranger(route.access, &head, standing, body).await;
+            let result = match standing.entrance() {
+                Entrance::Public => self.answer_stranger(route.access, &head, standing, body).await,
+                Entrance::Inside => self.renew(route.access, &head, standing).await,
+            };
+            is_inside.set(standing.entrance() == Entrance::Inside && result.is_ok());
             return self.finish(route, result, language, None);
         };
         let strangers = self.counter.intake.admission().strangers();
         standing.is_inside(&session, strangers);
+        is_inside.set(true);
         strangers.served_inside();
         session.count_request();
         let _admitted = match self.pressure.admit(route.class) {
@@ -171,6 +183,26 @@ impl Public {
         Ok(reply)
     }
 
+    /// Answers somebody who shows no session at the listener for people inside. Nobody enters or waits there, but a
+    /// person inside who has lost the answer with their token gets another one.
+    async fn renew(
+        &self,
+        access: Access,
+        head: &Head<'_>,
+        standing: &Standing,
+    ) -> Result<Reply, Problem> {
+        match access {
+            Access::Open(Face::Api(Open::Enter)) => {
+                let reply = api::renew(self, head).await?;
+                standing.has_entered(self.counter.intake.admission().strangers());
+                Ok(reply)
+            }
+            Access::Open(_) => Err(Kind::InsideOnly.into()),
+            Access::Inside(Face::Api(_)) => Err(Kind::Unauthenticated.into()),
+            Access::Inside(page @ Face::Page(_)) => Err(no_such_visit(page).into()),
+        }
+    }
+
     fn finish(
         &self,
         route: &Route,
@@ -190,9 +222,12 @@ impl Public {
 struct Arrived<'r> {
     parts: &'r Parts,
     face: Face,
-    from: IpAddr,
+    /// `None` if many people share it.
+    from: Option<IpAddr>,
     /// Who uses its connection.
     standing: &'r Standing,
+    /// It belongs to somebody inside.
+    is_inside: Cell<bool>,
 }
 
 /// A request of somebody with a session.

@@ -53,8 +53,8 @@ pub struct Asked<'a> {
     pub visit: &'a str,
     /// An identity token, or a ticket of this visit.
     pub proof: &'a str,
-    /// The address that the request came from.
-    pub from: IpAddr,
+    /// The address that the request came from; `None` if many people share it, as behind a proxy.
+    pub from: Option<IpAddr>,
 }
 
 /// Why a person may not enter now.
@@ -101,12 +101,8 @@ impl Intake {
         let visit = Visit::parse(asked.visit).ok_or(EnterFault::VisitTooShort)?;
         let now = self.clock.now();
         let Proved { identity, asking, ticket, round } = self.prove(&visit, asked, now)?;
-        let may_enter = || self.limits.enter_as(asking.person).map_err(EnterFault::TooOften);
         if self.sessions.knows(&visit) {
-            may_enter()?;
-            let opening = self.opening(&identity, &visit, now);
-            let renewed = self.sessions.renew(opening, now);
-            let (token, session) = renewed.ok_or(EnterFault::VisitTaken)?;
+            let (token, session) = self.renew_as(&visit, &identity, asking.person, now)?;
             return Ok(Entered::Again(token, session));
         }
         let until = self.slice_end(asking.audience, now)?;
@@ -117,7 +113,7 @@ impl Intake {
             let (waiter, ticket) = (asking.waiter(), ticket.to_owned());
             return Ok(Entered::Waiting(Place { waiter, waiting, ticket }));
         }
-        may_enter()?;
+        self.limits.enter_as(asking.person).map_err(EnterFault::TooOften)?;
         if let Some(entered) = self.seat(&visit, &identity, &asking, now, until)? {
             return Ok(entered);
         }
@@ -125,6 +121,38 @@ impl Intake {
         let waiting = waiting.ok_or(EnterFault::Full)?;
         let ticket = ticket::issue(&self.keys, &visit, &identity, (waiting.round, until));
         Ok(Entered::Waiting(Place { waiter: asking.waiter(), waiting, ticket }))
+    }
+
+    /// Gives a person who is inside a fresh token; `None` if the visit has no open session. Then no identity is checked:
+    /// nobody else knows a visit, so a stranger costs a look-up. For the same reason no rate by address applies.
+    ///
+    /// # Errors
+    /// [`EnterFault`].
+    pub async fn renew(
+        &self,
+        asked: Asked<'_>,
+    ) -> Result<Option<(String, Arc<Session>)>, EnterFault> {
+        let visit = Visit::parse(asked.visit).ok_or(EnterFault::VisitTooShort)?;
+        if !self.sessions.has_open(&visit) {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let Proved { identity, asking, .. } = self.prove(&visit, asked, now)?;
+        let renewed = self.renew_as(&visit, &identity, asking.person, now)?;
+        let _is_on_disk = self.journal.synced().await;
+        Ok(Some(renewed))
+    }
+
+    fn renew_as(
+        &self,
+        visit: &Visit,
+        identity: &Identity,
+        person: Subject,
+        now: Timestamp,
+    ) -> Result<(String, Arc<Session>), EnterFault> {
+        self.limits.enter_as(person).map_err(EnterFault::TooOften)?;
+        let renewed = self.sessions.renew(self.opening(identity, visit, now), now);
+        renewed.ok_or(EnterFault::VisitTaken)
     }
 
     /// The place of a person who waits, or was called and has not entered yet; `None` if they have none.

@@ -108,7 +108,7 @@ impl Intake {
     ///
     /// # Errors
     /// [`TooOften`]: refuse the request.
-    pub fn limit_reads(&self, from: IpAddr) -> Result<(), TooOften> {
+    pub fn limit_reads(&self, from: Option<IpAddr>) -> Result<(), TooOften> {
         self.limits.read_from(from)
     }
 

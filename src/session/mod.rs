@@ -27,6 +27,9 @@ use crate::{
 
 /// Connections that are kept open for one session: as many as a browser opens, and two more.
 const CONNECTIONS_KEPT_MAX: u32 = 8;
+/// Handshakes of one session that cost strangers nothing: a person whose network fails every half minute makes as many.
+/// Without a bound one person inside could have handshakes made without end.
+const HANDSHAKES_FREE_MAX: u32 = 64;
 
 /// The two people that a session belongs to; for a citizen they are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +87,8 @@ pub struct Session {
     ended: AtomicBool,
     /// Connections that are kept open for it.
     connections: Arc<AtomicU32>,
+    /// Connections on which it was shown first.
+    handshakes: AtomicU32,
     /// Requests so far, entering not counted.
     requests: AtomicU32,
     /// What its latest audit events record.
@@ -109,6 +114,12 @@ impl Session {
         let one_more = |kept| (kept < CONNECTIONS_KEPT_MAX).then_some(kept + 1);
         let added = self.connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
         added.ok().map(|_| Kept(Arc::clone(&self.connections)))
+    }
+
+    /// Counts a connection on which it is the first session shown; whether its handshake is free.
+    #[must_use]
+    pub fn has_free_handshake(&self) -> bool {
+        self.handshakes.fetch_add(1, Ordering::Relaxed) < HANDSHAKES_FREE_MAX
     }
 
     /// Counts a request.

@@ -209,6 +209,12 @@ impl Sessions {
         self.by_visit.contains_key(&key) || self.ended.contains(key)
     }
 
+    /// Whether a visit has a session that is open.
+    #[must_use]
+    pub fn has_open(&self, visit: &Visit) -> bool {
+        self.by_visit.contains_key(&self.key_of(visit))
+    }
+
     /// Gives the open session of a visit a fresh token; the old one ends. `None` if the session has ended or is not this
     /// person's for the same principal. Its expiry stays, whatever `opening` says.
     ///
@@ -417,6 +423,7 @@ impl Sessions {
             generation: AtomicU32::new(generation),
             ended: AtomicBool::new(false),
             connections: Arc::default(),
+            handshakes: AtomicU32::new(0),
             requests: AtomicU32::new(0),
             noted: Mutex::default(),
         })

@@ -212,10 +212,7 @@ impl Counter {
 
     /// A TCP connection from a loopback address, such as 127.0.0.2.
     pub(crate) async fn tcp_from(&self, address: &str) -> tokio::net::TcpStream {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(std::net::SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
-        let there = self.address().parse().unwrap();
-        socket.connect(there).await.unwrap()
+        tcp_between(address, self.address()).await
     }
 
     /// TLS over it.
@@ -473,6 +470,13 @@ pub(crate) fn new_session() -> String {
     format!("/v1/sessions/{:032x}", u128::from_ne_bytes(visit))
 }
 
-fn address_of(public: &str) -> &str {
+/// A TCP connection from a loopback address to a listener.
+pub(crate) async fn tcp_between(from: &str, to: &str) -> tokio::net::TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(std::net::SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
+    socket.connect(to.parse().unwrap()).await.unwrap()
+}
+
+pub(crate) fn address_of(public: &str) -> &str {
     public.strip_prefix("https://").unwrap()
 }

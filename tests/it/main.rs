@@ -20,6 +20,7 @@ mod entrusting;
 mod harness;
 mod holders;
 mod idle;
+mod inside;
 mod issuers;
 mod keeping;
 mod keys;

@@ -5,7 +5,8 @@
 //! trims it: a standing event-loop delay, submissions that queue at the committer, decisions that lag behind.
 //!
 //! People outside have a budget of CPU time ([`strangers`]): their connections, handshakes and polls wait when it is
-//! used up. Everything is measured where it happens, and each time slice of a tenth of a second makes one step.
+//! used up. Those who must reconnect have a listener of their own, whose handshakes may take a part of that budget
+//! (`door`). Everything is measured where it happens, and each time slice of a tenth of a second makes one step.
 //!
 //! What was taken from elsewhere: a standing queue is one whose *shortest* delay within an interval is long (`CoDel`, RFC
 //! 8289); admission by cost and in one place instead of by queue lengths in many (DAGOR, `WeChat`). What was not: a
@@ -15,6 +16,7 @@
 pub mod capacity;
 mod controller;
 mod delay;
+mod door;
 mod strangers;
 #[cfg(test)]
 mod tests;
@@ -27,7 +29,7 @@ use std::{
 pub use self::{
     controller::{Config, Load},
     delay::{LoopDelay, TICK, Working},
-    strangers::{Expected, Strangers, Use},
+    strangers::{Entrance, Expected, Strangers, Use},
 };
 use self::{
     controller::{Controller, Measured, Orders},

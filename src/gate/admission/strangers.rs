@@ -1,6 +1,7 @@
 //! The CPU time of people who are not let in: their budget, what they have used, and who waits for a turn.
 
 use std::{
+    net::IpAddr,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -10,6 +11,7 @@ use std::{
 
 use tokio::{sync::Notify, time::timeout};
 
+use super::door::Door;
 use crate::clock::Stopwatch;
 
 /// Longest time whose budget may be used at once.
@@ -41,6 +43,17 @@ pub struct Strangers {
     requests_inside: AtomicU64,
     requests: Queue,
     handshakes: Queue,
+    door: Door,
+}
+
+/// The listener that a connection came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Entrance {
+    /// That of everybody.
+    #[default]
+    Public,
+    /// That of people inside who have to reconnect.
+    Inside,
 }
 
 /// What CPU time was used for by somebody without a session.
@@ -114,6 +127,7 @@ impl Strangers {
             requests_inside: AtomicU64::new(0),
             requests: Queue::default(),
             handshakes: Queue::default(),
+            door: Door::default(),
         }
     }
 
@@ -124,12 +138,31 @@ impl Strangers {
             budget.left = cores * BURST_SECONDS;
         }
         budget.cores = cores;
+        drop(budget);
+        self.door.allow(cores, self.running.elapsed());
     }
 
     /// Counts CPU time of somebody without a session.
     pub fn used(&self, what: Use, cpu: Duration) {
+        self.learn(what, cpu);
+        self.charge(what, cpu);
+    }
+
+    /// Counts CPU time of a handshake that is under way; [`learn`](Self::learn) its whole time at its end.
+    pub fn used_by_handshake(&self, entrance: Entrance, cpu: Duration) {
+        self.charge(Use::Handshake, cpu);
+        if entrance == Entrance::Inside {
+            self.door.used(cpu, self.running.elapsed());
+        }
+    }
+
+    /// Averages the CPU time of something that is done.
+    pub fn learn(&self, what: Use, cpu: Duration) {
+        self.refilled().costs[what as usize].add(cpu.as_secs_f64());
+    }
+
+    fn charge(&self, what: Use, cpu: Duration) {
         let mut budget = self.refilled();
-        budget.costs[what as usize].add(cpu.as_secs_f64());
         match what {
             Use::Entering => self.entering_ns.fetch_add(nanos(cpu), Ordering::Relaxed),
             Use::Handshake | Use::Request => {
@@ -140,7 +173,10 @@ impl Strangers {
     }
 
     /// Returns the cost of the handshake of somebody who proved to have a session, or was given one.
-    pub fn refund(&self, handshake: Duration) {
+    pub fn refund(&self, entrance: Entrance, handshake: Duration) {
+        if entrance == Entrance::Inside {
+            self.door.refund(handshake, self.running.elapsed());
+        }
         self.refilled().left += handshake.as_secs_f64();
         self.spent_ns.fetch_sub(nanos(handshake), Ordering::Relaxed);
         self.entering_ns.fetch_add(nanos(handshake), Ordering::Relaxed);
@@ -156,9 +192,12 @@ impl Strangers {
         timeout(patience, self.turn(&self.requests)).await.is_ok()
     }
 
-    /// Waits until there is CPU time for a handshake.
-    pub async fn turn_of_handshake(&self) {
-        self.turn(&self.handshakes).await;
+    /// Waits until there is CPU time for a handshake of this client.
+    pub async fn turn_of_handshake(&self, entrance: Entrance, client: IpAddr) {
+        match entrance {
+            Entrance::Public => self.turn(&self.handshakes).await,
+            Entrance::Inside => self.door.turn(client, self.running.elapsed()).await,
+        }
     }
 
     async fn turn(&self, queue: &Queue) {
@@ -188,6 +227,10 @@ impl Strangers {
 
     /// Calls those for whom there is CPU time. Call it every few milliseconds while anybody waits.
     pub fn call_next(&self) {
+        if self.door.is_awaited() {
+            let [handshake, ..] = self.costs();
+            self.door.call_next(handshake, self.running.elapsed());
+        }
         let requests = self.requests.waiting.load(Ordering::Relaxed);
         let handshakes = self.handshakes.waiting.load(Ordering::Relaxed);
         if requests + handshakes == 0 {
@@ -332,6 +375,7 @@ mod tests {
     use super::*;
 
     const SHAKEN: Duration = Duration::from_millis(1);
+    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     /// A budget that is used up, and grows by nothing that a test could notice.
     fn used_up() -> Rc<Strangers> {
@@ -349,7 +393,7 @@ mod tests {
                 for number in 0..2 {
                     let (strangers, came) = (Rc::clone(&strangers), Rc::clone(&came));
                     spawn_local(async move {
-                        strangers.turn_of_handshake().await;
+                        strangers.turn_of_handshake(Entrance::Public, CLIENT).await;
                         came.borrow_mut().push(("handshake", number));
                         assert!(strangers.turn_of_request(Duration::from_secs(9)).await);
                         came.borrow_mut().push(("request", number));
@@ -360,13 +404,13 @@ mod tests {
                 yield_now().await;
                 assert!(came.borrow().is_empty(), "nothing is left: {came:?}");
                 // Something is left, which one handshake uses up.
-                strangers.refund(2 * SHAKEN);
+                strangers.refund(Entrance::Public, 2 * SHAKEN);
                 strangers.call_next();
                 strangers.used(Use::Handshake, SHAKEN);
                 yield_now().await;
                 assert_eq!(came.borrow()[..], [("handshake", 0)]);
                 // Something is left again: the handshake that has waited for longer comes after the request.
-                strangers.refund(2 * SHAKEN);
+                strangers.refund(Entrance::Public, 2 * SHAKEN);
                 strangers.call_next();
                 yield_now().await;
                 assert_eq!(came.borrow()[..], [("handshake", 0), ("request", 0)]);
@@ -378,7 +422,7 @@ mod tests {
     async fn who_waits_for_too_long_is_told_so() {
         let strangers = used_up();
         assert!(!strangers.turn_of_request(Duration::from_millis(1)).await);
-        strangers.refund(2 * SHAKEN);
+        strangers.refund(Entrance::Public, 2 * SHAKEN);
         assert!(strangers.turn_of_request(Duration::from_millis(1)).await);
     }
 
@@ -417,8 +461,24 @@ mod tests {
         let strangers = used_up();
         strangers.used(Use::Request, SHAKEN);
         strangers.used(Use::Entering, 3 * SHAKEN);
-        strangers.refund(SHAKEN);
+        strangers.refund(Entrance::Public, SHAKEN);
         let Spent { strangers: outside, entering, .. } = strangers.spent();
         assert_eq!((outside, entering), (SHAKEN, 4 * SHAKEN));
+    }
+
+    #[tokio::test]
+    async fn the_other_door_is_no_way_round_the_budget_and_does_not_wait_for_it() {
+        let strangers = used_up();
+        let turn = strangers.turn_of_handshake(Entrance::Inside, CLIENT);
+        assert!(timeout(SHAKEN, turn).await.is_ok(), "the public door's debt is none of its");
+        let before = strangers.refilled().left;
+        strangers.used_by_handshake(Entrance::Inside, SHAKEN);
+        let charged = before - strangers.refilled().left;
+        assert!((charged - SHAKEN.as_secs_f64()).abs() < 1e-6, "both pay: {charged}");
+        let turn = strangers.turn_of_handshake(Entrance::Inside, CLIENT);
+        assert!(timeout(SHAKEN, turn).await.is_err(), "its own part is used up");
+        strangers.refund(Entrance::Inside, SHAKEN);
+        let turn = strangers.turn_of_handshake(Entrance::Inside, CLIENT);
+        assert!(timeout(SHAKEN, turn).await.is_ok(), "people inside use nothing up");
     }
 }

@@ -35,6 +35,11 @@ pub(super) async fn open(public: &Public, route: Open, head: &Head<'_>) -> Resul
     }
 }
 
+/// Handles entering where only those inside may come.
+pub(super) async fn renew(public: &Public, head: &Head<'_>) -> Result<Reply, Problem> {
+    sessions::renew(public, head).await
+}
+
 /// Handles a request without a session on a route that needs one: a person who waits has a place to read and to leave.
 pub(super) fn waiting(public: &Public, route: Inside, head: &Head<'_>) -> Result<Reply, Problem> {
     match route {
@@ -66,7 +71,7 @@ pub(super) async fn inside(
     body: Unread,
 ) -> Result<Reply, Problem> {
     match route {
-        Inside::ShowSession => Ok(sessions::show(scope)),
+        Inside::ShowSession => Ok(sessions::show(public, scope)),
         Inside::Leave => Ok(sessions::leave(public, authenticated.token).await),
         Inside::ShowDraft => drafts::show(public, scope, head).await,
         Inside::SaveDraft => drafts::save(public, scope, head, body).await,

@@ -15,15 +15,25 @@ use crate::{
 };
 
 pub(super) async fn enter(public: &Public, head: &Head<'_>) -> Result<Reply, Problem> {
-    let (status, token, session) = match public.counter.intake.enter(asked(head)?).await? {
-        Entered::In(token, session) => (StatusCode::CREATED, token, session),
-        Entered::Again(token, session) => (StatusCode::OK, token, session),
-        Entered::Waiting(place) => return Ok(wait(place)),
-    };
-    // The only answer with the session's token. The requester has just proved to be the session's person.
-    let mut json = describe(&session);
+    Ok(match public.counter.intake.enter(asked(head)?).await? {
+        Entered::In(token, session) => entered(public, StatusCode::CREATED, token, &session),
+        Entered::Again(token, session) => entered(public, StatusCode::OK, token, &session),
+        Entered::Waiting(place) => wait(place),
+    })
+}
+
+/// Another answer for a person who is inside.
+pub(super) async fn renew(public: &Public, head: &Head<'_>) -> Result<Reply, Problem> {
+    let renewed = public.counter.intake.renew(asked(head)?).await?;
+    let (token, session) = renewed.ok_or(Kind::InsideOnly)?;
+    Ok(entered(public, StatusCode::OK, token, &session))
+}
+
+/// The only answer with the session's token. The requester has just proved to be the session's person.
+fn entered(public: &Public, status: StatusCode, token: String, session: &Session) -> Reply {
+    let mut json = describe(public, session);
     json["token"] = token.into();
-    Ok(Reply::entered(status, &session, json.to_string()))
+    Reply::entered(status, session, json.to_string())
 }
 
 /// The place of a person who has no session yet.
@@ -66,8 +76,9 @@ fn wait(Place { waiter, waiting, ticket }: Place) -> Reply {
     Reply::waiting(waiter, json.to_string(), waiting.poll_seconds)
 }
 
-pub(super) fn show(scope: Scope<'_>) -> Reply {
-    let json = scope.personal(scope.subject(), describe(scope.session()).to_string().into_bytes());
+pub(super) fn show(public: &Public, scope: Scope<'_>) -> Reply {
+    let json = describe(public, scope.session()).to_string().into_bytes();
+    let json = scope.personal(scope.subject(), json);
     Reply::personal(StatusCode::OK, scope.show(json))
 }
 
@@ -76,11 +87,15 @@ pub(super) async fn leave(public: &Public, token: &str) -> Reply {
     Reply::empty()
 }
 
-fn describe(session: &Session) -> serde_json::Value {
-    json!({
+fn describe(public: &Public, session: &Session) -> serde_json::Value {
+    let mut json = json!({
         "subject": session.fiscal_code.masked().to_string(),
         "audience": session.audience.as_str(),
         "expiresAt": local_time::rfc3339(session.expires_at),
         "subjectTag": session.tag,
-    })
+    });
+    if let Some(inside) = &public.inside {
+        json["inside"] = inside.as_str().into();
+    }
+    json
 }

@@ -73,6 +73,10 @@ problems! {
         "Accesso necessario" "Log in first"
         "Il token manca, non è valido o è scaduto: accedi di nuovo."
         "The token is missing, not valid or expired: log in again.";
+    InsideOnly "inside-only" FORBIDDEN
+        "Solo per chi è già entrato" "Only for people inside"
+        "Questo indirizzo serve a chi ha già una visita aperta e ha perso la connessione: per entrare, o per attendere, usa l'indirizzo pubblico."
+        "This address is for people who have an open visit and lost their connection: to enter, or to wait, use the public address.";
     AssuranceTooLow "assurance-too-low" FORBIDDEN
         "Livello di identità insufficiente" "Assurance level too low"
         "Serve un'identità digitale di livello 2 o superiore: accedi con SPID di livello 2, CIE o CNS."
