@@ -262,12 +262,14 @@ mod tests {
     #[test]
     fn a_burst_is_allowed_and_the_next_request_has_to_wait() {
         let limits = limits(100, false);
-        let address = "192.0.2.1".parse().unwrap();
+        let address = "192.0.2.1".parse().ok();
         assert!(limits.enter_from(address).is_ok() && limits.enter_from(address).is_ok());
         let refused = limits.enter_from(address).unwrap_err();
         assert_eq!(refused.burst, 2);
         assert!(refused.wait > Duration::ZERO && refused.wait <= Duration::from_secs(1));
         assert!(limits.enter_from("192.0.2.2".parse().ok()).is_ok());
+        let shared = (0..9).all(|_| limits.enter_from(None).is_ok());
+        assert!(shared, "an address that many people share has no limit of its own");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod paths;
 mod steps;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -25,7 +25,7 @@ use crate::{
     receipts::Receipts,
     schedule::Chance,
     tally::{Ending, Step, Tally},
-    wire::client::Client,
+    wire::{client::Client, target::Target},
 };
 
 /// Within how many milliseconds all those go home who do: closing a hundred thousand connections at once would keep the
@@ -43,6 +43,8 @@ pub struct Counter {
     chance: Mutex<Chance>,
     visits: Mutex<Visits>,
     tally: Mutex<Tally>,
+    /// Where the server has those inside reconnect; resolved once.
+    inside: OnceLock<Result<Arc<Target>, String>>,
 }
 
 /// Identities of a run: one for each session and for each line of a batch.
@@ -139,7 +141,8 @@ impl Counter {
     ) -> Self {
         let chance = Mutex::new(Chance::new(conduct.seed));
         let (visits, tally) = (Mutex::new(Visits::new()), Mutex::new(tally));
-        Self { clients, conduct, receipts, live, people, chance, visits, tally }
+        let inside = OnceLock::new();
+        Self { clients, conduct, receipts, live, people, chance, visits, tally, inside }
     }
 
     /// Counts so far.
@@ -296,6 +299,19 @@ impl Counter {
 }
 
 impl Visit<'_> {
+    /// Has a person whose connection is their own reconnect at `inside` from now on, if the server has named it.
+    fn reconnect_at(&self, inside: Option<&str>) -> Result<(), Ending> {
+        if !self.role.own_connection {
+            return Ok(());
+        }
+        let resolve = |url: &str| {
+            let target = self.counter.inside.get_or_init(|| Target::parse(url).map(Arc::new));
+            target.clone().map_err(Ending::Failed)
+        };
+        self.client.reconnect_at(inside.map(resolve).transpose()?);
+        Ok(())
+    }
+
     /// Everything after entering.
     async fn finish(&self, mut session: Session) -> Result<(), Ending> {
         self.think().await;

@@ -36,6 +36,8 @@ struct Login<'b> {
     subject: Cow<'b, str>,
     #[serde(borrow)]
     subject_tag: Cow<'b, str>,
+    #[serde(borrow)]
+    inside: Option<Cow<'b, str>>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +60,7 @@ impl Visit<'_> {
             visits.lock().unwrap_or_else(PoisonError::into_inner).next_paths()
         };
         let uri = paths.uri(self.client.target(), "");
+        self.reconnect_at(None)?;
         let reply = self.ask(Step::Enter, None, |ticket| {
             let bearer = ticket.unwrap_or(&identity.bearer);
             authorized(bearer, Method::PUT, uri.clone(), Bytes::new())
@@ -67,6 +70,7 @@ impl Visit<'_> {
             Unanswered::SessionGone => Ending::Failed("enter 401 unauthenticated".to_owned()),
         })?;
         let login: Login<'_> = understood(&reply)?;
+        self.reconnect_at(login.inside.as_deref())?;
         let bearer = identity::bearer(&login.token);
         let subject_tag = HeaderValue::from_str(&login.subject_tag).ok();
         let (Some(bearer), Some(subject_tag)) = (bearer, subject_tag) else {

@@ -137,15 +137,22 @@ impl Client {
         self.count_wait(self.places.available_permits() == 0);
         // The semaphore is never closed; without a permit there would be one connection too many, no more.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        let dialer = self.dialer.of_one();
         Self {
-            dialer: self.dialer.clone(),
-            pool: Pool::new(&self.dialer, 1, self.use_http2),
+            pool: Pool::new(&dialer, 1, self.use_http2),
+            dialer,
             use_http2: self.use_http2,
             reply_wait_max: self.reply_wait_max,
             places: Arc::clone(&self.places),
             waits: Arc::clone(&self.waits),
             _place: place,
         }
+    }
+
+    /// Opens further connections to `inside`, or to the target again. For the client of one citizen only: it names
+    /// where those inside reconnect.
+    pub fn reconnect_at(&self, inside: Option<Arc<Target>>) {
+        self.dialer.reconnect_at(inside);
     }
 
     /// The server that requests go to.

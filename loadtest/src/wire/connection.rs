@@ -4,7 +4,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -32,6 +32,9 @@ const STREAMS_BEFORE_SETTINGS_MAX: usize = 8;
 #[derive(Clone)]
 pub struct Dialer {
     target: Arc<Target>,
+    /// Where further connections go instead, if the server has named an address for people inside. Shared by the clones
+    /// that one citizen uses; locked for a look only.
+    inside: Arc<Mutex<Option<Arc<Target>>>>,
     http1_tls: TlsConnector,
     http2_tls: TlsConnector,
     sources: Arc<Sources>,
@@ -78,6 +81,7 @@ impl Dialer {
         };
         Self {
             target,
+            inside: Arc::default(),
             http1_tls: speaking(b"http/1.1"),
             http2_tls: speaking(b"h2"),
             sources: Arc::default(),
@@ -99,7 +103,23 @@ impl Dialer {
         self
     }
 
-    /// The server that connections go to.
+    /// The same for one citizen: where it connects to is changed for no other.
+    #[must_use]
+    pub fn of_one(&self) -> Self {
+        Self { inside: Arc::default(), ..self.clone() }
+    }
+
+    /// Opens further connections to `inside`, or to the target again. Those that are open stay.
+    pub fn reconnect_at(&self, inside: Option<Arc<Target>>) {
+        *self.inside.lock().unwrap_or_else(PoisonError::into_inner) = inside;
+    }
+
+    fn next_target(&self) -> Arc<Target> {
+        let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(inside.as_ref().unwrap_or(&self.target))
+    }
+
+    /// The server that connections go to at first.
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
@@ -111,9 +131,10 @@ impl Dialer {
     }
 
     async fn opened(&self, tls: &TlsConnector) -> Result<TlsStream<TcpStream>, DialFault> {
+        let target = self.next_target();
         let tcp = match self.sources.next() {
-            Some(source) => connect_from(source, self.target.addr).await,
-            None => TcpStream::connect(self.target.addr).await,
+            Some(source) => connect_from(source, target.addr).await,
+            None => TcpStream::connect(target.addr).await,
         };
         let tcp = tcp.map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => DialFault::NotReached,
@@ -121,7 +142,7 @@ impl Dialer {
         })?;
         // Otherwise Nagle's algorithm delays the last segment until the server's delayed acknowledgement.
         tcp.set_nodelay(true).map_err(|_| DialFault::Tcp)?;
-        let stream = tls.connect(self.target.server_name.clone(), tcp).await;
+        let stream = tls.connect(target.server_name.clone(), tcp).await;
         stream.map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => DialFault::Tls,
             _ => DialFault::HungUp,

@@ -112,6 +112,13 @@ fn an_honest_server_passes_and_every_session_is_accounted_for() {
 }
 
 #[test]
+fn who_is_inside_and_has_lost_the_connection_reconnects_at_the_second_address() {
+    let own = HALF_A_SECOND.replace("\"shared\"", "\"own\"");
+    let (outcome, _) = visited(Fault::SecondDoor, &own, &[]);
+    assert_eq!((outcome.tally.offered, outcome.tally.served), (60, 60));
+}
+
+#[test]
 fn two_threads_share_the_schedule_and_the_identities() {
     let (outcome, summary) = visited(Fault::None, HALF_A_SECOND, &["--threads", "2"]);
     assert!(summary.verdict.passed, "{}", Text(&summary));

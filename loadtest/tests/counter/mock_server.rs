@@ -30,6 +30,7 @@ use rustls::{
     ServerConfig,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 /// The fault of a mock server.
@@ -59,6 +60,8 @@ pub(crate) enum Fault {
     BusyForLong,
     /// Replies to the first submission after 1.5 s.
     OneLateReply,
+    /// Closes each connection after the login, and serves those inside at a second address only.
+    SecondDoor,
 }
 
 /// A running mock server.
@@ -79,6 +82,8 @@ struct Books {
     /// Fiscal codes by visit.
     visits: HashMap<String, String>,
     last_digest: String,
+    /// The second address.
+    inside: String,
 }
 
 /// One request, as far as the mock server reads it.
@@ -152,15 +157,24 @@ impl MockServer {
 fn serve(config: ServerConfig, fault: Fault, tell: &std::sync::mpsc::SyncSender<SocketAddr>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let [listener, second] = ["127.0.0.1:0"; 2].map(TcpListener::bind);
+        let (listener, second) = (listener.await.expect("a port"), second.await.expect("a port"));
+        let inside = second.local_addr().expect("an address");
         tell.send(listener.local_addr().expect("an address")).expect("the test waits");
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let books = Arc::new(Mutex::new(Books::default()));
-        while let Ok((stream, _)) = listener.accept().await {
+        let books = Arc::new(Mutex::new(Books { inside: inside.to_string(), ..Books::default() }));
+        loop {
+            let (accepted, is_inside) = tokio::select! {
+                accepted = listener.accept() => (accepted, false),
+                accepted = second.accept() => (accepted, true),
+            };
+            let Ok((stream, _)) = accepted else { return };
             let (acceptor, books) = (acceptor.clone(), Arc::clone(&books));
             tokio::spawn(async move {
                 let Ok(stream) = acceptor.accept(stream).await else { return };
-                let service = service_fn(move |request| answer(request, fault, Arc::clone(&books)));
+                let service = service_fn(move |request| {
+                    answer(request, fault, is_inside, Arc::clone(&books))
+                });
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let stream = TokioIo::new(stream);
                 // Ignores clients that close the connection, which some tests do.
@@ -178,6 +192,7 @@ fn serve(config: ServerConfig, fault: Fault, tell: &std::sync::mpsc::SyncSender<
 async fn answer(
     request: Request<Incoming>,
     fault: Fault,
+    is_inside: bool,
     books: Arc<Mutex<Books>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let asked = Asked::read(request).await;
@@ -188,6 +203,10 @@ async fn answer(
     };
     if late {
         tokio::time::sleep(Duration::from_millis(1500)).await;
+    }
+    if fault == Fault::SecondDoor {
+        let enters = asked.visit().is_none_or(|(_, part)| part.is_empty());
+        assert_eq!(enters, !is_inside, "entering at one door, all else at the other");
     }
     Ok(reply(&asked, fault, &mut books.lock().expect("no answer panics")))
 }
@@ -246,6 +265,9 @@ fn reply(asked: &Asked, fault: Fault, books: &mut Books) -> Response<Full<Bytes>
     }
     let seconds = if fault == Fault::BusyForLong { "3" } else { "0" };
     headers.insert("retry-after", HeaderValue::from_static(seconds));
+    if fault == Fault::SecondDoor && status == StatusCode::CREATED && location.is_empty() {
+        headers.insert("connection", HeaderValue::from_static("close"));
+    }
     headers.insert("location", HeaderValue::try_from(location).expect("a path"));
     response
 }
@@ -282,8 +304,12 @@ fn enter(
     }
     let before = books.visits.insert(visit.to_owned(), own.clone());
     assert!(before.is_none_or(|before| before == *own), "no visit of another citizen");
+    let inside = match fault {
+        Fault::SecondDoor => format!(r#","inside":"https://{}""#, books.inside),
+        _ => String::new(),
+    };
     let body = format!(
-        r#"{{"token":"session-{own}","subject":"{}","subjectTag":"{}"}}"#,
+        r#"{{"token":"session-{own}","subject":"{}","subjectTag":"{}"{inside}}}"#,
         surge::owner::mask(owner),
         tag(own)
     );
