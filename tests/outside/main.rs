@@ -25,9 +25,11 @@ mod pages;
 mod pipeline;
 #[path = "../it/polling.rs"]
 mod polling;
+mod pools;
 #[path = "../it/program.rs"]
 mod program;
 mod proxies;
+mod quota;
 mod running;
 mod slow_sync;
 mod stranger;
