@@ -9,7 +9,8 @@
 //!                                                             urn -> judges -> decision -> status
 //! ```
 //!
-//! 1. A connection is accepted within its bounds ([`http::listener`]). A request is looked up in the one table of
+//! 1. A connection is accepted within its bounds ([`http::listener`]). From its TLS handshake on, order gains nothing;
+//!    who is inside and must reconnect has a listener of their own. A request is looked up in the one table of
 //!    routes ([`http::router`]), which also says which requests are refused first under load.
 //! 2. Entering ([`intake::Intake::enter`]) checks identity, time slice and rate, and takes a lease, which reserves the
 //!    capacity to finish. While no lease is free, people wait, and a draw decides who is next ([`gate::waiting`]).

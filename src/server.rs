@@ -123,11 +123,6 @@ pub enum StartFault {
         /// The system's error.
         source: io::Error,
     },
-    /// Clients would not be told where to reconnect.
-    #[error(
-        "server.listen_inside needs server.inside_url, the address by which clients reach it, such as https://inside.example.it:8444"
-    )]
-    InsideUnnamed,
     /// Metrics cannot be recorded.
     #[error(transparent)]
     Metrics(#[from] MetricsFault),
@@ -201,7 +196,7 @@ pub fn run(
         operator: operator_listener.local_addr()?,
     };
     let inside_url = match inside_listeners.first() {
-        Some(listener) => inside_url(settings, listener.local_addr()?, demo.is_some())?,
+        Some(listener) => Some(inside_url(settings, listener.local_addr()?)),
         None => None,
     };
 
@@ -283,21 +278,15 @@ fn bind(
     Ok((operator, public, inside.transpose()?.unwrap_or_default()))
 }
 
-/// Where clients reach the listener for people inside. Only a demo's is its own address: behind a translated address,
-/// or under a certificate for a name, nobody could connect to it.
-fn inside_url(
-    settings: &Settings,
-    address: SocketAddr,
-    is_demo: bool,
-) -> Result<Option<String>, StartFault> {
-    match settings.inside_url() {
-        Some(url) => Ok(Some(url)),
-        None if is_demo && address.ip().is_unspecified() => {
-            Ok(Some(format!("https://localhost:{}", address.port())))
+/// Where clients reach the listener for people inside: without the setting at its own address, as in a demo.
+fn inside_url(settings: &Settings, address: SocketAddr) -> String {
+    settings.inside_url().unwrap_or_else(|| {
+        if address.ip().is_unspecified() {
+            format!("https://localhost:{}", address.port())
+        } else {
+            format!("https://{address}")
         }
-        None if is_demo => Ok(Some(format!("https://{address}"))),
-        None => Err(StartFault::InsideUnnamed),
-    }
+    })
 }
 
 /// The bounds of the public listener, within the limit of open files.

@@ -179,6 +179,7 @@ impl House {
             pressure: Pressure::new(requests_max),
             delay: intake.admission().delay_of_a_runtime(),
             body: self.settings.body(),
+            inside: None,
             draining: CancellationToken::new(),
             meters: Meters::default(),
             status: LastAnswer::default(),
@@ -218,7 +219,7 @@ impl House {
         let (client, server) = duplex(PIPE_BYTES);
         let (public, bounds) = (Rc::clone(door), self.settings.listener());
         spawn_local(async move {
-            let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let from = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
             let activity = Rc::new(Activity::default());
             let service = service_fn(async |request| {
                 let answer = public.answer(request, from, activity.begin()).await;
@@ -281,7 +282,7 @@ struct Newcomer {
 }
 
 fn asked<'a>(visit: &'a str, proof: &'a str) -> Asked<'a> {
-    Asked { visit, proof, from: IpAddr::V4(Ipv4Addr::LOCALHOST) }
+    Asked { visit, proof, from: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) }
 }
 
 /// Sends requests one after another until none is left; the number of answers by status.

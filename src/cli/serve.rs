@@ -138,6 +138,9 @@ fn real(settings: &Settings) -> Result<Start, String> {
             "identity.issuer and one of identity.jwks_url, identity.jwks_file, identity.public_key: name and keys of the trusted identity provider",
         );
     }
+    if settings.listen_inside().is_some() && settings.inside_url().is_none() {
+        missing.push("server.inside_url: where clients reach server.listen_inside");
+    }
     let (Some(tls), []) = (tls, &missing[..]) else {
         return Err(format!(
             "without --demo, these settings are required:\n  {}",
