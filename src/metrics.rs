@@ -143,7 +143,7 @@ metrics_list! {
     CONNECTIONS = Kind::Gauge, Count, "sportello_connections" []
         "Open connections on the public listener and on that for people inside.";
     INSIDE_CONNECTIONS = Kind::Counter, Count, "sportello_inside_connections_total" ["session"]
-        "Closed connections at server.listen_inside, by whether a session was shown (shown, none).";
+        "Connections at the listener for people inside that ended, by whether a session was shown (shown, none).";
     URN = Kind::Gauge, Count, "sportello_urn_applications" []
         "Applications in the urn, waiting for a judge.";
 }
