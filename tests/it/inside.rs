@@ -173,7 +173,9 @@ async fn a_stranger_gets_nothing_there_and_the_connection_is_closed() {
 
 #[tokio::test]
 async fn over_http2_a_strangers_connection_is_closed_after_its_answer_too() {
-    let counter = Counter::open_with(&SETTINGS);
+    let patient =
+        [("SPORTELLO_HTTP_INSIDE_PROVE_MS_MAX", "90000"), ("SPORTELLO_HTTP_HEAD_MS_MAX", "90000")];
+    let counter = Counter::open_with(&[&SETTINGS[..], &patient].concat());
     let inside = told(&counter.citizen(0).await.get("").await.json());
     let client = counter.http2_client::<Full<bytes::Bytes>>();
     let asked = Request::get(format!("https://{inside}/v1/status")).body(Full::default());
