@@ -192,7 +192,7 @@ impl Public {
         standing: &Standing,
     ) -> Result<Reply, Problem> {
         match access {
-            Access::Open(Face::Api(Open::Enter)) => {
+            Access::Open(Face::Api(router::Open::Enter)) => {
                 let reply = api::renew(self, head).await?;
                 standing.has_entered(self.counter.intake.admission().strangers());
                 Ok(reply)
