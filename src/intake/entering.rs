@@ -21,6 +21,7 @@ use crate::{
         sessions::{NotOpened, Opening},
         visit::Visit,
     },
+    vault::Subject,
 };
 
 /// How long a ticket is valid if the time slice has no end in sight.
