@@ -34,7 +34,7 @@
 //! | 4 | the public listener; metrics and health | [`http`], [`operator`] |
 //! | 3 | the use cases, a file each; the threads that decide | [`intake`], [`judges`] |
 //! | 2 | who may enter, whose data it is, who somebody is | [`gate`], [`session`], [`identity`] |
-//! | 1 | storage, secrets, registry data, time, metrics, log | [`ledger`], [`vault`], [`private_files`], [`registry`], [`urn`], [`clock`], [`metrics`], [`log`] |
+//! | 1 | storage, secrets, registry data, time, metrics, log | [`ledger`], [`vault`], [`private_files`], [`registry`], [`urn`], [`clock`], [`live`], [`metrics`], [`log`] |
 //! | 0 | identifiers, the law, valid applications: pure functions | [`civic`], [`schemes`], [`application`] |
 //!
 //! # What never happens
@@ -59,6 +59,7 @@ pub mod schemes;
 // Floor 1: storage.
 pub mod clock;
 pub mod ledger;
+pub mod live;
 pub mod log;
 pub mod metrics;
 pub mod private_files;

@@ -100,6 +100,8 @@ metrics_list! {
         "Mandates in the registry that was loaded last, expired and revoked ones included.";
     WINDOW_OPEN = Kind::Gauge, Count, "sportello_window_open" ["audience"]
         "1 while the audience's time slice is open, else 0.";
+    SETTINGS_FAULTS = Kind::Gauge, Count, "sportello_settings_faults" ["setting"]
+        "Faults of the configuration file as it was read last, by setting (\"file\": others). Above 0 the settings before stay in force.";
     CROSSOVER_BLOCKED = Kind::Counter, Count, "sportello_crossover_blocked_total" []
         "Answers blocked at the last gate because they were rendered for another person. Above 0 is an alarm.";
     VISIT_MISMATCH = Kind::Counter, Count, "sportello_visit_mismatch_total" []

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    config::{KeySource, Settings, ledgers_in},
+    config::{KeySource, Origin, Settings, ledgers_in},
     gate::pressure::Pressure,
     http::{
         listener,
@@ -48,7 +48,7 @@ use crate::{
         mandates::{MandateFile, MandatesFault},
     },
     schemes::Rules,
-    upkeep::{Kept, Upkeep, publish_keys},
+    upkeep::{self, Kept, LiveSettings, Upkeep, publish_keys},
     vault::{HouseKeys, KeysFault, fill_random},
 };
 
@@ -139,6 +139,8 @@ pub struct Start {
     pub verifier: Verifier,
     /// Certificate and key.
     pub tls: tls::Config,
+    /// Where the settings come from, to be read again when an operator changes them.
+    pub origin: Origin,
     /// Signs the identities of a demo. With it, a limit of descriptors below `http.connections_max` lowers that bound
     /// instead of being reported.
     pub demo: Option<Arc<Minter>>,
@@ -183,11 +185,12 @@ pub fn run(
     start: Start,
     ready: impl FnOnce(Addresses),
 ) -> Result<(), StartFault> {
+    let Start { clock, verifier, tls, origin, demo } = start;
     let exporter = Exporter::install()?;
-    let tls = start.tls.server()?;
-    let bounds = bounds(settings, start.demo.is_some());
-    let (verifier, demo) = (start.verifier.clone(), start.demo.clone());
-    let intake = open_intake(settings, start)?;
+    let tls = tls.server()?;
+    let bounds = bounds(settings, demo.is_some());
+    upkeep::warn(settings);
+    let intake = open_intake(settings, clock, verifier.clone())?;
     let _watch = intake.watch_space()?;
 
     let (operator_listener, public_listeners, inside_listeners) = bind(settings)?;
@@ -208,6 +211,7 @@ pub fn run(
     let upkeep = Upkeep::start(Kept {
         intake: Arc::clone(&intake),
         verifier: verifier.clone(),
+        settings: LiveSettings::of(origin, settings),
         exporter: exporter.clone(),
         key_source: settings.ledger_key(),
         data: settings.data(),
@@ -249,13 +253,17 @@ pub fn run(
 }
 
 /// Opens the data and everything that works on it, from the keys upwards.
-fn open_intake(settings: &Settings, start: Start) -> Result<Arc<Intake>, StartFault> {
+fn open_intake(
+    settings: &Settings,
+    clock: Clock,
+    verifier: Verifier,
+) -> Result<Arc<Intake>, StartFault> {
     let keys = Arc::new(house_keys(settings)?);
     let parts = Parts {
-        clock: start.clock,
+        clock,
         keys: Arc::clone(&keys),
         rules: Rules::builtin(),
-        verifier: start.verifier,
+        verifier,
         registry: registry(settings)?,
         mandates: mandates(settings, &keys)?,
         beacon: settings.beacon(),

@@ -2,6 +2,8 @@
 //!
 //! Chores in memory, chores on files and draws have a thread each, so that a slow disk delays no chore in memory.
 
+mod settings;
+
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -13,6 +15,8 @@ use std::{
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+pub use self::settings::LiveSettings;
+pub(crate) use self::settings::warn;
 use crate::{
     clock::Stopwatch,
     config::{KeySource, receipt_keys_in},
@@ -33,6 +37,9 @@ const CHORES: &[Chore<Kept>] = &[
     Chore("fold histograms", SWEEP_EVERY, Worker::Quick, |kept| kept.exporter.tidy()),
     Chore("sweep sessions, call people", SWEEP_EVERY, Worker::Quick, |kept| kept.intake.tidy()),
     Chore("draw lots", SWEEP_EVERY, Worker::Draws, |kept| kept.intake.draw_lots()),
+    Chore("take over changed settings", LOOK_EVERY, Worker::Files, |kept| {
+        kept.settings.refresh(&kept.intake);
+    }),
     Chore("open campaigns", LOOK_EVERY, Worker::Files, Kept::open_campaigns),
     Chore("renew keys", LOOK_EVERY, Worker::Files, Kept::renew_keys),
     Chore("measure the CPU quota", LOOK_EVERY, Worker::Files, |kept| {
@@ -70,6 +77,8 @@ pub struct Kept {
     pub intake: Arc<Intake>,
     /// The trusted issuers of identity tokens.
     pub verifier: Verifier,
+    /// The settings, and where they come from.
+    pub settings: LiveSettings,
     /// Records the metrics.
     pub exporter: Exporter,
     /// Where an operator adds secrets.

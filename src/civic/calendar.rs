@@ -64,9 +64,25 @@ impl Serialize for Written {
 /// Source: L. 260/1949 and its amendments; L. 151/2025 for 4 October.
 #[must_use]
 pub fn is_holiday(day: Date) -> bool {
+    day.weekday() == Weekday::Sunday || is_named_holiday(day)
+}
+
+/// Whether the day is a national public holiday whatever its day of the week, such as 25 April or Easter Monday. Easter
+/// Sunday is none: the law counts it as a Sunday.
+///
+/// ```
+/// use jiff::civil::date;
+/// use sportello::civic::calendar::is_named_holiday;
+///
+/// assert!(is_named_holiday(date(2026, 4, 6)), "Easter Monday");
+/// assert!(!is_named_holiday(date(2026, 4, 5)), "Easter Sunday");
+/// ```
+///
+/// Source: as for [`is_holiday`].
+#[must_use]
+pub fn is_named_holiday(day: Date) -> bool {
     let easter_monday = || easter_sunday(day.year()).tomorrow().is_ok_and(|monday| monday == day);
-    day.weekday() == Weekday::Sunday
-        || FIXED_HOLIDAYS.contains(&(day.month(), day.day()))
+    FIXED_HOLIDAYS.contains(&(day.month(), day.day()))
         || (day.year() >= SAINT_FRANCIS_SINCE && (day.month(), day.day()) == (10, 4))
         || easter_monday()
 }
@@ -229,6 +245,20 @@ mod tests {
         }
         for day in [date(2024, 10, 4), date(2024, 10, 5), date(2024, 3, 29), date(2024, 4, 2)] {
             assert!(!is_holiday(day), "{day}");
+        }
+    }
+
+    #[test]
+    fn a_sunday_alone_is_no_named_holiday() {
+        for (day, named) in [
+            (date(2024, 10, 6), false),
+            (date(2026, 4, 5), false),
+            (date(2026, 4, 6), true),
+            (date(2024, 6, 2), true),
+            (date(2025, 10, 4), false),
+            (date(2026, 10, 4), true),
+        ] {
+            assert_eq!(is_named_holiday(day), named, "{day}");
         }
     }
 

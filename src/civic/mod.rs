@@ -5,6 +5,7 @@
 //! methods such as `as_str`.
 
 pub mod calendar;
+pub mod days;
 pub mod euro;
 pub mod fiscal_code;
 pub mod iban;

@@ -1,6 +1,6 @@
 //! `sportello config check|default`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -33,7 +33,10 @@ impl Config {
             What::Default => say(default_file().trim_end()),
             What::Check { file } => {
                 match Settings::gather(Some(&file), std::iter::empty(), &Flags::default()) {
-                    Ok(_) => say(format_args!("{}: no faults", file.display())),
+                    Ok(settings) => {
+                        settings.warnings().iter().for_each(|warning| complain_of(&file, warning));
+                        say(format_args!("{}: no faults", file.display()))
+                    }
                     Err(faults) => {
                         faults.0.iter().for_each(complain);
                         Exit::Usage
@@ -42,4 +45,9 @@ impl Config {
             }
         }
     }
+}
+
+/// A warning is no fault: the exit code stays 0.
+fn complain_of(file: &Path, warning: &str) {
+    complain(format_args!("{}: warning: {warning}", file.display()));
 }

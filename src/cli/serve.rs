@@ -9,7 +9,7 @@ use super::{Exit, announce, complain, demo};
 use crate::{
     civic::local_time,
     clock::Clock,
-    config::{Flags, Settings, identity_keys_in},
+    config::{Flags, Origin, Settings, identity_keys_in},
     http::tls,
     identity::{demo::Minter, token::Verifier},
     log,
@@ -51,10 +51,11 @@ impl Serve {
             operator: self.operator.clone(),
             demo: self.demo,
         };
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
-        let settings = match Settings::gather(self.config.as_deref(), environment, &flags) {
+        let environment: Vec<_> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let file = self.config.as_deref();
+        let settings = match Settings::gather(file, environment.iter().cloned(), &flags) {
             Ok(settings) => settings,
             Err(faults) => {
                 faults.0.iter().for_each(complain);
@@ -67,7 +68,10 @@ impl Serve {
         }
         let served = server::prepare_data(&settings, self.demo)
             .map_err(|fault| fault.to_string())
-            .and_then(|()| if self.demo { self.demo(&settings) } else { real(&settings) })
+            .and_then(|()| {
+                let origin = Origin::new(self.config.clone(), environment.into_iter(), flags);
+                if self.demo { self.demo(&settings, origin) } else { real(&settings, origin) }
+            })
             .and_then(|start| self.serve(&settings, start).map_err(|fault| fault.to_string()));
         match served {
             Ok(()) => Exit::Done,
@@ -92,7 +96,7 @@ impl Serve {
         })
     }
 
-    fn demo(&self, settings: &Settings) -> Result<Start, String> {
+    fn demo(&self, settings: &Settings, origin: Origin) -> Result<Start, String> {
         let text = self.now.as_deref().unwrap_or(DEMO_NOW);
         let now = text
             .parse::<Zoned>()
@@ -115,6 +119,7 @@ impl Serve {
                 || tls::demo(&data, settings.listen().ip()).map_err(|fault| fault.to_string()),
                 Ok,
             )?,
+            origin,
             demo: Some(Arc::new(minter)),
         })
     }
@@ -125,7 +130,7 @@ fn certificate(settings: &Settings) -> Option<tls::Config> {
 }
 
 /// What a server for real people needs. The fault names every setting that is missing.
-fn real(settings: &Settings) -> Result<Start, String> {
+fn real(settings: &Settings, origin: Origin) -> Result<Start, String> {
     let mut missing = Vec::new();
     let tls = certificate(settings);
     if tls.is_none() {
@@ -149,7 +154,7 @@ fn real(settings: &Settings) -> Result<Start, String> {
     };
     let clock = Clock::system();
     let verifier = trusted(settings, &clock)?;
-    Ok(Start { clock, verifier, tls, demo: None })
+    Ok(Start { clock, verifier, tls, origin, demo: None })
 }
 
 /// A verifier that trusts the issuers of the settings.

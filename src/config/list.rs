@@ -18,6 +18,7 @@ use super::{
     },
 };
 use crate::{
+    civic::days::{Days, PatronDay},
     gate::{
         network::Networks,
         quotas,
@@ -138,6 +139,18 @@ settings! {
         intermediaries: Slice = Slice { from: time(8, 0, 0, 0), until: time(16, 0, 0, 0) }, SLICE;
         /// Whether both audiences may enter all day on Saturdays and Sundays.
         weekends_open: bool = false, Switch;
+        /// Whether both audiences may enter all day on Italian public holidays, Easter Monday and schedule.patron_day
+        /// included. A Sunday is none of them.
+        holidays_open: bool = false, Switch;
+        /// The patron saint's day of the place, month and day, such as "06-29": a public holiday. Empty means none.
+        patron_day: PatronDay = PatronDay::NONE, Allowed::PatronDay;
+        /// Further days on which both audiences may enter, from midnight to midnight: dates and ranges of dates.
+        open_on: Days = Days::NONE, Allowed::Days;
+        /// Days on which nobody may enter, from midnight to midnight, such as "2024-12-24, 2024-12-30/2025-01-01".
+        closed_on: Days = Days::NONE, Allowed::Days;
+        /// Longest time past an opening until which people who were refused before it are asked to come back, seconds. The
+        /// more were refused, the longer.
+        spread_seconds_max: u32 = 3600, Number(0, 28_800);
         /// Longest time that a session lasts past the end of its time slice, seconds.
         grace_seconds: u32 = 1800, Number(0, 86_400);
     }
@@ -397,6 +410,9 @@ relations! {
     server.inside_url "must not be set without" server.listen_inside:
         "nobody could reconnect there",
         |url, listens| is_empty(url) || listens.is_some();
+    schedule.closed_on "must have no day in common with" schedule.open_on:
+        "nobody may enter on the ones, and everybody on the others",
+        |closed, open| closed.is_disjoint(open);
     tls.certificate "must be set together with" tls.key: "neither is of use without the other",
         |certificate, key| is_empty(certificate) == is_empty(key);
 }
@@ -418,7 +434,8 @@ const fn rate(number: u32) -> NonZeroU32 {
 pub fn default_file() -> String {
     let mut text = String::from(
         "# Settings of Sportello, each with its default. An environment variable overrides this file (server.listen:\n\
-         # SPORTELLO_SERVER_LISTEN), a flag overrides both.\n",
+         # SPORTELLO_SERVER_LISTEN), a flag overrides both. A running server takes over changes of [schedule] and [limits]\n\
+         # within 30 seconds, or at once with SIGHUP; all others need a restart.\n",
     );
     let mut section = "";
     for setting in SETTINGS {

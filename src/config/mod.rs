@@ -6,6 +6,7 @@
 mod data;
 mod issuers;
 mod list;
+mod origin;
 mod read;
 mod setting;
 
@@ -20,6 +21,7 @@ pub use self::{
         receipt_keys_in,
     },
     list::default_file,
+    origin::{Change, Origin},
     read::{ConfigFault, ConfigFaults, Source},
 };
 use self::{
@@ -254,7 +256,13 @@ impl Settings {
     /// Time slices of the audiences.
     #[must_use]
     pub fn schedule(&self) -> schedule::Config {
-        self.0.schedule
+        self.0.schedule.clone()
+    }
+
+    /// What an operator should know of these settings, although they are allowed.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.0.schedule.warnings()
     }
 
     /// Bounds of the waiting room.

@@ -47,6 +47,8 @@ impl fmt::Display for Source {
 pub struct ConfigFault {
     /// Where: one source, or those of two settings that contradict each other.
     pub sources: Vec<Source>,
+    /// Which setting, if it is one that exists.
+    pub setting: Option<&'static str>,
     /// What is wrong, with the key and the allowed values.
     pub what: String,
 }
@@ -187,7 +189,7 @@ impl Reading {
         };
         match scalar(setting, item) {
             Ok((text, shown)) => self.put(setting, &text, &shown, source),
-            Err(what) => self.fault(source, what),
+            Err(what) => self.fault_of(Some(setting.key), source, what),
         }
     }
 
@@ -233,7 +235,7 @@ impl Reading {
         if !misplaced && setting.allowed.admits(text) && (setting.put)(&mut self.values, text) {
             self.sources.insert(setting.key, source);
         } else {
-            self.fault(source, refusal(setting, shown));
+            self.fault_of(Some(setting.key), source, refusal(setting, shown));
         }
     }
 
@@ -245,6 +247,7 @@ impl Reading {
                 let sources = settings.iter().filter_map(|setting| self.sources.get(setting.key));
                 self.faults.push(ConfigFault {
                     sources: sources.cloned().collect(),
+                    setting: Some(settings[0].key),
                     what: format!("{left} {demand} {right}: {reason}"),
                 });
             }
@@ -275,12 +278,15 @@ impl Reading {
         let all: Vec<_> = all.collect();
         for (issuer, sources, prefix) in all {
             match issuer.config(prefix) {
-                Err(what) => self.faults.push(ConfigFault { sources, what }),
+                Err(what) => {
+                    self.faults.push(ConfigFault { sources, setting: Some(prefix), what });
+                }
                 Ok(config) => {
                     if let Some((_, theirs)) = named.iter().find(|(name, _)| *name == config.name) {
                         let sources = [&theirs[..], &sources].concat();
                         let what = format!("two issuers have the name {:?}", config.name);
-                        self.faults.push(ConfigFault { sources, what });
+                        let setting = Some(prefix);
+                        self.faults.push(ConfigFault { sources, setting, what });
                     }
                     named.push((config.name.clone(), sources));
                     self.values.issuers.push(config);
@@ -296,7 +302,11 @@ impl Reading {
     }
 
     fn fault(&mut self, source: Source, what: String) {
-        self.faults.push(ConfigFault { sources: vec![source], what });
+        self.fault_of(None, source, what);
+    }
+
+    fn fault_of(&mut self, setting: Option<&'static str>, source: Source, what: String) {
+        self.faults.push(ConfigFault { sources: vec![source], setting, what });
     }
 }
 
@@ -434,6 +444,22 @@ mod tests {
             ":2, :6: gate.leases_max (2000) must be less than ledger.queue_messages_max (2000): each lease reserves a place in the commit queue, and decisions need places, too",
             ":8: server.inside_url (\"https://a\") must not be set without server.listen_inside (\"\", the default): nobody could reconnect there",
             ":4: tls.certificate (\"\", the default) must be set together with tls.key (\"k\"): neither is of use without the other",
+        ];
+        assert_eq!(faults(text), expected);
+    }
+
+    #[test]
+    fn days_that_do_not_exist_or_contradict_each_other_are_named() {
+        let text = "[schedule]\nclosed_on = \"2024-12-24, 2024-12-30/2025-01-01\"\nopen_on = \"2025-01-01\"\n";
+        let expected = [
+            ":2, :3: schedule.closed_on (\"2024-12-24, 2024-12-30/2025-01-01\") must have no day in common with schedule.open_on (\"2025-01-01\"): nobody may enter on the ones, and everybody on the others",
+        ];
+        assert_eq!(faults(text), expected);
+        let text = "[schedule]\npatron_day = \"02-30\"\nclosed_on = \"2025-01-01/2024-12-30\"\nopen_on = 2025\n";
+        let expected = [
+            ":2: schedule.patron_day must be a month and a day such as \"06-29\", or empty, not \"02-30\"",
+            ":3: schedule.closed_on must be at most 366 dates and ranges in quotes, such as \"2024-12-24, 2024-12-30/2025-01-01\", not \"2025-01-01/2024-12-30\"",
+            ":4: schedule.open_on must be at most 366 dates and ranges in quotes, such as \"2024-12-24, 2024-12-30/2025-01-01\", not 2025",
         ];
         assert_eq!(faults(text), expected);
     }

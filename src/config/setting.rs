@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    civic::days::{Days, PatronDay},
     gate::{network::Networks, schedule::Slice},
     identity::{Assurance, algorithm::Algorithm, choice::Choice, fetch::KeysUrl},
 };
@@ -85,6 +86,10 @@ pub(super) enum Allowed {
     OriginIfAny,
     /// `HH:MM-HH:MM`, Europe/Rome.
     Slice,
+    /// Dates and ranges of dates, separated by commas; none if empty.
+    Days,
+    /// `MM-DD`; none if empty.
+    PatronDay,
     /// IP addresses and networks, separated by commas; none if empty.
     Networks,
     /// `true` or `false`.
@@ -119,6 +124,8 @@ impl Allowed {
             Self::Address
             | Self::AddressIfAny
             | Self::Slice
+            | Self::Days
+            | Self::PatronDay
             | Self::Networks
             | Self::Algorithms
             | Self::Levels
@@ -151,6 +158,12 @@ impl fmt::Display for Allowed {
                 "a loopback address and a port, such as \"127.0.0.1:9464\" (this listener has no access control)",
             ),
             Self::Slice => formatter.write_str("a time slice such as \"08:00-16:00\""),
+            Self::Days => formatter.write_str(
+                "at most 366 dates and ranges in quotes, such as \"2024-12-24, 2024-12-30/2025-01-01\"",
+            ),
+            Self::PatronDay => {
+                formatter.write_str("a month and a day such as \"06-29\", or empty")
+            }
             Self::Networks => formatter.write_str(
                 "IP addresses and networks in quotes, such as \"192.0.2.1, 10.0.0.0/8, 2001:db8::/32\"",
             ),
@@ -194,7 +207,7 @@ macro_rules! values_by_from_str {
     };
 }
 
-values_by_from_str!(bool, u32, u64, usize, NonZeroU32, SocketAddr, Networks);
+values_by_from_str!(bool, u32, u64, usize, NonZeroU32, SocketAddr, Networks, Days, PatronDay);
 values_by_from_str!(Choice<Algorithm>, Choice<Assurance>);
 
 impl Value for Option<SocketAddr> {
@@ -223,8 +236,7 @@ impl Value for Slice {
     }
 
     fn write(&self) -> String {
-        let [from, until] = [self.from, self.until].map(|time| time.strftime("%H:%M"));
-        format!("{from}-{until}")
+        self.to_string()
     }
 }
 

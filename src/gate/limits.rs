@@ -35,7 +35,7 @@ pub struct Rate {
 }
 
 /// The limits of the public listener.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Public reads, by address.
     pub read_by_address: Rate,

@@ -9,4 +9,5 @@ pub mod network;
 pub mod pressure;
 pub mod quotas;
 pub mod schedule;
+pub mod spread;
 pub mod waiting;

@@ -44,7 +44,7 @@ impl Intake {
     /// Counts a line against its person's rate limit; the time to wait before it is read, if that is exceeded.
     #[must_use]
     pub fn pause_before_line(&self, session: &Session) -> Option<Duration> {
-        self.limits.line_of(session.person).err().map(|too_often| too_often.wait)
+        self.limits.load().line_of(session.person).err().map(|too_often| too_often.wait)
     }
 }
 

@@ -41,7 +41,7 @@ impl Intake {
     /// # Errors
     /// [`TooOften`]: refuse the request.
     pub fn limit_drafts(&self, scope: Scope<'_>) -> Result<(), TooOften> {
-        self.limits.draft_of(scope.session().person)
+        self.limits.load().draft_of(scope.session().person)
     }
 
     /// Stores a draft in place of an earlier one; it is durable when this returns.

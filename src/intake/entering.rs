@@ -12,6 +12,7 @@ use crate::{
     gate::{
         limits::TooOften,
         schedule::Window,
+        spread::Pace,
         waiting::{Asking, Waiter, Waiting},
     },
     identity::{Audience, Identity, token::TokenFault},
@@ -71,8 +72,13 @@ pub enum EnterFault {
     WindowClosed {
         /// When it opens next.
         opens_at: Timestamp,
-        /// When they asked.
-        now: Timestamp,
+        /// How long until they come back: until the opening or later; `None` if it never opens.
+        wait: Option<SignedDuration>,
+    },
+    /// The slice has just opened, many were refused before, and their turn to come in has not come yet.
+    NotYourTurn {
+        /// How long until it comes.
+        wait: SignedDuration,
     },
     /// They asked too often.
     TooOften(TooOften),
@@ -98,29 +104,33 @@ impl Intake {
     }
 
     fn enter_now(&self, asked: Asked<'_>) -> Result<Entered, EnterFault> {
-        self.limits.enter_from(asked.from).map_err(EnterFault::TooOften)?;
+        self.limits.load().enter_from(asked.from).map_err(EnterFault::TooOften)?;
         let visit = Visit::parse(asked.visit).ok_or(EnterFault::VisitTooShort)?;
         let now = self.clock.now();
-        let Proved { identity, asking, ticket, round } = self.prove(&visit, asked, now)?;
+        let Proved { identity, asking, ticket } = self.prove(&visit, asked, now)?;
         if self.sessions.knows(&visit) {
             let (token, session) = self.renew_as(&visit, &identity, asking.person, now)?;
             return Ok(Entered::Again(token, session));
         }
-        let until = self.slice_end(asking.audience, now)?;
+        let until = self.slice_end(&asking, now)?;
+        let fresh = |round| ticket::issue(&self.keys, &visit, &identity, (round, until));
         if let Some(ticket) = ticket
             && let Some(waiting) =
                 self.waiting.known(asking.person, asking.audience, &self.supply(), now)
         {
-            let (waiter, ticket) = (asking.waiter(), ticket.to_owned());
-            return Ok(Entered::Waiting(Place { waiter, waiting, ticket }));
+            let lasting = ticket.lasting(now, until);
+            let ticket = lasting.unwrap_or_else(|| fresh(waiting.round));
+            return Ok(Entered::Waiting(Place { waiter: asking.waiter(), waiting, ticket }));
         }
-        self.limits.enter_as(asking.person).map_err(EnterFault::TooOften)?;
+        self.limits.load().enter_as(asking.person).map_err(EnterFault::TooOften)?;
+        self.is_their_turn(&asking, now)?;
         if let Some(entered) = self.seat(&visit, &identity, &asking, now, until)? {
             return Ok(entered);
         }
+        let round = ticket.map(|ticket| ticket.round);
         let waiting = self.waiting.wait(&asking, round, &self.supply(), now);
         let waiting = waiting.ok_or(EnterFault::Full)?;
-        let ticket = ticket::issue(&self.keys, &visit, &identity, (waiting.round, until));
+        let ticket = fresh(waiting.round);
         Ok(Entered::Waiting(Place { waiter: asking.waiter(), waiting, ticket }))
     }
 
@@ -151,7 +161,7 @@ impl Intake {
         person: Subject,
         now: Timestamp,
     ) -> Result<(String, Arc<Session>), EnterFault> {
-        self.limits.enter_as(person).map_err(EnterFault::TooOften)?;
+        self.limits.load().enter_as(person).map_err(EnterFault::TooOften)?;
         let renewed = self.sessions.renew(self.opening(identity, visit, now), now);
         renewed.ok_or(EnterFault::VisitTaken)
     }
@@ -162,12 +172,13 @@ impl Intake {
     /// [`EnterFault`].
     pub fn place(&self, asked: Asked<'_>) -> Result<Option<Place>, EnterFault> {
         let Some((visit, proved)) = self.prove_waiting(asked)? else { return Ok(None) };
-        let (Proved { identity, asking, ticket, .. }, now) = (proved, self.clock.now());
-        let until = self.slice_end(asking.audience, now)?;
+        let (Proved { identity, asking, ticket }, now) = (proved, self.clock.now());
+        let until = self.slice_end(&asking, now)?;
         let waiting = self.waiting.look(asking.person, asking.audience, &self.supply(), now);
         let issue = |round| ticket::issue(&self.keys, &visit, &identity, (round, until));
         Ok(waiting.map(|waiting| {
-            let ticket = ticket.map_or_else(|| issue(waiting.round), ToOwned::to_owned);
+            let lasting = ticket.and_then(|ticket| ticket.lasting(now, until));
+            let ticket = lasting.unwrap_or_else(|| issue(waiting.round));
             Place { waiter: asking.waiter(), waiting, ticket }
         }))
     }
@@ -196,7 +207,7 @@ impl Intake {
         if self.waiting.is_empty() {
             return Ok(None);
         }
-        self.limits.enter_from(asked.from).map_err(EnterFault::TooOften)?;
+        self.limits.load().enter_from(asked.from).map_err(EnterFault::TooOften)?;
         let visit = Visit::parse(asked.visit).ok_or(EnterFault::VisitTooShort)?;
         let proved = self.prove(&visit, asked, self.clock.now())?;
         Ok(Some((visit, proved)))
@@ -208,9 +219,9 @@ impl Intake {
         asked: Asked<'a>,
         now: Timestamp,
     ) -> Result<Proved<'a>, EnterFault> {
-        let ticket = ticket::open(&self.keys, visit, asked.proof, now);
-        let (identity, round) = if let Some(Ticket { identity, round }) = ticket {
-            (identity, Some(round))
+        let opened = ticket::open(&self.keys, visit, asked.proof, now);
+        let (identity, ticket) = if let Some((identity, ticket)) = opened {
+            (identity, Some(ticket))
         } else {
             let verified = self.verifier.verify(asked.proof, self.clock.real());
             (verified.map_err(EnterFault::Token)?, None)
@@ -220,17 +231,36 @@ impl Intake {
             fiscal_code: identity.fiscal_code,
             audience: identity.audience(),
         };
-        Ok(Proved { identity, asking, ticket: round.map(|_| asked.proof), round })
+        Ok(Proved { identity, asking, ticket })
     }
 
-    /// When the slice of an audience ends, or a ticket at the latest.
-    fn slice_end(&self, audience: Audience, now: Timestamp) -> Result<Timestamp, EnterFault> {
-        match self.schedule.window(audience, now) {
+    /// When the slice of a person's audience ends, or a ticket at the latest.
+    fn slice_end(&self, asking: &Asking, now: Timestamp) -> Result<Timestamp, EnterFault> {
+        match self.schedule.window(asking.audience, now) {
             Window::Open { until: Some(until) } => Ok(until),
             Window::Open { until: None } => {
                 Ok(now.saturating_add(TICKET_LASTS).unwrap_or(Timestamp::MAX))
             }
-            Window::Closed { opens_at } => Err(EnterFault::WindowClosed { opens_at, now }),
+            Window::Closed { opens_at } if opens_at == Timestamp::MAX => {
+                Err(EnterFault::WindowClosed { opens_at, wait: None })
+            }
+            Window::Closed { opens_at } => {
+                let pace = Pace {
+                    per_second: self.admission.arrivals_per_second(),
+                    longest: self.schedule.spread_max(),
+                };
+                let who = (asking.audience, &asking.fiscal_code);
+                let wait = self.spread.refuse(who, opens_at, pace).duration_since(now);
+                Err(EnterFault::WindowClosed { opens_at, wait: Some(wait) })
+            }
+        }
+    }
+
+    /// Checks that a person does not come before their turn in an opening that is spread.
+    fn is_their_turn(&self, asking: &Asking, now: Timestamp) -> Result<(), EnterFault> {
+        match self.spread.turn_of((asking.audience, &asking.fiscal_code), now) {
+            Some(turn) => Err(EnterFault::NotYourTurn { wait: turn.duration_since(now) }),
+            None => Ok(()),
         }
     }
 
@@ -301,7 +331,7 @@ impl Intake {
     /// # Errors
     /// [`TooOften`]: refuse the request.
     pub fn limit(&self, session: &Session) -> Result<(), TooOften> {
-        self.limits.session_of(session.person)
+        self.limits.load().session_of(session.person)
     }
 
     /// Ends the session that a token opens, if there is one, for good: a restart does not open it again.
@@ -314,7 +344,7 @@ impl Intake {
     /// Ends expired sessions, evicts unused rate limits, and advances the waiting room. Call it every second or two.
     pub fn tidy(&self) {
         let now = self.clock.now();
-        self.limits.tidy();
+        self.limits.load().tidy();
         self.sessions.sweep(now);
         self.waiting.tidy(&self.supply(), now);
     }
@@ -339,7 +369,6 @@ impl Intake {
 struct Proved<'a> {
     identity: Identity,
     asking: Asking,
-    /// The ticket that proved it, if it was one, and its round.
-    ticket: Option<&'a str>,
-    round: Option<u64>,
+    /// The ticket that proved it, if it was one.
+    ticket: Option<Ticket<'a>>,
 }

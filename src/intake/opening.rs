@@ -18,6 +18,7 @@ use crate::{
         limits::{self, Limits},
         quotas::{self, Quotas},
         schedule::{self, Schedule},
+        spread::Spread,
         waiting::{self, Room},
     },
     identity::token::Verifier,
@@ -37,6 +38,7 @@ use crate::{
         shelf::Shelf,
         space::{Space, Watch},
     },
+    live::Live,
     registry::{Registry, mandates::MandateFile},
     schemes::{CampaignWindow, Rules},
     session::{
@@ -51,7 +53,7 @@ use crate::{
 const SEARCHES_MAX: usize = 1;
 
 /// The bounds of the intake and of everything it opens.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Time slices.
     pub schedule: schedule::Config,
@@ -103,6 +105,7 @@ pub struct Intake {
     pub(super) verifier: Verifier,
     pub(super) registry: Arc<dyn Registry>,
     pub(super) schedule: Schedule,
+    pub(super) spread: Spread,
     pub(super) admission: Arc<Admission>,
     /// Submissions that wait for their receipt.
     pub(super) finishing: AtomicUsize,
@@ -110,7 +113,7 @@ pub struct Intake {
     pub(super) urn_applications_max: usize,
     pub(super) leases: Leases,
     pub(super) waiting: Room,
-    pub(super) limits: Limits,
+    pub(super) limits: Live<Limits>,
     pub(super) quotas: Quotas,
     pub(super) batches: Batches,
     pub(super) sessions: Sessions,
@@ -171,13 +174,14 @@ impl Intake {
                 (Arc::clone(&journal), seats),
                 clock.now(),
             ),
-            schedule: Schedule::new(config.schedule),
+            schedule: Schedule::new(config.schedule.clone()),
+            spread: Spread::default(),
             admission: Arc::new(Admission::new(config.admission)),
             finishing: AtomicUsize::new(0),
             batch_records_max: config.ledger.commit.batch_records_max,
             urn_applications_max: config.urn_applications_max,
             leases,
-            limits: Limits::new(&config.limits),
+            limits: Live::new(Limits::new(&config.limits)),
             quotas,
             batches: Batches::default(),
             sessions,
@@ -230,6 +234,16 @@ impl Intake {
     /// Takes over changes of the mandates' file, and logs the result. May wait for the disk.
     pub fn refresh_mandates(&self) {
         self.mandates.refresh();
+    }
+
+    /// Puts other time slices in force. Sessions that are open last as long as they were promised.
+    pub fn replace_schedule(&self, config: schedule::Config) {
+        self.schedule.replace(config);
+    }
+
+    /// Puts other rate limits in force. Everybody begins with a whole burst.
+    pub fn replace_limits(&self, config: &limits::Config) {
+        let _before = self.limits.replace(Limits::new(config));
     }
 
     /// What judges need.

@@ -145,7 +145,7 @@ impl Intake {
             return Err(DisclosureFault::NotFound);
         }
         let _searching = self.searches.try_acquire().map_err(|_| DisclosureFault::Busy)?;
-        self.limits.disclosures_of(scope.subject()).map_err(DisclosureFault::TooOften)?;
+        self.limits.load().disclosures_of(scope.subject()).map_err(DisclosureFault::TooOften)?;
         let campaigns = self.rules.campaigns().map(|window| window.campaign).collect();
         let found = self.trail.done_to(scope.fiscal_code(), campaigns).await;
         let found = found.map_err(DisclosureFault::Search)?;

@@ -132,7 +132,8 @@ impl Intake {
     fn notice_unknown(&self, scope: Scope<'_>) {
         list::UNKNOWN_RECEIPTS.counter(&[]).increment(1);
         let session = scope.session();
-        if self.limits.repeats_unknown(session.person) && self.space.admits_events().is_ok() {
+        if self.limits.load().repeats_unknown(session.person) && self.space.admits_events().is_ok()
+        {
             self.trail.note_soon(Action::UnknownReceiptsAsked, session.who());
         }
     }

@@ -109,7 +109,7 @@ impl Intake {
     /// # Errors
     /// [`TooOften`]: refuse the request.
     pub fn limit_reads(&self, from: Option<IpAddr>) -> Result<(), TooOften> {
-        self.limits.read_from(from)
+        self.limits.load().read_from(from)
     }
 
     /// The draws of the waiting room.

@@ -16,9 +16,11 @@ use crate::{
 /// The header of a ticket: its version. Session tokens have another one.
 const HEADER: [u8; 1] = [3];
 
-/// What a ticket says.
-pub(super) struct Ticket {
-    pub(super) identity: Identity,
+/// A ticket that was opened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket<'t> {
+    text: &'t str,
+    valid_until: Timestamp,
     /// The index of the round for which it was issued.
     pub(super) round: u64,
 }
@@ -38,13 +40,13 @@ pub(super) fn issue(
     URL_SAFE_NO_PAD.encode(keys.seal(Place::Ticket, visit, &HEADER, &plain))
 }
 
-/// What a ticket of this visit says; `None` if it is none, or no longer valid at `now`.
-pub(super) fn open(
+/// A ticket of this visit, and the identity in it; `None` if it is none, or no longer valid at `now`.
+pub(super) fn open<'t>(
     keys: &HouseKeys,
     visit: &Visit,
-    ticket: &str,
+    ticket: &'t str,
     now: Timestamp,
-) -> Option<Ticket> {
+) -> Option<(Identity, Ticket<'t>)> {
     if ticket.len() > TOKEN_BYTES_MAX {
         return None;
     }
@@ -61,8 +63,18 @@ pub(super) fn open(
     let fiscal_code = FiscalCode::parse(str::from_utf8(code).ok()?).ok()?;
     let office = str::from_utf8(office).ok()?;
     let office = (!office.is_empty()).then(|| Office::parse(office)).transpose().ok()?;
-    let identity = Identity { fiscal_code, office, valid_until };
-    (now < valid_until).then(|| Ticket { identity, round: u64::from_be_bytes(*round) })
+    let round = u64::from_be_bytes(*round);
+    let opened = Ticket { text: ticket, valid_until, round };
+    (now < valid_until).then_some((Identity { fiscal_code, office, valid_until }, opened))
+}
+
+impl Ticket<'_> {
+    /// The same ticket, if it lasts for at least half of the time until `until`; otherwise the slice was prolonged since
+    /// it was issued, and the person needs a fresh one.
+    pub(super) fn lasting(self, now: Timestamp, until: Timestamp) -> Option<String> {
+        let [left, wanted] = [self.valid_until, until].map(|end| end.duration_since(now));
+        (left >= wanted / 2).then(|| self.text.to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -79,8 +91,10 @@ mod tests {
             let identity = Identity { fiscal_code, office, valid_until: Timestamp::MAX };
             let ticket = issue(&keys, &visit, &identity, (7, at(100)));
             assert!(!ticket.contains('.'), "an identity token has dots");
-            let Ticket { identity: opened, round } = open(&keys, &visit, &ticket, at(99)).unwrap();
-            assert_eq!(round, 7);
+            let (opened, same) = open(&keys, &visit, &ticket, at(99)).unwrap();
+            assert_eq!(same.round, 7);
+            assert_eq!(same.lasting(at(0), at(100)), Some(ticket.clone()));
+            assert_eq!(same.lasting(at(0), at(201)), None, "the slice was prolonged");
             assert_eq!((opened.fiscal_code, opened.office), (fiscal_code, identity.office));
             assert!(open(&keys, &visit, &ticket, at(100)).is_none());
             assert!(open(&keys, &other, &ticket, at(99)).is_none());

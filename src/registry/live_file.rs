@@ -4,8 +4,10 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
+
+use crate::live::Live;
 
 /// Bytes read from the file at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -13,8 +15,7 @@ const READ_BYTES: usize = 1 << 20;
 /// What a file held when it was loaded last, and whether it has changed since.
 pub(crate) struct LiveFile<T> {
     path: PathBuf,
-    /// The lock guards the pointer only and is never held during a load or a look-up.
-    current: RwLock<Arc<T>>,
+    current: Live<T>,
     /// The file that was read last, valid or not. Locked during a load, so that there is only one at a time.
     read: Mutex<Stamp>,
 }
@@ -50,7 +51,7 @@ impl<T> LiveFile<T> {
         load: impl FnOnce(Opened) -> Result<T, F>,
     ) -> Result<Self, F> {
         let (stamp, opened) = opened(path)?;
-        let current = RwLock::new(Arc::new(load(opened)?));
+        let current = Live::new(load(opened)?);
         Ok(Self { path: path.to_owned(), current, read: Mutex::new(stamp) })
     }
 
@@ -69,14 +70,13 @@ impl<T> LiveFile<T> {
         }
         let (stamp, opened) = opened(&self.path)?;
         *last = stamp;
-        let newer = Arc::new(load(opened)?);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&newer);
-        Ok(Some(newer))
+        let _before = self.current.replace(load(opened)?);
+        Ok(Some(self.current()))
     }
 
     /// What was loaded last.
     pub(crate) fn current(&self) -> Arc<T> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        self.current.keep()
     }
 }
 

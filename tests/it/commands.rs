@@ -139,6 +139,22 @@ fn a_configuration_is_checked_whole_and_the_default_one_is_sound() {
 }
 
 #[test]
+fn hours_at_which_nobody_or_everybody_may_enter_are_warned_of_and_allowed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sportello.toml");
+    fs::write(&path, "[schedule]\ncitizens = \"17:00-09:00\"\n").unwrap();
+    let file = path.to_str().unwrap();
+    let (code, out, complaint) = run(&["config", "check", file], "");
+    assert_eq!((code, out), (Some(0), format!("{file}: no faults\n")));
+    for wanted in [
+        "warning: nobody may enter from 16:00 to 17:00, Europe/Rome: a gap between",
+        "warning: both audiences may enter from 08:00 to 09:00, Europe/Rome: an overlap of",
+    ] {
+        assert!(complaint.contains(wanted), "{wanted} is missing in {complaint}");
+    }
+}
+
+#[test]
 fn wrong_usage_exits_with_two_and_help_shows_an_example() {
     assert_eq!(run(&["serve", "--now", "2024-09-16T17:30[Europe/Rome]"], "").0, Some(2));
     assert_eq!(run(&["nonsense"], "").0, Some(2));

@@ -25,6 +25,8 @@ use crate::trust::{Https, client, trusting};
 pub(crate) const EVENING: &str = "2024-09-16T17:30[Europe/Rome]";
 /// The next morning, in the intermediaries' time slice.
 pub(crate) const MORNING: &str = "2024-09-17T09:00[Europe/Rome]";
+/// A settings file in the data directory, if a test has one.
+const SETTINGS_FILE: &str = "sportello.toml";
 /// Upper bound on the time that a test waits for one thing.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -78,6 +80,19 @@ impl Counter {
         Self::open_in(&std::env::temp_dir(), settings)
     }
 
+    /// The same with a settings file, which [`set`](Self::set) replaces.
+    pub(crate) fn open_with_file(now: &str, file: &str, settings: &[(&str, &str)]) -> Self {
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        std::fs::write(data.path().join(SETTINGS_FILE), file).unwrap();
+        Self::start(data, now, "127.0.0.1:0", settings).expect("the counter opens")
+    }
+
+    /// Replaces the settings file, and tells the server.
+    pub(crate) fn set(&self, file: &str) {
+        std::fs::write(self.data.path().join(SETTINGS_FILE), file).unwrap();
+        self.signal("HUP");
+    }
+
     /// The same with its data directory below `place`.
     pub(crate) fn open_in(place: &Path, settings: &[(&str, &str)]) -> Self {
         let data = Arc::new(tempfile::tempdir_in(place).unwrap());
@@ -120,7 +135,12 @@ impl Counter {
         settings: &[(&str, &str)],
     ) -> Result<Self, String> {
         entrusting::make_mandates(data.path());
-        let mut child = serve(listen, data.path())
+        let mut serve = serve(listen, data.path());
+        let file = data.path().join(SETTINGS_FILE);
+        if file.exists() {
+            serve.arg("--config").arg(file);
+        }
+        let mut child = serve
             .args(["--now", now])
             // Whether people have to wait must not depend on what else this machine does.
             .env("SPORTELLO_GATE_PEOPLE_PER_SECOND", "1000000")

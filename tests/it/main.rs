@@ -34,6 +34,7 @@ mod protocols;
 mod proxies;
 mod public_reads;
 mod registry;
+mod reloading;
 mod restarts;
 mod resting;
 mod second_scheme;

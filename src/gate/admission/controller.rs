@@ -141,6 +141,11 @@ impl Controller {
         }
     }
 
+    /// CPU that people outside are sure of, of this many cores.
+    pub(super) fn strangers_share(&self, cores: f64) -> f64 {
+        f64::from(self.config.strangers_cpu_percent_max) / 100.0 * cores
+    }
+
     /// One step.
     pub(super) fn step(&mut self, measured: &Measured) -> Orders {
         let seconds = measured.elapsed.as_secs_f64();
@@ -237,7 +242,7 @@ impl Controller {
     /// The most CPU that people outside get while others wait, cores: a share of all that is used, or nearly all of what
     /// could be.
     fn most(&self, cores: f64, inside: f64) -> f64 {
-        let share = f64::from(self.config.strangers_cpu_percent_max) / 100.0;
+        let share = self.strangers_share(1.0);
         share * (inside / (1.0 - share)).clamp(USED_SHARE_MIN * cores, cores)
     }
 }

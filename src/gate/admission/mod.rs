@@ -180,6 +180,16 @@ impl Admission {
         self.strangers.polls_per_second()
     }
 
+    /// People a second who can come from outside and be let in, as far as this is certain: with what people outside are
+    /// sure of, and at the rate that is allowed now.
+    #[must_use]
+    pub fn arrivals_per_second(&self) -> f64 {
+        let [handshake, outside, _] = self.strangers.costs();
+        let inner = self.lock();
+        let cores = inner.controller.strangers_share(inner.orders.cores);
+        (cores / (handshake + outside)).min(inner.orders.per_second)
+    }
+
     /// Measures the CPU that is available; call it every half minute. Reads files of the system.
     pub fn measure_capacity(&self) {
         self.lock().cores = capacity::cores();

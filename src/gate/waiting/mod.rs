@@ -390,7 +390,11 @@ impl Inner {
         let news_after = if is_drawn { ahead } else { self.turns.to_call() };
         let spread = u64::from_be_bytes(seat.person) ^ u64::from(now);
         let polls = supply.polls_per_second.min(config.polls_per_second_max.into());
-        let poll_seconds = self.poll_seconds(news_after, config, polls, spread);
+        // Who was called is one of few, and asks again soon if no lease was free for them.
+        let asking = if seat.is_called() { self.turns.called() } else { self.seats.people() };
+        #[expect(clippy::cast_precision_loss, reason = "people")]
+        let until_all_asked = asking as f64 / polls;
+        let poll_seconds = self.poll_seconds(news_after, config, until_all_asked, spread);
         let due = now.saturating_add(poll_seconds);
         if seat.is_called() {
             self.turns.expected_no_more(seat.due);
@@ -417,16 +421,21 @@ impl Inner {
         }
     }
 
-    /// Seconds until to ask again: several times until `news_after` people have entered, bounded by [`Config`], and
-    /// spread so that people do not ask at the same moment.
-    fn poll_seconds(&self, news_after: usize, config: &Config, polls: f64, spread: u64) -> u32 {
+    /// Seconds until to ask again: several times until `news_after` people have entered, bounded by [`Config`] and by the
+    /// seconds `until_all_asked` once, and spread so that people do not ask at the same moment.
+    fn poll_seconds(
+        &self,
+        news_after: usize,
+        config: &Config,
+        until_all_asked: f64,
+        spread: u64,
+    ) -> u32 {
         #[expect(
-            clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "seconds until each of the people has asked once"
+            reason = "whole seconds"
         )]
-        let until_all_asked = (self.seats.people() as f64 / polls) as u32;
+        let until_all_asked = until_all_asked as u32;
         let longest = POLL_SECONDS_MAX.max(config.poll_seconds_min);
         let wanted = self.pace.seconds_at_most(news_after) / POLLS_IN_WAIT;
         let base = wanted.clamp(config.poll_seconds_min, longest).max(until_all_asked);

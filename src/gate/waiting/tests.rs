@@ -98,11 +98,18 @@ impl Hall {
     }
 
     fn ask_with(&self, n: u64, supply: &Supply, second: i64) -> Result<(), Option<Waiting>> {
-        let asking = Asking {
+        self.ask_as(&self.asking(n), supply, second)
+    }
+
+    fn asking(&self, n: u64) -> Asking {
+        Asking {
             person: self.person(n),
             fiscal_code: FiscalCode::made_up(n),
             audience: Audience::Citizens,
-        };
+        }
+    }
+
+    fn ask_as(&self, asking: &Asking, supply: &Supply, second: i64) -> Result<(), Option<Waiting>> {
         self.room.draw(supply, at(second), at(second), |_| ()).unwrap();
         // Like taking a lease: a turn alone is not enough to enter.
         if self.room.turn_of(asking.person, asking.audience, supply, at(second)) && supply.free > 0
@@ -110,7 +117,7 @@ impl Hall {
             self.room.entered(asking.person, asking.audience);
             return Ok(());
         }
-        Err(self.room.wait(&asking, None, supply, at(second)))
+        Err(self.room.wait(asking, None, supply, at(second)))
     }
 
     fn waits(&self, n: u64, second: i64) -> Waiting {
@@ -331,6 +338,24 @@ fn people_are_told_to_ask_no_more_often_than_may_be_answered() {
     let last = &due[900..];
     assert!(last.iter().all(|seconds| (90..=150).contains(seconds)), "{last:?}");
     assert!(last.iter().collect::<BTreeSet<_>>().len() > 20, "each at another moment: {last:?}");
+}
+
+#[test]
+fn who_was_called_and_finds_no_lease_is_not_sent_away_for_as_long_as_everybody() {
+    let hall = Hall::new(Config { polls_per_second_max: 10, ..CONFIG });
+    for n in 0..1000 {
+        hall.waits(n, 0);
+    }
+    hall.tidy(1, 6);
+    let waits = |n: &u64| {
+        let (person, supply) = (hall.person(*n), Supply::of(0));
+        hall.room.known(person, Audience::Citizens, &supply, at(6)).is_some()
+    };
+    let (waiting, called): (Vec<u64>, Vec<u64>) = (0..1000).partition(waits);
+    assert!(!called.is_empty() && !waiting.is_empty());
+    let told = |n: &u64| hall.waits(*n, 7).poll_seconds;
+    assert!(called.iter().map(told).max() <= Some(3), "{called:?}");
+    assert!(waiting[..10].iter().map(told).min() >= Some(90));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod page;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 pub use self::kind::Kind;
@@ -29,18 +29,19 @@ use crate::{
 const RETRY_SECONDS: u32 = 2;
 /// The same after a storage fault: an operator has to act first.
 const STORAGE_RETRY_SECONDS: u32 = 60;
-/// Longest jitter past the opening of a time slice, so that those refused before do not all come back at the opening.
-const OPENING_JITTER_SECONDS: u32 = 600;
+/// Longest jitter past midnight, when daily quotas begin anew.
+const QUOTA_JITTER_SECONDS: u32 = 600;
 
 /// Why requests are shed: values of the label `reason` of [`metrics::SHED`](crate::metrics::SHED). A rate limit is not
 /// among them, because it does not protect others.
-pub const SHED_REASONS: [&str; 11] = [
+pub const SHED_REASONS: [&str; 12] = [
     "connections",
     "drafts",
     "draining",
     "handshakes",
     "leases",
     "ledger",
+    "opening",
     "queue",
     "requests",
     "searches",
@@ -126,7 +127,7 @@ impl Problem {
             SubmitFault::NotYours => Kind::NotYours.into(),
             SubmitFault::NoMandate => Kind::NoMandate.into(),
             SubmitFault::KeyReused => Kind::KeyReused.into(),
-            SubmitFault::UsedUp { until, now } => not_before(until, now, Kind::QuotaUsedUp),
+            SubmitFault::UsedUp { until, now } => used_up(until.duration_since(now)),
             SubmitFault::NoLease => Self::shedding(Kind::Busy, "leases"),
             SubmitFault::Commit(fault) => fault.into(),
             SubmitFault::Read(fault) => fault.into(),
@@ -269,7 +270,12 @@ impl From<EnterFault> for Problem {
             EnterFault::Token(TokenFault::AssuranceTooLow) => Kind::AssuranceTooLow.into(),
             EnterFault::VisitTooShort => Kind::VisitTooShort.into(),
             EnterFault::VisitTaken => Kind::VisitTaken.into(),
-            EnterFault::WindowClosed { opens_at, now } => window_closed(opens_at, now),
+            EnterFault::WindowClosed { opens_at, wait } => window_closed(opens_at, wait),
+            EnterFault::NotYourTurn { wait } => {
+                let mut problem = Self::shedding(Kind::Busy, "opening");
+                problem.details.retry_after_seconds = seconds_after(wait);
+                problem
+            }
             EnterFault::TooOften(too_often) => too_often.into(),
             EnterFault::Full => Self::shedding(Kind::Busy, "waiting"),
             EnterFault::Untraced(_) => Kind::AccessSuspended.into(),
@@ -402,17 +408,23 @@ fn campaign_closed(window: &CampaignWindow) -> Problem {
 }
 
 /// A slice that never opens has no `Retry-After`.
-fn window_closed(opens_at: Timestamp, now: Timestamp) -> Problem {
-    not_before(opens_at, now, Kind::WindowClosed).with("opensAt", local_time::rfc3339(opens_at))
+fn window_closed(opens_at: Timestamp, wait: Option<SignedDuration>) -> Problem {
+    let retry_after_seconds = wait.and_then(seconds_after);
+    Problem::new(Kind::WindowClosed, Details { retry_after_seconds, ..Details::default() })
+        .with("opensAt", local_time::rfc3339(opens_at))
 }
 
-/// A refusal until an instant at which many would come back.
-fn not_before(at: Timestamp, now: Timestamp, kind: Kind) -> Problem {
-    let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-    let retry_after_seconds = u32::try_from(wait.as_secs())
-        .ok()
-        .map(|seconds| jittered(seconds.saturating_add(1), OPENING_JITTER_SECONDS));
-    Problem::new(kind, Details { retry_after_seconds, ..Details::default() })
+/// A quota that begins anew for everybody at the same moment.
+fn used_up(wait: SignedDuration) -> Problem {
+    let retry_after_seconds =
+        seconds_after(wait).map(|seconds| jittered(seconds, QUOTA_JITTER_SECONDS));
+    Problem::new(Kind::QuotaUsedUp, Details { retry_after_seconds, ..Details::default() })
+}
+
+/// The whole seconds after which a time has passed; `None` for more than a century.
+fn seconds_after(wait: SignedDuration) -> Option<u32> {
+    let wait = Duration::try_from(wait).unwrap_or_default();
+    u32::try_from(wait.as_secs()).ok().map(|seconds| seconds.saturating_add(1))
 }
 
 /// From `seconds` to `seconds + jitter`, so that those who were refused together do not come back together.
@@ -453,14 +465,23 @@ mod tests {
     }
 
     #[test]
-    fn those_who_are_refused_before_the_opening_come_back_apart_and_after_it() {
-        let now = Timestamp::UNIX_EPOCH;
-        let opens_at = Timestamp::from_millisecond(3_599_001).unwrap();
+    fn a_refusal_before_the_opening_and_one_before_their_turn_name_a_moment_after_it() {
+        let opens_at = Timestamp::from_second(3_600).unwrap();
+        let wait = SignedDuration::from_millis(3_599_001);
+        assert_eq!(window_closed(opens_at, Some(wait)).retry_after_seconds(), Some(3_600));
+        assert_eq!(window_closed(Timestamp::MAX, None).retry_after_seconds(), None);
+        let early = Problem::from(EnterFault::NotYourTurn { wait });
+        assert_eq!(early.retry_after_seconds(), Some(3_600));
+        assert_eq!((early.kind(), early.shed()), (Kind::Busy, Some("opening")));
+    }
+
+    #[test]
+    fn those_whose_quota_is_used_up_come_back_apart_and_after_midnight() {
+        let wait = SignedDuration::from_millis(3_599_001);
         let waits: std::collections::BTreeSet<_> =
-            (0..200).map(|_| window_closed(opens_at, now).retry_after_seconds().unwrap()).collect();
+            (0..200).map(|_| used_up(wait).retry_after_seconds().unwrap()).collect();
         assert!(waits.len() > 100, "{waits:?}");
-        let bounds = 3_600..=3_600 + OPENING_JITTER_SECONDS;
+        let bounds = 3_600..=3_600 + QUOTA_JITTER_SECONDS;
         assert!(waits.iter().all(|wait| bounds.contains(wait)), "{waits:?}");
-        assert_eq!(window_closed(Timestamp::MAX, now).retry_after_seconds(), None);
     }
 }
