@@ -77,12 +77,17 @@ class People:
         told = subprocess.run(minted, stdout=subprocess.PIPE, text=True, check=True)
         self.waiting = told.stdout.splitlines(keepends=True)
 
-    def open_sessions(self, count):
-        """Opens sessions for the next people; returns a file with lines of `code<TAB>token<TAB>visit`."""
-        people, sessions = self.place / "people", self.place / "sessions"
+    def next_visits(self, count):
+        """The next people and a visit of each: a file with lines of `code<TAB>identity token<TAB>visit`."""
+        people = self.place / "people"
         with people.open("w") as file:
             file.writelines(f"{line.rstrip()}\t{secrets.token_urlsafe(16)}\n" for line in self.waiting[:count])
         self.waiting = self.waiting[count:]
+        return people
+
+    def open_sessions(self, count):
+        """Opens sessions for the next people; returns a file with lines of `code<TAB>token<TAB>visit`."""
+        people, sessions = self.next_visits(count), self.place / "sessions"
         wrk(self.sportello, 1, [people, sessions], {"OPEN_SESSIONS": "1"})
         opened = len(sessions.read_text().splitlines())
         if opened != count:

@@ -8,21 +8,25 @@ AXUM = HOUSE / "target" / "peers" / "axum" / "release" / "sportello-measure"
 
 
 class Measure(Server):
-    """nginx or axum; each reply has `reply_bytes` bytes, head and body."""
+    """nginx or axum; each reply has `reply_bytes` bytes, head and body. `steps` gives the bytes of some kinds of
+    requests, of nginx only: its keys are method and content type of the request."""
 
-    def __init__(self, name, place, data, reply_bytes, connections_max=8192):
+    def __init__(self, name, place, data, reply_bytes, connections_max=8192, steps=None):
         command, head_bytes = MEASURES[name]
         port = free_port()
-        answer_bytes = max(int(reply_bytes) - head_bytes, 1)
-        super().__init__(name, data, command(place, data, port, answer_bytes, connections_max))
+        body = lambda reply: "x" * max(int(reply) - head_bytes, 1)
+        steps = {step: body(reply) for step, reply in (steps or {}).items()}
+        super().__init__(name, data, command(place, data, port, body(reply_bytes), connections_max, steps))
         self.listens_at(port)
 
 
-def nginx(place, data, port, answer_bytes, connections_max):
+def nginx(place, data, port, answer, connections_max, steps):
     text = (HERE / "nginx.conf").read_text()
+    answers = "".join(f" '{step}' '{body}';" for step, body in steps.items())
     for name, value in {
         "PLACE": place, "PORT": port, "CERTIFICATE": data / "demo-cert.pem", "KEY": data / "demo-key.pem",
-        "CONNECTIONS_MAX": connections_max, "ANSWER": "x" * answer_bytes,
+        "CONNECTIONS_MAX": connections_max, "'ANSWER'": "$answer" if steps else f"'{answer}'",
+        "STEPS": f"map $request_method$content_type $answer {{ default '{answer}';{answers} }}" if steps else "",
     }.items():
         text = text.replace(name, str(value))
     config = place / f"nginx-{port}.conf"
@@ -30,8 +34,8 @@ def nginx(place, data, port, answer_bytes, connections_max):
     return ["nginx", "-p", place, "-c", config]
 
 
-def axum(_place, data, port, answer_bytes, _connections_max):
-    return [AXUM, port, data / "demo-cert.pem", data / "demo-key.pem", answer_bytes]
+def axum(_place, data, port, answer, _connections_max, _steps):
+    return [AXUM, port, data / "demo-cert.pem", data / "demo-key.pem", len(answer)]
 
 
 # How to start each, and the bytes of its reply head.

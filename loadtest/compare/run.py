@@ -19,6 +19,7 @@ import idle
 import measures
 import refused
 import services
+import visits
 
 # The function of each row, requests of a pair, and connections.
 ROWS = {
@@ -30,7 +31,10 @@ ROWS = {
     "idle": (idle.idle, 1, 19500),
     "refused": (refused.refused, 6400, 64),
     "peers": (services.peers, 6000, 64),
+    "visit": (visits.visit, None, 1024),
 }
+# Requests a second, or visits, of the rows with a rate.
+RATES = {"steady": 10000, "visit": 200}
 
 
 def main():
@@ -41,11 +45,12 @@ def main():
     asked.add_argument("--pairs", type=int, default=8, help="measurements of each server; the first warms up")
     asked.add_argument("--requests", type=int, help="requests of a pair")
     asked.add_argument("--connections", type=int)
-    asked.add_argument("--rate", type=float, default=10000, help="steady: requests a second")
+    asked.add_argument("--rate", type=float, help="steady, visit: requests or visits a second")
     asked.add_argument("--streams", type=int, default=16, help="http2: concurrent requests on each connection")
     asked = asked.parse_args()
     row, requests, connections = ROWS[asked.row]
-    # The row `steady` lasts ten seconds, or less at a high rate.
+    asked.rate = asked.rate or RATES.get(asked.row, 0)
+    # A measurement at a rate lasts ten seconds, or less at a high one.
     asked.requests = asked.requests or requests or min(int(asked.rate * 10), 30000)
     asked.connections = asked.connections or connections
     measures.built(asked.beside)

@@ -8,12 +8,18 @@ mod sending;
 mod steps;
 mod tally;
 mod turns;
+mod visits;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{ArgGroup, Args as ClapArgs};
 
-use self::{requests::Requests, sending::Sending, steps::Steps};
+use self::{
+    requests::Requests,
+    sending::Sending,
+    steps::Steps,
+    visits::{Course, Visits},
+};
 use crate::{
     fault::{Fault, RunFault},
     runtime::one_thread,
@@ -33,6 +39,7 @@ Examples, with `sportello serve --demo` running:
   surge volley --target https://127.0.0.1:8443 --sessions sessions.tsv --template application.json --rate 1000
   surge volley --target https://127.0.0.1:8443 --get /v1/status --count 10000 --http2 --streams 16
   surge volley --target https://127.0.0.1:8443 --handshakes --count 1000 --connections 32
+  surge volley --target https://127.0.0.1:8443 --visits people.tsv --template application.json --drafts --rate 200
 
 The first reply with a status other than 2xx ends the volley with exit code 1. The figures are printed as JSON, times in
 milliseconds.")]
@@ -44,8 +51,27 @@ pub struct VolleyArgs {
     #[arg(long, value_name = "FILE", group = "what", requires = "template")]
     sessions: Option<PathBuf>,
     /// The application, with PERSON in place of the fiscal code
-    #[arg(long, value_name = "FILE.json", requires = "sessions")]
+    #[arg(long, value_name = "FILE.json")]
     template: Option<PathBuf>,
+    /// Play a whole visit of everybody in this file, lines of `code<TAB>identity token<TAB>visit`: each on a new
+    /// connection enters, submits, reads and leaves. Without --rate as many at once as --connections
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "what",
+        requires = "template",
+        conflicts_with = "http2"
+    )]
+    visits: Option<PathBuf>,
+    /// Save a draft in each visit, before the submission
+    #[arg(long, requires = "visits")]
+    drafts: bool,
+    /// Reads of the application in each visit
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "visits")]
+    reads: u32,
+    /// Pause before each of these reads, milliseconds
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "visits")]
+    read_wait_ms: u64,
     /// Read this path
     #[arg(long, value_name = "PATH", group = "what", requires = "count")]
     get: Option<String>,
@@ -53,12 +79,12 @@ pub struct VolleyArgs {
     #[arg(long, group = "what", requires = "count", conflicts_with = "http2")]
     handshakes: bool,
     /// Number of reads or handshakes
-    #[arg(long, value_name = "N", conflicts_with = "sessions", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["sessions", "visits"], value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
-    /// Requests a second, on a fixed schedule; without it each connection sends as soon as it was answered
+    /// Requests a second, on a fixed schedule, or visits a second, by chance; without it each connection sends as soon as it was answered
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
-    /// Connections, all opened before the first request; with --handshakes, handshakes at once
+    /// Connections, all opened before the first request; with --handshakes or --visits, as many at once
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     connections: u32,
     /// Use HTTP/2 instead of HTTP/1.1
@@ -106,11 +132,19 @@ pub fn carry_out(args: &VolleyArgs) -> Result<bool, Fault> {
 impl VolleyArgs {
     fn requests(&self, target: &Target) -> Result<Requests, Fault> {
         let count = self.count.unwrap_or_default() as usize;
-        let requests = match (&self.sessions, &self.template, &self.get) {
-            (Some(sessions), Some(template), _) => {
+        let requests = match (&self.sessions, &self.visits, &self.template, &self.get) {
+            (Some(sessions), _, Some(template), _) => {
                 Requests::submissions(target, self.http2, sessions, template)
             }
-            (_, _, Some(path)) => Requests::reads(target, self.http2, path, count),
+            (_, Some(people), Some(template), _) => {
+                let course = Course {
+                    saves_draft: self.drafts,
+                    reads: self.reads,
+                    read_wait: Duration::from_millis(self.read_wait_ms),
+                };
+                Visits::of(people, template, course).map(Requests::of_visits)
+            }
+            (_, _, _, Some(path)) => Requests::reads(target, self.http2, path, count),
             _ => Ok(Requests::handshakes(count)),
         };
         requests.map_err(Fault::Usage)

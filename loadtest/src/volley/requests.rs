@@ -9,14 +9,15 @@ use hyper::{
     header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue},
 };
 
+use super::visits::Visits;
 use crate::{identity::Identity, wire::target::Target};
 
 /// Placeholder in a template for the person's fiscal code.
-const PERSON: &str = "PERSON";
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const PERSON: &str = "PERSON";
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The same for all: keys are scoped by person, and each person applies once.
-const FIRST_KEY: HeaderValue = HeaderValue::from_static("1");
+pub(super) const FIRST_KEY: HeaderValue = HeaderValue::from_static("1");
 
 /// Requests in the order in which they are sent.
 pub(super) struct Requests {
@@ -28,6 +29,7 @@ enum Kind {
     Submissions { sessions: Vec<Session>, template: String },
     Reads { uri: Uri, count: usize },
     Handshakes(usize),
+    Visits(Visits),
 }
 
 /// An open session.
@@ -35,6 +37,12 @@ struct Session {
     person: Identity,
     /// Where its applications go.
     uri: Uri,
+}
+
+/// A person and the name of a visit of theirs.
+pub(super) struct Person {
+    pub(super) identity: Identity,
+    pub(super) visit: String,
 }
 
 impl Requests {
@@ -45,28 +53,15 @@ impl Requests {
         sessions: &Path,
         template: &Path,
     ) -> Result<Self, String> {
-        let read = |path: &Path| {
-            fs::read_to_string(path)
-                .map_err(|error| format!("cannot read {}: {error}", path.display()))
-        };
-        let (lines, body) = (read(sessions)?, read(template)?);
-        if !body.contains(PERSON) {
-            let template = template.display();
-            return Err(format!(
-                "{template} holds no {PERSON}: put it in place of the fiscal code"
-            ));
-        }
-        let opened = lines.lines().zip(1_u64..).map(|(line, number)| {
-            Session::of_line(line, number, target, http2).ok_or_else(|| {
-                format!(
-                    "{}, line {number}: allowed is a fiscal code, a TAB, a session token, a TAB and the visit",
-                    sessions.display()
-                )
-            })
+        let opened = persons(sessions)?.into_iter().map(|person| {
+            let path = format!("/v1/sessions/{}/applications", person.visit);
+            let uri = uri(target, http2, &path);
+            let uri = uri.ok_or_else(|| format!("`{}` is no name of a visit", person.visit))?;
+            Ok(Session { person: person.identity, uri })
         });
-        let sessions = opened.collect::<Result<Vec<_>, _>>()?;
-        let headers = headers(target, http2);
-        Ok(Self { headers, kind: Kind::Submissions { sessions, template: body } })
+        let sessions = opened.collect::<Result<Vec<_>, String>>()?;
+        let (headers, template) = (headers(target, http2), self::template(template)?);
+        Ok(Self { headers, kind: Kind::Submissions { sessions, template } })
     }
 
     /// `count` reads of `path`.
@@ -86,20 +81,31 @@ impl Requests {
         Self { headers: HeaderMap::new(), kind: Kind::Handshakes(count) }
     }
 
-    /// Number of requests, or of handshakes.
+    /// Whole visits.
+    pub(super) fn of_visits(visits: Visits) -> Self {
+        Self { headers: HeaderMap::new(), kind: Kind::Visits(visits) }
+    }
+
+    /// Number of requests, of handshakes, or of visits.
     pub(super) fn count(&self) -> usize {
         match &self.kind {
+            Kind::Visits(visits) => visits.people.len(),
             Kind::Submissions { sessions, .. } => sessions.len(),
             Kind::Reads { count, .. } | Kind::Handshakes(count) => *count,
         }
     }
 
-    /// True for handshakes without a request.
-    pub(super) fn are_handshakes(&self) -> bool {
-        matches!(self.kind, Kind::Handshakes(_))
+    /// True for handshakes and visits, each of which opens a connection of its own.
+    pub(super) fn open_connections(&self) -> bool {
+        matches!(self.kind, Kind::Handshakes(_) | Kind::Visits(_))
     }
 
-    /// The request with `number`, counted from 0; `None` for a handshake.
+    /// The visits, if it is them that are played.
+    pub(super) fn visits(&self) -> Option<&Visits> {
+        if let Kind::Visits(visits) = &self.kind { Some(visits) } else { None }
+    }
+
+    /// The request with `number`, counted from 0; `None` for a handshake or a visit.
     pub(super) fn get(&self, number: usize) -> Option<Request<Full<Bytes>>> {
         let mut request = Request::new(Full::default());
         match &self.kind {
@@ -118,20 +124,46 @@ impl Requests {
                 *request.uri_mut() = uri.clone();
                 *request.headers_mut() = self.headers.clone();
             }
-            Kind::Handshakes(_) => return None,
+            Kind::Handshakes(_) | Kind::Visits(_) => return None,
         }
         Some(request)
     }
 }
 
-impl Session {
-    /// The session of a line `code<TAB>token<TAB>visit`, or `None` for any other line.
-    fn of_line(line: &str, number: u64, target: &Target, http2: bool) -> Option<Self> {
+impl Person {
+    /// The person of a line `code<TAB>token<TAB>visit`, or `None` for any other line.
+    fn of_line(line: &str, number: u64) -> Option<Self> {
         let (person, visit) = line.trim_end().rsplit_once('\t')?;
-        let person = Identity::of_line(person, number)?;
-        let uri = uri(target, http2, &format!("/v1/sessions/{visit}/applications"))?;
-        Some(Self { person, uri })
+        Some(Self { identity: Identity::of_line(person, number)?, visit: visit.to_owned() })
     }
+}
+
+/// The people in a file with lines of `code<TAB>token<TAB>visit`.
+pub(super) fn persons(path: &Path) -> Result<Vec<Person>, String> {
+    let text = read(path)?;
+    let persons = text.lines().zip(1_u64..).map(|(line, number)| {
+        Person::of_line(line, number).ok_or_else(|| {
+            format!(
+                "{}, line {number}: allowed is a fiscal code, a TAB, a token, a TAB and the visit",
+                path.display()
+            )
+        })
+    });
+    persons.collect()
+}
+
+/// An application with [`PERSON`] in place of the fiscal code.
+pub(super) fn template(path: &Path) -> Result<String, String> {
+    let body = read(path)?;
+    if body.contains(PERSON) {
+        return Ok(body);
+    }
+    let path = path.display();
+    Err(format!("{path} holds no {PERSON}: put it in place of the fiscal code"))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 fn headers(target: &Target, http2: bool) -> HeaderMap {

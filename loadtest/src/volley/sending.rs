@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{sync::Semaphore, task::JoinSet};
@@ -12,6 +12,7 @@ use super::{
     steps::Steps,
     tally::{Figures, Tally},
     turns::{Turn, Turns},
+    visits::Failed,
 };
 use crate::{
     clock,
@@ -58,7 +59,7 @@ impl Sending {
         steps.done("connected").await?;
         let lead = if sending.rate.is_some() { LEAD } else { Duration::ZERO };
         let begin = clock::now() + lead;
-        let turns = Arc::new(Turns::new(begin, sending.requests.count(), sending.rate));
+        let turns = Arc::new(sending.turns(begin));
         let tally = Arc::new(Mutex::new(Tally::new(begin)));
         let mut workers = JoinSet::new();
         for line in lines {
@@ -77,9 +78,17 @@ impl Sending {
         Ok(figures)
     }
 
-    /// A line for each worker, all open; `None` for each when they only make handshakes.
+    fn turns(&self, begin: Instant) -> Turns {
+        let count = self.requests.count();
+        match self.rate {
+            Some(rate) if self.requests.visits().is_some() => Turns::by_chance(begin, count, rate),
+            rate => Turns::new(begin, count, rate),
+        }
+    }
+
+    /// A line for each worker, all open; `None` for each when they open connections of their own.
     async fn lines(self: &Arc<Self>) -> Result<Vec<Option<Line>>, Fault> {
-        if self.requests.are_handshakes() {
+        if self.requests.open_connections() {
             return Ok((0..self.connections).map(|_| None).collect());
         }
         let dials = Arc::new(Semaphore::new(DIALS_MAX));
@@ -119,17 +128,22 @@ impl Sending {
         tally: &Mutex<Tally>,
     ) -> Result<Option<Line>, Fault> {
         while let Some(turn) = turns.take().await {
+            if let Some(visits) = self.requests.visits() {
+                let visited = visits.play(turn.number, &self.dialer, REPLY_WAIT_MAX).await;
+                let visited = visited.transpose().map_err(|failed| self.failed(turn, failed))?;
+                let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(visited) = visited {
+                    tally.leave(turn, &visited);
+                }
+                continue;
+            }
             let outcome = self.shoot(line.as_mut(), turn).await;
             let name = || format!("request {}", turn.number);
             let reply = outcome.map_err(|fault| self.fault(&name(), fault.name()))?;
             let bytes = match reply {
                 None => 0,
                 Some(reply) if reply.status.is_success() => reply.head_bytes + reply.body.len(),
-                Some(reply) => {
-                    let shown = &reply.body[..reply.body.len().min(SHOWN_BYTES_MAX)];
-                    let said = format!("{} {}", reply.status, String::from_utf8_lossy(shown));
-                    return Err(self.fault(&name(), &said));
-                }
+                Some(reply) => return Err(self.fault(&name(), &shown(&reply))),
             };
             tally.lock().unwrap_or_else(PoisonError::into_inner).answer(turn, bytes);
         }
@@ -150,6 +164,16 @@ impl Sending {
         Ok(None)
     }
 
+    fn failed(&self, turn: Turn, failed: Failed) -> Fault {
+        match failed {
+            Failed::Exchange(fault) => self.fault(&format!("visit {}", turn.number), fault.name()),
+            Failed::Refused(kind, reply) => {
+                let what = format!("visit {}, {}", turn.number, kind.name());
+                self.fault(&what, &shown(&reply))
+            }
+        }
+    }
+
     fn fault(&self, what: &str, why: &str) -> Fault {
         let addr = self.dialer.target().addr;
         Fault::Needs(format!(
@@ -157,6 +181,12 @@ impl Sending {
              that its limits are wide enough, and that no session in the file was used before"
         ))
     }
+}
+
+/// Status and the beginning of a reply.
+fn shown(reply: &Reply) -> String {
+    let shown = &reply.body[..reply.body.len().min(SHOWN_BYTES_MAX)];
+    format!("{} {}", reply.status, String::from_utf8_lossy(shown))
 }
 
 /// The result of a task; a panic in it continues here.

@@ -7,17 +7,21 @@ use tokio::sync::Mutex;
 use crate::{
     clock,
     figures::real_len,
-    schedule::{Curve, Phase, Spacing},
+    schedule::{Chance, Curve, Phase, Spacing},
 };
 
 /// Busy-waits this long before each start: the runtime's timer may be a millisecond late, which is long compared to a
 /// reply.
 const BUSY_WAIT: Duration = Duration::from_millis(2);
 
+/// Seed of the visits' starts: two servers get the same ones.
+const SEED: u64 = 1;
+
 /// Hands out the requests' starts, one by one.
 pub(super) struct Turns {
     begin: Instant,
     starts: Starts,
+    busy_wait: Duration,
     // Number of the next request. Held on purpose while its start is awaited: idle lines queue here, in fair order.
     next: Mutex<usize>,
 }
@@ -51,7 +55,21 @@ impl Turns {
             Starts::Scheduled(Curve::new(vec![phase]).starts(Spacing::Even, 0))
         };
         let starts = rate.map_or(Starts::AtOnce(count), scheduled);
-        Self { begin, starts, next: Mutex::new(0) }
+        Self { begin, starts, busy_wait: BUSY_WAIT, next: Mutex::new(0) }
+    }
+
+    /// Turns for `count` visits from `begin`: people come by chance, `rate` a second on average. Accurate to a
+    /// millisecond, since the submission is timed from when it is sent.
+    pub(super) fn by_chance(begin: Instant, count: usize, rate: f64) -> Self {
+        let mut chance = Chance::new(SEED);
+        let mut at = Duration::ZERO;
+        let gaps = std::iter::repeat_with(|| Duration::from_secs_f64(chance.exponential() / rate));
+        let starts = gaps.take(count).map(|gap| {
+            at += gap;
+            at
+        });
+        let starts = Starts::Scheduled(starts.collect());
+        Self { begin, starts, busy_wait: Duration::ZERO, next: Mutex::new(0) }
     }
 
     /// Returns the next turn at its intended start, for a line that has become idle; `None` after the last.
@@ -65,16 +83,16 @@ impl Turns {
             Starts::Scheduled(starts) => self.begin + *starts.get(number)?,
         };
         *next += 1;
-        arrive(due).await;
+        arrive(due, self.busy_wait).await;
         let lag = clock::now().saturating_duration_since(due.max(idle_since));
         Some(Turn { number, due, lag, waited: idle_since > due })
     }
 }
 
-/// Returns at `due`, accurate to a few microseconds; other tasks run meanwhile.
-async fn arrive(due: Instant) {
+/// Returns at `due`, accurate to a few microseconds with a busy wait; other tasks run meanwhile.
+async fn arrive(due: Instant, busy_wait: Duration) {
     let left = due.saturating_duration_since(clock::now());
-    if let Some(asleep) = left.checked_sub(BUSY_WAIT) {
+    if let Some(asleep) = left.checked_sub(busy_wait) {
         tokio::time::sleep(asleep).await;
     }
     while clock::now() < due {
@@ -100,6 +118,23 @@ mod tests {
         }
         let at = |micros| Duration::from_micros(micros);
         assert_eq!(numbers, [(0, at(2500)), (1, at(7500)), (2, at(12500))]);
+    }
+
+    #[tokio::test]
+    async fn visits_begin_by_chance_at_their_rate_and_alike_in_every_run() {
+        let begin = clock::now();
+        let dues = async |count| {
+            let turns = Turns::by_chance(begin, count, 1e6);
+            let mut dues = Vec::new();
+            while let Some(turn) = turns.take().await {
+                dues.push(turn.due.duration_since(begin));
+            }
+            dues
+        };
+        let all = dues(10_000).await;
+        // Five standard deviations of the sum of as many exponential gaps.
+        assert!(all.is_sorted() && (0.0095..0.0105).contains(&all[9_999].as_secs_f64()));
+        assert_eq!(dues(10).await, all[..10]);
     }
 
     #[tokio::test]
