@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::{
+    fresh::FreshRecords,
     index::{self, Index},
     store::{Narrow, Rows, Store},
 };
@@ -28,6 +29,7 @@ pub struct Bookkeeper {
     pub(super) campaign: Campaign,
     pub(super) keys: Arc<HouseKeys>,
     pub(super) index: Arc<Mutex<Index>>,
+    pub(super) fresh: Arc<FreshRecords>,
     pub(super) store: Box<dyn Store>,
     /// Batches written so far.
     pub(super) batches: u32,
@@ -49,6 +51,7 @@ impl Bookkeeper {
         drop(index);
         let changes = plan.changes(batch);
         let signed = self.write_plan(batch, &plan, &changes)?;
+        self.fresh.take_over(batch, &plan);
         let mut index = index::lock(&self.index);
         index.commit(plan.fresh.iter().map(|submission| submission.channel));
         for (position, change) in changes {

@@ -325,6 +325,7 @@ mod tests {
             campaign: CAMPAIGN,
             keys: Arc::new(HouseKeys::from_master(&[7; 32])),
             index: Arc::clone(&index),
+            fresh: Arc::default(),
             store: Box::new(store),
             batches: 0,
             previous_root: Default::default(),

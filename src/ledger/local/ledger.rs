@@ -14,6 +14,7 @@ use tokio::{sync::oneshot, task::spawn_blocking};
 use super::{
     checkpoints::{self, CheckpointRequests},
     committer::{self, Committer, Message},
+    fresh::{FreshRecord, FreshRecords},
     index::{self, Index},
     meters::Meters,
     poison::Poison,
@@ -25,7 +26,7 @@ use crate::{
         Contents, Health, Ledger,
         book::{
             change::{Change, Ruling, State, Tally},
-            record::{Header, RecordFault},
+            record::{Header, RecordFault, Turn},
             sign::SignedBatch,
             submission::{Disposition, Submission},
         },
@@ -63,6 +64,7 @@ struct Records {
     campaign: Campaign,
     keys: Arc<HouseKeys>,
     index: Arc<Mutex<Index>>,
+    fresh: Arc<FreshRecords>,
     reader: SqliteReader,
 }
 
@@ -86,7 +88,7 @@ impl LocalLedger {
         clock: Clock,
         config: Config,
     ) -> Result<Self, OpenFault> {
-        let sqlite::Opened { bookkeeper, reader, checkpointer, index } =
+        let sqlite::Opened { bookkeeper, reader, checkpointer, index, fresh } =
             sqlite::open(directory, campaign, Arc::clone(&keys), config.files)?;
         let (sender, messages) = bounded(config.commit.queue_messages_max);
         let (requests, checkpoint_thread) = checkpoints::channel();
@@ -117,7 +119,7 @@ impl LocalLedger {
             checkpoints: requests,
         };
         Ok(Self {
-            records: Arc::new(Records { campaign, keys, index, reader }),
+            records: Arc::new(Records { campaign, keys, index, fresh, reader }),
             messages: sender,
             poison,
             threads: Mutex::new(threads),
@@ -191,6 +193,10 @@ impl Ledger for LocalLedger {
     }
 
     fn header(&self, position: Position) -> BoxFuture<'_, Result<Header, ReadFault>> {
+        if let Some(FreshRecord { sealed, .. }) = self.records.fresh.find(position) {
+            let header = Header::decode(&sealed).map_err(ReadFault::from);
+            return Box::pin(std::future::ready(header));
+        }
         self.reading(move |records| Ok(Header::decode(&records.stored(position)?)?))
     }
 
@@ -199,10 +205,17 @@ impl Ledger for LocalLedger {
         position: Position,
         subject: Subject,
     ) -> BoxFuture<'_, Result<Contents, ReadFault>> {
+        if let Some(fresh) = self.records.fresh.find(position) {
+            let FreshRecord { sealed, decision } = &fresh;
+            let decision = decision.as_ref().map(|(turn, sealed)| (*turn, &**sealed));
+            let contents = self.records.open(position, subject, sealed, decision);
+            return Box::pin(std::future::ready(contents));
+        }
         self.reading(move |records| {
-            let stored = records.stored(position)?;
-            let application = records.keys.open_record(records.campaign, subject, &stored)?;
-            Ok(Contents { application, decision: records.decision(position, subject)? })
+            let sealed = records.stored(position)?;
+            let decision = records.reader.decision(position)?;
+            let decision = decision.as_ref().map(|(turn, sealed)| (*turn, sealed.as_slice()));
+            records.open(position, subject, &sealed, decision)
         })
     }
 
@@ -258,9 +271,19 @@ impl Records {
         }
     }
 
-    fn decision(&self, position: Position, subject: Subject) -> Result<Option<Vec<u8>>, ReadFault> {
-        let Some((turn, sealed)) = self.reader.decision(position)? else { return Ok(None) };
-        Ok(Some(self.keys.open_decision(self.campaign, subject, (position, turn), &sealed)?))
+    /// Opens a record and its latest decision, wherever they come from, for their subject.
+    fn open(
+        &self,
+        position: Position,
+        subject: Subject,
+        sealed: &[u8],
+        decision: Option<(Turn, &[u8])>,
+    ) -> Result<Contents, ReadFault> {
+        let application = self.keys.open_record(self.campaign, subject, sealed)?;
+        let decision = decision.map(|(turn, sealed)| {
+            self.keys.open_decision(self.campaign, subject, (position, turn), sealed)
+        });
+        Ok(Contents { application, decision: decision.transpose()? })
     }
 
     fn receipt(&self, position: Position) -> Result<Option<Receipt>, StorageFault> {
@@ -312,5 +335,48 @@ fn spawn(
 fn join(thread: Option<thread::JoinHandle<()>>, what: &str) {
     if thread.is_some_and(|thread| thread.join().is_err()) {
         tracing::error!("{what} panicked and has ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::model::submission, *};
+    use crate::{civic::FiscalCode, schemes::Scheme, vault::SealBroken};
+
+    const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
+
+    fn open(directory: &Path, keys: &Arc<HouseKeys>) -> LocalLedger {
+        let commit = committer::Config {
+            batch_records_max: 10,
+            batch_bytes_max: 1 << 20,
+            batch_wait_ms: 1,
+            ruling_wait_ms: 1,
+            queue_messages_max: 100,
+        };
+        let files = sqlite::Bounds { wal_bytes_max: 1 << 20, readers_max: 1 };
+        let config = Config { commit, files, checkpoint_ms: 1000 };
+        let (urn, clock) = (Arc::new(Urn::new(1, 1)), Clock::standing_at(jiff::Timestamp::MIN));
+        LocalLedger::open(directory, CAMPAIGN, Arc::clone(keys), urn, clock, config).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_record_reads_the_same_from_memory_as_from_the_disk_and_only_for_its_person() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = Arc::new(HouseKeys::from_master(&[7; 32]));
+        let [person, other] = [1, 2].map(|number| keys.subject(&FiscalCode::made_up(number)));
+        let mut read = Vec::new();
+        for is_fresh in [true, false] {
+            let ledger = open(directory.path(), &keys);
+            if is_fresh {
+                ledger.submit(vec![submission(&keys, 1, 0, 0)]).await.unwrap();
+            }
+            assert_eq!(ledger.records.fresh.find(Position(0)).is_some(), is_fresh);
+            let contents = ledger.read(Position(0), person).await.unwrap();
+            read.push((ledger.header(Position(0)).await.unwrap(), contents.application));
+            let refused = ledger.read(Position(0), other).await.unwrap_err();
+            assert!(matches!(refused, ReadFault::Record(RecordFault::Seal(SealBroken))));
+        }
+        assert_eq!(read[0], read[1]);
+        assert_eq!(read[0].0.subject, person);
     }
 }

@@ -10,6 +10,7 @@ pub mod committer;
 pub mod drafts;
 mod engine;
 pub(super) mod files;
+mod fresh;
 pub(super) mod index;
 pub mod journal;
 mod ledger;

@@ -253,6 +253,11 @@ fn agree(model: &Model, opened: &Opened, keys: &HouseKeys) {
         );
         let subject = keys.subject(&FiscalCode::made_up(*person));
         let stored = opened.reader.record(position).unwrap().unwrap();
+        if let Some(fresh) = opened.fresh.find(position) {
+            assert_eq!(*fresh.sealed, *stored);
+            let decision = fresh.decision.map(|(turn, sealed)| (turn, sealed.to_vec()));
+            assert_eq!(decision, opened.reader.decision(position).unwrap());
+        }
         if matches!(state, State::Erased { .. }) {
             assert!(stored.is_empty());
             assert_eq!(opened.reader.decision(position).unwrap(), None);
@@ -300,6 +305,28 @@ proptest! {
         let inspection = Inspection::open(directory.path(), CAMPAIGN, Arc::new(keys)).unwrap();
         prop_assert_eq!(inspection.walk(|_| {}), Vec::<String>::new());
     }
+}
+
+#[test]
+fn what_was_just_written_is_in_memory_until_a_restart_and_never_after_an_erasure() {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = HouseKeys::from_master(&[7; 32]);
+    let mut opened = open(directory.path());
+    let submissions = vec![submission(&keys, 1, 0, 0), submission(&keys, 2, 0, 0)];
+    opened.bookkeeper.write(&Batch { submissions, ..Batch::default() }).unwrap();
+    let are_fresh = |opened: &Opened| [0, 1].map(|at| opened.fresh.find(Position(at)).is_some());
+    assert_eq!(are_fresh(&opened), [true, true]);
+    drop(opened);
+    let mut opened = open(directory.path());
+    assert_eq!(are_fresh(&opened), [false, false]);
+    for batch in [
+        Batch { submissions: vec![submission(&keys, 3, 0, 0)], ..Batch::default() },
+        Batch { withdrawals: vec![Position(1)], ..Batch::default() },
+        Batch { erasures: vec![Position(1)], ..Batch::default() },
+    ] {
+        opened.bookkeeper.write(&batch).unwrap();
+    }
+    assert!(opened.fresh.find(Position(2)).is_none());
 }
 
 /// The largest size of the log, in multiples of its bound, while batches of eight submissions are written.

@@ -30,6 +30,7 @@ use super::{
     super::{book::sign::StoredBatch, fault::OpenFault, proof::Digest},
     bookkeeper::Bookkeeper,
     files::FileFormat,
+    fresh::FreshRecords,
     index::Index,
     sqlite_fault::store_error,
 };
@@ -67,6 +68,8 @@ pub struct Opened {
     pub checkpointer: Checkpointer,
     /// Shared by the bookkeeper and the readers.
     pub(in crate::ledger) index: Arc<Mutex<Index>>,
+    /// The newest records; shared by the bookkeeper and the readers.
+    pub(in crate::ledger) fresh: Arc<FreshRecords>,
 }
 
 /// The file of a campaign below the ledgers' directory.
@@ -91,6 +94,7 @@ pub fn open(
     prepare(&mut connection, &wal, bounds).map_err(|source| store_error(&path, source))?;
     let Rebuilt { index, batches, root } = rebuild(&connection, &path, &keys)?;
     let index = Arc::new(Mutex::new(index));
+    let fresh = Arc::new(FreshRecords::default());
     let reader = SqliteReader::new(path.clone(), bounds.readers_max);
     let checkpointer = Checkpointer::new(path, Arc::clone(&wal));
     let store = SqliteWriter { connection, wal, wal_bytes_max: bounds.wal_bytes_max };
@@ -98,11 +102,12 @@ pub fn open(
         campaign,
         keys,
         index: Arc::clone(&index),
+        fresh: Arc::clone(&fresh),
         store: Box::new(store),
         batches,
         previous_root: root,
     };
-    Ok(Opened { bookkeeper, reader, checkpointer, index })
+    Ok(Opened { bookkeeper, reader, checkpointer, index, fresh })
 }
 
 /// Leaves checkpoints to the checkpoint thread and the writer, and counts the frames of the log for both.
