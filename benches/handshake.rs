@@ -34,6 +34,8 @@ const FLIGHTS_MAX: usize = 8;
 /// A server with the demo's certificate, and clients that trust it.
 struct House {
     server: Arc<ServerConfig>,
+    /// The same, with tickets, as with a certificate of RSA.
+    issuing: Arc<ServerConfig>,
     /// Never resumes.
     forgetful: Arc<ClientConfig>,
     /// Offers X25519 alone, no post-quantum key exchange.
@@ -56,8 +58,12 @@ impl House {
             forgetting.resumption = Resumption::disabled();
             Arc::new(forgetting)
         };
+        let server = made.server().expect("a configuration");
+        let mut issuing = (*server).clone();
+        issuing.send_tls13_tickets = 1;
         Self {
-            server: made.server().expect("a configuration"),
+            server,
+            issuing: Arc::new(issuing),
             forgetful: forgetting(provider.clone()),
             older: forgetting(x25519),
             returning: Arc::new(client(provider, roots.clone())),
@@ -67,9 +73,11 @@ impl House {
     /// Performs one handshake and asserts its kind; returns the time of the server's steps.
     fn shake(&self, client: &Arc<ClientConfig>, expected: HandshakeKind) -> Duration {
         let name = ServerName::try_from("localhost").expect("a name");
+        let returns = Arc::ptr_eq(&self.returning, client);
+        let server = if returns { &self.issuing } else { &self.server };
         let mut client = ClientConnection::new(Arc::clone(client), name).expect("a client");
         let started = Instant::now();
-        let mut server = ServerConnection::new(Arc::clone(&self.server)).expect("a server");
+        let mut server = ServerConnection::new(Arc::clone(server)).expect("a server");
         let mut took = started.elapsed();
         let (mut there, mut back) = (Vec::with_capacity(4096), Vec::with_capacity(4096));
         for _ in 0..FLIGHTS_MAX {

@@ -9,8 +9,9 @@ use std::{
 
 use rustls::{
     CipherSuite::TLS13_AES_128_GCM_SHA256,
-    ServerConfig,
+    ServerConfig, SignatureAlgorithm,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 
 use crate::private_files::write_private;
@@ -79,7 +80,8 @@ pub fn demo(data: &Path, address: IpAddr) -> Result<Config, TlsFault> {
 }
 
 impl Config {
-    /// The listener's TLS configuration: HTTP/2 preferred over HTTP/1.1, session resumption by tickets.
+    /// The listener's TLS configuration: HTTP/2 preferred over HTTP/1.1, session resumption where it
+    /// spares something.
     ///
     /// # Errors
     /// [`TlsFault`].
@@ -95,17 +97,28 @@ impl Config {
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
         // SHA-256 first: SHA-384 has no CPU instruction and would take a fifth of a handshake.
         provider.cipher_suites.sort_by_key(|suite| suite.suite() != TLS13_AES_128_GCM_SHA256);
+        let certified = CertifiedKey::from_der(chain, key, &provider)?;
+        let algorithm = certified.key.algorithm();
         let mut server = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(chain, key)?;
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         server.ignore_client_order = true;
+        // Of TLS 1.2, where resumption spares a round trip.
         server.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
-        // One is enough: a ticket is used for one connection, which issues the next one.
-        server.send_tls13_tickets = 1;
+        server.send_tls13_tickets = tickets_of(algorithm);
         Ok(Arc::new(server))
     }
+}
+
+/// Tickets sent after each handshake of TLS 1.3, where resumption spares a signature and no round trip.
+///
+/// A ticket costs every connection a seal and a write of its own. A visit keeps its one connection, so hardly any ticket
+/// is used, and one that is used spares no more than that, unless the key is of RSA, whose signatures take most of a
+/// handshake. One is enough then: it is used for one connection, which issues the next one.
+fn tickets_of(key: SignatureAlgorithm) -> usize {
+    usize::from(key == SignatureAlgorithm::RSA)
 }
 
 fn file_fault(path: &Path, source: io::Error) -> TlsFault {
@@ -116,5 +129,22 @@ fn pem_fault(path: &Path, fault: rustls::pki_types::pem::Error, wanted: &'static
     match fault {
         rustls::pki_types::pem::Error::Io(source) => file_fault(path, source),
         _ => TlsFault::Pem { path: path.to_owned(), wanted },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_is_sent_only_where_it_spares_a_signature_that_is_dear() {
+        let data = tempfile::tempdir().unwrap();
+        let config = demo(data.path(), IpAddr::from([127, 0, 0, 1])).unwrap();
+        assert_eq!(config.server().unwrap().send_tls13_tickets, 0);
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        fs::write(&config.key, key.serialize_pem()).unwrap();
+        fs::write(&config.certificate, certificate.pem()).unwrap();
+        assert_eq!(config.server().unwrap().send_tls13_tickets, 1);
     }
 }
