@@ -3,6 +3,7 @@
 //! It checks no owner and keeps no receipt. `compare/` uses it to measure two servers under the same requests, where
 //! the generator must cost little.
 
+mod people;
 mod requests;
 mod sending;
 mod steps;

@@ -1,23 +1,19 @@
 //! The requests of a volley, read and checked beforehand, so that sending one costs only a few copies.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Method, Request, Uri,
-    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue},
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap},
 };
 
-use super::visits::Visits;
+use super::{
+    people::{FIRST_KEY, IDEMPOTENCY_KEY, JSON, PERSON, persons},
+    visits::Visits,
+};
 use crate::{identity::Identity, wire::target::Target};
-
-/// Placeholder in a template for the person's fiscal code.
-pub(super) const PERSON: &str = "PERSON";
-pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
-pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The same for all: keys are scoped by person, and each person applies once.
-pub(super) const FIRST_KEY: HeaderValue = HeaderValue::from_static("1");
 
 /// Requests in the order in which they are sent.
 pub(super) struct Requests {
@@ -39,12 +35,6 @@ struct Session {
     uri: Uri,
 }
 
-/// A person and the name of a visit of theirs.
-pub(super) struct Person {
-    pub(super) identity: Identity,
-    pub(super) visit: String,
-}
-
 impl Requests {
     /// An application from each of the `sessions`, made from `template`.
     pub(super) fn submissions(
@@ -60,7 +50,7 @@ impl Requests {
             Ok(Session { person: person.identity, uri })
         });
         let sessions = opened.collect::<Result<Vec<_>, String>>()?;
-        let (headers, template) = (headers(target, http2), self::template(template)?);
+        let (headers, template) = (headers(target, http2), super::people::template(template)?);
         Ok(Self { headers, kind: Kind::Submissions { sessions, template } })
     }
 
@@ -128,42 +118,6 @@ impl Requests {
         }
         Some(request)
     }
-}
-
-impl Person {
-    /// The person of a line `code<TAB>token<TAB>visit`, or `None` for any other line.
-    fn of_line(line: &str, number: u64) -> Option<Self> {
-        let (person, visit) = line.trim_end().rsplit_once('\t')?;
-        Some(Self { identity: Identity::of_line(person, number)?, visit: visit.to_owned() })
-    }
-}
-
-/// The people in a file with lines of `code<TAB>token<TAB>visit`.
-pub(super) fn persons(path: &Path) -> Result<Vec<Person>, String> {
-    let text = read(path)?;
-    let persons = text.lines().zip(1_u64..).map(|(line, number)| {
-        Person::of_line(line, number).ok_or_else(|| {
-            format!(
-                "{}, line {number}: allowed is a fiscal code, a TAB, a token, a TAB and the visit",
-                path.display()
-            )
-        })
-    });
-    persons.collect()
-}
-
-/// An application with [`PERSON`] in place of the fiscal code.
-pub(super) fn template(path: &Path) -> Result<String, String> {
-    let body = read(path)?;
-    if body.contains(PERSON) {
-        return Ok(body);
-    }
-    let path = path.display();
-    Err(format!("{path} holds no {PERSON}: put it in place of the fiscal code"))
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 fn headers(target: &Target, http2: bool) -> HeaderMap {

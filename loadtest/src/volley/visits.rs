@@ -13,7 +13,7 @@ use hyper::{
 };
 use serde_json::Value;
 
-use super::requests::{FIRST_KEY, IDEMPOTENCY_KEY, JSON, PERSON, Person, persons, template};
+use super::people::{FIRST_KEY, IDEMPOTENCY_KEY, JSON, PERSON, Person, persons, template};
 use crate::{
     clock, identity,
     wire::{
