@@ -246,7 +246,7 @@ async fn closing_writes_what_waits() {
     house.drafts.forget(slot(1, None));
     let last = house.saves(2);
     // It was sent: it waits, or the writer was faster.
-    while house.drafts.messages.len() == 0 && !last.is_finished() {
+    while house.drafts.messages.is_empty() && !last.is_finished() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let drafts = Arc::clone(&house.drafts);
