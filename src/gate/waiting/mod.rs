@@ -390,10 +390,7 @@ impl Inner {
         let news_after = if is_drawn { ahead } else { self.turns.to_call() };
         let spread = u64::from_be_bytes(seat.person) ^ u64::from(now);
         let polls = supply.polls_per_second.min(config.polls_per_second_max.into());
-        // Who was called is one of few, and asks again soon if no lease was free for them.
-        let asking = if seat.is_called() { self.turns.called() } else { self.seats.people() };
-        #[expect(clippy::cast_precision_loss, reason = "people")]
-        let until_all_asked = asking as f64 / polls;
+        let until_all_asked = self.until_all_asked(seat.is_called(), polls);
         let poll_seconds = self.poll_seconds(news_after, config, until_all_asked, spread);
         let due = now.saturating_add(poll_seconds);
         if seat.is_called() {
@@ -419,6 +416,14 @@ impl Inner {
             poll_seconds,
             estimate_seconds,
         }
+    }
+
+    /// Seconds until all people have asked once at `polls` a second. Those who were called are few, and ask again soon if
+    /// no lease was free for them.
+    #[expect(clippy::cast_precision_loss, reason = "people")]
+    fn until_all_asked(&self, are_called: bool, polls: f64) -> f64 {
+        let asking = if are_called { self.turns.called() } else { self.seats.people() };
+        asking as f64 / polls
     }
 
     /// Seconds until to ask again: several times until `news_after` people have entered, bounded by [`Config`] and by the

@@ -51,11 +51,13 @@ impl Inner {
         turns.close_again(&remembered, now);
         let waiting = turns.seat_again(seats, remembered);
         for (place, index) in waiting {
-            let spread = u64::from_be_bytes(self.seats.get(index).person) ^ u64::from(now);
-            let polls = config.polls_per_second_max.into();
-            let due = now.saturating_add(self.poll_seconds(place, config, polls, spread));
+            let seat = self.seats.get(index);
+            let (person, is_called) = (seat.person, seat.is_called());
+            let spread = u64::from_be_bytes(person) ^ u64::from(now);
+            let all = self.until_all_asked(is_called, config.polls_per_second_max.into());
+            let due = now.saturating_add(self.poll_seconds(place, config, all, spread));
             self.seats.get_mut(index).due = due;
-            if self.seats.get(index).is_called() {
+            if is_called {
                 self.turns.expected(due);
             }
         }
