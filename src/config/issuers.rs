@@ -141,8 +141,9 @@ mod tests {
     use super::{
         super::{
             default_file,
+            fault::{ConfigFaults, Source},
             list::Values,
-            read::{ConfigFaults, Reading, Source},
+            read::Reading,
         },
         *,
     };

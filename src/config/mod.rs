@@ -4,6 +4,7 @@
 //! [`Settings`] fills them. All faults of all sources are reported together.
 
 mod data;
+mod fault;
 mod issuers;
 mod list;
 mod origin;
@@ -20,9 +21,9 @@ pub use self::{
         KeySource, SECRET_VARIABLE, demo_jwks_in, demo_mandates_in, identity_keys_in, ledgers_in,
         receipt_keys_in,
     },
+    fault::{ConfigFault, ConfigFaults, Source},
     list::default_file,
     origin::{Change, Origin},
-    read::{ConfigFault, ConfigFaults, Source},
 };
 use self::{
     list::{Http, Ledger, Limits, Values, setting},

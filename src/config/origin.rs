@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::{
     Flags, Settings,
     data::SECRET_VARIABLE,
+    fault::ConfigFaults,
     list::SETTINGS,
-    read::ConfigFaults,
     setting::{Allowed, Text},
 };
 

@@ -1,15 +1,12 @@
 //! Reads settings from their sources and names every fault: where, which setting, which values are allowed.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use toml_edit::{Document, Item, TableLike, Value};
 
 use super::{
     data::KEY_FILE,
+    fault::{ConfigFault, ConfigFaults, Source},
     issuers::{self, Issuer},
     list::{DEFAULTS, RELATIONS, Relation, SETTINGS, Values, setting},
     setting::{Allowed, ENVIRONMENT_PREFIX, Setting},
@@ -19,58 +16,6 @@ use super::{
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// What follows our prefix in the variables that Kubernetes sets for a service named `sportello`. No section has such a name.
 const KUBERNETES: [&str; 2] = ["SERVICE_", "PORT"];
-
-/// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A file, and its line if there is one.
-    File(PathBuf, Option<usize>),
-    /// An environment variable.
-    Environment(String),
-    /// A flag.
-    Flag(&'static str),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path, Some(line)) => write!(formatter, "{}:{line}", path.display()),
-            Self::File(path, None) => write!(formatter, "{}", path.display()),
-            Self::Environment(name) => formatter.write_str(name),
-            Self::Flag(name) => formatter.write_str(name),
-        }
-    }
-}
-
-/// One fault of the settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigFault {
-    /// Where: one source, or those of two settings that contradict each other.
-    pub sources: Vec<Source>,
-    /// Which setting, if it is one that exists.
-    pub setting: Option<&'static str>,
-    /// What is wrong, with the key and the allowed values.
-    pub what: String,
-}
-
-impl fmt::Display for ConfigFault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sources: Vec<_> = self.sources.iter().map(Source::to_string).collect();
-        write!(formatter, "{}: {}", sources.join(", "), self.what)
-    }
-}
-
-/// Every fault of the settings, in the order of the sources.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ConfigFaults(pub Vec<ConfigFault>);
-
-impl fmt::Display for ConfigFaults {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|fault| writeln!(formatter, "{fault}"))
-    }
-}
-
-impl std::error::Error for ConfigFaults {}
 
 /// Settings while they are read; a later source overrides an earlier one.
 pub(super) struct Reading {
@@ -375,6 +320,8 @@ fn span_start(table: &dyn TableLike, name: &str, item: &Item) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::{super::default_file, *};
 
     fn read(text: &str) -> Result<Values, ConfigFaults> {

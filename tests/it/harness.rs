@@ -10,11 +10,12 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{Request, StatusCode};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use sportello::{application, civic::FiscalCode};
 
+pub(crate) use crate::answer::Answer;
 use crate::entrusting;
 pub(crate) use crate::entrusting::{OFFICE, entrusted, mandate, mandates_of};
 pub(crate) use crate::polling::until;
@@ -38,14 +39,6 @@ pub(crate) struct Counter {
     pub(crate) operator: String,
     client: Https<Full<Bytes>>,
     log: Arc<Mutex<Vec<String>>>,
-}
-
-/// A response of the server.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
 }
 
 /// A person with an open session.
@@ -432,40 +425,6 @@ impl Visitor<'_> {
             (application["state"] != "received").then_some(application)
         })
         .await
-    }
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|_| panic!("no JSON: {:?}", String::from_utf8_lossy(&self.body)))
-    }
-
-    pub(crate) fn header(&self, name: &str) -> String {
-        self.headers.get(name).map_or(String::new(), |value| value.to_str().unwrap().to_owned())
-    }
-
-    /// The last part of a problem's type. Asserts that the response is a well-formed problem.
-    pub(crate) fn problem(&self) -> String {
-        assert_eq!(self.header("content-type"), "application/problem+json");
-        let problem = self.json();
-        assert_eq!(problem["status"], self.status.as_u16());
-        assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
-        let kind = problem["type"].as_str().unwrap().strip_prefix("urn:sportello:problem:");
-        kind.unwrap().to_owned()
-    }
-
-    #[track_caller]
-    pub(crate) fn assert_problem(&self, status: u16, problem: &str) {
-        assert_eq!((self.status.as_u16(), &*self.problem()), (status, problem), "{self:?}");
-    }
-
-    /// Asserts that nothing can be stored now, and that the client is asked to come back in 60 to 120 seconds.
-    #[track_caller]
-    pub(crate) fn assert_storage_unavailable(&self) {
-        self.assert_problem(503, "storage-unavailable");
-        let seconds: u32 = self.header("retry-after").parse().unwrap();
-        assert!((60..=120).contains(&seconds), "{seconds}");
     }
 }
 

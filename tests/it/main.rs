@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
 mod access;
+mod answer;
 mod audit;
 mod bad_input;
 mod batches;

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
+#[path = "../it/answer.rs"]
+mod answer;
 mod caches;
 mod crossings;
 mod crowd;
