@@ -26,8 +26,8 @@ use crate::{
     vault::HouseKeys,
 };
 
-/// Longest time that histograms gather samples, that a free place waits for the next call, and until changed mandates
-/// and keys of issuers are noticed.
+/// Longest time that histograms gather samples, that a free place waits for the next call, until changed mandates
+/// and keys of issuers are noticed, and until a filing is listed to its office.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Longest time until a changed file or a new day is noticed without SIGHUP.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -49,6 +49,8 @@ const CHORES: &[Chore<Kept>] = &[
     Chore("refresh the mandates", SWEEP_EVERY, Worker::Files, |kept| {
         kept.intake.refresh_mandates();
     }),
+    // What an office handed in is listed soon afterwards.
+    Chore("index filings", SWEEP_EVERY, Worker::Files, |kept| kept.intake.index_filings()),
     // A withdrawn key must end soon; a look at an unchanged file is one call of the system.
     Chore("look at the keys of issuers", SWEEP_EVERY, Worker::Files, |kept| {
         kept.verifier.look_at_files();

@@ -24,6 +24,8 @@ const UNKNOWN_RECEIPTS: Quota = Quota::per_minute(NonZeroU32::new(4).unwrap());
 const UNKNOWN_NOTED: Quota = Quota::per_minute(NonZeroU32::MIN);
 /// Time between two searches of the audit trail for one person: each reads all of it.
 const DISCLOSURES_EVERY: Duration = Duration::from_mins(1);
+/// Time between two pages of lists of applications for one person: each reads an index and up to a hundred records.
+const LISTS_EVERY: Duration = Duration::from_secs(1);
 
 /// How many requests one key may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +79,7 @@ pub struct Limits {
     unknown_noted: Keyed<[u8; 16]>,
     line_by_person: Keyed<[u8; 16]>,
     disclosures_by_person: Keyed<[u8; 16]>,
+    lists_by_person: Keyed<[u8; 16]>,
 }
 
 struct Keyed<K: Hash + Eq + Clone> {
@@ -102,6 +105,7 @@ impl Limits {
             unknown_noted: Keyed::of(UNKNOWN_NOTED, config.keys_max),
             line_by_person: Keyed::new(config.line_by_person, config.keys_max),
             disclosures_by_person: Keyed::once_in(DISCLOSURES_EVERY, config.keys_max),
+            lists_by_person: Keyed::once_in(LISTS_EVERY, config.keys_max),
         }
     }
 
@@ -184,6 +188,14 @@ impl Limits {
         self.disclosures_by_person.check(&person.key())
     }
 
+    /// Counts a page of a list of applications for a person: one a second.
+    ///
+    /// # Errors
+    /// [`TooOften`].
+    pub fn list_of(&self, person: Subject) -> Result<(), TooOften> {
+        self.lists_by_person.check(&person.key())
+    }
+
     /// Drops keys whose burst is available in full again. Call it every few seconds.
     pub fn tidy(&self) {
         self.read_by_address.tidy();
@@ -195,6 +207,7 @@ impl Limits {
         self.unknown_noted.tidy();
         self.line_by_person.tidy();
         self.disclosures_by_person.tidy();
+        self.lists_by_person.tidy();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The use cases of the counter, a file each: entering, submitting, reading, drafting, batches, status.
+//! The use cases of the counter, a file each: entering, submitting, reading, listing, drafting, batches, status.
 //!
 //! Requests come in as bytes and words; results are typed and, where they belong to a person, branded. Nothing here
 //! knows HTTP. [`Intake`] is shared by all runtimes; its parts are private. A [`Counter`] belongs to one runtime.
@@ -6,12 +6,13 @@
 mod admitting;
 mod batches;
 mod counter;
+mod disclosures;
 mod drafting;
 mod entering;
 mod forms;
+mod listing;
 mod mandates;
 mod opening;
-mod overview;
 mod reading;
 mod status;
 mod submitting;
@@ -21,11 +22,12 @@ mod under_way;
 pub use self::{
     batches::BatchFault,
     counter::Counter,
+    disclosures::{By, Disclosure, DisclosureFault, Disclosures},
     drafting::{DraftOf, DraftingFault},
     entering::{Asked, EnterFault, Entered, Place},
+    listing::{ListedApplication, ListedApplications},
     mandates::{MandateFault, ShownMandate, ShownMandates},
     opening::{Config, Intake, Parts},
-    overview::{By, Disclosure, DisclosureFault, Disclosures, ListedApplication},
     reading::{LookupFault, SubmittedApplication},
     status::{AudienceStatus, Counts, Obstacle, Status},
     submitting::SubmitFault,

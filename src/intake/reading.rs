@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use super::opening::Intake;
 use crate::{
     application,
+    gate::limits::TooOften,
     identity::Audience,
     ledger::{
         Contents, Ledger,
@@ -15,7 +16,8 @@ use crate::{
             change::State,
             record::{Header, RecordFault},
         },
-        fault::{CommitFault, ReadFault, Untraced},
+        fault::{CommitFault, ReadFault, StorageFault, Untraced},
+        filings::FilingsFault,
         position::Position,
         receipt::{Receipt, ReceiptCode},
     },
@@ -30,12 +32,37 @@ use crate::{
 pub enum LookupFault {
     /// There is none under this receipt, or it is another person's; the caller cannot tell the two apart.
     NotFound,
+    /// The person asked for a list less than a second ago.
+    TooOften(TooOften),
+    /// The index of what offices handed in is being rebuilt.
+    Incomplete,
     /// The ledger did not take the withdrawal.
     Commit(CommitFault),
     /// The ledger could not be read.
     Read(ReadFault),
     /// The disk has no room for the audit trail.
     Untraced(Untraced),
+}
+
+impl From<ReadFault> for LookupFault {
+    fn from(fault: ReadFault) -> Self {
+        Self::Read(fault)
+    }
+}
+
+impl From<StorageFault> for LookupFault {
+    fn from(fault: StorageFault) -> Self {
+        Self::Read(fault.into())
+    }
+}
+
+impl From<FilingsFault> for LookupFault {
+    fn from(fault: FilingsFault) -> Self {
+        match fault {
+            FilingsFault::Storage(fault) => fault.into(),
+            FilingsFault::Incomplete => Self::Incomplete,
+        }
+    }
 }
 
 /// An application as its person sees it.
@@ -70,7 +97,7 @@ impl Intake {
             Audience::Citizens => scope.subject(),
             Audience::Intermediaries => header.subject,
         };
-        let mut contents = ledger.read(position, subject).await.map_err(LookupFault::Read)?;
+        let mut contents = ledger.read(position, subject).await?;
         let received_on = header.received_on;
         if scope.audience() == Audience::Intermediaries {
             self.withhold(&mut contents, received_on)?;
@@ -89,7 +116,7 @@ impl Intake {
         code: ReceiptCode,
     ) -> Result<Personal<'s, Receipt>, LookupFault> {
         let Found { ledger, position, header, .. } = self.find(scope, code).await?;
-        let receipt = ledger.receipt(position).await.map_err(LookupFault::Read)?;
+        let receipt = ledger.receipt(position).await?;
         Ok(scope.personal(owner(scope, &header), receipt.ok_or(LookupFault::NotFound)?))
     }
 
@@ -140,17 +167,16 @@ impl Intake {
 
     async fn look_up(&self, scope: Scope<'_>, code: ReceiptCode) -> Result<Found, LookupFault> {
         let ledger = self.shelf.get(code.campaign()).ok_or(LookupFault::NotFound)?;
-        let found = ledger.find(code).await.map_err(LookupFault::Read)?;
+        let found = ledger.find(code).await?;
         let (position, state) = found.ok_or(LookupFault::NotFound)?;
-        let header = ledger.header(position).await.map_err(LookupFault::Read)?;
+        let header = ledger.header(position).await?;
         if owner(scope, &header) != scope.subject() {
             return Err(LookupFault::NotFound);
         }
         // What an office sees ends with its mandate.
         if scope.audience() == Audience::Intermediaries {
             let (person, campaign) = (header.subject, ledger.campaign());
-            let covered = self.is_covered(scope, person, campaign, None).await;
-            if !covered.map_err(|fault| LookupFault::Read(fault.into()))? {
+            if !self.is_covered(scope, person, campaign, None).await? {
                 return Err(LookupFault::NotFound);
             }
         }

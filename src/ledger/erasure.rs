@@ -5,10 +5,10 @@ use std::{path::Path, sync::Arc};
 use jiff::Timestamp;
 
 use super::{
-    book::batch::Batch,
+    book::{batch::Batch, change::State},
     fault::{OpenFault, StorageFault},
     local::{
-        files, index,
+        files, filings, index,
         sqlite::{self, Bounds, file_of},
         wal::wal_of,
     },
@@ -58,12 +58,21 @@ pub fn erase(
     }
     let batch = Batch { erasures: vec![position], at: now, ..Batch::default() };
     let written = opened.bookkeeper.write(&batch)?;
+    // Also if it was erased before: that run may have been interrupted here.
+    if index::lock(&opened.index).durable_state(position).is_some_and(is_erased) {
+        let fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
+        filings::forget(directory, code).map_err(fault)?;
+    }
     Ok(match written.erasures.first() {
         Some(Some(_)) => Erased::Done(code.to_string()),
         _ => Erased::Not(format!(
             "{code}: it was erased before, or it is undecided; withdraw an undecided application first"
         )),
     })
+}
+
+fn is_erased(state: State) -> bool {
+    matches!(state, State::Erased { .. })
 }
 
 /// Removes a campaign's files.
@@ -75,6 +84,9 @@ pub fn erase_campaign(directory: &Path, campaign: Campaign) -> Result<Erased, Er
     if !path.exists() && !wal_of(&path).exists() {
         return Ok(Erased::Not(format!("{campaign}: there is no such ledger")));
     }
-    files::remove(&path).map_err(|source| OpenFault::Directory { path, source })?;
+    // The ledger goes last: an interruption leaves no other file that nothing would remove.
+    for path in [filings::file_of(directory, campaign), path] {
+        files::remove(&path).map_err(|source| OpenFault::Directory { path, source })?;
+    }
     Ok(Erased::Done(format!("campaign {campaign}")))
 }

@@ -7,6 +7,7 @@
 //! - [`book`] decides, seals and signs, on [`proof`]; it is the same on every engine;
 //! - [`local`] is the engine of one machine; [`handover`] batches the submissions of a runtime on their way to any
 //!   engine;
+//! - [`filings`] are the lists of offices, from an index that follows the ledger;
 //! - [`drafts`], [`mandates`], [`rounds`], [`journal`] and [`audit`] keep what is not a record of the ledger; [`space`] watches
 //!   the disk;
 //! - offline tools: [`verify`], [`snapshot`], [`backup`], [`erasure`].
@@ -18,6 +19,7 @@ pub mod case;
 pub mod drafts;
 pub mod erasure;
 pub mod fault;
+pub mod filings;
 pub mod handover;
 pub mod journal;
 pub mod local;
@@ -40,6 +42,7 @@ use self::{
         submission::{Disposition, Submission},
     },
     case::{PendingCases, StoredCase},
+    filings::{FilingPage, FilingsFault},
 };
 pub use self::{
     book::{
@@ -88,12 +91,27 @@ pub trait Ledger: Send + Sync {
         code: ReceiptCode,
     ) -> BoxFuture<'_, Result<Option<(Position, State)>, ReadFault>>;
 
-    /// The latest application of a claim, withdrawn or not, and its state; `None` if there is none, or its contents were
-    /// erased.
+    /// Every application of a claim and its state, the earliest first: withdrawn ones, and at most one more. Those whose
+    /// contents were erased are left out.
     ///
     /// # Errors
     /// [`ReadFault::Storage`] if the store does not answer.
-    fn latest(&self, claim: Claim) -> BoxFuture<'_, Result<Option<(Position, State)>, ReadFault>>;
+    fn of_claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<(Position, State)>, ReadFault>>;
+
+    /// What an office handed in, in the order of receipts: at most `most`, after a receipt of this campaign or from the
+    /// first one. The latest ones may be missing until the next run of [`index_filings`](Self::index_filings).
+    ///
+    /// # Errors
+    /// [`FilingsFault`].
+    fn filings(
+        &self,
+        office: Subject,
+        after: Option<ReceiptCode>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<FilingPage, FilingsFault>>;
+
+    /// Adds new filings to the lists of offices, a bounded number. May wait for the disk.
+    fn index_filings(&self);
 
     /// The readable header of a record.
     ///

@@ -10,7 +10,10 @@
 //! The code can then be signed in the same transaction as the record. Reserved positions that are never written leave
 //! gaps, which nobody sees.
 
-use std::fmt::{self, Write as _};
+use std::{
+    cmp::Ordering,
+    fmt::{self, Write as _},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +29,8 @@ const ROUNDS: u8 = 8;
 const HALF_MASK: u64 = (1 << 40) - 1;
 const CHECK_BITS: u32 = 48;
 const CODE_LETTERS: usize = 16;
+/// Bytes of a code's block.
+pub(super) const BLOCK_BYTES: usize = 10;
 
 /// The state that every receipt names: a receipt says what happened, not what follows.
 const RECEIVED: &str = "received";
@@ -116,6 +121,39 @@ impl ReceiptCode {
     #[must_use]
     pub fn campaign(&self) -> Campaign {
         self.campaign
+    }
+
+    /// Its 80 bits. Within a campaign they sort like the code.
+    pub(super) fn block_bytes(&self) -> [u8; BLOCK_BYTES] {
+        let mut bytes = [0; BLOCK_BYTES];
+        bytes.copy_from_slice(&self.block.to_be_bytes()[size_of::<u128>() - BLOCK_BYTES..]);
+        bytes
+    }
+
+    pub(super) fn from_block(campaign: Campaign, bytes: [u8; BLOCK_BYTES]) -> Self {
+        let mut block = [0; size_of::<u128>()];
+        block[size_of::<u128>() - BLOCK_BYTES..].copy_from_slice(&bytes);
+        Self { campaign, block: u128::from_be_bytes(block) }
+    }
+
+    /// Where the codes of a campaign stand among those of all.
+    #[must_use]
+    pub fn place_of(campaign: Campaign) -> (&'static str, i16) {
+        (campaign.scheme.receipt_prefix(), campaign.year)
+    }
+}
+
+/// The order of lists: that of the codes as text.
+impl Ord for ReceiptCode {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let place = |code: &Self| (Self::place_of(code.campaign), code.block);
+        place(self).cmp(&place(other))
+    }
+}
+
+impl PartialOrd for ReceiptCode {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

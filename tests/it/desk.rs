@@ -1,10 +1,12 @@
 //! The web desk without a script: an application from signing in to its withdrawal, and what keeps people apart.
 
+use http_body_util::Full;
 use sportello::civic::FiscalCode;
 
 use crate::{
     browser::{Browser, encoded},
-    harness::{Counter, MORNING, until},
+    entrusting::mandate_for,
+    harness::{Counter, MORNING, entrusted, mandates_of, until},
 };
 
 /// Fills in the demo's answers and opens the check.
@@ -273,4 +275,55 @@ async fn a_closed_time_slice_is_a_page_with_its_next_opening() {
     let mut clerk = Browser::signed_in(&counter, "intermediary").await;
     clerk.open(&clerk.at("/applications")).await;
     clerk.shows("You are signed in for an office.");
+    clerk.shows("There are no applications here.");
+}
+
+#[tokio::test]
+async fn an_office_finds_what_it_handed_in_page_by_page() {
+    const DEMO_OFFICE: &str = "patronato-demo";
+    let counter = Counter::open_at(MORNING);
+    counter.entrust(&mandates_of(DEMO_OFFICE, 0..101)).await;
+    let mut clerk = Browser::signed_in(&counter, "intermediary").await;
+    let colleague = FiscalCode::made_up(150);
+    let identity = counter.mint(&colleague, &["--office", DEMO_OFFICE]);
+    let colleague = counter.enter(colleague, &identity).await;
+    let line = |n| entrusted(n, &mandate_for(DEMO_OFFICE, n)) + "\n";
+    let body: String = (0..101).map(line).collect();
+    let request = colleague.batch("application/x-ndjson", Full::from(body));
+    assert_eq!(counter.send(request).await.unwrap().status, 200);
+    counter.all_decided().await;
+
+    let list = clerk.at("/applications");
+    until("the list has a second page", async || {
+        clerk.open(&list).await;
+        clerk.html.contains("More applications").then_some(())
+    })
+    .await;
+    assert_eq!(clerk.heading(), "The office's applications".replace('\'', "&#39;"));
+    let links = |html: &str| -> Vec<String> {
+        let rows = html.split("<th scope=\"row\"><a href=\"").skip(1);
+        rows.map(|row| row.split('"').next().unwrap().to_owned()).collect()
+    };
+    let mut shown = links(&clerk.html);
+    assert_eq!(shown.len(), 100);
+    clerk.shows("<td>ISCRO 2024</td>");
+    let next = clerk.at(&format!("/applications/after/{}", shown[99].rsplit('/').next().unwrap()));
+    clerk.shows(&format!("<a class=\"button\" href=\"{next}\">"));
+    // In the other language, too, once a second has passed.
+    until("the next page is shown", async || {
+        let answer = clerk.open(&next).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    clerk.shows(&format!("href=\"{}\" lang=\"it\"", next.replace("/en/", "/it/")));
+    shown.extend(links(&clerk.html));
+    assert_eq!(shown.len(), 101);
+    assert!(!clerk.html.contains("More applications") && shown.is_sorted());
+
+    // Each leads to the application, as the office may see it.
+    clerk.open(&shown[100]).await;
+    assert_eq!(clerk.heading(), "We have received the application");
+    clerk.shows("The decision</h2>");
+    clerk.open(&clerk.at("/applications/after/nonsense")).await;
+    assert_eq!(clerk.heading(), "Not found");
 }

@@ -26,6 +26,7 @@ mod issuers;
 mod keeping;
 mod keys;
 mod life;
+mod lists;
 mod log;
 mod mandates;
 mod pages;

@@ -4,11 +4,14 @@ use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::super::{
-    body::{Unread, read_json},
-    guard::Reply,
-    problem::{Kind, Problem},
-    request::{Head, Public, one},
+use super::{
+    super::{
+        body::{Unread, read_json},
+        guard::Reply,
+        problem::{Kind, Problem},
+        request::{Head, Public, one},
+    },
+    segment::receipt,
 };
 use crate::{intake::SubmittedApplication, ledger::ReceiptCode, session::scope::Scope};
 
@@ -73,10 +76,8 @@ pub(super) async fn withdraw(
     Ok(Reply::empty())
 }
 
-/// The receipt code in the path. A malformed one is answered exactly like one that does not exist.
-fn code(head: &Head<'_>) -> Result<ReceiptCode, Problem> {
-    let code = head.segments.named("receipt").and_then(ReceiptCode::parse);
-    code.ok_or_else(|| Kind::NotFound.into())
+fn code(head: &Head<'_>) -> Result<ReceiptCode, Kind> {
+    receipt(head)?.ok_or(Kind::NotFound)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<&str, Kind> {

@@ -81,7 +81,7 @@ pub(super) async fn inside(
         Inside::SubmitBatch => batches::take(public, scope, authenticated.session, head, body),
         Inside::ShowApplication => applications::show(public, scope, head).await,
         Inside::Withdraw => applications::withdraw(public, scope, head).await,
-        Inside::ListApplications => overview::applications(public, scope).await,
+        Inside::ListApplications => overview::applications(public, scope, head).await,
         Inside::ListDisclosures => overview::disclosures(public, scope, head).await,
         Inside::ListMandates => mandates::list(public, scope, head).await,
         Inside::ShowMandate => mandates::show(public, scope, head).await,

@@ -1,12 +1,16 @@
-//! `GET /v1/sessions/{visit}/applications` and `.../disclosures`: what a citizen sees of everything in their name.
+//! `GET /v1/sessions/{visit}/applications` and `.../disclosures`: what a citizen sees of everything in their name, and the
+//! list of an office.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::{
-    guard::Reply,
-    problem::{Kind, Problem},
-    request::{Head, Public},
+use super::{
+    super::{
+        guard::Reply,
+        problem::{Kind, Problem},
+        request::{Head, Public},
+    },
+    segment::receipt,
 };
 use crate::{
     civic::local_time,
@@ -16,11 +20,17 @@ use crate::{
     session::scope::Scope,
 };
 
-pub(super) async fn applications(public: &Public, scope: Scope<'_>) -> Result<Reply, Problem> {
-    let listed = public.counter.intake.applications(scope).await?;
+pub(super) async fn applications(
+    public: &Public,
+    scope: Scope<'_>,
+    head: &Head<'_>,
+) -> Result<Reply, Problem> {
+    let after = receipt(head)?;
+    let listed = public.counter.intake.applications(scope, after).await?;
     let json = listed.map(|listed| {
-        let applications: Vec<_> = listed.iter().map(application).collect();
-        json!({ "applications": applications }).to_string().into_bytes()
+        let applications: Vec<_> = listed.applications.iter().map(application).collect();
+        let next = listed.next.map(|next| next.to_string());
+        json!({ "applications": applications, "next": next }).to_string().into_bytes()
     });
     Ok(Reply::personal(StatusCode::OK, scope.show(json)))
 }

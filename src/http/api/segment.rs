@@ -3,13 +3,19 @@
 use std::borrow::Cow;
 
 use super::super::{problem::Kind, request::Head};
-use crate::application::is_mandate_reference;
+use crate::{application::is_mandate_reference, ledger::ReceiptCode};
 
 /// The reference of a mandate in the path, if the route has one. One that cannot be is answered like one that is unknown.
 pub(super) fn mandate<'r>(head: &Head<'r>) -> Result<Option<Cow<'r, str>>, Kind> {
     let mandate = head.segments.named("mandate");
     let reference = |segment| unescaped(segment).filter(|text| is_mandate_reference(text));
     mandate.map(|segment| reference(segment).ok_or(Kind::NotFound)).transpose()
+}
+
+/// The receipt code in the path, if the route has one. A malformed one is answered like one that does not exist.
+pub(super) fn receipt(head: &Head<'_>) -> Result<Option<ReceiptCode>, Kind> {
+    let receipt = head.segments.named("receipt");
+    receipt.map(|segment| ReceiptCode::parse(segment).ok_or(Kind::NotFound)).transpose()
 }
 
 /// A segment of a path without its percent-encoding (RFC 3986, section 2.1); `None` unless it is visible ASCII.

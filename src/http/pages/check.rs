@@ -24,7 +24,6 @@ use crate::{
     application::form::{Complaint, Entries, Form},
     civic::Language,
     intake::SubmitFault,
-    schemes::Campaign,
     session::scope::Scope,
     vault::fill_random,
 };
@@ -189,7 +188,8 @@ pub(super) async fn submit(
     let draft = Draft::load(public, scope, head, visit.language).await?;
     let check = format!("/apply/{}/check", draft.campaign.scheme);
     let Some(version) = &draft.version else {
-        let receipt = receipt_in(public, scope, draft.campaign).await?;
+        let receipt = public.counter.intake.latest(scope, draft.campaign).await?;
+        let receipt = scope.open(receipt).ok_or_else(Problem::internal)?;
         return Ok(visit.go(&receipt.map_or(check, |receipt| format!("/applications/{receipt}"))));
     };
     // Answers that the person was not shown are not submitted.
@@ -208,16 +208,4 @@ pub(super) async fn submit(
         Err(SubmitFault::Invalid(_)) => Ok(visit.go(&check)),
         Err(fault) => Err(Problem::of_submission(fault, scope.subject())),
     }
-}
-
-/// The receipt of the person's latest application in a campaign.
-async fn receipt_in(
-    public: &Public,
-    scope: Scope<'_>,
-    campaign: Campaign,
-) -> Result<Option<String>, Problem> {
-    let listed = public.counter.intake.applications(scope).await?;
-    let listed = scope.open(listed).ok_or_else(Problem::internal)?;
-    let own = listed.into_iter().find(|one| one.receipt.campaign() == campaign);
-    Ok(own.map(|one| one.receipt.to_string()))
 }

@@ -1,4 +1,4 @@
-//! What a person finds after signing in: their applications, and what they may apply for.
+//! What a person finds after signing in: their applications, and what they may apply for; or what their office handed in.
 
 use askama::Template;
 use hyper::StatusCode;
@@ -7,7 +7,7 @@ use super::{
     super::{
         guard::Reply,
         html::Frame,
-        problem::Problem,
+        problem::{Kind, Problem},
         request::{Head, Public},
     },
     outcome::state_in_words,
@@ -16,8 +16,8 @@ use super::{
 use crate::{
     civic::{Language, written_time::day},
     identity::Audience,
-    intake::{DraftOf, ListedApplication},
-    ledger::{Channel, State},
+    intake::{DraftOf, ListedApplication, ListedApplications},
+    ledger::{Channel, ReceiptCode, State},
     schemes::{Campaign, Scheme},
     session::scope::Scope,
 };
@@ -28,6 +28,7 @@ struct Overview {
     frame: Frame,
     path: String,
     applications: Vec<Application>,
+    next: Option<String>,
     open: Vec<Open>,
 }
 
@@ -36,9 +37,11 @@ struct Overview {
 struct Office {
     frame: Frame,
     path: String,
+    applications: Vec<Application>,
+    next: Option<String>,
 }
 
-/// An application of the person.
+/// An application in a list.
 struct Application {
     receipt: String,
     title: String,
@@ -62,12 +65,22 @@ pub(super) async fn show(
 ) -> Result<Reply, Problem> {
     let visit = Visit::of(public, head)?;
     let language = visit.language;
-    let frame = visit.frame(language.of("Le mie domande", "My applications"), "/applications");
-    if scope.audience() == Audience::Intermediaries {
-        let html = Office { frame, path: visit.path("") }.to_string();
-        return Ok(visit.show(scope, StatusCode::OK, scope.personal(scope.subject(), html)));
-    }
+    let after = after(head)?;
+    let rest =
+        after.map_or("/applications".to_owned(), |after| format!("/applications/after/{after}"));
     let intake = &public.counter.intake;
+    if scope.audience() == Audience::Intermediaries {
+        let frame =
+            visit.frame(language.of("Domande dell'ufficio", "The office's applications"), &rest);
+        let listed = intake.applications(scope, after).await?;
+        let html = listed.map(|ListedApplications { applications, next }| {
+            let applications = applications.iter().map(|one| application(one, language)).collect();
+            let next = next.map(|next| next.to_string());
+            Office { frame, path: visit.path(""), applications, next }.to_string()
+        });
+        return Ok(visit.show(scope, StatusCode::OK, html));
+    }
+    let frame = visit.frame(language.of("Le mie domande", "My applications"), &rest);
     let mut drafted = Vec::new();
     for scheme in Scheme::ALL {
         if intake.open_campaign(scheme).is_some() {
@@ -75,8 +88,8 @@ pub(super) async fn show(
             drafted.push((scheme, draft.is_some()));
         }
     }
-    let listed = intake.applications(scope).await?;
-    let html = listed.map(|listed| {
+    let listed = intake.applications(scope, after).await?;
+    let html = listed.map(|ListedApplications { applications: listed, next }| {
         let standing = |campaign: Campaign| {
             listed.iter().any(|one| {
                 one.receipt.campaign() == campaign && !matches!(one.state, State::Withdrawn(_))
@@ -91,10 +104,17 @@ pub(super) async fn show(
             path: visit.path(""),
             open: open.collect(),
             applications: listed.iter().map(|one| application(one, language)).collect(),
+            next: next.map(|next| next.to_string()),
         };
         page.to_string()
     });
     Ok(visit.show(scope, StatusCode::OK, html))
+}
+
+/// The receipt after which the page begins.
+fn after(head: &Head<'_>) -> Result<Option<ReceiptCode>, Kind> {
+    let receipt = head.segments.named("receipt");
+    receipt.map(|segment| ReceiptCode::parse(segment).ok_or(Kind::NotFound)).transpose()
 }
 
 fn application(listed: &ListedApplication, language: Language) -> Application {

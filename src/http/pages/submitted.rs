@@ -20,6 +20,7 @@ use super::{
 use crate::{
     application::form::Entries,
     civic::written_time::day,
+    identity::Audience,
     ledger::{ReceiptCode, State},
     schemes::Explanation,
     session::scope::Scope,
@@ -65,6 +66,9 @@ pub(super) async fn show(
         let explained = decision.and_then(|json| Explanation::of_stored(json, language));
         let title = match submitted.state {
             State::Withdrawn(_) => language.of("Domanda ritirata", "Application withdrawn"),
+            _ if scope.audience() == Audience::Intermediaries => {
+                language.of("Abbiamo ricevuto la domanda", "We have received the application")
+            }
             _ => {
                 language.of("Abbiamo ricevuto la tua domanda", "We have received your application")
             }

@@ -38,6 +38,7 @@ pub const SHED_REASONS: [&str; 12] = [
     "connections",
     "drafts",
     "draining",
+    "filings",
     "handshakes",
     "leases",
     "ledger",
@@ -345,6 +346,8 @@ impl From<LookupFault> for Problem {
     fn from(fault: LookupFault) -> Self {
         match fault {
             LookupFault::NotFound => Kind::NotFound.into(),
+            LookupFault::TooOften(too_often) => too_often.into(),
+            LookupFault::Incomplete => Self::shedding(Kind::Busy, "filings"),
             LookupFault::Commit(fault) => fault.into(),
             LookupFault::Read(fault) => fault.into(),
             LookupFault::Untraced(_) => Kind::AccessSuspended.into(),

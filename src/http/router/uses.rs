@@ -38,7 +38,7 @@ pub enum Inside {
     ShowApplication,
     /// Withdraws an application.
     Withdraw,
-    /// Lists a citizen's applications.
+    /// Lists a citizen's applications, or what an office handed in.
     ListApplications,
     /// Shows a citizen who was shown or changed their data.
     ListDisclosures,
@@ -76,7 +76,7 @@ pub enum InsidePage {
     WaitingStill,
     /// Lets in a person who waits, if it is their turn.
     Enter,
-    /// The person's applications and drafts, and what they may apply for.
+    /// The person's applications and drafts, and what they may apply for; or what an office handed in.
     ListApplications,
     /// What happens with the data of an application.
     Notice,

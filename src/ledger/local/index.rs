@@ -51,8 +51,8 @@ pub(in crate::ledger) struct Index {
     committed: usize,
     claims: HashTable<u32>,
     keys: HashTable<u32>,
-    /// Applications of those who applied again after a withdrawal; few do.
-    repeated: HashMap<[u8; 16], u8>,
+    /// The earlier applications, all withdrawn, of those who applied again; few do.
+    replaced: HashMap<[u8; 16], Vec<u32>>,
     waiting: u64,
     /// Where the next draw starts.
     cursor: usize,
@@ -165,10 +165,11 @@ impl Index {
         ((position.0 as usize) < self.committed).then(|| self.state(position))
     }
 
-    /// The latest durable application of a claim, and its state.
-    pub(in crate::ledger) fn latest(&self, claim: &Claim) -> Option<(Position, State)> {
-        let position = self.by_claim(claim)?;
-        Some((position, self.durable_state(position)?))
+    /// The durable applications of a claim and their states, the earliest first.
+    pub(in crate::ledger) fn of_claim(&self, claim: &Claim) -> Vec<(Position, State)> {
+        let replaced = self.replaced.get(&claim.0).into_iter().flatten().copied().map(Position);
+        let all = replaced.chain(self.by_claim(claim));
+        all.filter_map(|position| Some((position, self.durable_state(position)?))).collect()
     }
 
     pub(in crate::ledger) fn tally(&self) -> Tally {
@@ -189,15 +190,14 @@ impl Index {
             let state = encode(State::Drawn);
             chunk.push(Slot { claim: claim.0, key: key.0, fingerprint, state });
         }
-        let Self { chunks, claims, keys, repeated, .. } = self;
+        let Self { chunks, claims, keys, replaced, .. } = self;
         let claim_at = |&at: &u32| hash_of(&slot_at(chunks, at).claim);
         let key_at = |&at: &u32| hash_of(&slot_at(chunks, at).key);
         // A withdrawn application may hold the claim: the new one replaces it.
         match claims.find_mut(hash_of(&claim.0), |&at| slot_at(chunks, at).claim == claim.0) {
             Some(holder) => {
+                replaced.entry(claim.0).or_default().push(*holder);
                 *holder = position.0;
-                let count = repeated.entry(claim.0).or_insert(1);
-                *count = count.saturating_add(1);
             }
             None => {
                 claims.insert_unique(hash_of(&claim.0), position.0, claim_at);
@@ -215,6 +215,10 @@ impl Index {
     fn by_key(&self, key: &KeyHash) -> Option<Position> {
         let same = |&at: &u32| slot_at(&self.chunks, at).key == key.0;
         self.keys.find(hash_of(&key.0), same).copied().map(Position)
+    }
+
+    fn replaced_of(&self, claim: &Claim) -> usize {
+        self.replaced.get(&claim.0).map_or(0, Vec::len)
     }
 
     fn slot(&self, position: Position) -> &Slot {
@@ -243,7 +247,7 @@ impl Claims for Index {
         }
         match self.by_claim(&submission.claim) {
             Some(position) if self.state(position).stands() => Uniqueness::AlreadyApplied(position),
-            Some(_) if self.repeated.get(&submission.claim.0) >= Some(&APPLICATIONS_MAX) => {
+            Some(_) if self.replaced_of(&submission.claim) + 1 >= usize::from(APPLICATIONS_MAX) => {
                 Uniqueness::Exhausted
             }
             _ if !submission.may_be_new => Uniqueness::NotNew,

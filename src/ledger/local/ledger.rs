@@ -14,6 +14,7 @@ use tokio::{sync::oneshot, task::spawn_blocking};
 use super::{
     checkpoints::{self, CheckpointRequests},
     committer::{self, Committer, Message},
+    filings::{self, FilingIndex, Row},
     fresh::{FreshRecord, FreshRecords},
     index::{self, Index},
     meters::Meters,
@@ -32,6 +33,7 @@ use crate::{
         },
         case::{Case, PendingCases, StoredCase},
         fault::{CommitFault, OpenFault, ReadFault, StorageFault},
+        filings::{Filing, FilingPage, FilingsFault},
         position::Position,
         receipt::{Receipt, ReceiptCode},
     },
@@ -66,6 +68,7 @@ struct Records {
     index: Arc<Mutex<Index>>,
     fresh: Arc<FreshRecords>,
     reader: SqliteReader,
+    filings: FilingIndex,
 }
 
 struct Threads {
@@ -113,13 +116,17 @@ impl LocalLedger {
         })
         .map_err(thread_fault)?;
         let committer = spawn("commit", move || committer.run()).map_err(thread_fault)?;
+        let filings = FilingIndex::new(directory, campaign, filings::RUN);
+        let records = Records { campaign, keys, index, fresh, reader, filings };
+        // After an ordinary stop, one run makes the lists complete before anybody asks.
+        records.index_filings();
         let threads = Threads {
             committer: Some(committer),
             checkpointer: Some(checkpointer),
             checkpoints: requests,
         };
         Ok(Self {
-            records: Arc::new(Records { campaign, keys, index, fresh, reader }),
+            records: Arc::new(records),
             messages: sender,
             poison,
             threads: Mutex::new(threads),
@@ -137,10 +144,10 @@ impl LocalLedger {
     }
 
     /// Reads on a thread that may wait for the disk.
-    fn reading<T: Send + 'static>(
+    fn reading<T: Send + 'static, F: Send + 'static>(
         &self,
-        read: impl FnOnce(&Records) -> Result<T, ReadFault> + Send + 'static,
-    ) -> BoxFuture<'_, Result<T, ReadFault>> {
+        read: impl FnOnce(&Records) -> Result<T, F> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T, F>> {
         let records = Arc::clone(&self.records);
         Box::pin(async move {
             match spawn_blocking(move || read(&records)).await {
@@ -186,10 +193,23 @@ impl Ledger for LocalLedger {
         Box::pin(std::future::ready(Ok(found)))
     }
 
-    fn latest(&self, claim: Claim) -> BoxFuture<'_, Result<Option<(Position, State)>, ReadFault>> {
-        let found = index::lock(&self.records.index).latest(&claim);
-        let found = found.filter(|(_, state)| !matches!(state, State::Erased { .. }));
+    fn of_claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<(Position, State)>, ReadFault>> {
+        let mut found = index::lock(&self.records.index).of_claim(&claim);
+        found.retain(|(_, state)| !matches!(state, State::Erased { .. }));
         Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn filings(
+        &self,
+        office: Subject,
+        after: Option<ReceiptCode>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<FilingPage, FilingsFault>> {
+        self.reading(move |records| records.filings(office, after, most))
+    }
+
+    fn index_filings(&self) {
+        self.records.index_filings();
     }
 
     fn header(&self, position: Position) -> BoxFuture<'_, Result<Header, ReadFault>> {
@@ -263,6 +283,33 @@ impl Drop for LocalLedger {
 }
 
 impl Records {
+    fn index_filings(&self) {
+        self.filings.follow(&self.reader, &self.keys);
+    }
+
+    fn filings(
+        &self,
+        office: Subject,
+        after: Option<ReceiptCode>,
+        most: usize,
+    ) -> Result<FilingPage, FilingsFault> {
+        let rows = self.filings.rows(office, after, most)?;
+        let next = rows.last().filter(|_| rows.len() == most).map(|row| row.receipt);
+        let positions: Vec<_> = rows.iter().map(|row| row.receipt.position(&self.keys)).collect();
+        let index = index::lock(&self.index);
+        let filings = rows.into_iter().zip(positions).filter_map(|(row, position)| {
+            let state = index.durable_state(position?)?;
+            let Row { receipt, person, received_on } = row;
+            (!matches!(state, State::Erased { .. })).then_some(Filing {
+                receipt,
+                person,
+                received_on,
+                state,
+            })
+        });
+        Ok(FilingPage { filings: filings.collect(), next })
+    }
+
     fn stored(&self, position: Position) -> Result<Vec<u8>, ReadFault> {
         match self.reader.record(position)? {
             Some(stored) if stored.is_empty() => Err(RecordFault::Erased.into()),

@@ -1,7 +1,7 @@
 //! The engine of one machine: a committer thread, an index in memory, and `SQLite` files.
 //!
 //! [`LocalLedger`] is the handle. The [`committer`] gathers, the [`bookkeeper`] decides by the [`index`] and signs,
-//! [`sqlite`] stores, and a thread of its own checkpoints. [`drafts`], [`mandates`], [`rounds`] and
+//! [`sqlite`] stores, and a thread of its own checkpoints. [`drafts`], [`filings`], [`mandates`], [`rounds`] and
 //! [`journal`] have files of their own in the same directory.
 
 mod bookkeeper;
@@ -10,6 +10,7 @@ pub mod committer;
 pub mod drafts;
 mod engine;
 pub(super) mod files;
+pub(super) mod filings;
 mod fresh;
 pub(super) mod index;
 pub mod journal;

@@ -244,6 +244,12 @@ fn agree(model: &Model, opened: &Opened, keys: &HouseKeys) {
     let index = lock(&opened.index);
     assert_eq!(index.tally(), model.tally());
     assert_eq!(index.len(), model.records.len());
+    for person in model.records.iter().map(|record| record.0) {
+        let claim = keys.claim(keys.subject(&FiscalCode::made_up(person)), CAMPAIGN);
+        let theirs = (0..).map(Position).zip(&model.records).filter(|(_, kept)| kept.0 == person);
+        let found = index.of_claim(&claim).into_iter().map(|(position, _)| position);
+        assert!(found.eq(theirs.map(|(position, _)| position)), "the applications of {person}");
+    }
     for (position, (person, _, version, state)) in (0..).map(Position).zip(&model.records) {
         let undecided = |state: &State| matches!(state, State::Waiting | State::Drawn);
         let found = index.durable_state(position).unwrap();

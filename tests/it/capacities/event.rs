@@ -25,7 +25,8 @@ pub(super) enum Event {
     ListMandates(Index, Option<MandateOf>),
     ShowMandate(Index, MandateOf),
     Revoke(Index, MandateOf),
-    ListApplications(Index),
+    /// From the first one, or after one of the receipts.
+    ListApplications(Index, Option<Index>),
     /// From the first one, or after a number of them.
     Disclosures(Index, bool),
     /// The page of one visit with the cookie of another, of the same or of none.
@@ -67,7 +68,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         2 => (session(), prop::option::of(named())).prop_map(|(at, after)| Event::ListMandates(at, after)),
         2 => (session(), named()).prop_map(|(at, named)| Event::ShowMandate(at, named)),
         5 => (session(), named()).prop_map(|(at, named)| Event::Revoke(at, named)),
-        2 => session().prop_map(Event::ListApplications),
+        2 => (session(), prop::option::of(any::<Index>())).prop_map(|(at, after)| Event::ListApplications(at, after)),
         1 => (session(), any::<bool>()).prop_map(|(at, by_number)| Event::Disclosures(at, by_number)),
         3 => (session(), prop::option::of(session())).prop_map(|(at, by)| Event::Page(at, by)),
         6 => (session(), session(), any::<Index>()).prop_map(|(at, by, what)| Event::Cross(at, by, what)),

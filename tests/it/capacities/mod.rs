@@ -9,6 +9,7 @@
 mod disclosed;
 mod event;
 mod filing;
+mod listed;
 mod model;
 mod overview;
 mod visits;
@@ -92,11 +93,14 @@ fn one_person_in_three_capacities_is_shown_and_keeps_what_the_model_says() {
     assert_eq!(runtime.block_on(blocked), 0);
 }
 
-/// Answers compared, and how many of them were lists of disclosures; revocations.
+/// Answers compared, and how many of them were lists of disclosures or of applications, and how many filings these lists
+/// had; revocations.
 #[derive(Clone, Copy, Debug, Default)]
 struct Totals {
     answers: u64,
     disclosures: u64,
+    lists: u64,
+    filings: u64,
     revocations: u64,
 }
 
@@ -142,6 +146,10 @@ impl<'c> Case<'c> {
             prop_assert_eq!(sessions - self.before[0], self.model.sessions.len() as u64);
             prop_assert_eq!(leases - self.before[1], self.model.leases());
         }
+        for clerk in [Party::ClerkOfA, Party::ClerkOfB] {
+            self.enter(clerk).await?;
+            self.find_filings(self.model.sessions.len() - 1).await?;
+        }
         for citizen in PARTIES.into_iter().filter(|party| party.office().is_none()) {
             self.enter(citizen).await?;
             self.disclosures(self.model.sessions.len() - 1, false).await?;
@@ -179,7 +187,9 @@ impl<'c> Case<'c> {
             Event::ListMandates(at, after) => self.list_mandates(at.index(open), after).await,
             Event::ShowMandate(at, named) => self.show_mandate(at.index(open), named).await,
             Event::Revoke(at, named) => self.revoke(at.index(open), named).await,
-            Event::ListApplications(at) => self.list_applications(at.index(open)).await,
+            Event::ListApplications(at, after) => {
+                self.list_applications(at.index(open), after).await
+            }
             Event::Disclosures(at, by_number) => self.disclosures(at.index(open), by_number).await,
             Event::Page(at, by) => self.page(at.index(open), by.map(|by| by.index(open))).await,
             Event::Cross(at, by, what) => self.cross(at.index(open), by.index(open), what).await,
@@ -202,7 +212,7 @@ impl<'c> Case<'c> {
         let code = FiscalCode::made_up(self.first + STRANGER);
         let identity = self.minter.mint(&code, None, Assurance::Level2, Clock::system().real());
         let stranger = self.counter.enter(code, &identity).await;
-        assert_eq!(stranger.get("/applications").await.status, StatusCode::OK);
+        assert_eq!(stranger.get("/mandates").await.status, StatusCode::OK);
         assert_eq!(stranger.delete("").await.status, StatusCode::NO_CONTENT);
     }
 

@@ -8,7 +8,7 @@ use proptest::sample::Index;
 use serde_json::{Value, json};
 use sportello::{application, civic::FiscalCode};
 
-use super::disclosed::Disclosed;
+use super::{disclosed::Disclosed, listed::Lists};
 use crate::entrusting::mandate_for;
 
 /// Applications of a person in a campaign at most, withdrawn ones included.
@@ -114,6 +114,7 @@ pub(crate) struct Model {
     pub(crate) drafts: HashMap<Draft, String>,
     pub(crate) revoked: HashSet<MandateOf>,
     pub(crate) disclosed: Disclosed,
+    pub(crate) lists: Lists,
     pub(crate) applications: Vec<Kept>,
     /// The application of each key, which belongs to a principal.
     keys: HashMap<(Party, String), usize>,
@@ -164,7 +165,7 @@ impl MandateOf {
 }
 
 impl Kept {
-    /// As its person's list shows it, apart from its decision.
+    /// As a list shows it, apart from its decision.
     pub(crate) fn listed(&self) -> Value {
         let office = self.by.office();
         json!({
@@ -173,8 +174,12 @@ impl Kept {
         })
     }
 
+    pub(crate) fn code(&self) -> &str {
+        self.receipt["receipt"].as_str().unwrap()
+    }
+
     pub(crate) fn path(&self) -> String {
-        format!("/applications/{}", self.receipt["receipt"].as_str().unwrap())
+        format!("/applications/{}", self.code())
     }
 }
 
@@ -198,6 +203,7 @@ impl Model {
             drafts: HashMap::new(),
             revoked: HashSet::new(),
             disclosed: Disclosed::default(),
+            lists: Lists::default(),
             applications: Vec::new(),
             keys: HashMap::new(),
             ended: Vec::new(),
@@ -312,9 +318,12 @@ impl Model {
         }))
     }
 
-    /// A person's latest application, whoever filed it.
-    pub(crate) fn latest_of(&self, of: Applicant) -> Option<&Kept> {
-        self.applications.iter().rfind(|kept| kept.of == of)
+    /// What a party's list has after a receipt, in its order.
+    pub(crate) fn listed(&self, party: Party, after: &str) -> Vec<&Kept> {
+        let seen = self.applications.iter().filter(|kept| self.sees(party, kept));
+        let mut listed: Vec<_> = seen.filter(|kept| kept.code() > after).collect();
+        listed.sort_by_key(|kept| kept.code());
+        listed
     }
 
     pub(crate) fn receipts_of(&self, of: Applicant) -> Vec<&Value> {

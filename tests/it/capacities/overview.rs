@@ -1,15 +1,18 @@
 //! Mandates, the list of applications, and disclosures.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use hyper::StatusCode;
-use proptest::{prop_assert, prop_assert_eq};
+use proptest::{prop_assert, prop_assert_eq, sample::Index, test_runner::TestCaseError};
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use super::{
     Case, Checked, check_refused,
-    model::{Body, Kept, MandateOf, OFFICES, Refused},
+    listed::Asked,
+    model::{Body, MandateOf, OFFICES, Refused},
 };
+use crate::harness::PATIENCE;
 
 /// Mandates in one answer.
 const PAGE_MANDATES_MAX: usize = 100;
@@ -95,26 +98,83 @@ impl Case<'_> {
         Ok(())
     }
 
-    pub(super) async fn list_applications(&mut self, at: usize) -> Checked {
-        let answer = self.ask(at, "GET", "/applications", "", "").await?;
+    /// A citizen's list has everything in their name; an office's what it handed in, here and in other cases, except for
+    /// the last seconds.
+    pub(super) async fn list_applications(&mut self, at: usize, after: Option<Index>) -> Checked {
+        let after = after.and_then(|which| self.model.application(which));
+        let after = after.map(|kept| kept.code().to_owned()).unwrap_or_default();
+        let mut json = self.ask_list(at, &after).await?;
         let party = self.model.sessions[at].party;
+        let next = json["next"].as_str().map(str::to_owned);
+        let shown = json["applications"].as_array_mut().unwrap();
+        let receipts = shown.iter().map(|one| one["receipt"].as_str().unwrap().to_owned());
+        let receipts: Vec<_> = receipts.collect();
+        prop_assert!(receipts.is_sorted_by(|one, other| one < other), "{:?}", receipts);
+        prop_assert!(receipts.first().is_none_or(|first| *first > after), "{:?}", receipts);
+        let mut expected = self.model.listed(party, &after);
         if party.office().is_some() {
-            return check_refused(&answer, Refused(404, "not-found"));
+            expected.retain(|kept| receipts.iter().any(|receipt| receipt == kept.code()));
+            let office = json!(party.office());
+            prop_assert!(shown.iter().all(|one| one["office"] == office), "{:?}", shown);
+            let theirs = |one: &Value| {
+                self.model.applications.iter().any(|kept| kept.receipt["receipt"] == one["receipt"])
+            };
+            shown.retain(theirs);
+        } else {
+            prop_assert_eq!(next, None);
         }
-        prop_assert_eq!(answer.status, StatusCode::OK, "{:?}", answer);
-        self.model.disclosed.note(party, "applications-listed", party.who(), None);
-        let mut json = answer.json();
-        let latest = self.model.latest_of(party.who());
-        let shown = json.pointer_mut("/applications/0").and_then(Value::as_object_mut);
-        if let (Some(shown), Some(latest)) = (shown, latest) {
-            let [state, outcome] = ["state", "outcome"].map(|member| shown.remove(member).unwrap());
+        prop_assert_eq!(shown.len(), expected.len(), "{:?}", shown);
+        self.totals.filings += if party.office().is_some() { shown.len() as u64 } else { 0 };
+        for (shown, kept) in shown.iter_mut().zip(expected) {
+            let members = shown.as_object_mut().unwrap();
+            let [state, outcome] =
+                ["state", "outcome"].map(|member| members.remove(member).unwrap());
             // When it is decided is open.
-            prop_assert_eq!(state == "withdrawn", latest.is_withdrawn, "{}", state);
+            prop_assert_eq!(state == "withdrawn", kept.is_withdrawn, "{}", state);
             prop_assert!(state != "received" || outcome.is_null(), "{}", outcome);
+            prop_assert_eq!(&*shown, &kept.listed());
         }
-        let expected: Vec<_> = latest.map(Kept::listed).into_iter().collect();
-        prop_assert_eq!(json, json!({ "applications": expected }));
         Ok(())
+    }
+
+    /// The list after a receipt, once a second has passed since the person's last one.
+    async fn ask_list(&mut self, at: usize, after: &str) -> Result<Value, TestCaseError> {
+        let path = if after.is_empty() { String::new() } else { format!("/after/{after}") };
+        let party = self.model.sessions[at].party;
+        let who = party.who();
+        loop {
+            let sent = Instant::now();
+            let answer = self.ask(at, "GET", &format!("/applications{path}"), "", "").await?;
+            let asked = Asked { sent, answered: Instant::now() };
+            if answer.status == StatusCode::OK {
+                prop_assert!(self.model.lists.may_show(who, asked), "a list too early");
+                self.model.lists.shown(who, asked);
+                self.model.disclosed.note(party, "applications-listed", who, None);
+                self.totals.lists += 1;
+                return Ok(answer.json());
+            }
+            check_refused(&answer, Refused(429, "too-many-requests"))?;
+            prop_assert!(self.model.lists.may_refuse(who, asked), "{:?}", answer);
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Waits until the office's list has what it handed in last and may see still.
+    pub(super) async fn find_filings(&mut self, at: usize) -> Checked {
+        let party = self.model.sessions[at].party;
+        let seen = self.model.applications.iter().rfind(|kept| self.model.sees(party, kept));
+        let Some(code) = seen.map(|kept| kept.code().to_owned()) else { return Ok(()) };
+        // Right before it, however many other cases there are.
+        let before = format!("{}0000", &code[..code.len() - 4]);
+        let watch = Instant::now();
+        while watch.elapsed() < PATIENCE {
+            self.counter.signal("HUP");
+            let json = self.ask_list(at, &before).await?;
+            if json["applications"].as_array().unwrap().iter().any(|one| one["receipt"] == code) {
+                return self.list_applications(at, None).await;
+            }
+        }
+        Err(TestCaseError::fail(format!("{code} is not listed")))
     }
 
     pub(super) async fn disclosures(&mut self, at: usize, by_number: bool) -> Checked {

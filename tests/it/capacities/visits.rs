@@ -100,6 +100,7 @@ impl Case<'_> {
             ("GET", receipt.clone(), ""),
             ("DELETE", receipt, ""),
             ("GET", "/applications".to_owned(), ""),
+            ("GET", "/applications/after/ISCRO-2024-0000-0000-0000-0000".to_owned(), ""),
             ("GET", "/disclosures".to_owned(), ""),
             ("GET", "/disclosures/after/0".to_owned(), ""),
             ("GET", "/mandates".to_owned(), ""),

@@ -1,39 +1,20 @@
-//! What a person sees of everything in their name: their applications, whoever filed them, and who was shown their data.
+//! Who was shown or changed a person's data.
 
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 
-use super::{opening::Intake, reading::LookupFault};
+use super::opening::Intake;
 use crate::{
     gate::limits::TooOften,
     identity::{Audience, Office},
     ledger::{
-        Channel, ReceiptCode, State,
         audit::{Action, Line, SearchFault},
-        book::record::RecordFault,
-        fault::{ReadFault, Untraced},
-        mandates::Holder,
+        fault::Untraced,
     },
-    registry::mandates::PERSON_MANDATES_MAX,
     session::scope::{Personal, Scope},
-    vault::Subject,
 };
 
 /// Disclosures in one answer.
 const PAGE_DISCLOSURES_MAX: usize = 500;
-
-/// A person's application in a list.
-pub struct ListedApplication {
-    /// Its receipt code.
-    pub receipt: ReceiptCode,
-    /// Its state.
-    pub state: State,
-    /// The filing date, Europe/Rome.
-    pub received_on: Date,
-    /// Who filed it.
-    pub channel: Channel,
-    /// The office that filed it, if the registry of mandates names it.
-    pub office: Option<Office>,
-}
 
 /// Who was shown or changed a person's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,53 +65,6 @@ pub enum DisclosureFault {
 }
 
 impl Intake {
-    /// A citizen's latest application in each campaign, whoever filed it, in the order of receipts. Earlier ones, all
-    /// withdrawn, are in the disclosures only.
-    ///
-    /// # Errors
-    /// [`LookupFault`]; [`LookupFault::NotFound`] for an office.
-    pub async fn applications<'s>(
-        &self,
-        scope: Scope<'s>,
-    ) -> Result<Personal<'s, Vec<ListedApplication>>, LookupFault> {
-        if scope.audience() != Audience::Citizens {
-            return Err(LookupFault::NotFound);
-        }
-        let person = scope.subject();
-        let offices = self.offices_of(person).await?;
-        let mut listed = Vec::new();
-        for ledger in self.shelf.all() {
-            let campaign = ledger.campaign();
-            let found = ledger.latest(self.keys.claim(person, campaign)).await;
-            let Some((position, state)) = found.map_err(LookupFault::Read)? else { continue };
-            let header = match ledger.header(position).await {
-                Ok(header) => header,
-                Err(ReadFault::Record(RecordFault::Erased)) => continue,
-                Err(fault) => return Err(LookupFault::Read(fault)),
-            };
-            let office = offices.iter().find(|(subject, _)| *subject == header.principal);
-            listed.push(ListedApplication {
-                receipt: ReceiptCode::of(&self.keys, campaign, position),
-                state,
-                received_on: header.received_on,
-                channel: header.channel,
-                office: office.map(|(_, office)| office.clone()),
-            });
-        }
-        listed.sort_by_key(|one| one.receipt.to_string());
-        let noted = self.note(scope, Action::ApplicationsListed, person, None).await;
-        noted.map_err(LookupFault::Untraced)?;
-        Ok(scope.personal(person, listed))
-    }
-
-    /// The offices to which a person has given mandates.
-    async fn offices_of(&self, person: Subject) -> Result<Vec<(Subject, Office)>, LookupFault> {
-        let page = self.mandates.list(Holder::Grantor(person), None, PERSON_MANDATES_MAX).await;
-        let page = page.map_err(|fault| LookupFault::Read(fault.into()))?;
-        let offices = page.mandates.into_iter().map(|mandate| mandate.office);
-        Ok(offices.map(|office| (self.keys.office(office.as_str()), office)).collect())
-    }
-
     /// Who was shown or changed a citizen's data, after the first `after` disclosures. Searches the whole trail, so a person
     /// may ask once a minute.
     ///
