@@ -61,7 +61,7 @@ impl Intake {
         after: Option<ReceiptCode>,
     ) -> Result<Personal<'s, ListedApplications>, LookupFault> {
         let session = scope.session();
-        self.limits.list_of(session.person).map_err(LookupFault::TooOften)?;
+        self.limits.load().list_of(session.person).map_err(LookupFault::TooOften)?;
         let listed = match &session.office {
             None => self.of_person(scope.subject(), after).await,
             Some(office) => self.of_office(scope, office, after).await,
