@@ -78,8 +78,8 @@ fn session_to_copy(program: &Path, data: &Path, example: &Path, addresses: Addre
     let (token, receipt) = (pick("token"), pick("receipt"));
     format!(
         "\n\
-The counter is open: https://{public}   metrics: http://{operator}/metrics\n\
-Copy these commands into another terminal, in this directory:\n\
+Open https://{public} in a browser and sign in as one of the demo's people. Metrics: http://{operator}/metrics\n\
+Or copy these commands into another terminal, in this directory:\n\
 \n\
   IDENTITY=$({program} mint --data {data} --fiscal-code {DEMO_PERSON})\n\
   VISIT=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')\n\

@@ -152,5 +152,5 @@ fn a_demo_starts_without_a_warning_at_a_low_limit_of_open_files() {
     demo.kill().unwrap();
     demo.wait().unwrap();
     assert!(ready.starts_with("ready "), "{ready}{printed}");
-    assert!(printed.starts_with("\nThe counter is open"), "{printed}");
+    assert!(printed.starts_with("\nOpen https://127.0.0.1:"), "{printed}");
 }
