@@ -34,6 +34,7 @@ use crate::{
     identity::{
         demo::Minter,
         key_fetcher::{FetcherFault, KeyFetcher},
+        openid::RelyingParty,
         remote_keys::Pace,
         token::Verifier,
     },
@@ -137,6 +138,8 @@ pub struct Start {
     pub clock: Clock,
     /// Verifies identity tokens.
     pub verifier: Verifier,
+    /// Signs people in at identity providers.
+    pub relying: RelyingParty,
     /// Certificate and key.
     pub tls: tls::Config,
     /// Where the settings come from, to be read again when an operator changes them.
@@ -185,12 +188,12 @@ pub fn run(
     start: Start,
     ready: impl FnOnce(Addresses),
 ) -> Result<(), StartFault> {
-    let Start { clock, verifier, tls, origin, demo } = start;
+    let Start { clock, verifier, relying, tls, origin, demo } = start;
     let exporter = Exporter::install()?;
     let tls = tls.server()?;
     let bounds = bounds(settings, demo.is_some());
     upkeep::warn(settings);
-    let intake = open_intake(settings, clock, verifier.clone())?;
+    let intake = open_intake(settings, clock, verifier.clone(), relying)?;
     let _watch = intake.watch_space()?;
 
     let (operator_listener, public_listeners, inside_listeners) = bind(settings)?;
@@ -257,6 +260,7 @@ fn open_intake(
     settings: &Settings,
     clock: Clock,
     verifier: Verifier,
+    relying: RelyingParty,
 ) -> Result<Arc<Intake>, StartFault> {
     let keys = Arc::new(house_keys(settings)?);
     let parts = Parts {
@@ -264,6 +268,7 @@ fn open_intake(
         keys: Arc::clone(&keys),
         rules: Rules::builtin(),
         verifier,
+        relying,
         registry: registry(settings)?,
         mandates: mandates(settings, &keys)?,
         beacon: settings.beacon(),

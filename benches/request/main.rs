@@ -35,8 +35,8 @@ use sportello::{
         meters::Meters,
         request::{LastAnswer, Public},
     },
-    identity::{Assurance, demo::Minter},
-    intake::{Asked, Counter, Entered, Intake, Parts},
+    identity::{Assurance, demo::Minter, openid::RelyingParty},
+    intake::{Asked, Counter, Entered, Intake, Parts, Proof},
     judges::Judges,
     metrics::Exporter,
     registry::Silence,
@@ -140,6 +140,7 @@ impl House {
                 keys: Arc::new(HouseKeys::from_master(&[7; 32])),
                 rules: Rules::builtin(),
                 verifier: minter.verifier(),
+                relying: RelyingParty::none(),
                 registry: Arc::new(Silence),
                 mandates: None,
                 beacon: None,
@@ -282,7 +283,7 @@ struct Newcomer {
 }
 
 fn asked<'a>(visit: &'a str, proof: &'a str) -> Asked<'a> {
-    Asked { visit, proof, from: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) }
+    Asked { visit, proof: Proof::Token(proof), from: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) }
 }
 
 /// Sends requests one after another until none is left; the number of answers by status.

@@ -11,7 +11,7 @@ use crate::{
     clock::Clock,
     config::{Flags, Origin, Settings, identity_keys_in},
     http::tls,
-    identity::{demo::Minter, token::Verifier},
+    identity::{demo::Minter, openid::RelyingParty, token::Verifier},
     log,
     server::{self, Start, StartFault},
 };
@@ -115,6 +115,7 @@ impl Serve {
         Ok(Start {
             clock,
             verifier,
+            relying: relying(settings)?,
             tls: certificate(settings).map_or_else(
                 || tls::demo(&data, settings.listen().ip()).map_err(|fault| fault.to_string()),
                 Ok,
@@ -138,9 +139,9 @@ fn real(settings: &Settings, origin: Origin) -> Result<Start, String> {
             "tls.certificate and tls.key: certificate and private key of the public listener",
         );
     }
-    if settings.issuers().is_empty() {
+    if settings.issuers().is_empty() && settings.providers().is_empty() {
         missing.push(
-            "identity.issuer and one of identity.jwks_url, identity.jwks_file, identity.public_key: name and keys of the trusted identity provider",
+            "identity.issuer and one of identity.jwks_url, identity.jwks_file, identity.public_key: name and keys of the trusted identity provider; or a table [[identity.providers]]",
         );
     }
     if settings.listen_inside().is_some() && settings.inside_url().is_none() {
@@ -154,7 +155,7 @@ fn real(settings: &Settings, origin: Origin) -> Result<Start, String> {
     };
     let clock = Clock::system();
     let verifier = trusted(settings, &clock)?;
-    Ok(Start { clock, verifier, tls, origin, demo: None })
+    Ok(Start { clock, verifier, relying: relying(settings)?, tls, origin, demo: None })
 }
 
 /// A verifier that trusts the issuers of the settings.
@@ -163,4 +164,10 @@ fn trusted(settings: &Settings, clock: &Clock) -> Result<Verifier, String> {
     let opened = Verifier::open(settings.issuers(), &cache, clock);
     let verifier = opened.map_err(|fault| fault.to_string())?;
     Ok(verifier.lasting_at_most(settings.identity_seconds_max()))
+}
+
+/// What signs people in at the providers of the settings.
+fn relying(settings: &Settings) -> Result<RelyingParty, String> {
+    let ca = settings.identity_ca();
+    RelyingParty::open(settings.providers(), ca.as_deref()).map_err(|fault| fault.to_string())
 }

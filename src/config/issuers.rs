@@ -152,7 +152,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sportello.toml");
         std::fs::write(&path, text).unwrap();
-        let mut reading = Reading::new();
+        let mut reading = Reading::new(false);
         reading.file(&path);
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         reading.environment(&environment.iter().map(owned).collect::<Vec<_>>());

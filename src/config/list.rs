@@ -9,6 +9,7 @@ use jiff::civil::time;
 
 use super::{
     issuers::{self, Issuer},
+    providers,
     setting::{
         Allowed::{
             self, Address, AddressIfAny, LoopbackAddress, Number, OneOf, OriginIfAny, Secret,
@@ -25,7 +26,7 @@ use crate::{
         schedule::{self, Slice},
         waiting,
     },
-    identity::{Assurance, algorithm::Algorithm, choice::Choice, issuer::Config, token},
+    identity::{Assurance, algorithm::Algorithm, choice::Choice, issuer::Config, openid, token},
     ledger::audit,
     session::sessions,
 };
@@ -54,12 +55,15 @@ macro_rules! settings {
             $(pub(super) $section: $($config)::+,)+
             /// The issuers of `[identity]` and `[[identity.issuers]]`, checked.
             pub(super) issuers: Vec<Config>,
+            /// The providers of `[[identity.providers]]`, checked.
+            pub(super) providers: Vec<openid::Config>,
         }
 
         /// The values of settings that no source names.
         pub(super) static DEFAULTS: Values = Values {
             $($section: $($config)::+ { $($name: $default),+ },)+
             issuers: Vec::new(),
+            providers: Vec::new(),
         };
 
         /// Every setting, in the order of the table.
@@ -448,7 +452,7 @@ pub fn default_file() -> String {
         }
         let _infallible = writeln!(text, "{} = {}", setting.name, setting.toml(&DEFAULTS));
     }
-    text + &issuers::commented()
+    text + &issuers::commented() + &providers::commented()
 }
 
 #[cfg(test)]

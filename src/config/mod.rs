@@ -8,6 +8,7 @@ mod fault;
 mod issuers;
 mod list;
 mod origin;
+mod providers;
 mod read;
 mod setting;
 
@@ -38,7 +39,7 @@ use crate::{
         schedule, waiting,
     },
     http::{body, listener},
-    identity::issuer,
+    identity::{issuer, openid},
     intake,
     ledger::{
         audit,
@@ -85,7 +86,7 @@ impl Settings {
         flags: &Flags,
     ) -> Result<Self, ConfigFaults> {
         let environment: Vec<_> = environment.collect();
-        let mut reading = Reading::new();
+        let mut reading = Reading::new(flags.demo);
         reading.credential(&environment);
         if flags.demo {
             let reserve = DEMO_DISK_RESERVE_BYTES.to_string();
@@ -177,6 +178,12 @@ impl Settings {
     #[must_use]
     pub fn issuers(&self) -> &[issuer::Config] {
         &self.0.issuers
+    }
+
+    /// The providers where people sign in with a browser.
+    #[must_use]
+    pub fn providers(&self) -> &[openid::Config] {
+        &self.0.providers
     }
 
     /// The longest accepted lifetime of an identity token, seconds.

@@ -9,6 +9,7 @@ use super::{
     fault::{ConfigFault, ConfigFaults, Source},
     issuers::{self, Issuer},
     list::{DEFAULTS, RELATIONS, Relation, SETTINGS, Values, setting},
+    providers::{self, Provider},
     setting::{Allowed, ENVIRONMENT_PREFIX, Setting},
 };
 
@@ -24,16 +25,21 @@ pub(super) struct Reading {
     sources: BTreeMap<&'static str, Source>,
     /// The tables of issuers, and where they begin.
     issuers: Vec<(Issuer, Source)>,
+    /// The tables of providers, likewise.
+    providers: Vec<(Provider, Source)>,
+    is_demo: bool,
     faults: Vec<ConfigFault>,
 }
 
 impl Reading {
     /// Every setting at its default.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(is_demo: bool) -> Self {
         Self {
             values: DEFAULTS.clone(),
             sources: BTreeMap::new(),
             issuers: Vec::new(),
+            providers: Vec::new(),
+            is_demo,
             faults: Vec::new(),
         }
     }
@@ -66,7 +72,23 @@ impl Reading {
                     for (name, item) in table.iter() {
                         let at = span_start(table, name, item);
                         if (section, name) == issuers::LIST {
-                            self.list_of_issuers(item, at, &line_of);
+                            let list = self.list(
+                                item,
+                                at,
+                                &line_of,
+                                (issuers::KEY, issuers::SETTINGS),
+                                &issuers::DEFAULT,
+                            );
+                            self.issuers.extend(list);
+                        } else if (section, name) == providers::LIST {
+                            let list = self.list(
+                                item,
+                                at,
+                                &line_of,
+                                (providers::KEY, providers::SETTINGS),
+                                &providers::DEFAULT,
+                            );
+                            self.providers.extend(list);
                         } else {
                             self.item(section, name, item, line_of(at));
                         }
@@ -87,25 +109,29 @@ impl Reading {
         }
     }
 
-    /// Reads the tables of issuers; `line_of` makes a source of a place in the file.
-    fn list_of_issuers(
+    /// Reads the tables of a list, each with the defaults of `default`, and where they begin; `line_of` makes a source of a
+    /// place in the file.
+    fn list<V: Clone>(
         &mut self,
         item: &Item,
         at: Option<usize>,
         line_of: &dyn Fn(Option<usize>) -> Source,
-    ) {
+        (key, settings): (&str, &[Setting<V>]),
+        default: &V,
+    ) -> Vec<(V, Source)> {
         let Some(tables) = tables(item) else {
-            let what =
-                format!("[[{}]] must be tables, not a TOML {}", issuers::KEY, item.type_name());
-            return self.fault(line_of(at), what);
+            let what = format!("[[{key}]] must be tables, not a TOML {}", item.type_name());
+            self.fault(line_of(at), what);
+            return Vec::new();
         };
+        let mut list = Vec::new();
         for (table, at) in tables {
-            let mut issuer = issuers::DEFAULT.clone();
+            let mut values = default.clone();
             for (name, item) in table.iter() {
                 let source = line_of(span_start(table, name, item));
-                let Some(setting) = issuers::SETTINGS.iter().find(|it| it.name == name) else {
-                    let names: Vec<_> = issuers::SETTINGS.iter().map(|it| it.name).collect();
-                    let (key, names) = (issuers::KEY, names.join(", "));
+                let Some(setting) = settings.iter().find(|it| it.name == name) else {
+                    let names: Vec<_> = settings.iter().map(|it| it.name).collect();
+                    let names = names.join(", ");
                     self.fault(
                         source,
                         format!("{key}.{name} is not a setting; [[{key}]] has: {names}"),
@@ -114,14 +140,15 @@ impl Reading {
                 };
                 if let Err(what) = scalar(setting, item).and_then(|(text, shown)| {
                     let is_taken =
-                        setting.allowed.admits(&text) && (setting.put)(&mut issuer, &text);
+                        setting.allowed.admits(&text) && (setting.put)(&mut values, &text);
                     if is_taken { Ok(()) } else { Err(refusal(setting, &shown)) }
                 }) {
                     self.fault(source, what);
                 }
             }
-            self.issuers.push((issuer, line_of(at)));
+            list.push((values, line_of(at)));
         }
+        list
     }
 
     fn item(&mut self, section: &str, name: &str, item: &Item, source: Source) {
@@ -198,6 +225,7 @@ impl Reading {
             }
         }
         self.check_issuers();
+        self.check_providers();
         if self.faults.is_empty() { Ok(self.values) } else { Err(ConfigFaults(self.faults)) }
     }
 
@@ -235,6 +263,25 @@ impl Reading {
                     }
                     named.push((config.name.clone(), sources));
                     self.values.issuers.push(config);
+                }
+            }
+        }
+    }
+
+    /// Takes the providers, each with another name.
+    fn check_providers(&mut self) {
+        let mut named: Vec<(String, Source)> = Vec::new();
+        for (provider, source) in std::mem::take(&mut self.providers) {
+            match provider.config(self.is_demo) {
+                Err(what) => self.fault(source, what),
+                Ok(config) => {
+                    if let Some((_, theirs)) = named.iter().find(|(name, _)| *name == config.name) {
+                        let what = format!("two providers have the name {:?}", config.name);
+                        let sources = vec![theirs.clone(), source.clone()];
+                        self.faults.push(ConfigFault { sources, what });
+                    }
+                    named.push((config.name.clone(), source));
+                    self.values.providers.push(config);
                 }
             }
         }
@@ -328,7 +375,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sportello.toml");
         std::fs::write(&path, text).unwrap();
-        let mut reading = Reading::new();
+        let mut reading = Reading::new(false);
         reading.file(&path);
         reading.finish()
     }
@@ -351,7 +398,7 @@ mod tests {
 
     #[test]
     fn the_default_file_sets_every_setting_to_its_default() {
-        let mut reading = Reading::new();
+        let mut reading = Reading::new(false);
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sportello.toml");
         std::fs::write(&path, default_file()).unwrap();
@@ -428,14 +475,14 @@ mod tests {
                 ]
             );
         }
-        let mut reading = Reading::new();
+        let mut reading = Reading::new(false);
         reading.environment(&variables(&[("SPORTELLO_LEDGER_SECRET", "s3cret")]));
         assert_eq!(reading.finish().ok().unwrap().ledger.secret, "s3cret");
     }
 
     #[test]
     fn a_variable_with_our_prefix_must_be_a_setting() {
-        let mut reading = Reading::new();
+        let mut reading = Reading::new(false);
         reading.environment(&variables(&[
             ("SPORTELLO_LISTEN", "x"),
             ("SPORTELLO_GATE_LEASES_MAX", "0"),
@@ -458,7 +505,7 @@ mod tests {
             (variables(&[credentials]), file.to_str().unwrap()),
             (variables(&[credentials, ("SPORTELLO_LEDGER_KEY", "another")]), "another"),
         ] {
-            let mut reading = Reading::new();
+            let mut reading = Reading::new(false);
             reading.credential(&environment);
             reading.environment(&environment);
             assert_eq!(reading.finish().ok().unwrap().ledger.key, expected);

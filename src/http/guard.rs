@@ -60,6 +60,8 @@ pub struct Reply {
     headers: Vec<(HeaderName, HeaderValue)>,
     /// The requester, if they wait to be let in, and when they were asked to come back.
     waits: Option<(Waiter, Duration)>,
+    /// Whether the requester has to prove elsewhere who they are.
+    leads_elsewhere: bool,
 }
 
 enum Content {
@@ -132,6 +134,31 @@ impl Reply {
     #[must_use]
     pub fn with_session_cookie(self, token: &str) -> Self {
         self.with(SET_COOKIE, &format!("__Host-session={token}; {COOKIE_BOUNDS}"))
+    }
+
+    /// Sets the cookie of a browser whose person goes to their identity provider, for `seconds`. Only for answers to a POST.
+    #[must_use]
+    pub fn with_login_cookie(self, kept: &str, seconds: u32) -> Self {
+        self.with(SET_COOKIE, &format!("__Host-login={kept}; Max-Age={seconds}; {COOKIE_BOUNDS}"))
+    }
+
+    /// Takes that cookie away.
+    #[must_use]
+    pub fn without_login_cookie(self) -> Self {
+        self.with(SET_COOKIE, &format!("__Host-login=; Max-Age=0; {COOKIE_BOUNDS}"))
+    }
+
+    /// Says that the requester has to prove elsewhere who they are.
+    #[must_use]
+    pub fn leading_elsewhere(mut self) -> Self {
+        self.leads_elsewhere = true;
+        self
+    }
+
+    /// Whether it lets its requester in, if its route lets people in.
+    #[must_use]
+    pub fn lets_in(&self) -> bool {
+        !self.leads_elsewhere
     }
 
     /// Takes the cookie away, and has the browser forget what it kept of this host.
@@ -281,7 +308,15 @@ impl Reply {
         body: Content,
         meant_for: MeantFor,
     ) -> Self {
-        Self { status, content_type, body, meant_for, headers: Vec::new(), waits: None }
+        Self {
+            status,
+            content_type,
+            body,
+            meant_for,
+            headers: Vec::new(),
+            waits: None,
+            leads_elsewhere: false,
+        }
     }
 
     fn with(mut self, name: HeaderName, value: &str) -> Self {
@@ -329,7 +364,14 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Body> {
     if let Some(tag) = session.and_then(|session| HeaderValue::from_str(&session.tag).ok()) {
         headers.insert(SUBJECT_TAG, tag);
     }
-    headers.extend(reply.headers.into_iter().map(|(name, value)| (Some(name), value)));
+    for (name, value) in reply.headers {
+        // Each cookie has a field of its own.
+        if name == SET_COOKIE {
+            headers.append(name, value);
+        } else {
+            headers.insert(name, value);
+        }
+    }
     response
 }
 

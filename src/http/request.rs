@@ -42,6 +42,8 @@ pub struct Public {
 
 /// The cookie of a browser's session. The prefix makes browsers keep it to this host, to HTTPS and to all paths.
 const SESSION_COOKIE: &[u8] = b"__Host-session";
+/// The cookie of a browser whose person is at their identity provider.
+const LOGIN_COOKIE: &[u8] = b"__Host-login";
 
 /// The latest answer to a public read, and its second: within a second it is the same for everybody.
 #[derive(Debug, Default)]
@@ -62,6 +64,8 @@ impl LastAnswer {
 pub struct Head<'r> {
     /// Its header fields.
     pub headers: &'r HeaderMap,
+    /// The query of its URL; empty if there is none.
+    pub query: &'r str,
     /// The named segments of its path.
     pub segments: Segments<'r>,
     /// The address that it came from; `None` if many people share it.
@@ -101,16 +105,26 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The value of the session's cookie (RFC 6265); `None` if it is sent twice, because another host of the domain may have
-/// set one of the two. Other cookies are not looked at: they are the domain's.
+/// The value of the session's cookie.
 pub(super) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, SESSION_COOKIE)
+}
+
+/// The value of the cookie of an attempt to sign in.
+pub(super) fn login_cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, LOGIN_COOKIE)
+}
+
+/// The value of a cookie of ours (RFC 6265); `None` if it is sent twice, because another host of the domain may have set one
+/// of the two. Other cookies are not looked at: they are the domain's.
+fn cookie<'h>(headers: &'h HeaderMap, wanted: &[u8]) -> Option<&'h str> {
     // HTTP/2 may split the field (RFC 9113, 8.2.3).
     let fields = headers.get_all(COOKIE).iter();
     let cookies = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
     let mut values = cookies.filter_map(|cookie| {
         let cookie = cookie.trim_ascii();
         let (name, value) = cookie.split_at(cookie.iter().position(|byte| *byte == b'=')?);
-        (name == SESSION_COOKIE).then_some(&value[1..])
+        (name == wanted).then_some(&value[1..])
     });
     let value = values.next()?;
     if values.next().is_some() { None } else { std::str::from_utf8(value).ok() }

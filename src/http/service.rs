@@ -103,7 +103,8 @@ impl Public {
         let host = one(headers, HOST.as_str());
         let authority = parts.uri.authority().map_or(host, |authority| Some(authority.as_str()));
         let authority = authority.unwrap_or_default();
-        let head = Head { headers, segments, from, authority, language };
+        let query = parts.uri.query().unwrap_or_default();
+        let head = Head { headers, query, segments, from, authority, language };
         let inside = match route.access {
             Access::Open(_) => None,
             Access::Inside(inside) => self.recognise(inside, headers),
@@ -177,7 +178,7 @@ impl Public {
         }?;
         match reply.waits() {
             Some((waiter, time)) => standing.waits(waiter, time),
-            None if access.enters() => standing.has_entered(strangers),
+            None if access.enters() && reply.lets_in() => standing.has_entered(strangers),
             None => {}
         }
         Ok(reply)

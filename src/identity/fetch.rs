@@ -1,4 +1,4 @@
-//! Gets an issuer's JWK set over HTTPS, within bounds of time and bytes.
+//! Asks identity providers over HTTPS, for keys and in the name of people who sign in, within bounds of time and bytes.
 //!
 //! No redirect is followed and no proxy of the environment is used: the URL in the settings is the one that is asked.
 
@@ -8,11 +8,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::{
-    HeaderMap, Request, StatusCode, Uri,
+    HeaderMap, Method, Request, StatusCode, Uri,
     client::conn::http1,
-    header::{ACCEPT, AGE, CACHE_CONTROL, CONNECTION, HOST, USER_AGENT},
+    header::{
+        ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderName,
+        HeaderValue, USER_AGENT,
+    },
 };
 use hyper_util::rt::TokioIo;
 use rustls::{
@@ -34,7 +37,7 @@ const HEAD_FIELDS_MAX: usize = 100;
 /// Port of HTTPS.
 const HTTPS_PORT: u16 = 443;
 
-/// The HTTPS URL of a JWK set.
+/// The HTTPS URL of a provider: of its JWK set, or of another of its endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeysUrl {
     uri: Uri,
@@ -79,7 +82,59 @@ pub(super) struct Fetched {
     pub(super) fresh_for: Option<Duration>,
 }
 
-/// Why a JWK set could not be fetched.
+/// What is asked of a provider.
+pub(super) enum Ask<'a> {
+    /// A public document, in one of these media types.
+    Get(&'a str),
+    /// Something that this access token opens.
+    GetWith(&'a str),
+    /// The answer to these form fields.
+    Post(String),
+}
+
+impl Ask<'_> {
+    fn request(self) -> Request<Full<Bytes>> {
+        let (method, fields, body) = match self {
+            Self::Get(accepted) => (Method::GET, vec![(ACCEPT, accepted.to_owned())], Bytes::new()),
+            Self::GetWith(token) => {
+                let accepted = "application/jose, application/jwt".to_owned();
+                let fields = vec![(ACCEPT, accepted), (AUTHORIZATION, format!("Bearer {token}"))];
+                (Method::GET, fields, Bytes::new())
+            }
+            Self::Post(form) => {
+                let fields = vec![
+                    (ACCEPT, "application/json".to_owned()),
+                    (CONTENT_TYPE, "application/x-www-form-urlencoded".to_owned()),
+                ];
+                (Method::POST, fields, form.into())
+            }
+        };
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        for (name, value) in fields {
+            put(&mut request, name, &value);
+        }
+        request
+    }
+}
+
+/// Sets a field, unless its value cannot be in a header.
+fn put(request: &mut Request<Full<Bytes>>, name: HeaderName, value: &str) {
+    if let Ok(mut value) = HeaderValue::from_str(value) {
+        value.set_sensitive(name == AUTHORIZATION);
+        request.headers_mut().insert(name, value);
+    }
+}
+
+/// An answer of any status.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// Why a provider did not answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchFault {
     #[error("no whole answer within {} ms", .0.as_millis())]
@@ -115,7 +170,7 @@ pub enum RootsFault {
     Tls(#[from] rustls::Error),
 }
 
-/// Fetches JWK sets.
+/// Asks providers.
 pub(super) struct Client {
     tls: TlsConnector,
     /// Time for a whole fetch: name, connection, TLS, answer.
@@ -152,7 +207,16 @@ impl Client {
 
     /// Gets a JWK set.
     pub(super) async fn get(&self, url: &KeysUrl) -> Result<Fetched, FetchFault> {
-        let getting = async {
+        let answer = self.ask(url, Ask::Get("application/jwk-set+json, application/json")).await?;
+        if answer.status != StatusCode::OK {
+            return Err(FetchFault::Status(answer.status));
+        }
+        Ok(Fetched { document: answer.body, fresh_for: fresh_for(&answer.headers) })
+    }
+
+    /// Asks one thing, on a connection of its own.
+    pub(super) async fn ask(&self, url: &KeysUrl, ask: Ask<'_>) -> Result<Answer, FetchFault> {
+        let asking = async {
             let stream = self.connect(url).await?;
             let (sender, connection) = http1::Builder::new()
                 .max_buf_size(HEAD_BYTES_MAX)
@@ -165,11 +229,11 @@ impl Client {
                 pending::<Infallible>().await
             };
             tokio::select! {
-                fetched = exchange(sender, url) => fetched,
+                answered = exchange(sender, url, ask) => answered,
                 never = driven => match never {},
             }
         };
-        timeout(self.fetch_max, getting).await.unwrap_or(Err(FetchFault::TooSlow(self.fetch_max)))
+        timeout(self.fetch_max, asking).await.unwrap_or(Err(FetchFault::TooSlow(self.fetch_max)))
     }
 
     async fn connect(&self, url: &KeysUrl) -> Result<TlsStream<TcpStream>, FetchFault> {
@@ -194,28 +258,22 @@ impl Client {
 }
 
 async fn exchange(
-    mut sender: http1::SendRequest<Empty<Bytes>>,
+    mut sender: http1::SendRequest<Full<Bytes>>,
     url: &KeysUrl,
-) -> Result<Fetched, FetchFault> {
+    ask: Ask<'_>,
+) -> Result<Answer, FetchFault> {
     let target = url.uri.path_and_query().map_or("/", |target| target.as_str());
     let host = url.uri.authority().map_or("", |authority| authority.as_str());
-    let mut request = Request::new(Empty::new());
+    let mut request = ask.request();
     *request.uri_mut() = Uri::try_from(target).unwrap_or_default();
     for (name, value) in [
         (HOST, host),
-        (ACCEPT, "application/jwk-set+json, application/json"),
         (USER_AGENT, concat!("sportello/", env!("CARGO_PKG_VERSION"))),
         (CONNECTION, "close"),
     ] {
-        // The authority of a URI is always valid in a header.
-        if let Ok(value) = value.parse() {
-            request.headers_mut().insert(name, value);
-        }
+        put(&mut request, name, value);
     }
     let (head, body) = sender.send_request(request).await?.into_parts();
-    if head.status != StatusCode::OK {
-        return Err(FetchFault::Status(head.status));
-    }
     let body = Limited::new(body, SET_BYTES_MAX).collect().await.map_err(|fault| {
         if fault.is::<LengthLimitError>() {
             FetchFault::TooLarge
@@ -223,7 +281,7 @@ async fn exchange(
             FetchFault::Body(fault.to_string())
         }
     })?;
-    Ok(Fetched { document: body.to_bytes(), fresh_for: fresh_for(&head.headers) })
+    Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
 }
 
 /// How long an answer stays fresh (RFC 9111, section 4.2): its `max-age` less the age that it has already.

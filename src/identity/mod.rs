@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod issuer;
 pub mod jwks;
 pub mod key_fetcher;
+pub mod openid;
 #[cfg(test)]
 mod provider;
 pub mod remote_keys;

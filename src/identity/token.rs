@@ -64,7 +64,7 @@ pub(super) enum Audiences {
 }
 
 impl Audiences {
-    fn include(&self, audience: &str) -> bool {
+    pub(super) fn include(&self, audience: &str) -> bool {
         match self {
             Self::One(one) => one == audience,
             Self::Many(many) => many.iter().any(|one| one == audience),

@@ -14,6 +14,7 @@ mod listing;
 mod mandates;
 mod opening;
 mod reading;
+mod signing_in;
 mod status;
 mod submitting;
 mod ticket;
@@ -24,11 +25,12 @@ pub use self::{
     counter::Counter,
     disclosures::{By, Disclosure, DisclosureFault, Disclosures},
     drafting::{DraftOf, DraftingFault},
-    entering::{Asked, EnterFault, Entered, Place},
+    entering::{Asked, EnterFault, Entered, Place, Proof},
     listing::{ListedApplication, ListedApplications},
     mandates::{MandateFault, ShownMandate, ShownMandates},
     opening::{Config, Intake, Parts},
     reading::{LookupFault, SubmittedApplication},
+    signing_in::SignInFault,
     status::{AudienceStatus, Counts, Obstacle, Status},
     submitting::SubmitFault,
     under_way::BatchUnderWay,

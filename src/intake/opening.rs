@@ -21,7 +21,7 @@ use crate::{
         spread::Spread,
         waiting::{self, Room},
     },
-    identity::token::Verifier,
+    identity::{openid::RelyingParty, token::Verifier},
     judges::Bench,
     ledger::{
         audit::{self, LocalTrail, Trail},
@@ -89,6 +89,8 @@ pub struct Parts {
     pub rules: &'static Rules,
     /// Verifies identity tokens.
     pub verifier: Verifier,
+    /// Signs people in at identity providers.
+    pub relying: RelyingParty,
     /// What the institute knows itself.
     pub registry: Arc<dyn Registry>,
     /// Which offices may act for whom; without one, none may.
@@ -103,6 +105,7 @@ pub struct Intake {
     pub(super) keys: Arc<HouseKeys>,
     pub(super) rules: &'static Rules,
     pub(super) verifier: Verifier,
+    pub(super) relying: RelyingParty,
     pub(super) registry: Arc<dyn Registry>,
     pub(super) schedule: Schedule,
     pub(super) spread: Spread,
@@ -134,7 +137,7 @@ impl Intake {
     /// # Errors
     /// [`OpenFault`]; nothing was accepted.
     pub fn open(directory: &Path, parts: Parts, config: &Config) -> Result<Self, OpenFault> {
-        let Parts { clock, keys, rules, verifier, registry, mandates, beacon } = parts;
+        let Parts { clock, keys, rules, verifier, relying, registry, mandates, beacon } = parts;
         let mut seed = [0; 8];
         fill_random(&mut seed);
         let urn = Arc::new(Urn::new(config.urn_applications_max, u64::from_le_bytes(seed)));
@@ -196,6 +199,7 @@ impl Intake {
             keys,
             rules,
             verifier,
+            relying,
             registry,
             urn,
         };

@@ -120,6 +120,7 @@ pub(crate) enum Place {
     Campaign(Campaign),
     Drafts,
     Journal,
+    Login,
     Mandates,
     Rounds,
     Session,
@@ -141,6 +142,7 @@ fn bound_to(place: Place, header: &[u8]) -> Vec<u8> {
         }
         Place::Drafts => [header, b"drafts"].concat(),
         Place::Journal => [header, b"journal"].concat(),
+        Place::Login => [header, b"login"].concat(),
         Place::Mandates => [header, b"mandates"].concat(),
         Place::Rounds => [header, b"rounds"].concat(),
         Place::Session => [header, b"session"].concat(),

@@ -10,7 +10,7 @@ use super::super::{
 };
 use crate::{
     civic::local_time,
-    intake::{Asked, Entered, Place},
+    intake::{Asked, Entered, Place, Proof},
     session::{Session, scope::Scope},
 };
 
@@ -51,7 +51,7 @@ pub(super) fn leave_waiting(public: &Public, head: &Head<'_>) -> Result<Reply, P
 fn asked<'r>(head: &Head<'r>) -> Result<Asked<'r>, Kind> {
     Ok(Asked {
         visit: head.visit(),
-        proof: bearer(head.headers).ok_or(Kind::Unauthenticated)?,
+        proof: Proof::Token(bearer(head.headers).ok_or(Kind::Unauthenticated)?),
         from: head.from,
     })
 }

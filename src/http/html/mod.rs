@@ -24,6 +24,8 @@ pub(super) struct Frame {
     pub(super) is_faulty: bool,
     /// After how many seconds the browser asks again by itself.
     pub(super) refresh_seconds: Option<u32>,
+    /// Where the browser goes on to by itself, at once.
+    pub(super) leads_to: Option<String>,
     /// The visit that the page belongs to.
     pub(super) visit: Option<Visit>,
 }
@@ -46,6 +48,7 @@ impl Frame {
             translations: None,
             is_faulty: false,
             refresh_seconds: None,
+            leads_to: None,
             visit: None,
         }
     }

@@ -4,6 +4,7 @@
 //! or by the same page with what is wrong; each carries the visit's token and must come from one of our pages.
 
 mod articles;
+mod callback;
 mod check;
 mod demo;
 mod disclosures;
@@ -41,7 +42,7 @@ pub(super) async fn open(
     head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    if !matches!(page, OpenPage::TakeIdentity(_)) {
+    if !matches!(page, OpenPage::TakeIdentity(_) | OpenPage::TakeCallback) {
         public.counter.intake.limit_reads(head.from)?;
     }
     match page {
@@ -54,6 +55,8 @@ pub(super) async fn open(
         OpenPage::Article(language) => articles::show(language, head),
         OpenPage::SignIn(language) => Ok(sign_in::show(public, language)),
         OpenPage::TakeIdentity(language) => sign_in::take(public, language, head, body).await,
+        OpenPage::Callback => Ok(callback::show()),
+        OpenPage::TakeCallback => callback::take(public, head, body).await,
     }
 }
 

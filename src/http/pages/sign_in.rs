@@ -16,21 +16,37 @@ use super::{
 };
 use crate::{
     civic::Language,
-    identity::demo::DEMO_PEOPLE,
-    intake::{Asked, Entered, Place},
+    identity::{
+        demo::DEMO_PEOPLE,
+        openid::{LOGIN_SECONDS, Profile},
+    },
+    intake::{Asked, Entered, Place, Proof},
     vault::fill_random,
 };
 
 /// How long a cache may keep the page, seconds.
 const CACHE_SECONDS: u32 = 60;
 /// Random bytes of a visit.
-const VISIT_BYTES: usize = 16;
+pub(super) const VISIT_BYTES: usize = 16;
 
 #[derive(Template)]
 #[template(path = "pages/sign_in.html")]
 struct SignIn {
     frame: Frame,
     people: Vec<Person>,
+    /// SPID, CIE and others, each in an order that favours nobody.
+    spid: Vec<String>,
+    cie: Vec<String>,
+    others: Vec<String>,
+}
+
+/// The page from which a browser goes on to an identity provider.
+#[derive(Template)]
+#[template(path = "pages/going.html")]
+struct Going<'p> {
+    frame: Frame,
+    provider: &'p str,
+    url: String,
 }
 
 /// A person of the demo, whom everybody may be.
@@ -45,25 +61,63 @@ pub(super) fn show(public: &Public, language: Language) -> Reply {
     let page = SignIn {
         frame: Frame::open(language, language.of("Accedi", "Sign in"), "/signin"),
         people: people.collect(),
+        spid: shuffled(public, &[Profile::Spid]),
+        cie: shuffled(public, &[Profile::Cie]),
+        others: shuffled(public, &[Profile::Generic, Profile::Test]),
     };
     Reply::page(page.to_string(), language, CACHE_SECONDS)
 }
 
-/// Signs in a person of the demo, in a fresh visit.
+/// The names of the providers with these profiles, in a random order.
+fn shuffled(public: &Public, profiles: &[Profile]) -> Vec<String> {
+    let of_these = public.counter.intake.providers().filter(|(_, it)| profiles.contains(it));
+    let mut drawn: Vec<_> = of_these
+        .map(|(name, _)| {
+            let mut number = [0; 8];
+            fill_random(&mut number);
+            (number, name.to_owned())
+        })
+        .collect();
+    drawn.sort_unstable();
+    drawn.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Signs in a person of the demo, in a fresh visit, or leads somebody to their identity provider.
 pub(super) async fn take(
     public: &Public,
     language: Language,
     head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    let minter = public.demo.as_ref().ok_or(Kind::NotFound)?;
     let posted = Posted::read(public, head, body).await?;
+    let provider = posted.of("provider");
+    if !provider.is_empty() {
+        return go(public, language, head, &provider).await;
+    }
+    let minter = public.demo.as_ref().ok_or(Kind::NotFound)?;
     let name = posted.of("person");
     let person = DEMO_PEOPLE.iter().find(|person| person.name == name).ok_or(Kind::NotFound)?;
     let proof = minter.mint_for(person, public.counter.intake.real_now());
     let mut visit = [0; VISIT_BYTES];
     fill_random(&mut visit);
-    enter(public, language, head, &URL_SAFE_NO_PAD.encode(visit), &proof).await
+    enter(public, language, head, &URL_SAFE_NO_PAD.encode(visit), Proof::Token(&proof)).await
+}
+
+/// Leads a person to their identity provider. The answer is a page and not a redirect, because browsers apply the policy for
+/// forms to all redirects that follow one.
+async fn go(
+    public: &Public,
+    language: Language,
+    head: &Head<'_>,
+    provider: &str,
+) -> Result<Reply, Problem> {
+    let (url, kept) = public.counter.intake.begin_sign_in(provider, language, head.from).await?;
+    let mut frame = Frame::new(language, language.of("Vai al gestore", "To your provider"));
+    frame.leads_to = Some(url.clone());
+    let page = Going { frame, provider, url };
+    Ok(Reply::page_of_requester(page.to_string(), language)
+        .with_login_cookie(&kept, LOGIN_SECONDS)
+        .leading_elsewhere())
 }
 
 /// Lets a person in, or has them wait. The answer is to a POST, which alone may set the cookie.
@@ -72,7 +126,7 @@ pub(super) async fn enter(
     language: Language,
     head: &Head<'_>,
     visit: &str,
-    proof: &str,
+    proof: Proof<'_>,
 ) -> Result<Reply, Problem> {
     let go = |rest| Reply::see_other(&visit::path(visit, language, rest));
     match public.counter.intake.enter(Asked { visit, proof, from: head.from }).await? {

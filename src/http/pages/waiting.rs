@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     civic::written_time,
-    intake::{Asked, Place},
+    intake::{Asked, Place, Proof},
 };
 
 #[derive(Template)]
@@ -40,6 +40,7 @@ struct WaitingPage {
 pub(super) fn show(public: &Public, head: &Head<'_>, updates: bool) -> Result<Reply, Problem> {
     let visit = Visit::of(public, head)?;
     let proof = session_cookie(head.headers).ok_or(Kind::VisitEnded)?;
+    let proof = Proof::Token(proof);
     let asked = Asked { visit: visit.segment, proof, from: head.from };
     let place = public.counter.intake.place(asked)?;
     let Place { waiter, waiting, .. } = place.ok_or(Kind::VisitEnded)?;
@@ -80,5 +81,5 @@ pub(super) async fn enter(
     let visit = Visit::of(public, head)?;
     let proof = session_cookie(head.headers).ok_or(Kind::VisitEnded)?;
     Posted::read_inside(public, head, body).await?;
-    sign_in::enter(public, visit.language, head, visit.segment, proof).await
+    sign_in::enter(public, visit.language, head, visit.segment, Proof::Token(proof)).await
 }

@@ -44,6 +44,21 @@ macro_rules! problems {
     };
 }
 
+impl Kind {
+    /// Whether the person has to sign in again or in another way.
+    pub(super) fn is_of_sign_in(self) -> bool {
+        matches!(
+            self,
+            Self::SignInStale
+                | Self::SignInRefused
+                | Self::SignInNotCompleted
+                | Self::SignInUntrusted
+                | Self::ProviderUnavailable
+                | Self::AssuranceTooLow
+        )
+    }
+}
+
 problems! {
     Malformed "malformed" BAD_REQUEST
         "Richiesta non leggibile" "Unreadable request"
@@ -81,6 +96,26 @@ problems! {
         "Livello di identità insufficiente" "Assurance level too low"
         "Serve un'identità digitale di livello 2 o superiore: accedi con SPID di livello 2, CIE o CNS."
         "A digital identity of level 2 or higher is required: log in with SPID level 2, CIE or CNS.";
+    SignInStale "sign-in-stale" BAD_REQUEST
+        "Accesso da ripetere" "Sign in again"
+        "Sono passati più di dieci minuti, oppure questo accesso è già stato completato o era stato iniziato in un'altra finestra del browser. Comincia di nuovo: non hai perso nulla."
+        "More than ten minutes have passed, or this sign-in was finished already or begun in another browser. Begin again: nothing is lost.";
+    SignInRefused "sign-in-refused" FORBIDDEN
+        "Accesso annullato" "Sign-in cancelled"
+        "Presso il tuo gestore di identità l'accesso è stato annullato o non è stato dato il consenso. Per entrare serve il consenso a comunicare il codice fiscale, e nient'altro."
+        "At your identity provider the sign-in was cancelled, or no consent was given. To enter, consent to passing on the fiscal code is needed, and nothing else.";
+    SignInNotCompleted "sign-in-not-completed" FORBIDDEN
+        "Accesso non completato" "Sign-in not completed"
+        "Il tuo gestore di identità non ha completato l'accesso: può essere scaduto il tempo, oppure l'identità è sospesa o di un tipo diverso. Riprova, o chiedi aiuto al tuo gestore."
+        "Your identity provider did not complete the sign-in: time may have run out, or the identity is suspended or of another kind. Try again, or ask your provider for help.";
+    SignInUntrusted "sign-in-untrusted" BAD_GATEWAY
+        "Risposta del gestore non valida" "Answer of the provider not valid"
+        "La risposta del gestore di identità non ha superato i controlli, perciò non sei entrato. Riprova; se succede ancora, scegli un altro modo o chiedi aiuto."
+        "The answer of the identity provider did not pass the checks, so you are not signed in. Try again; if it happens again, choose another way or ask for help.";
+    ProviderUnavailable "provider-unavailable" SERVICE_UNAVAILABLE
+        "Gestore di identità non raggiungibile" "Identity provider not available"
+        "Il gestore di identità adesso non risponde. Riprova tra poco, oppure scegli un altro modo per entrare: l'ordine di arrivo non conta."
+        "The identity provider does not answer now. Try again soon, or choose another way to enter: the order of arrival does not count.";
     WindowClosed "window-closed" FORBIDDEN
         "Fascia oraria chiusa" "Time slice closed"
         "In questa fascia oraria l'accesso è riservato ad altri utenti, fino all'ora indicata in opensAt. Torna dopo il tempo indicato in Retry-After: l'ordine di arrivo non conta."

@@ -15,10 +15,10 @@ use crate::{
     application::{Fault, ParseError},
     civic::local_time,
     gate::{limits::TooOften, pressure::Shed},
-    identity::token::TokenFault,
+    identity::{openid::LoginFault, token::TokenFault},
     intake::{
         BatchFault, DisclosureFault, DraftingFault, EnterFault, LookupFault, MandateFault,
-        SubmitFault,
+        SignInFault, SubmitFault,
     },
     ledger::{CommitFault, ReadFault, Receipt, StorageFault, drafts::DraftFault},
     schemes::CampaignWindow,
@@ -43,6 +43,7 @@ pub const SHED_REASONS: [&str; 13] = [
     "leases",
     "ledger",
     "opening",
+    "providers",
     "queue",
     "requests",
     "searches",
@@ -73,7 +74,7 @@ struct Details {
 impl From<Kind> for Problem {
     fn from(kind: Kind) -> Self {
         let retry_after_seconds = match kind {
-            Kind::Busy | Kind::Draining | Kind::BatchUnderWay => {
+            Kind::Busy | Kind::Draining | Kind::BatchUnderWay | Kind::ProviderUnavailable => {
                 Some(jittered(RETRY_SECONDS, RETRY_SECONDS))
             }
             Kind::StorageUnavailable | Kind::DraftsUnavailable | Kind::AccessSuspended => {
@@ -280,6 +281,24 @@ impl From<EnterFault> for Problem {
             EnterFault::TooOften(too_often) => too_often.into(),
             EnterFault::Full => Self::shedding(Kind::Busy, "waiting"),
             EnterFault::Untraced(_) => Kind::AccessSuspended.into(),
+        }
+    }
+}
+
+impl From<SignInFault> for Problem {
+    fn from(fault: SignInFault) -> Self {
+        match fault {
+            SignInFault::Enter(fault) => fault.into(),
+            SignInFault::Login(fault) => match fault {
+                LoginFault::UnknownProvider => Kind::NotFound.into(),
+                LoginFault::Stale => Kind::SignInStale.into(),
+                LoginFault::Refused => Kind::SignInRefused.into(),
+                LoginFault::NotCompleted => Kind::SignInNotCompleted.into(),
+                LoginFault::LevelTooLow => Kind::AssuranceTooLow.into(),
+                LoginFault::Unavailable => Kind::ProviderUnavailable.into(),
+                LoginFault::Untrusted => Kind::SignInUntrusted.into(),
+                LoginFault::Busy => Self::shedding(Kind::Busy, "providers"),
+            },
         }
     }
 }

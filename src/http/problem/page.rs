@@ -12,6 +12,7 @@ struct Page<'p> {
     frame: Frame,
     detail: &'static str,
     retry: Option<String>,
+    is_of_sign_in: bool,
     /// Pointer and text of each.
     faults: Vec<(&'p str, String)>,
 }
@@ -27,6 +28,7 @@ impl Problem {
             retry: seconds.map(|seconds| {
                 written_time::duration(SignedDuration::from_secs(seconds), language)
             }),
+            is_of_sign_in: self.kind.is_of_sign_in(),
             faults: self
                 .details
                 .faults

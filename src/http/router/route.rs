@@ -40,13 +40,15 @@ impl Access {
         }
     }
 
-    /// Whether an answer other than to wait or a problem lets somebody in.
+    /// Whether an answer other than to wait or a problem may let somebody in.
     #[must_use]
     pub const fn enters(self) -> bool {
         matches!(
             self,
-            Self::Open(Face::Api(Open::Enter) | Face::Page(OpenPage::TakeIdentity(_)))
-                | Self::Inside(Face::Page(InsidePage::Enter))
+            Self::Open(
+                Face::Api(Open::Enter)
+                    | Face::Page(OpenPage::TakeIdentity(_) | OpenPage::TakeCallback)
+            ) | Self::Inside(Face::Page(InsidePage::Enter))
         )
     }
 }

@@ -61,8 +61,12 @@ pub enum OpenPage {
     Article(Language),
     /// The ways to sign in.
     SignIn(Language),
-    /// Signs in.
+    /// Signs in, or leads to an identity provider.
     TakeIdentity(Language),
+    /// Where identity providers lead browsers back: the same page for everybody.
+    Callback,
+    /// Signs in with what the provider has sent along.
+    TakeCallback,
 }
 
 /// A page that needs a session.

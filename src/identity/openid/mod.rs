@@ -1,0 +1,190 @@
+//! Signing in with `OpenID` Connect as SPID and CIE profile it: a small relying party.
+//!
+//! A browser goes to its provider with a signed request ([`RelyingParty::begin`]) and comes back with a code. The code
+//! is redeemed for an ID token, which names the person to us only by a word of the provider's own, and an access token,
+//! which opens what the provider says of the person, encrypted for us ([`RelyingParty::redeem`]). The access token is
+//! revoked at once: nothing needs it any more, so no session has to keep it.
+
+mod answers;
+mod callback;
+mod client_keys;
+mod conversation;
+mod jwe;
+mod jws;
+mod login;
+mod profile;
+mod provider;
+mod request;
+mod spent;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use self::{
+    callback::Callback,
+    client_keys::ClientKeyFault,
+    login::{LOGIN_SECONDS, Login, LoginFault},
+    profile::{Config, DISCOVERY_PATH, Endpoints, Profile},
+};
+use self::{
+    conversation::Conversation,
+    provider::Provider,
+    spent::{Spending, Spent},
+};
+use super::{
+    Identity,
+    fetch::{Client, RootsFault},
+};
+use crate::civic::Language;
+
+/// Conversations with providers at a time: each is a TLS connection of our own and a few RSA operations.
+const CONVERSATIONS_MAX: usize = 512;
+/// Time for one answer of a provider.
+const ANSWER_MAX: Duration = Duration::from_secs(8);
+
+/// Why nobody can sign in with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenIdFault {
+    /// A key of ours cannot be used.
+    #[error("keys for the identity provider {0}: {1}")]
+    Key(String, ClientKeyFault),
+    /// No certificate of a provider can be checked.
+    #[error(transparent)]
+    Roots(#[from] RootsFault),
+}
+
+/// Where a browser goes to sign in, and what it must bring back.
+pub struct Begun {
+    /// The URL at the provider.
+    pub url: String,
+    /// The attempt.
+    pub login: Login,
+}
+
+/// Signs people in at the providers of the settings.
+pub struct RelyingParty {
+    providers: Vec<Arc<Provider>>,
+    /// `None` without providers.
+    client: Option<Arc<Client>>,
+    conversations: Arc<Semaphore>,
+    spent: Spent,
+}
+
+impl RelyingParty {
+    /// One without providers.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            providers: Vec::new(),
+            client: None,
+            conversations: Arc::new(Semaphore::new(CONVERSATIONS_MAX)),
+            spent: Spent::default(),
+        }
+    }
+
+    /// One with these providers, each with another name. Their certificates are checked against the PEM file `ca`, or
+    /// else against the system's.
+    ///
+    /// # Errors
+    /// [`OpenIdFault`].
+    pub fn open(providers: &[Config], ca: Option<&Path>) -> Result<Self, OpenIdFault> {
+        if providers.is_empty() {
+            return Ok(Self::none());
+        }
+        let opened = providers.iter().map(|config| {
+            let provider = Provider::open(config);
+            provider.map(Arc::new).map_err(|fault| OpenIdFault::Key(config.name.clone(), fault))
+        });
+        let client = Some(Arc::new(Client::trusting(ca, ANSWER_MAX)?));
+        Ok(Self { providers: opened.collect::<Result<_, _>>()?, client, ..Self::none() })
+    }
+
+    /// The names and profiles of the providers, in the order of the settings.
+    pub fn providers(&self) -> impl Iterator<Item = (&str, Profile)> {
+        self.providers.iter().map(|it| (it.config.name.as_str(), it.config.profile))
+    }
+
+    /// Begins to sign somebody in at a provider, whose pages follow in this language. `now` is real time.
+    ///
+    /// # Errors
+    /// [`LoginFault::UnknownProvider`], [`LoginFault::Unavailable`], [`LoginFault::Busy`].
+    pub async fn begin(
+        &self,
+        provider: &str,
+        language: Language,
+        now: Timestamp,
+    ) -> Result<Begun, LoginFault> {
+        let (provider, client) = self.find(provider)?;
+        let _permit = self.permit()?;
+        let current = provider.current(client, now.as_second(), false).await;
+        // The fault is in the log.
+        let endpoints = current.map_err(|_| LoginFault::Unavailable)?.endpoints;
+        let login = Login::begin(&provider.config.name, language, now);
+        let url =
+            request::authorization_url(&provider.config, &endpoints, &provider.signing, &login);
+        Ok(Begun { url, login })
+    }
+
+    /// Finishes to sign somebody in, who came back with `callback` from an attempt that their own browser kept.
+    ///
+    /// # Errors
+    /// [`LoginFault`].
+    pub async fn redeem(
+        &self,
+        login: &Login,
+        callback: &Callback,
+        now: Timestamp,
+    ) -> Result<Identity, LoginFault> {
+        if !login.is_current(now) || callback.state != login.state {
+            return Err(LoginFault::Stale);
+        }
+        let (provider, client) = self.find(&login.provider)?;
+        let conversation = Conversation { provider, client, login, now: now.as_second() };
+        let is_theirs = match &callback.issuer {
+            Some(issuer) => *issuer == provider.config.issuer,
+            None => !provider.config.profile.needs_issuer(),
+        };
+        if !is_theirs {
+            return Err(conversation.untrusted("iss of the callback"));
+        }
+        if let Some(error) = &callback.error {
+            return Err(refusal(error));
+        }
+        let code = callback.code.as_deref().ok_or(LoginFault::Stale)?;
+        let permit = self.permit()?;
+        match self.spent.spend(&login.state, code, conversation.now) {
+            Spending::First => conversation.identity(code, permit).await,
+            Spending::Again => Err(LoginFault::Stale),
+            Spending::Full => Err(LoginFault::Busy),
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<(&Arc<Provider>, &Arc<Client>), LoginFault> {
+        let provider = self.providers.iter().find(|provider| provider.config.name == name);
+        provider.zip(self.client.as_ref()).ok_or(LoginFault::UnknownProvider)
+    }
+
+    fn permit(&self) -> Result<OwnedSemaphorePermit, LoginFault> {
+        Arc::clone(&self.conversations).try_acquire_owned().map_err(|_| LoginFault::Busy)
+    }
+}
+
+/// What is said to a person whom their provider has sent back without a code (RFC 6749, 4.1.2.1, and `OpenID` Connect
+/// Core, 3.1.2.6).
+fn refusal(error: &str) -> LoginFault {
+    match error {
+        "access_denied" => LoginFault::Refused,
+        "temporarily_unavailable" | "server_error" => LoginFault::Unavailable,
+        "login_required"
+        | "interaction_required"
+        | "consent_required"
+        | "account_selection_required" => LoginFault::NotCompleted,
+        "unmet_authentication_requirements" => LoginFault::LevelTooLow,
+        _ => {
+            tracing::warn!("an identity provider has refused a request of ours");
+            LoginFault::Untrusted
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Signing in at an identity provider with a browser.
+//!
+//! What must be the same when the browser comes back is sealed into a cookie of that browser, for the `state` that stands
+//! in the URL of the callback; nothing is kept here for it.
+
+use std::net::IpAddr;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{entering::EnterFault, opening::Intake};
+use crate::{
+    civic::Language,
+    identity::{
+        Identity,
+        openid::{Begun, Callback, Login, LoginFault, Profile},
+    },
+    vault::{HouseKeys, Place},
+};
+
+/// The header of a sealed attempt: its version.
+const HEADER: [u8; 1] = [1];
+/// A longer cookie is refused without being opened, bytes.
+const SEALED_BYTES_MAX: usize = 2048;
+
+/// Why somebody is not signed in.
+#[derive(Debug)]
+pub enum SignInFault {
+    /// At the provider, or with what it answered.
+    Login(LoginFault),
+    /// They may not try now.
+    Enter(EnterFault),
+}
+
+impl Intake {
+    /// The names and profiles of the providers.
+    pub fn providers(&self) -> impl Iterator<Item = (&str, Profile)> {
+        self.relying.providers()
+    }
+
+    /// Begins to sign somebody in: the URL at the provider, and what their browser keeps meanwhile.
+    ///
+    /// # Errors
+    /// [`SignInFault`].
+    pub async fn begin_sign_in(
+        &self,
+        provider: &str,
+        language: Language,
+        from: Option<IpAddr>,
+    ) -> Result<(String, String), SignInFault> {
+        self.limit_sign_in(from)?;
+        let begun = self.relying.begin(provider, language, self.clock.real()).await;
+        let Begun { url, login } = begun.map_err(SignInFault::Login)?;
+        let kept = seal(&self.keys, &login);
+        Ok((url, kept))
+    }
+
+    /// Finishes to sign in somebody who came back from their provider with this query, and whose browser kept `kept`.
+    ///
+    /// # Errors
+    /// [`SignInFault`].
+    pub async fn finish_sign_in(
+        &self,
+        kept: &str,
+        query: &str,
+        from: Option<IpAddr>,
+    ) -> Result<(Identity, Language), SignInFault> {
+        self.limit_sign_in(from)?;
+        let attempt = Callback::parse(query).and_then(|callback| {
+            let login = open(&self.keys, &callback.state, kept)?;
+            Some((callback, login))
+        });
+        let (callback, login) = attempt.ok_or(SignInFault::Login(LoginFault::Stale))?;
+        let redeemed = self.relying.redeem(&login, &callback, self.clock.real()).await;
+        Ok((redeemed.map_err(SignInFault::Login)?, login.language()))
+    }
+
+    fn limit_sign_in(&self, from: Option<IpAddr>) -> Result<(), SignInFault> {
+        let limited = self.limits.enter_from(from);
+        limited.map_err(|too_often| SignInFault::Enter(EnterFault::TooOften(too_often)))
+    }
+}
+
+/// An attempt, sealed for its state.
+fn seal(keys: &HouseKeys, login: &Login) -> String {
+    let plain = serde_json::to_vec(login).unwrap_or_default();
+    URL_SAFE_NO_PAD.encode(keys.seal(Place::Login, keys.visit(&login.state), &HEADER, &plain))
+}
+
+/// The attempt in a cookie; `None` if it is not one with this state.
+fn open(keys: &HouseKeys, state: &str, kept: &str) -> Option<Login> {
+    if kept.len() > SEALED_BYTES_MAX {
+        return None;
+    }
+    let sealed = URL_SAFE_NO_PAD.decode(kept).ok()?;
+    let plain = keys.open(Place::Login, keys.visit(state), HEADER.len(), &sealed).ok()?;
+    serde_json::from_slice(&plain).ok()
+}
