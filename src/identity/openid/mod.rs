@@ -15,7 +15,11 @@ mod login;
 mod profile;
 mod provider;
 mod request;
+#[cfg(test)]
+mod scripted;
 mod spent;
+#[cfg(test)]
+mod tests;
 
 use std::{path::Path, sync::Arc, time::Duration};
 

@@ -1,0 +1,474 @@
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        Assurance,
+        algorithm::Algorithm,
+        choice::Choice,
+        jwks::KeySet,
+        sample::{NOW, Signer, now, set},
+    },
+    client_keys::SigningKey,
+    jws,
+    scripted::{Said, Scripted, encrypted, write_client_key},
+    *,
+};
+
+const CLIENT: &str = "https://sportello.example.it";
+const ACCESS: &str = "access-token-of-a-test";
+const CODE: &str = "RSSMRA80A01H501U";
+const FISCAL_NUMBER: &str = "https://attributes.eid.gov.it/fiscal_number";
+
+/// A provider with one key, and an attempt to sign in at it.
+struct Scene {
+    place: tempfile::TempDir,
+    scripted: Scripted,
+    signer: Signer,
+    relying: RelyingParty,
+    login: Login,
+    url: String,
+}
+
+impl Scene {
+    async fn of(profile: Profile) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let scripted = Scripted::start(place.path()).await;
+        let signer = Signer::new(Algorithm::Rs256, "one");
+        scripted.publish_discovery();
+        scripted.say("/jwks", Said::Answer(200, set(&[&signer])));
+        scripted.say("/revoke", Said::Answer(200, String::new()));
+        let relying = relying(place.path(), &scripted, profile);
+        let begun = relying.begin("Prova", Language::English, now()).await;
+        let Begun { url, login } = begun.unwrap_or_else(|fault| panic!("{fault:?}"));
+        let scene = Self { place, scripted, signer, relying, login, url };
+        scene.answer(&json!({}), &json!({}));
+        scene
+    }
+
+    fn id_claims(&self) -> Value {
+        json!({
+            "iss": self.scripted.issuer,
+            "sub": "pairwise-1",
+            "aud": CLIENT,
+            "exp": NOW + 300,
+            "iat": NOW,
+            "nbf": NOW,
+            "jti": "id-1",
+            "acr": "https://www.spid.gov.it/SpidL2",
+            "nonce": self.login.nonce,
+            // The left half of SHA-256 of ACCESS.
+            "at_hash": half_of_sha256(ACCESS),
+        })
+    }
+
+    fn user_claims(&self) -> Value {
+        json!({
+            "iss": self.scripted.issuer,
+            "sub": "pairwise-1",
+            "aud": [CLIENT],
+            "exp": NOW + 300,
+            "iat": NOW,
+            FISCAL_NUMBER: format!("TINIT-{CODE}"),
+        })
+    }
+
+    /// Answers with good tokens, some claims of which are changed; a null removes one.
+    fn answer(&self, id: &Value, user: &Value) {
+        self.tokens(&self.signer.token(&changed(self.id_claims(), id)));
+        let signed = self.signer.token(&changed(self.user_claims(), user));
+        self.said_of_person(encrypted(&good_header(), signed.as_bytes()));
+    }
+
+    fn tokens(&self, id_token: &str) {
+        let tokens =
+            json!({ "access_token": ACCESS, "token_type": "Bearer", "id_token": id_token });
+        self.scripted.say("/token", Said::Answer(200, tokens.to_string()));
+    }
+
+    fn said_of_person(&self, said: String) {
+        self.scripted.say("/userinfo", Said::Answer(200, said));
+    }
+
+    fn query(&self, more: &str) -> String {
+        format!("state={}{more}", self.login.state)
+    }
+
+    /// Redeems a fresh code.
+    async fn redeem(&self) -> Result<Identity, LoginFault> {
+        let code = login::alphanumeric();
+        self.come_back(&self.query(&format!("&code={code}&iss={}", self.scripted.issuer))).await
+    }
+
+    async fn come_back(&self, query: &str) -> Result<Identity, LoginFault> {
+        self.come_back_at(query, NOW).await
+    }
+
+    async fn come_back_at(&self, query: &str, at: i64) -> Result<Identity, LoginFault> {
+        let callback = Callback::parse(query).ok_or(LoginFault::Stale)?;
+        let at = Timestamp::from_second(at).unwrap();
+        self.relying.redeem(&self.login, &callback, at).await
+    }
+}
+
+fn relying(place: &Path, scripted: &Scripted, profile: Profile) -> RelyingParty {
+    let (signing, decryption) = (place.join("s.pem"), place.join("e.pem"));
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    std::fs::write(&signing, pair.serialize_pem()).unwrap();
+    write_client_key(&decryption);
+    let config = Config {
+        name: "Prova".to_owned(),
+        profile,
+        issuer: scripted.issuer.clone(),
+        client_id: CLIENT.to_owned(),
+        redirect_uri: format!("{CLIENT}/callback"),
+        level: Assurance::Level2,
+        signing_key: signing,
+        encryption_key: decryption,
+        endpoints: None,
+        discovery: format!("{}{DISCOVERY_PATH}", scripted.issuer).parse().unwrap(),
+    };
+    RelyingParty::open(&[config], Some(&scripted.ca)).unwrap()
+}
+
+fn half_of_sha256(text: &str) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16])
+}
+
+fn good_header() -> Value {
+    json!({ "alg": "RSA-OAEP-256", "enc": "A256CBC-HS512", "cty": "JWT" })
+}
+
+fn changed(mut claims: Value, changes: &Value) -> Value {
+    for (name, value) in changes.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    claims
+}
+
+fn field(form: &str, name: &str) -> String {
+    let mut pairs = form_urlencoded::parse(form.as_bytes());
+    pairs.find(|(own, _)| own == name).map_or(String::new(), |(_, value)| value.into_owned())
+}
+
+/// The claims of something that we signed, checked with the key that we publish.
+fn signed_by_us(scene: &Scene, token: &str) -> Value {
+    let key = SigningKey::load(&scene.place.path().join("s.pem")).unwrap().jwk();
+    let keys = json!({ "keys": [key] }).to_string();
+    let keys = KeySet::parse(keys.as_bytes(), Choice::ALL).unwrap().keys;
+    jws::verified(token, &keys).unwrap().0
+}
+
+#[tokio::test]
+async fn a_person_is_signed_in_and_every_request_of_ours_is_signed() {
+    let scene = Scene::of(Profile::Cie).await;
+    let (at, query) = scene.url.split_once('?').unwrap();
+    assert_eq!(at, format!("{}/auth", scene.scripted.issuer));
+    let object = signed_by_us(&scene, &field(query, "request"));
+    for name in ["client_id", "response_type", "scope", "code_challenge", "code_challenge_method"] {
+        assert_eq!(object[name], field(query, name), "{name}");
+    }
+    let claims = json!({ "userinfo": { FISCAL_NUMBER: { "essential": true } } });
+    for (name, expected) in [
+        ("iss", json!(CLIENT)),
+        ("aud", json!([scene.scripted.issuer, at])),
+        ("redirect_uri", json!(format!("{CLIENT}/callback"))),
+        ("prompt", json!("consent login")),
+        ("acr_values", json!("https://www.spid.gov.it/SpidL2")),
+        ("claims", claims),
+        ("iat", json!(NOW)),
+        ("exp", json!(NOW + 60)),
+        ("sub", Value::Null),
+    ] {
+        assert_eq!(object[name], expected, "{name}");
+    }
+    for name in ["state", "nonce", "jti"] {
+        let text = object[name].as_str().unwrap();
+        assert!(text.len() >= 32 && text.bytes().all(|it| it.is_ascii_alphanumeric()), "{text}");
+    }
+
+    let identity = scene.redeem().await.unwrap();
+    assert_eq!(identity.fiscal_code.as_str(), CODE);
+    let asked = scene.scripted.asked("/token");
+    let form = asked[0].split("\r\n\r\n").nth(1).unwrap();
+    let hash = aws_lc_rs::digest::digest(
+        &aws_lc_rs::digest::SHA256,
+        field(form, "code_verifier").as_bytes(),
+    );
+    assert_eq!(object["code_challenge"], URL_SAFE_NO_PAD.encode(hash));
+    assert_eq!(field(form, "grant_type"), "authorization_code");
+    assert_eq!(field(form, "redirect_uri"), format!("{CLIENT}/callback"));
+    let assertion = signed_by_us(&scene, &field(form, "client_assertion"));
+    let token_endpoint = format!("{}/token", scene.scripted.issuer);
+    for (name, expected) in [("iss", CLIENT), ("sub", CLIENT), ("aud", &token_endpoint)] {
+        assert_eq!(assertion[name], expected, "{name}");
+    }
+    let userinfo = &scene.scripted.asked("/userinfo")[0];
+    assert!(userinfo.contains(&format!("authorization: Bearer {ACCESS}\r\n")), "{userinfo}");
+    while scene.scripted.asked("/revoke").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let revoked = scene.scripted.asked("/revoke");
+    assert_eq!(field(revoked[0].split("\r\n\r\n").nth(1).unwrap(), "token"), ACCESS);
+}
+
+#[tokio::test]
+async fn a_forged_late_or_foreign_id_token_signs_nobody_in() {
+    let scene = Scene::of(Profile::Spid).await;
+    for (change, expected) in [
+        (json!({ "iss": "https://other.example" }), LoginFault::Untrusted),
+        (json!({ "aud": "other" }), LoginFault::Untrusted),
+        (json!({ "aud": ["other"] }), LoginFault::Untrusted),
+        (json!({ "azp": "other" }), LoginFault::Untrusted),
+        (json!({ "nonce": "0".repeat(64) }), LoginFault::Untrusted),
+        (json!({ "nonce": null }), LoginFault::Untrusted),
+        (json!({ "exp": NOW - 60 }), LoginFault::Untrusted),
+        (json!({ "exp": null }), LoginFault::Untrusted),
+        (json!({ "iat": NOW + 61 }), LoginFault::Untrusted),
+        (json!({ "iat": NOW - 661 }), LoginFault::Untrusted),
+        (json!({ "nbf": NOW + 61 }), LoginFault::Untrusted),
+        (json!({ "nbf": null }), LoginFault::Untrusted),
+        (json!({ "jti": null }), LoginFault::Untrusted),
+        (json!({ "at_hash": null }), LoginFault::Untrusted),
+        (json!({ "at_hash": half_of_sha256("another") }), LoginFault::Untrusted),
+        (json!({ "sub": "" }), LoginFault::Untrusted),
+        (json!({ "acr": "https://www.spid.gov.it/SpidL1" }), LoginFault::LevelTooLow),
+        (json!({ "acr": null }), LoginFault::LevelTooLow),
+    ] {
+        scene.answer(&change, &json!({}));
+        assert_eq!(scene.redeem().await.unwrap_err(), expected, "{change}");
+    }
+    for good in [
+        json!({ "acr": "https://www.spid.gov.it/SpidL3" }),
+        json!({ "aud": ["other", CLIENT], "azp": CLIENT }),
+        json!({ "exp": NOW - 59, "iat": NOW - 600 }),
+    ] {
+        scene.answer(&good, &json!({}));
+        assert!(scene.redeem().await.is_ok(), "{good}");
+    }
+    let impostor = Signer::new(Algorithm::EdDsa, "one");
+    let none = |claims: &Value| {
+        format!("{}.", sample_signed(r#"{"alg":"none","kid":"one"}"#, &claims.to_string()))
+    };
+    for forged in [impostor.token(&scene.id_claims()), none(&scene.id_claims()), String::new()] {
+        scene.tokens(&forged);
+        assert_eq!(scene.redeem().await.unwrap_err(), LoginFault::Untrusted);
+    }
+}
+
+fn sample_signed(header: &str, claims: &str) -> String {
+    super::super::sample::signed(header, claims)
+}
+
+#[tokio::test]
+async fn only_a_test_provider_may_leave_out_the_binding_claims_and_none_may_have_them_wrong() {
+    let without = json!({ "at_hash": null, "nbf": null, "jti": null });
+    for (profile, is_enough) in [
+        (Profile::Test, true),
+        (Profile::Generic, false),
+        (Profile::Spid, false),
+        (Profile::Cie, false),
+    ] {
+        let scene = Scene::of(profile).await;
+        scene.answer(&without, &json!({}));
+        assert_eq!(scene.redeem().await.is_ok(), is_enough, "{profile:?}");
+        scene.answer(&json!({ "at_hash": "x" }), &json!({}));
+        assert_eq!(scene.redeem().await.unwrap_err(), LoginFault::Untrusted, "{profile:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_person_is_encrypted_signed_and_about_that_person() {
+    let scene = Scene::of(Profile::Spid).await;
+    for change in [
+        json!({ "sub": "pairwise-2" }),
+        json!({ "iss": "https://other.example" }),
+        json!({ "aud": "other" }),
+        json!({ "exp": NOW - 60 }),
+        json!({ "iat": NOW + 61 }),
+        json!({ "nbf": NOW + 61 }),
+        json!({ FISCAL_NUMBER: null }),
+        json!({ FISCAL_NUMBER: CODE }),
+        json!({ FISCAL_NUMBER: "TINIT-RSSMRA80A01H501X" }),
+        json!({ FISCAL_NUMBER: "TINFR-123456789" }),
+    ] {
+        scene.answer(&json!({}), &change);
+        assert_eq!(scene.redeem().await.unwrap_err(), LoginFault::Untrusted, "{change}");
+    }
+    let signed = scene.signer.token(&scene.user_claims());
+    for header in [
+        good_header(),
+        json!({ "alg": "RSA-OAEP", "enc": "A128CBC-HS256" }),
+        json!({ "alg": "RSA-OAEP-256", "enc": "A128CBC-HS256" }),
+    ] {
+        scene.said_of_person(encrypted(&header, signed.as_bytes()));
+        assert!(scene.redeem().await.is_ok(), "{header}");
+    }
+    let whole = encrypted(&good_header(), signed.as_bytes());
+    let plain = scene.user_claims().to_string();
+    for wrong in [
+        plain.clone(),
+        signed.clone(),
+        encrypted(&good_header(), plain.as_bytes()),
+        encrypted(&json!({ "alg": "RSA1_5", "enc": "A256CBC-HS512" }), signed.as_bytes()),
+        encrypted(&json!({ "alg": "RSA-OAEP-256", "enc": "A256GCM" }), signed.as_bytes()),
+        encrypted(&changed(good_header(), &json!({ "zip": "DEF" })), signed.as_bytes()),
+        encrypted(&changed(good_header(), &json!({ "kid": "other" })), signed.as_bytes()),
+        whole.replacen('.', "..", 1),
+        format!("{whole}A"),
+        String::new(),
+    ] {
+        scene.said_of_person(wrong.clone());
+        assert_eq!(scene.redeem().await.unwrap_err(), LoginFault::Untrusted, "{wrong}");
+    }
+    let generic = Scene::of(Profile::Generic).await;
+    generic.said_of_person(generic.signer.token(&generic.user_claims()));
+    assert!(generic.redeem().await.is_ok(), "a gateway may sign alone");
+    generic.said_of_person(plain);
+    assert_eq!(generic.redeem().await.unwrap_err(), LoginFault::Untrusted);
+}
+
+#[tokio::test]
+async fn a_callback_that_is_doubled_late_or_of_another_attempt_signs_nobody_in() {
+    let scene = Scene::of(Profile::Cie).await;
+    let whole = scene.query(&format!("&code=first&iss={}", scene.scripted.issuer));
+    assert!(scene.come_back(&whole).await.is_ok());
+    assert_eq!(scene.come_back(&whole).await.unwrap_err(), LoginFault::Stale);
+    assert_eq!(scene.scripted.asked("/token").len(), 1, "the provider is not asked twice");
+
+    let fresh = |more: &str| scene.query(&format!("&code={}{more}", login::alphanumeric()));
+    let iss = format!("&iss={}", scene.scripted.issuer);
+    for (late, expected) in
+        [(599, None), (600, Some(LoginFault::Stale)), (-1, Some(LoginFault::Stale))]
+    {
+        scene.answer(&json!({ "exp": NOW + 900 }), &json!({ "exp": NOW + 900 }));
+        let fault = scene.come_back_at(&fresh(&iss), NOW + late).await.err();
+        assert_eq!(fault, expected, "{late}");
+    }
+    let asked = scene.scripted.asked("/token").len();
+    for (query, expected) in [
+        (fresh("&iss=https://other.example"), LoginFault::Untrusted),
+        (fresh(""), LoginFault::Untrusted),
+        (format!("state=other&code=a{iss}"), LoginFault::Stale),
+        (format!("code=a{iss}"), LoginFault::Stale),
+        (scene.query(&iss), LoginFault::Stale),
+        (scene.query(&format!("{iss}&error=access_denied")), LoginFault::Refused),
+        (scene.query(&format!("{iss}&error=access_denied&code=a")), LoginFault::Refused),
+        (scene.query(&format!("{iss}&error=login_required")), LoginFault::NotCompleted),
+        (scene.query(&format!("{iss}&error=temporarily_unavailable")), LoginFault::Unavailable),
+        (scene.query(&format!("{iss}&error=invalid_request")), LoginFault::Untrusted),
+    ] {
+        assert_eq!(scene.come_back(&query).await.unwrap_err(), expected, "{query}");
+    }
+    assert_eq!(scene.scripted.asked("/token").len(), asked, "no code was sent anywhere");
+
+    let spid = Scene::of(Profile::Spid).await;
+    assert!(spid.come_back(&spid.query("&code=a")).await.is_ok(), "SPID need not name itself");
+    let other = spid.query("&code=b&iss=https://other.example");
+    assert_eq!(spid.come_back(&other).await.unwrap_err(), LoginFault::Untrusted);
+}
+
+#[tokio::test]
+async fn a_provider_that_answers_nonsense_or_half_signs_nobody_in() {
+    let scene = Scene::of(Profile::Spid).await;
+    let tokens = |changes: &Value| {
+        let good = json!({ "access_token": ACCESS, "token_type": "Bearer", "id_token": "a.b.c" });
+        changed(good, changes).to_string()
+    };
+    let refused = |error: &str| Said::Answer(400, json!({ "error": error }).to_string());
+    let huge = Said::Answer(200, " ".repeat(300 * 1024));
+    for (said, expected) in [
+        (Said::Cut(tokens(&json!({}))), LoginFault::Unavailable),
+        (huge, LoginFault::Unavailable),
+        (Said::Answer(503, String::new()), LoginFault::Unavailable),
+        (refused("invalid_grant"), LoginFault::Stale),
+        (refused("invalid_client"), LoginFault::Untrusted),
+        (Said::Answer(302, String::new()), LoginFault::Untrusted),
+        (Said::Answer(200, "<html>".to_owned()), LoginFault::Untrusted),
+        (Said::Answer(200, tokens(&json!({ "token_type": "DPoP" }))), LoginFault::Untrusted),
+        (Said::Answer(200, tokens(&json!({ "id_token": null }))), LoginFault::Untrusted),
+    ] {
+        scene.scripted.say("/token", said);
+        assert_eq!(scene.redeem().await.unwrap_err(), expected);
+    }
+    scene.answer(&json!({}), &json!({}));
+    assert!(scene.redeem().await.is_ok());
+    for (said, expected) in [
+        (Said::Cut("a".repeat(99)), LoginFault::Unavailable),
+        (Said::Answer(500, String::new()), LoginFault::Unavailable),
+        (Said::Answer(401, String::new()), LoginFault::Untrusted),
+        (Said::Answer(200, "{}".to_owned()), LoginFault::Untrusted),
+    ] {
+        scene.scripted.say("/userinfo", said);
+        assert_eq!(scene.redeem().await.unwrap_err(), expected);
+    }
+    assert!(!scene.scripted.asked("/revoke").is_empty(), "what was opened is closed");
+}
+
+#[tokio::test]
+async fn a_new_key_of_the_provider_is_fetched_once_and_an_absent_provider_keeps_its_keys() {
+    let scene = Scene::of(Profile::Spid).await;
+    let next = Signer::new(Algorithm::Es256, "two");
+    scene.tokens(&next.token(&scene.id_claims()));
+    assert_eq!(scene.redeem().await.unwrap_err(), LoginFault::Untrusted, "asked a moment ago");
+    assert_eq!(scene.scripted.asked("/jwks").len(), 1);
+
+    scene.scripted.say("/jwks", Said::Answer(200, set(&[&scene.signer, &next])));
+    let query = |code: &str| scene.query(&format!("&code={code}"));
+    let later = NOW + 31;
+    let identity = scene.come_back_at(&query("a"), later).await;
+    assert_eq!(identity.unwrap().fiscal_code.as_str(), CODE);
+    assert_eq!(scene.scripted.asked("/jwks").len(), 2);
+
+    // Its discovery is broken, but what it published last is in use.
+    scene.scripted.say("/jwks", Said::Answer(503, String::new()));
+    let claims = changed(scene.id_claims(), &json!({ "nonce": scene.login.nonce }));
+    scene.tokens(&Signer::new(Algorithm::EdDsa, "three").token(&claims));
+    let fault = scene.come_back_at(&query("b"), later + 31).await.unwrap_err();
+    assert_eq!(fault, LoginFault::Untrusted);
+    scene.answer(&json!({}), &json!({}));
+    assert!(scene.come_back_at(&query("c"), later + 32).await.is_ok());
+}
+
+#[tokio::test]
+async fn nobody_begins_at_a_provider_that_publishes_nothing_of_use() {
+    let place = tempfile::tempdir().unwrap();
+    let scripted = Scripted::start(place.path()).await;
+    let relying = relying(place.path(), &scripted, Profile::Spid);
+    let begin = |at: i64| {
+        let at = Timestamp::from_second(NOW + at).unwrap();
+        let relying = &relying;
+        async move { relying.begin("Prova", Language::Italian, at).await.err() }
+    };
+    assert_eq!(begin(0).await, Some(LoginFault::Unavailable));
+    assert_eq!(begin(1).await, Some(LoginFault::Unavailable));
+    let discovery = "/.well-known/openid-configuration";
+    assert_eq!(scripted.asked(discovery).len(), 1, "a failure is not repeated at once");
+    scripted.publish_discovery();
+    assert_eq!(begin(10).await, Some(LoginFault::Unavailable), "it has no keys");
+    scripted.say("/jwks", Said::Answer(200, set(&[&Signer::new(Algorithm::Es256, "one")])));
+    assert_eq!(begin(20).await, None);
+    let unknown = relying.begin("other", Language::Italian, now()).await.err();
+    assert_eq!(unknown, Some(LoginFault::UnknownProvider));
+
+    for (name, value) in [("issuer", "https://other.example"), ("token_endpoint", "http://a/b")] {
+        let place = tempfile::tempdir().unwrap();
+        let scripted = Scripted::start(place.path()).await;
+        let mut document = json!({
+            "issuer": scripted.issuer,
+            "authorization_endpoint": format!("{}/auth", scripted.issuer),
+            "token_endpoint": format!("{}/token", scripted.issuer),
+            "userinfo_endpoint": format!("{}/userinfo", scripted.issuer),
+            "jwks_uri": format!("{}/jwks", scripted.issuer),
+        });
+        document[name] = value.into();
+        scripted.say(discovery, Said::Answer(200, document.to_string()));
+        scripted.say("/jwks", Said::Answer(200, set(&[&Signer::new(Algorithm::Es256, "one")])));
+        let relying = self::relying(place.path(), &scripted, Profile::Spid);
+        let fault = relying.begin("Prova", Language::Italian, now()).await.err();
+        assert_eq!(fault, Some(LoginFault::Unavailable), "{name}");
+    }
+}
