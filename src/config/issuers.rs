@@ -299,7 +299,8 @@ levels = "3"
         let all = default_file();
         let (_, table) = all.split_once("#[[identity.issuers]]\n").unwrap();
         let is_setting = |line: &&str| !line.starts_with("# ");
-        let settings: Vec<_> = table.lines().filter(is_setting).map(|line| &line[1..]).collect();
+        let lines = table.lines().take_while(|line| !line.is_empty());
+        let settings: Vec<_> = lines.filter(is_setting).map(|line| &line[1..]).collect();
         assert_eq!(settings.len(), SETTINGS.len());
         let text = format!("[[identity.issuers]]\n{}\n", settings.join("\n"));
         assert_eq!(faults(&text, &[]), [":1: identity.issuers.issuer is missing"]);

@@ -167,7 +167,10 @@ pub(super) fn commented() -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::read::{ConfigFaults, Reading},
+        super::{
+            default_file,
+            read::{ConfigFaults, Reading},
+        },
         *,
     };
 
@@ -200,6 +203,18 @@ mod tests {
             "https://login.example.it/oidc/.well-known/openid-configuration"
         );
         assert_eq!(providers[0].endpoints, None);
+    }
+
+    #[test]
+    fn the_commented_table_of_the_default_file_is_one() {
+        let all = default_file();
+        let (_, table) = all.split_once("#[[identity.providers]]\n").unwrap();
+        let is_setting = |line: &&str| !line.starts_with("# ");
+        let settings: Vec<_> = table.lines().filter(is_setting).map(|line| &line[1..]).collect();
+        assert_eq!(settings.len(), SETTINGS.len());
+        let text = format!("[[identity.providers]]\n{}\n", settings.join("\n"));
+        let fault = read(&text, false).unwrap_err().to_string();
+        assert!(fault.ends_with("identity.providers.name is missing\n"), "{fault}");
     }
 
     #[test]

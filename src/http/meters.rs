@@ -79,7 +79,7 @@ pub(super) fn method_label(method: &Method) -> &'static str {
 }
 
 fn status_label(status: StatusCode) -> &'static str {
-    static KNOWN: [StatusCode; 18] = [
+    static KNOWN: [StatusCode; 19] = [
         StatusCode::OK,
         StatusCode::CREATED,
         StatusCode::ACCEPTED,
@@ -97,6 +97,7 @@ fn status_label(status: StatusCode) -> &'static str {
         StatusCode::UNPROCESSABLE_ENTITY,
         StatusCode::TOO_MANY_REQUESTS,
         StatusCode::INTERNAL_SERVER_ERROR,
+        StatusCode::BAD_GATEWAY,
         StatusCode::SERVICE_UNAVAILABLE,
     ];
     KNOWN.iter().find(|known| **known == status).map_or("other", StatusCode::as_str)

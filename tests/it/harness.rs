@@ -27,7 +27,7 @@ pub(crate) const EVENING: &str = "2024-09-16T17:30[Europe/Rome]";
 /// The next morning, in the intermediaries' time slice.
 pub(crate) const MORNING: &str = "2024-09-17T09:00[Europe/Rome]";
 /// A settings file in the data directory, if a test has one.
-const SETTINGS_FILE: &str = "sportello.toml";
+pub(crate) const SETTINGS_FILE: &str = "sportello.toml";
 /// Upper bound on the time that a test waits for one thing.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 

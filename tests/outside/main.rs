@@ -22,6 +22,7 @@ mod full_disk;
 #[path = "../it/harness.rs"]
 mod harness;
 mod no_place;
+mod openid;
 mod owner;
 mod pages;
 mod pipeline;

@@ -28,8 +28,8 @@ function clientKey(file, pair, use, alg) {
 }
 
 const rsa = () => crypto.generateKeyPairSync("rsa", { modulusLength: 2048 });
-const ALGORITHMS = process.env.CLIENT_ALG === "ES256" ? "ES256" : "RS256";
-const signing = ALGORITHMS === "ES256" ? crypto.generateKeyPairSync("ec", { namedCurve: "P-256" }) : rsa();
+const ALGORITHM = process.env.CLIENT_ALG === "ES256" ? "ES256" : "RS256";
+const signing = ALGORITHM === "ES256" ? crypto.generateKeyPairSync("ec", { namedCurve: "P-256" }) : rsa();
 
 function settings() {
   const own = rsa().privateKey.export({ format: "jwk" });
@@ -42,15 +42,15 @@ function settings() {
         grant_types: ["authorization_code"],
         subject_type: "pairwise",
         token_endpoint_auth_method: "private_key_jwt",
-        token_endpoint_auth_signing_alg: ALGORITHMS,
-        request_object_signing_alg: ALGORITHMS,
+        token_endpoint_auth_signing_alg: ALGORITHM,
+        request_object_signing_alg: ALGORITHM,
         id_token_signed_response_alg: "RS256",
         userinfo_signed_response_alg: "RS256",
         userinfo_encrypted_response_alg: "RSA-OAEP-256",
         userinfo_encrypted_response_enc: process.env.ENCRYPTION || "A256CBC-HS512",
         jwks: {
           keys: [
-            clientKey("client-signing.pem", signing, "sig", ALGORITHMS),
+            clientKey("client-signing.pem", signing, "sig", ALGORITHM),
             clientKey("client-encryption.pem", rsa(), "enc", "RSA-OAEP-256"),
           ],
         },

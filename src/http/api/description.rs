@@ -70,7 +70,18 @@ mod tests {
         let kinds: Vec<_> = Kind::ALL
             .iter()
             .filter(|kind| {
-                !matches!(kind, Kind::Row | Kind::Report | Kind::VisitEnded | Kind::CrossSite)
+                !matches!(
+                    kind,
+                    Kind::Row
+                        | Kind::Report
+                        | Kind::VisitEnded
+                        | Kind::CrossSite
+                        | Kind::SignInStale
+                        | Kind::SignInRefused
+                        | Kind::SignInNotCompleted
+                        | Kind::SignInUntrusted
+                        | Kind::ProviderUnavailable
+                )
             })
             .map(|kind| format!("urn:sportello:problem:{}", kind.slug()))
             .collect();
