@@ -169,5 +169,10 @@ fn trusted(settings: &Settings, clock: &Clock) -> Result<Verifier, String> {
 /// What signs people in at the providers of the settings.
 fn relying(settings: &Settings) -> Result<RelyingParty, String> {
     let ca = settings.identity_ca();
-    RelyingParty::open(settings.providers(), ca.as_deref()).map_err(|fault| fault.to_string())
+    let opened = RelyingParty::open(settings.providers(), ca.as_deref());
+    let opened = match settings.federation() {
+        Some(federation) => opened.and_then(|relying| relying.in_federation(&federation)),
+        None => opened,
+    };
+    opened.map_err(|fault| fault.to_string())
 }

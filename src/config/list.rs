@@ -136,6 +136,21 @@ settings! {
         /// anybody; the demo has mandates.ndjson in the data directory.
         mandates: Text = Text::Borrowed(""), TEXT;
     }
+    federation: Federation {
+        /// Name of this service in the federation of SPID and CIE: its https URL, which is also client_id of the providers.
+        /// Empty means that this service is part of none.
+        entity: Text = Text::Borrowed(""), Allowed::HttpsUrl;
+        /// Key that signs its entity configuration: RSA or P-256, PKCS #8 in a PEM file, apart from those of providers.
+        key: Text = Text::Borrowed(""), TEXT;
+        /// Entities that vouch for this service, https URLs separated by spaces.
+        authorities: Text = Text::Borrowed(""), TEXT;
+        /// Name of the organisation that runs this service.
+        organization: Text = Text::Borrowed(""), TEXT;
+        /// Its e-mail address.
+        contact: Text = Text::Borrowed(""), TEXT;
+        /// JSON file with the list of its trust marks. Empty means none. Read at the start, like the key.
+        trust_marks: Text = Text::Borrowed(""), TEXT;
+    }
     schedule: schedule::Config {
         /// Time slice in which citizens may enter, Europe/Rome.
         citizens: Slice = Slice { from: time(16, 0, 0, 0), until: time(8, 0, 0, 0) }, SLICE;
@@ -417,6 +432,8 @@ relations! {
     schedule.closed_on "must have no day in common with" schedule.open_on:
         "nobody may enter on the ones, and everybody on the others",
         |closed, open| closed.is_disjoint(open);
+    federation.entity "must be set together with" federation.key: "neither is of use without the other",
+        |entity, key| is_empty(entity) == is_empty(key);
     tls.certificate "must be set together with" tls.key: "neither is of use without the other",
         |certificate, key| is_empty(certificate) == is_empty(key);
 }

@@ -186,6 +186,21 @@ impl Settings {
         &self.0.providers
     }
 
+    /// The federation of which this service is part.
+    #[must_use]
+    pub fn federation(&self) -> Option<openid::FederationConfig> {
+        let list::Federation { entity, key, authorities, organization, contact, trust_marks } =
+            &self.0.federation;
+        Some(openid::FederationConfig {
+            key: path(key)?,
+            entity: entity.write(),
+            authorities: authorities.split_whitespace().map(ToOwned::to_owned).collect(),
+            organization: organization.write(),
+            contact: contact.write(),
+            trust_marks: path(trust_marks),
+        })
+    }
+
     /// The longest accepted lifetime of an identity token, seconds.
     #[must_use]
     pub fn identity_seconds_max(&self) -> u32 {

@@ -37,6 +37,12 @@ impl Intake {
         self.relying.providers()
     }
 
+    /// Our entity configuration in the federation of identity providers; `None` outside of one.
+    #[must_use]
+    pub fn entity_configuration(&self) -> Option<String> {
+        self.relying.entity_configuration(self.clock.real())
+    }
+
     /// Begins to sign somebody in: the URL at the provider, and what their browser keeps meanwhile.
     ///
     /// # Errors

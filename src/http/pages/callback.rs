@@ -21,6 +21,8 @@ use crate::{civic::Language, intake::Proof, vault::fill_random};
 
 /// How long a cache may keep the page, seconds.
 const CACHE_SECONDS: u32 = 60;
+/// The same of our entity configuration.
+const STATEMENT_SECONDS: u32 = 600;
 
 #[derive(Template)]
 #[template(path = "pages/callback.html")]
@@ -32,6 +34,12 @@ pub(super) fn show() -> Reply {
     let language = Language::Italian;
     let page = Back { frame: Frame::new(language, "Bentornato - Welcome back") };
     Reply::page(page.to_string(), language, CACHE_SECONDS)
+}
+
+/// Our entity configuration, from which providers learn where to lead browsers back.
+pub(super) fn federation(public: &Public) -> Result<Reply, Problem> {
+    let statement = public.counter.intake.entity_configuration().ok_or(Kind::NotFound)?;
+    Ok(Reply::public("application/entity-statement+jwt", statement, STATEMENT_SECONDS))
 }
 
 /// Redeems what the provider has sent along, and lets the person in, in a fresh visit.

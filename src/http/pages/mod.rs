@@ -55,6 +55,7 @@ pub(super) async fn open(
         OpenPage::Article(language) => articles::show(language, head),
         OpenPage::SignIn(language) => Ok(sign_in::show(public, language)),
         OpenPage::TakeIdentity(language) => sign_in::take(public, language, head, body).await,
+        OpenPage::Federation => callback::federation(public),
         OpenPage::Callback => Ok(callback::show()),
         OpenPage::TakeCallback => callback::take(public, head, body).await,
     }

@@ -63,6 +63,8 @@ pub enum OpenPage {
     SignIn(Language),
     /// Signs in, or leads to an identity provider.
     TakeIdentity(Language),
+    /// Our entity configuration, for identity providers.
+    Federation,
     /// Where identity providers lead browsers back: the same page for everybody.
     Callback,
     /// Signs in with what the provider has sent along.

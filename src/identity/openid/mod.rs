@@ -9,6 +9,7 @@ mod answers;
 mod callback;
 mod client_keys;
 mod conversation;
+mod federation;
 mod jwe;
 mod jws;
 mod login;
@@ -29,11 +30,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use self::{
     callback::Callback,
     client_keys::ClientKeyFault,
+    federation::{FederationConfig, FederationFault},
     login::{LOGIN_SECONDS, Login, LoginFault},
     profile::{Config, DISCOVERY_PATH, Endpoints, Profile},
 };
 use self::{
     conversation::Conversation,
+    federation::Federation,
     provider::Provider,
     spent::{Spending, Spent},
 };
@@ -54,6 +57,9 @@ pub enum OpenIdFault {
     /// A key of ours cannot be used.
     #[error("keys for the identity provider {0}: {1}")]
     Key(String, ClientKeyFault),
+    /// We cannot be part of the federation.
+    #[error(transparent)]
+    Federation(#[from] FederationFault),
     /// No certificate of a provider can be checked.
     #[error(transparent)]
     Roots(#[from] RootsFault),
@@ -74,6 +80,7 @@ pub struct RelyingParty {
     client: Option<Arc<Client>>,
     conversations: Arc<Semaphore>,
     spent: Spent,
+    federation: Option<Federation>,
 }
 
 impl RelyingParty {
@@ -85,6 +92,7 @@ impl RelyingParty {
             client: None,
             conversations: Arc::new(Semaphore::new(CONVERSATIONS_MAX)),
             spent: Spent::default(),
+            federation: None,
         }
     }
 
@@ -103,6 +111,22 @@ impl RelyingParty {
         });
         let client = Some(Arc::new(Client::trusting(ca, ANSWER_MAX)?));
         Ok(Self { providers: opened.collect::<Result<_, _>>()?, client, ..Self::none() })
+    }
+
+    /// The same as part of a federation.
+    ///
+    /// # Errors
+    /// [`OpenIdFault::Federation`].
+    pub fn in_federation(self, config: &FederationConfig) -> Result<Self, OpenIdFault> {
+        let providers = self.providers.iter().map(|provider| &**provider);
+        let federation = Some(Federation::open(config, providers)?);
+        Ok(Self { federation, ..self })
+    }
+
+    /// Our entity configuration, signed; `None` outside of a federation. `now` is real time.
+    #[must_use]
+    pub fn entity_configuration(&self, now: Timestamp) -> Option<String> {
+        self.federation.as_ref().map(|federation| federation.statement(now.as_second()))
     }
 
     /// The names and profiles of the providers, in the order of the settings.

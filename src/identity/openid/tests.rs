@@ -472,3 +472,57 @@ async fn nobody_begins_at_a_provider_that_publishes_nothing_of_use() {
         assert_eq!(fault, Some(LoginFault::Unavailable), "{name}");
     }
 }
+
+#[tokio::test]
+async fn the_entity_configuration_names_our_keys_and_is_signed_with_another() {
+    let place = tempfile::tempdir().unwrap();
+    let scripted = Scripted::start(place.path()).await;
+    let key = place.path().join("federation.pem");
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    std::fs::write(&key, pair.serialize_pem()).unwrap();
+    let marks = place.path().join("marks.json");
+    std::fs::write(&marks, r#"[{"id":"https://mark.example","trust_mark":"a.b.c"}]"#).unwrap();
+    let config = FederationConfig {
+        entity: CLIENT.to_owned(),
+        key: key.clone(),
+        authorities: vec!["https://authority.example".to_owned()],
+        organization: "Istituto".to_owned(),
+        contact: "oidc@istituto.example".to_owned(),
+        trust_marks: Some(marks.clone()),
+    };
+    let relying = || relying(place.path(), &scripted, Profile::Spid);
+    assert!(relying().entity_configuration(now()).is_none());
+    let federated = relying().in_federation(&config).unwrap();
+    let statement = federated.entity_configuration(now()).unwrap();
+    let public = SigningKey::load(&key).unwrap().jwk();
+    let keys = json!({ "keys": [public] }).to_string();
+    let keys = KeySet::parse(keys.as_bytes(), Choice::ALL).unwrap().keys;
+    let (claims, _): (Value, _) = jws::verified(&statement, &keys).unwrap();
+    assert_eq!((&claims["iss"], &claims["sub"]), (&json!(CLIENT), &json!(CLIENT)));
+    assert_eq!(claims["jwks"], json!({ "keys": [public] }));
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 24 * 60 * 60);
+    assert_eq!(claims["authority_hints"], json!(["https://authority.example"]));
+    assert_eq!(claims["trust_marks"][0]["trust_mark"], "a.b.c");
+    let relying_party = &claims["metadata"]["openid_relying_party"];
+    assert_eq!(relying_party["redirect_uris"], json!([format!("{CLIENT}/callback")]));
+    let core = relying_party["jwks"]["keys"].as_array().unwrap();
+    let uses: Vec<_> = core.iter().map(|key| key["use"].as_str().unwrap()).collect();
+    assert_eq!(uses, ["sig", "enc"]);
+    let secret = ["d", "p", "q", "dp", "dq", "qi"];
+    assert!(core.iter().all(|key| secret.iter().all(|name| key.get(*name).is_none())));
+    let header = URL_SAFE_NO_PAD.decode(statement.split('.').next().unwrap()).unwrap();
+    let header: Value = serde_json::from_slice(&header).unwrap();
+    assert_eq!(header["typ"], "entity-statement+jwt");
+
+    let at = |seconds: i64| Timestamp::from_second(NOW + seconds).unwrap();
+    assert_eq!(federated.entity_configuration(at(3599)).unwrap(), statement);
+    assert_ne!(federated.entity_configuration(at(3600)).unwrap(), statement);
+
+    let shared = relying();
+    let shared = shared
+        .in_federation(&FederationConfig { key: place.path().join("s.pem"), ..config.clone() });
+    assert!(matches!(shared, Err(OpenIdFault::Federation(FederationFault::SharedKey))));
+    std::fs::write(&marks, "{}").unwrap();
+    let marked = relying().in_federation(&config);
+    assert!(matches!(marked, Err(OpenIdFault::Federation(FederationFault::TrustMarks(_)))));
+}
