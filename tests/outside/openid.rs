@@ -83,7 +83,8 @@ impl<'c> Browser<'c> {
             cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut request = Request::builder().method(method).uri(url);
         // A strict cookie does not travel with the provider's redirect.
-        if !cookie.is_empty() && !(is_ours && method == "GET" && url.contains("/callback?")) {
+        let comes_from_elsewhere = is_ours && method == "GET" && url.contains("/callback?");
+        if !cookie.is_empty() && !comes_from_elsewhere {
             request = request.header("cookie", cookie.join("; "));
         }
         if method == "POST" {
@@ -145,13 +146,13 @@ fn opened(place: &Path, environment: &[(&str, &str)]) -> (Counter, Provider) {
     let callback = format!("{}/callback", counter.public);
     let provider = Provider::start(place, &callback, environment);
     let settings = format!(
-        "[identity]\nca = {ca:?}\n[[identity.providers]]\nname = \"Prova\"\nprofile = \"test\"\n\
+        "[identity]\nca = \"{ca}\"\n[[identity.providers]]\nname = \"Prova\"\nprofile = \"test\"\n\
          issuer = {issuer:?}\nclient_id = \"https://sportello.example.it\"\n\
-         redirect_uri = {callback:?}\nsigning_key = {signing:?}\nencryption_key = {encryption:?}\n",
-        ca = place.join("provider.pem"),
+         redirect_uri = {callback:?}\nsigning_key = \"{signing}\"\nencryption_key = \"{encryption}\"\n",
+        ca = place.join("provider.pem").display(),
         issuer = provider.issuer,
-        signing = place.join("client-signing.pem"),
-        encryption = place.join("client-encryption.pem"),
+        signing = place.join("client-signing.pem").display(),
+        encryption = place.join("client-encryption.pem").display(),
     );
     fs::write(counter.data().join(SETTINGS_FILE), settings).unwrap();
     (counter.reopen(EVENING), provider)

@@ -70,8 +70,8 @@ impl Encryption {
         verify_slices_are_equal(&mac.sign().as_ref()[..self.half], tag).ok()?;
         let key = UnboundCipherKey::new(self.cipher, cipher_key).ok()?;
         let key = PaddedBlockDecryptingKey::cbc_pkcs7(key).ok()?;
-        let context = DecryptionContext::Iv128(FixedLength::from(iv));
-        let length = key.decrypt(&mut content, context).ok()?.len();
+        let vector = DecryptionContext::Iv128(FixedLength::from(iv));
+        let length = key.decrypt(&mut content, vector).ok()?.len();
         content.truncate(length);
         Some(content)
     }

@@ -63,7 +63,11 @@ impl Login {
 pub(super) fn alphanumeric() -> String {
     let mut bytes = [0; NONCE_BYTES];
     fill_random(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15].map(hex_digit)).collect()
+}
+
+fn hex_digit(number: u8) -> char {
+    char::from_digit(number.into(), 16).unwrap_or('0')
 }
 
 /// Why somebody is not signed in.

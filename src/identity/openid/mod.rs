@@ -17,6 +17,8 @@ mod profile;
 mod provider;
 mod request;
 #[cfg(test)]
+mod scene;
+#[cfg(test)]
 mod scripted;
 mod spent;
 #[cfg(test)]

@@ -4,155 +4,20 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        Assurance,
         algorithm::Algorithm,
         choice::Choice,
         jwks::KeySet,
-        sample::{NOW, Signer, now, set},
+        sample::{self, NOW, Signer, now, set},
     },
     client_keys::SigningKey,
     jws,
-    scripted::{Said, Scripted, encrypted, write_client_key},
+    scene::{
+        ACCESS, CLIENT, CODE, FISCAL_NUMBER, Scene, changed, field, good_header, half_of_sha256,
+        relying,
+    },
+    scripted::{Said, Scripted, encrypted},
     *,
 };
-
-const CLIENT: &str = "https://sportello.example.it";
-const ACCESS: &str = "access-token-of-a-test";
-const CODE: &str = "RSSMRA80A01H501U";
-const FISCAL_NUMBER: &str = "https://attributes.eid.gov.it/fiscal_number";
-
-/// A provider with one key, and an attempt to sign in at it.
-struct Scene {
-    place: tempfile::TempDir,
-    scripted: Scripted,
-    signer: Signer,
-    relying: RelyingParty,
-    login: Login,
-    url: String,
-}
-
-impl Scene {
-    async fn of(profile: Profile) -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let scripted = Scripted::start(place.path()).await;
-        let signer = Signer::new(Algorithm::Rs256, "one");
-        scripted.publish_discovery();
-        scripted.say("/jwks", Said::Answer(200, set(&[&signer])));
-        scripted.say("/revoke", Said::Answer(200, String::new()));
-        let relying = relying(place.path(), &scripted, profile);
-        let begun = relying.begin("Prova", Language::English, now()).await;
-        let Begun { url, login } = begun.unwrap_or_else(|fault| panic!("{fault:?}"));
-        let scene = Self { place, scripted, signer, relying, login, url };
-        scene.answer(&json!({}), &json!({}));
-        scene
-    }
-
-    fn id_claims(&self) -> Value {
-        json!({
-            "iss": self.scripted.issuer,
-            "sub": "pairwise-1",
-            "aud": CLIENT,
-            "exp": NOW + 300,
-            "iat": NOW,
-            "nbf": NOW,
-            "jti": "id-1",
-            "acr": "https://www.spid.gov.it/SpidL2",
-            "nonce": self.login.nonce,
-            // The left half of SHA-256 of ACCESS.
-            "at_hash": half_of_sha256(ACCESS),
-        })
-    }
-
-    fn user_claims(&self) -> Value {
-        json!({
-            "iss": self.scripted.issuer,
-            "sub": "pairwise-1",
-            "aud": [CLIENT],
-            "exp": NOW + 300,
-            "iat": NOW,
-            FISCAL_NUMBER: format!("TINIT-{CODE}"),
-        })
-    }
-
-    /// Answers with good tokens, some claims of which are changed; a null removes one.
-    fn answer(&self, id: &Value, user: &Value) {
-        self.tokens(&self.signer.token(&changed(self.id_claims(), id)));
-        let signed = self.signer.token(&changed(self.user_claims(), user));
-        self.said_of_person(encrypted(&good_header(), signed.as_bytes()));
-    }
-
-    fn tokens(&self, id_token: &str) {
-        let tokens =
-            json!({ "access_token": ACCESS, "token_type": "Bearer", "id_token": id_token });
-        self.scripted.say("/token", Said::Answer(200, tokens.to_string()));
-    }
-
-    fn said_of_person(&self, said: String) {
-        self.scripted.say("/userinfo", Said::Answer(200, said));
-    }
-
-    fn query(&self, more: &str) -> String {
-        format!("state={}{more}", self.login.state)
-    }
-
-    /// Redeems a fresh code.
-    async fn redeem(&self) -> Result<Identity, LoginFault> {
-        let code = login::alphanumeric();
-        self.come_back(&self.query(&format!("&code={code}&iss={}", self.scripted.issuer))).await
-    }
-
-    async fn come_back(&self, query: &str) -> Result<Identity, LoginFault> {
-        self.come_back_at(query, NOW).await
-    }
-
-    async fn come_back_at(&self, query: &str, at: i64) -> Result<Identity, LoginFault> {
-        let callback = Callback::parse(query).ok_or(LoginFault::Stale)?;
-        let at = Timestamp::from_second(at).unwrap();
-        self.relying.redeem(&self.login, &callback, at).await
-    }
-}
-
-fn relying(place: &Path, scripted: &Scripted, profile: Profile) -> RelyingParty {
-    let (signing, decryption) = (place.join("s.pem"), place.join("e.pem"));
-    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
-    std::fs::write(&signing, pair.serialize_pem()).unwrap();
-    write_client_key(&decryption);
-    let config = Config {
-        name: "Prova".to_owned(),
-        profile,
-        issuer: scripted.issuer.clone(),
-        client_id: CLIENT.to_owned(),
-        redirect_uri: format!("{CLIENT}/callback"),
-        level: Assurance::Level2,
-        signing_key: signing,
-        encryption_key: decryption,
-        endpoints: None,
-        discovery: format!("{}{DISCOVERY_PATH}", scripted.issuer).parse().unwrap(),
-    };
-    RelyingParty::open(&[config], Some(&scripted.ca)).unwrap()
-}
-
-fn half_of_sha256(text: &str) -> String {
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16])
-}
-
-fn good_header() -> Value {
-    json!({ "alg": "RSA-OAEP-256", "enc": "A256CBC-HS512", "cty": "JWT" })
-}
-
-fn changed(mut claims: Value, changes: &Value) -> Value {
-    for (name, value) in changes.as_object().unwrap() {
-        claims[name] = value.clone();
-    }
-    claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-    claims
-}
-
-fn field(form: &str, name: &str) -> String {
-    let mut pairs = form_urlencoded::parse(form.as_bytes());
-    pairs.find(|(own, _)| own == name).map_or(String::new(), |(_, value)| value.into_owned())
-}
 
 /// The claims of something that we signed, checked with the key that we publish.
 fn signed_by_us(scene: &Scene, token: &str) -> Value {
@@ -251,16 +116,12 @@ async fn a_forged_late_or_foreign_id_token_signs_nobody_in() {
     }
     let impostor = Signer::new(Algorithm::EdDsa, "one");
     let none = |claims: &Value| {
-        format!("{}.", sample_signed(r#"{"alg":"none","kid":"one"}"#, &claims.to_string()))
+        format!("{}.", sample::signed(r#"{"alg":"none","kid":"one"}"#, &claims.to_string()))
     };
     for forged in [impostor.token(&scene.id_claims()), none(&scene.id_claims()), String::new()] {
         scene.tokens(&forged);
         assert_eq!(scene.redeem().await.unwrap_err(), LoginFault::Untrusted);
     }
-}
-
-fn sample_signed(header: &str, claims: &str) -> String {
-    super::super::sample::signed(header, claims)
 }
 
 #[tokio::test]
