@@ -101,3 +101,31 @@ fn open(keys: &HouseKeys, state: &str, kept: &str) -> Option<Login> {
     let plain = keys.open(Place::Login, keys.visit(state), HEADER.len(), &sealed).ok()?;
     serde_json::from_slice(&plain).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_browser_keeps_opens_for_its_own_state_alone() {
+        let keys = HouseKeys::from_master(&[7; 32]);
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let [one, two] = ["SPID", "CIE"].map(|name| Login::begin(name, Language::English, now));
+        let kept = seal(&keys, &one);
+        let opened = open(&keys, &one.state, &kept).unwrap();
+        assert_eq!((&*opened.provider, opened.language()), ("SPID", Language::English));
+        assert!(!kept.contains(&one.state), "nobody reads it from the cookie");
+        let other = HouseKeys::from_master(&[8; 32]);
+        assert!(open(&other, &one.state, &kept).is_none());
+        for (state, kept) in [
+            (&*two.state, &*kept),
+            ("", &kept),
+            (&one.state, ""),
+            (&one.state, &kept[1..]),
+            (&one.state, &kept[..kept.len() - 1]),
+            (&one.state, &"A".repeat(SEALED_BYTES_MAX + 1)),
+        ] {
+            assert!(open(&keys, state, kept).is_none(), "{kept}");
+        }
+    }
+}

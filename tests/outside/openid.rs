@@ -15,7 +15,7 @@ use hyper::Request;
 use sportello::civic::FiscalCode;
 
 use crate::{
-    harness::{Answer, Counter, EVENING, SETTINGS_FILE, until},
+    harness::{Answer, Counter, EVENING, SETTINGS_FILE, finished, until},
     running::Running,
     trust::{Https, client},
 };
@@ -140,10 +140,10 @@ fn heading(answer: &Answer) -> String {
     heading.map_or_else(String::new, |(heading, _)| heading.to_owned())
 }
 
-/// A counter that knows the provider, and the provider.
-fn opened(place: &Path, environment: &[(&str, &str)]) -> (Counter, Provider) {
+/// A counter under the name `host` that knows the provider, and the provider.
+fn opened(place: &Path, host: &str, environment: &[(&str, &str)]) -> (Counter, Provider) {
     let counter = Counter::open();
-    let callback = format!("{}/callback", counter.public);
+    let callback = format!("{}/callback", counter.public.replace("127.0.0.1", host));
     let provider = Provider::start(place, &callback, environment);
     let settings = format!(
         "[identity]\nca = \"{ca}\"\n[[identity.providers]]\nname = \"Prova\"\nprofile = \"test\"\n\
@@ -166,7 +166,7 @@ async fn a_citizen_signs_in_at_a_published_provider_and_out_of_its_courtesy_page
         [("CLIENT_ALG", "ES256"), ("ENCRYPTION", "A128CBC-HS256")],
     ] {
         let place = tempfile::tempdir().unwrap();
-        let (counter, provider) = opened(place.path(), &environment);
+        let (counter, provider) = opened(place.path(), "127.0.0.1", &environment);
         let mut browser = Browser::new(&counter, place.path());
         let code = FiscalCode::made_up(7);
         let code = code.as_str();
@@ -222,4 +222,25 @@ async fn a_citizen_signs_in_at_a_published_provider_and_out_of_its_courtesy_page
             assert!(!log.contains(secret), "{secret} is in the log: {log}");
         }
     }
+}
+
+#[tokio::test]
+#[ignore = "needs chromium, node, and the packages oidc-provider and playwright-core in NODE_PATH"]
+async fn a_browser_without_scripts_signs_in_across_two_sites() {
+    let place = tempfile::tempdir().unwrap();
+    let code = FiscalCode::made_up(8);
+    let code = code.as_str();
+    // Two names of this host are two sites.
+    let (counter, provider) = opened(place.path(), "localhost", &[("PERSON", code)]);
+    let server = counter.public.replace("127.0.0.1", "localhost");
+    let masked = format!("{}***********{}", &code[..3], &code[14..]);
+    let mut browser = Command::new("node");
+    browser.args(["tests/outside/openid.cjs", &server, &provider.issuer, &masked]);
+    let (status, seen, complaint) = finished(&mut browser);
+    assert_eq!(
+        (status, &*seen),
+        (Some(0), "signed in\n"),
+        "{seen}{complaint}{}",
+        provider.printed()
+    );
 }

@@ -2,7 +2,7 @@
 //
 // PLACE holds its certificate, provider.pem and provider-key.pem; the client's keys are written there. Prints
 // "ready ISSUER", then a line for each event. A person signs in by a GET of the interaction with ?as=FISCAL-CODE&acr=LEVEL,
-// or ends it with ?error=CODE.
+// or ends it with ?error=CODE; without any of them PERSON signs in.
 "use strict";
 const crypto = require("node:crypto");
 const fs = require("node:fs");
@@ -93,7 +93,7 @@ async function interact(provider, request, response) {
   if (asked.get("error")) {
     return provider.interactionFinished(request, response, { error: asked.get("error"), error_description: "as asked" });
   }
-  const accountId = asked.get("as");
+  const accountId = asked.get("as") || process.env.PERSON;
   const grant = new provider.Grant({ accountId, clientId: params.client_id });
   grant.addOIDCScope("openid");
   grant.addOIDCClaims([FISCAL_NUMBER]);

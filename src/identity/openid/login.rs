@@ -31,8 +31,9 @@ pub struct Login {
 }
 
 impl Login {
-    /// A new attempt.
-    pub(super) fn begin(provider: &str, language: Language, now: Timestamp) -> Self {
+    /// A new attempt. `now` is real time.
+    #[must_use]
+    pub fn begin(provider: &str, language: Language, now: Timestamp) -> Self {
         let mut verifier = [0; VERIFIER_BYTES];
         fill_random(&mut verifier);
         Self {
