@@ -40,6 +40,7 @@ mod reloading;
 mod restarts;
 mod resting;
 mod second_scheme;
+mod signing_in;
 mod space;
 mod stopping;
 mod surging;

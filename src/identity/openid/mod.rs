@@ -27,7 +27,6 @@ mod tests;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::{
     callback::Callback,
@@ -48,8 +47,6 @@ use super::{
 };
 use crate::civic::Language;
 
-/// Conversations with providers at a time: each is a TLS connection of our own and a few RSA operations.
-const CONVERSATIONS_MAX: usize = 512;
 /// Time for one answer of a provider.
 const ANSWER_MAX: Duration = Duration::from_secs(8);
 
@@ -80,7 +77,6 @@ pub struct RelyingParty {
     providers: Vec<Arc<Provider>>,
     /// `None` without providers.
     client: Option<Arc<Client>>,
-    conversations: Arc<Semaphore>,
     spent: Spent,
     federation: Option<Federation>,
 }
@@ -89,13 +85,7 @@ impl RelyingParty {
     /// One without providers.
     #[must_use]
     pub fn none() -> Self {
-        Self {
-            providers: Vec::new(),
-            client: None,
-            conversations: Arc::new(Semaphore::new(CONVERSATIONS_MAX)),
-            spent: Spent::default(),
-            federation: None,
-        }
+        Self { providers: Vec::new(), client: None, spent: Spent::default(), federation: None }
     }
 
     /// One with these providers, each with another name. Their certificates are checked against the PEM file `ca`, or
@@ -147,7 +137,7 @@ impl RelyingParty {
         now: Timestamp,
     ) -> Result<Begun, LoginFault> {
         let (provider, client) = self.find(provider)?;
-        let _permit = self.permit()?;
+        let _permit = provider.permit().ok_or(LoginFault::Busy)?;
         let current = provider.current(client, now.as_second(), false).await;
         // The fault is in the log.
         let endpoints = current.map_err(|_| LoginFault::Unavailable)?.endpoints;
@@ -183,7 +173,7 @@ impl RelyingParty {
             return Err(refusal(error));
         }
         let code = callback.code.as_deref().ok_or(LoginFault::Stale)?;
-        let permit = self.permit()?;
+        let permit = provider.permit().ok_or(LoginFault::Busy)?;
         match self.spent.spend(&login.state, code, conversation.now) {
             Spending::First => conversation.identity(code, permit).await,
             Spending::Again => Err(LoginFault::Stale),
@@ -194,10 +184,6 @@ impl RelyingParty {
     fn find(&self, name: &str) -> Result<(&Arc<Provider>, &Arc<Client>), LoginFault> {
         let provider = self.providers.iter().find(|provider| provider.config.name == name);
         provider.zip(self.client.as_ref()).ok_or(LoginFault::UnknownProvider)
-    }
-
-    fn permit(&self) -> Result<OwnedSemaphorePermit, LoginFault> {
-        Arc::clone(&self.conversations).try_acquire_owned().map_err(|_| LoginFault::Busy)
     }
 }
 

@@ -1,13 +1,13 @@
 //! One provider: our keys towards it, where it answers, and its own keys as it published them last.
 //!
-//! Endpoints and keys are fetched when somebody signs in and they are missing or stale. One request fetches, others wait
-//! for it; after a failure what was fetched last stays in use, and the next try comes [`RETRY_SECONDS`] later at the
+//! Endpoints and keys are fetched when somebody signs in and they are missing or stale. One request fetches; others use
+//! what was fetched last, or wait if there is nothing yet. After a failure what was fetched last stays in use, and the next try comes [`RETRY_SECONDS`] later at the
 //! earliest. A token with an unknown key asks for a fetch, once in [`ASKED_SECONDS`] at most.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, de::DeserializeOwned};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::{
     super::{
@@ -20,6 +20,8 @@ use super::{
     profile::{Config, Endpoints},
 };
 
+/// Conversations with a provider at a time: each is a TLS connection of our own and a few RSA operations.
+const CONVERSATIONS_MAX: usize = 512;
 /// How long endpoints and keys are used before they are fetched again, seconds.
 const FRESH_SECONDS: i64 = 15 * 60;
 /// Shortest time after a failed fetch until the next, seconds.
@@ -32,8 +34,12 @@ pub(super) struct Provider {
     pub(super) config: Config,
     pub(super) signing: SigningKey,
     pub(super) decryption: DecryptionKey,
-    /// Held while one request fetches.
-    published: Mutex<Published>,
+    /// The lock is held for a copy of pointers.
+    published: RwLock<Published>,
+    /// Held by the one request that fetches.
+    fetching: Mutex<()>,
+    /// Each provider has its own, so that one that hangs keeps nobody from another.
+    conversations: Arc<Semaphore>,
 }
 
 /// What was fetched last, in seconds since 1970.
@@ -83,7 +89,9 @@ impl Provider {
             signing: SigningKey::load(&config.signing_key)?,
             decryption: DecryptionKey::load(&config.encryption_key)?,
             config: config.clone(),
-            published: Mutex::default(),
+            published: RwLock::default(),
+            fetching: Mutex::default(),
+            conversations: Arc::new(Semaphore::new(CONVERSATIONS_MAX)),
         })
     }
 
@@ -95,19 +103,24 @@ impl Provider {
         now: i64,
         is_missing: bool,
     ) -> Result<Current, PublishedFault> {
-        let mut published = self.published.lock().await;
         let fresh_for = if is_missing { ASKED_SECONDS } else { FRESH_SECONDS };
-        let is_recent = |at: i64, seconds: i64| (0..seconds).contains(&now.saturating_sub(at));
-        if let Some(current) = &published.current
-            && (is_recent(published.fetched_at, fresh_for)
-                || is_recent(published.failed_at, RETRY_SECONDS))
-        {
-            return Ok(current.clone());
+        if let Some(settled) = self.settled(now, fresh_for) {
+            return settled;
         }
-        if is_recent(published.failed_at, RETRY_SECONDS) {
-            return Err(PublishedFault::JustFailed);
+        let _turn = match self.fetching.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => match self.last() {
+                // Somebody else fetches, which may take long: what was fetched last will do.
+                Some(current) if !is_missing => return Ok(current),
+                _ => self.fetching.lock().await,
+            },
+        };
+        if let Some(settled) = self.settled(now, fresh_for) {
+            return settled;
         }
-        match self.fetch(client).await {
+        let fetched = self.fetch(client).await;
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        match fetched {
             Ok(current) => {
                 published.current = Some(current.clone());
                 published.fetched_at = now;
@@ -119,6 +132,30 @@ impl Provider {
                 tracing::warn!(provider, %fault, "what an identity provider publishes cannot be fetched");
                 published.current.clone().ok_or(fault)
             }
+        }
+    }
+
+    /// A place among the conversations with this provider, if there is one.
+    pub(super) fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.conversations).try_acquire_owned().ok()
+    }
+
+    /// What was fetched last.
+    fn last(&self) -> Option<Current> {
+        self.published.read().unwrap_or_else(PoisonError::into_inner).current.clone()
+    }
+
+    /// What is to be used without another fetch; `None` if one is due.
+    fn settled(&self, now: i64, fresh_for: i64) -> Option<Result<Current, PublishedFault>> {
+        let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+        let is_recent = |at: i64, seconds: i64| (0..seconds).contains(&now.saturating_sub(at));
+        let just_failed = is_recent(published.failed_at, RETRY_SECONDS);
+        match &published.current {
+            Some(current) if just_failed || is_recent(published.fetched_at, fresh_for) => {
+                Some(Ok(current.clone()))
+            }
+            None if just_failed => Some(Err(PublishedFault::JustFailed)),
+            _ => None,
         }
     }
 

@@ -79,6 +79,8 @@ pub(super) enum Said {
     Answer(u16, String),
     /// An answer that is cut off in the middle.
     Cut(String),
+    /// No answer.
+    Silence,
 }
 
 /// The provider.
@@ -189,6 +191,7 @@ async fn answer(
         )
     };
     let bytes = match said {
+        Some(Said::Silence) => return std::future::pending().await,
         None => whole(404, 0, ""),
         Some(Said::Answer(status, body)) => whole(status, body.len(), &body),
         Some(Said::Cut(body)) => whole(200, body.len(), &body[..body.len() / 2]),

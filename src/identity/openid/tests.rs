@@ -295,6 +295,29 @@ async fn a_new_key_of_the_provider_is_fetched_once_and_an_absent_provider_keeps_
 }
 
 #[tokio::test]
+async fn a_provider_that_hangs_while_its_keys_are_fetched_holds_nobody_up() {
+    let scene = Scene::of(Profile::Spid).await;
+    scene.scripted.say("/jwks", Said::Silence);
+    let later = Timestamp::from_second(NOW + 901).unwrap();
+    let begin = || scene.relying.begin("Prova", Language::Italian, later);
+    let fetching = begin();
+    let others = async {
+        while scene.scripted.asked("/jwks").len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..3 {
+            assert!(begin().await.is_ok());
+        }
+    };
+    tokio::select! {
+        biased;
+        () = others => {}
+        _ = fetching => panic!("the provider does not answer"),
+    }
+    assert_eq!(scene.scripted.asked("/jwks").len(), 2, "one fetches");
+}
+
+#[tokio::test]
 async fn nobody_begins_at_a_provider_that_publishes_nothing_of_use() {
     let place = tempfile::tempdir().unwrap();
     let scripted = Scripted::start(place.path()).await;
