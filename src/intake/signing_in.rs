@@ -81,7 +81,7 @@ impl Intake {
     }
 
     fn limit_sign_in(&self, from: Option<IpAddr>) -> Result<(), SignInFault> {
-        let limited = self.limits.enter_from(from);
+        let limited = self.limits.load().enter_from(from);
         limited.map_err(|too_often| SignInFault::Enter(EnterFault::TooOften(too_often)))
     }
 }
