@@ -2,6 +2,7 @@
 
 mod kind;
 mod page;
+mod sign_in;
 
 use std::time::Duration;
 
@@ -15,10 +16,10 @@ use crate::{
     application::{Fault, ParseError},
     civic::local_time,
     gate::{limits::TooOften, pressure::Shed},
-    identity::{openid::LoginFault, token::TokenFault},
+    identity::token::TokenFault,
     intake::{
         BatchFault, DisclosureFault, DraftingFault, EnterFault, LookupFault, MandateFault,
-        SignInFault, SubmitFault,
+        SubmitFault,
     },
     ledger::{CommitFault, ReadFault, Receipt, StorageFault, drafts::DraftFault},
     schemes::CampaignWindow,
@@ -281,24 +282,6 @@ impl From<EnterFault> for Problem {
             EnterFault::TooOften(too_often) => too_often.into(),
             EnterFault::Full => Self::shedding(Kind::Busy, "waiting"),
             EnterFault::Untraced(_) => Kind::AccessSuspended.into(),
-        }
-    }
-}
-
-impl From<SignInFault> for Problem {
-    fn from(fault: SignInFault) -> Self {
-        match fault {
-            SignInFault::Enter(fault) => fault.into(),
-            SignInFault::Login(fault) => match fault {
-                LoginFault::UnknownProvider => Kind::NotFound.into(),
-                LoginFault::Stale => Kind::SignInStale.into(),
-                LoginFault::Refused => Kind::SignInRefused.into(),
-                LoginFault::NotCompleted => Kind::SignInNotCompleted.into(),
-                LoginFault::LevelTooLow => Kind::AssuranceTooLow.into(),
-                LoginFault::Unavailable => Kind::ProviderUnavailable.into(),
-                LoginFault::Untrusted => Kind::SignInUntrusted.into(),
-                LoginFault::Busy => Self::shedding(Kind::Busy, "providers"),
-            },
         }
     }
 }
