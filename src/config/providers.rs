@@ -167,10 +167,7 @@ pub(super) fn commented() -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{
-            default_file,
-            read::{ConfigFaults, Reading},
-        },
+        super::{default_file, fault::ConfigFaults, read::Reading},
         *,
     };
 

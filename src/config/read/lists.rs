@@ -3,8 +3,14 @@
 use toml_edit::{Item, TableLike, Value};
 
 use super::{
-    super::{issuers, list::setting, providers, setting::Setting},
-    ConfigFault, Reading, Source, refusal, scalar, span_start,
+    super::{
+        fault::{ConfigFault, Source},
+        issuers,
+        list::setting,
+        providers,
+        setting::Setting,
+    },
+    Reading, refusal, scalar, span_start,
 };
 
 impl Reading {
