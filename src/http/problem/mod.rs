@@ -35,7 +35,7 @@ const QUOTA_JITTER_SECONDS: u32 = 600;
 
 /// Why requests are shed: values of the label `reason` of [`metrics::SHED`](crate::metrics::SHED). A rate limit is not
 /// among them, because it does not protect others.
-pub const SHED_REASONS: [&str; 13] = [
+pub const SHED_REASONS: [&str; 14] = [
     "connections",
     "drafts",
     "draining",
