@@ -24,7 +24,7 @@ use sportello::{
         Assurance, Office,
         demo::{Minter, made_up_mandate},
     },
-    intake::{Asked, Entered, Intake, Parts},
+    intake::{Asked, Entered, Intake, Parts, Proof},
     ledger::{
         Channel, ReceiptCode,
         book::{
@@ -79,6 +79,7 @@ fn main() -> Outcome<()> {
         keys: Arc::clone(&keys),
         rules: Rules::builtin(),
         verifier: minter.verifier(),
+        relying: sportello::identity::openid::RelyingParty::none(),
         registry: Arc::new(Silence),
         mandates: Some(MandateFile::open(&registry, Arc::clone(&keys))?),
         beacon: None,
@@ -145,8 +146,11 @@ async fn list(
     expected: &[ReceiptCode],
 ) -> Outcome<Duration> {
     let visit = format!("{visit:0>22}");
-    let asked =
-        Asked { visit: &visit, proof: identity, from: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
+    let asked = Asked {
+        visit: &visit,
+        proof: Proof::Token(identity),
+        from: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+    };
     let Ok(Entered::In(token, _)) = intake.enter(asked).await else {
         return Err("no session".into());
     };
