@@ -9,7 +9,7 @@ use std::{
     error::Error,
     fs,
     net::{IpAddr, Ipv4Addr},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -61,6 +61,14 @@ const CLERKS: u64 = 101;
 /// Applications in one answer.
 const PAGE: usize = 100;
 
+/// Writes a mandate for each of the people whose applications the office handed in.
+fn write_mandates(place: &Path, office: &Office, people: u64) -> std::io::Result<PathBuf> {
+    let registry = place.join("mandates.ndjson");
+    let line = |n| made_up_mandate(office, None, CAMPAIGN, n) + "\n";
+    fs::write(&registry, (0..people).map(line).collect::<String>())?;
+    Ok(registry)
+}
+
 fn main() -> Outcome<()> {
     let is_test = std::env::args().any(|argument| argument == "--test");
     let applications = if is_test { APPLICATIONS_OF_A_TEST } else { APPLICATIONS };
@@ -71,9 +79,7 @@ fn main() -> Outcome<()> {
     let mut receipts = fill(&place.path().join("ledger"), &keys, &office, applications)?;
     receipts.sort();
     let minter = Minter::load_or_create(place.path())?;
-    let registry = place.path().join("mandates.ndjson");
-    let line = |n| made_up_mandate(&office, None, CAMPAIGN, n) + "\n";
-    fs::write(&registry, (0..applications).map(line).collect::<String>())?;
+    let registry = write_mandates(place.path(), &office, applications)?;
     let parts = Parts {
         clock: Clock::standing_at(MORNING),
         keys: Arc::clone(&keys),
