@@ -1,4 +1,5 @@
-//! The time of a TLS handshake in memory, full and resumed, with the server's configuration: TLS 1.3, ECDSA P-256.
+//! The time of a TLS handshake in memory, full and resumed, with the server's configuration: TLS 1.3, ECDSA P-256; also
+//! with the certificate of a card, which is checked again when its holder enters.
 //!
 //! `cargo bench --bench handshake`. The server's share is the time in which it reads, processes and writes; the
 //! client's time is excluded.
@@ -13,16 +14,24 @@ use std::{
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore, ServerConfig,
-    ServerConnection,
-    client::Resumption,
+    ClientConfig, ClientConnection, ConfigBuilder, HandshakeKind, ProtocolVersion, RootCertStore,
+    ServerConfig, ServerConnection,
+    client::{Resumption, WantsClientCert},
     crypto::{
         CryptoProvider,
         aws_lc_rs::{self, kx_group},
     },
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
-use sportello::http::tls;
+use sportello::{
+    civic::FiscalCode,
+    clock::Clock,
+    http::tls,
+    identity::{
+        certificate::{self, AtHandshake, Certificates},
+        demo_cards::{CardMaker, authority_in, crl_in},
+    },
+};
 
 /// The server's allocator.
 #[global_allocator]
@@ -42,6 +51,12 @@ struct House {
     older: Arc<ClientConfig>,
     /// Resumes when it can.
     returning: Arc<ClientConfig>,
+    /// Requires certificates.
+    strict: Arc<ServerConfig>,
+    /// Shows a card.
+    holder: Arc<ClientConfig>,
+    certificates: Arc<Certificates>,
+    card: CertificateDer<'static>,
 }
 
 impl House {
@@ -61,7 +76,30 @@ impl House {
         let server = made.server().expect("a configuration");
         let mut issuing = (*server).clone();
         issuing.send_tls13_tickets = 1;
+        issuing.ticketer = aws_lc_rs::Ticketer::new().expect("a ticketer");
+        let now = Clock::system().real();
+        let maker = CardMaker::load_or_create(data.path(), now).expect("an authority");
+        let pem = maker.make(&FiscalCode::made_up(1), now).expect("a card");
+        let card = CertificateDer::from_pem_slice(pem.as_bytes()).expect("PEM");
+        let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).expect("PEM");
+        let certificates = Certificates::open(certificate::Config {
+            roots: authority_in(data.path()),
+            revocation_lists: Some(crl_in(data.path())),
+            offices: None,
+            policies: "1.3.76.16.2.1".parse().expect("a policy"),
+            unknown_revocation_is_accepted: false,
+        });
+        let certificates = Arc::new(certificates.expect("the files"));
+        let verifier = Arc::new(AtHandshake(Arc::clone(&certificates)));
+        let mut holder = trusting(provider.clone(), roots.clone())
+            .with_client_auth_cert(vec![card.clone()], key)
+            .expect("a key");
+        holder.alpn_protocols = vec![b"http/1.1".to_vec()];
         Self {
+            strict: made.server_with_certificates(verifier).expect("a configuration"),
+            holder: Arc::new(holder),
+            certificates,
+            card,
             server,
             issuing: Arc::new(issuing),
             forgetful: forgetting(provider.clone()),
@@ -72,9 +110,17 @@ impl House {
 
     /// Performs one handshake and asserts its kind; returns the time of the server's steps.
     fn shake(&self, client: &Arc<ClientConfig>, expected: HandshakeKind) -> Duration {
-        let name = ServerName::try_from("localhost").expect("a name");
         let returns = Arc::ptr_eq(&self.returning, client);
         let server = if returns { &self.issuing } else { &self.server };
+        Self::shake_with(server, client, expected)
+    }
+
+    fn shake_with(
+        server: &Arc<ServerConfig>,
+        client: &Arc<ClientConfig>,
+        expected: HandshakeKind,
+    ) -> Duration {
+        let name = ServerName::try_from("localhost").expect("a name");
         let mut client = ClientConnection::new(Arc::clone(client), name).expect("a client");
         let started = Instant::now();
         let mut server = ServerConnection::new(Arc::clone(server)).expect("a server");
@@ -104,12 +150,18 @@ impl House {
     }
 }
 
-fn client(provider: CryptoProvider, roots: RootCertStore) -> ClientConfig {
-    let mut client = ClientConfig::builder_with_provider(Arc::new(provider))
+fn trusting(
+    provider: CryptoProvider,
+    roots: RootCertStore,
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_root_certificates(roots)
-        .with_no_client_auth();
+}
+
+fn client(provider: CryptoProvider, roots: RootCertStore) -> ClientConfig {
+    let mut client = trusting(provider, roots).with_no_client_auth();
     client.alpn_protocols = vec![b"http/1.1".to_vec()];
     client
 }
@@ -149,6 +201,17 @@ fn handshakes(criterion: &mut Criterion) {
         bencher.iter_custom(|count| {
             (0..count).map(|_| house.shake(&house.returning, HandshakeKind::Resumed)).sum()
         });
+    });
+    group.bench_function("full with a card, the server's share", |bencher| {
+        bencher.iter_custom(|count| {
+            (0..count)
+                .map(|_| House::shake_with(&house.strict, &house.holder, HandshakeKind::Full))
+                .sum()
+        });
+    });
+    let (chain, now) = ([house.card.clone()], Clock::system().real());
+    group.bench_function("the check of a card at entering", |bencher| {
+        bencher.iter(|| house.certificates.verify(&chain, None, now).expect("a card"));
     });
     group.finish();
 }

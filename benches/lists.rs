@@ -86,6 +86,7 @@ fn main() -> Outcome<()> {
         rules: Rules::builtin(),
         verifier: minter.verifier(),
         relying: sportello::identity::openid::RelyingParty::none(),
+        certificates: None,
         registry: Arc::new(Silence),
         mandates: Some(MandateFile::open(&registry, Arc::clone(&keys))?),
         beacon: None,

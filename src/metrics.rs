@@ -96,6 +96,8 @@ metrics_list! {
         "Time since the keys of an issuer were last confirmed by their file or URL.";
     IDENTITY_KEY_FAULTS = Kind::Counter, Count, "sportello_identity_key_faults_total" ["issuer"]
         "Times that the keys of an issuer could not be read; those in use stayed.";
+    CERTIFICATES_REFUSED = Kind::Counter, Count, "sportello_certificates_refused_total" ["reason"]
+        "Client certificates refused in a handshake or at entering (untrusted, malformed, expired, not-valid-yet, revoked, revocation-unknown, policy, usage, name, clerk). Any client can cause it.";
     MANDATES = Kind::Gauge, Count, "sportello_mandates" []
         "Mandates in the registry that was loaded last, expired and revoked ones included.";
     WINDOW_OPEN = Kind::Gauge, Count, "sportello_window_open" ["audience"]

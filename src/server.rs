@@ -4,6 +4,8 @@
 //! runtimes. The order of stopping is the reverse: no new connection, requests finish, judges and upkeep end, ledgers
 //! sync, the operator's page ends.
 
+mod descriptors;
+
 use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
@@ -32,6 +34,7 @@ use crate::{
         tls,
     },
     identity::{
+        certificate::Certificates,
         demo::Minter,
         key_fetcher::{FetcherFault, KeyFetcher},
         openid::RelyingParty,
@@ -53,9 +56,6 @@ use crate::{
     vault::{HouseKeys, KeysFault, fill_random},
 };
 
-/// File descriptors for everything except public connections: ledgers, readers, listeners, the operator, and connections
-/// of proxies whose client is not named yet.
-const DESCRIPTORS_RESERVED: u64 = 1024;
 /// Threads of each runtime for work that waits for the disk.
 const BLOCKING_THREADS_MAX: usize = 4;
 
@@ -142,6 +142,8 @@ pub struct Start {
     pub relying: RelyingParty,
     /// Certificate and key.
     pub tls: tls::Config,
+    /// Client certificates, and the TLS configuration of the listener that requires them.
+    pub certificates: Option<tls::WithCertificates>,
     /// Where the settings come from, to be read again when an operator changes them.
     pub origin: Origin,
     /// Signs the identities of a demo. With it, a limit of descriptors below `http.connections_max` lowers that bound
@@ -188,20 +190,19 @@ pub fn run(
     start: Start,
     ready: impl FnOnce(Addresses),
 ) -> Result<(), StartFault> {
-    let Start { clock, verifier, relying, tls, origin, demo } = start;
+    let Start { clock, verifier, relying, tls, certificates, origin, demo } = start;
     let exporter = Exporter::install()?;
     let tls = tls.server()?;
     let bounds = bounds(settings, demo.is_some());
     upkeep::warn(settings);
-    let intake = open_intake(settings, clock, verifier.clone(), relying)?;
+    let (certificates, tls_with_certificates) = certificates.unzip();
+    let intake = open_intake(settings, clock, verifier.clone(), relying, certificates.clone())?;
     let _watch = intake.watch_space()?;
 
-    let (operator_listener, public_listeners, inside_listeners) = bind(settings)?;
-    let addresses = Addresses {
-        public: public_listeners[0].local_addr()?,
-        operator: operator_listener.local_addr()?,
-    };
-    let inside_url = match inside_listeners.first() {
+    let bound = bind(settings)?;
+    let addresses =
+        Addresses { public: bound.public[0].local_addr()?, operator: bound.operator.local_addr()? };
+    let inside_url = match bound.inside.first() {
         Some(listener) => Some(inside_url(settings, listener.local_addr()?)),
         None => None,
     };
@@ -215,23 +216,31 @@ pub fn run(
         intake: Arc::clone(&intake),
         verifier: verifier.clone(),
         settings: LiveSettings::of(origin, settings),
+        certificates,
         exporter: exporter.clone(),
         key_source: settings.ledger_key(),
         data: settings.data(),
     })?;
-    let operator = spawn_operator(operator_listener, {
+    let operator = spawn_operator(bound.operator, {
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
         Operator { exporter, intake, draining, stopped }
     })?;
     let shared = listener::Shared::new(bounds, settings.proxies(), tls, draining.clone());
     let pressure = Pressure::new(settings.requests_max());
     let inside = shared.inside(settings.inside_connections_max());
-    let mut inside_listeners = inside_listeners.into_iter();
-    let public = public_listeners
+    let with_certificates = tls_with_certificates.map(|tls| shared.with_tls(tls));
+    let mut others: Vec<_> = [(bound.inside.into_iter(), inside)]
+        .into_iter()
+        .chain(with_certificates.map(|shared| (bound.certificates.into_iter(), shared)))
+        .collect();
+    let public = bound
+        .public
         .into_iter()
         .map(|listener| {
-            let second = inside_listeners.next().map(|listener| (listener, inside.clone()));
-            let listeners = [(listener, shared.clone())].into_iter().chain(second).collect();
+            let others = others
+                .iter_mut()
+                .filter_map(|(listeners, shared)| Some((listeners.next()?, shared.clone())));
+            let listeners = [(listener, shared.clone())].into_iter().chain(others).collect();
             let extras = Extras { inside: inside_url.clone(), demo: demo.clone() };
             spawn_public(listeners, settings, &intake, &pressure, extras, draining.clone())
         })
@@ -261,6 +270,7 @@ fn open_intake(
     clock: Clock,
     verifier: Verifier,
     relying: RelyingParty,
+    certificates: Option<Arc<Certificates>>,
 ) -> Result<Arc<Intake>, StartFault> {
     let keys = Arc::new(house_keys(settings)?);
     let parts = Parts {
@@ -269,6 +279,7 @@ fn open_intake(
         rules: Rules::builtin(),
         verifier,
         relying,
+        certificates,
         registry: registry(settings)?,
         mandates: mandates(settings, &keys)?,
         beacon: settings.beacon(),
@@ -278,17 +289,35 @@ fn open_intake(
     Ok(Arc::new(intake))
 }
 
-/// Listens for the operator, and for the public and for people inside once a runtime.
-fn bind(
-    settings: &Settings,
-) -> Result<(TcpListener, Vec<TcpListener>, Vec<TcpListener>), StartFault> {
+/// Everything that listens.
+struct Bound {
+    operator: TcpListener,
+    /// For everybody, once a runtime.
+    public: Vec<TcpListener>,
+    /// For people inside who have to reconnect, likewise or none.
+    inside: Vec<TcpListener>,
+    /// For holders of certificates, likewise or none.
+    certificates: Vec<TcpListener>,
+}
+
+fn bind(settings: &Settings) -> Result<Bound, StartFault> {
     let on = |address, count| {
         listener::bind(address, count).map_err(|source| StartFault::Bind { address, source })
     };
     let operator = on(settings.operator(), 1)?.swap_remove(0);
     let public = on(settings.listen(), settings.runtimes())?;
-    let inside = settings.listen_inside().map(|address| on(address, settings.runtimes()));
-    Ok((operator, public, inside.transpose()?.unwrap_or_default()))
+    let if_any = |address: Option<SocketAddr>| {
+        address.map_or_else(|| Ok(Vec::new()), |address| on(address, settings.runtimes()))
+    };
+    let inside = if_any(settings.listen_inside())?;
+    let certificates = if_any(settings.listen_certificates())?;
+    if let Some(listener) = certificates.first() {
+        tracing::info!(
+            address = %listener.local_addr()?,
+            "holders of a card and offices' systems may enter here with their certificate"
+        );
+    }
+    Ok(Bound { operator, public, inside, certificates })
 }
 
 /// Where clients reach the listener for people inside: without the setting at its own address, as in a demo.
@@ -306,33 +335,10 @@ fn inside_url(settings: &Settings, address: SocketAddr) -> String {
 fn bounds(settings: &Settings, is_demo: bool) -> listener::Config {
     let mut bounds = settings.listener();
     let inside = settings.listen_inside().map_or(0, |_| settings.inside_connections_max());
-    let given = raise_descriptors(bounds.connections_max + inside, is_demo);
+    let given = descriptors::raise(bounds.connections_max + inside, is_demo);
     bounds.connections_max =
         given.saturating_sub(inside).max(given / 2).min(bounds.connections_max);
     bounds
-}
-
-/// Raises the limit of open files to one a connection, and returns how many connections there may be.
-///
-/// If the system allows fewer, an operator has to raise its limit; a demo makes do with what there is.
-fn raise_descriptors(connections_max: usize, is_demo: bool) -> usize {
-    let wanted = connections_max as u64 + DESCRIPTORS_RESERVED;
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(given) if given < wanted && is_demo => {
-            let connections = given.saturating_sub(DESCRIPTORS_RESERVED).max(given / 2);
-            return usize::try_from(connections).unwrap_or(usize::MAX);
-        }
-        Ok(given) if given < wanted => {
-            tracing::warn!(
-                given,
-                wanted,
-                "the limit of open files is too low for http.connections_max: raise it (ulimit -n, LimitNOFILE)"
-            );
-        }
-        Ok(_) => {}
-        Err(fault) => tracing::warn!(%fault, "the limit of open files cannot be raised"),
-    }
-    connections_max
 }
 
 /// Loads the house's secrets, or creates the first one if there is no ledger yet.

@@ -20,7 +20,7 @@ pub(crate) use self::settings::warn;
 use crate::{
     clock::Stopwatch,
     config::{KeySource, receipt_keys_in},
-    identity::token::Verifier,
+    identity::{certificate::Certificates, token::Verifier},
     intake::Intake,
     metrics::Exporter,
     vault::HouseKeys,
@@ -55,6 +55,10 @@ const CHORES: &[Chore<Kept>] = &[
     Chore("look at the keys of issuers", SWEEP_EVERY, Worker::Files, |kept| {
         kept.verifier.look_at_files();
     }),
+    // A revoked card must end soon, likewise.
+    Chore("look at the files of client certificates", SWEEP_EVERY, Worker::Files, |kept| {
+        kept.certificates.iter().for_each(|certificates| certificates.look_at_files());
+    }),
     Chore("publish the age of keys", SWEEP_EVERY, Worker::Quick, |kept| kept.verifier.publish()),
     Chore("refresh the registry", LOOK_EVERY, Worker::Files, |kept| kept.intake.refresh_registry()),
 ];
@@ -81,6 +85,8 @@ pub struct Kept {
     pub verifier: Verifier,
     /// The settings, and where they come from.
     pub settings: LiveSettings,
+    /// Client certificates, if they are accepted.
+    pub certificates: Option<Arc<Certificates>>,
     /// Records the metrics.
     pub exporter: Exporter,
     /// Where an operator adds secrets.

@@ -141,6 +141,7 @@ impl House {
                 rules: Rules::builtin(),
                 verifier: minter.verifier(),
                 relying: RelyingParty::none(),
+                certificates: None,
                 registry: Arc::new(Silence),
                 mandates: None,
                 beacon: None,

@@ -15,13 +15,14 @@ use crate::{
         Assurance, Office,
         algorithm::Algorithm,
         demo::{MANDATE_OFFICE_CHARS_MAX, Minter, made_up_mandate},
+        demo_cards::CardMaker,
     },
     schemes::Campaign,
 };
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello mint < code.txt\n  sportello mint --fiscal-code RSSMRA80A01H501U\n  sportello mint --fiscal-code RSSMRA80A01H501U --level 3 --alg ES256\n  sportello mint --office patronato-1 --clerk RSSMRA80A01H501U\n  sportello mint --count 1000 > people.tsv\n  sportello mint --mandates --office patronato-1 --count 1000 >> data/mandates.ndjson"
+    after_help = "Example:\n  sportello mint < code.txt\n  sportello mint --fiscal-code RSSMRA80A01H501U\n  sportello mint --fiscal-code RSSMRA80A01H501U --level 3 --alg ES256\n  sportello mint --office patronato-1 --clerk RSSMRA80A01H501U\n  sportello mint --count 1000 > people.tsv\n  sportello mint --fiscal-code RSSMRA80A01H501U --certificate > card.pem\n  sportello mint --mandates --office patronato-1 --count 1000 >> data/mandates.ndjson"
 )]
 pub(super) struct Mint {
     /// Data directory of a server that runs with `serve --demo`.
@@ -48,6 +49,9 @@ pub(super) struct Mint {
     /// Make mandates of the same made-up people for the office instead, one per line of a registry.
     #[arg(long, requires = "office", requires = "count", conflicts_with_all = ["acr", "alg"])]
     mandates: bool,
+    /// Make a card instead: the certificate of a CNS and its key, PEM, for the demo's listener that requires certificates.
+    #[arg(long, conflicts_with_all = ["office", "acr", "alg", "count"])]
+    certificate: bool,
     /// Campaign that the mandates cover [default: that of the running demo].
     #[arg(long, value_name = "SCHEME-YEAR", requires = "mandates", value_parser = campaign)]
     campaign: Option<Campaign>,
@@ -75,6 +79,9 @@ impl Mint {
             Ok(clerk) => clerk,
             Err(fault) => return wrong(format!("--clerk: {fault}")),
         };
+        if self.certificate {
+            return self.card();
+        }
         let minter = match Minter::load(&self.data) {
             Ok(minter) => minter,
             Err(fault) => {
@@ -106,6 +113,26 @@ impl Mint {
             }),
         };
         super::written(written.and_then(|()| out.flush()))
+    }
+
+    fn card(&self) -> Exit {
+        let maker = CardMaker::load(&self.data).map_err(|fault| {
+            format!(
+                "no authority for cards of a demo in {}: {fault}; start `sportello serve --demo` once with server.listen_certificates, or name its data directory with --data",
+                self.data.display()
+            )
+        });
+        let made = maker.and_then(|maker| {
+            let card = maker.make(&self.person.read()?, Clock::system().real());
+            card.map_err(|fault| format!("the card cannot be made: {fault}"))
+        });
+        match made {
+            Ok(card) => super::written(io::stdout().lock().write_all(card.as_bytes())),
+            Err(fault) => {
+                complain(fault);
+                Exit::Usage
+            }
+        }
     }
 
     fn mandates(&self, office: &Office, clerk: Option<&FiscalCode>, count: u64) -> Exit {

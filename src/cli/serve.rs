@@ -11,7 +11,13 @@ use crate::{
     clock::Clock,
     config::{Flags, Origin, Settings, identity_keys_in},
     http::tls,
-    identity::{demo::Minter, openid::RelyingParty, token::Verifier},
+    identity::{
+        certificate::{AtHandshake, Certificates},
+        demo::Minter,
+        demo_cards::CardMaker,
+        openid::RelyingParty,
+        token::Verifier,
+    },
     log,
     server::{self, Start, StartFault},
 };
@@ -112,14 +118,21 @@ impl Serve {
         let verifier = trusted(settings, &clock)?.and(&minter.verifier()).map_err(|name| {
             format!("{name} is the demo's own issuer: leave it out of the settings")
         })?;
+        let tls = certificate(settings).map_or_else(
+            || tls::demo(&data, settings.listen().ip()).map_err(|fault| fault.to_string()),
+            Ok,
+        )?;
+        if settings.listen_certificates().is_some() {
+            CardMaker::load_or_create(&data, clock.real()).map_err(|fault| {
+                format!("authority of the demo's cards in {}: {fault}", data.display())
+            })?;
+        }
         Ok(Start {
             clock,
             verifier,
             relying: relying(settings)?,
-            tls: certificate(settings).map_or_else(
-                || tls::demo(&data, settings.listen().ip()).map_err(|fault| fault.to_string()),
-                Ok,
-            )?,
+            certificates: certificates(settings, &tls)?,
+            tls,
             origin,
             demo: Some(Arc::new(minter)),
         })
@@ -147,6 +160,11 @@ fn real(settings: &Settings, origin: Origin) -> Result<Start, String> {
     if settings.listen_inside().is_some() && settings.inside_url().is_none() {
         missing.push("server.inside_url: where clients reach server.listen_inside");
     }
+    if settings.listen_certificates().is_some() && settings.client_certificates().is_none() {
+        missing.push(
+            "certificates.roots: certificates of the authorities whose cards server.listen_certificates accepts",
+        );
+    }
     let (Some(tls), []) = (tls, &missing[..]) else {
         return Err(format!(
             "without --demo, these settings are required:\n  {}",
@@ -155,7 +173,32 @@ fn real(settings: &Settings, origin: Origin) -> Result<Start, String> {
     };
     let clock = Clock::system();
     let verifier = trusted(settings, &clock)?;
-    Ok(Start { clock, verifier, relying: relying(settings)?, tls, origin, demo: None })
+    let certificates = certificates(settings, &tls)?;
+    Ok(Start {
+        clock,
+        verifier,
+        relying: relying(settings)?,
+        tls,
+        certificates,
+        origin,
+        demo: None,
+    })
+}
+
+/// The client certificates of the settings, and the TLS configuration of the listener that requires them.
+fn certificates(
+    settings: &Settings,
+    tls: &tls::Config,
+) -> Result<Option<tls::WithCertificates>, String> {
+    let Some(config) = settings.listen_certificates().and(settings.client_certificates()) else {
+        return Ok(None);
+    };
+    let opened = Arc::new(Certificates::open(config).map_err(|fault| fault.to_string())?);
+    let own = settings.certificate_for_cards();
+    let own = own.map(|(certificate, key)| tls::Config { certificate, key });
+    let verifier = Arc::new(AtHandshake(Arc::clone(&opened)));
+    let configured = own.as_ref().unwrap_or(tls).server_with_certificates(verifier);
+    Ok(Some((opened, configured.map_err(|fault| fault.to_string())?)))
 }
 
 /// A verifier that trusts the issuers of the settings.

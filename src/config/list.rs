@@ -93,6 +93,9 @@ settings! {
         /// Where clients reach it, such as "https://inside.example.it:8444"; told to everybody who is let in. Required with
         /// server.listen_inside, except for the demo, which takes the listener's own address.
         inside_url: Text = Text::Borrowed(""), OriginIfAny;
+        /// Another HTTPS listener, which requires a client certificate of a card (CNS, CIE) or of an office's system, as the
+        /// section certificates says: IP address and port. Empty means none.
+        listen_certificates: Option<SocketAddr> = None, AddressIfAny;
         /// Operator listener (metrics and health, HTTP): loopback address and port.
         operator: SocketAddr = loopback(9464), LoopbackAddress;
         /// Data directory: ledgers, audit trail, drafts, and by default the ledger's key file.
@@ -150,6 +153,26 @@ settings! {
         contact: Text = Text::Borrowed(""), TEXT;
         /// JSON file with the list of its trust marks. Empty means none. Read at the start, like the key.
         trust_marks: Text = Text::Borrowed(""), TEXT;
+    }
+    certificates: Certificates {
+        /// Certificate chain of server.listen_certificates, PEM file, for a host name of its own. Empty means
+        /// tls.certificate.
+        server_certificate: Text = Text::Borrowed(""), TEXT;
+        /// Private key of that certificate, PEM file.
+        server_key: Text = Text::Borrowed(""), TEXT;
+        /// Certificates of the authorities whose cards and systems are accepted, PEM file. Required with
+        /// server.listen_certificates; the demo has an authority of its own. All files of this section are looked at every
+        /// 2 seconds.
+        roots: Text = Text::Borrowed(""), TEXT;
+        /// Revocation lists of these authorities and of those between: a file, or a directory whose files *.crl and *.pem
+        /// are read; PEM or DER.
+        crls: Text = Text::Borrowed(""), TEXT;
+        /// Whether a certificate is accepted if no list decides on it, or if its list has expired.
+        unknown_revocation_accepted: bool = false, Switch;
+        /// Certificate policies of which a card must have one: CNS, two older ones of Lombardy, CIE.
+        policies: Text = Text::Borrowed("1.3.76.16.2.1, 1.3.159.6.1.3.2.10, 1.3.76.12.1.1.10.2.2.10, 1.3.76.47.4"), Allowed::Policies;
+        /// Systems of offices, a text file with one a line: SHA-256 fingerprint of the certificate, space, name of the office.
+        offices: Text = Text::Borrowed(""), TEXT;
     }
     schedule: schedule::Config {
         /// Time slice in which citizens may enter, Europe/Rome.
@@ -434,6 +457,15 @@ relations! {
         |closed, open| closed.is_disjoint(open);
     federation.entity "must be set together with" federation.key: "neither is of use without the other",
         |entity, key| is_empty(entity) == is_empty(key);
+    certificates.roots "must not be set without" server.listen_certificates:
+        "no listener asks for certificates",
+        |roots, listens| is_empty(roots) || listens.is_some();
+    certificates.crls "must not be set without" certificates.roots:
+        "they are the lists of these authorities",
+        |lists, roots| is_empty(lists) || !is_empty(roots);
+    certificates.server_certificate "must be set together with" certificates.server_key:
+        "neither is of use without the other",
+        |certificate, key| is_empty(certificate) == is_empty(key);
     tls.certificate "must be set together with" tls.key: "neither is of use without the other",
         |certificate, key| is_empty(certificate) == is_empty(key);
 }

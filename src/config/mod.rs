@@ -27,7 +27,7 @@ pub use self::{
     origin::{Change, Origin},
 };
 use self::{
-    list::{Http, Ledger, Limits, Values, setting},
+    list::{Certificates, Http, Ledger, Limits, Values, setting},
     read::Reading,
     setting::{Text, Value as _},
 };
@@ -39,7 +39,7 @@ use crate::{
         schedule, waiting,
     },
     http::{body, listener},
-    identity::{issuer, openid},
+    identity::{certificate, demo_cards, issuer, openid},
     intake,
     ledger::{
         audit,
@@ -138,6 +138,12 @@ impl Settings {
         self.0.http.inside_connections_max
     }
 
+    /// Address of the listener that requires client certificates.
+    #[must_use]
+    pub fn listen_certificates(&self) -> Option<SocketAddr> {
+        self.0.server.listen_certificates
+    }
+
     /// Address of the operator listener, a loopback address.
     #[must_use]
     pub fn operator(&self) -> SocketAddr {
@@ -172,6 +178,33 @@ impl Settings {
     #[must_use]
     pub fn certificate(&self) -> Option<(PathBuf, PathBuf)> {
         path(&self.0.tls.certificate).zip(path(&self.0.tls.key))
+    }
+
+    /// Certificate and private key of the listener that requires client certificates, PEM files, if they are its own.
+    #[must_use]
+    pub fn certificate_for_cards(&self) -> Option<(PathBuf, PathBuf)> {
+        let Certificates { server_certificate, server_key, .. } = &self.0.certificates;
+        path(server_certificate).zip(path(server_key))
+    }
+
+    /// Which client certificates are accepted; `None` without authorities. A demo has one of its own.
+    #[must_use]
+    pub fn client_certificates(&self) -> Option<certificate::Config> {
+        let its = &self.0.certificates;
+        let (roots, crls) = match (path(&its.roots), path(&its.crls)) {
+            (None, None) if self.1 => {
+                let data = self.data();
+                (demo_cards::authority_in(&data), Some(demo_cards::crl_in(&data)))
+            }
+            (roots, crls) => (roots?, crls),
+        };
+        Some(certificate::Config {
+            roots,
+            revocation_lists: crls,
+            offices: path(&its.offices),
+            policies: its.policies.parse().ok()?,
+            unknown_revocation_is_accepted: its.unknown_revocation_accepted,
+        })
     }
 
     /// The trusted issuers of identity tokens.

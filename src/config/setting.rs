@@ -10,7 +10,9 @@ use std::{
 use crate::{
     civic::days::{Days, PatronDay},
     gate::{network::Networks, schedule::Slice},
-    identity::{Assurance, algorithm::Algorithm, choice::Choice, fetch::KeysUrl},
+    identity::{
+        Assurance, algorithm::Algorithm, certificate::Policies, choice::Choice, fetch::KeysUrl,
+    },
 };
 
 /// Prefix of our environment variables.
@@ -100,6 +102,8 @@ pub(super) enum Allowed {
     Algorithms,
     /// Levels of assurance, separated by commas.
     Levels,
+    /// Object identifiers, separated by commas.
+    Policies,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// Any text.
@@ -121,6 +125,7 @@ impl Allowed {
             Self::OneOf(words) => words.contains(&text),
             Self::HttpsUrl => text.is_empty() || text.parse::<KeysUrl>().is_ok(),
             Self::OriginIfAny => text.is_empty() || is_origin(text),
+            Self::Policies => text.parse::<Policies>().is_ok(),
             Self::Address
             | Self::AddressIfAny
             | Self::Slice
@@ -174,6 +179,9 @@ impl fmt::Display for Allowed {
                 formatter.write_str("one or more of EdDSA, ES256, PS256, RS256, such as \"ES256, RS256\"")
             }
             Self::Levels => formatter.write_str("\"2\", \"3\" or \"2, 3\""),
+            Self::Policies => {
+                formatter.write_str("one or more object identifiers, such as \"1.3.76.16.2.1, 1.3.76.47.4\"")
+            }
             Self::Switch => formatter.write_str("true or false"),
             Self::OneOf(words) => write!(formatter, "one of \"{}\"", words.join("\", \"")),
             Self::Text | Self::Secret => formatter.write_str("a text in quotes"),

@@ -114,6 +114,13 @@ impl Shared {
         Self { entrance: Entrance::Inside, ..shared }
     }
 
+    /// The same for the listener that requires client certificates. Both share all bounds: whoever fills them here would
+    /// fill them there, too.
+    #[must_use]
+    pub fn with_tls(&self, tls: Arc<ServerConfig>) -> Self {
+        Self { tls, ..self.clone() }
+    }
+
     /// The place of a new connection; `None` if there is no room.
     pub(super) fn admit(&self, address: IpAddr) -> Option<Client> {
         let is_limited = self.is_limited(address);

@@ -20,6 +20,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::pki_types::CertificateDer;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, Interest},
     net::TcpStream,
@@ -67,7 +68,8 @@ impl Connection {
             return Box::pin(self.serve_inside(shaken)).await;
         }
         let Some((stream, took)) = shaken else { return };
-        let standing = self.standing(took);
+        let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
+        let standing = self.standing(took, certificates);
         self.serve_requests(stream, &standing).await;
         if let Some(waiter) = standing.waiter() {
             self.public.counter.intake.has_gone(waiter);
@@ -78,7 +80,7 @@ impl Connection {
     async fn serve_inside(&self, shaken: Option<(TlsStream<TcpStream>, Duration)>) {
         let mut has_proved = false;
         if let Some((stream, took)) = shaken {
-            let standing = self.standing(took);
+            let standing = self.standing(took, Vec::new());
             tokio::select! {
                 () = self.serve_requests(stream, &standing) => {}
                 () = self.proves_nothing(&standing) => {}
@@ -122,8 +124,12 @@ impl Connection {
         self.shared.door(self.client.address)
     }
 
-    fn standing(&self, handshake: Duration) -> Rc<Standing> {
-        Standing::after(handshake, self.held(), self.door())
+    fn standing(
+        &self,
+        handshake: Duration,
+        certificates: Vec<CertificateDer<'static>>,
+    ) -> Rc<Standing> {
+        Standing::after(handshake, self.held(), self.door(), certificates)
     }
 
     /// The client's address, unless many people share it.

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use rustls::pki_types::CertificateDer;
 use tokio::sync::Notify;
 
 use super::holders::Held;
@@ -48,13 +49,25 @@ pub(super) struct Standing {
     /// The person on it who waits, and the time until they were asked to come back.
     waits: Cell<Option<(Waiter, Duration)>>,
     kept: RefCell<Option<Kept>>,
+    /// The client's certificate and those of its issuers; empty where none is asked for.
+    certificates: Vec<CertificateDer<'static>>,
 }
 
 impl Standing {
-    /// The connection after a handshake that took this CPU time.
-    pub(super) fn after(handshake: Duration, held: &Arc<Held>, door: Door) -> Rc<Self> {
+    /// The connection after a handshake that took this CPU time, in which the client proved to hold these certificates.
+    pub(super) fn after(
+        handshake: Duration,
+        held: &Arc<Held>,
+        door: Door,
+        certificates: Vec<CertificateDer<'static>>,
+    ) -> Rc<Self> {
         let (held, handshake) = (Arc::clone(held), Cell::new(handshake));
-        Rc::new(Self { held, door, handshake, ..Self::default() })
+        Rc::new(Self { held, door, handshake, certificates, ..Self::default() })
+    }
+
+    /// The client's certificate and those of its issuers; empty where none is asked for.
+    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
     }
 
     /// Where it came in.

@@ -4,13 +4,14 @@ use std::{cell::RefCell, net::IpAddr, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderMap};
+use rustls::pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 
 use super::{body, meters::Meters, problem::Language, router::Segments};
 use crate::{
     gate::{admission::LoopDelay, pressure::Pressure},
     identity::demo::Minter,
-    intake::Counter,
+    intake::{Counter, Proof},
     session::Session,
 };
 
@@ -39,6 +40,9 @@ pub struct Public {
     /// Proves demo identities to the sign-in page; only in a demo.
     pub demo: Option<Arc<Minter>>,
 }
+
+/// The field in which an office's system names its clerk by their fiscal code.
+const CLERK: &str = "clerk";
 
 /// The cookie of a browser's session. The prefix makes browsers keep it to this host, to HTTPS and to all paths.
 const SESSION_COOKIE: &[u8] = b"__Host-session";
@@ -70,6 +74,8 @@ pub struct Head<'r> {
     pub segments: Segments<'r>,
     /// The address that it came from; `None` if many people share it.
     pub from: Option<IpAddr>,
+    /// The certificate that its client proved to hold, and those of its issuers; empty where none is asked for.
+    pub certificates: &'r [CertificateDer<'static>],
     /// The host and port that it was sent to, as it names them itself.
     pub authority: &'r str,
     /// The language of its answer.
@@ -81,6 +87,13 @@ impl<'r> Head<'r> {
     #[must_use]
     pub fn visit(&self) -> &'r str {
         self.segments.named("visit").unwrap_or_default()
+    }
+
+    /// The certificate of its client as a proof; `None` without one.
+    pub(super) fn certificate(&self) -> Option<Proof<'r>> {
+        let clerk = one(self.headers, CLERK);
+        (!self.certificates.is_empty())
+            .then_some(Proof::Certificate { chain: self.certificates, clerk })
     }
 }
 

@@ -104,7 +104,8 @@ impl Public {
         let authority = parts.uri.authority().map_or(host, |authority| Some(authority.as_str()));
         let authority = authority.unwrap_or_default();
         let query = parts.uri.query().unwrap_or_default();
-        let head = Head { headers, query, segments, from, authority, language };
+        let certificates = standing.certificates();
+        let head = Head { headers, query, segments, from, certificates, authority, language };
         let inside = match route.access {
             Access::Open(_) => None,
             Access::Inside(inside) => self.recognise(inside, headers),

@@ -9,12 +9,14 @@ use std::{
 
 use rustls::{
     CipherSuite::TLS13_AES_128_GCM_SHA256,
-    ServerConfig, SignatureAlgorithm,
+    ServerConfig, SignatureAlgorithm, SupportedProtocolVersion,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
+    version::{TLS12, TLS13},
 };
 
-use crate::private_files::write_private;
+use crate::{identity::certificate::Certificates, private_files::write_private};
 
 /// Files of the certificate and its key.
 #[derive(Clone, Debug)]
@@ -24,6 +26,9 @@ pub struct Config {
     /// Its private key, PEM.
     pub key: PathBuf,
 }
+
+/// Client certificates, and the TLS configuration of the listener that requires them.
+pub type WithCertificates = (Arc<Certificates>, Arc<ServerConfig>);
 
 /// Why TLS cannot be configured: the operator has to repair the files.
 #[derive(Debug, thiserror::Error)]
@@ -80,12 +85,43 @@ pub fn demo(data: &Path, address: IpAddr) -> Result<Config, TlsFault> {
 }
 
 impl Config {
-    /// The listener's TLS configuration: HTTP/2 preferred over HTTP/1.1, session resumption where it
-    /// spares something.
+    /// The public listener's TLS configuration: TLS 1.3, session resumption where it spares something.
     ///
     /// # Errors
     /// [`TlsFault`].
     pub fn server(&self) -> Result<Arc<ServerConfig>, TlsFault> {
+        let anybody = WebPkiClientVerifier::no_client_auth();
+        let (mut server, key) = self.configured(&[&TLS13], anybody)?;
+        server.send_tls13_tickets = tickets_of(key);
+        if server.send_tls13_tickets > 0 {
+            server.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        }
+        Ok(Arc::new(server))
+    }
+
+    /// The TLS configuration of a listener that requires client certificates.
+    ///
+    /// Some cards cannot make the RSA-PSS signatures of TLS 1.3, so TLS 1.2 is allowed. No session is resumed: a ticket
+    /// would let in a card that was revoked since.
+    ///
+    /// # Errors
+    /// [`TlsFault`].
+    pub fn server_with_certificates(
+        &self,
+        verifier: Arc<dyn ClientCertVerifier>,
+    ) -> Result<Arc<ServerConfig>, TlsFault> {
+        let (mut server, _) = self.configured(&[&TLS13, &TLS12], verifier)?;
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 0;
+        Ok(Arc::new(server))
+    }
+
+    /// A configuration that prefers HTTP/2 over HTTP/1.1, and the kind of its key.
+    fn configured(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        verifier: Arc<dyn ClientCertVerifier>,
+    ) -> Result<(ServerConfig, SignatureAlgorithm), TlsFault> {
         let chain = CertificateDer::pem_file_iter(&self.certificate)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|fault| pem_fault(&self.certificate, fault, "a certificate"))?;
@@ -100,15 +136,12 @@ impl Config {
         let certified = CertifiedKey::from_der(chain, key, &provider)?;
         let algorithm = certified.key.algorithm();
         let mut server = ServerConfig::builder_with_provider(Arc::new(provider))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
+            .with_protocol_versions(versions)?
+            .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         server.ignore_client_order = true;
-        // Of TLS 1.2, where resumption spares a round trip.
-        server.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
-        server.send_tls13_tickets = tickets_of(algorithm);
-        Ok(Arc::new(server))
+        Ok((server, algorithm))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Verified identities: who a person is, as proved by a token that a trusted issuer signed.
 
 pub mod algorithm;
+pub mod certificate;
 pub mod choice;
 mod condition;
 pub mod demo;
+pub mod demo_cards;
 pub mod fetch;
 pub mod issuer;
 pub mod jwks;

@@ -3,10 +3,11 @@
 use std::{fmt::Display, net::IpAddr, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use rustls::pki_types::CertificateDer;
 
 use super::{
     opening::Intake,
-    ticket::{self, Ticket},
+    ticket::{self, Ends, Ticket},
 };
 use crate::{
     gate::{
@@ -15,7 +16,7 @@ use crate::{
         spread::Pace,
         waiting::{Asking, Waiter, Waiting},
     },
-    identity::{Audience, Identity, token::TokenFault},
+    identity::{Audience, Identity, certificate::CertificateFault, token::TokenFault},
     ledger::{audit::Action, fault::Untraced},
     session::{
         Session,
@@ -66,6 +67,13 @@ pub enum Proof<'a> {
     Token(&'a str),
     /// An identity that was verified already: somebody signed in at an identity provider.
     OpenId(&'a Identity),
+    /// The certificate of a card or of an office's system, whose key the client holds.
+    Certificate {
+        /// It, and those of its issuers.
+        chain: &'a [CertificateDer<'static>],
+        /// The fiscal code of the clerk whom the office's system names.
+        clerk: Option<&'a str>,
+    },
 }
 
 /// Why a person may not enter now.
@@ -73,6 +81,8 @@ pub enum Proof<'a> {
 pub enum EnterFault {
     /// The token does not prove who they are.
     Token(TokenFault),
+    /// The certificate does not, either.
+    Certificate(CertificateFault),
     /// The visit is not a name that a visit may have.
     VisitTooShort,
     /// The visit is another identity's, or its session has ended.
@@ -116,24 +126,28 @@ impl Intake {
         self.limits.load().enter_from(asked.from).map_err(EnterFault::TooOften)?;
         let visit = Visit::parse(asked.visit).ok_or(EnterFault::VisitTooShort)?;
         let now = self.clock.now();
-        let Proved { identity, asking, ticket } = self.prove(&visit, asked, now)?;
+        let Proved { identity, asking, ticket, ends_at } = self.prove(&visit, asked, now)?;
         if self.sessions.knows(&visit) {
             let (token, session) = self.renew_as(&visit, &identity, asking.person, now)?;
             return Ok(Entered::Again(token, session));
         }
-        let until = self.slice_end(&asking, now)?;
-        let fresh = |round| ticket::issue(&self.keys, &visit, &identity, (round, until));
+        let slice_end = self.slice_end(&asking, now)?;
+        let fresh = |round| {
+            let ends = Ends { ticket: slice_end.min(ends_at), proof: ends_at };
+            ticket::issue(&self.keys, &visit, &identity, (round, ends))
+        };
         if let Some(ticket) = ticket
             && let Some(waiting) =
                 self.waiting.known(asking.person, asking.audience, &self.supply(), now)
         {
-            let lasting = ticket.lasting(now, until);
+            let lasting = ticket.lasting(now, slice_end.min(ends_at));
             let ticket = lasting.unwrap_or_else(|| fresh(waiting.round));
             return Ok(Entered::Waiting(Place { waiter: asking.waiter(), waiting, ticket }));
         }
         self.limits.load().enter_as(asking.person).map_err(EnterFault::TooOften)?;
         self.is_their_turn(&asking, now)?;
-        if let Some(entered) = self.seat(&visit, &identity, &asking, now, until)? {
+        let seat_ends_at = self.schedule.past(slice_end).min(ends_at);
+        if let Some(entered) = self.seat(&visit, &identity, &asking, now, seat_ends_at)? {
             return Ok(entered);
         }
         let round = ticket.map(|ticket| ticket.round);
@@ -181,10 +195,11 @@ impl Intake {
     /// [`EnterFault`].
     pub fn place(&self, asked: Asked<'_>) -> Result<Option<Place>, EnterFault> {
         let Some((visit, proved)) = self.prove_waiting(asked)? else { return Ok(None) };
-        let (Proved { identity, asking, ticket }, now) = (proved, self.clock.now());
-        let until = self.slice_end(&asking, now)?;
+        let (Proved { identity, asking, ticket, ends_at }, now) = (proved, self.clock.now());
+        let until = self.slice_end(&asking, now)?.min(ends_at);
         let waiting = self.waiting.look(asking.person, asking.audience, &self.supply(), now);
-        let issue = |round| ticket::issue(&self.keys, &visit, &identity, (round, until));
+        let ends = Ends { ticket: until, proof: ends_at };
+        let issue = |round| ticket::issue(&self.keys, &visit, &identity, (round, ends));
         Ok(waiting.map(|waiting| {
             let lasting = ticket.and_then(|ticket| ticket.lasting(now, until));
             let ticket = lasting.unwrap_or_else(|| issue(waiting.round));
@@ -228,16 +243,24 @@ impl Intake {
         asked: Asked<'a>,
         now: Timestamp,
     ) -> Result<Proved<'a>, EnterFault> {
-        let (identity, ticket) = match asked.proof {
-            Proof::OpenId(identity) => (identity.clone(), None),
+        let (identity, ticket, ends_at) = match asked.proof {
+            Proof::OpenId(identity) => (identity.clone(), None, Timestamp::MAX),
             Proof::Token(token) => {
-                let opened = ticket::open(&self.keys, visit, token, now);
-                if let Some((identity, ticket)) = opened {
-                    (identity, Some(ticket))
+                if let Some((identity, ticket)) = ticket::open(&self.keys, visit, token, now) {
+                    (identity, Some(ticket), ticket.proof_ends_at)
                 } else {
                     let verified = self.verifier.verify(token, self.clock.real());
-                    (verified.map_err(EnterFault::Token)?, None)
+                    (verified.map_err(EnterFault::Token)?, None, Timestamp::MAX)
                 }
+            }
+            Proof::Certificate { chain, clerk } => {
+                let real_now = self.clock.real();
+                let certificates = self.certificates.as_ref();
+                let untrusted = EnterFault::Certificate(CertificateFault::Untrusted);
+                let verified = certificates.ok_or(untrusted)?.verify(chain, clerk, real_now);
+                let identity = verified.map_err(EnterFault::Certificate)?;
+                let left = identity.valid_until.duration_since(real_now);
+                (identity, None, now.saturating_add(left).unwrap_or(Timestamp::MAX))
             }
         };
         let asking = Asking {
@@ -245,7 +268,7 @@ impl Intake {
             fiscal_code: identity.fiscal_code,
             audience: identity.audience(),
         };
-        Ok(Proved { identity, asking, ticket })
+        Ok(Proved { identity, asking, ticket, ends_at })
     }
 
     /// When the slice of a person's audience ends, or a ticket at the latest.
@@ -278,14 +301,14 @@ impl Intake {
         }
     }
 
-    /// Opens a session for a person whose turn it is, in a slice that ends at `until`, unless that cannot be recorded.
+    /// Opens a session for a person whose turn it is, until `ends_at` at the latest, unless that cannot be recorded.
     fn seat(
         &self,
         visit: &Visit,
         identity: &Identity,
         asking: &Asking,
         now: Timestamp,
-        until: Timestamp,
+        ends_at: Timestamp,
     ) -> Result<Option<Entered>, EnterFault> {
         self.space.admits_events().map_err(EnterFault::Untraced)?;
         let person = asking.person;
@@ -298,7 +321,7 @@ impl Intake {
         for other in Audience::ALL.into_iter().filter(|other| *other != asking.audience) {
             while self.sessions.hand_over(person, other).is_some() {}
         }
-        let expires_at = self.sessions.expiry(now).min(self.schedule.past(until));
+        let expires_at = self.sessions.expiry(now).min(ends_at);
         let opening = self.opening(identity, visit, expires_at);
         match self.sessions.open(opening, lease) {
             Ok((token, session)) => {
@@ -385,4 +408,6 @@ struct Proved<'a> {
     asking: Asking,
     /// The ticket that proved it, if it was one.
     ticket: Option<Ticket<'a>>,
+    /// When a certificate that proved it, perhaps for the ticket, ends; tokens prove it for longer than they last.
+    ends_at: Timestamp,
 }

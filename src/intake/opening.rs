@@ -21,7 +21,7 @@ use crate::{
         spread::Spread,
         waiting::{self, Room},
     },
-    identity::{openid::RelyingParty, token::Verifier},
+    identity::{certificate::Certificates, openid::RelyingParty, token::Verifier},
     judges::Bench,
     ledger::{
         audit::{self, LocalTrail, Trail},
@@ -91,6 +91,8 @@ pub struct Parts {
     pub verifier: Verifier,
     /// Signs people in at identity providers.
     pub relying: RelyingParty,
+    /// Verifies client certificates; without it, none lets anybody enter.
+    pub certificates: Option<Arc<Certificates>>,
     /// What the institute knows itself.
     pub registry: Arc<dyn Registry>,
     /// Which offices may act for whom; without one, none may.
@@ -106,6 +108,7 @@ pub struct Intake {
     pub(super) rules: &'static Rules,
     pub(super) verifier: Verifier,
     pub(super) relying: RelyingParty,
+    pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) registry: Arc<dyn Registry>,
     pub(super) schedule: Schedule,
     pub(super) spread: Spread,
@@ -137,7 +140,17 @@ impl Intake {
     /// # Errors
     /// [`OpenFault`]; nothing was accepted.
     pub fn open(directory: &Path, parts: Parts, config: &Config) -> Result<Self, OpenFault> {
-        let Parts { clock, keys, rules, verifier, relying, registry, mandates, beacon } = parts;
+        let Parts {
+            clock,
+            keys,
+            rules,
+            verifier,
+            relying,
+            certificates,
+            registry,
+            mandates,
+            beacon,
+        } = parts;
         let mut seed = [0; 8];
         fill_random(&mut seed);
         let urn = Arc::new(Urn::new(config.urn_applications_max, u64::from_le_bytes(seed)));
@@ -200,6 +213,7 @@ impl Intake {
             rules,
             verifier,
             relying,
+            certificates,
             registry,
             urn,
         };

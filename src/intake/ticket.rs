@@ -14,25 +14,37 @@ use crate::{
 };
 
 /// The header of a ticket: its version. Session tokens have another one.
-const HEADER: [u8; 1] = [3];
+const HEADER: [u8; 1] = [4];
+
+/// When a ticket ends, and what it stands for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    /// The ticket.
+    pub(super) ticket: Timestamp,
+    /// What proved the identity, which bounds the session too; far off unless it was a certificate.
+    pub(super) proof: Timestamp,
+}
 
 /// A ticket that was opened.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket<'t> {
     text: &'t str,
     valid_until: Timestamp,
+    /// When the proof ends for which it was issued.
+    pub(super) proof_ends_at: Timestamp,
     /// The index of the round for which it was issued.
     pub(super) round: u64,
 }
 
-/// A ticket with which a person who waits in `round` may ask again before `until`.
+/// A ticket with which a person who waits in `round` may ask again before it ends.
 pub(super) fn issue(
     keys: &HouseKeys,
     visit: &Visit,
     identity: &Identity,
-    (round, until): (u64, Timestamp),
+    (round, ends): (u64, Ends),
 ) -> String {
-    let mut plain = until.as_second().to_be_bytes().to_vec();
+    let mut plain = ends.ticket.as_second().to_be_bytes().to_vec();
+    plain.extend(ends.proof.as_second().to_be_bytes());
     plain.extend(round.to_be_bytes());
     plain.extend_from_slice(identity.fiscal_code.as_str().as_bytes());
     plain.extend_from_slice(identity.office.as_ref().map_or("", Office::as_str).as_bytes());
@@ -57,14 +69,17 @@ pub(super) fn open<'t>(
     let visit = keys.visit(visit.as_str());
     let plain = keys.open(Place::Ticket, visit, HEADER.len(), &sealed).ok()?;
     let (until, rest) = plain.split_first_chunk()?;
+    let (proof_until, rest) = rest.split_first_chunk()?;
     let (round, rest) = rest.split_first_chunk()?;
     let (code, office) = rest.split_at_checked(FISCAL_CODE_CHARS)?;
-    let valid_until = Timestamp::from_second(i64::from_be_bytes(*until)).ok()?;
+    let [valid_until, proof_ends_at] = [until, proof_until]
+        .map(|second: &[u8; 8]| Timestamp::from_second(i64::from_be_bytes(*second)).ok());
+    let (valid_until, proof_ends_at) = (valid_until?, proof_ends_at?);
     let fiscal_code = FiscalCode::parse(str::from_utf8(code).ok()?).ok()?;
     let office = str::from_utf8(office).ok()?;
     let office = (!office.is_empty()).then(|| Office::parse(office)).transpose().ok()?;
     let round = u64::from_be_bytes(*round);
-    let opened = Ticket { text: ticket, valid_until, round };
+    let opened = Ticket { text: ticket, valid_until, proof_ends_at, round };
     (now < valid_until).then_some((Identity { fiscal_code, office, valid_until }, opened))
 }
 
@@ -89,10 +104,11 @@ mod tests {
         for office in [None, Office::parse("patronato-7").ok()] {
             let fiscal_code = FiscalCode::made_up(7);
             let identity = Identity { fiscal_code, office, valid_until: Timestamp::MAX };
-            let ticket = issue(&keys, &visit, &identity, (7, at(100)));
+            let ends = Ends { ticket: at(100), proof: at(300) };
+            let ticket = issue(&keys, &visit, &identity, (7, ends));
             assert!(!ticket.contains('.'), "an identity token has dots");
             let (opened, same) = open(&keys, &visit, &ticket, at(99)).unwrap();
-            assert_eq!(same.round, 7);
+            assert_eq!((same.round, same.proof_ends_at), (7, at(300)));
             assert_eq!(same.lasting(at(0), at(100)), Some(ticket.clone()));
             assert_eq!(same.lasting(at(0), at(201)), None, "the slice was prolonged");
             assert_eq!((opened.fiscal_code, opened.office), (fiscal_code, identity.office));

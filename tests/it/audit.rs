@@ -8,7 +8,7 @@ use crate::harness::{
 };
 
 /// The lines that `sportello audit` prints.
-fn audit(counter: &Counter, arguments: &[&str]) -> Vec<Value> {
+pub(crate) fn audit(counter: &Counter, arguments: &[&str]) -> Vec<Value> {
     let mut audit = program();
     audit.args(["audit", "--format", "ndjson", "--data"]).arg(counter.data()).args(arguments);
     let (code, lines, complaint) = finished(&mut audit);

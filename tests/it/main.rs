@@ -5,11 +5,13 @@
 mod access;
 mod answer;
 mod audit;
+mod authority;
 mod bad_input;
 mod batches;
 mod browser;
 mod cache;
 mod capacities;
+mod certificates;
 mod commands;
 mod crash;
 mod desk;

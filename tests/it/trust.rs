@@ -8,7 +8,11 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use rustls::{
+    ClientConfig, ConfigBuilder, SupportedProtocolVersion,
+    client::WantsClientCert,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 
 /// An HTTPS client whose requests have bodies of one kind.
 pub(crate) type Https<B> = Client<HttpsConnector<HttpConnector>, B>;
@@ -27,13 +31,20 @@ where
 
 /// A client's TLS configuration that trusts the demo's certificate in this data directory.
 pub(crate) fn trusting(data: &Path) -> rustls::ClientConfig {
+    trusting_with(data, rustls::DEFAULT_VERSIONS).with_no_client_auth()
+}
+
+/// The same with these versions of TLS, before it is said which certificate the client has.
+pub(crate) fn trusting_with(
+    data: &Path,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let certificate = CertificateDer::from_pem_file(data.join("demo-cert.pem"));
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate.unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+    ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
-        .with_no_client_auth()
 }

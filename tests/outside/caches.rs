@@ -176,6 +176,7 @@ fn nginx(place: &Path, server: &str) -> (Running, [String; 3]) {
            uwsgi_temp_path uwsgi; scgi_temp_path scgi;
            keepalive_requests 100000;
            proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;
+           proxy_ssl_protocols TLSv1.3;
            upstream sportello {{ server {server}; keepalive 256; keepalive_requests 100000; }}
            {} {}
            server {{ listen {bridge}; location / {{ proxy_pass https://sportello; }} }}

@@ -298,9 +298,9 @@ mod tests {
         let text = "[server]\nlisten = \"nowhere\"\nlistne = 1\nruntimes = \"two\"\n\n[gates]\nx = 1\n\n[schedule]\ncitizens = \"8-16\"\nweekends_open = 1\n[log]\nlevel = [\"info\"]\n";
         let expected = [
             ":2: server.listen must be an IP address and a port, such as \"127.0.0.1:8443\", not \"nowhere\"",
-            ":3: server.listne is not a setting; [server] has: listen, listen_inside, inside_url, operator, data, runtimes, drain_ms_max",
+            ":3: server.listne is not a setting; [server] has: listen, listen_inside, inside_url, listen_certificates, operator, data, runtimes, drain_ms_max",
             ":4: server.runtimes must be a whole number from 0 to 1024, not \"two\"",
-            ":6: gates is not a section; there are: server, tls, identity, federation, schedule, gate, waiting, beacon, limits, quotas, sessions, http, ledger, audit, judges, registry, log",
+            ":6: gates is not a section; there are: server, tls, identity, federation, certificates, schedule, gate, waiting, beacon, limits, quotas, sessions, http, ledger, audit, judges, registry, log",
             ":10: schedule.citizens must be a time slice such as \"08:00-16:00\", not \"8-16\"",
             ":11: schedule.weekends_open must be true or false, not 1",
             ":13: log.level must be one of \"error\", \"warn\", \"info\", \"debug\", not a TOML array",
@@ -316,10 +316,11 @@ mod tests {
 
     #[test]
     fn settings_that_contradict_each_other_are_named_with_both_lines() {
-        let text = "[gate]\nleases_max = 2000\n[tls]\nkey = \"k\"\n[ledger]\nqueue_messages_max = 2000\n[server]\ninside_url = \"https://a\"\n";
+        let text = "[gate]\nleases_max = 2000\n[tls]\nkey = \"k\"\n[ledger]\nqueue_messages_max = 2000\n[server]\ninside_url = \"https://a\"\n[certificates]\nroots = \"r\"\n";
         let expected = [
             ":2, :6: gate.leases_max (2000) must be less than ledger.queue_messages_max (2000): each lease reserves a place in the commit queue, and decisions need places, too",
             ":8: server.inside_url (\"https://a\") must not be set without server.listen_inside (\"\", the default): nobody could reconnect there",
+            ":10: certificates.roots (\"r\") must not be set without server.listen_certificates (\"\", the default): no listener asks for certificates",
             ":4: tls.certificate (\"\", the default) must be set together with tls.key (\"k\"): neither is of use without the other",
         ];
         assert_eq!(faults(text), expected);

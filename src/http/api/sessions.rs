@@ -1,6 +1,6 @@
 //! `/v1/sessions/{visit}`: entering, waiting, reading and leaving a session.
 
-use hyper::StatusCode;
+use hyper::{StatusCode, header::AUTHORIZATION};
 use serde_json::json;
 
 use super::super::{
@@ -49,11 +49,14 @@ pub(super) fn leave_waiting(public: &Public, head: &Head<'_>) -> Result<Reply, P
 }
 
 fn asked<'r>(head: &Head<'r>) -> Result<Asked<'r>, Kind> {
-    Ok(Asked {
-        visit: head.visit(),
-        proof: Proof::Token(bearer(head.headers).ok_or(Kind::Unauthenticated)?),
-        from: head.from,
-    })
+    // Whoever sends a token means that. One that is no Bearer must not become a certificate, which is sent unasked.
+    let proof = if head.headers.contains_key(AUTHORIZATION) {
+        bearer(head.headers).map(Proof::Token)
+    } else {
+        head.certificate()
+    };
+    let proof = proof.ok_or(Kind::Unauthenticated)?;
+    Ok(Asked { visit: head.visit(), proof, from: head.from })
 }
 
 /// The answer to a person who waits. It does not say who they are.

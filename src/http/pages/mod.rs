@@ -53,7 +53,7 @@ pub(super) async fn open(
             Ok(Reply::unchanging("text/css; charset=utf-8", body).encoded(coding))
         }
         OpenPage::Article(language) => articles::show(language, head),
-        OpenPage::SignIn(language) => Ok(sign_in::show(public, language)),
+        OpenPage::SignIn(language) => Ok(sign_in::show(public, language, head)),
         OpenPage::TakeIdentity(language) => sign_in::take(public, language, head, body).await,
         OpenPage::Federation => callback::federation(public),
         OpenPage::Callback => Ok(callback::show()),

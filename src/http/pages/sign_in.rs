@@ -26,6 +26,8 @@ use crate::{
 
 /// How long a cache may keep the page, seconds.
 const CACHE_SECONDS: u32 = 60;
+/// What the form names instead of a person of the demo: the holder of the card.
+const CARD: &str = "card";
 /// Random bytes of a visit.
 pub(super) const VISIT_BYTES: usize = 16;
 
@@ -34,6 +36,8 @@ pub(super) const VISIT_BYTES: usize = 16;
 struct SignIn {
     frame: Frame,
     people: Vec<Person>,
+    /// The browser has shown a card.
+    has_card: bool,
     /// SPID, CIE and others, each in an order that favours nobody.
     spid: Vec<String>,
     cie: Vec<String>,
@@ -55,7 +59,7 @@ struct Person {
     what: &'static str,
 }
 
-pub(super) fn show(public: &Public, language: Language) -> Reply {
+pub(super) fn show(public: &Public, language: Language, head: &Head<'_>) -> Reply {
     let people = DEMO_PEOPLE.iter().filter(|_| public.demo.is_some());
     let people = people.map(|person| Person { name: person.name, what: person.what(language) });
     let page = SignIn {
@@ -64,6 +68,7 @@ pub(super) fn show(public: &Public, language: Language) -> Reply {
         spid: shuffled(public, &[Profile::Spid]),
         cie: shuffled(public, &[Profile::Cie]),
         others: shuffled(public, &[Profile::Generic, Profile::Test]),
+        has_card: head.certificate().is_some(),
     };
     Reply::page(page.to_string(), language, CACHE_SECONDS)
 }
@@ -82,25 +87,31 @@ fn shuffled(public: &Public, profiles: &[Profile]) -> Vec<String> {
     drawn.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Signs in a person of the demo, in a fresh visit, or leads somebody to their identity provider.
+/// Signs in the holder of the card that the browser has shown or a person of the demo, in a fresh visit, or leads
+/// somebody to their identity provider.
 pub(super) async fn take(
     public: &Public,
     language: Language,
     head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
+    let card = head.certificate();
     let posted = Posted::read(public, head, body).await?;
     let provider = posted.of("provider");
     if !provider.is_empty() {
         return go(public, language, head, &provider).await;
     }
-    let minter = public.demo.as_ref().ok_or(Kind::NotFound)?;
-    let name = posted.of("person");
-    let person = DEMO_PEOPLE.iter().find(|person| person.name == name).ok_or(Kind::NotFound)?;
-    let proof = minter.mint_for(person, public.counter.intake.real_now());
     let mut visit = [0; VISIT_BYTES];
     fill_random(&mut visit);
-    enter(public, language, head, &URL_SAFE_NO_PAD.encode(visit), Proof::Token(&proof)).await
+    let visit = URL_SAFE_NO_PAD.encode(visit);
+    let name = posted.of("person");
+    if name == CARD {
+        return enter(public, language, head, &visit, card.ok_or(Kind::NotFound)?).await;
+    }
+    let minter = public.demo.as_ref().ok_or(Kind::NotFound)?;
+    let person = DEMO_PEOPLE.iter().find(|person| person.name == name).ok_or(Kind::NotFound)?;
+    let token = minter.mint_for(person, public.counter.intake.real_now());
+    enter(public, language, head, &visit, Proof::Token(&token)).await
 }
 
 /// Leads a person to their identity provider. The answer is a page and not a redirect, because browsers apply the policy for

@@ -40,8 +40,7 @@ struct WaitingPage {
 pub(super) fn show(public: &Public, head: &Head<'_>, updates: bool) -> Result<Reply, Problem> {
     let visit = Visit::of(public, head)?;
     let proof = session_cookie(head.headers).ok_or(Kind::VisitEnded)?;
-    let proof = Proof::Token(proof);
-    let asked = Asked { visit: visit.segment, proof, from: head.from };
+    let asked = Asked { visit: visit.segment, proof: Proof::Token(proof), from: head.from };
     let place = public.counter.intake.place(asked)?;
     let Place { waiter, waiting, .. } = place.ok_or(Kind::VisitEnded)?;
     let seconds = |seconds: u32| {

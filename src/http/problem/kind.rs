@@ -116,6 +116,14 @@ problems! {
         "Gestore di identità non raggiungibile" "Identity provider not available"
         "Il gestore di identità adesso non risponde. Riprova tra poco, oppure scegli un altro modo per entrare: l'ordine di arrivo non conta."
         "The identity provider does not answer now. Try again soon, or choose another way to enter: the order of arrival does not count.";
+    CertificateRefused "certificate-refused" FORBIDDEN
+        "Certificato non accettato" "Certificate not accepted"
+        "Il certificato non è quello di autenticazione di una CNS o di una CIE, oppure è scaduto o revocato: scegli il certificato di autenticazione della tua carta o accedi in un altro modo."
+        "The certificate is not the authentication certificate of a CNS or CIE, or it has expired or is revoked: choose your card's authentication certificate, or log in another way.";
+    ClerkMissing "clerk-missing" BAD_REQUEST
+        "Operatore non indicato" "Clerk not named"
+        "Il sistema di un ufficio deve indicare in una sola intestazione Clerk il codice fiscale dell'operatore."
+        "The system of an office must name its clerk by their fiscal code in exactly one Clerk header.";
     WindowClosed "window-closed" FORBIDDEN
         "Fascia oraria chiusa" "Time slice closed"
         "In questa fascia oraria l'accesso è riservato ad altri utenti, fino all'ora indicata in opensAt. Torna dopo il tempo indicato in Retry-After: l'ordine di arrivo non conta."

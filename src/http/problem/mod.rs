@@ -16,7 +16,7 @@ use crate::{
     application::{Fault, ParseError},
     civic::local_time,
     gate::{limits::TooOften, pressure::Shed},
-    identity::token::TokenFault,
+    identity::{certificate::CertificateFault, token::TokenFault},
     intake::{
         BatchFault, DisclosureFault, DraftingFault, EnterFault, LookupFault, MandateFault,
         SubmitFault,
@@ -271,6 +271,10 @@ impl From<EnterFault> for Problem {
                 Kind::Unauthenticated.into()
             }
             EnterFault::Token(TokenFault::AssuranceTooLow) => Kind::AssuranceTooLow.into(),
+            EnterFault::Certificate(CertificateFault::NoClerk) => Kind::ClerkMissing.into(),
+            EnterFault::Certificate(CertificateFault::Untrusted | CertificateFault::NoCard) => {
+                Kind::CertificateRefused.into()
+            }
             EnterFault::VisitTooShort => Kind::VisitTooShort.into(),
             EnterFault::VisitTaken => Kind::VisitTaken.into(),
             EnterFault::WindowClosed { opens_at, wait } => window_closed(opens_at, wait),
