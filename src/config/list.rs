@@ -3,13 +3,12 @@
 //! [`Values`], the defaults, the commented default file, the names of environment variables and the check of a file come
 //! from this table. Where a module's own `Config` has the fields of a section, the section is that `Config`.
 
-use std::{fmt::Write as _, net::SocketAddr, num::NonZeroU32};
+use std::{net::SocketAddr, num::NonZeroU32};
 
 use jiff::civil::time;
 
 use super::{
-    issuers::{self, Issuer},
-    providers,
+    issuers::Issuer,
     setting::{
         Allowed::{
             self, Address, AddressIfAny, LoopbackAddress, Number, OneOf, OriginIfAny, Secret,
@@ -480,34 +479,4 @@ const fn is_empty(text: &Text) -> bool {
 /// A rate among the defaults: 0 does not compile.
 const fn rate(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).expect("a rate is at least 1")
-}
-
-/// The commented default file.
-#[must_use]
-pub fn default_file() -> String {
-    let mut text = String::from(
-        "# Settings of Sportello, each with its default. An environment variable overrides this file (server.listen:\n\
-         # SPORTELLO_SERVER_LISTEN), a flag overrides both. A running server takes over changes of [schedule] and [limits]\n\
-         # within 30 seconds, or at once with SIGHUP; all others need a restart.\n",
-    );
-    let mut section = "";
-    for setting in SETTINGS {
-        if setting.section != section {
-            section = setting.section;
-            let _infallible = writeln!(text, "\n[{section}]");
-        }
-        for line in setting.help {
-            let _infallible = writeln!(text, "#{line}");
-        }
-        let _infallible = writeln!(text, "{} = {}", setting.name, setting.toml(&DEFAULTS));
-    }
-    text + &issuers::commented() + &providers::commented()
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_default_file_is_what_operators_have() {
-        insta::assert_snapshot!(super::default_file());
-    }
 }

@@ -11,6 +11,7 @@ mod origin;
 mod providers;
 mod read;
 mod setting;
+mod written;
 
 use std::{
     net::SocketAddr,
@@ -23,8 +24,8 @@ pub use self::{
         receipt_keys_in,
     },
     fault::{ConfigFault, ConfigFaults, Source},
-    list::default_file,
     origin::{Change, Origin},
+    written::default_file,
 };
 use self::{
     list::{Certificates, Http, Ledger, Limits, Values, setting},

@@ -140,17 +140,7 @@ impl Intake {
     /// # Errors
     /// [`OpenFault`]; nothing was accepted.
     pub fn open(directory: &Path, parts: Parts, config: &Config) -> Result<Self, OpenFault> {
-        let Parts {
-            clock,
-            keys,
-            rules,
-            verifier,
-            relying,
-            certificates,
-            registry,
-            mandates,
-            beacon,
-        } = parts;
+        let Parts { clock, keys, mandates, beacon, .. } = parts;
         let mut seed = [0; 8];
         fill_random(&mut seed);
         let urn = Arc::new(Urn::new(config.urn_applications_max, u64::from_le_bytes(seed)));
@@ -210,11 +200,11 @@ impl Intake {
             searches: Semaphore::new(SEARCHES_MAX),
             clock,
             keys,
-            rules,
-            verifier,
-            relying,
-            certificates,
-            registry,
+            rules: parts.rules,
+            verifier: parts.verifier,
+            relying: parts.relying,
+            certificates: parts.certificates,
+            registry: parts.registry,
             urn,
         };
         intake.open_campaigns()?;
