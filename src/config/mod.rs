@@ -5,6 +5,7 @@
 
 mod data;
 mod fault;
+mod identity;
 mod issuers;
 mod list;
 mod origin;
@@ -28,7 +29,7 @@ pub use self::{
     written::default_file,
 };
 use self::{
-    list::{Certificates, Http, Ledger, Limits, Values, setting},
+    list::{Http, Ledger, Limits, Values, setting},
     read::Reading,
     setting::{Text, Value as _},
 };
@@ -40,7 +41,6 @@ use crate::{
         schedule, waiting,
     },
     http::{body, listener},
-    identity::{certificate, demo_cards, issuer, openid},
     intake,
     ledger::{
         audit,
@@ -179,72 +179,6 @@ impl Settings {
     #[must_use]
     pub fn certificate(&self) -> Option<(PathBuf, PathBuf)> {
         path(&self.0.tls.certificate).zip(path(&self.0.tls.key))
-    }
-
-    /// Certificate and private key of the listener that requires client certificates, PEM files, if they are its own.
-    #[must_use]
-    pub fn certificate_for_cards(&self) -> Option<(PathBuf, PathBuf)> {
-        let Certificates { server_certificate, server_key, .. } = &self.0.certificates;
-        path(server_certificate).zip(path(server_key))
-    }
-
-    /// Which client certificates are accepted; `None` without authorities. A demo has one of its own.
-    #[must_use]
-    pub fn client_certificates(&self) -> Option<certificate::Config> {
-        let its = &self.0.certificates;
-        let (roots, crls) = match (path(&its.roots), path(&its.crls)) {
-            (None, None) if self.1 => {
-                let data = self.data();
-                (demo_cards::authority_in(&data), Some(demo_cards::crl_in(&data)))
-            }
-            (roots, crls) => (roots?, crls),
-        };
-        Some(certificate::Config {
-            roots,
-            revocation_lists: crls,
-            offices: path(&its.offices),
-            policies: its.policies.parse().ok()?,
-            unknown_revocation_is_accepted: its.unknown_revocation_accepted,
-        })
-    }
-
-    /// The trusted issuers of identity tokens.
-    #[must_use]
-    pub fn issuers(&self) -> &[issuer::Config] {
-        &self.0.issuers
-    }
-
-    /// The providers where people sign in with a browser.
-    #[must_use]
-    pub fn providers(&self) -> &[openid::Config] {
-        &self.0.providers
-    }
-
-    /// The federation of which this service is part.
-    #[must_use]
-    pub fn federation(&self) -> Option<openid::FederationConfig> {
-        let list::Federation { entity, key, authorities, organization, contact, trust_marks } =
-            &self.0.federation;
-        Some(openid::FederationConfig {
-            key: path(key)?,
-            entity: entity.write(),
-            authorities: authorities.split_whitespace().map(ToOwned::to_owned).collect(),
-            organization: organization.write(),
-            contact: contact.write(),
-            trust_marks: path(trust_marks),
-        })
-    }
-
-    /// The longest accepted lifetime of an identity token, seconds.
-    #[must_use]
-    pub fn identity_seconds_max(&self) -> u32 {
-        self.0.identity.lifetime_seconds_max
-    }
-
-    /// PEM file with the certificates that sign those of issuers' hosts, instead of the system's.
-    #[must_use]
-    pub fn identity_ca(&self) -> Option<PathBuf> {
-        path(&self.0.identity.ca)
     }
 
     /// NDJSON file with the mandates of offices; a demo has one of its own.
