@@ -48,10 +48,14 @@ pub(super) fn make_mandates(settings: &Settings) -> Result<(), String> {
     }
 }
 
-/// Writes the public keys of the demo's identities into the data directory, for another server that is to trust them.
+/// Writes the public keys of the demo's identities into the data directory, for another server that is to trust them,
+/// unless they are there.
 pub(super) fn publish_keys(minter: &Minter, data: &Path) -> Result<(), String> {
-    let path = demo_jwks_in(data);
-    fs::write(&path, minter.jwks()).map_err(|fault| format!("{}: {fault}", path.display()))
+    let (path, keys) = (demo_jwks_in(data), minter.jwks());
+    if fs::read(&path).is_ok_and(|written| written == keys.as_bytes()) {
+        return Ok(());
+    }
+    fs::write(&path, keys).map_err(|fault| format!("{}: {fault}", path.display()))
 }
 
 /// Writes an example application into the data directory and prints commands that submit it.

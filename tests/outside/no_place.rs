@@ -83,9 +83,9 @@ fn a_place_that_is_somebody_elses_is_named() {
     let mut counter = Counter::open_in(place.path(), &[]);
     counter.stop();
     let data = counter.data();
-    for path in ["", "ledger", "ledger.key", "demo-identity.key", "demo-key.pem", "demo-cert.pem"] {
-        std::os::unix::fs::chown(data.join(path), Some(NOBODY), Some(NOBODY)).unwrap();
-    }
+    let own = |path: &Path| std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    own(&data);
+    fs::read_dir(&data).unwrap().for_each(|file| own(&file.unwrap().path()));
     let mut command = serve(&data);
     command.uid(NOBODY).gid(NOBODY);
     complains(command, &[data.join("ledger").to_str().unwrap(), "Permission denied"]);
