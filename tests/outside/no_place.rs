@@ -85,7 +85,9 @@ fn a_place_that_is_somebody_elses_is_named() {
     let data = counter.data();
     let own = |path: &Path| std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     own(&data);
-    fs::read_dir(&data).unwrap().for_each(|file| own(&file.unwrap().path()));
+    for file in fs::read_dir(&data).unwrap() {
+        own(&file.unwrap().path());
+    }
     let mut command = serve(&data);
     command.uid(NOBODY).gid(NOBODY);
     complains(command, &[data.join("ledger").to_str().unwrap(), "Permission denied"]);
