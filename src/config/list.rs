@@ -341,9 +341,9 @@ settings! {
         months_kept: u64 = 24, Number(1, 1200);
         /// Events in the queue of the audit trail.
         queue_events_max: usize = 65_536, COUNT;
-        /// Time that the event of an entry, and any other that no answer waits for, waits to be written together with
-        /// others, milliseconds.
-        entered_wait_ms: u64 = 100, Number(0, 10_000);
+        /// Time that events of people entering, and of what they do with their own data, wait to be written together,
+        /// milliseconds. A killed server may lose as much of them.
+        own_wait_ms: u64 = 100, Number(0, 10_000);
         /// Free space on the ledger's disk below which nobody enters and nothing is shown that must be recorded in the
         /// audit trail, bytes; at most a quarter of ledger.disk_reserve_bytes. It is for the decisions of what was accepted.
         disk_reserve_bytes: u64 = 268_435_456, Number(0, 1 << 50);

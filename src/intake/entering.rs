@@ -17,7 +17,10 @@ use crate::{
         waiting::{Asking, Waiter, Waiting},
     },
     identity::{Audience, Identity, certificate::CertificateFault, token::TokenFault},
-    ledger::{audit::Action, fault::Untraced},
+    ledger::{
+        audit::{Action, QueueFull},
+        fault::Untraced,
+    },
     session::{
         Session,
         sessions::{NotOpened, Opening},
@@ -326,7 +329,9 @@ impl Intake {
         match self.sessions.open(opening, lease) {
             Ok((token, session)) => {
                 self.waiting.entered(person, asking.audience);
-                self.trail.note_soon(Action::Entered, session.who());
+                self.trail
+                    .note_soon(Action::Entered, person, session.who(), None)
+                    .unwrap_or_else(QueueFull::lost);
                 Ok(Some(Entered::In(token, session)))
             }
             Err(NotOpened::Full) => Ok(None),

@@ -11,7 +11,7 @@ use crate::{
     identity::Audience,
     ledger::{
         Contents, Ledger,
-        audit::Action,
+        audit::{Action, QueueFull},
         book::{
             change::State,
             record::{Header, RecordFault},
@@ -161,7 +161,10 @@ impl Intake {
         let session = scope.session();
         if self.limits.load().repeats_unknown(session.person) && self.space.admits_events().is_ok()
         {
-            self.trail.note_soon(Action::UnknownReceiptsAsked, session.who());
+            let (person, who) = (session.person, session.who());
+            self.trail
+                .note_soon(Action::UnknownReceiptsAsked, person, who, None)
+                .unwrap_or_else(QueueFull::lost);
         }
     }
 

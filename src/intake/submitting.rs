@@ -111,7 +111,8 @@ impl Intake {
         Ok(scope.personal(scope.subject(), decision))
     }
 
-    /// Records in the audit trail what this session does; what it is shown may leave once this returns.
+    /// Records in the audit trail what this session does; what it is shown may leave once this returns. Somebody else's
+    /// data leave only when the event is durable. What people do with their own does not wait for the disk.
     ///
     /// # Errors
     /// [`Untraced`]: refuse it.
@@ -125,7 +126,11 @@ impl Intake {
         let (session, now) = (scope.session(), self.clock.now());
         if session.is_news(action, subject, object, now) {
             self.space.admits_events()?;
-            self.trail.note(action, subject, session.who(), object).await;
+            let who = session.who();
+            let is_own = scope.subject() == subject;
+            if !is_own || self.trail.note_soon(action, subject, who, object).is_err() {
+                self.trail.note(action, subject, who, object).await;
+            }
             // Not before: the same request meanwhile must not overtake its event.
             session.noted(action, subject, object, now);
         }

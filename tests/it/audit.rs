@@ -44,7 +44,12 @@ async fn an_officer_learns_who_was_shown_or_changed_whose_data_and_when() {
         ("withdrawal-asked", me),
         ("withdrawn", None),
     ];
-    let lines = audit(&counter, &["--fiscal-code", code.as_str()]);
+    // What people do with their own data is written soon after.
+    let lines = until("everything is written", async || {
+        let lines = audit(&counter, &["--fiscal-code", code.as_str()]);
+        (lines.len() >= expected.len()).then_some(lines)
+    })
+    .await;
     let mut found = actions(&lines);
     let mut sorted = expected;
     found.sort_unstable();
@@ -94,7 +99,7 @@ async fn an_officer_learns_who_was_shown_or_changed_whose_data_and_when() {
     );
     let (servers, commands) = controls.split_at(3);
     assert_eq!(servers, ["server: opened", "server: drained and closed", "server: opened"]);
-    assert_eq!(commands.len(), 4, "{commands:?}");
+    assert!(commands.len() >= 4, "{commands:?}");
     assert!(commands.iter().all(|command| command.contains(": audit of ")), "{commands:?}");
 }
 
@@ -108,9 +113,13 @@ async fn reading_two_things_in_turn_is_recorded_once_each() {
         assert_eq!(citizen.get(&place).await.status, 200);
         assert_eq!(citizen.get("/drafts/allowance600").await.status, 200);
     }
-    let lines = audit(&counter, &["--by", "--fiscal-code", citizen.code.as_str()]);
-    let count = |what: &str| lines.iter().filter(|line| line["what"] == what).count();
-    assert_eq!((count("application-shown"), count("draft-shown")), (1, 1), "{lines:?}");
+    let shown = async || {
+        let lines = audit(&counter, &["--by", "--fiscal-code", citizen.code.as_str()]);
+        let count = |what: &str| lines.iter().filter(|line| line["what"] == what).count();
+        let shown = (count("application-shown"), count("draft-shown"));
+        (shown.0 > 0 && shown.1 > 0).then_some(shown)
+    };
+    assert_eq!(until("both are written", shown).await, (1, 1));
 }
 
 #[tokio::test]

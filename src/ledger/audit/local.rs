@@ -20,7 +20,7 @@ use super::{
     Trail,
     config::Config,
     event::{Action, Actor, Event, Object, Who},
-    pending::{LaterQueue, Message, lost},
+    pending::{LaterQueue, Message, QueueFull, lost},
     search::{Line, Search, SearchFault},
     writer::Writer,
 };
@@ -116,20 +116,22 @@ impl Trail for LocalTrail {
         })
     }
 
-    fn note_soon(&self, action: Action, who: Who<'_>) {
-        let subject = self.keys.subject(&who.fiscal_code);
-        let (event, actor) = self.event(action, subject, who, None);
-        match self.later.put(event, actor) {
+    fn note_soon(
+        &self,
+        action: Action,
+        subject: Subject,
+        who: Who<'_>,
+        object: Object,
+    ) -> Result<(), QueueFull> {
+        let (event, actor) = self.event(action, subject, who, object);
+        if self.later.put(event, actor)? {
             // A full queue holds messages that wake the writer as well.
-            Ok(true) => {
-                let _full = self.messages.try_send(Message::Later);
-            }
-            Ok(false) => {}
-            Err(event) => lost(&event),
+            let _full = self.messages.try_send(Message::Later);
         }
         if self.failed() {
             self.later.lose();
         }
+        Ok(())
     }
 
     fn control(&self, what: &str) {
@@ -146,6 +148,11 @@ impl Trail for LocalTrail {
     ) -> BoxFuture<'_, Result<Vec<Line>, SearchFault>> {
         let search = Search::of(&self.directory, Arc::clone(&self.keys), &person);
         Box::pin(async move {
+            let (written, answer) = oneshot::channel();
+            if self.messages.send(Message::Flush(written)).await.is_ok() {
+                // If the trail has failed meanwhile, what it has is searched.
+                let _failed = answer.await;
+            }
             match spawn_blocking(move || search.done_to(campaigns.into_iter())).await {
                 Ok(found) => found,
                 Err(fault) => std::panic::resume_unwind(fault.into_panic()),

@@ -1,8 +1,10 @@
 //! The audit trail: who was shown or changed whose data, and when, in a hash chain that reveals every change.
 //!
 //! What changes an application is in its campaign's ledger, with its time and actor, under the ledger's signed chain.
-//! The trail holds the rest: every showing, every draft, every request to withdraw, and what operators did. An event is
-//! written and synced *before* the data leaves. [`Search`] combines the trail with the ledgers.
+//! The trail holds the rest: every showing, every draft, every request to withdraw, and what operators did. The event of
+//! a showing to somebody else is written and synced *before* the data leaves. What people do with their own data is
+//! taken by the writer before it is answered, and written within [`Config::own_wait_ms`] together with what others do:
+//! a kill may lose so much of it. [`Search`] combines the trail with the ledgers.
 //!
 //! [`Trail`] is what the intake sees. [`LocalTrail`] stores it on this machine: one file a month (Europe/Rome), next to
 //! the ledgers; a month older than the law requires is removed as a whole. A row is one commit: some events, the people
@@ -30,6 +32,7 @@ pub use self::{
     event::{Action, Event, Object, Who},
     local::LocalTrail,
     month::note_command,
+    pending::QueueFull,
     search::{Line, Search, SearchFault, controls, inspect},
 };
 use crate::{civic::FiscalCode, schemes::Campaign, vault::Subject};
@@ -46,9 +49,18 @@ pub trait Trail: Send + Sync {
         object: Object,
     ) -> BoxFuture<'a, ()>;
 
-    /// Records that `who` did something that concerns themselves. Returns at once; written within
-    /// [`Config::entered_wait_ms`].
-    fn note_soon(&self, action: Action, who: Who<'_>);
+    /// Records within [`Config::own_wait_ms`] that `who` performs `action` on the data of `subject`. Returns at once. If
+    /// the trail has failed, the event is logged instead.
+    ///
+    /// # Errors
+    /// [`QueueFull`]: await [`note`](Self::note), or let it be [`lost`](QueueFull::lost).
+    fn note_soon(
+        &self,
+        action: Action,
+        subject: Subject,
+        who: Who<'_>,
+        object: Object,
+    ) -> Result<(), QueueFull>;
 
     /// Records what an operator, or the server itself, did. Returns at once.
     fn control(&self, what: &str);

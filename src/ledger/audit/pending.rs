@@ -13,16 +13,28 @@ pub(super) enum Message {
     /// An event, and where to report that it is durable.
     Event(Event, Actor, oneshot::Sender<()>),
     Control(Timestamp, String),
+    /// Where to report that everything that waits is durable.
+    Flush(oneshot::Sender<()>),
     /// Wakes the writer: an event came that nobody waits for, the first since it last took the queue.
     Later,
     Close,
 }
 
-/// Events that nobody waits for and that are not written yet, such as entries. They are kept apart from the messages, so
+/// Events that nobody waits for and that are not written yet: what people did with their own data. They are kept apart from the messages, so
 /// that a thousand of them wake the writer once.
 pub(super) struct LaterQueue {
     waiting: Mutex<Vec<(Event, Actor)>>,
     events_max: usize,
+}
+
+/// As many events wait for the writer as may; this one was not taken.
+pub struct QueueFull(Event);
+
+impl QueueFull {
+    /// Logs and counts the event as lost.
+    pub fn lost(self) {
+        lost(&self.0);
+    }
 }
 
 impl LaterQueue {
@@ -33,11 +45,11 @@ impl LaterQueue {
     /// Adds an event, and returns whether the queue was empty.
     ///
     /// # Errors
-    /// The event, if the queue is full: log it with [`lost`].
-    pub(super) fn put(&self, event: Event, actor: Actor) -> Result<bool, Event> {
+    /// [`QueueFull`].
+    pub(super) fn put(&self, event: Event, actor: Actor) -> Result<bool, QueueFull> {
         let mut waiting = self.lock();
         if waiting.len() >= self.events_max {
-            return Err(event);
+            return Err(QueueFull(event));
         }
         waiting.push((event, actor));
         Ok(waiting.len() == 1)

@@ -12,7 +12,7 @@ use crate::{
 };
 
 const CONFIG: Config =
-    Config { months_kept: 24, queue_events_max: 16, entered_wait_ms: 5, disk_reserve_bytes: 0 };
+    Config { months_kept: 24, queue_events_max: 16, own_wait_ms: 5, disk_reserve_bytes: 0 };
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 
 struct House {
@@ -201,26 +201,57 @@ fn commands_that_run_at_once_are_all_noted_in_one_chain() {
     assert_eq!(house.findings(), Vec::<String>::new());
 }
 
+/// Records that somebody enters.
+fn enters(house: &House, trail: &LocalTrail, person: u64) {
+    let who = citizen(person);
+    let subject = house.keys.subject(&who.fiscal_code);
+    assert!(trail.note_soon(Action::Entered, subject, who, None).is_ok());
+}
+
 #[tokio::test]
 async fn who_enters_is_written_with_others_and_at_once_with_an_event_that_cannot_wait() {
     let house = house("2024-09-16T15:30:00Z");
-    let trail = house.trail_with(Config { entered_wait_ms: 3_600_000, ..CONFIG });
-    trail.note_soon(Action::Entered, citizen(1));
-    trail.note_soon(Action::Entered, citizen(2));
+    let trail = house.trail_with(Config { own_wait_ms: 3_600_000, ..CONFIG });
+    enters(&house, &trail, 1);
+    enters(&house, &trail, 2);
     assert!(house.did(1).is_empty());
     look(&house, &trail, citizen(2), 2).await;
     assert_eq!(house.did(1), ["entered"]);
     assert_eq!(house.did(2), ["entered", "application-shown"]);
-    trail.note_soon(Action::Entered, citizen(3));
+    enters(&house, &trail, 3);
     trail.close();
     assert_eq!(house.did(3), ["entered"]);
+}
+
+#[tokio::test]
+async fn a_full_queue_takes_no_more_until_an_event_that_cannot_wait_has_written_it() {
+    let house = house("2024-09-16T15:30:00Z");
+    let trail = house.trail_with(Config { own_wait_ms: 3_600_000, ..CONFIG });
+    for _ in 0..CONFIG.queue_events_max {
+        enters(&house, &trail, 1);
+    }
+    let who = citizen(1);
+    let subject = house.keys.subject(&who.fiscal_code);
+    assert!(trail.note_soon(Action::DraftShown, subject, who, None).is_err());
+    trail.note(Action::DraftShown, subject, who, None).await;
+    assert_eq!(house.did(1).len(), CONFIG.queue_events_max + 1);
+    enters(&house, &trail, 1);
+}
+
+#[tokio::test]
+async fn a_person_who_looks_at_their_own_trail_finds_what_they_have_just_done() {
+    let house = house("2024-09-16T15:30:00Z");
+    let trail = house.trail_with(Config { own_wait_ms: 3_600_000, ..CONFIG });
+    enters(&house, &trail, 1);
+    let found = trail.done_to(FiscalCode::made_up(1), Vec::new()).await.unwrap();
+    assert_eq!(found.len(), 1);
 }
 
 #[tokio::test]
 async fn who_enters_alone_is_written_after_the_wait() {
     let house = house("2024-09-16T15:30:00Z");
     let trail = house.trail();
-    trail.note_soon(Action::Entered, citizen(1));
+    enters(&house, &trail, 1);
     while house.did(1).is_empty() {
         tokio::task::yield_now().await;
     }

@@ -64,6 +64,7 @@ impl Gathered {
                 self.waiters.push(written);
             }
             Message::Control(at, what) => self.controls.push((at, what)),
+            Message::Flush(written) => self.waiters.push(written),
             Message::Later => {}
             Message::Close => self.close = true,
         }
@@ -71,7 +72,7 @@ impl Gathered {
 
     /// Whether a caller waits for the sync, or for the thread to end.
     fn urgent(&self) -> bool {
-        !self.events.is_empty() || !self.controls.is_empty() || self.close
+        !self.waiters.is_empty() || !self.controls.is_empty() || self.close
     }
 
     fn at(&self) -> Option<Timestamp> {
@@ -139,7 +140,7 @@ impl Writer {
 
     /// Waits for more while only events are to be written that nobody waits for.
     async fn wait_for_more(&self, gathered: &mut Gathered, messages: &mut mpsc::Receiver<Message>) {
-        let deadline = Instant::now() + Duration::from_millis(self.config.entered_wait_ms);
+        let deadline = Instant::now() + Duration::from_millis(self.config.own_wait_ms);
         while !gathered.urgent()
             && let Ok(Some(message)) = timeout_at(deadline, messages.recv()).await
         {
