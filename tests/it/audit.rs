@@ -152,3 +152,13 @@ async fn who_asks_for_unknown_receipts_again_and_again_is_recorded_and_learns_no
     assert_eq!(about_owner.iter().filter(by_others).count(), 0, "nothing was shown");
     assert!(counter.metric("sportello_unknown_receipts_total", &[]).await >= 9);
 }
+
+#[tokio::test]
+async fn what_an_office_is_shown_is_written_before_it_leaves() {
+    let counter = Counter::open_at_with(MORNING, &[("SPORTELLO_AUDIT_OWN_WAIT_MS", "10000")]);
+    let clerk = counter.intermediary(9).await;
+    let place = location(&clerk.submit("key", &entrusted(3, &mandate(3))).await.json());
+    assert_eq!(clerk.get(&place).await.status, 200);
+    let lines = audit(&counter, &["--fiscal-code", FiscalCode::made_up(3).as_str()]);
+    assert_eq!(lines.iter().filter(|line| line["what"] == "application-shown").count(), 1);
+}
