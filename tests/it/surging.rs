@@ -29,6 +29,8 @@ const PEOPLE: u64 = 240;
 const LEASES: usize = 30;
 /// What a person does between two requests inside, milliseconds.
 const THINKING_MS: u64 = 300;
+/// Events that the journal may lack after the one kill under load, which comes within 20 ms of them.
+const LOST_MAX: usize = 4;
 /// Tries of a request after which the server is taken for dead.
 const TRIES_MAX: usize = 3000;
 
@@ -324,7 +326,7 @@ async fn a_restart_in_a_surge_costs_nobody_their_session_or_place() {
         .filter(|(what, _)| what.contains("anew"))
         .map(|(_, n)| n)
         .sum::<usize>();
-    assert!(anew < 5, "the journal lags behind: {anew}");
+    assert!(anew <= LOST_MAX, "the journal lags behind: {anew}");
     println!("without an answer at first, then repeated: {:#?}", town.failed.lock().unwrap());
     assert!(lived.iter().all(|person| person.let_in == 1), "nobody was let in twice");
     let waited = lived.iter().filter(|person| person.place.is_some()).count();
@@ -333,7 +335,11 @@ async fn a_restart_in_a_surge_costs_nobody_their_session_or_place() {
     let counter = town.counter.read().await;
     let counter = counter.as_ref().unwrap();
     let stay = lived.len().div_ceil(4) as u64;
-    assert_eq!(numbers_of(counter).await, [stay, 0, 0], "who applied has used their lease");
+    let [sessions, leases, waiting] = numbers_of(counter).await;
+    assert_eq!(sessions, stay);
+    // Who applied has used their lease, and who entered has no seat, unless the kill came before the journal knew.
+    let lost = leases.max(waiting);
+    assert!(lost <= LOST_MAX as u64, "{leases} leases are held, {waiting} people wait");
     for (n, person) in lived.iter().enumerate() {
         let shown = counter.ask("GET", &person.session, &person.token, "").await;
         if n % 4 == 0 {
