@@ -132,8 +132,8 @@ impl Reply {
         Self::new(StatusCode::SEE_OTHER, "", body, MeantFor::Requester).at(location)
     }
 
-    /// Sets the cookie of the browser's session. Only for answers to a POST: no cache keeps those, and no GET hands out a
-    /// secret.
+    /// Sets the cookie of the browser's session. Only for answers to a POST: no cache keeps those, and from the answer to a
+    /// GET it is [removed](without_cookies).
     #[must_use]
     pub fn with_session_cookie(self, token: &str) -> Self {
         self.with(SET_COOKIE, &format!("__Host-session={token}; {COOKIE_BOUNDS}"))
@@ -382,6 +382,16 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Body> {
 #[must_use]
 pub fn last(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// The same response to a `GET` or `HEAD`, without any cookie: a cache that ignores every header keeps such an answer, and
+/// would hand the cookie to the next one who asks.
+#[must_use]
+pub fn without_cookies(mut response: Response<Body>) -> Response<Body> {
+    if response.headers_mut().remove(SET_COOKIE).is_some() {
+        tracing::error!("the last gate removed a cookie from the answer to a GET");
+    }
     response
 }
 

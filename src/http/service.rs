@@ -66,6 +66,9 @@ impl Public {
         if is_misplaced && standing.refuse() && parts.version <= Version::HTTP_11 {
             response = guard::last(response);
         }
+        if parts.method.is_safe() {
+            response = guard::without_cookies(response);
+        }
         self.meters.count(label, method, response.status(), watch);
         if method == "HEAD" { guard::without_content(response) } else { response }
     }

@@ -110,3 +110,11 @@ fn only_what_is_the_same_for_all_may_be_kept() {
     assert_eq!(cache(Reply::problem_page(&Problem::internal(), Language::Italian)), "no-store");
     assert_eq!(cache(Reply::problem(&Problem::internal(), Language::Italian)), "no-store");
 }
+
+#[test]
+fn the_answer_to_a_get_hands_out_no_cookie() {
+    let reply = Reply::see_other("/visit").with_login_cookie("x", 60).with_session_cookie("x");
+    let to_a_post = release(reply, None);
+    assert_eq!(to_a_post.headers().get_all(SET_COOKIE).iter().count(), 2);
+    assert!(!without_cookies(to_a_post).headers().contains_key(SET_COOKIE));
+}
