@@ -16,7 +16,7 @@ use sportello::{
     civic::FiscalCode,
     config::{Flags, Settings},
     gate::leases::Leases,
-    identity::Identity,
+    identity::{Identity, ProvedBy},
     ledger::journal::Forgetful,
     session::{
         asleep::Remembered,
@@ -30,7 +30,7 @@ use super::{EVENING, PEOPLE, cores, keys, round_from, strides};
 /// Sessions opened between two readings of the clock.
 const OPENED_TOGETHER: usize = 1_000;
 /// Length of a citizen's session token, characters.
-const TOKEN_LETTERS: usize = 132;
+const TOKEN_LETTERS: usize = 144;
 
 /// Sessions of made-up people, opened without a token to verify.
 struct Inside {
@@ -68,7 +68,8 @@ impl Inside {
     fn newcomer(&self) -> Identity {
         let n = self.people.fetch_add(1, Ordering::Relaxed);
         let fiscal_code = FiscalCode::made_up(n);
-        Identity { fiscal_code, office: None, valid_until: Timestamp::MAX }
+        let (proved_by, valid_until) = (ProvedBy::Demo, Timestamp::MAX);
+        Identity { fiscal_code, office: None, proved_by, valid_until }
     }
 
     fn open(&self, identity: &Identity) -> String {
@@ -76,7 +77,8 @@ impl Inside {
         let visit =
             Visit::parse(identity.fiscal_code.as_str().repeat(2).as_str()).expect("a visit");
         let (visit, expires_at) = (&visit, Timestamp::MAX);
-        let opening = Opening { identity, visit, expires_at, real_now: EVENING };
+        let (began_at, real_now) = (EVENING, EVENING);
+        let opening = Opening { identity, visit, began_at, expires_at, real_now };
         self.sessions.open(opening, lease).expect("there is room for this session").0
     }
 

@@ -13,6 +13,7 @@ pub mod language;
 pub mod local_time;
 mod office;
 pub(crate) mod opaque;
+mod proved_by;
 pub mod vat_number;
 pub mod written_time;
 
@@ -21,4 +22,5 @@ pub use fiscal_code::{FiscalCode, FiscalCodeFault, Masked};
 pub use iban::{Iban, IbanFault};
 pub use language::Language;
 pub use office::{Office, OfficeFault};
+pub use proved_by::ProvedBy;
 pub use vat_number::{VatNumber, VatNumberFault};

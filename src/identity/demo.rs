@@ -18,7 +18,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{
-    Assurance, Office,
+    Assurance, Office, ProvedBy,
     algorithm::Algorithm,
     choice::{Choice, Named as _},
     jwks::KeySet,
@@ -194,7 +194,8 @@ impl Minter {
     #[must_use]
     pub fn verifier(&self) -> Verifier {
         let read = KeySet::parse(self.jwks().as_bytes(), Choice::ALL);
-        Verifier::with_keys(ISSUER, AUDIENCE, read.expect("the keys can be used").keys)
+        let keys = read.expect("the keys can be used").keys;
+        Verifier::with_keys(ISSUER, AUDIENCE, keys, ProvedBy::Demo)
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Assurance,
+    Assurance, ProvedBy,
     algorithm::Algorithm,
     choice::Choice,
     condition::Condition,
@@ -65,6 +65,8 @@ pub(super) struct Issuer {
     pub(super) name: String,
     pub(super) audience: String,
     pub(super) levels: Choice<Assurance>,
+    /// What its tokens count as.
+    pub(super) proved_by: ProvedBy,
     keys: Keys,
     condition: Arc<Condition>,
 }
@@ -136,15 +138,17 @@ impl Issuer {
             ))),
         };
         let (name, audience) = (name.clone(), audience.clone());
-        Ok(Self { name, audience, levels: *levels, keys, condition })
+        let proved_by = ProvedBy::Token;
+        Ok(Self { name, audience, levels: *levels, proved_by, keys, condition })
     }
 
     /// An issuer whose keys never change.
-    pub(super) fn fixed(name: &str, audience: &str, keys: KeySet) -> Self {
+    pub(super) fn fixed(name: &str, audience: &str, keys: KeySet, proved_by: ProvedBy) -> Self {
         Self {
             name: name.to_owned(),
             audience: audience.to_owned(),
             levels: Choice::ALL,
+            proved_by,
             keys: Keys::Fixed(Arc::new(keys)),
             condition: Arc::new(Condition::unknown(name)),
         }
@@ -152,7 +156,7 @@ impl Issuer {
 
     /// An issuer with one Ed25519 key.
     pub(super) fn of_only(name: &str, audience: &str, key: &[u8]) -> Result<Self, Unusable> {
-        Ok(Self::fixed(name, audience, KeySet::of_only(key)?))
+        Ok(Self::fixed(name, audience, KeySet::of_only(key)?, ProvedBy::Token))
     }
 
     /// Its keys.

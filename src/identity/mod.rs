@@ -24,7 +24,7 @@ mod unique_json;
 use jiff::Timestamp;
 
 use crate::civic::FiscalCode;
-pub use crate::civic::{Office, OfficeFault};
+pub use crate::civic::{Office, OfficeFault, ProvedBy};
 
 /// The two groups of people that the counter serves, each in its own time slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,6 +93,8 @@ pub struct Identity {
     pub fiscal_code: FiscalCode,
     /// The office of an intermediary that they work for; none for a citizen.
     pub office: Option<Office>,
+    /// What proved it.
+    pub proved_by: ProvedBy,
     /// The instant from which it must be proved again, in real time.
     pub valid_until: Timestamp,
 }

@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::{
-    Assurance, Identity,
+    Assurance, Identity, ProvedBy,
     algorithm::Algorithm,
     choice::{Choice, Named as _},
     issuer::{Config, KeysFrom},
@@ -18,7 +18,7 @@ use crate::clock::Clock;
 fn trusting(signers: &[&Signer]) -> Verifier {
     let read = KeySet::parse(set(signers).as_bytes(), Choice::ALL).unwrap();
     assert_eq!(read.skipped, []);
-    Verifier::with_keys(ISSUER, "sportello", read.keys)
+    Verifier::with_keys(ISSUER, "sportello", read.keys, ProvedBy::Token)
 }
 
 fn verify(verifier: &Verifier, token: &str) -> Result<Identity, TokenFault> {

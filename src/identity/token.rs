@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    Assurance, Identity, Office,
+    Assurance, Identity, Office, ProvedBy,
     algorithm::Algorithm,
     issuer::{Config, Issuer, IssuerFault},
     jwks::{KID_BYTES_MAX, KeySet, Unusable},
@@ -103,10 +103,10 @@ impl Verifier {
         Ok(Self::of(vec![Issuer::of_only(issuer, audience, public_key)?]))
     }
 
-    /// Trusts `issuer` with these keys, likewise.
+    /// Trusts `issuer` with these keys, likewise. Its tokens count as `proved_by`.
     #[must_use]
-    pub fn with_keys(issuer: &str, audience: &str, keys: KeySet) -> Self {
-        Self::of(vec![Issuer::fixed(issuer, audience, keys)])
+    pub fn with_keys(issuer: &str, audience: &str, keys: KeySet, proved_by: ProvedBy) -> Self {
+        Self::of(vec![Issuer::fixed(issuer, audience, keys, proved_by)])
     }
 
     /// Trusts the issuers of these settings, each with another name. Keys from URLs are those that the directory `cache`
@@ -191,7 +191,8 @@ impl Verifier {
             return Err(TokenFault::Untrusted);
         }
         let valid_until = Timestamp::from_second(ends).unwrap_or(Timestamp::MAX);
-        Ok(Identity { fiscal_code, office: claims.office, valid_until })
+        let proved_by = issuer.proved_by;
+        Ok(Identity { fiscal_code, office: claims.office, proved_by, valid_until })
     }
 
     /// The claims of a token that one of the issuers has signed, and that issuer.

@@ -351,7 +351,8 @@ impl Intake {
         visit: &'a Visit,
         expires_at: Timestamp,
     ) -> Opening<'a> {
-        Opening { identity, visit, expires_at, real_now: self.clock.real() }
+        let [began_at, real_now] = [self.clock.now(), self.clock.real()];
+        Opening { identity, visit, began_at, expires_at, real_now }
     }
 
     /// The session that a token opens, also if it was opened before a restart; `None` if the token is unknown or over.

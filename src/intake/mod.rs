@@ -13,6 +13,7 @@ mod forms;
 mod listing;
 mod mandates;
 mod opening;
+mod own_sessions;
 mod reading;
 mod signing_in;
 mod status;

@@ -8,13 +8,13 @@ use jiff::Timestamp;
 
 use crate::{
     civic::{FiscalCode, fiscal_code::FISCAL_CODE_CHARS},
-    identity::{Identity, Office, token::TOKEN_BYTES_MAX},
+    identity::{Identity, Office, ProvedBy, token::TOKEN_BYTES_MAX},
     session::visit::Visit,
     vault::{HouseKeys, Place},
 };
 
 /// The header of a ticket: its version. Session tokens have another one.
-const HEADER: [u8; 1] = [4];
+const HEADER: [u8; 1] = [5];
 
 /// When a ticket ends, and what it stands for.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,7 @@ pub(super) fn issue(
     let mut plain = ends.ticket.as_second().to_be_bytes().to_vec();
     plain.extend(ends.proof.as_second().to_be_bytes());
     plain.extend(round.to_be_bytes());
+    plain.push(identity.proved_by.byte());
     plain.extend_from_slice(identity.fiscal_code.as_str().as_bytes());
     plain.extend_from_slice(identity.office.as_ref().map_or("", Office::as_str).as_bytes());
     let visit = keys.visit(visit.as_str());
@@ -71,6 +72,7 @@ pub(super) fn open<'t>(
     let (until, rest) = plain.split_first_chunk()?;
     let (proof_until, rest) = rest.split_first_chunk()?;
     let (round, rest) = rest.split_first_chunk()?;
+    let (proved_by, rest) = rest.split_first()?;
     let (code, office) = rest.split_at_checked(FISCAL_CODE_CHARS)?;
     let [valid_until, proof_ends_at] = [until, proof_until]
         .map(|second: &[u8; 8]| Timestamp::from_second(i64::from_be_bytes(*second)).ok());
@@ -78,9 +80,11 @@ pub(super) fn open<'t>(
     let fiscal_code = FiscalCode::parse(str::from_utf8(code).ok()?).ok()?;
     let office = str::from_utf8(office).ok()?;
     let office = (!office.is_empty()).then(|| Office::parse(office)).transpose().ok()?;
+    let proved_by = ProvedBy::from_byte(*proved_by)?;
     let round = u64::from_be_bytes(*round);
     let opened = Ticket { text: ticket, valid_until, proof_ends_at, round };
-    (now < valid_until).then_some((Identity { fiscal_code, office, valid_until }, opened))
+    let identity = Identity { fiscal_code, office, proved_by, valid_until };
+    (now < valid_until).then_some((identity, opened))
 }
 
 impl Ticket<'_> {
@@ -103,7 +107,8 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         for office in [None, Office::parse("patronato-7").ok()] {
             let fiscal_code = FiscalCode::made_up(7);
-            let identity = Identity { fiscal_code, office, valid_until: Timestamp::MAX };
+            let (proved_by, valid_until) = (ProvedBy::Spid, Timestamp::MAX);
+            let identity = Identity { fiscal_code, office, proved_by, valid_until };
             let ends = Ends { ticket: at(100), proof: at(300) };
             let ticket = issue(&keys, &visit, &identity, (7, ends));
             assert!(!ticket.contains('.'), "an identity token has dots");
@@ -112,6 +117,7 @@ mod tests {
             assert_eq!(same.lasting(at(0), at(100)), Some(ticket.clone()));
             assert_eq!(same.lasting(at(0), at(201)), None, "the slice was prolonged");
             assert_eq!((opened.fiscal_code, opened.office), (fiscal_code, identity.office));
+            assert_eq!(opened.proved_by, ProvedBy::Spid);
             assert!(open(&keys, &visit, &ticket, at(100)).is_none());
             assert!(open(&keys, &other, &ticket, at(99)).is_none());
             assert!(open(&HouseKeys::from_master(&[8; 32]), &visit, &ticket, at(99)).is_none());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::{Timestamp, civil::Date};
 use tokio::sync::oneshot;
 
-use crate::vault::Subject;
+use crate::{civic::ProvedBy, vault::Subject};
 
 /// One change, as it is noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,10 @@ pub struct Opened {
     pub person: Subject,
     /// Whose data it may see.
     pub subject: Subject,
+    /// When it began, in whole seconds.
+    pub began_at: Timestamp,
+    /// What proved who is logged in.
+    pub proved_by: ProvedBy,
     /// When it is over at the latest, in whole seconds.
     pub expires_at: Timestamp,
     /// The generation of its token.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{Whose, ended::Ended, secret_hash::SecretHash};
 use crate::{
+    civic::ProvedBy,
     gate::leases::{Lease, Leases},
     ledger::journal::{Event, Opened},
     metrics::SESSIONS_REOPENED,
@@ -29,6 +30,8 @@ pub(super) struct Kept {
     pub(super) order: u64,
     pub(super) expires_at: Timestamp,
     whose: Whose,
+    began_at: Timestamp,
+    proved_by: ProvedBy,
     generation: u32,
     has_lease: bool,
 }
@@ -36,6 +39,8 @@ pub(super) struct Kept {
 /// A session that is open and was not seen since the restart.
 pub(super) struct Asleep {
     pub(super) whose: Whose,
+    pub(super) began_at: Timestamp,
+    pub(super) proved_by: ProvedBy,
     pub(super) generation: u32,
     pub(super) lease: Option<Lease>,
 }
@@ -51,11 +56,15 @@ impl Remembered {
     /// Takes in the next event of the journal.
     pub fn take(&mut self, event: &Event) {
         match *event {
-            Event::Opened(Opened { visit, person, subject, expires_at, generation }) => {
+            Event::Opened(opened) => {
+                let Opened { visit, person, subject, expires_at, generation, .. } = opened;
+                let Opened { began_at, proved_by, .. } = opened;
                 self.opened += 1;
                 let whose = Whose { subject, person };
                 let order = self.opened;
-                let kept = Kept { order, expires_at, whose, generation, has_lease: true };
+                let has_lease = true;
+                let kept =
+                    Kept { order, expires_at, whose, began_at, proved_by, generation, has_lease };
                 self.open.insert(visit, kept);
             }
             Event::Renewed { visit, generation } => {
@@ -90,7 +99,8 @@ impl Kept {
         if lease.is_none() {
             SESSIONS_REOPENED.counter(&["none"]).increment(1);
         }
-        Asleep { whose: self.whose, generation: self.generation, lease }
+        let Self { whose, began_at, proved_by, generation, .. } = self;
+        Asleep { whose, began_at, proved_by, generation, lease }
     }
 }
 

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use self::{recent::Recent, visit::Visit};
 use crate::{
-    civic::FiscalCode,
+    civic::{FiscalCode, ProvedBy},
     gate::leases::{Lease, Leases},
     identity::{Audience, Identity, Office},
     ledger::audit::{Action, Object, Who},
@@ -75,6 +75,10 @@ pub struct Session {
     visit_hash: Subject,
     /// Sent with every answer as `Subject-Tag`, so that a client can check that the answer is meant for it.
     pub tag: String,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// What proved who is logged in, when it began.
+    pub proved_by: ProvedBy,
     /// The first instant at which it is over.
     pub expires_at: Timestamp,
     /// Reserves a place in the commit queue; `None` once it is used.

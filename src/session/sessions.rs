@@ -8,6 +8,8 @@
 //! hundred nanoseconds. The map is private to this file, and no guard of it lives across an await: a session is handed
 //! out as an `Arc`.
 
+mod of_person;
+
 use std::{
     hash::BuildHasherDefault,
     sync::{
@@ -21,6 +23,7 @@ use dashmap::{DashMap, Entry};
 use jiff::{SignedDuration, Timestamp};
 use metrics::Gauge;
 
+pub use self::of_person::OwnSession;
 use super::{
     Session, Whose,
     asleep::{Asleep, Remembered, lease_again},
@@ -31,7 +34,7 @@ use super::{
 };
 use crate::{
     gate::leases::{Lease, Leases},
-    identity::{Audience, Identity},
+    identity::{Audience, Identity, ProvedBy},
     ledger::journal::{Event, Journal, Opened},
     metrics as list,
     vault::{HouseKeys, Subject},
@@ -100,6 +103,8 @@ pub struct Opening<'a> {
     pub identity: &'a Identity,
     /// The visit.
     pub visit: &'a Visit,
+    /// When the session begins; whole seconds count.
+    pub began_at: Timestamp,
     /// When the session ends at the latest; whole seconds count.
     pub expires_at: Timestamp,
     /// Real time.
@@ -189,8 +194,9 @@ impl Sessions {
         self.open
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, room)
             .map_err(|_| NotOpened::Full)?;
-        let expires_at = in_seconds(opening.expires_at);
-        let (token, contents) = self.fresh_token(opening, expires_at, 0);
+        let [began_at, expires_at] = [opening.began_at, opening.expires_at].map(in_seconds);
+        let proved_by = opening.identity.proved_by;
+        let (token, contents) = self.fresh_token(opening, (began_at, expires_at), proved_by, 0);
         let session = self.session_of(contents, visit, Some(lease));
         self.note_opened(&session);
         let state = State::Awake(self.register(&token, &session));
@@ -233,11 +239,13 @@ impl Sessions {
                 let is_theirs = |_: &SecretHash, held: &Held| held.session.is_of(whose);
                 let (_, Held { session, .. }) = self.by_token.remove_if(current, is_theirs)?;
                 let generation = session.generation.fetch_add(1, Ordering::Relaxed) + 1;
-                (self.fresh_token(opening, expires_at, generation).0, session)
+                let (since, by) = (session.began_at, session.proved_by);
+                (self.fresh_token(opening, (since, expires_at), by, generation).0, session)
             }
             State::Asleep(asleep) if asleep.whose == whose => {
                 let (generation, lease) = (asleep.generation + 1, asleep.lease.take());
-                let (token, contents) = self.fresh_token(opening, expires_at, generation);
+                let (time, by) = ((asleep.began_at, expires_at), asleep.proved_by);
+                let (token, contents) = self.fresh_token(opening, time, by, generation);
                 (token, self.session_of(contents, visit, lease))
             }
             State::Asleep(_) => return None,
@@ -301,26 +309,6 @@ impl Sessions {
                 Some(session)
             }
         }
-    }
-
-    /// Takes the lease of a session that the person has open already, so that they can enter from another device and
-    /// finish there.
-    #[must_use]
-    pub fn hand_over(&self, person: Subject, audience: Audience) -> Option<Lease> {
-        let theirs = self.by_person.get(&person)?.clone();
-        theirs.iter().find_map(|key| {
-            let mut known = self.by_visit.get_mut(key)?;
-            let visit = known.visit;
-            let lease = match &mut known.state {
-                State::Asleep(asleep) if asleep.whose.audience() == audience => asleep.lease.take(),
-                State::Asleep(_) => None,
-                State::Awake(token) => {
-                    let held = self.by_token.get(token)?;
-                    (held.session.audience == audience).then(|| held.session.take_lease())?
-                }
-            };
-            lease.inspect(|_| self.journal.note(Event::LeaseGone { visit }))
-        })
     }
 
     /// Notes that a session has used the lease that it was opened with, so that a restart does not reserve one again.
@@ -387,12 +375,14 @@ impl Sessions {
     fn fresh_token(
         &self,
         opening: Opening<'_>,
-        expires_at: Timestamp,
+        (began_at, expires_at): (Timestamp, Timestamp),
+        proved_by: ProvedBy,
         generation: u32,
     ) -> (String, Contents) {
         let contents = Contents {
-            identity: opening.identity.clone(),
+            identity: Identity { proved_by, ..opening.identity.clone() },
             visit: opening.visit.clone(),
+            began_at,
             expires_at,
             issued_at: in_seconds(opening.real_now),
             generation,
@@ -406,7 +396,7 @@ impl Sessions {
         visit_hash: Subject,
         lease: Option<Lease>,
     ) -> Arc<Session> {
-        let Contents { identity, visit, expires_at, generation, .. } = contents;
+        let Contents { identity, visit, began_at, expires_at, generation, .. } = contents;
         let Whose { subject, person } = Whose::of(&self.keys, &identity);
         Arc::new(Session {
             subject,
@@ -416,6 +406,8 @@ impl Sessions {
             visit,
             visit_hash,
             tag: URL_SAFE_NO_PAD.encode(self.keys.tag(visit_hash, person, subject)),
+            began_at,
+            proved_by: identity.proved_by,
             expires_at,
             office: identity.office,
             finished: AtomicBool::new(lease.is_none()),
@@ -442,16 +434,11 @@ impl Sessions {
             visit: session.visit_hash,
             person: session.person,
             subject: session.subject,
+            began_at: session.began_at,
+            proved_by: session.proved_by,
             expires_at: session.expires_at,
             generation: session.generation.load(Ordering::Relaxed),
         }));
-    }
-
-    /// Adds a session to a person's; returns the oldest one if they are now too many.
-    fn add_to_person(&self, person: Subject, visit: SecretHash) -> Option<SecretHash> {
-        let mut theirs = self.by_person.entry(person).or_default();
-        theirs.push(visit);
-        (theirs.len() > self.config.person_sessions_max).then(|| theirs.remove(0))
     }
 
     /// Ends the session of a visit.

@@ -8,22 +8,24 @@ use jiff::Timestamp;
 use super::visit::Visit;
 use crate::{
     civic::{FiscalCode, fiscal_code::FISCAL_CODE_CHARS},
-    identity::{Identity, Office},
+    identity::{Identity, Office, ProvedBy},
     vault::{HouseKeys, Place, Subject},
 };
 
 /// The header of a sealed token: its version. Tickets have another one.
-const HEADER: [u8; 1] = [2];
+const HEADER: [u8; 1] = [3];
 /// The subject of the seal: whose the session is stands inside.
 const NOBODY: Subject = Subject([0; 16]);
 /// Characters of the longest token: a visit and an office of 64 characters.
-const TOKEN_CHARS_MAX: usize = 260;
+const TOKEN_CHARS_MAX: usize = 272;
 
 /// What a token holds.
 pub(super) struct Contents {
     /// Who is logged in, for which office.
     pub(super) identity: Identity,
     pub(super) visit: Visit,
+    /// When the session began, in whole seconds.
+    pub(super) began_at: Timestamp,
     /// The first instant at which the session is over, in whole seconds.
     pub(super) expires_at: Timestamp,
     /// When the token was made, in whole seconds of real time.
@@ -34,12 +36,14 @@ pub(super) struct Contents {
 
 /// Seals a token. Two tokens of the same contents differ.
 pub(super) fn seal(keys: &HouseKeys, contents: &Contents) -> String {
-    let Contents { identity, visit, expires_at, issued_at, generation } = contents;
+    let Contents { identity, visit, began_at, expires_at, issued_at, generation } = contents;
     let visit = visit.as_str().as_bytes();
     let mut plain = Vec::with_capacity(128);
+    plain.extend(began_at.as_second().to_be_bytes());
     plain.extend(expires_at.as_second().to_be_bytes());
     plain.extend(issued_at.as_second().to_be_bytes());
     plain.extend(generation.to_be_bytes());
+    plain.push(identity.proved_by.byte());
     plain.extend(identity.fiscal_code.as_str().as_bytes());
     plain.push(u8::try_from(visit.len()).expect("a visit has 64 characters at most"));
     plain.extend(visit);
@@ -57,9 +61,11 @@ pub(super) fn open(keys: &HouseKeys, token: &str) -> Option<Contents> {
         return None;
     }
     let plain = keys.open(Place::Session, NOBODY, HEADER.len(), &sealed).ok()?;
-    let (expires, rest) = plain.split_first_chunk()?;
+    let (began, rest) = plain.split_first_chunk()?;
+    let (expires, rest) = rest.split_first_chunk()?;
     let (issued, rest) = rest.split_first_chunk()?;
     let (generation, rest) = rest.split_first_chunk()?;
+    let (proved_by, rest) = rest.split_first()?;
     let (code, rest) = rest.split_at_checked(FISCAL_CODE_CHARS)?;
     let (length, rest) = rest.split_first()?;
     let (visit, office) = rest.split_at_checked((*length).into())?;
@@ -69,11 +75,13 @@ pub(super) fn open(keys: &HouseKeys, token: &str) -> Option<Contents> {
     let identity = Identity {
         fiscal_code: FiscalCode::parse(str::from_utf8(code).ok()?).ok()?,
         office: (!office.is_empty()).then(|| Office::parse(office)).transpose().ok()?,
+        proved_by: ProvedBy::from_byte(*proved_by)?,
         valid_until: expires_at,
     };
     Some(Contents {
         identity,
         visit: Visit::parse(str::from_utf8(visit).ok()?)?,
+        began_at: second(began)?,
         expires_at,
         issued_at: second(issued)?,
         generation: u32::from_be_bytes(*generation),
@@ -87,11 +95,12 @@ mod tests {
 
     fn contents(office: Option<&str>, visit: &str) -> Contents {
         let office = office.map(|office| Office::parse(office).unwrap());
-        let identity =
-            Identity { fiscal_code: FiscalCode::made_up(7), office, valid_until: Timestamp::MAX };
+        let (fiscal_code, valid_until) = (FiscalCode::made_up(7), Timestamp::MAX);
+        let identity = Identity { fiscal_code, office, proved_by: ProvedBy::Cie, valid_until };
         Contents {
             identity,
             visit: Visit::parse(visit).unwrap(),
+            began_at: Timestamp::from_second(1_726_497_000).unwrap(),
             expires_at: Timestamp::from_second(1_726_500_600).unwrap(),
             issued_at: Timestamp::from_second(1_726_498_800).unwrap(),
             generation: 3,

@@ -8,6 +8,9 @@ use crate::{
     schemes::{Campaign, Scheme},
 };
 
+/// Bytes of a session's handle: a person has a few sessions, so that two handles never meet.
+const HANDLE_BYTES: usize = 12;
+
 /// Whose data it is: a 128-bit keyed hash of a fiscal code or of an office.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Subject(pub(crate) [u8; 16]);
@@ -101,6 +104,13 @@ impl HouseKeys {
     #[must_use]
     pub fn tag(&self, visit: Subject, person: Subject, subject: Subject) -> [u8; 16] {
         short_hash(&self.subject, &[b"tag", &visit.0, &person.0, &subject.0])
+    }
+
+    /// What names a visit's session to its person in public: 16 characters of base64url, too short for a visit.
+    #[must_use]
+    pub fn session_handle(&self, visit: Subject) -> String {
+        let hash = short_hash(&self.subject, &[b"session handle", &visit.0]);
+        URL_SAFE_NO_PAD.encode(&hash[..HANDLE_BYTES])
     }
 
     /// The draft of `person`, who acts for `principal`, in a scheme and under a mandate if there is one.

@@ -159,6 +159,18 @@ async fn a_batch_ends_with_its_session() {
 }
 
 #[tokio::test]
+async fn a_batch_ends_with_its_session_that_its_person_ends_from_another_one() {
+    let counter = Counter::open_at(MORNING);
+    let (office, other) = (counter.intermediary(100).await, counter.intermediary(100).await);
+    let batch = OpenBatch::begin(&counter, &office).await;
+    let own = other.get("/sessions").await.json();
+    let handle = own["sessions"][0]["handle"].as_str().unwrap();
+    let ended = other.delete(&format!("/sessions/{handle}")).await;
+    assert_eq!(ended.status, StatusCode::NO_CONTENT);
+    batch.ends_unauthenticated_at_line_2().await;
+}
+
+#[tokio::test]
 async fn a_batch_ends_with_its_time_slice_and_the_grace() {
     let end = "2024-09-17T15:59:57[Europe/Rome]";
     let counter = Counter::open_at_with(end, &[("SPORTELLO_SCHEDULE_GRACE_SECONDS", "1")]);

@@ -31,6 +31,7 @@ mod life;
 mod lists;
 mod log;
 mod mandates;
+mod own_sessions;
 mod pages;
 mod polling;
 mod program;

@@ -7,6 +7,7 @@ mod drafts;
 mod draws;
 mod mandates;
 mod overview;
+mod own_sessions;
 mod segment;
 mod sessions;
 mod status;
@@ -57,7 +58,9 @@ pub(super) fn waiting(public: &Public, route: Inside, head: &Head<'_>) -> Result
         | Inside::ListDisclosures
         | Inside::ListMandates
         | Inside::ShowMandate
-        | Inside::RevokeMandate => Err(Kind::Unauthenticated.into()),
+        | Inside::RevokeMandate
+        | Inside::ListSessions
+        | Inside::EndSession => Err(Kind::Unauthenticated.into()),
     }
 }
 
@@ -86,5 +89,7 @@ pub(super) async fn inside(
         Inside::ListMandates => mandates::list(public, scope, head).await,
         Inside::ShowMandate => mandates::show(public, scope, head).await,
         Inside::RevokeMandate => mandates::revoke(public, scope, head).await,
+        Inside::ListSessions => Ok(own_sessions::list(public, scope)),
+        Inside::EndSession => own_sessions::end(public, scope, head).await,
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     civic::FiscalCode,
     gate::leases::Leases,
-    identity::Identity,
+    identity::{Identity, ProvedBy},
     ledger::journal::Forgetful,
     session::{
         asleep::Remembered,
@@ -19,8 +19,8 @@ use crate::{
 };
 
 fn session(n: u64) -> Arc<Session> {
-    let identity =
-        Identity { fiscal_code: FiscalCode::made_up(n), office: None, valid_until: Timestamp::MAX };
+    let (fiscal_code, valid_until) = (FiscalCode::made_up(n), Timestamp::MAX);
+    let identity = Identity { fiscal_code, office: None, proved_by: ProvedBy::Token, valid_until };
     let config = Config { sessions_max: 1, person_sessions_max: 1, session_seconds: 60 };
     let (keys, leases) = (Arc::new(HouseKeys::from_master(&[7; 32])), Leases::new(1));
     let (journal, nothing) = (Forgetful::shared(), Remembered::nothing());
@@ -28,7 +28,8 @@ fn session(n: u64) -> Arc<Session> {
     let sessions = Sessions::new(config, keys, journal, nothing, &leases, real_now);
     let visit = Visit::parse(&"v".repeat(22)).unwrap();
     let (identity, visit) = (&identity, &visit);
-    let opening = Opening { identity, visit, expires_at: Timestamp::MAX, real_now };
+    let (began_at, expires_at) = (real_now, Timestamp::MAX);
+    let opening = Opening { identity, visit, began_at, expires_at, real_now };
     let opened = sessions.open(opening, leases.take().unwrap());
     opened.ok().unwrap().1
 }

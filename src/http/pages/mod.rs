@@ -14,6 +14,7 @@ mod instant;
 mod mandates;
 mod outcome;
 mod overview;
+mod own_sessions;
 mod posted;
 mod sign_in;
 mod step;
@@ -106,6 +107,8 @@ pub(super) async fn inside(
         InsidePage::ListMandates => mandates::show(public, scope, head).await,
         InsidePage::RevokeMandate => mandates::revoke(public, scope, head, body).await,
         InsidePage::ListDisclosures => disclosures::show(public, scope, head).await,
+        InsidePage::ListSessions => own_sessions::show(public, scope, head),
+        InsidePage::EndSessions => own_sessions::end(public, scope, head, body).await,
         InsidePage::SignOut => sign_in::leave(public, head, authenticated.token, body).await,
     }
 }

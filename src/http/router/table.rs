@@ -54,6 +54,8 @@ pub const ROUTES: &[Route] = &[
     Route::inside("GET", visit!("/mandates/after/{mandate}"), Class::Read, Inside::ListMandates),
     Route::inside("GET", visit!("/mandates/{mandate}"), Class::Read, Inside::ShowMandate),
     Route::inside("DELETE", visit!("/mandates/{mandate}"), Class::Step, Inside::RevokeMandate),
+    Route::inside("GET", visit!("/sessions"), Class::Read, Inside::ListSessions),
+    Route::inside("DELETE", visit!("/sessions/{handle}"), Class::Step, Inside::EndSession),
     Route::inside("GET", visit!("/drafts/{scheme}"), Class::Read, Inside::ShowDraft),
     Route::inside("PUT", visit!("/drafts/{scheme}"), Class::Step, Inside::SaveDraft),
     Route::inside("DELETE", visit!("/drafts/{scheme}"), Class::Step, Inside::DeleteDraft),
@@ -136,6 +138,8 @@ pub const ROUTES: &[Route] = &[
         InsidePage::RevokeMandate,
     ),
     Route::inside_page("GET", page!("/disclosures"), Class::Read, InsidePage::ListDisclosures),
+    Route::inside_page("GET", page!("/sessions"), Class::Read, InsidePage::ListSessions),
+    Route::inside_page("POST", page!("/sessions/ending"), Class::Step, InsidePage::EndSessions),
     Route::inside_page("POST", page!("/signout"), Class::Step, InsidePage::SignOut),
 ];
 

@@ -48,6 +48,10 @@ pub enum Inside {
     ShowMandate,
     /// Revokes one.
     RevokeMandate,
+    /// Lists the person's own open sessions.
+    ListSessions,
+    /// Ends one of them.
+    EndSession,
 }
 
 /// A page that needs no session.
@@ -114,6 +118,10 @@ pub enum InsidePage {
     RevokeMandate,
     /// Who was shown or changed the person's data.
     ListDisclosures,
+    /// The person's own open sessions.
+    ListSessions,
+    /// Ends one of them, or all others.
+    EndSessions,
     /// Ends the session.
     SignOut,
 }

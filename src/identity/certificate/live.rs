@@ -12,7 +12,7 @@ use rustls::{
 };
 
 use super::{
-    super::Identity,
+    super::{Identity, ProvedBy},
     card,
     files::{self, FilesFault, Read, Stamp},
     trust::{Config, Trust, fingerprint, reason, verify_chain},
@@ -128,13 +128,15 @@ impl Certificates {
             return Ok(Identity {
                 fiscal_code: card.fiscal_code,
                 office: None,
+                proved_by: ProvedBy::Certificate,
                 valid_until: card.valid_until,
             });
         };
         let clerk = clerk.and_then(|code| FiscalCode::parse(code).ok());
         let fiscal_code = clerk.ok_or_else(|| refuse("clerk", CertificateFault::NoClerk))?;
         let valid_until = card::end(own).map_err(no_card)?;
-        Ok(Identity { fiscal_code, office: Some(office.clone()), valid_until })
+        let (office, proved_by) = (Some(office.clone()), ProvedBy::Certificate);
+        Ok(Identity { fiscal_code, office, proved_by, valid_until })
     }
 
     pub(super) fn current(&self) -> Arc<Trust> {

@@ -114,6 +114,7 @@ impl Conversation<'_> {
         Ok(Identity {
             fiscal_code: fiscal_code.map_err(|fault| self.fault(fault))?,
             office: None,
+            proved_by: config.profile.proved_by(),
             valid_until: Timestamp::from_second(person.valid_until).unwrap_or(Timestamp::MAX),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::{Assurance, fetch::KeysUrl};
+use super::super::{Assurance, ProvedBy, fetch::KeysUrl};
 
 /// The rules of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,15 @@ impl Profile {
             "generic" => Some(Self::Generic),
             "test" => Some(Self::Test),
             _ => None,
+        }
+    }
+
+    /// What an identity counts as that the provider proves.
+    pub(super) fn proved_by(self) -> ProvedBy {
+        match self {
+            Self::Spid => ProvedBy::Spid,
+            Self::Cie => ProvedBy::Cie,
+            Self::Generic | Self::Test => ProvedBy::OpenId,
         }
     }
 

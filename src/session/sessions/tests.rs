@@ -39,7 +39,8 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn citizen(n: u64) -> Identity {
-    Identity { fiscal_code: FiscalCode::made_up(n), office: None, valid_until: Timestamp::MAX }
+    let (fiscal_code, valid_until) = (FiscalCode::made_up(n), Timestamp::MAX);
+    Identity { fiscal_code, office: None, proved_by: ProvedBy::Spid, valid_until }
 }
 
 fn clerk(n: u64) -> Identity {
@@ -47,7 +48,7 @@ fn clerk(n: u64) -> Identity {
 }
 
 fn opening<'a>(identity: &'a Identity, visit: &'a Visit) -> Opening<'a> {
-    Opening { identity, visit, expires_at: at(60), real_now: at(0) }
+    Opening { identity, visit, began_at: at(0), expires_at: at(60), real_now: at(0) }
 }
 
 fn some_visit() -> Visit {
@@ -285,4 +286,60 @@ fn after_a_restart_leases_are_neither_lost_nor_doubled() {
     after.sweep(at(60));
     assert_eq!((after.len(), leases.held()), (0, 0));
     assert!(after.by_visit.is_empty() && after.by_person.is_empty());
+}
+
+#[test]
+fn a_person_ends_their_own_sessions_of_the_same_capacity_and_no_others() {
+    let (journal, leases) = (Arc::new(Noted::default()), Leases::new(9));
+    let sessions = restarted(&journal, &leases, 0, 0);
+    let visit = some_visit();
+    let (first, mine) = open_in(&visit, &sessions, &leases, &citizen(1)).unwrap();
+    let (second, other) = open(&sessions, &leases, 1).unwrap();
+    let (at_office, _) = open_in(&some_visit(), &sessions, &leases, &clerk(2)).unwrap();
+    let (privately, _) = open(&sessions, &leases, 2).unwrap();
+    let neighbour = sessions.find(&privately, at(0)).unwrap();
+    let told = |sessions: &Sessions, session: &Session| -> Vec<_> {
+        let own = sessions.of_person(session, at(10)).into_iter();
+        own.map(|own| (own.handle, own.began_at, own.expires_at, own.is_current)).collect()
+    };
+    let own = told(&sessions, &mine);
+    assert_eq!(own.iter().map(|own| own.3).collect::<Vec<_>>(), [true, false], "oldest first");
+    assert!(own.iter().all(|own| (own.1, own.2) == (at(0), at(60))));
+    assert_ne!(own[0].0, own[1].0);
+    assert!(own.iter().all(|own| Visit::parse(&own.0).is_none() && own.0 != mine.tag));
+    assert_eq!(told(&sessions, &neighbour).len(), 1, "not that of their office");
+    assert!(sessions.of_person(&mine, at(60)).is_empty(), "they have expired");
+
+    for (handle, session) in [("", &mine), (visit.as_str(), &mine), (&own[0].0, &neighbour)] {
+        assert!(!sessions.end_own(session, handle, at(10)), "{handle}");
+    }
+    let clerks = sessions.find(&at_office, at(0)).unwrap();
+    let theirs = &told(&sessions, &clerks)[0].0;
+    assert!(!sessions.end_own(&neighbour, theirs, at(10)), "of the other capacity");
+    assert!(sessions.end_own(&mine, &own[1].0, at(10)));
+    assert!(!sessions.end_own(&mine, &own[1].0, at(10)), "once");
+    assert!(sessions.find(&second, at(10)).is_none() && !other.is_open(at(10)));
+    assert_eq!((sessions.len(), leases.held()), (3, 3), "its lease is returned");
+
+    // After a restart the sessions that nobody has used yet are listed too, as they were.
+    let leases = Leases::new(9);
+    let after = restarted(&journal, &leases, 10, 1);
+    assert!(after.reopen(&second, &leases, at(10)).is_none(), "ended for good");
+    let mine = after.reopen(&first, &leases, at(10)).unwrap();
+    assert_eq!(told(&after, &mine), told(&sessions, &mine));
+    assert!(open(&after, &leases, 1).is_ok());
+    let third = restarted(&journal, &leases, 20, 1);
+    let mine = third.reopen(&first, &leases, at(20)).unwrap();
+    let asleep = third.of_person(&mine, at(20));
+    assert_eq!((asleep.len(), asleep[1].proved_by), (2, ProvedBy::Spid));
+    third.end_others(&mine, at(20));
+    assert_eq!(told(&third, &mine).len(), 1);
+    let mut remembered = third.of_person(&mine, at(20));
+    assert!(remembered.pop().is_some_and(|own| own.is_current && own.handle == own_handle(&visit)));
+    let fourth = restarted(&journal, &leases, 20, 1);
+    assert_eq!(fourth.len(), 3, "the session, and two of the other person");
+}
+
+fn own_handle(visit: &Visit) -> String {
+    keys().session_handle(keys().visit(visit.as_str()))
 }

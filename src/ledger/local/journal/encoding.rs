@@ -3,6 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 
 use crate::{
+    civic::ProvedBy,
     ledger::journal::{Event, Joined, Opened, Seated},
     vault::Subject,
 };
@@ -10,11 +11,14 @@ use crate::{
 /// Appends an event.
 pub(super) fn encode(event: &Event, out: &mut Vec<u8>) {
     match event {
-        Event::Opened(Opened { visit, person, subject, expires_at, generation }) => {
+        Event::Opened(opened) => {
+            let Opened { visit, person, subject, expires_at, generation, .. } = opened;
             out.push(b'O');
             for hash in [visit, person, subject] {
                 out.extend(hash.0);
             }
+            out.extend(opened.began_at.as_second().to_be_bytes());
+            out.push(opened.proved_by.byte());
             out.extend(expires_at.as_second().to_be_bytes());
             out.extend(generation.to_be_bytes());
         }
@@ -65,7 +69,9 @@ pub(super) fn decode(bytes: &mut &[u8]) -> Option<Event> {
             visit: subject(bytes)?,
             person: subject(bytes)?,
             subject: subject(bytes)?,
-            expires_at: Timestamp::from_second(i64::from_be_bytes(take(bytes)?)).ok()?,
+            began_at: second(bytes)?,
+            proved_by: take(bytes).and_then(|[byte]| ProvedBy::from_byte(byte))?,
+            expires_at: second(bytes)?,
             generation: u32::from_be_bytes(take(bytes)?),
         }),
         b'R' => {
@@ -109,6 +115,10 @@ fn subject(bytes: &mut &[u8]) -> Option<Subject> {
     take(bytes).map(Subject)
 }
 
+fn second(bytes: &mut &[u8]) -> Option<Timestamp> {
+    Timestamp::from_second(i64::from_be_bytes(take(bytes)?)).ok()
+}
+
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (first, rest) = bytes.split_first_chunk()?;
     *bytes = rest;
@@ -126,16 +136,21 @@ mod tests {
         let who = || {
             any::<([u8; 8], bool)>().prop_map(|(person, for_office)| Seated { person, for_office })
         };
-        let second = (0..4_000_000_000_i64).prop_map(|at| Timestamp::from_second(at).unwrap());
+        let second = || (0..4_000_000_000_i64).prop_map(|at| Timestamp::from_second(at).unwrap());
         prop_oneof![
-            (hash(), hash(), hash(), second, any::<u32>()).prop_map(
-                |(visit, person, subject, expires_at, generation)| Event::Opened(Opened {
-                    visit,
-                    person,
-                    subject,
-                    expires_at,
-                    generation
-                })
+            (hash(), hash(), hash(), [second(), second()], 1..=6_u8, any::<u32>()).prop_map(
+                |(visit, person, subject, [began_at, expires_at], proved_by, generation)| {
+                    let proved_by = ProvedBy::from_byte(proved_by).unwrap();
+                    Event::Opened(Opened {
+                        visit,
+                        person,
+                        subject,
+                        began_at,
+                        proved_by,
+                        expires_at,
+                        generation,
+                    })
+                }
             ),
             (hash(), any::<u32>())
                 .prop_map(|(visit, generation)| Event::Renewed { visit, generation }),

@@ -19,7 +19,7 @@ use crate::{
 const PREFIX: &str = "journal-";
 const SUFFIX: &str = ".sealed";
 /// The header of a sealed frame: its version.
-const HEADER: [u8; 1] = [1];
+const HEADER: [u8; 1] = [2];
 /// The subject of the seal: the journal belongs to no person.
 const NOBODY: Subject = Subject([0; 16]);
 /// Bytes of a frame's length, in front of it.

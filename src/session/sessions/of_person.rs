@@ -1,0 +1,105 @@
+//! The sessions of one person: what they may know of them, how they end them, and how many there may be.
+
+use jiff::Timestamp;
+
+use super::{super::Session, Sessions, State};
+use crate::{
+    civic::ProvedBy,
+    gate::leases::Lease,
+    identity::Audience,
+    ledger::journal::Event,
+    session::{Whose, secret_hash::SecretHash},
+    vault::Subject,
+};
+
+/// What a person may know of one of their open sessions.
+pub struct OwnSession {
+    /// Names it to its person. It is no secret, and too short to be a visit.
+    pub handle: String,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// The first instant at which it is over.
+    pub expires_at: Timestamp,
+    /// What proved who they are, when it began.
+    pub proved_by: ProvedBy,
+    /// Whether it is the session in which they ask.
+    pub is_current: bool,
+}
+
+impl Sessions {
+    /// The open sessions of a session's person for the same principal, oldest first.
+    ///
+    /// After a restart those are listed too that were not seen again yet. One whose opening the journal lost in a power
+    /// cut is listed from the moment on at which its token is seen again.
+    #[must_use]
+    pub fn of_person(&self, mine: &Session, now: Timestamp) -> Vec<OwnSession> {
+        self.own(mine, now).into_iter().map(|(_, own)| own).collect()
+    }
+
+    /// Ends one of them; false if none has this handle.
+    pub fn end_own(&self, mine: &Session, handle: &str, now: Timestamp) -> bool {
+        let own = self.own(mine, now);
+        let found = own.iter().find(|(_, own)| own.handle == handle);
+        found.inspect(|(visit, _)| self.end(visit)).is_some()
+    }
+
+    /// Ends all of them but this one.
+    pub fn end_others(&self, mine: &Session, now: Timestamp) {
+        let own = self.own(mine, now);
+        own.iter().filter(|(_, own)| !own.is_current).for_each(|(visit, _)| self.end(visit));
+    }
+
+    fn own(&self, mine: &Session, now: Timestamp) -> Vec<(SecretHash, OwnSession)> {
+        let whose = Whose { subject: mine.subject, person: mine.person };
+        let own = |visit: SecretHash| {
+            let known = self.by_visit.get(&visit).filter(|known| now < known.expires_at)?;
+            let (theirs, began_at, proved_by) = match &known.state {
+                State::Asleep(asleep) => (asleep.whose == whose, asleep.began_at, asleep.proved_by),
+                State::Awake(token) => {
+                    let session = &self.by_token.get(token)?.session;
+                    (session.is_of(whose), session.began_at, session.proved_by)
+                }
+            };
+            let own = OwnSession {
+                handle: self.keys.session_handle(known.visit),
+                began_at,
+                expires_at: known.expires_at,
+                proved_by,
+                is_current: known.visit == mine.visit_hash,
+            };
+            theirs.then_some((visit, own))
+        };
+        self.visits_of(mine.person).into_iter().filter_map(own).collect()
+    }
+
+    /// Takes the lease of a session that the person has open already, so that they can enter from another device and
+    /// finish there.
+    #[must_use]
+    pub fn hand_over(&self, person: Subject, audience: Audience) -> Option<Lease> {
+        self.visits_of(person).iter().find_map(|key| {
+            let mut known = self.by_visit.get_mut(key)?;
+            let visit = known.visit;
+            let lease = match &mut known.state {
+                State::Asleep(asleep) if asleep.whose.audience() == audience => asleep.lease.take(),
+                State::Asleep(_) => None,
+                State::Awake(token) => {
+                    let held = self.by_token.get(token)?;
+                    (held.session.audience == audience).then(|| held.session.take_lease())?
+                }
+            };
+            lease.inspect(|_| self.journal.note(Event::LeaseGone { visit }))
+        })
+    }
+
+    /// Adds a session to a person's; returns the oldest one if they are now too many.
+    pub(super) fn add_to_person(&self, person: Subject, visit: SecretHash) -> Option<SecretHash> {
+        let mut theirs = self.by_person.entry(person).or_default();
+        theirs.push(visit);
+        (theirs.len() > self.config.person_sessions_max).then(|| theirs.remove(0))
+    }
+
+    /// A person's visits, for all principals, oldest first.
+    fn visits_of(&self, person: Subject) -> Vec<SecretHash> {
+        self.by_person.get(&person).map(|theirs| theirs.clone()).unwrap_or_default()
+    }
+}
