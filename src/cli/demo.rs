@@ -11,7 +11,7 @@ use crate::{
     application,
     civic::FiscalCode,
     config::{Settings, demo_jwks_in, demo_mandates_in},
-    identity::demo::Minter,
+    identity::demo::{Minter, demo_mandates},
     log,
     private_files::write_private,
     schemes::{Campaign, Rules, Scheme},
@@ -34,18 +34,27 @@ pub(super) fn campaign_in(data: &Path) -> Campaign {
     parsed.map_or(DEMO_CAMPAIGN, |application| application.campaign())
 }
 
-/// Makes the demo's file of mandates, without any, unless there is one.
-pub(super) fn make_mandates(settings: &Settings) -> Result<(), String> {
+/// Makes the demo's file of mandates, with those of its people in the campaigns that are open, unless there is one.
+pub(super) fn make_mandates(settings: &Settings, today: Date) -> Result<(), String> {
     let path = demo_mandates_in(&settings.data());
     if settings.mandates_file().as_ref() != Some(&path) || path.exists() {
         return Ok(());
     }
-    match write_private(&path, b"") {
+    let lines: String =
+        campaigns_on(today).into_iter().flat_map(demo_mandates).map(|line| line + "\n").collect();
+    match write_private(&path, lines.as_bytes()) {
         Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => {
             Err(format!("mandates of the demo in {}: {fault}", path.display()))
         }
         _ => Ok(()),
     }
+}
+
+/// The campaigns that are open on a day; without one, the usual.
+fn campaigns_on(today: Date) -> Vec<Campaign> {
+    let open = Rules::builtin().campaigns().filter(|window| window.contains(today));
+    let open: Vec<_> = open.map(|window| window.campaign).collect();
+    if open.is_empty() { vec![DEMO_CAMPAIGN] } else { open }
 }
 
 /// Writes the public keys of the demo's identities into the data directory, for another server that is to trust them,
@@ -63,8 +72,7 @@ pub(super) fn invite(settings: &Settings, addresses: Addresses, today: Date) -> 
     let data = settings.data();
     let person = FiscalCode::parse(DEMO_PERSON).map_err(|fault| fault.to_string())?;
     let example = example_in(&data);
-    let mut open = Rules::builtin().campaigns().filter(|window| window.contains(today));
-    let campaign = open.next().map_or(DEMO_CAMPAIGN, |window| window.campaign);
+    let campaign = campaigns_on(today).first().copied().unwrap_or(DEMO_CAMPAIGN);
     let text = match campaign.scheme {
         Scheme::Iscro => application::example(&person, campaign.year),
         Scheme::Allowance600 => application::example_allowance600(&person),

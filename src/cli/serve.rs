@@ -112,7 +112,7 @@ impl Serve {
         let data = settings.data();
         let minter = Minter::load_or_create(&data)
             .map_err(|fault| format!("identity key of the demo in {}: {fault}", data.display()))?;
-        demo::make_mandates(settings)?;
+        demo::make_mandates(settings, local_time::date_at(now))?;
         demo::publish_keys(&minter, &data)?;
         let clock = Clock::running_from(now);
         let verifier = trusted(settings, &clock)?.and(&minter.verifier()).map_err(|name| {

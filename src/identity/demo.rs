@@ -295,11 +295,34 @@ pub fn made_up_mandate(
 ) -> String {
     let clerk = clerk.copied().unwrap_or_else(|| FiscalCode::made_up(CLERK));
     let reference = mandate_reference(office, campaign, n);
-    let Campaign { scheme, year } = campaign;
+    mandate_line(&reference, &FiscalCode::made_up(n), (office.as_str(), &clerk), campaign)
+}
+
+/// The mandates of the demo's people for the office of the one who works for one, as lines of a registry.
+pub fn demo_mandates(campaign: Campaign) -> impl Iterator<Item = String> {
+    let people = |is_clerk: bool| {
+        DEMO_PEOPLE.iter().filter(move |person| person.office.is_some() == is_clerk)
+    };
+    people(true).flat_map(move |clerk| {
+        people(false).map(move |person| {
+            let reference = format!("demo-{}-{campaign}", person.name);
+            let office = (clerk.office.unwrap_or_default(), &clerk.fiscal_code());
+            mandate_line(&reference, &person.fiscal_code(), office, campaign)
+        })
+    })
+}
+
+/// A line of a registry: signed before an office's clerk, from the first day of the campaign's year to the last of the next.
+fn mandate_line(
+    reference: &str,
+    grantor: &FiscalCode,
+    (office, clerk): (&str, &FiscalCode),
+    Campaign { scheme, year }: Campaign,
+) -> String {
     json!({
         "reference": reference,
-        "grantor": FiscalCode::made_up(n).as_str(),
-        "office": office.as_str(),
+        "grantor": grantor.as_str(),
+        "office": office,
         "clerk": clerk.as_str(),
         "scheme": scheme,
         "year": year,

@@ -1,5 +1,7 @@
 //! Mandates of made-up people, in the registry of a running server.
 
+use std::{path::Path, sync::Arc};
+
 use sportello::{
     application,
     civic::FiscalCode,
@@ -46,12 +48,11 @@ pub(crate) fn mandate_for(office: &str, n: u64) -> String {
     demo::mandate_reference(&Office::parse(office).unwrap(), CAMPAIGN, n)
 }
 
-/// Makes a demo's registry with the mandates of [`OFFICE`], unless there is one.
-pub(crate) fn make_mandates(data: &std::path::Path) {
-    let path = data.join("mandates.ndjson");
-    if !path.exists() {
-        std::fs::write(path, mandates_of(OFFICE, 0..CLIENTS)).unwrap();
-    }
+/// A data directory below `place`, with a registry of the mandates of [`OFFICE`].
+pub(crate) fn data_with_mandates(place: &Path) -> Arc<tempfile::TempDir> {
+    let data = tempfile::tempdir_in(place).unwrap();
+    std::fs::write(data.path().join("mandates.ndjson"), mandates_of(OFFICE, 0..CLIENTS)).unwrap();
+    Arc::new(data)
 }
 
 /// Lines of a registry: the mandates of made-up people for an office.

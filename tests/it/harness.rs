@@ -64,8 +64,14 @@ impl Counter {
 
     /// The same with settings, given as environment variables.
     pub(crate) fn open_at_with(now: &str, settings: &[(&str, &str)]) -> Self {
-        let data = Arc::new(tempfile::tempdir().unwrap());
+        let data = entrusting::data_with_mandates(&std::env::temp_dir());
         Self::start(data, now, "127.0.0.1:0", settings).expect("the counter opens")
+    }
+
+    /// Starts a server whose demo makes its own mandates.
+    pub(crate) fn open_untouched_at(now: &str) -> Self {
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        Self::start(data, now, "127.0.0.1:0", &[]).expect("the counter opens")
     }
 
     /// Starts a server in the citizens' time slice with settings, given as environment variables.
@@ -75,7 +81,7 @@ impl Counter {
 
     /// The same with a settings file, which [`set`](Self::set) replaces.
     pub(crate) fn open_with_file(now: &str, file: &str, settings: &[(&str, &str)]) -> Self {
-        let data = Arc::new(tempfile::tempdir().unwrap());
+        let data = entrusting::data_with_mandates(&std::env::temp_dir());
         std::fs::write(data.path().join(SETTINGS_FILE), file).unwrap();
         Self::start(data, now, "127.0.0.1:0", settings).expect("the counter opens")
     }
@@ -88,7 +94,7 @@ impl Counter {
 
     /// The same with its data directory below `place`.
     pub(crate) fn open_in(place: &Path, settings: &[(&str, &str)]) -> Self {
-        let data = Arc::new(tempfile::tempdir_in(place).unwrap());
+        let data = entrusting::data_with_mandates(place);
         Self::start(data, EVENING, "127.0.0.1:0", settings).expect("the counter opens")
     }
 
@@ -106,7 +112,7 @@ impl Counter {
 
     /// Starts a server that writes its log to `log` instead of a pipe that the test reads.
     pub(crate) fn open_logging_to(log: impl Into<Stdio>, settings: &[(&str, &str)]) -> Self {
-        let data = Arc::new(tempfile::tempdir().unwrap());
+        let data = entrusting::data_with_mandates(&std::env::temp_dir());
         Self::start_logging_to(log.into(), data, EVENING, "127.0.0.1:0", settings)
             .expect("the counter opens")
     }
@@ -127,7 +133,6 @@ impl Counter {
         listen: &str,
         settings: &[(&str, &str)],
     ) -> Result<Self, String> {
-        entrusting::make_mandates(data.path());
         let mut serve = serve(listen, data.path());
         let file = data.path().join(SETTINGS_FILE);
         if file.exists() {

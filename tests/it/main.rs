@@ -14,6 +14,7 @@ mod capacities;
 mod certificates;
 mod commands;
 mod crash;
+mod demo;
 mod desk;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "../durability/dice.rs"]

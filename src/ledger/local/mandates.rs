@@ -38,10 +38,9 @@ impl LocalMandates {
         let revocations = Arc::new(Revocations::open(directory, keys)?);
         if let Some(file) = &registry {
             let table = file.current();
-            // A demo begins with none: its first lines are for newcomers.
-            if !table.is_empty() || table.is_unfinished() {
-                tell(&table, "the mandates are loaded");
-            }
+            count(&table);
+            // Not at `info`: the first lines of a demo are for newcomers.
+            tracing::debug!(mandates = table.len(), "the mandates are loaded");
         } else {
             tracing::info!(
                 "no file of mandates (identity.mandates): no office can act for anybody"
@@ -146,7 +145,10 @@ impl Mandates for LocalMandates {
     fn refresh(&self) {
         match self.registry.as_ref().map(MandateFile::reload) {
             None | Some(Ok(None)) => {}
-            Some(Ok(Some(table))) => tell(&table, "mandates reloaded"),
+            Some(Ok(Some(table))) => {
+                count(&table);
+                tracing::info!(mandates = table.len(), bytes = table.bytes(), "mandates reloaded");
+            }
             Some(Err(fault)) => {
                 tracing::error!(%fault, "mandates not reloaded: the file has faults; the old mandates stay");
             }
@@ -159,10 +161,10 @@ fn given<'t>(table: &'t MandateTable, person: Subject, reference: &str) -> Optio
     table.of_person(person, None).find(|held| held.reference() == reference)
 }
 
-fn tell(table: &MandateTable, what: &str) {
+/// Publishes how many there are, and whether one is left out.
+fn count(table: &MandateTable) {
     #[expect(clippy::cast_precision_loss, reason = "ten million are exact")]
     list::MANDATES.gauge(&[]).set(table.len() as f64);
-    tracing::info!(mandates = table.len(), bytes = table.bytes(), "{what}");
     if table.is_unfinished() {
         tracing::warn!("the last line of the mandates is unfinished: left out until it is whole");
     }
