@@ -202,6 +202,8 @@ fault_codes! {
     TooLong: "too-long", "Testo troppo lungo.", "The text is too long.";
     /// A list or object with too many entries.
     TooMany: "too-many", "Troppi elementi.", "There are too many entries.";
+    /// Not a telephone PIN.
+    PinShape: "pin-shape", "Il PIN deve avere otto cifre.", "The PIN must have eight digits.";
     /// Two incomes of one year.
     DuplicateYear: "duplicate-year", "Anno ripetuto.", "The year is given twice.";
     /// A year that is not asked for, or is not plausible.

@@ -15,6 +15,7 @@ mod fault;
 mod fields;
 pub mod form;
 mod iscro;
+mod redemption;
 mod rows;
 mod running;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use self::example::{example, example_allowance600};
 use self::fault::Allowed;
 pub use self::fault::{Fault, FaultCode, MalformedFault, ParseError};
 pub(crate) use self::fields::is_mandate_reference;
+pub use self::redemption::Redemption;
 pub use self::rows::{Columns, HeaderFault, RowFault};
 pub use self::running::Report;
 use self::walk::{Cursor, Object, Walk};
@@ -152,6 +154,15 @@ pub fn parse_submitted(body: &[u8], rules: &Rules) -> Result<(Application, Date)
 /// As [`parse`].
 pub fn parse_report(body: &[u8], rules: &Rules) -> Result<Report, ParseError> {
     parse_with(body, usize::MAX, |document| running::report(document, rules))
+}
+
+/// Parses what a Contact Center sends to redeem a telephone PIN.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn parse_redemption(body: &[u8], rules: &Rules) -> Result<Redemption, ParseError> {
+    parse_with(body, APPLICATION_BYTES_MAX, |document| redemption::redemption(document, rules))
 }
 
 fn parse_with<T>(

@@ -14,6 +14,7 @@ pub mod local_time;
 mod office;
 pub(crate) mod opaque;
 mod proved_by;
+mod telephone_pin;
 pub mod vat_number;
 pub mod written_time;
 
@@ -23,4 +24,5 @@ pub use iban::{Iban, IbanFault};
 pub use language::Language;
 pub use office::{Office, OfficeFault};
 pub use proved_by::ProvedBy;
+pub use telephone_pin::{TELEPHONE_PIN_DIGITS, TelephonePin};
 pub use vat_number::{VatNumber, VatNumberFault};

@@ -8,7 +8,10 @@ use serde_json::json;
 use super::{Exit, complain, house::House, person::Person, written};
 use crate::{
     civic::local_time::rfc3339,
-    ledger::audit::{Line, Search, controls},
+    ledger::{
+        Channel,
+        audit::{Line, Search, controls},
+    },
     schemes::Rules,
 };
 
@@ -77,10 +80,11 @@ impl Format {
     }
 
     fn line(self, line: &Line) -> String {
-        let Line { at, what, receipt, by, office } = line;
+        let Line { at, what, receipt, by, office, channel } = line;
         let at = rfc3339(*at);
         if self == Format::Ndjson {
-            return json!({ "at": at, "what": what, "receipt": receipt, "by": by, "office": office }).to_string();
+            let channel = channel.map(Channel::as_str);
+            return json!({ "at": at, "what": what, "receipt": receipt, "by": by, "office": office, "channel": channel }).to_string();
         }
         let mut text = format!("{at}  {what:<22}");
         if let Some(receipt) = receipt {
@@ -95,6 +99,9 @@ impl Format {
             } else {
                 format!("{text} of {office:?}")
             };
+        }
+        if *channel == Some(Channel::ContactCenter) {
+            text.push_str(", by telephone");
         }
         text
     }
@@ -127,6 +134,7 @@ mod tests {
             receipt: None,
             by: Some("RSSMRA80A01H501U".to_owned()),
             office: Some(office.to_owned()),
+            channel: Some(Channel::Intermediary),
         }
     }
 

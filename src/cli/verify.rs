@@ -16,7 +16,7 @@ use crate::{
     ledger::{
         Receipt, ReceiptCode, Tally, audit,
         local::{sqlite::file_of, take_directory},
-        verify::{Inspection, Prover, revocations},
+        verify::{Inspection, Prover, revocations, telephone_mandates},
     },
     schemes::{Campaign, Rules},
     vault::HouseKeys,
@@ -121,14 +121,19 @@ pub(super) fn inspect(
             Err(fault) => return Err(fault.into()),
         }
     }
-    match revocations(directory, keys) {
-        Ok((0, found)) => findings.extend(found),
-        Ok((count, found)) => {
-            findings.extend(found);
-            // If it fails, so does the conclusion, which sets the exit code.
-            say(format_args!("revocations of mandates: {count}"));
+    for (what, checked) in [
+        ("revocations of mandates", revocations(directory, keys)),
+        ("mandates given by telephone", telephone_mandates(directory, keys)),
+    ] {
+        match checked {
+            Ok((0, found)) => findings.extend(found),
+            Ok((count, found)) => {
+                findings.extend(found);
+                // If it fails, so does the conclusion, which sets the exit code.
+                say(format_args!("{what}: {count}"));
+            }
+            Err(fault) => findings.push(fault.to_string()),
         }
-        Err(fault) => findings.push(fault.to_string()),
     }
     match audit::inspect(directory, keys) {
         Ok(found) => findings.extend(found),

@@ -6,9 +6,9 @@ use super::{
     Settings,
     list::{Certificates, Federation},
     path,
-    setting::Value as _,
+    setting::{Value as _, offices},
 };
-use crate::identity::{certificate, demo_cards, issuer, openid};
+use crate::identity::{Office, certificate, demo_cards, issuer, openid};
 
 impl Settings {
     /// Certificate and private key of the listener that requires client certificates, PEM files, if they are its own.
@@ -63,6 +63,12 @@ impl Settings {
             contact: contact.write(),
             trust_marks: path(trust_marks),
         })
+    }
+
+    /// The offices that act under telephone PINs.
+    #[must_use]
+    pub fn contact_centers(&self) -> Vec<Office> {
+        offices(&self.0.identity.contact_centers).unwrap_or_default()
     }
 
     /// The longest accepted lifetime of an identity token, seconds.

@@ -137,6 +137,9 @@ settings! {
         /// Mandates of offices, NDJSON file, looked at every 2 seconds. Empty means none, and no office can act for
         /// anybody; the demo has mandates.ndjson in the data directory.
         mandates: Text = Text::Borrowed(""), TEXT;
+        /// Offices that are Contact Centers, names separated by commas: they act for people who call them and say a
+        /// telephone PIN, and under no mandate of the file.
+        contact_centers: Text = Text::Borrowed(""), Allowed::Offices;
     }
     federation: Federation {
         /// Name of this service in the federation of SPID and CIE: its https URL, which is also client_id of the providers.

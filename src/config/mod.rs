@@ -369,6 +369,7 @@ impl Settings {
             urn_applications_max: self.urn_applications_max(),
             ledger: self.ledger(),
             audit: self.audit(),
+            contact_centers: self.contact_centers(),
             disk_reserve_bytes: self.disk_reserve_bytes(),
         }
     }

@@ -11,7 +11,8 @@ use crate::{
     civic::days::{Days, PatronDay},
     gate::{network::Networks, schedule::Slice},
     identity::{
-        Assurance, algorithm::Algorithm, certificate::Policies, choice::Choice, fetch::KeysUrl,
+        Assurance, Office, algorithm::Algorithm, certificate::Policies, choice::Choice,
+        fetch::KeysUrl,
     },
 };
 
@@ -104,6 +105,8 @@ pub(super) enum Allowed {
     Levels,
     /// Object identifiers, separated by commas.
     Policies,
+    /// Names of offices, separated by commas; none if empty.
+    Offices,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// Any text.
@@ -126,6 +129,7 @@ impl Allowed {
             Self::HttpsUrl => text.is_empty() || text.parse::<KeysUrl>().is_ok(),
             Self::OriginIfAny => text.is_empty() || is_origin(text),
             Self::Policies => text.parse::<Policies>().is_ok(),
+            Self::Offices => offices(text).is_some(),
             Self::Address
             | Self::AddressIfAny
             | Self::Slice
@@ -181,6 +185,9 @@ impl fmt::Display for Allowed {
             Self::Levels => formatter.write_str("\"2\", \"3\" or \"2, 3\""),
             Self::Policies => {
                 formatter.write_str("one or more object identifiers, such as \"1.3.76.16.2.1, 1.3.76.47.4\"")
+            }
+            Self::Offices => {
+                formatter.write_str("names of offices in quotes, such as \"contact-center-1, contact-center-2\"")
             }
             Self::Switch => formatter.write_str("true or false"),
             Self::OneOf(words) => write!(formatter, "one of \"{}\"", words.join("\", \"")),
@@ -248,6 +255,12 @@ impl Value for Slice {
     }
 }
 
+/// The offices in a text; `None` if one of them cannot be the name of an office.
+pub(super) fn offices(text: &str) -> Option<Vec<Office>> {
+    let names = text.split(',').map(str::trim).filter(|_| !text.is_empty());
+    names.map(|name| Office::parse(name).ok()).collect()
+}
+
 /// Whether `text` is an HTTPS origin (RFC 6454) as clients write it.
 fn is_origin(text: &str) -> bool {
     let Some(authority) = text.strip_prefix("https://") else { return false };
@@ -263,6 +276,19 @@ pub(super) const fn loopback(port: u16) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn offices_are_names_between_commas() {
+        let names = |text| {
+            offices(text)
+                .map(|all| all.iter().map(|one| one.as_str().to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(names(""), Some(Vec::new()));
+        assert_eq!(names("a, b").unwrap(), ["a", "b"]);
+        for wrong in [",", "a,", "a b", "a;b"] {
+            assert_eq!(names(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn an_origin_is_what_clients_put_before_a_path() {

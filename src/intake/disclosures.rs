@@ -7,6 +7,7 @@ use crate::{
     gate::limits::TooOften,
     identity::{Audience, Office},
     ledger::{
+        Channel,
         audit::{Action, Line, SearchFault},
         fault::Untraced,
     },
@@ -23,6 +24,8 @@ pub enum By {
     Themselves,
     /// Somebody at an office; who it was is in the trail only.
     Office,
+    /// Somebody at a Contact Center, likewise.
+    ContactCenter,
     /// The institute.
     Institute,
 }
@@ -94,11 +97,12 @@ impl Intake {
 }
 
 /// A line of the trail without the name of any person.
-fn disclosure(Line { at, what, receipt, by, office }: Line) -> Disclosure {
-    let who = match (by, &office) {
-        (None, _) => By::Institute,
-        (Some(_), None) => By::Themselves,
-        (Some(_), Some(_)) => By::Office,
+fn disclosure(Line { at, what, receipt, office, channel, .. }: Line) -> Disclosure {
+    let who = match channel {
+        None => By::Institute,
+        Some(Channel::Citizen) => By::Themselves,
+        Some(Channel::Intermediary) => By::Office,
+        Some(Channel::ContactCenter) => By::ContactCenter,
     };
     // An office whose name is no longer in the trail is a hash there.
     let office = office.and_then(|office| Office::parse(&office).ok());

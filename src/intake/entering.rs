@@ -330,7 +330,7 @@ impl Intake {
             Ok((token, session)) => {
                 self.waiting.entered(person, asking.audience);
                 self.trail
-                    .note_soon(Action::Entered, person, session.who(), None)
+                    .note_soon(Action::Entered, person, self.who(&session), None)
                     .unwrap_or_else(QueueFull::lost);
                 Ok(Some(Entered::In(token, session)))
             }

@@ -179,7 +179,7 @@ impl Intake {
                             receipt,
                             state,
                             received_on,
-                            channel: Channel::Intermediary,
+                            channel: self.channel(scope),
                             office: Some(office.clone()),
                         });
                     }

@@ -123,7 +123,8 @@ impl Intake {
         self.space.admits_events().map_err(MandateFault::Untraced)?;
         let person = scope.subject();
         // Every revocation is an event of its own, also if it follows another one at once.
-        self.trail.note(Action::RevocationAsked, person, scope.session().who(), None).await;
+        let who = self.who(scope.session());
+        self.trail.note(Action::RevocationAsked, person, who, None).await;
         let revoked = self.mandates.revoke(person, reference, self.clock.now()).await;
         let revoked = revoked.map_err(MandateFault::Storage)?;
         if revoked { Ok(()) } else { Err(MandateFault::NotFound) }

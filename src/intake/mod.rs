@@ -18,6 +18,7 @@ mod reading;
 mod signing_in;
 mod status;
 mod submitting;
+mod telephone;
 mod ticket;
 mod under_way;
 
@@ -34,5 +35,6 @@ pub use self::{
     signing_in::SignInFault,
     status::{AudienceStatus, Counts, Obstacle, Status},
     submitting::SubmitFault,
+    telephone::TelephoneFault,
     under_way::BatchUnderWay,
 };

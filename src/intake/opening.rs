@@ -21,7 +21,7 @@ use crate::{
         spread::Spread,
         waiting::{self, Room},
     },
-    identity::{certificate::Certificates, openid::RelyingParty, token::Verifier},
+    identity::{Office, certificate::Certificates, openid::RelyingParty, token::Verifier},
     judges::Bench,
     ledger::{
         audit::{self, LocalTrail, Trail},
@@ -75,6 +75,8 @@ pub struct Config {
     pub ledger: local::Config,
     /// Bounds of the audit trail.
     pub audit: audit::Config,
+    /// Offices that act under telephone PINs.
+    pub contact_centers: Vec<Office>,
     /// Free disk space, bytes, below which nothing new is accepted.
     pub disk_reserve_bytes: u64,
 }
@@ -158,7 +160,8 @@ impl Intake {
         )?);
         let trail = LocalTrail::open(directory, Arc::clone(&keys), clock.clone(), config.audit)?;
         let drafts = LocalDrafts::open(directory, Arc::clone(&keys))?;
-        let mandates = LocalMandates::open(directory, Arc::clone(&keys), mandates)?;
+        let own = (Arc::clone(&keys), &*config.contact_centers);
+        let mandates = LocalMandates::open(directory, own, mandates)?;
         let rounds = LocalRounds::open(directory, Arc::clone(&keys), clock.real())?;
         note_rounds(&trail, &rounds);
         let recalled = Recalled::read(directory, &keys, &clock, config.quotas)?;

@@ -161,7 +161,7 @@ impl Intake {
         let session = scope.session();
         if self.limits.load().repeats_unknown(session.person) && self.space.admits_events().is_ok()
         {
-            let (person, who) = (session.person, session.who());
+            let (person, who) = (session.person, self.who(session));
             self.trail
                 .note_soon(Action::UnknownReceiptsAsked, person, who, None)
                 .unwrap_or_else(QueueFull::lost);

@@ -126,7 +126,7 @@ impl Intake {
         let (session, now) = (scope.session(), self.clock.now());
         if session.is_news(action, subject, object, now) {
             self.space.admits_events()?;
-            let who = session.who();
+            let who = self.who(session);
             let is_own = scope.subject() == subject;
             if !is_own || self.trail.note_soon(action, subject, who, object).is_err() {
                 self.trail.note(action, subject, who, object).await;
@@ -185,10 +185,11 @@ impl Intake {
         application: Application,
     ) -> Submission {
         let principal = scope.subject();
-        let (subject, channel) = match scope.audience() {
-            Audience::Citizens => (principal, Channel::Citizen),
-            Audience::Intermediaries => {
-                (self.keys.subject(&application.applicant.fiscal_code), Channel::Intermediary)
+        let channel = self.channel(scope);
+        let subject = match channel {
+            Channel::Citizen => principal,
+            Channel::Intermediary | Channel::ContactCenter => {
+                self.keys.subject(&application.applicant.fiscal_code)
             }
         };
         let actor = scope.session().person;

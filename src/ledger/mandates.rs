@@ -1,9 +1,13 @@
-//! Mandates: which office may act for which person. The registry says who was given one, the house keeps who revoked it.
+//! Mandates: which office may act for which person. The registry says who was given a signed one, the house keeps who
+//! revoked it, and who was let in by telephone.
 
 use futures_util::future::BoxFuture;
 use jiff::{Timestamp, civil::Date};
 
-use super::fault::StorageFault;
+use super::{
+    fault::StorageFault,
+    telephone::{MadePin, PinFault, PinStanding, RedeemFault, Redeeming},
+};
 use crate::{registry::mandates::Mandate, schemes::Campaign, vault::Subject};
 
 /// What an office wants to do for a person.
@@ -39,6 +43,8 @@ pub struct MandatePage {
 
 /// Where mandates are looked up and revocations are kept. It may be on another machine, so a look-up may fail: then the
 /// office may not act.
+///
+/// A Contact Center acts under mandates that were given by telephone alone, every other office under those of the registry.
 ///
 /// A revocation by its grantor counts over the registry, whatever the registry says later.
 pub trait Mandates: Send + Sync {
@@ -84,6 +90,41 @@ pub trait Mandates: Send + Sync {
         reference: &'a str,
         at: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StorageFault>>;
+
+    /// Whether an office is a Contact Center.
+    fn is_contact_center(&self, office: Subject) -> bool;
+
+    /// Makes a telephone PIN for a person, in place of the one that they have. It is durable when this returns.
+    ///
+    /// # Errors
+    /// [`PinFault`]: the earlier one stays.
+    fn make_pin(&self, person: Subject, at: Timestamp) -> BoxFuture<'_, Result<MadePin, PinFault>>;
+
+    /// The telephone PIN of a person, as long as anybody can redeem it.
+    ///
+    /// # Errors
+    /// [`StorageFault`].
+    fn pin(
+        &self,
+        person: Subject,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<Option<PinStanding>, StorageFault>>;
+
+    /// Revokes the telephone PIN of a person, if they have one. It is durable when this returns.
+    ///
+    /// # Errors
+    /// [`StorageFault`]: it is not revoked.
+    fn revoke_pin(&self, person: Subject) -> BoxFuture<'_, Result<(), StorageFault>>;
+
+    /// Redeems a telephone PIN for a mandate of today; ask for Contact Centers alone. The mandate is durable when this
+    /// returns, and so is a wrong try.
+    ///
+    /// # Errors
+    /// [`RedeemFault`]: the office may not act.
+    fn redeem<'a>(
+        &'a self,
+        redeeming: Redeeming<'a>,
+    ) -> BoxFuture<'a, Result<Mandate, RedeemFault>>;
 
     /// Takes over changes of the registry, if there are any, and logs the result. May block on the disk for seconds.
     fn refresh(&self);

@@ -31,6 +31,7 @@ pub mod rounds;
 pub mod shelf;
 pub mod snapshot;
 pub mod space;
+pub mod telephone;
 pub mod verify;
 
 use futures_util::future::BoxFuture;

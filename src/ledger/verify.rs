@@ -22,6 +22,7 @@ use super::{
         index::{Index, lock},
         revocations,
         sqlite::{self, Bounds},
+        telephone,
     },
     position::Position,
     proof::{Digest, content_digest, receipt_leaf, sha256},
@@ -59,6 +60,17 @@ pub struct Inspection {
 /// [`OpenFault`].
 pub fn revocations(directory: &Path, keys: &HouseKeys) -> Result<(usize, Vec<Finding>), OpenFault> {
     revocations::inspect(directory, keys)
+}
+
+/// Checks the mandates that were given by telephone, likewise.
+///
+/// # Errors
+/// [`OpenFault`].
+pub fn telephone_mandates(
+    directory: &Path,
+    keys: &HouseKeys,
+) -> Result<(usize, Vec<Finding>), OpenFault> {
+    telephone::inspect(directory, keys)
 }
 
 /// What is wrong with a ledger, in words for the operator, without personal data.

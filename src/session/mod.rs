@@ -100,10 +100,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Who is logged in, for the audit trail.
+    /// Who is logged in, for the audit trail; the intake adds their channel.
     #[must_use]
     pub fn who(&self) -> Who<'_> {
-        Who { fiscal_code: self.fiscal_code, office: self.office.as_ref().map(Office::as_str) }
+        let office = self.office.as_ref().map(Office::as_str);
+        Who { fiscal_code: self.fiscal_code, office, is_contact_center: false }
     }
 
     /// Whether it has neither ended nor expired: work that outlasts one request asks again.

@@ -124,6 +124,7 @@ pub(crate) enum Place {
     Mandates,
     Rounds,
     Session,
+    Telephone,
     Ticket,
     Trail,
 }
@@ -146,6 +147,7 @@ fn bound_to(place: Place, header: &[u8]) -> Vec<u8> {
         Place::Mandates => [header, b"mandates"].concat(),
         Place::Rounds => [header, b"rounds"].concat(),
         Place::Session => [header, b"session"].concat(),
+        Place::Telephone => [header, b"telephone"].concat(),
         Place::Ticket => [header, b"ticket"].concat(),
         Place::Trail => [header, b"trail"].concat(),
     }

@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::house_keys::HouseKeys;
 use crate::{
-    civic::FiscalCode,
+    civic::{FiscalCode, TelephonePin},
     schemes::{Campaign, Scheme},
 };
 
@@ -133,6 +133,13 @@ impl HouseKeys {
     pub fn mandate(&self, person: Subject, reference: &str) -> MandateKey {
         let parts = [b"mandate", person.0.as_slice(), reference.as_bytes()];
         MandateKey(short_hash(&self.subject, &parts))
+    }
+
+    /// The hash of the telephone PIN that a person made under a random number.
+    #[must_use]
+    pub fn telephone_pin(&self, person: Subject, number: [u8; 8], pin: TelephonePin) -> [u8; 16] {
+        let parts = [b"telephone pin", person.0.as_slice(), &number, pin.digits().as_bytes()];
+        short_hash(&self.subject, &parts)
     }
 
     /// The claim of `subject` in `campaign`.

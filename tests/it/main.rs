@@ -48,6 +48,7 @@ mod signing_in;
 mod space;
 mod stopping;
 mod surging;
+mod telephone;
 mod trust;
 mod visits;
 mod waiting;

@@ -247,7 +247,7 @@ async fn each_sees_their_own_mandates_page_by_page() {
         mine.json()["mandates"][2],
         json!({
             "reference": "patronato-2-iscro-2024-7", "office": "patronato-2", "scheme": "iscro", "year": 2024,
-            "signedOn": "2024-01-01", "expiresOn": "2025-12-31", "revokedOn": null, "holds": true,
+            "signedOn": "2024-01-01", "expiresOn": "2025-12-31", "revokedOn": null, "byTelephone": false, "holds": true,
         })
     );
     let rest = citizen.get("/mandates/after/changed-7").await;

@@ -55,7 +55,7 @@ fn named<'r>(head: &Head<'r>) -> Result<Cow<'r, str>, Kind> {
 }
 
 /// It names the office and no clerk, and for whom it is only by its reference, which the office knows.
-fn to_json(shown: &ShownMandate) -> Value {
+pub(super) fn to_json(shown: &ShownMandate) -> Value {
     let mandate = &shown.mandate;
     json!({
         "reference": mandate.reference,
@@ -65,6 +65,7 @@ fn to_json(shown: &ShownMandate) -> Value {
         "signedOn": mandate.signed_on.to_string(),
         "expiresOn": mandate.expires_on.to_string(),
         "revokedOn": mandate.revoked_on.map(|day| day.to_string()),
+        "byTelephone": mandate.is_by_telephone,
         "holds": shown.holds,
     })
 }

@@ -11,6 +11,7 @@ mod own_sessions;
 mod segment;
 mod sessions;
 mod status;
+mod telephone;
 
 use std::rc::Rc;
 
@@ -59,6 +60,10 @@ pub(super) fn waiting(public: &Public, route: Inside, head: &Head<'_>) -> Result
         | Inside::ListMandates
         | Inside::ShowMandate
         | Inside::RevokeMandate
+        | Inside::RedeemPin
+        | Inside::ShowPin
+        | Inside::MakePin
+        | Inside::RevokePin
         | Inside::ListSessions
         | Inside::EndSession => Err(Kind::Unauthenticated.into()),
     }
@@ -89,6 +94,10 @@ pub(super) async fn inside(
         Inside::ListMandates => mandates::list(public, scope, head).await,
         Inside::ShowMandate => mandates::show(public, scope, head).await,
         Inside::RevokeMandate => mandates::revoke(public, scope, head).await,
+        Inside::RedeemPin => telephone::redeem(public, scope, head, body).await,
+        Inside::ShowPin => telephone::show(public, scope).await,
+        Inside::MakePin => telephone::make(public, scope).await,
+        Inside::RevokePin => telephone::revoke(public, scope).await,
         Inside::ListSessions => Ok(own_sessions::list(public, scope)),
         Inside::EndSession => own_sessions::end(public, scope, head).await,
     }

@@ -74,6 +74,7 @@ fn disclosure(disclosure: &Disclosure) -> Value {
     let by = match disclosure.by {
         By::Themselves => "yourself",
         By::Office => "office",
+        By::ContactCenter => "contact-center",
         By::Institute => "institute",
     };
     json!({

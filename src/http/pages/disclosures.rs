@@ -61,6 +61,8 @@ fn shown(disclosure: &Disclosure, language: Language) -> Shown {
         (By::Themselves, _) => language.of("tu", "you").to_owned(),
         (By::Office, Some(office)) => office.as_str().to_owned(),
         (By::Office, None) => language.of("un ufficio", "an office").to_owned(),
+        (By::ContactCenter, Some(office)) => format!("Contact Center ({})", office.as_str()),
+        (By::ContactCenter, None) => "Contact Center".to_owned(),
         (By::Institute, _) => language.of("l'istituto", "the institute").to_owned(),
     };
     Shown {
@@ -88,6 +90,12 @@ fn in_words(what: &str, language: Language) -> Cow<'static, str> {
         "revocation-asked" => ("revoca chiesta", "revocation asked for"),
         "applications-listed" => ("elenco delle domande letto", "list of applications read"),
         "disclosures-shown" => ("questa pagina letta", "this page read"),
+        "telephone-pin-made" => ("PIN telefonico creato", "telephone PIN made"),
+        "telephone-pin-revoked" => ("PIN telefonico revocato", "telephone PIN revoked"),
+        "telephone-pin-redeemed" => {
+            ("delega per telefono con il tuo PIN", "mandate by telephone with your PIN")
+        }
+        "telephone-pin-refused" => ("PIN telefonico errato", "wrong telephone PIN"),
         _ if what.starts_with("decided") => ("decisione", "decision"),
         _ => return what.to_owned().into(),
     };

@@ -11,6 +11,7 @@ use super::{
         problem::{Kind, Problem},
         request::{Head, Public},
     },
+    instant::Instant,
     posted::Posted,
     visit::Visit,
 };
@@ -19,6 +20,7 @@ use crate::{
     civic::{Language, written_time::day},
     identity::Audience,
     intake::ShownMandate,
+    schemes::Scheme,
     session::scope::Scope,
 };
 
@@ -29,8 +31,18 @@ struct Mandates {
     form_token: String,
     path: String,
     is_grantor: bool,
+    /// Until when the person's telephone PIN can be redeemed.
+    pin_until: Option<Instant>,
+    /// The campaigns for which a Contact Center may redeem one; empty elsewhere.
+    redeemable: Vec<Redeemable>,
     shown: Vec<Shown>,
     has_more: bool,
+}
+
+/// A campaign in a form.
+struct Redeemable {
+    name: String,
+    title: String,
 }
 
 struct Shown {
@@ -39,6 +51,7 @@ struct Shown {
     title: String,
     signed_on: String,
     expires_on: String,
+    is_by_telephone: bool,
     revoked_on: Option<String>,
     holds: bool,
 }
@@ -50,13 +63,23 @@ pub(super) async fn show(
 ) -> Result<Reply, Problem> {
     let visit = Visit::of(public, head)?;
     let language = visit.language;
-    let listed = public.counter.intake.mandates(scope, None).await?;
+    let intake = &public.counter.intake;
+    let is_grantor = scope.audience() == Audience::Citizens;
+    let pin = if is_grantor { scope.open(intake.pin(scope).await?).flatten() } else { None };
+    let open = Scheme::ALL.into_iter().filter_map(|scheme| intake.open_campaign(scheme));
+    let redeemable = open
+        .filter(|_| intake.is_contact_center(scope))
+        .map(|campaign| Redeemable { name: campaign.to_string(), title: campaign.title(language) });
+    let redeemable = redeemable.collect();
+    let listed = intake.mandates(scope, None).await?;
     let html = listed.map(|listed| {
         let page = Mandates {
             frame: visit.frame(language.of("Deleghe", "Mandates"), "/mandates"),
             form_token: visit.form_token(),
             path: visit.path("/mandates"),
-            is_grantor: scope.audience() == Audience::Citizens,
+            is_grantor,
+            pin_until: pin.map(|pin| Instant::new(pin.expires_at, language)),
+            redeemable,
             shown: listed.mandates.iter().map(|one| shown(one, language)).collect(),
             has_more: listed.has_more,
         };
@@ -72,6 +95,7 @@ fn shown(ShownMandate { mandate, holds }: &ShownMandate, language: Language) -> 
         title: mandate.campaign.title(language),
         signed_on: day(mandate.signed_on, language),
         expires_on: day(mandate.expires_on, language),
+        is_by_telephone: mandate.is_by_telephone,
         revoked_on: mandate.revoked_on.map(|on| day(on, language)),
         holds: *holds,
     }

@@ -19,6 +19,7 @@ mod posted;
 mod sign_in;
 mod step;
 mod submitted;
+mod telephone;
 mod visit;
 mod waiting;
 mod welcome;
@@ -106,6 +107,9 @@ pub(super) async fn inside(
         InsidePage::Withdraw => submitted::withdraw(public, scope, head, body).await,
         InsidePage::ListMandates => mandates::show(public, scope, head).await,
         InsidePage::RevokeMandate => mandates::revoke(public, scope, head, body).await,
+        InsidePage::MakePin => telephone::make(public, scope, head, body).await,
+        InsidePage::RevokePin => telephone::revoke(public, scope, head, body).await,
+        InsidePage::RedeemPin => telephone::redeem(public, scope, head, body).await,
         InsidePage::ListDisclosures => disclosures::show(public, scope, head).await,
         InsidePage::ListSessions => own_sessions::show(public, scope, head),
         InsidePage::EndSessions => own_sessions::end(public, scope, head, body).await,

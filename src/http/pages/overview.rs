@@ -124,7 +124,7 @@ fn application(listed: &ListedApplication, language: Language) -> Application {
         title: listed.receipt.campaign().title(language),
         received_on: day(listed.received_on, language),
         state: state_in_words(listed.state, language),
-        filed_by: (listed.channel == Channel::Intermediary)
+        filed_by: (listed.channel != Channel::Citizen)
             .then(|| office.unwrap_or_else(|| language.of("un ufficio", "an office").to_owned())),
     }
 }

@@ -140,6 +140,18 @@ problems! {
         "Mandato di un'altra persona" "Mandate of another person"
         "Solo la persona che ha firmato il mandato può revocarlo, con il proprio accesso."
         "Only the person who signed the mandate can revoke it, with their own log-in.";
+    CitizensOnly "citizens-only" FORBIDDEN
+        "Riservato ai cittadini" "For citizens only"
+        "Un PIN telefonico si crea e si revoca solo per sé, con il proprio accesso."
+        "People make and revoke a telephone PIN for themselves alone, with their own log-in.";
+    ContactCentersOnly "contact-centers-only" FORBIDDEN
+        "Riservato ai Contact Center" "For Contact Centers only"
+        "Solo un Contact Center autorizzato può agire con un PIN telefonico: gli altri uffici agiscono con un mandato firmato."
+        "Only an authorised Contact Center can act with a telephone PIN: other offices act under a signed mandate.";
+    PinRefused "telephone-pin-refused" FORBIDDEN
+        "PIN non accettato" "PIN not accepted"
+        "Codice fiscale e PIN non corrispondono, oppure il PIN non è più valido: chiedi alla persona di dettarli di nuovo o di creare un altro PIN."
+        "Fiscal code and PIN do not go together, or the PIN is no longer valid: ask the person to say them again or to make another PIN.";
     CrossSite "cross-site" FORBIDDEN
         "Modulo di un'altra pagina" "Form of another page"
         "La richiesta non viene da una pagina aperta di questo servizio: torna alla pagina, ricaricala e riprova. Nulla è stato cambiato."
@@ -200,6 +212,10 @@ problems! {
         "Domanda non valida" "Application not valid"
         "Correggi tutti gli errori elencati in errors e ripeti l'invio: nulla è stato registrato."
         "Correct all faults listed in errors and send the application again: nothing was recorded.";
+    Redemption "invalid-redemption" UNPROCESSABLE_ENTITY
+        "Dati di chi chiama non validi" "Caller's data not valid"
+        "Correggi tutti gli errori elencati in errors e ripeti: nessun PIN è stato provato."
+        "Correct all faults listed in errors and send them again: no PIN was tried.";
     CampaignClosed "campaign-closed" UNPROCESSABLE_ENTITY
         "Campagna non aperta" "Campaign not open"
         "Oggi non è possibile presentare domande per questa campagna: le date di apertura e di chiusura sono in opensOn e closesOn."
@@ -212,6 +228,14 @@ problems! {
         "Troppe richieste" "Too many requests"
         "Attendi il tempo indicato in Retry-After: riprovare prima non dà alcun vantaggio."
         "Wait for the time given in Retry-After: trying earlier gives no advantage.";
+    PinsUsedUp "telephone-pins-used-up" TOO_MANY_REQUESTS
+        "Troppi PIN per oggi" "Too many PINs today"
+        "Oggi hai già creato il numero massimo di PIN telefonici: riprova domani. Il PIN creato per ultimo resta come prima."
+        "You have made the greatest number of telephone PINs today: try again tomorrow. The last one stays as it was.";
+    TriesUsedUp "telephone-tries-used-up" TOO_MANY_REQUESTS
+        "Troppi PIN errati per oggi" "Too many wrong PINs today"
+        "Oggi hai provato troppi PIN non accettati: fino a domani non puoi provarne altri. Le deleghe già ottenute restano."
+        "You have tried too many PINs in vain today: you cannot try another one until tomorrow. The mandates that you have stay.";
     QuotaUsedUp "daily-quota-used-up" TOO_MANY_REQUESTS
         "Quota giornaliera esaurita" "Daily quota used up"
         "Il tuo ufficio, o tu per il tuo ufficio, ha presentato oggi il numero massimo di domande: riprendi domani, o rivolgiti all'istituto."

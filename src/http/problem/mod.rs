@@ -1,5 +1,6 @@
 //! Problems (RFC 9457): the only place for status codes of failures and for their public text.
 
+mod faults;
 mod kind;
 mod page;
 mod sign_in;
@@ -17,11 +18,8 @@ use crate::{
     civic::local_time,
     gate::{limits::TooOften, pressure::Shed},
     identity::{certificate::CertificateFault, token::TokenFault},
-    intake::{
-        BatchFault, DisclosureFault, DraftingFault, EnterFault, LookupFault, MandateFault,
-        SubmitFault,
-    },
-    ledger::{CommitFault, ReadFault, Receipt, StorageFault, drafts::DraftFault},
+    intake::{EnterFault, SubmitFault},
+    ledger::{CommitFault, ReadFault, Receipt, StorageFault},
     schemes::CampaignWindow,
     vault::{Subject, fill_random},
 };
@@ -130,7 +128,9 @@ impl Problem {
             SubmitFault::NotYours => Kind::NotYours.into(),
             SubmitFault::NoMandate => Kind::NoMandate.into(),
             SubmitFault::KeyReused => Kind::KeyReused.into(),
-            SubmitFault::UsedUp { until, now } => used_up(until.duration_since(now)),
+            SubmitFault::UsedUp { until, now } => {
+                used_up(Kind::QuotaUsedUp, until.duration_since(now))
+            }
             SubmitFault::NoLease => Self::shedding(Kind::Busy, "leases"),
             SubmitFault::Commit(fault) => fault.into(),
             SubmitFault::Read(fault) => fault.into(),
@@ -153,8 +153,13 @@ impl Problem {
     /// A report on a running benefit that cannot be parsed.
     #[must_use]
     pub fn of_report(error: ParseError) -> Self {
+        Self::of(Kind::Report, error)
+    }
+
+    /// What cannot be parsed and is no application.
+    fn of(kind: Kind, error: ParseError) -> Self {
         match Self::from(error) {
-            Self { kind: Kind::Invalid, details } => Self { kind: Kind::Report, details },
+            Self { kind: Kind::Invalid, details } => Self { kind, details },
             malformed => malformed,
         }
     }
@@ -290,77 +295,6 @@ impl From<EnterFault> for Problem {
     }
 }
 
-impl From<BatchFault> for Problem {
-    fn from(fault: BatchFault) -> Self {
-        match fault {
-            BatchFault::IntermediariesOnly => Kind::IntermediariesOnly.into(),
-            BatchFault::OneAtATime => Kind::BatchUnderWay.into(),
-            BatchFault::Commit(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<DraftFault> for Problem {
-    fn from(fault: DraftFault) -> Self {
-        match fault {
-            DraftFault::Changed => Kind::DraftChanged.into(),
-            DraftFault::TooMany => Kind::TooManyDrafts.into(),
-            DraftFault::Read(fault) => fault.into(),
-            DraftFault::Busy => Self::shedding(Kind::Busy, "drafts"),
-            DraftFault::Failed => Kind::DraftsUnavailable.into(),
-            DraftFault::Untraced(_) => Kind::AccessSuspended.into(),
-        }
-    }
-}
-
-impl From<DraftingFault> for Problem {
-    fn from(fault: DraftingFault) -> Self {
-        match fault {
-            DraftingFault::NoMandate => Kind::NoMandate.into(),
-            DraftingFault::Draft(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<MandateFault> for Problem {
-    fn from(fault: MandateFault) -> Self {
-        match fault {
-            MandateFault::NotFound => Kind::NotFound.into(),
-            MandateFault::NotGrantor => Kind::NotGrantor.into(),
-            MandateFault::Storage(fault) => fault.into(),
-            MandateFault::Untraced(_) => Kind::AccessSuspended.into(),
-        }
-    }
-}
-
-impl From<DisclosureFault> for Problem {
-    fn from(fault: DisclosureFault) -> Self {
-        match fault {
-            DisclosureFault::NotFound => Kind::NotFound.into(),
-            DisclosureFault::TooOften(too_often) => too_often.into(),
-            DisclosureFault::Untraced(_) => Kind::AccessSuspended.into(),
-            DisclosureFault::Busy => Self::shedding(Kind::Busy, "searches"),
-            DisclosureFault::Search(fault) => {
-                tracing::error!(%fault, "searching the audit trail failed");
-                Kind::StorageUnavailable.into()
-            }
-        }
-    }
-}
-
-impl From<LookupFault> for Problem {
-    fn from(fault: LookupFault) -> Self {
-        match fault {
-            LookupFault::NotFound => Kind::NotFound.into(),
-            LookupFault::TooOften(too_often) => too_often.into(),
-            LookupFault::Incomplete => Self::shedding(Kind::Busy, "filings"),
-            LookupFault::Commit(fault) => fault.into(),
-            LookupFault::Read(fault) => fault.into(),
-            LookupFault::Untraced(_) => Kind::AccessSuspended.into(),
-        }
-    }
-}
-
 impl From<ReadFault> for Problem {
     fn from(fault: ReadFault) -> Self {
         tracing::error!(%fault, "reading from storage failed");
@@ -424,10 +358,10 @@ fn window_closed(opens_at: Timestamp, wait: Option<SignedDuration>) -> Problem {
 }
 
 /// A quota that begins anew for everybody at the same moment.
-fn used_up(wait: SignedDuration) -> Problem {
+fn used_up(kind: Kind, wait: SignedDuration) -> Problem {
     let retry_after_seconds =
         seconds_after(wait).map(|seconds| jittered(seconds, QUOTA_JITTER_SECONDS));
-    Problem::new(Kind::QuotaUsedUp, Details { retry_after_seconds, ..Details::default() })
+    Problem::new(kind, Details { retry_after_seconds, ..Details::default() })
 }
 
 /// The whole seconds after which a time has passed; `None` for more than a century.
@@ -487,8 +421,9 @@ mod tests {
     #[test]
     fn those_whose_quota_is_used_up_come_back_apart_and_after_midnight() {
         let wait = SignedDuration::from_millis(3_599_001);
-        let waits: std::collections::BTreeSet<_> =
-            (0..200).map(|_| used_up(wait).retry_after_seconds().unwrap()).collect();
+        let waits: std::collections::BTreeSet<_> = (0..200)
+            .map(|_| used_up(Kind::QuotaUsedUp, wait).retry_after_seconds().unwrap())
+            .collect();
         assert!(waits.len() > 100, "{waits:?}");
         let bounds = 3_600..=3_600 + QUOTA_JITTER_SECONDS;
         assert!(waits.iter().all(|wait| bounds.contains(wait)), "{waits:?}");

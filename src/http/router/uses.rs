@@ -48,6 +48,14 @@ pub enum Inside {
     ShowMandate,
     /// Revokes one.
     RevokeMandate,
+    /// Redeems a caller's telephone PIN for a mandate, at a Contact Center.
+    RedeemPin,
+    /// Says whether a citizen has a telephone PIN.
+    ShowPin,
+    /// Makes one and shows it, once.
+    MakePin,
+    /// Revokes it.
+    RevokePin,
     /// Lists the person's own open sessions.
     ListSessions,
     /// Ends one of them.
@@ -116,6 +124,12 @@ pub enum InsidePage {
     ListMandates,
     /// Revokes one.
     RevokeMandate,
+    /// Makes a telephone PIN and shows it, once.
+    MakePin,
+    /// Revokes it.
+    RevokePin,
+    /// Redeems a caller's telephone PIN for a mandate, at a Contact Center.
+    RedeemPin,
     /// Who was shown or changed the person's data.
     ListDisclosures,
     /// The person's own open sessions.

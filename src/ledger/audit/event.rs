@@ -46,10 +46,18 @@ pub enum Action {
     ApplicationsListed = 11,
     /// A person was shown who was shown or changed their data.
     DisclosuresShown = 12,
+    /// A person made a telephone PIN.
+    TelephonePinMade = 13,
+    /// A person revoked it.
+    TelephonePinRevoked = 14,
+    /// A Contact Center redeemed it for a mandate of the day.
+    TelephonePinRedeemed = 15,
+    /// A Contact Center tried a PIN for a person in vain.
+    TelephonePinRefused = 16,
 }
 
 impl Action {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 16] = [
         Self::ApplicationShown,
         Self::WithdrawalAsked,
         Self::DraftShown,
@@ -62,6 +70,10 @@ impl Action {
         Self::RevocationAsked,
         Self::ApplicationsListed,
         Self::DisclosuresShown,
+        Self::TelephonePinMade,
+        Self::TelephonePinRevoked,
+        Self::TelephonePinRedeemed,
+        Self::TelephonePinRefused,
     ];
 
     /// The action's name in the trail's output.
@@ -80,6 +92,10 @@ impl Action {
             Self::RevocationAsked => "revocation-asked",
             Self::ApplicationsListed => "applications-listed",
             Self::DisclosuresShown => "disclosures-shown",
+            Self::TelephonePinMade => "telephone-pin-made",
+            Self::TelephonePinRevoked => "telephone-pin-revoked",
+            Self::TelephonePinRedeemed => "telephone-pin-redeemed",
+            Self::TelephonePinRefused => "telephone-pin-refused",
         }
     }
 }
@@ -91,6 +107,8 @@ pub struct Who<'w> {
     pub fiscal_code: FiscalCode,
     /// The office they act for.
     pub office: Option<&'w str>,
+    /// Whether that office is a Contact Center.
+    pub is_contact_center: bool,
 }
 
 /// The application concerned, if any.
@@ -177,6 +195,9 @@ pub(super) struct Named {
     pub(super) fiscal_code: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) office: Option<String>,
+    /// Whether the office was a Contact Center when it appeared first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_contact_center: bool,
 }
 
 /// An actor as it is stored.
@@ -195,6 +216,7 @@ impl Actor {
             named: Named {
                 fiscal_code: who.fiscal_code.as_str().to_owned(),
                 office: who.office.map(str::to_owned),
+                is_contact_center: who.is_contact_center,
             },
         }
     }

@@ -11,7 +11,11 @@ use rusqlite::params;
 
 use super::{
     super::{
-        book::{change::Change, record::Header, sign::StoredBatch},
+        book::{
+            change::Change,
+            record::{Channel, Header},
+            sign::StoredBatch,
+        },
         fault::{OpenFault, StorageFault, StoreError},
         local::sqlite::{SqliteReader, file_of},
         position::Position,
@@ -43,6 +47,8 @@ pub struct Line {
     pub by: Option<String>,
     /// The office they acted for.
     pub office: Option<String>,
+    /// The channel through which they acted; `None` for the server itself.
+    pub channel: Option<Channel>,
 }
 
 /// Why the trail cannot be searched.
@@ -184,17 +190,14 @@ impl Search {
             let receipt = object.map(|(campaign, position)| {
                 ReceiptCode::of(&self.keys, campaign, position).to_string()
             });
-            let (by, office) = match by {
-                None => (None, None),
-                Some(by) if by == themselves => (Some(self.code.as_str().to_owned()), None),
-                Some(by) => match names.get(&by) {
-                    Some(Named { fiscal_code, office }) => {
-                        (Some(fiscal_code.clone()), office.clone())
-                    }
-                    None => (Some(format!("{:?}", by.0)), Some(format!("{:?}", by.1))),
-                },
+            let (by, office, channel) = match by {
+                None => (None, None, None),
+                Some(by) if by == themselves => {
+                    (Some(self.code.as_str().to_owned()), None, Some(Channel::Citizen))
+                }
+                Some(by) => names.get(&by).map_or_else(|| unnamed(by), in_words),
             };
-            Line { at, what, receipt, by, office }
+            Line { at, what, receipt, by, office, channel }
         };
         Ok(found.into_iter().map(line).collect())
     }
@@ -219,6 +222,24 @@ impl Search {
         })?;
         Ok(names)
     }
+}
+
+/// Fiscal code, office and channel of an actor.
+type InWords = (Option<String>, Option<String>, Option<Channel>);
+
+fn in_words(Named { fiscal_code, office, is_contact_center }: &Named) -> InWords {
+    let channel = match (office, is_contact_center) {
+        (None, _) => Channel::Citizen,
+        (Some(_), false) => Channel::Intermediary,
+        (Some(_), true) => Channel::ContactCenter,
+    };
+    (Some(fiscal_code.clone()), office.clone(), Some(channel))
+}
+
+/// An actor whose name is no longer in the trail, at an office.
+fn unnamed((person, office): (Subject, Subject)) -> InWords {
+    let hash = |subject: Subject| Some(format!("{subject:?}"));
+    (hash(person), hash(office), Some(Channel::Intermediary))
 }
 
 /// Every control action, oldest first.

@@ -61,11 +61,12 @@ impl House {
 }
 
 fn citizen(n: u64) -> Who<'static> {
-    Who { fiscal_code: FiscalCode::made_up(n), office: None }
+    Who { fiscal_code: FiscalCode::made_up(n), office: None, is_contact_center: false }
 }
 
 fn clerk(n: u64) -> Who<'static> {
-    Who { fiscal_code: FiscalCode::made_up(n), office: Some("patronato-1") }
+    let office = Some("patronato-1");
+    Who { fiscal_code: FiscalCode::made_up(n), office, is_contact_center: n == 77 }
 }
 
 async fn look(house: &House, trail: &LocalTrail, who: Who<'_>, whose: u64) {

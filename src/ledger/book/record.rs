@@ -23,7 +23,7 @@ const VERSION: u8 = 2;
 const DECISION: u8 = 0xd0;
 const HEADER_BYTES: usize = 54;
 
-/// The channel through which an application was submitted.
+/// The channel through which an application was submitted, or its data were looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Channel {
@@ -31,11 +31,13 @@ pub enum Channel {
     Citizen = 0,
     /// Submitted by an authorised intermediary.
     Intermediary = 1,
+    /// Submitted by a Contact Center for somebody who called it.
+    ContactCenter = 2,
 }
 
 impl Channel {
     /// Every channel, for metrics.
-    pub const ALL: [Self; 2] = [Self::Citizen, Self::Intermediary];
+    pub const ALL: [Self; 3] = [Self::Citizen, Self::Intermediary, Self::ContactCenter];
 
     /// The channel's name in metrics.
     #[must_use]
@@ -43,6 +45,7 @@ impl Channel {
         match self {
             Self::Citizen => "citizen",
             Self::Intermediary => "intermediary",
+            Self::ContactCenter => "contact-center",
         }
     }
 

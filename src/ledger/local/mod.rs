@@ -25,6 +25,7 @@ pub mod rounds;
 pub mod sqlite;
 pub(super) mod sqlite_fault;
 mod store;
+pub(super) mod telephone;
 pub(super) mod wal;
 
 pub use self::{

@@ -11,7 +11,9 @@ use rusqlite::{Connection, params};
 
 use super::{files::FileFormat, sqlite_fault::store_error};
 use crate::{
+    civic::local_time,
     ledger::fault::{OpenFault, StorageFault},
+    registry::mandates::Mandate,
     vault::{HouseKeys, MandateKey, Place, Subject},
 };
 
@@ -61,6 +63,13 @@ impl Revocations {
             return None;
         }
         revoked.get(&self.keys.mandate(person, reference)).copied()
+    }
+
+    /// A mandate with its revocation; the earlier of two revocations counts.
+    pub(super) fn apply(&self, mut mandate: Mandate) -> Mandate {
+        let by_grantor = self.of(mandate.grantor, &mandate.reference).map(local_time::date_at);
+        mandate.revoked_on = [mandate.revoked_on, by_grantor].into_iter().flatten().min();
+        mandate
     }
 
     /// Stores a revocation; it is durable when this returns. An earlier one of the same mandate stays.

@@ -48,6 +48,8 @@ pub struct Mandate {
     pub expires_on: Date,
     /// The day from which it is revoked.
     pub revoked_on: Option<Date>,
+    /// Whether it was given by telephone, and not signed.
+    pub is_by_telephone: bool,
 }
 
 impl Mandate {

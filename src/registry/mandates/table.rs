@@ -262,10 +262,10 @@ impl<'t> Held<'t> {
         self.row.grantor
     }
 
-    /// Whether it is this office's.
+    /// The office that may act under it.
     #[must_use]
-    pub fn is_of(&self, office: Subject) -> bool {
-        self.table.offices[self.row.office as usize].0 == office
+    pub fn office(&self) -> Subject {
+        self.table.offices[self.row.office as usize].0
     }
 
     /// The campaign that it covers.
@@ -293,6 +293,7 @@ impl<'t> Held<'t> {
             signed_on: self.row.signed_on.date().unwrap_or_default(),
             expires_on: self.row.expires_on.date().unwrap_or_default(),
             revoked_on: self.row.revoked_on.date(),
+            is_by_telephone: false,
         }
     }
 }

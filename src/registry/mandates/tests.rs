@@ -56,7 +56,7 @@ fn covers(table: &MandateTable, office: &str, n: u64, campaign: Campaign, day: D
     let office = keys().office(office);
     table
         .of_person(person(n), None)
-        .any(|held| held.is_of(office) && held.campaign() == campaign && held.holds_on(day))
+        .any(|held| held.office() == office && held.campaign() == campaign && held.holds_on(day))
 }
 
 #[test]

@@ -314,7 +314,7 @@ impl Model {
         Some(json!({
             "reference": reference, "office": named.office, "scheme": "iscro", "year": 2024,
             "signedOn": "2024-01-01", "expiresOn": "2025-12-31",
-            "revokedOn": is_revoked.then_some(TODAY), "holds": !is_revoked,
+            "revokedOn": is_revoked.then_some(TODAY), "byTelephone": false, "holds": !is_revoked,
         }))
     }
 
