@@ -57,7 +57,7 @@ impl Place {
 }
 
 /// The address of the listener that requires certificates.
-async fn address(counter: &Counter) -> String {
+pub(crate) async fn address(counter: &Counter) -> String {
     until("the address is logged", async || {
         let log = counter.log();
         let line = log.lines().find(|it| it.contains("may enter here with their certificate"))?;

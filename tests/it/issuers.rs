@@ -16,13 +16,13 @@ use sportello::{civic::FiscalCode, clock::Clock};
 
 use crate::harness::{Counter, EVENING, OFFICE, finished, program, serve, until};
 
-const ISSUER: &str = "https://login.example.it";
+pub(crate) const ISSUER: &str = "https://login.example.it";
 
 /// A key of the issuer.
-struct Signer(&'static str, Ed25519KeyPair);
+pub(crate) struct Signer(&'static str, Ed25519KeyPair);
 
 impl Signer {
-    fn new(kid: &'static str) -> Self {
+    pub(crate) fn new(kid: &'static str) -> Self {
         Self(kid, Ed25519KeyPair::generate().unwrap())
     }
 
@@ -31,18 +31,31 @@ impl Signer {
         json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": self.0, "use": "sig" })
     }
 
+    /// Its keys as a JWK set.
+    pub(crate) fn jwks(&self) -> String {
+        json!({ "keys": [self.jwk()] }).to_string()
+    }
+
     /// A token for the n-th made-up person.
     fn token(&self, n: u64) -> String {
+        self.token_for(FiscalCode::made_up(n), None)
+    }
+
+    /// A token for a person, perhaps at an office.
+    pub(crate) fn token_for(&self, code: FiscalCode, office: Option<&str>) -> String {
         let now = Clock::system().real().as_second();
-        let claims = json!({
+        let mut claims = json!({
             "iss": ISSUER,
             "aud": ["sportello", "https://other.example.it"],
             "iat": now,
             "exp": now + 600,
             "acr": "https://www.spid.gov.it/SpidL2",
             "https://attributes.eid.gov.it/fiscal_number":
-                format!("TINIT-{}", FiscalCode::made_up(n).as_str()),
+                format!("TINIT-{}", code.as_str()),
         });
+        if let Some(office) = office {
+            claims["office"] = office.into();
+        }
         let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let signed =
             format!("{}.{}", part(&json!({ "alg": "EdDSA", "kid": self.0 })), part(&claims));

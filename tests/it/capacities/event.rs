@@ -2,17 +2,23 @@
 
 use proptest::{prelude::*, sample::Index};
 
-use super::model::{Applicant, Body, MandateOf, OFFICES, PARTIES};
+use super::{
+    model::{Applicant, Body, MandateOf, OFFICES, PARTIES},
+    proofs::{PROOFS, Proof},
+};
 
 /// One request. An [`Index`] chooses one of the open sessions, or of the receipts given so far.
 #[derive(Clone, Debug)]
 pub(super) enum Event {
-    Enter(usize),
-    EnterAgain(Index),
+    Enter(usize, Proof),
+    /// By any proof, whatever proved who they are before.
+    EnterAgain(Index, Proof),
     /// Enters in the visit of a session of another party, or in one that has ended.
-    EnterWhereTaken(usize, Index),
+    EnterWhereTaken(usize, Proof, Index),
     Show(Index),
     Leave(Index),
+    /// Lists the party's own sessions, and ends one of them.
+    EndOwn(Index, Index),
     SaveDraft(Index, Applicant, u8),
     ShowDraft(Index, Applicant),
     DeleteDraft(Index, Applicant),
@@ -38,6 +44,7 @@ pub(super) enum Event {
 /// Any of them.
 pub(super) fn event() -> impl Strategy<Value = Event> {
     let session = any::<Index>;
+    let proof = || prop::sample::select(&PROOFS[..]);
     let whom =
         || prop::sample::select(vec![Applicant::Person, Applicant::First, Applicant::Second]);
     let body = || {
@@ -52,9 +59,11 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(office, of)| MandateOf { office, of })
     };
     prop_oneof![
-        2 => (0..PARTIES.len()).prop_map(Event::Enter),
-        2 => session().prop_map(Event::EnterAgain),
-        1 => (0..PARTIES.len(), session()).prop_map(|(party, at)| Event::EnterWhereTaken(party, at)),
+        3 => (0..PARTIES.len(), proof()).prop_map(|(party, proof)| Event::Enter(party, proof)),
+        2 => (session(), proof()).prop_map(|(at, proof)| Event::EnterAgain(at, proof)),
+        1 => (0..PARTIES.len(), proof(), session())
+            .prop_map(|(party, proof, at)| Event::EnterWhereTaken(party, proof, at)),
+        2 => (session(), session()).prop_map(|(at, which)| Event::EndOwn(at, which)),
         2 => session().prop_map(Event::Show),
         2 => session().prop_map(Event::Leave),
         4 => (session(), whom(), any::<u8>()).prop_map(|(at, of, n)| Event::SaveDraft(at, of, n)),

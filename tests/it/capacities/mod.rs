@@ -1,8 +1,8 @@
 //! One person in three capacities, against a model: what each session is shown, what is kept, how many leases are held.
 //!
 //! A person is a citizen and a clerk of two offices at once, a second one logs in, too, a third one does not; all three are
-//! clients of both offices, and those who log in revoke mandates. Random sequences of requests to every route of a
-//! session are sent to a real server: sessions and their pages, drafts, estimates, applications and their list, batches,
+//! clients of both offices, and those who log in revoke mandates. They enter by any proof, and come back by another one. Random sequences of requests to every route of a
+//! session are sent to a real server: sessions, their lists and pages, drafts, estimates, applications and their list, batches,
 //! mandates, disclosures. Each answer, and after it the numbers of sessions and leases, must be those of the model.
 //! `SPORTELLO_TEST_CASES=1000 cargo test --test it capacities` runs longer; `SPORTELLO_TEST_SEED` repeats a run.
 
@@ -12,6 +12,7 @@ mod filing;
 mod listed;
 mod model;
 mod overview;
+mod proofs;
 mod visits;
 
 use std::cell::Cell;
@@ -26,12 +27,13 @@ use proptest::{
 use sportello::{
     civic::FiscalCode,
     clock::Clock,
-    identity::{Assurance, Office, demo::Minter},
+    identity::{Assurance, demo::Minter},
 };
 
 use self::{
     event::{Event, event},
     model::{Model, OFFICES, PARTIES, Party, Refused, Session},
+    proofs::{PROOFS, Proof, Trusted},
 };
 use crate::{
     dice::{seed, setting},
@@ -54,7 +56,10 @@ fn one_person_in_three_capacities_is_shown_and_keeps_what_the_model_says() {
         setting("SPORTELLO_TEST_CASES").map_or(CASES_DEFAULT, |cases| cases.try_into().unwrap());
     let seed = u128::from(seed()).to_be_bytes();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let counter = Counter::open_with(&[
+    let trusted = Trusted::new();
+    let settings = trusted.settings();
+    let mut settings: Vec<_> = settings.iter().map(|(name, text)| (*name, &**text)).collect();
+    settings.extend([
         ("SPORTELLO_SCHEDULE_CITIZENS", "00:00-00:00"),
         ("SPORTELLO_SCHEDULE_INTERMEDIARIES", "00:00-00:00"),
         ("SPORTELLO_LIMITS_DRAFT_BY_PERSON_BURST", "10000"),
@@ -63,6 +68,7 @@ fn one_person_in_three_capacities_is_shown_and_keeps_what_the_model_says() {
         ("SPORTELLO_LIMITS_ENTER_BY_PERSON_BURST", "1000"),
         ("SPORTELLO_LIMITS_SESSION_BY_PERSON_BURST", "10000"),
     ]);
+    let counter = Counter::open_with(&settings);
     let clients = (0..u64::from(cases + SHRINKS_MAX) * PEOPLE).filter(|n| n % PEOPLE != STRANGER);
     let registry = OFFICES.map(|office| mandates_of(office, clients.clone())).concat();
     runtime.block_on(counter.replace_mandates(&registry));
@@ -83,7 +89,8 @@ fn one_person_in_three_capacities_is_shown_and_keeps_what_the_model_says() {
     let (people, totals) = (Cell::new(0), Cell::new(Totals::default()));
     let outcome = runner.run(&vec(event(), REQUESTS_MAX / 2..REQUESTS_MAX), |events| {
         let first = people.replace(people.get() + PEOPLE);
-        let case = Case::new((&counter, &minter, &mandates), first, totals.get());
+        let trusted = (&minter, &trusted);
+        let case = Case::new((&counter, trusted, &mandates), first, totals.get());
         totals.set(runtime.block_on(case.run(events))?);
         Ok(())
     });
@@ -102,12 +109,17 @@ struct Totals {
     lists: u64,
     filings: u64,
     revocations: u64,
+    /// Attempts to enter, by what proved the identity.
+    proofs: [u64; PROOFS.len()],
+    /// Sessions that were ended from another one or by themselves, by their handle.
+    ended: u64,
 }
 
 /// One sequence of requests, by people of its own.
 struct Case<'c> {
     counter: &'c Counter,
     minter: &'c Minter,
+    trusted: &'c Trusted,
     /// The references of all mandates of each office, in their order.
     mandates: &'c [Vec<String>; 2],
     /// The number of its first person; the offices are those of every case, so keys must differ.
@@ -124,13 +136,17 @@ type Checked = Result<(), TestCaseError>;
 
 impl<'c> Case<'c> {
     fn new(
-        (counter, minter, mandates): (&'c Counter, &'c Minter, &'c [Vec<String>; 2]),
+        (counter, (minter, trusted), mandates): (
+            &'c Counter,
+            (&'c Minter, &'c Trusted),
+            &'c [Vec<String>; 2],
+        ),
         first: u64,
         totals: Totals,
     ) -> Self {
         let model = Model::new(first);
         let (before, no_page) = ([0; 2], Bytes::new());
-        Self { counter, minter, mandates, first, model, before, no_page, totals }
+        Self { counter, minter, trusted, mandates, first, model, before, no_page, totals }
     }
 
     /// Sends every request; returns the totals with its own.
@@ -138,7 +154,7 @@ impl<'c> Case<'c> {
         self.before = self.gauges().await;
         self.no_page = self.page_at(&new_session(), "").await?.body;
         for party in PARTIES {
-            self.enter(party).await?;
+            self.enter(party, Proof::Demo).await?;
         }
         for event in events {
             self.happen(event).await?;
@@ -147,11 +163,11 @@ impl<'c> Case<'c> {
             prop_assert_eq!(leases - self.before[1], self.model.leases());
         }
         for clerk in [Party::ClerkOfA, Party::ClerkOfB] {
-            self.enter(clerk).await?;
+            self.enter(clerk, Proof::Demo).await?;
             self.find_filings(self.model.sessions.len() - 1).await?;
         }
         for citizen in PARTIES.into_iter().filter(|party| party.office().is_none()) {
-            self.enter(citizen).await?;
+            self.enter(citizen, Proof::Demo).await?;
             self.disclosures(self.model.sessions.len() - 1, false).await?;
         }
         while !self.model.sessions.is_empty() {
@@ -164,16 +180,17 @@ impl<'c> Case<'c> {
     async fn happen(&mut self, event: Event) -> Checked {
         let open = self.model.sessions.len();
         match event {
-            Event::Enter(party) => return self.enter(PARTIES[party]).await,
-            Event::EnterWhereTaken(party, at) => {
-                return self.enter_where_taken(PARTIES[party], at).await;
+            Event::Enter(party, proof) => return self.enter(PARTIES[party], proof).await,
+            Event::EnterWhereTaken(party, proof, at) => {
+                return self.enter_where_taken(PARTIES[party], proof, at).await;
             }
             _ if open == 0 => return Ok(()),
             _ => {}
         }
         match event {
-            Event::Enter(_) | Event::EnterWhereTaken(..) => Ok(()),
-            Event::EnterAgain(at) => self.enter_again(at.index(open)).await,
+            Event::Enter(..) | Event::EnterWhereTaken(..) => Ok(()),
+            Event::EnterAgain(at, proof) => self.enter_again(at.index(open), proof).await,
+            Event::EndOwn(at, which) => self.end_own(at.index(open), which).await,
             Event::Show(at) => self.show(at.index(open)).await,
             Event::Leave(at) => self.leave(at.index(open)).await,
             Event::SaveDraft(at, of, n) => self.save_draft(at.index(open), of, n).await,
@@ -196,10 +213,12 @@ impl<'c> Case<'c> {
         }
     }
 
-    fn identity(&self, party: Party) -> String {
-        let code = self.model.code_of(party.who());
-        let office = party.office().map(|office| Office::parse(office).unwrap());
-        self.minter.mint(&code, office.as_ref(), Assurance::Level2, Clock::system().real())
+    /// The answer to a party that asks to enter in a visit.
+    async fn knock(&mut self, party: Party, proof: Proof, path: &str) -> Answer {
+        let who = (party, self.model.code_of(party.who()));
+        self.totals.answers += 1;
+        self.totals.proofs[PROOFS.iter().position(|known| *known == proof).unwrap()] += 1;
+        self.trusted.enter((self.counter, self.minter), who, path, proof).await
     }
 
     async fn gauges(&self) -> [u64; 2] {

@@ -8,7 +8,7 @@ use proptest::sample::Index;
 use serde_json::{Value, json};
 use sportello::{application, civic::FiscalCode};
 
-use super::{disclosed::Disclosed, listed::Lists};
+use super::{disclosed::Disclosed, listed::Lists, proofs::Proof};
 use crate::entrusting::mandate_for;
 
 /// Applications of a person in a campaign at most, withdrawn ones included.
@@ -58,6 +58,8 @@ pub(crate) const PARTIES: [Party; 4] =
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) party: Party,
+    /// What proved who they are when it was opened.
+    pub(crate) proof: Proof,
     pub(crate) path: String,
     pub(crate) token: String,
     pub(crate) tag: String,

@@ -7,42 +7,46 @@ use proptest::{prop_assert, prop_assert_eq, sample::Index, test_runner::TestCase
 use super::{
     Case, Checked, check_refused,
     model::{Applicant, Body, MandateOf, Party, Refused, Session},
+    proofs::Proof,
 };
 use crate::harness::{Answer, new_session};
 
 impl Case<'_> {
-    pub(super) async fn enter(&mut self, party: Party) -> Checked {
+    pub(super) async fn enter(&mut self, party: Party, proof: Proof) -> Checked {
         let path = new_session();
-        let answer = self.counter.ask("PUT", &path, &self.identity(party), "").await;
-        self.totals.answers += 1;
+        let answer = self.knock(party, proof, &path).await;
         prop_assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer);
-        let session = self.entered(party, path, &answer)?;
+        let session = self.entered((party, proof), path, &answer)?;
         self.model.enter(session);
         Ok(())
     }
 
-    pub(super) async fn enter_again(&mut self, at: usize) -> Checked {
+    pub(super) async fn enter_again(&mut self, at: usize, proof: Proof) -> Checked {
         let Session { party, path, tag, .. } = self.model.sessions[at].clone();
-        let answer = self.counter.ask("PUT", &path, &self.identity(party), "").await;
-        self.totals.answers += 1;
+        let answer = self.knock(party, proof, &path).await;
         prop_assert_eq!(answer.status, StatusCode::OK, "{:?}", answer);
-        let session = self.entered(party, path, &answer)?;
+        let session = self.entered((party, proof), path, &answer)?;
         prop_assert_eq!(&session.tag, &tag);
         self.model.sessions[at].token = session.token;
         Ok(())
     }
 
-    pub(super) async fn enter_where_taken(&mut self, party: Party, at: Index) -> Checked {
+    pub(super) async fn enter_where_taken(
+        &mut self,
+        party: Party,
+        proof: Proof,
+        at: Index,
+    ) -> Checked {
         let taken = self.model.taken_from(party);
         let Some(path) = taken.get(at.index(taken.len().max(1))) else { return Ok(()) };
-        let answer = self.counter.ask("PUT", path, &self.identity(party), "").await;
-        self.totals.answers += 1;
+        let path = path.clone();
+        let answer = self.knock(party, proof, &path).await;
         check_refused(&answer, Refused(409, "visit-taken"))
     }
 
     fn entered(
         &self,
-        party: Party,
+        (party, proof): (Party, Proof),
         path: String,
         answer: &Answer,
     ) -> Result<Session, TestCaseError> {
@@ -53,7 +57,7 @@ impl Case<'_> {
         let text = |name: &str| json[name].as_str().unwrap().to_owned();
         let (token, tag) = (text("token"), text("subjectTag"));
         prop_assert_eq!(answer.header("subject-tag"), &*tag);
-        Ok(Session { party, path, token, tag, has_lease: true })
+        Ok(Session { party, proof, path, token, tag, has_lease: true })
     }
 
     pub(super) async fn show(&mut self, at: usize) -> Checked {
@@ -77,6 +81,39 @@ impl Case<'_> {
         let page = self.page_at(&path, &token).await?;
         self.is_no_page(&page)
     }
+
+    /// Lists the own sessions of a session's party, which are all of its and nobody else's, and ends one of them.
+    pub(super) async fn end_own(&mut self, at: usize, which: Index) -> Checked {
+        let answer = self.ask(at, "GET", "/sessions", "", "").await?;
+        let party = self.model.sessions[at].party;
+        let own: Vec<_> = (0..self.model.sessions.len())
+            .filter(|known| self.model.sessions[*known].party == party)
+            .collect();
+        let json = answer.json();
+        let listed = json["sessions"].as_array().unwrap();
+        prop_assert_eq!(listed.len(), own.len(), "{}", json);
+        for (shown, known) in listed.iter().zip(&own) {
+            let proved_by = self.model.sessions[*known].proof.name();
+            prop_assert_eq!(shown["provedBy"].as_str(), Some(proved_by), "{}", json);
+            prop_assert_eq!(shown["current"].as_bool(), Some(*known == at), "{}", json);
+        }
+        let place = which.index(own.len());
+        let ending = format!("/sessions/{}", listed[place]["handle"].as_str().unwrap());
+        // No session of another party ends it.
+        let others = (0..self.model.sessions.len()).find(|known| !own.contains(known));
+        if let Some(other) = others {
+            let refused = self.ask(other, "DELETE", &ending, "", "").await?;
+            check_refused(&refused, Refused(404, "not-found"))?;
+        }
+        let ended = self.ask(at, "DELETE", &ending, "", "").await?;
+        prop_assert_eq!(ended.status, StatusCode::NO_CONTENT);
+        self.totals.ended += 1;
+        let Session { path, token, .. } = self.model.end(own[place]);
+        let gone = self.counter.ask("GET", &path, &token, "").await;
+        self.totals.answers += 1;
+        check_refused(&gone, Refused(401, "unauthenticated"))
+    }
+
     pub(super) async fn cross(&mut self, at: usize, by: usize, what: Index) -> Checked {
         if at == by {
             return Ok(());
@@ -107,6 +144,12 @@ impl Case<'_> {
             ("GET", "/mandates/after/a".to_owned(), ""),
             ("GET", mandate.clone(), ""),
             ("DELETE", mandate, ""),
+            ("POST", "/mandates".to_owned(), "{}"),
+            ("GET", "/telephone-pin".to_owned(), ""),
+            ("POST", "/telephone-pin".to_owned(), ""),
+            ("DELETE", "/telephone-pin".to_owned(), ""),
+            ("GET", "/sessions".to_owned(), ""),
+            ("DELETE", "/sessions/AAAAAAAAAAAAAAAA".to_owned(), ""),
         ];
         let (method, below, body) = &below[what.index(below.len())];
         let path = format!("{path}{below}");
