@@ -370,6 +370,7 @@ mod tests {
         let again = Minter::load(data.path()).unwrap();
         let identity = again.verifier().verify(&token, now()).unwrap();
         assert_eq!((identity.fiscal_code, identity.audience()), (code, Audience::Citizens));
+        assert_eq!(identity.proved_by, ProvedBy::Demo);
         let office = Office::parse("patronato-7").unwrap();
         let token = minter.mint(&code, Some(&office), Assurance::Level3, now());
         let identity = minter.verifier().verify(&token, now()).unwrap();

@@ -42,6 +42,7 @@ fn a_token_of_each_algorithm_is_accepted_by_its_own_key_alone() {
     for signer in &signers {
         let identity = verify(&verifier, &signer.token(&claims())).unwrap();
         assert_eq!(identity.fiscal_code.as_str(), "RSSMRA80A01H501U");
+        assert_eq!(identity.proved_by, ProvedBy::Token);
         for other in signers.iter().filter(|other| other.kid != signer.kid) {
             // The other's name, algorithm, or both.
             for header in [

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
+        ProvedBy,
         algorithm::Algorithm,
         choice::Choice,
         jwks::KeySet,
@@ -56,7 +57,7 @@ async fn a_person_is_signed_in_and_every_request_of_ours_is_signed() {
     }
 
     let identity = scene.redeem().await.unwrap();
-    assert_eq!(identity.fiscal_code.as_str(), CODE);
+    assert_eq!((identity.fiscal_code.as_str(), identity.proved_by), (CODE, ProvedBy::Cie));
     let asked = scene.scripted.asked("/token");
     let form = asked[0].split("\r\n\r\n").nth(1).unwrap();
     let hash = aws_lc_rs::digest::digest(
@@ -281,7 +282,8 @@ async fn a_new_key_of_the_provider_is_fetched_once_and_an_absent_provider_keeps_
     let query = |code: &str| scene.query(&format!("&code={code}"));
     let later = NOW + 31;
     let identity = scene.come_back_at(&query("a"), later).await;
-    assert_eq!(identity.unwrap().fiscal_code.as_str(), CODE);
+    let identity = identity.unwrap();
+    assert_eq!((identity.fiscal_code.as_str(), identity.proved_by), (CODE, ProvedBy::Spid));
     assert_eq!(scene.scripted.asked("/jwks").len(), 2);
 
     // Its discovery is broken, but what it published last is in use.

@@ -113,16 +113,11 @@ impl Trusted {
         (party, code): (Party, FiscalCode),
         path: &str,
     ) -> Answer {
-        let system = party.office().and_then(|office| OFFICES.iter().position(|it| *it == office));
-        let own;
-        let (card, fields) = match system {
-            Some(system) => (&self.systems[system], vec![("clerk", code.as_str())]),
-            None => {
-                own = self.root.issue(&card(&code));
-                (&own, Vec::new())
-            }
-        };
+        let place = party.office().and_then(|office| OFFICES.iter().position(|it| *it == office));
+        let system = place.map(|place| &self.systems[place]);
+        let fields = system.map(|_| ("clerk", code.as_str()));
+        let card = system.cloned().unwrap_or_else(|| self.root.issue(&card(&code)));
         let mut connection = card.connect(counter, &address(counter).await, LATEST).await.unwrap();
-        connection.ask("PUT", path, &fields, "").await.unwrap()
+        connection.ask("PUT", path, fields.as_slice(), "").await.unwrap()
     }
 }

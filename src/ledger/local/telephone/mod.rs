@@ -102,7 +102,7 @@ impl Telephone {
     /// Revokes a person's PIN, if they have one. Mandates that were given with it stay.
     pub(super) fn revoke_pin(&self, person: Subject) -> Result<(), StorageFault> {
         let connection = self.connection();
-        if let Some(pin) = self.pin(&connection, person)? {
+        if let Some(pin) = self.pin(&connection, person)?.filter(|pin| pin.used != Use::Revoked) {
             self.store(&connection, person, &pin.after(Use::Revoked))?;
         }
         Ok(())
@@ -147,12 +147,12 @@ impl Telephone {
             return Err(RedeemFault::Refused);
         };
         let new = Row::new(&self.keys, person, (office, campaign), today, fitting.number);
-        let given = self.given(&transaction, &new, campaign)?;
-        if given.is_none() {
-            insert(&transaction, &new)?;
+        if let Some(given) = self.given(&transaction, &new, campaign)? {
+            return Ok(given);
         }
-        let mandate = given.or_else(|| new.open(&self.keys)).ok_or(StorageFault::Damaged)?;
+        insert(&transaction, &new)?;
         self.store(&transaction, person, &fitting.clone().after(Use::By(own)))?;
+        let mandate = new.open(&self.keys).ok_or(StorageFault::Damaged)?;
         transaction.commit()?;
         Ok(mandate)
     }
