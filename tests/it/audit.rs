@@ -86,8 +86,12 @@ async fn an_officer_learns_who_was_shown_or_changed_whose_data_and_when() {
     assert_eq!(by("decided-granted"), (None, None));
     let done = audit(&counter, &["--by", "--fiscal-code", clerk.code.as_str()]);
     assert_eq!(actions(&done), [("entered", clerks.0), ("application-shown", clerks.0)]);
+    one_start_and_one_restart_are_recorded(&counter);
+}
 
-    let controls = audit(&counter, &["--controls"]);
+/// What the server and commands did, beside people.
+fn one_start_and_one_restart_are_recorded(counter: &Counter) {
+    let controls = audit(counter, &["--controls"]);
     let controls: Vec<_> = controls.iter().map(|line| line["what"].as_str().unwrap()).collect();
     let (rooms, controls): (Vec<&str>, Vec<_>) =
         controls.into_iter().partition(|what| what.starts_with("waiting room: "));
