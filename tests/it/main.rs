@@ -12,6 +12,7 @@ mod browser;
 mod cache;
 mod capacities;
 mod certificates;
+mod clients;
 mod commands;
 mod crash;
 mod demo;

@@ -36,6 +36,8 @@ pub(super) struct Visit {
     pub(super) path: String,
     /// The token of the visit's forms.
     pub(super) form_token: String,
+    /// Whether it is that of an office, whose pages are others than a citizen's.
+    pub(super) is_office: bool,
 }
 
 impl Frame {

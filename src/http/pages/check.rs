@@ -69,7 +69,7 @@ pub(super) async fn notice(
     scope: Scope<'_>,
     head: &Head<'_>,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let draft = Draft::load(public, scope, head, visit.language).await?;
     let apply = format!("/apply/{}", draft.campaign.scheme);
     let title = draft.campaign.title(visit.language);
@@ -80,8 +80,7 @@ pub(super) async fn notice(
         next: visit.path(&format!("{apply}/{first}")),
         example: public.demo.as_ref().map(|_| visit.path(&format!("{apply}/example"))),
     };
-    let html = scope.personal(scope.subject(), page.to_string());
-    Ok(visit.show(scope, StatusCode::OK, html))
+    Ok(visit.show_own(scope, StatusCode::OK, &page))
 }
 
 /// Fills in the answers of the demo's person.
@@ -94,7 +93,7 @@ pub(super) async fn fill_in(
     if public.demo.is_none() {
         return Err(Kind::NotFound.into());
     }
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     Posted::read_inside(public, head, body).await?;
     let mut draft = Draft::load(public, scope, head, visit.language).await?;
     let filled = demo::answers(&scope.fiscal_code(), draft.campaign);
@@ -110,7 +109,7 @@ pub(super) async fn show(
     scope: Scope<'_>,
     head: &Head<'_>,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let draft = Draft::load(public, scope, head, visit.language).await?;
     let apply = format!("/apply/{}", draft.campaign.scheme);
     let Some(version) = draft.version.clone() else { return Ok(visit.go(&apply)) };
@@ -143,7 +142,7 @@ pub(super) async fn show(
     };
     let status =
         if complaints.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    Ok(visit.show(scope, status, scope.personal(scope.subject(), page.to_string())))
+    Ok(visit.show_own(scope, status, &page))
 }
 
 fn in_full(complaint: &Complaint<'_>) -> String {
@@ -183,7 +182,7 @@ pub(super) async fn submit(
     head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let posted = Posted::read_inside(public, head, body).await?;
     let draft = Draft::load(public, scope, head, visit.language).await?;
     let check = format!("/apply/{}/check", draft.campaign.scheme);

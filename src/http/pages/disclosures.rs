@@ -41,7 +41,7 @@ pub(super) async fn show(
     scope: Scope<'_>,
     head: &Head<'_>,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let language = visit.language;
     let found = public.counter.intake.disclosures(scope, 0).await?;
     let html = found.map(|found| {

@@ -61,7 +61,7 @@ pub(super) async fn show(
     scope: Scope<'_>,
     head: &Head<'_>,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let language = visit.language;
     let intake = &public.counter.intake;
     let is_grantor = scope.audience() == Audience::Citizens;
@@ -108,7 +108,7 @@ pub(super) async fn revoke(
     head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let posted = Posted::read_inside(public, head, body).await?;
     let reference = posted.of("reference");
     if !is_mandate_reference(&reference) {

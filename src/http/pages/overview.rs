@@ -63,7 +63,7 @@ pub(super) async fn show(
     scope: Scope<'_>,
     head: &Head<'_>,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let language = visit.language;
     let after = after(head)?;
     let rest =

@@ -41,7 +41,7 @@ struct Shown {
 }
 
 pub(super) fn show(public: &Public, scope: Scope<'_>, head: &Head<'_>) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let html = public.counter.intake.own_sessions(scope).map(|own| {
         let title = visit.language.of("I miei accessi", "My sessions");
         let page = OwnSessions {
@@ -62,7 +62,7 @@ pub(super) async fn end(
     head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let posted = Posted::read_inside(public, head, body).await?;
     let named = posted.of("session");
     let intake = &public.counter.intake;

@@ -122,11 +122,11 @@ pub(super) async fn show(
     head: &Head<'_>,
     way: Way,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let draft = Draft::load(public, scope, head, visit.language).await?;
     let at = At::of(head, &draft)?;
     let html = render(&visit, &draft, &at, way, Remarks::none(&draft, &at));
-    Ok(visit.show(scope, StatusCode::OK, scope.personal(scope.subject(), html)))
+    Ok(visit.show_own(scope, StatusCode::OK, &html))
 }
 
 /// Saves what was entered, faulty or not; then the next step follows, or this one again with what is wrong.
@@ -137,7 +137,7 @@ pub(super) async fn save(
     body: Unread,
     way: Way,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let posted = Posted::read_inside(public, head, body).await?;
     for _ in 0..TRIES_MAX {
         let mut draft = Draft::load(public, scope, head, visit.language).await?;
@@ -149,8 +149,7 @@ pub(super) async fn save(
             let elsewhere = changed(at.step(&draft), &elsewhere, visit.language);
             let remarks = Remarks { complaints: &[], elsewhere, seen };
             let html = render(&visit, &draft, &at, way, remarks);
-            let page = scope.personal(scope.subject(), html);
-            return Ok(visit.show(scope, StatusCode::CONFLICT, page));
+            return Ok(visit.show_own(scope, StatusCode::CONFLICT, &html));
         }
         if !draft.save(public, scope).await? {
             continue;
@@ -166,8 +165,7 @@ pub(super) async fn save(
         if !own.is_empty() {
             let remarks = Remarks { complaints: &own, ..Remarks::none(&draft, &at) };
             let html = render(&visit, &draft, &at, way, remarks);
-            let page = scope.personal(scope.subject(), html);
-            return Ok(visit.show(scope, StatusCode::UNPROCESSABLE_ENTITY, page));
+            return Ok(visit.show_own(scope, StatusCode::UNPROCESSABLE_ENTITY, &html));
         }
         let next = draft.form.steps.get(at.number + 1).filter(|_| way == Way::Onward);
         return Ok(visit.go(&format!("{apply}/{}", next.map_or("check", |step| step.name))));

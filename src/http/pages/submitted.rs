@@ -54,7 +54,7 @@ pub(super) async fn show(
     scope: Scope<'_>,
     head: &Head<'_>,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let (code, language) = (code(head)?, visit.language);
     let submitted = public.counter.intake.read(scope, code).await?;
     let rest = format!("/applications/{code}");
@@ -108,7 +108,7 @@ pub(super) async fn ask_withdrawal(
     scope: Scope<'_>,
     head: &Head<'_>,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let code = code(head)?;
     let submitted = public.counter.intake.read(scope, code).await?;
     let html = submitted.map(|_| {
@@ -131,7 +131,7 @@ pub(super) async fn withdraw(
     head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     Posted::read_inside(public, head, body).await?;
     let code = code(head)?;
     public.counter.intake.withdraw(scope, code).await?;

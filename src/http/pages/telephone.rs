@@ -37,7 +37,7 @@ pub(super) async fn make(
     head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     Posted::read_inside(public, head, body).await?;
     let made = public.counter.intake.make_pin(scope).await?;
     let html = made.map(|made| {
@@ -61,7 +61,7 @@ pub(super) async fn revoke(
     head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     Posted::read_inside(public, head, body).await?;
     public.counter.intake.revoke_pin(scope).await?;
     Ok(visit.go("/mandates"))
@@ -74,7 +74,7 @@ pub(super) async fn redeem(
     head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let posted = Posted::read_inside(public, head, body).await?;
     // People write codes and PINs in groups.
     let typed = |name: &str| posted.of(name).replace(' ', "");

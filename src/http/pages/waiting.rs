@@ -38,7 +38,7 @@ struct WaitingPage {
 
 /// The place of the person whose ticket the cookie is.
 pub(super) fn show(public: &Public, head: &Head<'_>, updates: bool) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::waiting(public, head)?;
     let proof = session_cookie(head.headers).ok_or(Kind::VisitEnded)?;
     let asked = Asked { visit: visit.segment, proof: Proof::Token(proof), from: head.from };
     let place = public.counter.intake.place(asked)?;
@@ -53,7 +53,6 @@ pub(super) fn show(public: &Public, head: &Head<'_>, updates: bool) -> Result<Re
     };
     let mut frame = visit.frame(visit.language.of(italian, english), "/waiting");
     frame.refresh_seconds = updates.then_some(waiting.poll_seconds);
-    frame.visit = None;
     let page = WaitingPage {
         frame,
         form_token: visit.form_token(),
@@ -77,7 +76,7 @@ pub(super) async fn enter(
     head: &Head<'_>,
     body: Unread,
 ) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::waiting(public, head)?;
     let proof = session_cookie(head.headers).ok_or(Kind::VisitEnded)?;
     Posted::read_inside(public, head, body).await?;
     sign_in::enter(public, visit.language, head, visit.segment, Proof::Token(proof)).await

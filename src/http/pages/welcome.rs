@@ -27,7 +27,7 @@ struct Welcome {
 }
 
 pub(super) fn show(public: &Public, scope: Scope<'_>, head: &Head<'_>) -> Result<Reply, Problem> {
-    let visit = Visit::of(public, head)?;
+    let visit = Visit::of(public, scope, head)?;
     let frame = visit.frame("", "/welcome");
     let (session, words) = (scope.session(), frame.words);
     let page = Welcome {
@@ -41,5 +41,5 @@ pub(super) fn show(public: &Public, scope: Scope<'_>, head: &Head<'_>) -> Result
         },
         until: Instant::new(session.expires_at, visit.language),
     };
-    Ok(visit.show(scope, StatusCode::OK, scope.personal(scope.subject(), page.to_string())))
+    Ok(visit.show_own(scope, StatusCode::OK, &page))
 }
