@@ -20,6 +20,7 @@ pub mod problem;
 pub mod proxy_protocol;
 pub mod request;
 pub mod router;
+mod segment;
 mod service;
 mod shares;
 pub mod tls;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::{opening::Intake, reading::LookupFault};
+use super::{
+    opening::Intake,
+    reading::{LookupFault, owner},
+};
 use crate::{
     identity::{Audience, Office},
     ledger::{
@@ -71,28 +74,37 @@ impl Intake {
         Ok(scope.personal(scope.subject(), listed))
     }
 
-    /// The receipt of a citizen's latest application in a campaign.
+    /// The receipt of the latest application in a campaign: a citizen's own, or the one that the office has filed for the
+    /// grantor of a mandate that holds today.
     ///
     /// # Errors
-    /// [`LookupFault`]; [`LookupFault::NotFound`] for an office.
+    /// [`LookupFault`]; [`LookupFault::NotFound`] for an office without such a mandate.
     pub async fn latest<'s>(
         &self,
         scope: Scope<'s>,
         campaign: Campaign,
+        mandate: Option<&str>,
     ) -> Result<Personal<'s, Option<ReceiptCode>>, LookupFault> {
-        if scope.audience() != Audience::Citizens {
-            return Err(LookupFault::NotFound);
-        }
-        let person = scope.subject();
+        let person = match (scope.audience(), mandate) {
+            (Audience::Citizens, _) => Some(scope.subject()),
+            (Audience::Intermediaries, None) => None,
+            (Audience::Intermediaries, Some(mandate)) => {
+                self.grantor(scope, mandate, |covered| covered == campaign).await?
+            }
+        };
+        let person = person.ok_or(LookupFault::NotFound)?;
         let mut latest = None;
         if let Some(ledger) = self.shelf.get(campaign) {
-            let theirs = ledger.of_claim(self.keys.claim(person, campaign)).await;
-            latest = theirs?.pop();
+            for (position, _) in ledger.of_claim(self.keys.claim(person, campaign)).await? {
+                let header = ledger.header(position).await?;
+                if owner(scope, &header) == scope.subject() {
+                    latest = Some(ReceiptCode::of(&self.keys, campaign, position));
+                }
+            }
         }
         let noted = self.note(scope, Action::ApplicationsListed, person, None).await;
         noted.map_err(LookupFault::Untraced)?;
-        let receipt = latest.map(|(position, _)| ReceiptCode::of(&self.keys, campaign, position));
-        Ok(scope.personal(person, receipt))
+        Ok(scope.personal(scope.subject(), latest))
     }
 
     /// Adds new filings to the lists of offices. May wait for the disk.

@@ -3,12 +3,14 @@
 use http_body_util::Full;
 use hyper::Request;
 
-use crate::harness::{Answer, Counter};
+use crate::harness::{Answer, Counter, Visitor};
 
 /// A browser on a counter's pages.
 pub(crate) struct Browser<'c> {
     counter: &'c Counter,
     cookie: String,
+    /// The visit in which somebody has signed in.
+    pub(crate) visit: String,
     /// Where it stands, and what it shows.
     pub(crate) path: String,
     pub(crate) html: String,
@@ -16,7 +18,15 @@ pub(crate) struct Browser<'c> {
 
 impl<'c> Browser<'c> {
     pub(crate) fn new(counter: &'c Counter) -> Self {
-        Self { counter, cookie: String::new(), path: String::new(), html: String::new() }
+        let nothing = String::new;
+        Self { counter, cookie: nothing(), visit: nothing(), path: nothing(), html: nothing() }
+    }
+
+    /// A browser with the session of somebody who has entered already.
+    pub(crate) fn of(counter: &'c Counter, visitor: &Visitor<'_>) -> Self {
+        let visit = visitor.session.replace("/v1/sessions/", "");
+        let cookie = format!("__Host-session={}", visitor.token);
+        Self { cookie, path: format!("/visit/{visit}/en/"), visit, ..Self::new(counter) }
     }
 
     /// A browser in which a person of the demo has signed in.
@@ -25,6 +35,7 @@ impl<'c> Browser<'c> {
         browser.open("/en/signin").await;
         let answer = browser.post("/en/signin", &[("person", person)]).await;
         assert_eq!(answer.status, 303, "{answer:?}");
+        browser.visit = browser.path.split('/').nth(2).unwrap().to_owned();
         browser
     }
 

@@ -35,6 +35,8 @@ pub struct Field {
 /// What is entered into a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A fiscal code.
+    FiscalCode,
     /// An e-mail address.
     Email,
     /// A telephone number.

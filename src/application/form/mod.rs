@@ -69,7 +69,7 @@ mod tests {
                     typed.enter(field, &shown, language);
                 }
                 let person = FiscalCode::made_up(1);
-                let written = form.write(person, &typed, None);
+                let written = form.write(Some(person), &typed, None);
                 let expected = parse(text.as_bytes(), Rules::builtin()).unwrap();
                 assert!(parsed(&written).unwrap() == expected, "{campaign} {language:?}");
             }
@@ -83,12 +83,30 @@ mod tests {
                 let entries = Entries::default();
                 let form =
                     Form::new(window.campaign, Rules::builtin(), &entries, language).unwrap();
-                let written = form.write(FiscalCode::made_up(1), &entries, None);
+                let written = form.write(Some(FiscalCode::made_up(1)), &entries, None);
                 let Err(ParseError::Invalid(faults)) = parsed(&written) else { panic!() };
                 for Complaint { field, text } in form.complaints(&written, &faults, &entries) {
                     assert!(field.is_some(), "{}: {text}", window.campaign);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn an_office_says_first_for_whom_it_applies_and_under_which_mandate() {
+        for (campaign, text) in examples() {
+            let (form, entries) = filled(campaign, &text, Language::Italian);
+            let form = form.for_client();
+            assert_eq!(form.steps[0].fields[0].name, "applicant.fiscalCode");
+            let application = parsed(&form.write(None, &entries, Some("M-7"))).unwrap();
+            assert!(application.applicant.fiscal_code == FiscalCode::made_up(1), "{campaign}");
+            assert_eq!(application.mandate.as_deref(), Some("M-7"));
+
+            let written = form.write(None, &Entries::default(), Some("M-7"));
+            let Err(ParseError::Invalid(faults)) = parsed(&written) else { panic!() };
+            let complaints = form.complaints(&written, &faults, &Entries::default());
+            let first = complaints.first().and_then(|complaint| complaint.field);
+            assert_eq!(first.map(|field| &*field.name), Some("applicant.fiscalCode"));
         }
     }
 

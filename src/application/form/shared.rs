@@ -15,6 +15,26 @@ pub(super) fn truth(language: Language) -> Field {
     )
 }
 
+/// Whose application it is, where somebody else fills it in.
+pub(super) fn client(language: Language) -> Step {
+    Step {
+        name: "client",
+        title: language.of("Il tuo cliente", "Your client"),
+        hint: None,
+        fields: vec![
+            Field::new(
+                "applicant.fiscalCode",
+                Kind::FiscalCode,
+                language.of("Codice fiscale del cliente", "The client's fiscal code"),
+            )
+            .hint(language.of(
+                "16 caratteri. È quello di chi ha firmato la delega.",
+                "16 characters. It is that of the person who signed the mandate.",
+            )),
+        ],
+    }
+}
+
 pub(super) fn contacts(language: Language) -> Step {
     Step {
         name: "contacts",

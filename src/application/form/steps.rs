@@ -5,7 +5,7 @@ use super::{
     entries::Entries,
     field::{Field, Step},
     iscro,
-    shared::{contacts, payment},
+    shared::{client, contacts, payment},
 };
 use crate::civic::Language;
 use crate::schemes::{Answers, Campaign, Rules, Scheme};
@@ -73,6 +73,13 @@ impl Form {
             fields: statements,
         });
         Some(Self { campaign, language, steps, objects })
+    }
+
+    /// The same for an office, which first says for whom it applies.
+    #[must_use]
+    pub fn for_client(mut self) -> Self {
+        self.steps.insert(0, client(self.language));
+        self
     }
 
     /// Every field, in the order of the steps.

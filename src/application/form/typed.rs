@@ -17,7 +17,7 @@ pub(super) fn read(kind: Kind, typed: &str, language: Language) -> String {
         Kind::Amount => amount(typed, language),
         Kind::Date => date(typed).unwrap_or_else(|| typed.to_owned()),
         Kind::Phone => phone(typed),
-        Kind::Iban => without_signs(typed).to_ascii_uppercase(),
+        Kind::Iban | Kind::FiscalCode => without_signs(typed).to_ascii_uppercase(),
         Kind::VatNumber => {
             let number = without_signs(typed).to_ascii_uppercase();
             number.strip_prefix("IT").map_or_else(|| number.clone(), ToOwned::to_owned)
@@ -161,6 +161,7 @@ mod tests {
     fn identifiers_are_read_with_the_signs_that_people_put_between() {
         reads(Kind::Iban, " it60 x054-2811 1010 0000 0123 456 ", "IT60X0542811101000000123456");
         reads(Kind::VatNumber, "IT 00743110157", "00743110157");
+        reads(Kind::FiscalCode, " rss mra 80a01 h501u", "RSSMRA80A01H501U");
         reads(Kind::Phone, "06 123-45.678", "+390612345678");
         reads(Kind::Phone, "0041 44 123 45 67", "+41441234567");
         reads(Kind::Phone, "+39 06 12345678", "+390612345678");

@@ -18,15 +18,24 @@ pub struct Written {
 }
 
 impl Form {
-    /// The document that was entered, for the person who applies; under a mandate if an office does so for them.
+    /// The document that was entered, for the person who applies, or for the one whom the form asks for
+    /// ([`Form::for_client`]); under a mandate if an office does so for them.
     #[must_use]
-    pub fn write(&self, person: FiscalCode, entries: &Entries, mandate: Option<&str>) -> Written {
+    pub fn write(
+        &self,
+        person: Option<FiscalCode>,
+        entries: &Entries,
+        mandate: Option<&str>,
+    ) -> Written {
         let mut document = Map::new();
         document.insert("scheme".to_owned(), self.campaign.scheme.as_str().into());
         if self.campaign.scheme == Scheme::Iscro {
             document.insert("year".to_owned(), self.campaign.year.into());
         }
-        object(&mut document, "applicant")["fiscalCode"] = person.as_str().into();
+        let applicant = object(&mut document, "applicant");
+        if let Some(person) = person {
+            applicant["fiscalCode"] = person.as_str().into();
+        }
         for name in self.objects {
             object(&mut document, name);
         }

@@ -4,13 +4,11 @@ use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::{
-    super::{
-        body::{Unread, read_json},
-        guard::Reply,
-        problem::{Kind, Problem},
-        request::{Head, Public, one},
-    },
+use super::super::{
+    body::{Unread, read_json},
+    guard::Reply,
+    problem::{Kind, Problem},
+    request::{Head, Public, one},
     segment::receipt,
 };
 use crate::{intake::SubmittedApplication, ledger::ReceiptCode, session::scope::Scope};

@@ -11,8 +11,8 @@ use super::super::{
     guard::Reply,
     problem::{Kind, Problem},
     request::{Head, Public},
+    segment::mandate,
 };
-use super::segment::mandate;
 use crate::{
     application,
     identity::Audience,

@@ -5,12 +5,10 @@ use std::borrow::Cow;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::{
-    super::{
-        guard::Reply,
-        problem::{Kind, Problem},
-        request::{Head, Public},
-    },
+use super::super::{
+    guard::Reply,
+    problem::{Kind, Problem},
+    request::{Head, Public},
     segment::mandate,
 };
 use crate::{intake::ShownMandate, session::scope::Scope};

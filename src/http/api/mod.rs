@@ -8,7 +8,6 @@ mod draws;
 mod mandates;
 mod overview;
 mod own_sessions;
-mod segment;
 mod sessions;
 mod status;
 mod telephone;

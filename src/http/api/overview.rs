@@ -4,12 +4,10 @@
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::{
-    super::{
-        guard::Reply,
-        problem::{Kind, Problem},
-        request::{Head, Public},
-    },
+use super::super::{
+    guard::Reply,
+    problem::{Kind, Problem},
+    request::{Head, Public},
     segment::receipt,
 };
 use crate::{

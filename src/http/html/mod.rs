@@ -61,6 +61,11 @@ impl Frame {
         Self { translations, ..Self::new(language, title) }
     }
 
+    /// Whether it is a page of an office.
+    pub(super) fn is_office(&self) -> bool {
+        self.visit.as_ref().is_some_and(|visit| visit.is_office)
+    }
+
     pub(super) fn is(&self, tag: &str) -> bool {
         self.language.tag() == tag
     }

@@ -1,5 +1,5 @@
 //! `/visit/{visit}/{language}/apply/{scheme}`: what happens with the data, and `.../check`: every answer, the decision that
-//! would be taken now, and the button that submits the application.
+//! would be taken now, and the button that submits the application. An office finds the same at `.../clients/{mandate}`.
 
 use askama::Template;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     application::form::{Complaint, Entries, Form},
-    civic::Language,
+    civic::{FiscalCode, Language},
     intake::SubmitFault,
     session::scope::Scope,
     vault::fill_random,
@@ -38,6 +38,9 @@ struct Notice {
     form_token: String,
     next: String,
     example: Option<String>,
+    /// Where to continue, if something is saved.
+    saved: Option<String>,
+    mandate: Option<String>,
 }
 
 #[derive(Template)]
@@ -47,12 +50,20 @@ struct Check {
     form_token: String,
     action: String,
     apply: String,
-    fiscal_code: String,
+    applicant: Applicant,
     steps: Vec<Answers>,
     faults: Vec<String>,
     told: Option<Told>,
     key: String,
     version: String,
+}
+
+/// Who applies.
+enum Applicant {
+    /// The person who is signed in.
+    Themselves(FiscalCode),
+    /// The client who gave an office this mandate.
+    Client(String),
 }
 
 /// The answers of one step.
@@ -71,7 +82,7 @@ pub(super) async fn notice(
 ) -> Result<Reply, Problem> {
     let visit = Visit::of(public, scope, head)?;
     let draft = Draft::load(public, scope, head, visit.language).await?;
-    let apply = format!("/apply/{}", draft.campaign.scheme);
+    let apply = draft.path();
     let title = draft.campaign.title(visit.language);
     let first = draft.form.steps.first().map_or("check", |step| step.name);
     let page = Notice {
@@ -79,6 +90,8 @@ pub(super) async fn notice(
         form_token: visit.form_token(),
         next: visit.path(&format!("{apply}/{first}")),
         example: public.demo.as_ref().map(|_| visit.path(&format!("{apply}/example"))),
+        saved: draft.version.as_ref().map(|_| visit.path(&format!("{apply}/check"))),
+        mandate: draft.client.map(|client| client.mandate),
     };
     Ok(visit.show_own(scope, StatusCode::OK, &page))
 }
@@ -96,12 +109,18 @@ pub(super) async fn fill_in(
     let visit = Visit::of(public, scope, head)?;
     Posted::read_inside(public, head, body).await?;
     let mut draft = Draft::load(public, scope, head, visit.language).await?;
-    let filled = demo::answers(&scope.fiscal_code(), draft.campaign);
+    let filled = match &draft.client {
+        None => demo::answers(&scope.fiscal_code(), draft.campaign),
+        Some(client) => {
+            let client = demo::client(client, public.counter.intake.keys());
+            demo::answers(&client.ok_or(Kind::NotFound)?, draft.campaign)
+        }
+    };
     draft.change(public, |_, entries| *entries = filled)?;
     if !draft.save(public, scope).await? {
         return Err(Kind::DraftChanged.into());
     }
-    Ok(visit.go(&format!("/apply/{}/check", draft.campaign.scheme)))
+    Ok(visit.go(&format!("{}/check", draft.path())))
 }
 
 pub(super) async fn show(
@@ -111,7 +130,7 @@ pub(super) async fn show(
 ) -> Result<Reply, Problem> {
     let visit = Visit::of(public, scope, head)?;
     let draft = Draft::load(public, scope, head, visit.language).await?;
-    let apply = format!("/apply/{}", draft.campaign.scheme);
+    let apply = draft.path();
     let Some(version) = draft.version.clone() else { return Ok(visit.go(&apply)) };
     let written = draft.written(scope);
     let complaints = draft.complaints(public, &written);
@@ -123,7 +142,10 @@ pub(super) async fn show(
     } else {
         None
     };
-    let title = visit.language.of("Controlla le tue risposte", "Check your answers");
+    let title = match &draft.client {
+        Some(_) => visit.language.of("Controlla le risposte", "Check the answers"),
+        None => visit.language.of("Controlla le tue risposte", "Check your answers"),
+    };
     let mut frame = visit.frame(title, &format!("{apply}/check"));
     frame.is_faulty = !complaints.is_empty();
     let mut key = [0; KEY_BYTES];
@@ -133,7 +155,10 @@ pub(super) async fn show(
         form_token: visit.form_token(),
         action: visit.path(&format!("{apply}/check")),
         apply: visit.path(&apply),
-        fiscal_code: scope.fiscal_code().as_str().to_owned(),
+        applicant: match &draft.client {
+            Some(client) => Applicant::Client(client.mandate.clone()),
+            None => Applicant::Themselves(scope.fiscal_code()),
+        },
         steps: answers(&draft.form, &draft.entries, &complaints, visit.language),
         faults: complaints.iter().map(in_full).collect(),
         told,
@@ -185,9 +210,10 @@ pub(super) async fn submit(
     let visit = Visit::of(public, scope, head)?;
     let posted = Posted::read_inside(public, head, body).await?;
     let draft = Draft::load(public, scope, head, visit.language).await?;
-    let check = format!("/apply/{}/check", draft.campaign.scheme);
+    let check = format!("{}/check", draft.path());
     let Some(version) = &draft.version else {
-        let receipt = public.counter.intake.latest(scope, draft.campaign).await?;
+        let mandate = draft.client.as_ref().map(|client| client.mandate.as_str());
+        let receipt = public.counter.intake.latest(scope, draft.campaign, mandate).await?;
         let receipt = scope.open(receipt).ok_or_else(Problem::internal)?;
         return Ok(visit.go(&receipt.map_or(check, |receipt| format!("/applications/{receipt}"))));
     };

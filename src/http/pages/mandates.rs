@@ -10,6 +10,7 @@ use super::{
         html::Frame,
         problem::{Kind, Problem},
         request::{Head, Public},
+        segment::{self, escaped},
     },
     instant::Instant,
     posted::Posted,
@@ -20,7 +21,7 @@ use crate::{
     civic::{Language, written_time::day},
     identity::Audience,
     intake::ShownMandate,
-    schemes::Scheme,
+    schemes::{Campaign, Scheme},
     session::scope::Scope,
 };
 
@@ -36,7 +37,7 @@ struct Mandates {
     /// The campaigns for which a Contact Center may redeem one; empty elsewhere.
     redeemable: Vec<Redeemable>,
     shown: Vec<Shown>,
-    has_more: bool,
+    next: Option<String>,
 }
 
 /// A campaign in a form.
@@ -54,6 +55,8 @@ struct Shown {
     is_by_telephone: bool,
     revoked_on: Option<String>,
     holds: bool,
+    /// Where an office applies for the client today.
+    apply: Option<String>,
 }
 
 pub(super) async fn show(
@@ -62,30 +65,49 @@ pub(super) async fn show(
     head: &Head<'_>,
 ) -> Result<Reply, Problem> {
     let visit = Visit::of(public, scope, head)?;
-    let language = visit.language;
-    let intake = &public.counter.intake;
+    let (language, intake) = (visit.language, &public.counter.intake);
+    let after = segment::mandate(head)?;
+    let rest = after.as_deref().map_or_else(|| "/mandates".to_owned(), page_after);
     let is_grantor = scope.audience() == Audience::Citizens;
+    let title = if is_grantor {
+        language.of("Deleghe", "Mandates")
+    } else {
+        language.of("Clienti e deleghe", "Clients and mandates")
+    };
     let pin = if is_grantor { scope.open(intake.pin(scope).await?).flatten() } else { None };
     let open = Scheme::ALL.into_iter().filter_map(|scheme| intake.open_campaign(scheme));
     let redeemable = open
         .filter(|_| intake.is_contact_center(scope))
         .map(|campaign| Redeemable { name: campaign.to_string(), title: campaign.title(language) });
     let redeemable = redeemable.collect();
-    let listed = intake.mandates(scope, None).await?;
+    let listed = intake.mandates(scope, after.as_deref()).await?;
     let html = listed.map(|listed| {
+        let is_open = |campaign: Campaign| intake.open_campaign(campaign.scheme) == Some(campaign);
+        let last = listed.mandates.last().filter(|_| listed.has_more);
+        let shown = listed.mandates.iter().map(|one| {
+            let may_apply = !is_grantor && one.holds && is_open(one.mandate.campaign);
+            let apply = format!("/clients/{}", escaped(&one.mandate.reference));
+            let apply = may_apply.then(|| visit.path(&apply));
+            Shown { apply, ..shown(one, language) }
+        });
         let page = Mandates {
-            frame: visit.frame(language.of("Deleghe", "Mandates"), "/mandates"),
+            frame: visit.frame(title, &rest),
             form_token: visit.form_token(),
             path: visit.path("/mandates"),
             is_grantor,
             pin_until: pin.map(|pin| Instant::new(pin.expires_at, language)),
             redeemable,
-            shown: listed.mandates.iter().map(|one| shown(one, language)).collect(),
-            has_more: listed.has_more,
+            shown: shown.collect(),
+            next: last.map(|last| visit.path(&page_after(&last.mandate.reference))),
         };
         page.to_string()
     });
     Ok(visit.show(scope, StatusCode::OK, html))
+}
+
+/// The page of the mandates after one.
+fn page_after(reference: &str) -> String {
+    format!("/mandates/after/{}", escaped(reference))
 }
 
 fn shown(ShownMandate { mandate, holds }: &ShownMandate, language: Language) -> Shown {
@@ -98,6 +120,7 @@ fn shown(ShownMandate { mandate, holds }: &ShownMandate, language: Language) -> 
         is_by_telephone: mandate.is_by_telephone,
         revoked_on: mandate.revoked_on.map(|on| day(on, language)),
         holds: *holds,
+        apply: None,
     }
 }
 

@@ -16,6 +16,7 @@ mod outcome;
 mod overview;
 mod own_sessions;
 mod posted;
+mod search;
 mod sign_in;
 mod step;
 mod submitted;
@@ -113,6 +114,8 @@ pub(super) async fn inside(
         InsidePage::ListDisclosures => disclosures::show(public, scope, head).await,
         InsidePage::ListSessions => own_sessions::show(public, scope, head),
         InsidePage::EndSessions => own_sessions::end(public, scope, head, body).await,
+        InsidePage::ShowSearch => search::show(public, scope, head),
+        InsidePage::Search => search::find(public, scope, head, body).await,
         InsidePage::SignOut => sign_in::leave(public, head, authenticated.token, body).await,
     }
 }

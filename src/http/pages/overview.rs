@@ -7,8 +7,9 @@ use super::{
     super::{
         guard::Reply,
         html::Frame,
-        problem::{Kind, Problem},
+        problem::Problem,
         request::{Head, Public},
+        segment,
     },
     outcome::state_in_words,
     visit::Visit,
@@ -17,7 +18,7 @@ use crate::{
     civic::{Language, written_time::day},
     identity::Audience,
     intake::{DraftOf, ListedApplication, ListedApplications},
-    ledger::{Channel, ReceiptCode, State},
+    ledger::{Channel, State},
     schemes::{Campaign, Scheme},
     session::scope::Scope,
 };
@@ -65,7 +66,7 @@ pub(super) async fn show(
 ) -> Result<Reply, Problem> {
     let visit = Visit::of(public, scope, head)?;
     let language = visit.language;
-    let after = after(head)?;
+    let after = segment::receipt(head)?;
     let rest =
         after.map_or("/applications".to_owned(), |after| format!("/applications/after/{after}"));
     let intake = &public.counter.intake;
@@ -109,12 +110,6 @@ pub(super) async fn show(
         page.to_string()
     });
     Ok(visit.show(scope, StatusCode::OK, html))
-}
-
-/// The receipt after which the page begins.
-fn after(head: &Head<'_>) -> Result<Option<ReceiptCode>, Kind> {
-    let receipt = head.segments.named("receipt");
-    receipt.map(|segment| ReceiptCode::parse(segment).ok_or(Kind::NotFound)).transpose()
 }
 
 fn application(listed: &ListedApplication, language: Language) -> Application {

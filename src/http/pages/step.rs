@@ -1,4 +1,5 @@
-//! `/visit/{visit}/{language}/apply/{scheme}/{step}`: one step of an application, saved as soon as it is sent.
+//! `/visit/{visit}/{language}/apply/{scheme}/{step}`, and for a client of an office `.../clients/{mandate}/{step}`: one step of
+//! an application, saved as soon as it is sent.
 
 use askama::Template;
 use hyper::StatusCode;
@@ -46,6 +47,8 @@ struct StepPage<'f> {
     number: usize,
     count: usize,
     hint: Option<&'f str>,
+    /// That of the client for whom it is filled in.
+    mandate: Option<&'f str>,
     groups: Vec<Group<'f>>,
     faults: Vec<(String, String)>,
     seen: String,
@@ -154,9 +157,10 @@ pub(super) async fn save(
         if !draft.save(public, scope).await? {
             continue;
         }
-        let apply = format!("/apply/{}", draft.campaign.scheme);
+        let apply = draft.path();
         if !posted.of("later").is_empty() {
-            return Ok(visit.go("/applications"));
+            let list = if draft.client.is_some() { "/mandates" } else { "/applications" };
+            return Ok(visit.go(list));
         }
         let written = draft.written(scope);
         let complaints = draft.complaints(public, &written);
@@ -216,7 +220,7 @@ fn render(
     Remarks { complaints, elsewhere, seen }: Remarks<'_>,
 ) -> String {
     let (step, language) = (at.step(draft), visit.language);
-    let apply = format!("/apply/{}", draft.campaign.scheme);
+    let apply = draft.path();
     let change = if way == Way::BackToCheck { "/change" } else { "" };
     let rest = format!("{apply}/{}{change}", at.name);
     let before = at.number.checked_sub(1).map(|number| draft.form.steps[number].name);
@@ -251,6 +255,7 @@ fn render(
         number: at.number + 1,
         count: draft.form.steps.len() + 1,
         hint: step.hint.as_deref(),
+        mandate: draft.client.as_ref().map(|client| client.mandate.as_str()),
         groups,
         faults: faults.collect(),
         seen,
@@ -301,7 +306,7 @@ fn shown<'f>(
         FieldKind::VatNumber | FieldKind::Count => {
             Control::Text { value, input: ["text", "numeric", "off"] }
         }
-        FieldKind::Iban | FieldKind::Date => {
+        FieldKind::Iban | FieldKind::Date | FieldKind::FiscalCode => {
             Control::Text { value, input: ["text", "text", "off"] }
         }
     };

@@ -11,6 +11,7 @@ use super::{
         html::Frame,
         problem::{Kind, Problem},
         request::{Head, Public},
+        segment,
     },
     check::{Answers, answers},
     outcome::{Told, state_in_words},
@@ -18,7 +19,7 @@ use super::{
     visit::Visit,
 };
 use crate::{
-    application::form::Entries,
+    application::form::{Entries, Form},
     civic::written_time::day,
     identity::Audience,
     ledger::{ReceiptCode, State},
@@ -59,14 +60,16 @@ pub(super) async fn show(
     let submitted = public.counter.intake.read(scope, code).await?;
     let rest = format!("/applications/{code}");
     let campaign = code.campaign();
+    let is_office = scope.audience() == Audience::Intermediaries;
     let html = submitted.map(|submitted| {
         let entries = Entries::from_document(&submitted.contents.application).unwrap_or_default();
         let form = public.counter.intake.form(campaign, &entries, language);
+        let form = if is_office { form.map(Form::for_client) } else { form };
         let decision = submitted.contents.decision.as_deref();
         let explained = decision.and_then(|json| Explanation::of_stored(json, language));
         let title = match submitted.state {
             State::Withdrawn(_) => language.of("Domanda ritirata", "Application withdrawn"),
-            _ if scope.audience() == Audience::Intermediaries => {
+            _ if is_office => {
                 language.of("Abbiamo ricevuto la domanda", "We have received the application")
             }
             _ => {
@@ -139,5 +142,5 @@ pub(super) async fn withdraw(
 }
 
 fn code(head: &Head<'_>) -> Result<ReceiptCode, Kind> {
-    head.segments.named("receipt").and_then(ReceiptCode::parse).ok_or(Kind::NotFound)
+    segment::receipt(head)?.ok_or(Kind::NotFound)
 }

@@ -120,7 +120,7 @@ pub enum InsidePage {
     AskWithdrawal,
     /// Withdraws it.
     Withdraw,
-    /// The mandates in a person's name.
+    /// The mandates in a person's name, or those of an office.
     ListMandates,
     /// Revokes one.
     RevokeMandate,
@@ -136,6 +136,10 @@ pub enum InsidePage {
     ListSessions,
     /// Ends one of them, or all others.
     EndSessions,
+    /// Asks an office for a receipt.
+    ShowSearch,
+    /// Leads it to the application.
+    Search,
     /// Ends the session.
     SignOut,
 }

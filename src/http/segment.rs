@@ -1,8 +1,8 @@
 //! Segments of a path that are read as they stand in an application.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
-use super::super::{problem::Kind, request::Head};
+use super::{problem::Kind, request::Head};
 use crate::{application::is_mandate_reference, ledger::ReceiptCode};
 
 /// The reference of a mandate in the path, if the route has one. One that cannot be is answered like one that is unknown.
@@ -16,6 +16,20 @@ pub(super) fn mandate<'r>(head: &Head<'r>) -> Result<Option<Cow<'r, str>>, Kind>
 pub(super) fn receipt(head: &Head<'_>) -> Result<Option<ReceiptCode>, Kind> {
     let receipt = head.segments.named("receipt");
     receipt.map(|segment| ReceiptCode::parse(segment).ok_or(Kind::NotFound)).transpose()
+}
+
+/// A text of visible ASCII as a segment of a path.
+pub(super) fn escaped(text: &str) -> String {
+    let mut segment = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _written = write!(segment, "%{byte:02X}");
+        }
+    }
+    segment
 }
 
 /// A segment of a path without its percent-encoding (RFC 3986, section 2.1); `None` unless it is visible ASCII.
@@ -41,6 +55,9 @@ mod tests {
     fn a_mandate_in_a_path_is_read_as_it_stands_in_an_application() {
         assert_eq!(unescaped("M-2024-1").as_deref(), Some("M-2024-1"));
         assert_eq!(unescaped("M%2f1%25%2F").as_deref(), Some("M/1%/"));
+        let visible: String = ('!'..='~').collect();
+        assert_eq!(unescaped(&escaped(&visible)).as_deref(), Some(&*visible));
+        assert!(!escaped(&visible).contains(['/', '?', '#', '"', '<', '&']));
         for wrong in ["%", "%2", "%zz", "%+1", "%20", "%00", "a%C3%A8", "è", "%è"] {
             assert_eq!(unescaped(wrong), None, "{wrong}");
         }
