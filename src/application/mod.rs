@@ -6,7 +6,8 @@
 //!
 //! From the bottom up: `document` is a tree that borrows from the body, `walk` traverses it and collects faults,
 //! `fields` parses single values, `iscro` and `allowance600` are the schemas of their schemes, `running` is that of a
-//! report on a running benefit. `rows` turns the rows of a table into documents, [`form`] what people enter into pages.
+//! report on a running benefit. `rows` turns the rows of a table into documents, [`form`] what people enter into pages,
+//! [`sheet`] the rows of a file that an office has filled in.
 
 mod allowance600;
 mod document;
@@ -20,6 +21,7 @@ mod rows;
 mod running;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod sheet;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -182,7 +182,11 @@ fn add_column(fields: &mut Vec<Field>, path: &[&str], column: usize) -> Option<(
 }
 
 /// Splits a row into its cells.
-fn split<'r>(row: &'r str, separator: u8, cells: &mut Vec<Cow<'r, str>>) -> Result<(), RowFault> {
+pub(super) fn split<'r>(
+    row: &'r str,
+    separator: u8,
+    cells: &mut Vec<Cow<'r, str>>,
+) -> Result<(), RowFault> {
     let separator = char::from(separator);
     let mut rest = row;
     loop {

@@ -17,6 +17,7 @@ pub struct Step {
 }
 
 /// One field.
+#[derive(Clone)]
 pub struct Field {
     /// The path to it in the document, joined by points, such as `incomes.2023.amount`.
     pub name: Cow<'static, str>,

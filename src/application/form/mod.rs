@@ -16,6 +16,7 @@ mod iscro;
 mod shared;
 mod steps;
 mod typed;
+mod union;
 mod written;
 
 pub use self::{
@@ -23,6 +24,7 @@ pub use self::{
     entries::Entries,
     field::{Choice, Empty, Field, Kind, Step},
     steps::Form,
+    union::union_of_fields,
     written::Written,
 };
 

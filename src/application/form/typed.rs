@@ -9,6 +9,8 @@ use crate::civic::{Euro, Language, calendar};
 
 /// The country code that is added to a telephone number without one.
 const ITALY: &str = "+39";
+/// Digits from which a number that begins like the country code has it.
+const WITH_COUNTRY_DIGITS_MIN: usize = 12;
 
 /// The value of a document for what a person typed.
 pub(super) fn read(kind: Kind, typed: &str, language: Language) -> String {
@@ -78,6 +80,10 @@ fn phone(typed: &str) -> String {
         .collect();
     if let Some(abroad) = number.strip_prefix("00") {
         return format!("+{abroad}");
+    }
+    // A spreadsheet drops the sign. No Italian number has so many digits without the country code.
+    if number.len() >= WITH_COUNTRY_DIGITS_MIN && number.starts_with(&ITALY[1..]) {
+        return format!("+{number}");
     }
     if number.is_empty() || number.starts_with('+') { number } else { format!("{ITALY}{number}") }
 }
@@ -165,6 +171,8 @@ mod tests {
         reads(Kind::Phone, "06 123-45.678", "+390612345678");
         reads(Kind::Phone, "0041 44 123 45 67", "+41441234567");
         reads(Kind::Phone, "+39 06 12345678", "+390612345678");
+        reads(Kind::Phone, "390612345678", "+390612345678");
+        reads(Kind::Phone, "391 234 5678", "+393912345678");
         reads(Kind::Phone, "", "");
         let shown = show(Kind::Iban, "IT60X0542811101000000123456", Language::Italian);
         assert_eq!(shown, "IT60 X054 2811 1010 0000 0123 456");
