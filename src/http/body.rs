@@ -23,6 +23,8 @@ pub struct Config {
 
 /// Bytes of a refused body that are read and discarded, so that its sender can read the refusal.
 const DISCARD_BYTES_MAX: usize = 512 * 1024;
+/// The same of a file that is too large: no spreadsheet of an office has more.
+const UPLOAD_DISCARD_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Time for discarding.
 const DISCARD_MAX: Duration = Duration::from_secs(2);
 
@@ -47,20 +49,22 @@ impl Unread {
 
 impl Drop for Unread {
     fn drop(&mut self) {
-        if let Some((body, under_way)) = self.0.take().filter(|(body, _)| !body.is_end_stream()) {
+        let unread = self.0.take().filter(|(body, _)| !body.is_end_stream());
+        if let Some((mut body, under_way)) = unread {
             tokio::task::spawn_local(async move {
-                let _discarded = timeout(DISCARD_MAX, discard(body)).await;
+                let discarding = discard(&mut body, DISCARD_BYTES_MAX);
+                let _discarded = timeout(DISCARD_MAX, discarding).await;
                 drop(under_way);
             });
         }
     }
 }
 
-async fn discard(mut body: Incoming) {
+async fn discard(body: &mut Incoming, bytes_max: usize) {
     let mut taken = 0;
     while let Some(Ok(frame)) = body.frame().await {
         taken += frame.data_ref().map_or(0, Bytes::len);
-        if taken > DISCARD_BYTES_MAX {
+        if taken > bytes_max {
             return;
         }
     }
@@ -100,6 +104,27 @@ pub(super) async fn read_form(
         return Err(Kind::MediaType);
     }
     read_whole(body, config).await
+}
+
+/// Reads a file that a browser sends with a form. One that is too large is read to its end and discarded, up to
+/// [`UPLOAD_DISCARD_BYTES_MAX`]: a browser shows no answer before it has sent all.
+///
+/// # Errors
+/// As [`read_json`], except for [`Kind::MediaType`].
+pub(super) async fn read_upload(mut body: Unread, config: Config) -> Result<Bytes, Kind> {
+    let Some((body, _)) = &mut body.0 else { return Ok(Bytes::new()) };
+    if body.size_hint().lower() > UPLOAD_DISCARD_BYTES_MAX as u64 {
+        return Err(Kind::BodyTooLarge);
+    }
+    let reading = async {
+        let read = collect(body, config.body_bytes_max).await;
+        if read == Err(Kind::BodyTooLarge) {
+            discard(body, UPLOAD_DISCARD_BYTES_MAX).await;
+        }
+        read
+    };
+    let within = Duration::from_millis(config.body_ms_max);
+    timeout(within, reading).await.map_err(|_| Kind::BodyTooSlow)?
 }
 
 /// Does not copy a body that arrives in one piece, as nearly all do.

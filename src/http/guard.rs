@@ -171,6 +171,13 @@ impl Reply {
             .with(CLEAR_SITE_DATA, "\"cache\", \"storage\"")
     }
 
+    /// A file for the requester that holds no personal data.
+    #[must_use]
+    pub fn file_of_requester(content_type: &'static str, body: String, name: &str) -> Self {
+        let body = Content::Whole(body.into());
+        Self::new(StatusCode::OK, content_type, body, MeantFor::Requester).as_file(name)
+    }
+
     /// A file that browsers offer to save under this name.
     #[must_use]
     pub fn as_file(self, name: &str) -> Self {
@@ -201,6 +208,14 @@ impl Reply {
         let (sender, lines) = Channel::new(ahead_max);
         let content = Content::Lines(lines);
         (sender, Self::new(StatusCode::OK, "application/x-ndjson", content, MeantFor::Requester))
+    }
+
+    /// A page streamed in pieces, `ahead_max` of which may wait to be sent. Each must have passed [`release_piece`].
+    #[must_use]
+    pub fn page_in_pieces(ahead_max: usize, language: Language) -> (Sender<Bytes>, Self) {
+        let (sender, reply) = Self::lines(ahead_max);
+        let reply = Self { content_type: HTML, ..reply };
+        (sender, reply.with(CONTENT_LANGUAGE, language.tag()))
     }
 
     /// The answer with a session's fresh token, to the person who has just proved their identity. It carries the
@@ -417,6 +432,16 @@ pub fn release_line(reply: Reply, session: &Session) -> Bytes {
             ended.into()
         }
         Content::Lines(_) => Bytes::new(),
+    }
+}
+
+/// One piece of a streamed page, under the same condition as [`release`]; nothing if it is meant for somebody else.
+#[must_use]
+pub fn release_piece(html: Shown<Vec<u8>>, session: &Session) -> Bytes {
+    let reply = checked(Reply::personal(StatusCode::OK, html), Some(session));
+    match reply.body {
+        Content::Whole(piece) if reply.status == StatusCode::OK => piece,
+        _ => Bytes::new(),
     }
 }
 

@@ -14,6 +14,7 @@ mod html;
 pub mod listener;
 mod metered;
 pub mod meters;
+pub mod multipart;
 mod packed;
 mod pages;
 pub mod problem;

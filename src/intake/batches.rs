@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::{
     counter::Counter,
     opening::Intake,
-    submitting::{Key, SubmitFault},
-    under_way::BatchUnderWay,
+    submitting::{Accepted, Key, SubmitFault},
+    under_way::{BatchUnderWay, UploadUnderWay},
 };
 use crate::{
+    civic::local_time,
     identity::Audience,
-    ledger::{fault::CommitFault, receipt::Receipt},
+    ledger::fault::CommitFault,
     session::{
         Session,
         scope::{Personal, Scope},
@@ -24,6 +25,8 @@ pub enum BatchFault {
     IntermediariesOnly,
     /// Another batch of the same person has not ended yet.
     OneAtATime,
+    /// As many files of browsers are in memory as may be.
+    Full,
     /// The ledger takes nothing now.
     Commit(CommitFault),
 }
@@ -39,6 +42,27 @@ impl Intake {
         }
         self.admits().map_err(BatchFault::Commit)?;
         self.batches.begin(scope.session().person).ok_or(BatchFault::OneAtATime)
+    }
+
+    /// Begins to read a file that a browser sends.
+    ///
+    /// # Errors
+    /// [`BatchFault`].
+    pub fn begin_upload(&self, scope: Scope<'_>) -> Result<UploadUnderWay, BatchFault> {
+        let batch = self.begin_batch(scope)?;
+        self.batches.begin_upload(batch).ok_or(BatchFault::Full)
+    }
+
+    /// Whether the application of a line may be submitted today, as far as its content, campaign and mandate go. Stores
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`SubmitFault::Invalid`], [`SubmitFault::CampaignClosed`], [`SubmitFault::NoMandate`], [`SubmitFault::Commit`] or
+    /// [`SubmitFault::Read`].
+    pub async fn check_line(&self, scope: Scope<'_>, line: &[u8]) -> Result<(), SubmitFault> {
+        let application = self.parse(scope, line).await?;
+        let today = local_time::date_at(self.clock.now());
+        self.open_ledger(application.campaign(), today).map(drop)
     }
 
     /// Counts a line against its person's rate limit; the time to wait before it is read, if that is exceeded.
@@ -58,7 +82,7 @@ impl Counter {
         &self,
         scope: Scope<'s>,
         line: &[u8],
-    ) -> Result<Personal<'s, Receipt>, SubmitFault> {
+    ) -> Result<Personal<'s, Accepted>, SubmitFault> {
         self.submit_with(scope, Key::OfContent, line).await
     }
 }

@@ -1,5 +1,6 @@
 //! What the pages need of the use cases to have an application filled in: its form, its faults, and what is known already.
 
+use bytes::Bytes;
 use jiff::civil::Date;
 
 use super::opening::Intake;
@@ -7,6 +8,7 @@ use crate::{
     application::{
         self, Fault, ParseError,
         form::{Entries, Form},
+        sheet::{Columns, FileFault, Rows},
     },
     civic::{Language, local_time},
     identity::Audience,
@@ -34,6 +36,25 @@ impl Intake {
     #[must_use]
     pub fn form(&self, campaign: Campaign, entries: &Entries, language: Language) -> Option<Form> {
         Form::new(campaign, self.rules, entries, language)
+    }
+
+    /// The columns of the table that offices fill in for a campaign.
+    #[must_use]
+    pub fn columns(&self, campaign: Campaign, language: Language) -> Option<Columns> {
+        Columns::of(campaign, self.rules, language)
+    }
+
+    /// The rows of a file with these columns, or of NDJSON.
+    ///
+    /// # Errors
+    /// [`FileFault`].
+    pub fn rows(
+        &self,
+        columns: Columns,
+        name: &str,
+        content: Bytes,
+    ) -> Result<Rows<'static>, FileFault> {
+        Rows::open(columns, self.rules, name, content)
     }
 
     /// What is wrong with a document that a form has written.

@@ -34,7 +34,7 @@ pub use self::{
     reading::{LookupFault, SubmittedApplication},
     signing_in::SignInFault,
     status::{AudienceStatus, Counts, Obstacle, Status},
-    submitting::SubmitFault,
+    submitting::{Accepted, SubmitFault},
     telephone::TelephoneFault,
-    under_way::BatchUnderWay,
+    under_way::{BatchUnderWay, UploadUnderWay},
 };

@@ -40,6 +40,14 @@ pub(super) enum Key<'k> {
     OfContent,
 }
 
+/// An application that was accepted, now or before.
+pub struct Accepted {
+    /// Its receipt.
+    pub receipt: Receipt,
+    /// False if the same was submitted before, so that nothing has changed.
+    pub is_new: bool,
+}
+
 /// Why an application was not accepted.
 #[derive(Debug)]
 pub enum SubmitFault {
@@ -138,7 +146,11 @@ impl Intake {
     }
 
     /// Parses an application that this session may submit today.
-    async fn parse(&self, scope: Scope<'_>, body: &[u8]) -> Result<Application, SubmitFault> {
+    pub(super) async fn parse(
+        &self,
+        scope: Scope<'_>,
+        body: &[u8],
+    ) -> Result<Application, SubmitFault> {
         let application =
             application::parse_bounded(body, self.rules).map_err(SubmitFault::Invalid)?;
         let person = &application.applicant.fiscal_code;
@@ -158,7 +170,11 @@ impl Intake {
     }
 
     /// The ledger that takes applications of the campaign on `today`.
-    fn open_ledger(&self, campaign: Campaign, today: Date) -> Result<Arc<dyn Ledger>, SubmitFault> {
+    pub(super) fn open_ledger(
+        &self,
+        campaign: Campaign,
+        today: Date,
+    ) -> Result<Arc<dyn Ledger>, SubmitFault> {
         if let Some(window) = self.rules.window(campaign)
             && !window.contains(today)
         {
@@ -214,7 +230,8 @@ impl Counter {
         idempotency_key: &str,
         body: &[u8],
     ) -> Result<Personal<'s, Receipt>, SubmitFault> {
-        self.submit_with(scope, Key::Chosen(idempotency_key), body).await
+        let accepted = self.submit_with(scope, Key::Chosen(idempotency_key), body).await?;
+        Ok(accepted.map(|accepted| accepted.receipt))
     }
 
     pub(super) async fn submit_with<'s>(
@@ -222,7 +239,7 @@ impl Counter {
         scope: Scope<'s>,
         key: Key<'_>,
         body: &[u8],
-    ) -> Result<Personal<'s, Receipt>, SubmitFault> {
+    ) -> Result<Personal<'s, Accepted>, SubmitFault> {
         let intake = &self.intake;
         intake.admits().map_err(SubmitFault::Commit)?;
         let application = intake.parse(scope, body).await?;
@@ -240,7 +257,9 @@ impl Counter {
             let _waiting = Waiting::one_more(&intake.finishing);
             self.handover(&ledger).submit(submission).await
         };
-        let (owner, receipt) = match disposition.map_err(SubmitFault::Commit)? {
+        let disposition = disposition.map_err(SubmitFault::Commit)?;
+        let is_new = matches!(disposition, Disposition::Accepted(..));
+        let (owner, receipt) = match disposition {
             Disposition::Accepted(position, batch, principal) => {
                 if let Some(Ok(reserved)) = reserved {
                     reserved.used();
@@ -266,7 +285,7 @@ impl Counter {
         finishing.done();
         intake.sessions.has_finished(scope.session());
         intake.forget_draft(scope, DraftOf { scheme, mandate: mandate.as_deref() });
-        Ok(scope.personal(owner, receipt))
+        Ok(scope.personal(owner, Accepted { receipt, is_new }))
     }
 }
 

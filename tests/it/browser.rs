@@ -80,6 +80,42 @@ impl<'c> Browser<'c> {
         answer
     }
 
+    /// Posts a form with a file, as browsers do, with the token of the page that it shows.
+    pub(crate) async fn post_file(&mut self, path: &str, name: &str, content: &[u8]) -> Answer {
+        let body = with_file(&self.hidden("form"), name, content);
+        let answer = self.send_file(path, &[("origin", &self.counter.public)], body).await;
+        path.clone_into(&mut self.path);
+        self.html = String::from_utf8(answer.body.to_vec()).unwrap();
+        answer
+    }
+
+    /// Sends the body of a form with a file.
+    pub(crate) async fn send_file(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
+        let uri = format!("{}{path}", self.counter.public);
+        let mut request = Request::post(uri).header("cookie", &self.cookie);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        let request = request.header("content-type", kind).body(Full::from(body)).unwrap();
+        self.counter.send(request).await.unwrap()
+    }
+
+    /// Presses the button of the page that has checked a file.
+    pub(crate) async fn submit_checked(&mut self, path: &str) -> Answer {
+        let (token, kept) = (self.hidden("form"), self.hidden("kept"));
+        let body = multipart(&[("form\"", token.as_bytes()), ("kept\"", kept.as_bytes())]);
+        let answer = self.send_file(path, &[("origin", &self.counter.public)], body).await;
+        path.clone_into(&mut self.path);
+        self.html = String::from_utf8(answer.body.to_vec()).unwrap();
+        answer
+    }
+
     /// Sends a request with the cookie and these headers.
     pub(crate) async fn send(
         &self,
@@ -116,6 +152,24 @@ impl<'c> Browser<'c> {
         let heading = self.html.split_once("<h1>").and_then(|(_, rest)| rest.split_once("</h1>"));
         heading.map_or("", |(heading, _)| heading)
     }
+}
+
+const BOUNDARY: &str = "----WebKitFormBoundaryX7";
+
+/// A form with a file, as browsers post it.
+pub(crate) fn with_file(token: &str, name: &str, content: &[u8]) -> Vec<u8> {
+    let file = format!("file\"; filename=\"{name}\"");
+    multipart(&[("form\"", token.as_bytes()), (&file, content)])
+}
+
+fn multipart(parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let part = |(name, content): &(&str, &[u8])| {
+        let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\r\n\r\n");
+        [head.as_bytes(), content, b"\r\n"].concat()
+    };
+    let mut body: Vec<u8> = parts.iter().flat_map(part).collect();
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    body
 }
 
 /// Fields as a browser posts them.

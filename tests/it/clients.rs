@@ -48,7 +48,7 @@ async fn an_office_is_led_to_its_own_pages_and_to_none_that_it_does_not_have() {
         assert!(!["Not found", "This visit has ended"].contains(&clerk.heading()), "{link}");
         assert!(!clerk.html.contains("Who saw my data"), "{link}");
     }
-    for own in ["/mandates", "/applications", "/search"] {
+    for own in ["/mandates", "/applications", "/upload", "/search"] {
         assert!(links.contains(&clerk.at(own)), "{own} is not in {links:?}");
     }
 }

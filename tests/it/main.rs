@@ -51,5 +51,6 @@ mod stopping;
 mod surging;
 mod telephone;
 mod trust;
+mod uploads;
 mod visits;
 mod waiting;

@@ -113,9 +113,9 @@ impl Batch {
             (Rc::clone(&self.public), Arc::clone(&self.session), self.language);
         self.lines.push_back(tokio::task::spawn_local(async move {
             within(&session, async |scope| match public.counter.submit_line(scope, &line).await {
-                Ok(receipt) => {
-                    let json =
-                        receipt.map(|receipt| serde_json::to_vec(&receipt).unwrap_or_default());
+                Ok(accepted) => {
+                    let json = accepted
+                        .map(|accepted| serde_json::to_vec(&accepted.receipt).unwrap_or_default());
                     guard::release_line(Reply::line(scope.show(json)), &session)
                 }
                 Err(fault) => {

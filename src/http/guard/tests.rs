@@ -78,6 +78,16 @@ async fn a_line_for_somebody_else_is_blocked_like_an_answer() {
 }
 
 #[tokio::test]
+async fn a_piece_of_a_page_for_somebody_else_is_blocked_like_an_answer() {
+    let (mine, yours) = (session(1), session(2));
+    let piece = within(&mine, async |scope| {
+        let shown = || scope.show(scope.personal(scope.subject(), b"<td>".to_vec()));
+        (release_piece(shown(), &mine), release_piece(shown(), &yours))
+    });
+    assert_eq!(piece.await, (Bytes::from_static(b"<td>"), Bytes::new()));
+}
+
+#[tokio::test]
 async fn every_page_forbids_scripts_and_frames_and_nothing_else_is_a_page() {
     let mine = session(1);
     let personal = within(&mine, async |scope| {
@@ -87,6 +97,7 @@ async fn every_page_forbids_scripts_and_frames_and_nothing_else_is_a_page() {
     let pages = [
         Reply::page("x", Language::Italian, 1),
         Reply::problem_page(&Problem::internal(), Language::Italian),
+        Reply::page_in_pieces(1, Language::Italian).1,
         personal.await,
     ];
     for page in pages {
@@ -108,6 +119,8 @@ fn only_what_is_the_same_for_all_may_be_kept() {
     let kept = cache(Reply::unchanging("text/css", "x"));
     assert_eq!(kept, "public, max-age=31536000, immutable");
     assert_eq!(cache(Reply::empty()), "no-store");
+    assert_eq!(cache(Reply::page_in_pieces(1, Language::Italian).1), "no-store");
+    assert_eq!(cache(Reply::file_of_requester("text/csv", String::new(), "x")), "no-store");
     assert_eq!(cache(Reply::problem_page(&Problem::internal(), Language::Italian)), "no-store");
     assert_eq!(cache(Reply::problem(&Problem::internal(), Language::Italian)), "no-store");
 }

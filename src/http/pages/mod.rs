@@ -21,6 +21,7 @@ mod sign_in;
 mod step;
 mod submitted;
 mod telephone;
+mod upload;
 mod visit;
 mod waiting;
 mod welcome;
@@ -114,6 +115,10 @@ pub(super) async fn inside(
         InsidePage::ListDisclosures => disclosures::show(public, scope, head).await,
         InsidePage::ListSessions => own_sessions::show(public, scope, head),
         InsidePage::EndSessions => own_sessions::end(public, scope, head, body).await,
+        InsidePage::ShowUpload => upload::show(public, scope, head),
+        InsidePage::Template => upload::template(public, scope, head),
+        InsidePage::Preview => upload::preview(public, scope, head, body).await,
+        InsidePage::Upload => upload::run(public, scope, head, authenticated, body).await,
         InsidePage::ShowSearch => search::show(public, scope, head),
         InsidePage::Search => search::find(public, scope, head, body).await,
         InsidePage::SignOut => sign_in::leave(public, head, authenticated.token, body).await,

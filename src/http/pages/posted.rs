@@ -43,8 +43,8 @@ impl Posted {
         body: Unread,
     ) -> Result<Self, Problem> {
         let posted = Self::read(public, head, body).await?;
-        let expected = public.counter.intake.keys().form_token(head.visit());
-        if posted.of(FORM_TOKEN) == expected { Ok(posted) } else { Err(Kind::CrossSite.into()) }
+        let is_own = is_token(public, head, posted.of(FORM_TOKEN).as_bytes());
+        if is_own { Ok(posted) } else { Err(Kind::CrossSite.into()) }
     }
 
     fn fields(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
@@ -57,8 +57,13 @@ impl Posted {
     }
 }
 
+/// Whether this is the token of the visit's forms.
+pub(super) fn is_token(public: &Public, head: &Head<'_>, token: &[u8]) -> bool {
+    token == public.counter.intake.keys().form_token(head.visit()).as_bytes()
+}
+
 /// Whether a browser says that one of our pages has sent the request. One that names neither is no browser of today.
-fn is_from_own_page(head: &Head<'_>) -> bool {
+pub(super) fn is_from_own_page(head: &Head<'_>) -> bool {
     if head.headers.contains_key(ORIGIN) {
         let origin = one(head.headers, ORIGIN.as_str()).unwrap_or_default();
         return origin.strip_prefix("https://") == Some(head.authority);

@@ -13,6 +13,7 @@ impl From<BatchFault> for Problem {
         match fault {
             BatchFault::IntermediariesOnly => Kind::IntermediariesOnly.into(),
             BatchFault::OneAtATime => Kind::BatchUnderWay.into(),
+            BatchFault::Full => Self::shedding(Kind::Busy, "uploads"),
             BatchFault::Commit(fault) => fault.into(),
         }
     }

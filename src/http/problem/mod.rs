@@ -33,7 +33,7 @@ const QUOTA_JITTER_SECONDS: u32 = 600;
 
 /// Why requests are shed: values of the label `reason` of [`metrics::SHED`](crate::metrics::SHED). A rate limit is not
 /// among them, because it does not protect others.
-pub const SHED_REASONS: [&str; 14] = [
+pub const SHED_REASONS: [&str; 15] = [
     "connections",
     "drafts",
     "draining",
@@ -47,6 +47,7 @@ pub const SHED_REASONS: [&str; 14] = [
     "requests",
     "searches",
     "strangers",
+    "uploads",
     "waiting",
 ];
 

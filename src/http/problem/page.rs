@@ -18,6 +18,11 @@ struct Page<'p> {
 }
 
 impl Problem {
+    /// What happened and what to do, in words.
+    pub(in crate::http) fn detail(&self, language: Language) -> &'static str {
+        self.kind.detail(language)
+    }
+
     /// The public answer, as a page: title, detail, when to come back, and every fault.
     #[must_use]
     pub(in crate::http) fn to_page(&self, language: Language) -> String {

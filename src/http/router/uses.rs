@@ -136,6 +136,14 @@ pub enum InsidePage {
     ListSessions,
     /// Ends one of them, or all others.
     EndSessions,
+    /// Asks an office for a file of applications.
+    ShowUpload,
+    /// The table to fill in.
+    Template,
+    /// Checks a file.
+    Preview,
+    /// Submits the applications of a file.
+    Upload,
     /// Asks an office for a receipt.
     ShowSearch,
     /// Leads it to the application.
