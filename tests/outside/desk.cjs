@@ -1,80 +1,7 @@
 // A citizen's whole way in Chromium, without JavaScript of the page: sign in, apply step by step, faults, check, receipt,
 // withdrawal, sign out. Prints every fault: node desk.cjs SERVER
-//
-// A fault is a finding of axe (WCAG 2.2 AA and best practices), an answer other than the expected one, something personal
-// in a URL or title, a request to another host, a page wider than 320 pixels. SCREENSHOTS names a directory for pictures.
 "use strict";
-const { chromium } = require("playwright-core");
-const axe = require("axe-core");
-
-const [server] = process.argv.slice(2);
-const PERSONAL = ["RSSMRA80A01H501U", "mario@", "IT60X0542811101000000123456", "00743110157"];
-const VIEWS = [
-  { name: "phone", language: "it", width: 320, colorScheme: "light", scripts: false },
-  { name: "dark", language: "it", width: 320, colorScheme: "dark", scripts: true },
-  { name: "desktop", language: "en", width: 1280, colorScheme: "light", scripts: true },
-];
-const faults = [];
-let seen = 0;
-
-class Walk {
-  constructor(view, context, page) {
-    Object.assign(this, { view, context, page, number: 0 });
-    page.on("request", (request) => {
-      const url = request.url();
-      if (!url.startsWith(`${server}/`) && !url.startsWith("data:")) this.fault(`asks for ${url}`);
-      for (const personal of PERSONAL) if (url.includes(personal)) this.fault(`personal data in ${url}`);
-    });
-  }
-
-  fault(what) {
-    faults.push(`${this.view.name} ${this.page.url().replace(/visit\/[^/]+/, "visit/...")}: ${what}`);
-  }
-
-  /** Looks at the page as it stands: accessible, no wider than the screen, nothing personal in its title. */
-  async look(heading) {
-    seen += 1;
-    const { page } = this;
-    const found = (await page.locator("h1").innerText()).trim();
-    if (!heading.includes(found)) this.fault(`"${found}" instead of "${heading}"`);
-    const title = await page.title();
-    for (const personal of PERSONAL) if (title.includes(personal)) this.fault("personal data in the title");
-    if (this.view.scripts) await this.inspect();
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    if (overflow > 0) this.fault(`${overflow} pixels too wide`);
-    if (process.env.SCREENSHOTS) {
-      this.number += 1;
-      const name = `${this.view.name}-${String(this.number).padStart(2, "0")}.png`;
-      await page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}`, fullPage: true });
-    }
-  }
-
-  /** axe is a script: the views without scripts show the same pages. */
-  async inspect() {
-    await this.page.evaluate(axe.source);
-    const { violations } = await this.page.evaluate(() =>
-      window.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
-    );
-    for (const { id, nodes } of violations) this.fault(`${id}: ${nodes.map((node) => node.html).join(" ")}`);
-  }
-
-  say(italian, english) {
-    return this.view.language === "it" ? italian : english;
-  }
-
-  async press(italian, english) {
-    await this.page.getByRole("button", { name: this.say(italian, english) }).first().click();
-  }
-
-  async follow(italian, english) {
-    await this.page.getByRole("link", { name: this.say(italian, english) }).first().click();
-  }
-
-  async shows(text) {
-    const body = await this.page.locator("body").innerText();
-    if (!body.includes(text)) this.fault(`"${text}" is missing`);
-  }
-}
+const { inEachView, server } = require("./walk.cjs");
 
 /** Fills in one step after it was sent empty, so that its faults are seen too. */
 async function step(walk, heading, fill) {
@@ -189,32 +116,4 @@ async function citizen(walk) {
   }
 }
 
-async function main() {
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
-  });
-  for (const view of VIEWS) {
-    const context = await browser.newContext({
-      ignoreHTTPSErrors: true,
-      viewport: { width: view.width, height: 800 },
-      colorScheme: view.colorScheme,
-      javaScriptEnabled: view.scripts,
-      locale: view.language === "it" ? "it-IT" : "en-GB",
-    });
-    context.setDefaultTimeout(15000);
-    const walk = new Walk(view, context, await context.newPage());
-    try {
-      await citizen(walk);
-    } catch (fault) {
-      walk.fault(fault.message);
-    }
-    await context.close();
-  }
-  await browser.close();
-  faults.forEach((fault) => console.log(fault));
-  console.log(`${seen} pages seen`);
-  process.exit(faults.length > 0 ? 1 : 0);
-}
-
-main();
+inEachView(citizen);

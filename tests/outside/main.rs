@@ -13,7 +13,6 @@ mod cut_disk;
 #[path = "../durability/dice.rs"]
 mod dice;
 mod disk;
-#[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "../it/entrusting.rs"]
 mod entrusting;
 mod failing_sync;

@@ -2,7 +2,12 @@
 
 use std::process::Command;
 
-use crate::harness::{Counter, finished};
+use sportello::civic::FiscalCode;
+
+use crate::{
+    entrusting::mandate_for,
+    harness::{Counter, MORNING, finished, mandates_of},
+};
 
 #[tokio::test]
 #[ignore = "needs chromium, node, and the packages playwright-core and axe-core in NODE_PATH"]
@@ -26,4 +31,19 @@ async fn a_citizen_applies_in_a_browser_with_and_without_scripts_and_finds_no_ob
     assert_eq!((code, &*seen), (Some(0), "102 pages seen\n"), "{seen}{complaint}");
     let kept = counter.metric("sportello_applications_accepted_total", &[]).await;
     assert_eq!(kept, 3, "one application in each of three views");
+}
+
+#[tokio::test]
+#[ignore = "needs chromium, node, and the packages playwright-core and axe-core in NODE_PATH"]
+async fn an_office_applies_for_clients_and_uploads_files_in_a_browser_and_finds_no_obstacle() {
+    const DEMO_OFFICE: &str = "patronato-demo";
+    let counter = Counter::open_at(MORNING);
+    counter.entrust(&mandates_of(DEMO_OFFICE, 0..6)).await;
+    let mut browser = Command::new("node");
+    browser.args(["tests/outside/office.cjs", &counter.public]);
+    let client = |n| format!("{}={}", mandate_for(DEMO_OFFICE, n), FiscalCode::made_up(n).as_str());
+    let (code, seen, complaint) = finished(browser.args((0..6).map(client)));
+    assert_eq!((code, &*seen), (Some(0), "69 pages seen\n"), "{seen}{complaint}");
+    let kept = counter.metric("sportello_applications_accepted_total", &["intermediary"]).await;
+    assert_eq!(kept, 6, "one in a form and one in a file in each of three views");
 }
