@@ -154,7 +154,7 @@ impl<'c> Browser<'c> {
     }
 }
 
-const BOUNDARY: &str = "----WebKitFormBoundaryX7";
+pub(crate) const BOUNDARY: &str = "----WebKitFormBoundaryX7";
 
 /// A form with a file, as browsers post it.
 pub(crate) fn with_file(token: &str, name: &str, content: &[u8]) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! The web desk of an office: clients and their mandates, one application for a client, what the office submitted.
 
-use sportello::civic::FiscalCode;
+use sportello::{civic::FiscalCode, http::router::ROUTES};
 
 use crate::{
     browser::Browser,
@@ -232,4 +232,46 @@ async fn what_an_office_sees_of_a_client_ends_with_the_mandate() {
     clerk.open(&clerk.at("/mandates")).await;
     clerk.shows(&mandate_for(DEMO_OFFICE, 0));
     assert!(!clerk.html.contains("Apply for this client"));
+}
+
+#[tokio::test]
+async fn no_page_of_a_visit_answers_another_persons_cookie_and_none_takes_a_form_of_elsewhere() {
+    let counter = with_clients(1).await;
+    let mut clerk = Browser::signed_in(&counter, "intermediary").await;
+    let there = submitted_for(&mut clerk, 0).await;
+    let receipt = there.rsplit('/').next().unwrap().to_owned();
+    let mandate = mandate_for(DEMO_OFFICE, 0);
+    let colleague = Browser::of(&counter, &counter.intermediary(5).await);
+    let front = format!("/visit/{}/", clerk.visit);
+    let nothing = Browser::new(&counter).send("GET", &front, &[], "").await;
+    let named = [
+        ("{visit}", &*clerk.visit),
+        ("{language}", "it"),
+        ("{scheme}", "iscro"),
+        ("{receipt}", &receipt),
+        ("{mandate}", &mandate),
+        ("{step}", "client"),
+    ];
+    let mut pages = 0;
+    for route in ROUTES.iter().filter(|route| route.path.starts_with("/visit/")) {
+        let filled = |path: String, (name, value): &(&str, &str)| path.replace(name, value);
+        let path = named.iter().fold(route.path.to_owned(), filled);
+        assert!(!path.contains('{'), "{path}");
+        for stranger in [&colleague, &Browser::new(&counter)] {
+            let answer = stranger.send(route.method, &path, &[], "").await;
+            assert_eq!(answer.status, 404, "{} {path}", route.method);
+            assert_eq!(answer.body, nothing.body, "{path}");
+            assert_eq!(answer.header("subject-tag"), "");
+        }
+        if route.method == "POST" && !path.ends_with("/waiting") {
+            let own = format!("form={}", clerk.hidden("form"));
+            let elsewhere = [("origin", "https://elsewhere.example")];
+            let answer = clerk.send("POST", &path, &elsewhere, &own).await;
+            assert!([403, 404].contains(&answer.status.as_u16()), "{path} {answer:?}");
+        }
+        pages += 1;
+    }
+    assert!(pages > 30, "{pages}");
+    assert_eq!(clerk.open(&there).await.status, 200, "nobody has signed out or withdrawn");
+    clerk.shows("Withdraw the application");
 }

@@ -8,7 +8,7 @@ use hyper::Request;
 use sportello::civic::FiscalCode;
 
 use crate::{
-    browser::{Browser, with_file},
+    browser::{BOUNDARY, Browser, with_file},
     entrusting::mandate_for,
     harness::{Counter, MORNING, entrusted, mandates_of, until},
 };
@@ -268,7 +268,7 @@ async fn rows_appear_while_the_file_is_submitted_and_a_broken_page_is_continued_
     let request = Request::post(format!("{}{run}", counter.public))
         .header("cookie", format!("__Host-session={}", clerk.token()))
         .header("origin", &counter.public)
-        .header("content-type", "multipart/form-data; boundary=----WebKitFormBoundaryX7")
+        .header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"))
         .body(Full::<bytes::Bytes>::from(body))
         .unwrap();
     let mut page = counter.http2_client().request(request).await.unwrap().into_body();

@@ -25,6 +25,8 @@ pub(super) enum Event {
     Estimate(Index, Body),
     Submit(Index, Body, u8),
     Batch(Index, Vec<Body>),
+    /// The same as a file on the pages.
+    Upload(Index, Vec<Body>),
     Read(Index, Index),
     Withdraw(Index, Index),
     /// All of them, or those after one.
@@ -72,6 +74,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         2 => (session(), body()).prop_map(|(at, body)| Event::Estimate(at, body)),
         7 => (session(), body(), 0..3_u8).prop_map(|(at, body, key)| Event::Submit(at, body, key)),
         3 => (session(), prop::collection::vec(body(), 0..4)).prop_map(|(at, all)| Event::Batch(at, all)),
+        3 => (session(), prop::collection::vec(body(), 0..4)).prop_map(|(at, all)| Event::Upload(at, all)),
         5 => (session(), any::<Index>()).prop_map(|(at, receipt)| Event::Read(at, receipt)),
         3 => (session(), any::<Index>()).prop_map(|(at, receipt)| Event::Withdraw(at, receipt)),
         2 => (session(), prop::option::of(named())).prop_map(|(at, after)| Event::ListMandates(at, after)),

@@ -124,13 +124,18 @@ impl Case<'_> {
             self.settle(at, body, line, &taken, (status, json))?;
             self.forget_draft(at, body.of, &taken).await?;
         }
-        if kept_lease.contains(&true) && kept_lease.contains(&false) {
+        self.settle_lease(at, &kept_lease).await;
+        Ok(())
+    }
+
+    /// The lease of a session after lines each of which would have kept it or not.
+    pub(super) async fn settle_lease(&mut self, at: usize, kept: &[bool]) {
+        if kept.contains(&true) && kept.contains(&false) {
             // Lines are taken at the same time: which one gave the lease back last is open.
             let held = self.gauges().await[1] - self.before[1];
             self.model.sessions[at].has_lease = false;
             self.model.sessions[at].has_lease = held > self.model.leases();
         }
-        Ok(())
     }
 
     /// Compares the answer to a submission, and keeps the receipt.

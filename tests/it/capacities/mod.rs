@@ -3,7 +3,7 @@
 //! A person is a citizen and a clerk of two offices at once, a second one logs in, too, a third one does not; all three are
 //! clients of both offices, and those who log in revoke mandates. They enter by any proof, and come back by another one. Random sequences of requests to every route of a
 //! session are sent to a real server: sessions, their lists and pages, drafts, estimates, applications and their list, batches,
-//! mandates, disclosures. Each answer, and after it the numbers of sessions and leases, must be those of the model.
+//! files on the pages, mandates, disclosures. Each answer, and after it the numbers of sessions and leases, must be those of the model.
 //! `SPORTELLO_TEST_CASES=1000 cargo test --test it capacities` runs longer; `SPORTELLO_TEST_SEED` repeats a run.
 
 mod disclosed;
@@ -13,6 +13,7 @@ mod listed;
 mod model;
 mod overview;
 mod proofs;
+mod upload;
 mod visits;
 
 use std::cell::Cell;
@@ -199,6 +200,7 @@ impl<'c> Case<'c> {
             Event::Estimate(at, body) => self.estimate(at.index(open), body).await,
             Event::Submit(at, body, key) => self.submit(at.index(open), body, key).await,
             Event::Batch(at, bodies) => self.batch(at.index(open), bodies).await,
+            Event::Upload(at, bodies) => self.upload(at.index(open), bodies).await,
             Event::Read(at, which) => self.read(at.index(open), which).await,
             Event::Withdraw(at, which) => self.withdraw(at.index(open), which).await,
             Event::ListMandates(at, after) => self.list_mandates(at.index(open), after).await,

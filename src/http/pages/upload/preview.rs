@@ -56,7 +56,8 @@ struct Preview {
 struct Found {
     good: usize,
     faulty: usize,
-    shown: Vec<(usize, Vec<Answers>)>,
+    /// Row, mandate, answers.
+    shown: Vec<(usize, String, Vec<Answers>)>,
     /// Row, column, what to do.
     faults: Vec<(usize, String, String)>,
     faults_count: usize,
@@ -123,7 +124,7 @@ async fn check(
         if found.shown.len() < ROWS_SHOWN_MAX {
             let form = intake.form(campaign, &row.entries, language).map(Form::for_client);
             let read = form.map(|form| answers(&form, &row.entries, &[], language));
-            found.shown.push((row.number, read.unwrap_or_default()));
+            found.shown.push((row.number, row.mandate.clone(), read.unwrap_or_default()));
         }
         found.add(row, visit);
     }
