@@ -192,6 +192,30 @@ async fn pages_of_an_office_are_like_none_to_a_citizen_and_to_another_office() {
 }
 
 #[tokio::test]
+async fn an_office_does_not_learn_that_its_client_has_applied_elsewhere() {
+    let always = "00:00-00:00";
+    let counter = Counter::open_with(&[
+        ("SPORTELLO_SCHEDULE_CITIZENS", always),
+        ("SPORTELLO_SCHEDULE_INTERMEDIARIES", always),
+    ]);
+    counter.entrust(&mandates_of(DEMO_OFFICE, 0..1)).await;
+    let citizen = counter.citizen(0).await;
+    citizen.apply("key").await;
+    let mut clerk = Browser::signed_in(&counter, "intermediary").await;
+    clerk.open(&client(&clerk, 0, "")).await;
+    let check = client(&clerk, 0, "/check");
+    let answer = clerk.post(&check, &[("key", "k"), ("version", "v")]).await;
+    assert_eq!(answer.header("location"), check);
+    // Only who submits for them is told that there is one, and not its receipt.
+    clerk.open(&client(&clerk, 0, "")).await;
+    clerk.post(&client(&clerk, 0, "/example"), &[]).await;
+    let (key, version) = (clerk.hidden("key"), clerk.hidden("version"));
+    let answer = clerk.post(&check, &[("key", &key), ("version", &version)]).await;
+    assert_eq!((answer.status.as_u16(), clerk.heading()), (409, "Already applied"));
+    assert!(!clerk.html.contains("ISCRO-"), "{}", clerk.html);
+}
+
+#[tokio::test]
 async fn forms_of_an_office_need_the_visits_token_and_our_own_origin() {
     let counter = with_clients(1).await;
     let mut clerk = Browser::signed_in(&counter, "intermediary").await;
