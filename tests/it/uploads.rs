@@ -130,6 +130,7 @@ async fn an_office_checks_a_file_submits_it_and_sends_it_again_without_doubling_
         lines[1].starts_with(&format!("2,{},submitted,ISCRO-2024-", mandate_for(DEMO_OFFICE, 0)))
     );
     assert!(lines[2].contains(",not submitted,,activity.kind,"), "{result}");
+    assert!(lines[2].ends_with("(+1)\"") && lines.len() == 5, "{result}");
 
     // The same form again, as reloading the page sends it.
     clerk.html = checked;

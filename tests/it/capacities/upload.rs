@@ -6,7 +6,7 @@ use proptest::{prop_assert, prop_assert_eq, test_runner::TestCaseError};
 
 use super::{
     Case, Checked,
-    model::{Body, Taken},
+    model::{Body, Kept, Model, Taken},
 };
 use crate::{
     browser::{BOUNDARY, with_file},
@@ -63,7 +63,7 @@ impl Case<'_> {
             }
             _ => None,
         };
-        let shown = known.filter(|kept| self.model.sees(party, kept)).map(|kept| kept.code());
+        let shown = known.filter(|kept| self.model.sees(party, kept)).map(Kept::code);
         let outcome = match taken {
             Taken::New => "submitted",
             Taken::Again(_) => "submitted before",
@@ -81,7 +81,7 @@ impl Case<'_> {
         let proof = self.page_of(at, &format!("/applications/{code}/proof")).await?;
         prop_assert_eq!(proof.status, StatusCode::OK, "{:?}", proof);
         let receipt = proof.json();
-        prop_assert_eq!(receipt["digest"].as_str(), Some(&*super::model::Model::digest(line)));
+        prop_assert_eq!(receipt["digest"].as_str(), Some(&*Model::digest(line)));
         self.model.keep(at, body.of, line, receipt);
         Ok(())
     }

@@ -18,7 +18,7 @@ use super::{
     },
     form::{self, File},
     sent::Sent,
-    told::{Told, download, fault_of, first_line},
+    told::{List, Told, fault_of},
 };
 use crate::{
     application::{
@@ -34,8 +34,6 @@ use crate::{
 const ROWS_SHOWN_MAX: usize = 3;
 /// Faults on the page; the list to download has more.
 const FAULTS_SHOWN_MAX: usize = 100;
-/// Rows with faults in the list to download: 5,000 rows have one at least.
-const FAULTY_ROWS_LISTED_MAX: usize = 1_000;
 /// Rows that are checked before other requests of the same runtime have their turn, about half a millisecond.
 const ROWS_AT_ONCE: usize = 16;
 
@@ -48,11 +46,11 @@ struct Preview {
     kept: String,
     file: File,
     found: Found,
-    download: Option<String>,
+    /// The parts of the list of all faults.
+    links: Vec<String>,
 }
 
 /// What was found in a file.
-#[derive(Default)]
 struct Found {
     good: usize,
     faulty: usize,
@@ -61,7 +59,7 @@ struct Found {
     /// Row, column, what to do.
     faults: Vec<(usize, String, String)>,
     faults_count: usize,
-    list: String,
+    list: List,
 }
 
 pub(in super::super) async fn preview(
@@ -94,7 +92,7 @@ pub(in super::super) async fn preview(
         run: visit.path(&format!("/upload/{}/run", campaign.scheme)),
         kept: sent.kept(),
         file: File::of(public, &visit, campaign, None),
-        download: (found.faulty > 0).then(|| download(&found.list)),
+        links: found.list.links(),
         found,
     };
     Ok(visit.show_own(scope, StatusCode::OK, &page))
@@ -108,7 +106,14 @@ async fn check(
     rows: Rows<'static>,
 ) -> Result<Found, Problem> {
     let (intake, language) = (&public.counter.intake, visit.language);
-    let mut found = Found { list: first_line(language), ..Found::default() };
+    let mut found = Found {
+        good: 0,
+        faulty: 0,
+        shown: Vec::new(),
+        faults: Vec::new(),
+        faults_count: 0,
+        list: List::new(language),
+    };
     for (place, mut row) in rows.enumerate() {
         if place % ROWS_AT_ONCE == 0 {
             tokio::task::yield_now().await;
@@ -143,9 +148,7 @@ impl Found {
         let shown = row.faults.iter().take(room);
         self.faults
             .extend(shown.map(|fault| (row.number, fault.column.clone(), fault.text.clone())));
-        if self.faulty <= FAULTY_ROWS_LISTED_MAX {
-            let told = Told::refused(row.number, row.mandate, row.faults);
-            self.list.push_str(&told.lines(visit.language));
-        }
+        let told = Told::refused(row.number, row.mandate, row.faults);
+        self.list.add(&told.lines(visit.language));
     }
 }

@@ -22,7 +22,7 @@ use super::{
     },
     form,
     sent::Sent,
-    told::{Outcome, Told, download, first_line},
+    told::{List, Outcome, Told},
 };
 use crate::{
     application::sheet::{CellFault, Row, Rows},
@@ -67,7 +67,8 @@ struct EndOfPage<'t> {
     counts: Counts,
     /// Why not all rows were read.
     stop: Option<&'static str>,
-    download: String,
+    /// The parts of the list of results.
+    links: Vec<String>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -107,7 +108,7 @@ pub(in super::super) async fn run(
         pieces,
         committing: VecDeque::with_capacity(ROWS_AHEAD_MAX),
         counts: Counts::default(),
-        list: first_line(visit.language),
+        list: List::new(visit.language),
         _under_way: (under_way, public.pressure.admit(Class::Finish).ok()),
     };
     tokio::task::spawn_local(run.answer(page.to_string(), rows));
@@ -124,7 +125,7 @@ struct Run {
     /// Rows that are being committed, in the order of the file; the first is told next.
     committing: VecDeque<(usize, JoinHandle<Told>)>,
     counts: Counts,
-    list: String,
+    list: List,
     /// Until the page ends, its person cannot send another file, and it counts as a request under way.
     _under_way: (UploadUnderWay, Option<Admitted>),
 }
@@ -171,7 +172,7 @@ impl Run {
             path: &self.path,
             counts: self.counts,
             stop,
-            download: download(&self.list),
+            links: self.list.links(),
         };
         let last = [middle, &summary.to_string(), end].concat();
         let _gone = self.send(last).await;
@@ -226,7 +227,7 @@ impl Run {
             Outcome::Before => self.counts.before += 1,
             Outcome::Refused => self.counts.refused += 1,
         }
-        self.list.push_str(&told.lines(self.language));
+        self.list.add(&told.line(self.language));
         let outcome = told.outcome.in_words(self.language);
         let row = RowOfPage { told: &told, outcome, path: &self.path }.to_string();
         self.send(row).await
