@@ -5,6 +5,7 @@
 //! sync, the operator's page ends.
 
 mod descriptors;
+mod signals;
 
 use std::{
     fs, io,
@@ -18,11 +19,11 @@ use std::{
 
 use tokio::{
     runtime::{Builder, LocalOptions, LocalRuntime},
-    signal::unix::{SignalKind, signal},
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
+use self::signals::Signals;
 use crate::{
     clock::Clock,
     config::{KeySource, Origin, Settings, ledgers_in},
@@ -246,9 +247,11 @@ pub fn run(
         })
         .collect::<io::Result<Vec<_>>>()?;
     intake.note_control("server: opened");
+    // Before anybody is told: a signal without a handler ends the process at once.
+    let signals = Signals::install(single_threaded()?)?;
     ready(addresses);
 
-    wait_for_stop(&upkeep, &verifier)?;
+    signals.wait_for_stop(&upkeep, &verifier);
     tracing::info!("draining: no new connections; open sessions may finish");
     draining.cancel();
     for thread in public {
@@ -453,25 +456,6 @@ fn single_threaded() -> io::Result<LocalRuntime> {
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .build_local(LocalOptions::default())
-}
-
-/// Waits for SIGTERM or SIGINT. SIGHUP makes the chores on files due, and fetches of keys.
-fn wait_for_stop(upkeep: &Upkeep, verifier: &Verifier) -> io::Result<()> {
-    single_threaded()?.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                _ = hang_up.recv() => {
-                    upkeep.hurry();
-                    verifier.hurry();
-                }
-            }
-        }
-    })
 }
 
 fn report(served: io::Result<()>, whose: &str) {

@@ -50,6 +50,16 @@ async fn a_stop_finishes_requests_in_progress_and_exits_with_zero() {
 }
 
 #[tokio::test]
+async fn signals_are_heard_as_soon_as_the_server_says_that_it_is_ready() {
+    for _ in 0..6 {
+        let mut counter = Counter::open();
+        counter.signal("HUP");
+        assert_eq!(counter.operator_page("/healthz").await.0, StatusCode::OK);
+        assert_eq!(counter.stop().code(), Some(0), "{}", counter.log());
+    }
+}
+
+#[tokio::test]
 async fn neither_idle_connections_nor_unfinished_requests_hold_up_a_stop() {
     let mut counter = Counter::open_with(&[("SPORTELLO_SERVER_DRAIN_MS_MAX", "700")]);
     let _idle = counter.raw().await;
