@@ -56,9 +56,14 @@ impl Signer {
         if let Some(office) = office {
             claims["office"] = office.into();
         }
+        self.sign(&claims)
+    }
+
+    /// Signs claims.
+    pub(crate) fn sign(&self, claims: &Value) -> String {
         let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let signed =
-            format!("{}.{}", part(&json!({ "alg": "EdDSA", "kid": self.0 })), part(&claims));
+            format!("{}.{}", part(&json!({ "alg": "EdDSA", "kid": self.0 })), part(claims));
         let signature = URL_SAFE_NO_PAD.encode(self.1.sign(signed.as_bytes()));
         format!("{signed}.{signature}")
     }

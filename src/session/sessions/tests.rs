@@ -192,6 +192,7 @@ fn after_a_restart_a_token_opens_its_session_exactly_as_it_was() {
         assert!(Arc::ptr_eq(&session, &after.reopen(&token, &leases, at(30)).unwrap()));
         assert_eq!((session.subject, session.person), (before.subject, before.person));
         assert_eq!((&session.tag, session.expires_at), (&before.tag, before.expires_at));
+        assert_eq!((session.began_at, session.proved_by), (at(0), ProvedBy::Spid));
         assert_eq!((session.fiscal_code, session.audience), (who.fiscal_code, who.audience()));
         assert_eq!(session.who().office, before.who().office);
         assert!(session.visit.is(visit.as_str()));
@@ -225,15 +226,18 @@ fn what_has_ended_before_a_restart_does_not_open_after_it() {
     // The visit is known without its token, too: who lost the answer asks again.
     let after = restarted(&journal, &leases, 10, 1);
     assert!(after.renew(opening(&citizen(5), &visit), at(10)).is_none());
-    let theirs = citizen(3);
-    let later = Opening { expires_at: at(99), ..opening(&theirs, &visit) };
+    let theirs = Identity { proved_by: ProvedBy::Cie, ..citizen(3) };
+    let later = Opening { began_at: at(9), expires_at: at(99), ..opening(&theirs, &visit) };
     let (newest, session) = after.renew(later, at(10)).unwrap();
     assert_eq!(session.expires_at, at(60), "never longer");
+    let began = (session.began_at, session.proved_by);
+    assert_eq!(began, (at(0), ProvedBy::Spid), "as it began");
     assert!(after.reopen(&new, &leases, at(10)).is_none());
     assert!(after.find(&newest, at(10)).is_some());
     let after = restarted(&journal, &leases, 10, 1);
     assert!(after.reopen(&new, &leases, at(10)).is_none(), "a renewal after the first restart");
-    assert!(after.reopen(&newest, &leases, at(10)).is_some());
+    let session = after.reopen(&newest, &leases, at(10)).unwrap();
+    assert_eq!((session.began_at, session.proved_by), began);
 }
 
 #[test]

@@ -9,7 +9,10 @@ use sportello::{
     identity::{Assurance, Office, demo::Minter},
 };
 
-use super::model::{OFFICES, Party};
+use super::{
+    model::{OFFICES, Party},
+    provider::Provider,
+};
 use crate::{
     authority::{Authority, Card, DAY, LATEST, card, named},
     certificates::address,
@@ -24,19 +27,28 @@ pub(crate) enum Proof {
     Demo,
     /// A token of another issuer.
     Token,
+    /// SPID, CIE or another provider over `OpenID` Connect, in a browser: for citizens, in a visit that the server makes.
+    OpenId,
     /// A card, or for a clerk the certificate of their office's system.
     Certificate,
 }
 
 /// Every proof.
-pub(crate) const PROOFS: [Proof; 3] = [Proof::Demo, Proof::Token, Proof::Certificate];
+pub(crate) const PROOFS: [Proof; 4] =
+    [Proof::Demo, Proof::Token, Proof::OpenId, Proof::Certificate];
 
 impl Proof {
+    /// This proof, or a token if it does not let a program enter in a visit of its choice.
+    pub(super) fn of_programs(self) -> Self {
+        if self == Self::OpenId { Self::Token } else { self }
+    }
+
     /// As a person's list of their sessions names it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Demo => "demo",
             Self::Token => "token",
+            Self::OpenId => "openid",
             Self::Certificate => "certificate",
         }
     }
@@ -47,6 +59,7 @@ pub(super) struct Trusted {
     directory: tempfile::TempDir,
     signer: Signer,
     root: Authority,
+    pub(super) provider: Provider,
     /// The systems of the two offices.
     systems: [Card; 2],
 }
@@ -71,13 +84,15 @@ impl Trusted {
         ] {
             fs::write(directory.path().join(name), text).unwrap();
         }
-        Self { directory, signer, root, systems }
+        let provider = Provider::start(directory.path());
+        Self { directory, signer, root, provider, systems }
     }
 
     /// The settings of a server that trusts them.
     pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
         let path = |name: &str| self.directory.path().join(name).to_str().unwrap().to_owned();
         vec![
+            ("SPORTELLO_IDENTITY_CA", path("provider.pem")),
             ("SPORTELLO_IDENTITY_ISSUER", ISSUER.to_owned()),
             ("SPORTELLO_IDENTITY_JWKS_FILE", path("keys.json")),
             ("SPORTELLO_SERVER_LISTEN_CERTIFICATES", "127.0.0.1:0".to_owned()),
@@ -85,6 +100,11 @@ impl Trusted {
             ("SPORTELLO_CERTIFICATES_CRLS", path("list.crl")),
             ("SPORTELLO_CERTIFICATES_OFFICES", path("offices")),
         ]
+    }
+
+    /// The settings that only a file can have.
+    pub(super) fn file(&self) -> String {
+        self.provider.settings(self.directory.path())
     }
 
     /// The answer to a party that asks to enter in a visit.
@@ -101,7 +121,7 @@ impl Trusted {
                 let now = Clock::system().real();
                 minter.mint(&code, office.as_ref(), Assurance::Level2, now)
             }
-            Proof::Token => self.signer.token_for(code, party.office()),
+            Proof::Token | Proof::OpenId => self.signer.token_for(code, party.office()),
             Proof::Certificate => return self.enter_with_card(counter, (party, code), path).await,
         };
         counter.ask("PUT", path, &token, "").await

@@ -13,19 +13,36 @@ use crate::harness::{Answer, new_session};
 
 impl Case<'_> {
     pub(super) async fn enter(&mut self, party: Party, proof: Proof) -> Checked {
-        let path = new_session();
+        if proof == Proof::OpenId && party.office().is_none() {
+            return self.sign_in(party).await;
+        }
+        let (path, proof) = (new_session(), proof.of_programs());
         let answer = self.knock(party, proof, &path).await;
         prop_assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer);
-        let session = self.entered((party, proof), path, &answer)?;
+        let token = answer.json()["token"].as_str().unwrap().to_owned();
+        let session = self.entered((party, proof), (path, token), &answer)?;
+        self.model.enter(session);
+        Ok(())
+    }
+
+    /// Enters in a browser, in a visit that the server makes.
+    async fn sign_in(&mut self, party: Party) -> Checked {
+        let code = self.model.code_of(party.who());
+        let (path, token) = self.trusted.provider.sign_in(self.counter, code).await;
+        self.count_proof(Proof::OpenId);
+        let answer = self.counter.ask("GET", &path, &token, "").await;
+        self.totals.answers += 1;
+        let session = self.entered((party, Proof::OpenId), (path, token), &answer)?;
         self.model.enter(session);
         Ok(())
     }
 
     pub(super) async fn enter_again(&mut self, at: usize, proof: Proof) -> Checked {
         let Session { party, path, tag, .. } = self.model.sessions[at].clone();
-        let answer = self.knock(party, proof, &path).await;
+        let answer = self.knock(party, proof.of_programs(), &path).await;
         prop_assert_eq!(answer.status, StatusCode::OK, "{:?}", answer);
-        let session = self.entered((party, proof), path, &answer)?;
+        let token = answer.json()["token"].as_str().unwrap().to_owned();
+        let session = self.entered((party, proof), (path, token), &answer)?;
         prop_assert_eq!(&session.tag, &tag);
         self.model.sessions[at].token = session.token;
         Ok(())
@@ -40,14 +57,14 @@ impl Case<'_> {
         let taken = self.model.taken_from(party);
         let Some(path) = taken.get(at.index(taken.len().max(1))) else { return Ok(()) };
         let path = path.clone();
-        let answer = self.knock(party, proof, &path).await;
+        let answer = self.knock(party, proof.of_programs(), &path).await;
         check_refused(&answer, Refused(409, "visit-taken"))
     }
 
     fn entered(
         &self,
         (party, proof): (Party, Proof),
-        path: String,
+        (path, token): (String, String),
         answer: &Answer,
     ) -> Result<Session, TestCaseError> {
         let json = answer.json();
@@ -55,7 +72,7 @@ impl Case<'_> {
         prop_assert_eq!(json["subject"].as_str(), Some(&*masked));
         prop_assert_eq!(json["audience"].as_str(), Some(party.audience()));
         let text = |name: &str| json[name].as_str().unwrap().to_owned();
-        let (token, tag) = (text("token"), text("subjectTag"));
+        let tag = text("subjectTag");
         prop_assert_eq!(answer.header("subject-tag"), &*tag);
         Ok(Session { party, proof, path, token, tag, has_lease: true })
     }
