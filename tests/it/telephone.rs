@@ -391,6 +391,10 @@ async fn a_person_makes_and_revokes_a_pin_on_pages_and_a_clerk_redeems_it_there(
     clerk.open(&clerk.at("/mandates")).await;
     assert_eq!(post(&mut clerk, said("rssmra80a01h501u", &pin)).await.status, 303);
     clerk.shows("Given by telephone on");
+    // They apply for the caller on pages, as under a signed mandate.
+    let (before, _) = clerk.html.split_once("\">Apply for this client").unwrap();
+    let apply = before.rsplit_once("href=\"").unwrap().1.to_owned();
+    assert_eq!(clerk.open(&apply).await.status, StatusCode::OK, "{apply}");
     citizen.open(&citizen.at("/mandates")).await;
     citizen.shows("Given by telephone on");
     let revocation = citizen.at("/mandates/telephone-pin/revocation");
