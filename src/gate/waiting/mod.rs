@@ -15,6 +15,7 @@ mod pace;
 mod restoring;
 mod seats;
 mod supply;
+mod turnout;
 mod turns;
 
 use std::sync::{

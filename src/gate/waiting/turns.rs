@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{
     pace::Pace,
     seats::{Seat, Seats, Stage, last_byte},
+    turnout::Turnout,
 };
 use crate::{
     gate::lottery::Number,
@@ -14,10 +15,6 @@ use crate::{
 /// A lease is kept free for a person who was called until this long after they were expected, seconds. They may come
 /// later, and enter if another lease is free.
 const LATE_SECONDS_MAX: u32 = 3;
-/// People who were called, over which the share of those who came is averaged.
-const CALLED_AVERAGED: f64 = 100.0;
-/// Least share of them that is believed to come.
-const COME_SHARE_MIN: f64 = 0.1;
 /// The next round is closed this long before everybody in the one before is called, seconds: its people have to ask
 /// once until they know, and no place should stay empty meanwhile.
 const DRAWN_AHEAD_SECONDS: u32 = 4;
@@ -60,9 +57,9 @@ pub(super) struct Turns {
     pub(super) reached: Option<(u64, Number)>,
     /// How many people were called and have not come yet, by the second in which they are expected.
     called: BTreeMap<u32, usize>,
-    /// Until which second those who have not come are counted, and the share of people who come when they are called.
+    /// Until which second those who have not come are counted.
     counted_until: u32,
-    come_share: f64,
+    turnout: Turnout,
 }
 
 impl Turns {
@@ -85,7 +82,7 @@ impl Turns {
             reached: None,
             called: BTreeMap::new(),
             counted_until: 0,
-            come_share: 1.0,
+            turnout: Turnout::of_everybody(),
         }
     }
 
@@ -107,7 +104,7 @@ impl Turns {
             }
             Stage::Called(_) if !seat.is_gone => {
                 self.expected_no_more(seat.due);
-                self.count_called(1.0, true);
+                self.turnout.came();
             }
             Stage::Called(_) | Stage::Drawn(_) | Stage::Vacant => {}
         }
@@ -184,18 +181,11 @@ impl Turns {
     /// Counts those who were expected before a second and have not come.
     fn count_absent(&mut self, second: u32) {
         if self.counted_until < second {
-            let absent: usize =
-                self.called.range(self.counted_until..second).map(|(_, count)| count).sum();
+            let absent = self.called.range(self.counted_until..second).map(|(_, count)| count);
+            self.turnout.forget(second - self.counted_until);
+            self.turnout.absent(absent.sum());
             self.counted_until = second;
-            #[expect(clippy::cast_precision_loss, reason = "people")]
-            self.count_called(absent as f64, false);
         }
-    }
-
-    /// Averages the share of people who come when they are called.
-    fn count_called(&mut self, people: f64, came: bool) {
-        let weight = people / (people + CALLED_AVERAGED);
-        self.come_share += weight * (f64::from(u8::from(came)) - self.come_share);
     }
 
     /// Whether a lease will be free for a person who comes in the second `comes`, and for everyone already called, as far
@@ -208,7 +198,7 @@ impl Turns {
     )]
     fn has_room(&self, comes: u32, now: u32, free_until: impl Fn(u32) -> usize) -> bool {
         let late = now.saturating_sub(LATE_SECONDS_MAX);
-        let share = self.come_share.max(COME_SHARE_MIN);
+        let share = self.turnout.share();
         let come = |called: usize| 1 + (called as f64 * share) as usize;
         let mut inside = self.called.range(late..=comes).map(|(_, count)| count).sum::<usize>();
         come(inside) <= free_until(comes - now)
