@@ -7,7 +7,7 @@ use crate::{
     gate::{
         admission::{Admission, Load},
         leases::Lease,
-        waiting::Supply,
+        waiting::{Rate, Supply},
     },
     ledger::Tally,
 };
@@ -34,8 +34,8 @@ impl Intake {
         Supply {
             free: places.min(self.admission.free()),
             places,
-            per_second: self.admission.per_second(),
-            polls_per_second: self.admission.polls_per_second(),
+            admissions: Rate::per_second(self.admission.per_second()),
+            polls: Rate::per_second(self.admission.polls_per_second()),
         }
     }
 

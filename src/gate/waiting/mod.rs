@@ -10,8 +10,10 @@
 //! not ask again in time, and [`Config::absent_seconds`] later still has not, gives it up. The journal knows who sits where
 //! and who was called, so a restart changes nothing of it.
 
+mod answering;
 mod drawing;
 mod pace;
+mod polling;
 mod restoring;
 mod seats;
 mod supply;
@@ -33,7 +35,7 @@ use self::{
 pub use self::{
     restoring::Remembered,
     seats::{Asking, Waiter},
-    supply::Supply,
+    supply::{Rate, Supply},
 };
 use super::{beacon::Beacon, lottery::Number};
 use crate::{
@@ -45,10 +47,6 @@ use crate::{
     vault::Subject,
 };
 
-/// Longest time until a person asks again, unless more people wait than may ask in that time.
-const POLL_SECONDS_MAX: u32 = 60;
-/// How many times a person asks during the expected wait.
-const POLLS_IN_WAIT: u32 = 4;
 /// [`Room::tidy`] searches this part of the room for absent people at each call: an eighth.
 const TIDY_PARTS: u32 = 8;
 
@@ -164,8 +162,8 @@ impl Room {
         self.people.load(Ordering::Acquire) == 0
     }
 
-    /// The answer to a person who waits and is not called yet; `None` if they were called or have no seat. Most requests
-    /// are of this kind.
+    /// The answer to a person who waits and may not enter yet; `None` if it is their turn or they have no seat. Most
+    /// requests are of this kind.
     #[must_use]
     pub fn known(
         &self,
@@ -179,7 +177,7 @@ impl Room {
         }
         self.calling(supply, now, |inner| {
             let index = inner.seats.of_person(person, audience)?;
-            let waits = !inner.seats.get(index).is_called();
+            let waits = !inner.may_enter(index, supply, seconds(now));
             waits.then(|| inner.answer(index, &self.config, supply, seconds(now)))
         })
     }
@@ -199,7 +197,7 @@ impl Room {
         })
     }
 
-    /// Whether a person may enter: they were called, or nobody waits.
+    /// Whether a person may enter: it is their [turn](Inner::may_enter), or nobody waits.
     #[must_use]
     pub fn turn_of(
         &self,
@@ -214,7 +212,7 @@ impl Room {
         self.calling(supply, now, |inner| {
             let index = inner.seats.of_person(person, audience);
             inner.seats.people() == 0
-                || index.is_some_and(|index| inner.seats.get(index).is_called())
+                || index.is_some_and(|index| inner.may_enter(index, supply, seconds(now)))
         })
     }
 
@@ -280,7 +278,7 @@ impl Room {
         }
         let mut inner = self.lock();
         if let Some(index) = inner.seats.of_person(waiter.person, waiter.audience) {
-            inner.set_gone(index, true);
+            inner.has_gone(index);
         }
     }
 
@@ -365,87 +363,6 @@ impl Inner {
     fn leave(&mut self, index: u32) {
         let seat = self.seats.leave(index);
         self.turns.left(&seat);
-    }
-
-    /// Sets whether the person on this seat has gone. Of those who were called only the others are expected.
-    fn set_gone(&mut self, index: u32, is_gone: bool) {
-        let seat = self.seats.get_mut(index);
-        let (due, is_called) = (seat.due, seat.is_called());
-        if std::mem::replace(&mut seat.is_gone, is_gone) != is_gone && is_called {
-            if is_gone {
-                self.turns.expected_no_more(due);
-            } else {
-                self.turns.expected(due);
-            }
-        }
-    }
-
-    /// The answer to the person on this seat, who is then expected when it says.
-    fn answer(&mut self, index: u32, config: &Config, supply: &Supply, now: u32) -> Waiting {
-        self.set_gone(index, false);
-        let seat = *self.seats.get(index);
-        let ahead = self.turns.ahead_of(&seat);
-        let estimate_seconds = self.pace.seconds_for(ahead);
-        // Nobody enters before the draw of their round, so the draw is the next thing worth asking for.
-        let is_drawn = !matches!(seat.stage, Stage::Gathering(_));
-        let news_after = if is_drawn { ahead } else { self.turns.to_call() };
-        let spread = u64::from_be_bytes(seat.person) ^ u64::from(now);
-        let polls = supply.polls_per_second.min(config.polls_per_second_max.into());
-        let until_all_asked = self.until_all_asked(seat.is_called(), polls);
-        let poll_seconds = self.poll_seconds(news_after, config, until_all_asked, spread);
-        let due = now.saturating_add(poll_seconds);
-        if seat.is_called() {
-            self.turns.expected_no_more(seat.due);
-            self.turns.expected(due);
-        }
-        self.seats.get_mut(index).due = due;
-        let (round, commitment, beacon_round, drawn) = match self.turns.round_of(seat.stage) {
-            Ok(round) => (round.round, round.commitment, round.beacon_round, None),
-            Err(drawn) => {
-                let mixed = drawn.beacon.filter(|beacon| beacon.value.is_some());
-                let told = Some((drawn.seed, seat.number));
-                (drawn.round, drawn.commitment, mixed.map(|beacon| beacon.round), told)
-            }
-        };
-        let is_called = seat.is_called();
-        Waiting {
-            round,
-            commitment,
-            beacon_round,
-            is_called,
-            drawn,
-            poll_seconds,
-            estimate_seconds,
-        }
-    }
-
-    /// Seconds until all people have asked once at `polls` a second. Those who were called are few, and ask again soon if
-    /// no lease was free for them.
-    #[expect(clippy::cast_precision_loss, reason = "people")]
-    fn until_all_asked(&self, are_called: bool, polls: f64) -> f64 {
-        let asking = if are_called { self.turns.called() } else { self.seats.people() };
-        asking as f64 / polls
-    }
-
-    /// Seconds until to ask again: several times until `news_after` people have entered, bounded by [`Config`] and by the
-    /// seconds `until_all_asked` once, and spread so that people do not ask at the same moment.
-    fn poll_seconds(
-        &self,
-        news_after: usize,
-        config: &Config,
-        until_all_asked: f64,
-        spread: u64,
-    ) -> u32 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "whole seconds"
-        )]
-        let until_all_asked = until_all_asked as u32;
-        let longest = POLL_SECONDS_MAX.max(config.poll_seconds_min);
-        let wanted = self.pace.seconds_at_most(news_after) / POLLS_IN_WAIT;
-        let base = wanted.clamp(config.poll_seconds_min, longest).max(until_all_asked);
-        base.saturating_add(u32::try_from(spread % u64::from(base / 2 + 1)).unwrap_or(0))
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::{
     Config, Inner,
     seats::{Seats, Stage},
+    supply::Supply,
     turns::{Gathering, Turns},
 };
 use crate::{
@@ -50,14 +51,12 @@ impl Inner {
         let Self { seats, turns, .. } = self;
         turns.close_again(&remembered, now);
         let waiting = turns.seat_again(seats, remembered);
+        let supply = Supply::of(0);
         for (place, index) in waiting {
-            let seat = self.seats.get(index);
-            let (person, is_called) = (seat.person, seat.is_called());
-            let spread = u64::from_be_bytes(person) ^ u64::from(now);
-            let all = self.until_all_asked(is_called, config.polls_per_second_max.into());
-            let due = now.saturating_add(self.poll_seconds(place, config, all, spread));
-            self.seats.get_mut(index).due = due;
-            if is_called {
+            let due = now.saturating_add(self.poll_seconds(index, place, (config, &supply), now));
+            let seat = self.seats.get_mut(index);
+            seat.due = due;
+            if seat.is_called() {
                 self.turns.expected(due);
             }
         }

@@ -54,6 +54,17 @@ pub(super) enum Stage {
     Called(u8),
 }
 
+/// How a seat's person stands with the moment at which they were told to ask again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// Expected then; before it they are early.
+    Expected,
+    /// Was told that it is their turn, or may not know the moment after a restart: is never early.
+    MayCome,
+    /// Their connection was closed since they last asked: no lease is kept free for them when they are called.
+    Gone,
+}
+
 /// One person in the waiting room.
 #[derive(Clone, Copy)]
 pub(super) struct Seat {
@@ -66,8 +77,7 @@ pub(super) struct Seat {
     pub(super) due: u32,
     pub(super) stage: Stage,
     pub(super) audience: Audience,
-    /// Their connection was closed since they last asked: no lease is kept free for them when they are called.
-    pub(super) is_gone: bool,
+    pub(super) presence: Presence,
 }
 
 impl Stage {
@@ -85,6 +95,11 @@ impl Stage {
 impl Seat {
     fn who(&self) -> Seated {
         Seated { person: self.person, for_office: self.audience == Audience::Intermediaries }
+    }
+
+    /// Whether they would ask before they were told to.
+    pub(super) fn is_early(&self, now: u32) -> bool {
+        self.presence != Presence::MayCome && now < self.due
     }
 
     /// Whether the person was called.
@@ -166,7 +181,7 @@ impl Seats {
             due: now,
             stage: Stage::of_undrawn(round),
             audience: asking.audience,
-            is_gone: false,
+            presence: Presence::Expected,
         };
         let index = self.put(seat)?;
         let (who, number) = (seat.who(), number.to_bytes());
@@ -177,7 +192,8 @@ impl Seats {
     /// Gives a person the seat again that they had before a restart; `None` if all are taken.
     pub(super) fn restore(&mut self, who: Seated, (stage, number): (Stage, Number)) -> Option<u32> {
         let audience = if who.for_office { Audience::Intermediaries } else { Audience::Citizens };
-        self.put(Seat { person: who.person, number, due: 0, stage, audience, is_gone: false })
+        let presence = Presence::MayCome;
+        self.put(Seat { person: who.person, number, due: 0, stage, audience, presence })
     }
 
     fn put(&mut self, seat: Seat) -> Option<u32> {

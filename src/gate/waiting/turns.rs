@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{
     pace::Pace,
-    seats::{Seat, Seats, Stage, last_byte},
+    seats::{Presence, Seat, Seats, Stage, last_byte},
     turnout::Turnout,
 };
 use crate::{
@@ -60,6 +60,8 @@ pub(super) struct Turns {
     /// Until which second those who have not come are counted.
     counted_until: u32,
     turnout: Turnout,
+    /// The second in which nobody more could be called, and the leases that were free then.
+    blocked: Option<(u32, usize)>,
 }
 
 impl Turns {
@@ -83,6 +85,7 @@ impl Turns {
             called: BTreeMap::new(),
             counted_until: 0,
             turnout: Turnout::of_everybody(),
+            blocked: None,
         }
     }
 
@@ -96,13 +99,14 @@ impl Turns {
 
     /// The person on this seat entered, or has given up.
     pub(super) fn left(&mut self, seat: &Seat) {
+        self.blocked = None;
         match seat.stage {
             Stage::Gathering(_) => {
                 if let Some(round) = self.undrawn(seat.stage) {
                     round.people -= 1;
                 }
             }
-            Stage::Called(_) if !seat.is_gone => {
+            Stage::Called(_) if seat.presence != Presence::Gone => {
                 self.expected_no_more(seat.due);
                 self.turnout.came();
             }
@@ -119,6 +123,9 @@ impl Turns {
         (free, pace): (usize, &Pace),
         now_s: u32,
     ) -> bool {
+        if self.blocked.is_some_and(|(second, then)| second == now_s && free <= then) {
+            return false;
+        }
         let gone_before = now_s.saturating_sub(self.absent_seconds);
         self.count_absent(now_s.saturating_sub(LATE_SECONDS_MAX));
         loop {
@@ -133,12 +140,14 @@ impl Turns {
             if let Stage::Drawn(name) = seat.stage {
                 if seat.due < gone_before {
                     seats.leave(index);
-                } else if seat.is_gone {
+                } else if seat.presence == Presence::Gone {
                     seat.stage = Stage::Called(name);
                     self.has_called(name, seat.number);
                 } else {
                     let comes = seat.due.max(now_s);
-                    if !self.has_room(comes, now_s, |until| free + pace.people_in(until)) {
+                    let free_until = |seconds| free + pace.people_in(seconds);
+                    if !self.has_room((comes, u32::MAX), now_s, free_until) {
+                        self.blocked = Some((now_s, free));
                         let is_last = self.head >= self.latest_from;
                         let soon = self.to_call() <= pace.people_in(DRAWN_AHEAD_SECONDS);
                         return is_last && soon && self.close(now_s);
@@ -188,21 +197,27 @@ impl Turns {
         }
     }
 
-    /// Whether a lease will be free for a person who comes in the second `comes`, and for everyone already called, as far
-    /// as people come. `free_until` returns how many leases become free within a number of seconds.
+    /// Whether a lease will be free for a person who comes in the second `comes`, and for everyone already called who is
+    /// expected before the second `until`, as far as people come. `free_until` returns how many leases become free within
+    /// a number of seconds.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "people"
     )]
-    fn has_room(&self, comes: u32, now: u32, free_until: impl Fn(u32) -> usize) -> bool {
+    pub(super) fn has_room(
+        &self,
+        (comes, until): (u32, u32),
+        now: u32,
+        free_until: impl Fn(u32) -> usize,
+    ) -> bool {
         let late = now.saturating_sub(LATE_SECONDS_MAX);
         let share = self.turnout.share();
         let come = |called: usize| 1 + (called as f64 * share) as usize;
         let mut inside = self.called.range(late..=comes).map(|(_, count)| count).sum::<usize>();
         come(inside) <= free_until(comes - now)
-            && self.called.range(comes.saturating_add(1)..).all(|(due, count)| {
+            && self.called.range(comes + 1..until.max(comes + 1)).all(|(due, count)| {
                 inside += count;
                 come(inside) <= free_until(due - now)
             })
@@ -251,6 +266,7 @@ impl Turns {
     pub(super) fn draw(&mut self, seats: &mut Seats, drawn: DrawnRound, outlook: &Outlook) {
         let Some(closed) = self.closed.take() else { return };
         let name = last_byte(closed.round);
+        self.blocked = None;
         self.order.drain(..self.head);
         (self.head, self.latest_from) = (0, self.order.len());
         if self.order.is_empty() {
@@ -302,23 +318,25 @@ impl Turns {
         self.drawn.iter().rev()
     }
 
-    /// Estimate of how many people enter before the one on this seat. Numbers are uniform, so it needs no count. For a
-    /// person in a round that is not drawn it includes the whole round, because their number must not show before the
-    /// draw.
+    /// Estimate of how many people enter before the one on this seat, as far as people come. Numbers are uniform, so it
+    /// needs no count. For a person in a round that is not drawn it includes the whole round, because their number must
+    /// not show before the draw.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "an estimate of people"
     )]
-    pub(super) fn ahead_of(&self, seat: &Seat) -> usize {
-        match seat.stage {
-            Stage::Called(_) | Stage::Vacant => 0,
+    pub(super) fn ahead_of(&self, seat: &Seat, now: u32) -> usize {
+        let late = now.saturating_sub(LATE_SECONDS_MAX);
+        let expected = || self.called.range(late..).map(|(_, count)| count).sum::<usize>();
+        let before = match seat.stage {
+            Stage::Called(_) | Stage::Vacant => return 0,
             Stage::Gathering(_) => {
                 let closed = self.closed.map_or(0, |closed| closed.people);
                 let is_closed = self.closed.is_some_and(|closed| closed.stage() == seat.stage);
                 let gathering = if is_closed { 0 } else { self.gathering.people };
-                self.called() + self.to_call() + (closed + gathering) as usize
+                expected() + self.to_call() + (closed + gathering) as usize
             }
             Stage::Drawn(name) => {
                 let earlier = self.latest_from.saturating_sub(self.head);
@@ -330,9 +348,10 @@ impl Turns {
                 };
                 let called_to = called_to.map_or(0.0, Number::share_below);
                 let before = (seat.number.share_below() - called_to) / (1.0 - called_to).max(1e-9);
-                self.called() + before_all + (of as f64 * before.clamp(0.0, 1.0)) as usize
+                expected() + before_all + (of as f64 * before.clamp(0.0, 1.0)) as usize
             }
-        }
+        };
+        (before as f64 * self.turnout.share()) as usize
     }
 
     /// How many people of the round that is being called have not been called yet.

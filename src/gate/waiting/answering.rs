@@ -1,0 +1,107 @@
+//! Whether it is a person's turn, and the answer to one who has to wait.
+
+use super::{
+    Config, Inner, Waiting,
+    polling::Polling,
+    seats::{Presence, Stage},
+    supply::Supply,
+};
+
+impl Inner {
+    /// Whether it is the turn of the person on this seat: they were called, and do not ask before they were told to. Who
+    /// does may enter only if nobody who was called is expected to need the place: who asks when told loses nothing.
+    pub(super) fn may_enter(&self, index: u32, supply: &Supply, now: u32) -> bool {
+        let seat = self.seats.get(index);
+        let Stage::Called(_) = seat.stage else { return false };
+        if !seat.is_early(now) {
+            return true;
+        }
+        // From when they are expected, their place is counted already.
+        let until = if seat.presence == Presence::Gone { u32::MAX } else { seat.due };
+        let free_until = |seconds| supply.free + self.pace.people_in(seconds);
+        self.turns.has_room((now, until), now, free_until)
+    }
+
+    /// The connection of the person on this seat was closed. Of those who were called only the others are expected.
+    pub(super) fn has_gone(&mut self, index: u32) {
+        let seat = self.seats.get_mut(index);
+        let was = std::mem::replace(&mut seat.presence, Presence::Gone);
+        if was != Presence::Gone && seat.is_called() {
+            self.turns.expected_no_more(seat.due);
+        }
+    }
+
+    /// The answer to the person on this seat, who is then expected when it says. An early request changes nothing: its
+    /// answer names the same moment again.
+    pub(super) fn answer(
+        &mut self,
+        index: u32,
+        config: &Config,
+        supply: &Supply,
+        now: u32,
+    ) -> Waiting {
+        let seat = *self.seats.get(index);
+        let is_turn = self.may_enter(index, supply, now);
+        let ahead = self.turns.ahead_of(&seat, now);
+        let poll_seconds = if seat.is_early(now) && !is_turn {
+            seat.due - now
+        } else {
+            self.poll_seconds(index, ahead, (config, supply), now)
+        };
+        let is_expected = seat.is_called() && seat.presence != Presence::Gone;
+        if is_expected {
+            self.turns.expected_no_more(seat.due);
+        }
+        let due = now.saturating_add(poll_seconds);
+        if seat.is_called() {
+            self.turns.expected(due);
+        }
+        let known = self.seats.get_mut(index);
+        known.due = due;
+        known.presence = if is_turn { Presence::MayCome } else { Presence::Expected };
+        let estimate = self.pace.seconds_for(ahead);
+        let (round, commitment, beacon_round, drawn) = match self.turns.round_of(seat.stage) {
+            Ok(round) => (round.round, round.commitment, round.beacon_round, None),
+            Err(drawn) => {
+                let mixed = drawn.beacon.filter(|beacon| beacon.value.is_some());
+                let told = Some((drawn.seed, seat.number));
+                (drawn.round, drawn.commitment, mixed.map(|beacon| beacon.round), told)
+            }
+        };
+        Waiting {
+            round,
+            commitment,
+            beacon_round,
+            is_called: is_turn,
+            drawn,
+            poll_seconds,
+            estimate_seconds: estimate
+                .map(|seconds| if is_turn { 0 } else { seconds.max(poll_seconds) }),
+        }
+    }
+
+    /// Seconds until the person on this seat asks again, with this many people before them.
+    pub(super) fn poll_seconds(
+        &self,
+        index: u32,
+        ahead: usize,
+        (config, supply): (&Config, &Supply),
+        now: u32,
+    ) -> u32 {
+        let Self { seats, turns, pace, .. } = self;
+        let seat = seats.get(index);
+        let polling = Polling::of(config, supply, seats.people(), (turns, pace));
+        let person = u64::from_be_bytes(seat.person);
+        let spread = person ^ u64::from(now);
+        match seat.stage {
+            Stage::Called(_) => polling.when_called(turns.called(), spread),
+            Stage::Drawn(_) | Stage::Vacant => {
+                polling.before_turn(pace.seconds_at_most(ahead), spread)
+            }
+            // Nobody enters before the draw of their round, so the draw is the next thing worth asking for.
+            Stage::Gathering(_) => {
+                polling.before_draw(pace.seconds_at_most(turns.to_call()), (now, person))
+            }
+        }
+    }
+}
