@@ -94,7 +94,7 @@ impl Inner {
         let person = u64::from_be_bytes(seat.person);
         let spread = person ^ u64::from(now);
         match seat.stage {
-            Stage::Called(_) => polling.when_called(turns.called(), spread),
+            Stage::Called(_) => polling.when_called(turns.called_until(now), spread),
             Stage::Drawn(_) | Stage::Vacant => {
                 polling.before_turn(pace.seconds_at_most(ahead), spread)
             }

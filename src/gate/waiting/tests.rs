@@ -115,6 +115,9 @@ impl Hall {
     }
 
     fn enter(&self, asking: &Asking, supply: &Supply, second: i64) -> Result<(), Option<Waiting>> {
+        if let Some(waiting) = self.room.known(asking.person, asking.audience, supply, at(second)) {
+            return Err(Some(waiting));
+        }
         // Like taking a lease: a turn alone is not enough to enter.
         if self.room.turn_of(asking.person, asking.audience, supply, at(second)) && supply.free > 0
         {

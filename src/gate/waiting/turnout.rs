@@ -22,13 +22,10 @@ impl Turnout {
         Self { came: PEOPLE_MIN, absent: 0.0 }
     }
 
-    pub(super) fn came(&mut self) {
-        self.came += 1.0;
-    }
-
     #[expect(clippy::cast_precision_loss, reason = "people")]
-    pub(super) fn absent(&mut self, people: usize) {
-        self.absent += people as f64;
+    pub(super) fn count(&mut self, came: usize, absent: usize) {
+        self.came += came as f64;
+        self.absent += absent as f64;
     }
 
     /// Some seconds have passed.
@@ -55,9 +52,9 @@ mod tests {
             let mut turnout = Turnout::of_everybody();
             for second in 0..120 {
                 turnout.forget(1);
-                turnout.absent(called / 20);
+                turnout.count(0, called / 20);
                 let after_absences = turnout.share();
-                (0..called - called / 20).for_each(|_| turnout.came());
+                (0..called - called / 20).for_each(|_| turnout.count(1, 0));
                 if second > 30 {
                     let shares = [after_absences, turnout.share()];
                     assert!(shares.iter().all(|share| (0.85..0.99).contains(share)), "{shares:?}");
@@ -72,7 +69,7 @@ mod tests {
         for (comes, expected) in [(false, 0.1..0.2), (true, 0.8..1.0)] {
             for _ in 0..30 {
                 turnout.forget(1);
-                if comes { (0..1_000).for_each(|_| turnout.came()) } else { turnout.absent(1_000) }
+                turnout.count(if comes { 1_000 } else { 0 }, if comes { 0 } else { 1_000 });
             }
             assert!(expected.contains(&turnout.share()), "{}", turnout.share());
         }

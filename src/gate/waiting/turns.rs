@@ -15,6 +15,9 @@ use crate::{
 /// A lease is kept free for a person who was called until this long after they were expected, seconds. They may come
 /// later, and enter if another lease is free.
 const LATE_SECONDS_MAX: u32 = 3;
+/// A person whose turn it is and who is overdue by this many seconds has probably gone. Longer than a poll may wait for
+/// its turn at the server: else in an overload everybody would seem to have gone, and a whole round would be called.
+const OVERDUE_SECONDS: u32 = 15;
 /// The next round is closed this long before everybody in the one before is called, seconds: its people have to ask
 /// once until they know, and no place should stay empty meanwhile.
 const DRAWN_AHEAD_SECONDS: u32 = 4;
@@ -59,7 +62,9 @@ pub(super) struct Turns {
     called: BTreeMap<u32, usize>,
     /// Until which second those who have not come are counted.
     counted_until: u32,
+    /// Of those who were called and expected, who came; of those whose turn it was, who could be expected.
     turnout: Turnout,
+    present: Turnout,
     /// The second in which nobody more could be called, and the leases that were free then.
     blocked: Option<(u32, usize)>,
 }
@@ -85,6 +90,7 @@ impl Turns {
             called: BTreeMap::new(),
             counted_until: 0,
             turnout: Turnout::of_everybody(),
+            present: Turnout::of_everybody(),
             blocked: None,
         }
     }
@@ -108,14 +114,14 @@ impl Turns {
             }
             Stage::Called(_) if seat.presence != Presence::Gone => {
                 self.expected_no_more(seat.due);
-                self.turnout.came();
+                self.turnout.count(1, 0);
             }
             Stage::Called(_) | Stage::Drawn(_) | Stage::Vacant => {}
         }
     }
 
     /// Calls people as long as leases will be free when they come: those `free` now, and those that become free until
-    /// then at this pace. Closes the gathering round shortly before everybody in the last one is called; returns whether
+    /// then at this pace. No lease is kept for who has gone or is overdue; they may enter if one is free. Closes the gathering round shortly before everybody in the last one is called; returns whether
     /// it did so.
     pub(super) fn call(
         &mut self,
@@ -127,6 +133,7 @@ impl Turns {
             return false;
         }
         let gone_before = now_s.saturating_sub(self.absent_seconds);
+        let overdue = now_s.saturating_sub(OVERDUE_SECONDS);
         self.count_absent(now_s.saturating_sub(LATE_SECONDS_MAX));
         loop {
             let Some(index) = self.order.get(self.head).copied() else {
@@ -137,11 +144,12 @@ impl Turns {
             }
             let seat = seats.get_mut(index);
             // The person may have left, and another one may have taken the seat.
+            let mut is_expected = false;
             if let Stage::Drawn(name) = seat.stage {
                 if seat.due < gone_before {
                     seats.leave(index);
-                } else if seat.presence == Presence::Gone {
-                    seat.stage = Stage::Called(name);
+                } else if seat.presence == Presence::Gone || seat.due < overdue {
+                    (seat.stage, seat.presence) = (Stage::Called(name), Presence::Gone);
                     self.has_called(name, seat.number);
                 } else {
                     let comes = seat.due.max(now_s);
@@ -155,8 +163,10 @@ impl Turns {
                     (seat.stage, seat.due) = (Stage::Called(name), comes);
                     self.has_called(name, seat.number);
                     self.expected(comes);
+                    is_expected = true;
                 }
             }
+            self.present.count(usize::from(is_expected), usize::from(!is_expected));
             self.head += 1;
         }
     }
@@ -191,8 +201,10 @@ impl Turns {
     fn count_absent(&mut self, second: u32) {
         if self.counted_until < second {
             let absent = self.called.range(self.counted_until..second).map(|(_, count)| count);
-            self.turnout.forget(second - self.counted_until);
-            self.turnout.absent(absent.sum());
+            for turnout in [&mut self.turnout, &mut self.present] {
+                turnout.forget(second - self.counted_until);
+            }
+            self.turnout.count(0, absent.sum());
             self.counted_until = second;
         }
     }
@@ -329,14 +341,14 @@ impl Turns {
     )]
     pub(super) fn ahead_of(&self, seat: &Seat, now: u32) -> usize {
         let late = now.saturating_sub(LATE_SECONDS_MAX);
-        let expected = || self.called.range(late..).map(|(_, count)| count).sum::<usize>();
-        let before = match seat.stage {
+        let expected = self.called.range(late..).map(|(_, count)| count).sum::<usize>();
+        let waiting = match seat.stage {
             Stage::Called(_) | Stage::Vacant => return 0,
             Stage::Gathering(_) => {
                 let closed = self.closed.map_or(0, |closed| closed.people);
                 let is_closed = self.closed.is_some_and(|closed| closed.stage() == seat.stage);
                 let gathering = if is_closed { 0 } else { self.gathering.people };
-                expected() + self.to_call() + (closed + gathering) as usize
+                self.to_call() + (closed + gathering) as usize
             }
             Stage::Drawn(name) => {
                 let earlier = self.latest_from.saturating_sub(self.head);
@@ -348,15 +360,22 @@ impl Turns {
                 };
                 let called_to = called_to.map_or(0.0, Number::share_below);
                 let before = (seat.number.share_below() - called_to) / (1.0 - called_to).max(1e-9);
-                expected() + before_all + (of as f64 * before.clamp(0.0, 1.0)) as usize
+                before_all + (of as f64 * before.clamp(0.0, 1.0)) as usize
             }
         };
-        (before as f64 * self.turnout.share()) as usize
+        let come = expected as f64 + waiting as f64 * self.present.share();
+        (come * self.turnout.share()) as usize
     }
 
     /// How many people of the round that is being called have not been called yet.
     pub(super) fn to_call(&self) -> usize {
         self.order.len() - self.head
+    }
+
+    /// How many people who were called are expected until a little after now.
+    pub(super) fn called_until(&self, now: u32) -> usize {
+        let soon = now.saturating_sub(LATE_SECONDS_MAX)..=now.saturating_add(LATE_SECONDS_MAX);
+        self.called.range(soon).map(|(_, count)| count).sum()
     }
 
     /// How many people were called and have not come yet.
