@@ -8,9 +8,14 @@ use super::{
     controller::{Controller, Measured, Orders},
 };
 
+mod courses;
+mod plot;
+
 const CONFIG: Config =
     Config { lag_ms_max: 10, strangers_cpu_percent_max: 20, people_per_second: 0 };
 const STEP_SECONDS: f64 = 0.1;
+/// Submissions that fill the queue of the committer: two batches.
+const SUBMISSIONS_WAITING: f64 = 2.0 * 512.0;
 
 /// A counter with more people before it than it can serve.
 #[derive(Clone, Copy)]
@@ -58,7 +63,13 @@ struct Simulation {
     due: VecDeque<Vec<f64>>,
     backlog: f64,
     ended: bool,
-    /// How full the queue of the committer is.
+    /// People who come in a second, and those who wait.
+    offered: f64,
+    waiting: f64,
+    /// Submissions that the disk commits in a second, and those that wait for it.
+    disk: f64,
+    submissions: f64,
+    /// How full the queue of the committer is, besides.
     commit_queue: f64,
 }
 
@@ -74,6 +85,10 @@ impl Simulation {
             due: VecDeque::new(),
             backlog: 0.0,
             ended: false,
+            offered: f64::INFINITY,
+            waiting: 0.0,
+            disk: f64::INFINITY,
+            submissions: 0.0,
             commit_queue: 0.0,
         }
     }
@@ -96,7 +111,9 @@ impl Simulation {
         // `due[k][r]`: people who send their last request but `r` in `k` steps.
         let mut now = self.due.pop_front().unwrap_or_default();
         now.resize(requests + 1, 0.0);
-        let admitted = self.orders.per_second * STEP_SECONDS;
+        self.waiting += self.offered * STEP_SECONDS;
+        let admitted = (self.orders.per_second * STEP_SECONDS).min(self.waiting);
+        self.waiting -= admitted;
         now[requests] += admitted;
         let mut served = 0.0;
         for left in (1..=requests).rev() {
@@ -114,6 +131,9 @@ impl Simulation {
         }
         served += now[0];
         self.ended |= now[0] > 0.0;
+        // Each visit has one submission; without think time it falls into the step of its end.
+        self.submissions += now[0];
+        self.submissions -= self.submissions.min(self.disk * STEP_SECONDS);
         let room = cores * STEP_SECONDS;
         let outside =
             if knocks { (self.orders.strangers_cores * STEP_SECONDS).min(room) } else { 0.0 };
@@ -133,10 +153,10 @@ impl Simulation {
             is_starved: false,
             standing_delay: seconds(self.backlog / cores),
             load: Load {
-                anyone_waits: true,
+                anyone_waits: self.waiting >= 1.0,
                 #[expect(clippy::cast_precision_loss, reason = "a few requests")]
                 requests_per_visit: self.ended.then_some(requests as f64),
-                commit_queue: self.commit_queue,
+                commit_queue: self.commit_queue.max(self.submissions / SUBMISSIONS_WAITING),
                 urn: 0.0,
             },
         });
@@ -145,7 +165,7 @@ impl Simulation {
             per_second: self.orders.per_second,
             inside: inside / room,
             outside: outside / room,
-            delay: self.backlog / cores,
+            delay: self.backlog / cores + self.submissions / self.disk,
         }
     }
 }
