@@ -197,7 +197,7 @@ impl Room {
         })
     }
 
-    /// Whether a person may enter: it is their [turn](Inner::may_enter), or nobody waits.
+    /// Whether a person may enter: they were called and do not ask too early, or nobody waits.
     #[must_use]
     pub fn turn_of(
         &self,

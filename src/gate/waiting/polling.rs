@@ -10,9 +10,9 @@ use super::{
 
 /// Longest time until a person asks again, unless more people wait than may ask in that time.
 const POLL_SECONDS_MAX: u32 = 60;
-/// The part of the expected wait after which a person asks again, while polls are plenty and while they are scarce. The
-/// time is [spread](Polling::spread) by half of itself upwards: with 2/3 nobody is away for longer than they wait. It may
-/// be more while the rate of admissions is uncertain, because a lower one would make people ask too often.
+/// The part of the expected wait after which a person asks again, while polls are plentiful and while they are scarce.
+/// The time is [spread](Polling::spread) by up to half of itself: with 2/3 nobody is away for longer than they wait. It
+/// may be more while the rate of admissions is uncertain, because a lower one would make people ask too often.
 const PART_MIN: f64 = 0.25;
 const PART_MAX: f64 = 2.0 / 3.0;
 /// The part of all polls that is for the people near their turn, while there are any.
@@ -92,7 +92,7 @@ fn floor_of_power(seconds: u32) -> u32 {
     1 << seconds.max(1).ilog2()
 }
 
-/// The lowest power of two that is no less, seconds; a month at most.
+/// The lowest power of two that is no less, seconds; 24 days at most.
 fn ceiling_of_power(seconds: u32) -> u32 {
     seconds.checked_next_power_of_two().unwrap_or(u32::MAX).min(1 << 21)
 }

@@ -1,10 +1,10 @@
 //! The turnout: what share of the people who are called come.
 
-/// Until when the turnout is remembered: after this many seconds earlier people count half.
+/// Half-life of the weight of people, seconds.
 const HALF_LIFE_SECONDS: f64 = 10.0;
-/// But so many people count at least, however few are called.
+/// The latest people whose weight stays, however long ago they were called.
 const PEOPLE_MIN: f64 = 100.0;
-/// Least share that is believed: a higher one would leave places empty, a lower one would call the whole round at once.
+/// Least share that is believed: a lower one would call the whole round at once.
 const SHARE_MIN: f64 = 0.1;
 
 /// Of the people who were called lately, how many came and how many did not.

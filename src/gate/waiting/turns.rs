@@ -121,8 +121,8 @@ impl Turns {
     }
 
     /// Calls people as long as leases will be free when they come: those `free` now, and those that become free until
-    /// then at this pace. No lease is kept for who has gone or is overdue; they may enter if one is free. Closes the gathering round shortly before everybody in the last one is called; returns whether
-    /// it did so.
+    /// then at this pace. No lease is kept for people who have gone or are overdue; they may enter if one is free. Closes
+    /// the gathering round shortly before everybody in the last one is called; returns whether it did so.
     pub(super) fn call(
         &mut self,
         seats: &mut Seats,
@@ -224,12 +224,12 @@ impl Turns {
         now: u32,
         free_until: impl Fn(u32) -> usize,
     ) -> bool {
-        let late = now.saturating_sub(LATE_SECONDS_MAX);
+        let (late, after) = (now.saturating_sub(LATE_SECONDS_MAX), comes.saturating_add(1));
         let share = self.turnout.share();
         let come = |called: usize| 1 + (called as f64 * share) as usize;
         let mut inside = self.called.range(late..=comes).map(|(_, count)| count).sum::<usize>();
         come(inside) <= free_until(comes - now)
-            && self.called.range(comes + 1..until.max(comes + 1)).all(|(due, count)| {
+            && self.called.range(after..until.max(after)).all(|(due, count)| {
                 inside += count;
                 come(inside) <= free_until(due - now)
             })

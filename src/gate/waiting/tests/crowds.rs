@@ -322,7 +322,6 @@ impl Crush {
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "polls")]
     fn most_polls(&self) -> f64 {
         let after = usize::try_from(self.plan.arrival_seconds).unwrap();
         let half_minutes = self.polls[after..].windows(30);
@@ -361,10 +360,12 @@ impl Crush {
 /// Spearman's rank correlation of the order of arrival and that of entering, of `people`.
 #[expect(clippy::cast_precision_loss, reason = "people")]
 fn rank_correlation(entered: &[u32], people: u64) -> f64 {
-    let mut ranks = vec![false; usize::try_from(people).unwrap()];
-    entered.iter().for_each(|order| ranks[*order as usize] = true);
+    let mut has_entered = vec![false; usize::try_from(people).unwrap()];
+    for order in entered {
+        has_entered[*order as usize] = true;
+    }
     let mut next = 0.0;
-    let ranks: Vec<f64> = ranks
+    let ranks: Vec<f64> = has_entered
         .into_iter()
         .map(|has_entered| {
             next += f64::from(u8::from(has_entered));
