@@ -41,6 +41,8 @@ fn seat_of(hall: &Hall, n: u64) -> Option<(u64, Option<Number>, bool)> {
 fn everybody_has_round_number_and_call_again_and_nobody_who_entered_has_a_seat() {
     let (hall, entered) = hall_in_a_surge();
     hall.room.give_up(hall.person(120), Audience::Citizens);
+    // Places become free: some are called, and have not come yet.
+    hall.tidy(10, 15);
     let seats = |hall: &Hall| (0..150).map(|n| seat_of(hall, n)).collect::<Vec<_>>();
     let (before, waiting) = (seats(&hall), hall.room.waiting());
     let called = before.iter().flatten().filter(|seat| seat.2).count();
