@@ -7,13 +7,18 @@ use super::{
     supply::Supply,
 };
 
+/// A person who was called may enter this long before they were told to ask again, seconds: the place is kept for them
+/// as long afterwards. Where polls get lost, such as in a proxy that is full, places would stay empty without it.
+const EARLY_SECONDS_MAX: u32 = 3;
+
 impl Inner {
-    /// Whether it is the turn of the person on this seat: they were called, and do not ask before they were told to. Who
-    /// does may enter only if nobody who was called is expected to need the place: who asks when told loses nothing.
+    /// Whether it is the turn of the person on this seat: they were called, and do not ask [long](EARLY_SECONDS_MAX) before
+    /// they were told to. Who does may enter only if nobody who was called is expected to need the place: who asks when
+    /// told loses nothing.
     pub(super) fn may_enter(&self, index: u32, supply: &Supply, now: u32) -> bool {
         let seat = self.seats.get(index);
         let Stage::Called(_) = seat.stage else { return false };
-        if !seat.is_early(now) {
+        if !seat.is_early(now) || seat.due - now <= EARLY_SECONDS_MAX {
             return true;
         }
         // From when they are expected, their place is counted already.
