@@ -33,6 +33,14 @@ const TRIM_RISES: f64 = 0.3;
 const TRIM_MIN: f64 = 0.05;
 /// Largest excess over a bound that counts in one step.
 const EXCESS_MAX: f64 = 2.0;
+/// How far ahead the queue of submissions is looked at, seconds: what counts is how full it will be if it grows as now. By
+/// its length alone it is noticed too late, and the rate swings around the committer's by a half (a simulation; the same
+/// law as in RFC 8033, PIE).
+const QUEUE_AHEAD_SECONDS: f64 = 1.0;
+/// Half-life of that growth, seconds: submissions come and are committed in batches.
+const QUEUE_GROWTH_SECONDS: f64 = 0.2;
+/// How full it is at least if its growth counts.
+const QUEUE_GROWS_FROM: f64 = 0.5;
 /// Share of the available CPU from which the process is busy.
 const BUSY_SHARE: f64 = 0.5;
 /// Weight of the latest step in the CPU that is found to be available.
@@ -114,6 +122,9 @@ pub(super) struct Controller {
     /// CPU found to be available while the process was short of it, cores.
     cores: f64,
     trim: f64,
+    /// How full the queue of submissions was at the last step, and how fast it has grown, a second, smoothed.
+    queue: f64,
+    queue_growth: f64,
 }
 
 impl Controller {
@@ -126,6 +137,8 @@ impl Controller {
             inside_cores: 0.0,
             cores: f64::INFINITY,
             trim: 1.0,
+            queue: 0.0,
+            queue_growth: 0.0,
         }
     }
 
@@ -151,7 +164,8 @@ impl Controller {
         let seconds = measured.elapsed.as_secs_f64();
         let used = measured.process_cpu.as_secs_f64() / seconds;
         let is_busy = used >= BUSY_SHARE * self.cores.min(measured.cores);
-        let excess = self.excess(measured, is_busy);
+        let queue = self.queue_ahead(measured.load.commit_queue, seconds);
+        let excess = self.excess(measured, queue, is_busy);
         self.find_cores(measured, is_busy && excess > 0.0, used);
         self.measure_inside(measured, seconds, is_busy);
         let visit_cpu = self.visit_cpu(measured.enter_cost, measured.load.requests_per_visit);
@@ -177,12 +191,20 @@ impl Controller {
 
     /// By how much the worst of the measured queues exceeds its bound, relative to it; 0 if none does. A delay of a process
     /// that does little has another cause than people inside.
-    fn excess(&self, measured: &Measured, is_busy: bool) -> f64 {
+    fn excess(&self, measured: &Measured, queue: f64, is_busy: bool) -> f64 {
         let lag = measured.standing_delay.as_secs_f64() * 1e3;
         #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
         let delay = if is_busy { lag / self.config.lag_ms_max as f64 } else { 0.0 };
-        let load = &measured.load;
-        (delay.max(load.commit_queue).max(load.urn) - 1.0).clamp(0.0, EXCESS_MAX)
+        (delay.max(queue).max(measured.load.urn) - 1.0).clamp(0.0, EXCESS_MAX)
+    }
+
+    /// How full the queue of submissions will be.
+    fn queue_ahead(&mut self, queue: f64, seconds: f64) -> f64 {
+        let growth = (queue - self.queue) / seconds;
+        self.queue = queue;
+        self.queue_growth += smoothed(seconds, QUEUE_GROWTH_SECONDS) * (growth - self.queue_growth);
+        let counts = queue > QUEUE_GROWS_FROM;
+        queue + if counts { QUEUE_AHEAD_SECONDS * self.queue_growth } else { 0.0 }
     }
 
     /// The CPU that is there may be less than what is allowed: other processes use the machine. While a delay stands
@@ -200,8 +222,8 @@ impl Controller {
     /// lower measurement is believed soon, and a higher one slowly and only while the process is busy.
     fn measure_inside(&mut self, measured: &Measured, seconds: f64, is_busy: bool) {
         let inside = measured.process_cpu.saturating_sub(measured.strangers_cpu);
-        let smoothed = 1.0 - 0.5_f64.powf(seconds / INSIDE_SECONDS);
-        self.inside_cores += smoothed * (inside.as_secs_f64() / seconds - self.inside_cores);
+        self.inside_cores += smoothed(seconds, INSIDE_SECONDS)
+            * (inside.as_secs_f64() / seconds - self.inside_cores);
         #[expect(clippy::cast_precision_loss, reason = "requests of a tenth of a second")]
         let requests = measured.requests_inside as f64;
         self.requests += requests;
@@ -212,7 +234,7 @@ impl Controller {
         let cost = self.requests_cpu / self.requests;
         (self.requests, self.requests_cpu) = (0.0, 0.0);
         let known = self.request_cost.unwrap_or_else(|| assumed_request(measured.enter_cost));
-        let rises = if is_busy { 1.0 - 0.5_f64.powf(seconds / COST_RISES_SECONDS) } else { 0.0 };
+        let rises = if is_busy { smoothed(seconds, COST_RISES_SECONDS) } else { 0.0 };
         let weight = if cost < known { COST_FALLS } else { rises };
         self.request_cost = Some(known + weight * (cost - known));
     }
@@ -245,6 +267,11 @@ impl Controller {
         let share = self.strangers_share(1.0);
         share * (inside / (1.0 - share)).clamp(USED_SHARE_MIN * cores, cores)
     }
+}
+
+/// Weight of what was measured during `seconds` in a mean with this half-life.
+fn smoothed(seconds: f64, half_life: f64) -> f64 {
+    1.0 - 0.5_f64.powf(seconds / half_life)
 }
 
 /// CPU time of a request inside that is assumed before any was measured, seconds.
