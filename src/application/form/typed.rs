@@ -115,11 +115,27 @@ fn amount(typed: &str, language: Language) -> String {
         }
         (None, None) => None,
     };
-    let digits = |text: &str| text.replace([',', '.'], "");
-    match decimal {
-        Some(at) => format!("{}.{}", digits(&bare[..at]), &bare[at + 1..]),
-        None => digits(&bare),
+    let (whole, rest) = decimal.map_or((&*bare, None), |at| (&bare[..at], Some(&bare[at..])));
+    if !is_in_thousands(whole, rest) {
+        return bare;
     }
+    let digits = whole.replace([',', '.'], "");
+    match rest {
+        Some(rest) => format!("{digits}.{}", &rest[1..]),
+        None => digits,
+    }
+}
+
+/// Whether marks divide the digits in front of the decimal mark by three, if any do, and are not that mark: 1.000.00 is no
+/// amount, and must not be taken for one.
+fn is_in_thousands(whole: &str, rest: Option<&str>) -> bool {
+    let Some(at) = whole.find([',', '.']) else { return true };
+    let mark = &whole[at..=at];
+    let mut groups = whole.trim_start_matches('-').split(mark);
+    let first = groups.next().map_or(0, str::len);
+    (1..=3).contains(&first)
+        && groups.all(|group| group.len() == 3 && group.bytes().all(|digit| digit.is_ascii_digit()))
+        && rest.is_none_or(|rest| !rest.starts_with(mark))
 }
 
 #[cfg(test)]
@@ -141,7 +157,12 @@ mod tests {
             ("3,000.50", "3000.50", "3000.50"),
             ("€ 3 000,5", "3000.5", "3000.5"),
             ("3000.50", "3000.50", "3000.50"),
-            ("1.234.567", "1234567", "1234.567"),
+            ("1.234.567", "1234567", "1.234.567"),
+            ("1.000.00", "1.000.00", "1.000.00"),
+            ("1,000,00", "1,000,00", "1,000,00"),
+            ("1,234.567,00", "1,234.567,00", "1,234.567,00"),
+            ("12.34.567", "12.34.567", "12.34.567"),
+            ("-1.000,00", "-1000.00", "-1000.00"),
             ("-120,00", "-120.00", "-120.00"),
             ("abc", "abc", "abc"),
             ("", "", ""),
