@@ -3,11 +3,10 @@
 //! They are read and checked like all other settings, with a row in one table each; a list cannot be in the environment.
 //! The single issuer of `[identity]` is the first of the list.
 
-use std::fmt::Write as _;
-
 use super::setting::{
+    self,
     Allowed::{self, Text as TEXT},
-    Setting, Text, Value as _, row,
+    Text, Value as _, list_settings,
 };
 use crate::identity::{
     Assurance,
@@ -21,23 +20,10 @@ pub(super) const LIST: (&str, &str) = ("identity", "issuers");
 /// The key of the list, before those of its settings.
 pub(super) const KEY: &str = "identity.issuers";
 
-macro_rules! issuer_settings {
-    ($($(#[doc = $help:literal])+ $name:ident: $value:ty = $default:expr, $allowed:expr;)+) => {
-        /// Settings of an issuer.
-        #[derive(Clone)]
-        pub(super) struct Issuer { $(pub(super) $name: $value),+ }
+list_settings! {
+    /// Settings of an issuer.
+    Issuer in "identity.issuers":
 
-        /// The values of settings that a table leaves out.
-        pub(super) static DEFAULT: Issuer = Issuer { $($name: $default),+ };
-
-        /// Every setting of an issuer, in the order of the table.
-        pub(super) const SETTINGS: &[Setting<Issuer>] = &[
-            $(row!("identity.issuers", $name: $value, $name, [$($help),+], $allowed)),+
-        ];
-    };
-}
-
-issuer_settings! {
     /// Name of the issuer (`iss`), different in each table.
     issuer: Text = Text::Borrowed(""), TEXT;
     /// Audience that its tokens must name (`aud`).
@@ -120,18 +106,12 @@ impl Issuer {
 
 /// The settings of a table as comments, for the default file.
 pub(super) fn commented() -> String {
-    let mut text = String::from(
+    let text = String::from(
         "\n# Further trusted issuers, each in a table of its own, here with the defaults. Remove the # in front of its lines.\n\
          # They cannot be set in the environment.\n\
          #[[identity.issuers]]\n",
     );
-    for setting in SETTINGS {
-        for line in setting.help {
-            let _infallible = writeln!(text, "#{line}");
-        }
-        let _infallible = writeln!(text, "#{} = {}", setting.name, setting.toml(&DEFAULT));
-    }
-    text
+    text + &setting::commented(SETTINGS, &DEFAULT)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The tables `[[identity.providers]]`: where people sign in with a browser. A list cannot be in the environment.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
 use super::setting::{
+    self,
     Allowed::{HttpsUrl, OneOf, Text as TEXT},
-    Setting, Text, Value as _, row,
+    Text, Value as _, list_settings,
 };
 use crate::identity::{
     Assurance,
@@ -19,23 +20,10 @@ pub(super) const KEY: &str = "identity.providers";
 /// Length of a provider's name, bytes.
 const NAME_BYTES_MAX: usize = 32;
 
-macro_rules! provider_settings {
-    ($($(#[doc = $help:literal])+ $name:ident: $value:ty = $default:expr, $allowed:expr;)+) => {
-        /// Settings of a provider.
-        #[derive(Clone)]
-        pub(super) struct Provider { $(pub(super) $name: $value),+ }
+list_settings! {
+    /// Settings of a provider.
+    Provider in "identity.providers":
 
-        /// The values of settings that a table leaves out.
-        pub(super) static DEFAULT: Provider = Provider { $($name: $default),+ };
-
-        /// Every setting of a provider, in the order of the table.
-        pub(super) const SETTINGS: &[Setting<Provider>] = &[
-            $(row!("identity.providers", $name: $value, $name, [$($help),+], $allowed)),+
-        ];
-    };
-}
-
-provider_settings! {
     /// Name of the provider on the sign-in page, different in each table: letters, digits, - and spaces.
     name: Text = Text::Borrowed(""), TEXT;
     /// Its rules. "test" relaxes at_hash, nbf, jti for tests and is refused without --demo.
@@ -151,17 +139,11 @@ fn url(text: &str) -> Result<KeysUrl, String> {
 
 /// The settings of a table as comments, for the default file.
 pub(super) fn commented() -> String {
-    let mut text = String::from(
+    let text = String::from(
         "\n# Providers where people sign in with a browser, each in a table of its own, likewise.\n\
          #[[identity.providers]]\n",
     );
-    for setting in SETTINGS {
-        for line in setting.help {
-            let _infallible = writeln!(text, "#{line}");
-        }
-        let _infallible = writeln!(text, "#{} = {}", setting.name, setting.toml(&DEFAULT));
-    }
-    text
+    text + &setting::commented(SETTINGS, &DEFAULT)
 }
 
 #[cfg(test)]

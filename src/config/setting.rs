@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    fmt,
+    fmt::{self, Write as _},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU32,
 };
@@ -68,6 +68,37 @@ macro_rules! row {
     };
 }
 pub(super) use row;
+
+/// The settings of each table of a list: a struct of their values, their defaults, and a row each in the same order.
+macro_rules! list_settings {
+    ($(#[doc = $about:literal])+ $values:ident in $section:literal:
+        $($(#[doc = $help:literal])+ $name:ident: $value:ty = $default:expr, $allowed:expr;)+) => {
+        $(#[doc = $about])+
+        #[derive(Clone)]
+        pub(super) struct $values { $(pub(super) $name: $value),+ }
+
+        /// The values of settings that a table leaves out.
+        pub(super) static DEFAULT: $values = $values { $($name: $default),+ };
+
+        /// Every setting of a table, in its order.
+        pub(super) const SETTINGS: &[$crate::config::setting::Setting<$values>] = &[
+            $($crate::config::setting::row!($section, $name: $value, $name, [$($help),+], $allowed)),+
+        ];
+    };
+}
+pub(super) use list_settings;
+
+/// The settings of a table as comments, for the default file.
+pub(super) fn commented<Values>(settings: &[Setting<Values>], values: &Values) -> String {
+    let mut text = String::new();
+    for setting in settings {
+        for line in setting.help {
+            let _infallible = writeln!(text, "#{line}");
+        }
+        let _infallible = writeln!(text, "#{} = {}", setting.name, setting.toml(values));
+    }
+    text
+}
 
 /// Puts a value in its place, unless `text` is none of its type.
 pub(super) fn put<V: Value>(place: &mut V, text: &str) -> bool {

@@ -32,6 +32,14 @@ impl Place {
         Self { directory }
     }
 
+    /// One that trusts a single authority, which has revoked nothing.
+    fn with_root() -> (Self, Authority) {
+        let (place, root) = (Self::new(), Authority::root("Root"));
+        place.write("roots.pem", &root.pem());
+        place.write("lists/root.crl", &root.revoking(&[], DAY));
+        (place, root)
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -202,10 +210,7 @@ async fn a_good_card_enters_and_each_bad_one_is_refused() {
 
 #[tokio::test]
 async fn tls_1_2_works_where_certificates_are_required_and_nowhere_else() {
-    let place = Place::new();
-    let root = Authority::root("Root");
-    place.write("roots.pem", &root.pem());
-    place.write("lists/root.crl", &root.revoking(&[], DAY));
+    let (place, root) = Place::with_root();
     let counter = place.open(EVENING, &[]);
     let (address, card) = (address(&counter).await, root.card(1));
     for version in [OLDER, LATEST] {
@@ -220,10 +225,7 @@ async fn tls_1_2_works_where_certificates_are_required_and_nowhere_else() {
 
 #[tokio::test]
 async fn no_session_is_resumed_with_a_card() {
-    let place = Place::new();
-    let root = Authority::root("Root");
-    place.write("roots.pem", &root.pem());
-    place.write("lists/root.crl", &root.revoking(&[], DAY));
+    let (place, root) = Place::with_root();
     let counter = place.open(EVENING, &[]);
     let (address, card) = (address(&counter).await, root.card(1));
     for version in [OLDER, LATEST] {
@@ -237,10 +239,7 @@ async fn no_session_is_resumed_with_a_card() {
 
 #[tokio::test]
 async fn a_new_list_refuses_a_card_that_entered_before_and_disturbs_nobody_else() {
-    let place = Place::new();
-    let root = Authority::root("Root");
-    place.write("roots.pem", &root.pem());
-    place.write("lists/root.crl", &root.revoking(&[], DAY));
+    let (place, root) = Place::with_root();
     let counter = place.open(EVENING, &[]);
     let address = address(&counter).await;
     let [lost, kept] = [1, 2].map(|n| root.card(n));
@@ -285,10 +284,7 @@ async fn a_new_list_refuses_a_card_that_entered_before_and_disturbs_nobody_else(
 
 #[tokio::test]
 async fn a_system_enters_for_its_office_with_the_clerk_that_it_names() {
-    let place = Place::new();
-    let root = Authority::root("Root");
-    place.write("roots.pem", &root.pem());
-    place.write("lists/root.crl", &root.revoking(&[], DAY));
+    let (place, root) = Place::with_root();
     let system = root.issue(&named("system.patronato.example.it"));
     let bytes = digest(&SHA256, &system.chain[0]);
     let hexadecimal: Vec<_> = bytes.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
@@ -335,10 +331,7 @@ async fn a_system_enters_for_its_office_with_the_clerk_that_it_names() {
 
 #[tokio::test]
 async fn a_session_ends_with_the_card_and_no_other_proof_is_mixed_up_with_it() {
-    let place = Place::new();
-    let root = Authority::root("Root");
-    place.write("roots.pem", &root.pem());
-    place.write("lists/root.crl", &root.revoking(&[], DAY));
+    let (place, root) = Place::with_root();
     let counter = place.open(EVENING, &[]);
     let address = address(&counter).await;
     let ends_in = 300;
@@ -368,10 +361,7 @@ async fn a_session_ends_with_the_card_and_no_other_proof_is_mixed_up_with_it() {
 
 #[tokio::test]
 async fn who_waited_with_a_card_has_a_session_that_ends_with_it() {
-    let place = Place::new();
-    let root = Authority::root("Root");
-    place.write("roots.pem", &root.pem());
-    place.write("lists/root.crl", &root.revoking(&[], DAY));
+    let (place, root) = Place::with_root();
     let settings = [("SPORTELLO_GATE_LEASES_MAX", "1"), ("SPORTELLO_WAITING_GATHER_SECONDS", "1")];
     let counter = place.open(EVENING, &settings);
     let (other, address) = (FiscalCode::made_up(2), address(&counter).await);
