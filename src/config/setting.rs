@@ -75,6 +75,7 @@ macro_rules! list_settings {
         $($(#[doc = $help:literal])+ $name:ident: $value:ty = $default:expr, $allowed:expr;)+) => {
         $(#[doc = $about])+
         #[derive(Clone)]
+        #[allow(clippy::struct_field_names, reason = "named as operators write them")]
         pub(super) struct $values { $(pub(super) $name: $value),+ }
 
         /// The values of settings that a table leaves out.

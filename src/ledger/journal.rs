@@ -95,7 +95,7 @@ pub struct Joined {
 
 /// Where changes are noted, in their order.
 ///
-/// A change is lost if the process is killed within 20 milliseconds of it, or the power fails within about a second,
+/// A change is lost if the process is killed within some milliseconds of it, or the power fails within about a second,
 /// unless [`synced`](Self::synced) was awaited. A change that was noted later is never kept without an earlier one.
 pub trait Journal: Send + Sync {
     /// Notes a change. Waits for nothing.
