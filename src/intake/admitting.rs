@@ -36,6 +36,7 @@ impl Intake {
             places,
             admissions: Rate::per_second(self.admission.per_second()),
             polls: Rate::per_second(self.admission.polls_per_second()),
+            is_crowded: self.admission.strangers().is_crowded(),
         }
     }
 

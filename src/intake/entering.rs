@@ -4,6 +4,7 @@ use std::{fmt::Display, net::IpAddr, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::CertificateDer;
+use tokio::time::sleep;
 
 use super::{
     opening::Intake,
@@ -118,9 +119,12 @@ impl Intake {
     /// [`EnterFault`].
     pub async fn enter(&self, asked: Asked<'_>) -> Result<Entered, EnterFault> {
         let entered = self.enter_now(asked)?;
-        if matches!(entered, Entered::Again(..)) {
+        match entered {
+            // People come unevenly; their visits begin evenly.
+            Entered::In(..) => sleep(self.admission.pause()).await,
             // Only then the old token is over for good. An error: the journal has failed, and so it is too.
-            let _is_on_disk = self.journal.synced().await;
+            Entered::Again(..) => drop(self.journal.synced().await),
+            Entered::Waiting(_) => {}
         }
         Ok(entered)
     }
@@ -328,7 +332,7 @@ impl Intake {
         let opening = self.opening(identity, visit, expires_at);
         match self.sessions.open(opening, lease) {
             Ok((token, session)) => {
-                self.waiting.entered(person, asking.audience);
+                self.waiting.entered(person);
                 self.trail
                     .note_soon(Action::Entered, person, self.who(&session), None)
                     .unwrap_or_else(QueueFull::lost);

@@ -207,6 +207,12 @@ impl Strangers {
         }
     }
 
+    /// Whether handshakes wait for CPU time.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.handshakes.waiting.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether one more connection may be accepted.
     #[must_use]
     pub fn may_accept(&self) -> bool {

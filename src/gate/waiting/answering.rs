@@ -23,17 +23,44 @@ impl Inner {
         }
         // From when they are expected, their place is counted already.
         let until = if seat.presence == Presence::Gone { u32::MAX } else { seat.due };
+        self.has_room_until(until, supply, now)
+    }
+
+    /// Whether somebody without a seat may enter: a place is free that nobody who was called needs, everybody who waits and
+    /// they themselves could enter before anybody asks again, and nobody is kept out of the room itself. Without it each
+    /// short crowd, and a few people who have gone, would send all who come after them into rounds, while places stay empty.
+    pub(super) fn leaves_a_place(&self, config: &Config, supply: &Supply, now: u32) -> bool {
+        let soon = supply.free + self.pace.people_in(config.poll_seconds_min);
+        !supply.is_crowded
+            && self.turns.waiting(now) < soon
+            && self.has_room_until(u32::MAX, supply, now)
+    }
+
+    /// Whether a place is left for somebody who comes now, beside those for all who were called and are expected before the
+    /// second `until`.
+    fn has_room_until(&self, until: u32, supply: &Supply, now: u32) -> bool {
         let free_until = |seconds| supply.free + self.pace.people_in(seconds);
-        self.turns.has_room((now, until), now, free_until)
+        self.turns.has_room(1, (now, until), now, free_until)
     }
 
     /// The connection of the person on this seat was closed. Of those who were called only the others are expected.
     pub(super) fn has_gone(&mut self, index: u32) {
-        let seat = self.seats.get_mut(index);
-        let was = std::mem::replace(&mut seat.presence, Presence::Gone);
+        let was = self.set_presence(index, Presence::Gone);
+        let seat = self.seats.get(index);
         if was != Presence::Gone && seat.is_called() {
             self.turns.expected_no_more(seat.due);
         }
+    }
+
+    /// Notes how a person stands; returns how they stood.
+    fn set_presence(&mut self, index: u32, presence: Presence) -> Presence {
+        let seat = self.seats.get_mut(index);
+        let was = std::mem::replace(&mut seat.presence, presence);
+        if let Some(round) = self.turns.undrawn(seat.stage) {
+            round.gone += u32::from(presence == Presence::Gone);
+            round.gone -= u32::from(was == Presence::Gone);
+        }
+        was
     }
 
     /// The answer to the person on this seat, who is then expected when it says. An early request changes nothing: its
@@ -61,9 +88,8 @@ impl Inner {
         if seat.is_called() {
             self.turns.expected(due);
         }
-        let known = self.seats.get_mut(index);
-        known.due = due;
-        known.presence = if is_turn { Presence::MayCome } else { Presence::Expected };
+        self.seats.get_mut(index).due = due;
+        self.set_presence(index, if is_turn { Presence::MayCome } else { Presence::Expected });
         let estimate = self.pace.seconds_for(ahead);
         let (round, commitment, beacon_round, drawn) = match self.turns.round_of(seat.stage) {
             Ok(round) => (round.round, round.commitment, round.beacon_round, None),

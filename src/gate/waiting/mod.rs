@@ -197,7 +197,8 @@ impl Room {
         })
     }
 
-    /// Whether a person may enter: they were called and do not ask too early, or nobody waits.
+    /// Whether a person may enter: they were called and do not ask too early; or they have no seat, and the place that they
+    /// take will be missing to nobody.
     #[must_use]
     pub fn turn_of(
         &self,
@@ -209,10 +210,9 @@ impl Room {
         if self.is_empty() {
             return supply.free > 0;
         }
-        self.calling(supply, now, |inner| {
-            let index = inner.seats.of_person(person, audience);
-            inner.seats.people() == 0
-                || index.is_some_and(|index| inner.may_enter(index, supply, seconds(now)))
+        self.calling(supply, now, |inner| match inner.seats.of_person(person, audience) {
+            Some(index) => inner.may_enter(index, supply, seconds(now)),
+            None => inner.leaves_a_place(&self.config, supply, seconds(now)),
         })
     }
 
@@ -250,10 +250,12 @@ impl Room {
         })
     }
 
-    /// Notes that a person entered, and frees their seat if they had one.
-    pub fn entered(&self, person: Subject, audience: Audience) {
+    /// Notes that a person entered, and frees their seats if they had any.
+    pub fn entered(&self, person: Subject) {
         self.entered.fetch_add(1, Ordering::Relaxed);
-        self.give_up(person, audience);
+        for audience in Audience::ALL {
+            self.give_up(person, audience);
+        }
     }
 
     /// Frees a person's seat; whether they had one.

@@ -11,13 +11,21 @@ pub struct Supply {
     pub admissions: Rate,
     /// Polls for which there is CPU time.
     pub polls: Rate,
+    /// Whether more people knock than can be let into the room.
+    pub is_crowded: bool,
 }
 
 impl Supply {
     /// Free leases, and no other bound.
     #[must_use]
     pub fn of(places: usize) -> Self {
-        Self { free: places, places, admissions: Rate::UNBOUNDED, polls: Rate::UNBOUNDED }
+        Self {
+            free: places,
+            places,
+            admissions: Rate::UNBOUNDED,
+            polls: Rate::UNBOUNDED,
+            is_crowded: false,
+        }
     }
 }
 

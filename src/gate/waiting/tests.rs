@@ -18,6 +18,7 @@ mod crowds;
 mod draws;
 mod polls;
 mod restarts;
+mod spare;
 
 const START: i64 = 1_726_500_600;
 const CONFIG: Config = Config {
@@ -122,7 +123,7 @@ impl Hall {
         // Like taking a lease: a turn alone is not enough to enter.
         if self.room.turn_of(asking.person, asking.audience, supply, at(second)) && supply.free > 0
         {
-            self.room.entered(asking.person, asking.audience);
+            self.room.entered(asking.person);
             return Ok(());
         }
         Err(self.room.wait(asking, None, supply, at(second)))

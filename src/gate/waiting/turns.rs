@@ -31,6 +31,8 @@ pub(super) struct Gathering {
     /// The beacon round with whose value its numbers will be mixed, once it is named.
     pub(super) beacon_round: Option<u64>,
     pub(super) people: u32,
+    /// Of them, those whose connection was closed since they last asked.
+    pub(super) gone: u32,
     /// When the first of them joined; once it is closed, when it was closed. Seconds.
     pub(super) since: u32,
 }
@@ -110,6 +112,7 @@ impl Turns {
             Stage::Gathering(_) => {
                 if let Some(round) = self.undrawn(seat.stage) {
                     round.people -= 1;
+                    round.gone -= u32::from(seat.presence == Presence::Gone);
                 }
             }
             Stage::Called(_) if seat.presence != Presence::Gone => {
@@ -137,7 +140,10 @@ impl Turns {
         self.count_absent(now_s.saturating_sub(LATE_SECONDS_MAX));
         loop {
             let Some(index) = self.order.get(self.head).copied() else {
-                return self.close(now_s);
+                let free_until = |seconds| free + pace.people_in(seconds);
+                let fits =
+                    self.has_room(self.gathering.present(), (now_s, u32::MAX), now_s, free_until);
+                return self.close(now_s, fits);
             };
             if self.head == self.latest_from && self.head > 0 {
                 self.called_to = None;
@@ -154,11 +160,11 @@ impl Turns {
                 } else {
                     let comes = seat.due.max(now_s);
                     let free_until = |seconds| free + pace.people_in(seconds);
-                    if !self.has_room((comes, u32::MAX), now_s, free_until) {
+                    if !self.has_room(1, (comes, u32::MAX), now_s, free_until) {
                         self.blocked = Some((now_s, free));
                         let is_last = self.head >= self.latest_from;
                         let soon = self.to_call() <= pace.people_in(DRAWN_AHEAD_SECONDS);
-                        return is_last && soon && self.close(now_s);
+                        return is_last && soon && self.close(now_s, false);
                     }
                     (seat.stage, seat.due) = (Stage::Called(name), comes);
                     self.has_called(name, seat.number);
@@ -209,8 +215,8 @@ impl Turns {
         }
     }
 
-    /// Whether a lease will be free for a person who comes in the second `comes`, and for everyone already called who is
-    /// expected before the second `until`, as far as people come. `free_until` returns how many leases become free within
+    /// Whether leases will be free for some `people` who come in the second `comes`, and for everyone already called who
+    /// is expected before the second `until`, as far as people come. `free_until` returns how many leases become free within
     /// a number of seconds.
     #[expect(
         clippy::cast_precision_loss,
@@ -220,13 +226,14 @@ impl Turns {
     )]
     pub(super) fn has_room(
         &self,
+        people: usize,
         (comes, until): (u32, u32),
         now: u32,
         free_until: impl Fn(u32) -> usize,
     ) -> bool {
         let (late, after) = (now.saturating_sub(LATE_SECONDS_MAX), comes.saturating_add(1));
         let share = self.turnout.share();
-        let come = |called: usize| 1 + (called as f64 * share) as usize;
+        let come = |called: usize| people + (called as f64 * share) as usize;
         let mut inside = self.called.range(late..=comes).map(|(_, count)| count).sum::<usize>();
         come(inside) <= free_until(comes - now)
             && self.called.range(after..until.max(after)).all(|(due, count)| {
@@ -250,9 +257,11 @@ impl Turns {
         }
     }
 
-    /// Closes the gathering round if it is due, and opens the next one; returns whether it did so.
-    fn close(&mut self, now: u32) -> bool {
-        let due = self.gathering.since.saturating_add(self.gather_seconds);
+    /// Closes the gathering round if it is due, and opens the next one; returns whether it did so. If everybody in it
+    /// `fits`, numbers decide nothing, and it need not gather for longer than its first second.
+    fn close(&mut self, now: u32, fits: bool) -> bool {
+        let gathers = if fits { 1 } else { self.gather_seconds };
+        let due = self.gathering.since.saturating_add(gathers);
         if self.closed.is_some() || self.gathering.people == 0 || now < due {
             return false;
         }
@@ -301,7 +310,7 @@ impl Turns {
     }
 
     /// The round of a person in this stage, if it is not drawn.
-    fn undrawn(&mut self, stage: Stage) -> Option<&mut Gathering> {
+    pub(super) fn undrawn(&mut self, stage: Stage) -> Option<&mut Gathering> {
         [Some(&mut self.gathering), self.closed.as_mut()]
             .into_iter()
             .flatten()
@@ -372,6 +381,15 @@ impl Turns {
         self.order.len() - self.head
     }
 
+    /// How many people wait, whether they were called or not; without those whose connection was closed, where that is
+    /// counted.
+    pub(super) fn waiting(&self, now: u32) -> usize {
+        let late = now.saturating_sub(LATE_SECONDS_MAX);
+        let expected = self.called.range(late..).map(|(_, count)| count).sum::<usize>();
+        let closed = self.closed.as_ref().map_or(0, Gathering::present);
+        expected + self.to_call() + self.gathering.present() + closed
+    }
+
     /// How many people who were called are expected until a little after now.
     pub(super) fn called_until(&self, now: u32) -> usize {
         let soon = now.saturating_sub(LATE_SECONDS_MAX)..=now.saturating_add(LATE_SECONDS_MAX);
@@ -388,7 +406,7 @@ impl Gathering {
     fn of(round: Round) -> Self {
         let Round { index, seed } = round;
         let commitment = seed.commitment();
-        Self { round: index, seed, commitment, beacon_round: None, people: 0, since: 0 }
+        Self { round: index, seed, commitment, beacon_round: None, people: 0, gone: 0, since: 0 }
     }
 
     /// A person joined it.
@@ -397,6 +415,11 @@ impl Gathering {
             self.since = now;
         }
         self.people += 1;
+    }
+
+    /// How many people are in it whose connection was not closed.
+    fn present(&self) -> usize {
+        (self.people - self.gone) as usize
     }
 
     /// The stage of its people.

@@ -225,6 +225,7 @@ impl Crush {
             places: usize::MAX,
             admissions: Rate::per_second(self.rate),
             polls: Rate::per_second(self.rate * self.plan.polls),
+            is_crowded: false,
         }
     }
 
