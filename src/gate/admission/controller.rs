@@ -24,8 +24,6 @@ const COST_FALLS: f64 = 0.3;
 const COST_RISES_SECONDS: f64 = 10.0;
 /// Half-life of the CPU that people inside use, seconds.
 const INSIDE_SECONDS: f64 = 0.3;
-/// Part of the idle CPU that people outside get if fewer come than could be let in.
-const STARVED_SHARE: f64 = 0.5;
 /// How fast the trim falls at twice the bound, a second, and how fast it recovers while nothing queues.
 const TRIM_FALLS: f64 = 0.7;
 const TRIM_RISES: f64 = 0.3;
@@ -174,7 +172,7 @@ impl Controller {
         self.trim = self.trim.clamp(TRIM_MIN, 1.0);
         Orders {
             per_second: self.per_second(INSIDE_SHARE * self.cores / visit_cpu * self.trim),
-            strangers_cores: self.strangers_cores(measured),
+            strangers_cores: self.strangers_cores(measured, excess),
             visit_cpu,
             trim: self.trim,
             cores: self.cores,
@@ -246,19 +244,14 @@ impl Controller {
         enter + request * requests_per_visit.unwrap_or(REQUESTS_AT_FIRST)
     }
 
-    /// While people wait, those outside get what people inside leave, within bounds. If nobody waits they get everything
-    /// that is idle, and half of it if fewer come than could be let in although nothing queues.
-    fn strangers_cores(&self, measured: &Measured) -> f64 {
+    /// While people wait, those outside get what people inside leave, within bounds. They get everything that is idle if
+    /// nobody waits, or if fewer come in than could be let in although nothing queues.
+    fn strangers_cores(&self, measured: &Measured, excess: f64) -> f64 {
         let left = PLANNED_SHARE * self.cores - self.inside_cores;
         let most = self.most(self.cores, self.inside_cores);
         let least = STRANGERS_SHARE_MIN * self.cores;
-        if !measured.load.anyone_waits {
-            left.max(most)
-        } else if measured.is_starved && self.trim >= 1.0 {
-            (STARVED_SHARE * left).max(most)
-        } else {
-            left.clamp(least.min(most), most)
-        }
+        let is_idle = !measured.load.anyone_waits || (measured.is_starved && excess <= 0.0);
+        if is_idle { left.max(most) } else { left.clamp(least.min(most), most) }
     }
 
     /// The most CPU that people outside get while others wait, cores: a share of all that is used, or nearly all of what

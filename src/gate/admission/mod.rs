@@ -40,10 +40,12 @@ use crate::clock::{self, Stopwatch};
 
 /// Time between two steps of the controller.
 const STEP: Duration = Duration::from_millis(100);
-/// Longest time whose share of the rate may be let in at once: a longer burst would make people inside wait for each
-/// other.
-const BURST_SECONDS: f64 = 0.5;
-/// Part of the longest burst that is left over if fewer people come than may be let in.
+/// Longest time whose share of the rate is kept for people who come unevenly.
+const KEPT_SECONDS: f64 = 0.5;
+/// Longest time whose share of the rate may begin their visits at once. Who uses up more is let in, but
+/// [begins](Admission::pause) later: else people inside would wait for each other.
+const BURST_SECONDS: f64 = 0.1;
+/// Part of what is kept that is left over if fewer people come than may be let in.
 const STARVED_SHARE: f64 = 0.5;
 
 /// What operators may see of the controller.
@@ -144,6 +146,16 @@ impl Admission {
             inner.tokens -= 1.0;
         }
         is_free
+    }
+
+    /// How long a person who was just let in waits until their visit begins.
+    #[must_use]
+    pub fn pause(&self) -> Duration {
+        let inner = self.refilled();
+        let rate = inner.orders.per_second;
+        let at_once = (rate * BURST_SECONDS).max(1.0);
+        let seconds = (inner.tokens_max() - at_once - inner.tokens) / rate;
+        Duration::from_secs_f64(seconds.clamp(0.0, KEPT_SECONDS))
     }
 
     /// Takes back the admission of a person who was not let in after all.
@@ -248,7 +260,7 @@ impl Inner {
     }
 
     fn tokens_max(&self) -> f64 {
-        (self.orders.per_second * BURST_SECONDS).max(1.0)
+        (self.orders.per_second * KEPT_SECONDS).max(1.0)
     }
 
     fn refill(&mut self, now: Duration) {

@@ -1,10 +1,10 @@
 //! The controller against a simulated counter, in virtual time: a crowd without end, whose visits take CPU time that
 //! the controller does not know.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, thread, time::Duration};
 
 use super::{
-    Config, Load,
+    Admission, Config, Load,
     controller::{Controller, Measured, Orders},
 };
 
@@ -249,4 +249,46 @@ fn a_committer_that_cannot_follow_slows_the_door_until_it_can() {
     simulation.run(10.0);
     let after = mean(&simulation.run(5.0), |moment| moment.per_second);
     assert!(after > 0.9 * before, "{after} of {before}");
+}
+
+#[test]
+fn idle_cpu_goes_to_people_outside_while_fewer_come_in_than_could() {
+    let waiting =
+        Load { anyone_waits: true, requests_per_visit: None, commit_queue: 0.0, urn: 0.0 };
+    let outside = |is_starved, standing_delay| {
+        let measured = Measured {
+            elapsed: Duration::from_millis(100),
+            cores: 1.0,
+            process_cpu: Duration::from_millis(60),
+            strangers_cpu: Duration::ZERO,
+            entering_cpu: Duration::ZERO,
+            requests_inside: 0,
+            enter_cost: Duration::from_micros(600),
+            is_starved,
+            standing_delay,
+            load: waiting,
+        };
+        let mut controller = Controller::new(CONFIG);
+        (0..30).map(|_| controller.step(&measured).strangers_cores).last().unwrap()
+    };
+    // People inside use 0.6 of a core.
+    assert!((0.3..0.36).contains(&outside(true, Duration::ZERO)));
+    assert!(outside(false, Duration::ZERO) <= 0.2);
+    assert!(outside(true, Duration::from_millis(20)) <= 0.2, "what queues is served first");
+}
+
+#[test]
+fn visits_of_people_who_come_at_once_begin_evenly() {
+    let admission = Admission::new(Config { people_per_second: 1_000, ..CONFIG });
+    thread::sleep(Duration::from_millis(600));
+    let mut pauses = Vec::new();
+    while pauses.len() < 450 && admission.take() {
+        pauses.push(admission.pause());
+    }
+    let [at_once, last] = [90, 449].map(|number| pauses[number]);
+    assert_eq!(at_once, Duration::ZERO);
+    // A slow machine makes new places meanwhile.
+    assert!((0.1..=0.4).contains(&last.as_secs_f64()), "{last:?}");
+    let one = Admission::new(Config { people_per_second: 1, ..CONFIG });
+    assert!(one.take() && one.pause() == Duration::ZERO, "nobody is before them");
 }
