@@ -1,6 +1,6 @@
 //! What the admission controller is told, and what follows for the waiting room.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use super::opening::Intake;
 use crate::{
@@ -11,10 +11,6 @@ use crate::{
     },
     ledger::Tally,
 };
-
-/// Submissions that wait for their receipt, in batches of the ledger, above which the committer is the bottleneck: one
-/// batch is being written, and the next one gathers.
-const BATCHES_WAITING_MAX: usize = 2;
 
 impl Intake {
     /// The admission controller.
@@ -54,14 +50,12 @@ impl Intake {
 
     #[expect(clippy::cast_precision_loss, reason = "applications in memory")]
     fn load(&self) -> Load {
-        let finishing = self.finishing.load(Ordering::Relaxed);
         let undecided: u64 =
             self.shelf.all().iter().map(|ledger| Tally::undecided(&ledger.tally())).sum();
         Load {
             anyone_waits: !self.waiting.is_empty(),
             requests_per_visit: self.sessions.requests_per_visit(),
-            commit_queue: finishing as f64
-                / (BATCHES_WAITING_MAX * self.batch_records_max).max(1) as f64,
+            submissions: self.finishing.counted(),
             urn: undecided as f64 / self.urn_applications_max.max(1) as f64,
         }
     }

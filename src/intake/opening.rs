@@ -1,9 +1,6 @@
 //! Opening and closing the intake.
 
-use std::{
-    path::Path,
-    sync::{Arc, atomic::AtomicUsize},
-};
+use std::{path::Path, sync::Arc};
 
 use tokio::sync::Semaphore;
 
@@ -12,7 +9,7 @@ use crate::{
     civic::local_time,
     clock::Clock,
     gate::{
-        admission::{self, Admission},
+        admission::{self, Admission, Submissions},
         beacon::Beacon,
         leases::Leases,
         limits::{self, Limits},
@@ -116,8 +113,7 @@ pub struct Intake {
     pub(super) spread: Spread,
     pub(super) admission: Arc<Admission>,
     /// Submissions that wait for their receipt.
-    pub(super) finishing: AtomicUsize,
-    pub(super) batch_records_max: usize,
+    pub(super) finishing: Submissions,
     pub(super) urn_applications_max: usize,
     pub(super) leases: Leases,
     pub(super) waiting: Room,
@@ -186,8 +182,7 @@ impl Intake {
             schedule: Schedule::new(config.schedule.clone()),
             spread: Spread::default(),
             admission: Arc::new(Admission::new(config.admission)),
-            finishing: AtomicUsize::new(0),
-            batch_records_max: config.ledger.commit.batch_records_max,
+            finishing: Submissions::default(),
             urn_applications_max: config.urn_applications_max,
             leases,
             limits: Live::new(Limits::new(&config.limits)),

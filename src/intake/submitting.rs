@@ -1,9 +1,6 @@
 //! Estimating and submitting an application.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 use jiff::{Timestamp, civil::Date};
 
@@ -254,7 +251,7 @@ impl Counter {
         let mut submission = intake.seal(scope, key, body, digest, today, application);
         submission.may_be_new = !matches!(reserved, Some(Err(UsedUp)));
         let disposition = {
-            let _waiting = Waiting::one_more(&intake.finishing);
+            let _waiting = intake.finishing.one_more();
             self.handover(&ledger).submit(submission).await
         };
         let disposition = disposition.map_err(SubmitFault::Commit)?;
@@ -286,22 +283,6 @@ impl Counter {
         intake.sessions.has_finished(scope.session());
         intake.forget_draft(scope, DraftOf { scheme, mandate: mandate.as_deref() });
         Ok(scope.personal(owner, Accepted { receipt, is_new }))
-    }
-}
-
-/// One submission that waits for its receipt, until this is dropped.
-struct Waiting<'c>(&'c AtomicUsize);
-
-impl<'c> Waiting<'c> {
-    fn one_more(count: &'c AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

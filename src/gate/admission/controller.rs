@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::submissions::Submitted;
+
 /// Share of the CPU that the visits of people who were let in are planned to take. The rest is for those outside and
 /// for what no plan foresees.
 const INSIDE_SHARE: f64 = 0.85;
@@ -31,13 +33,19 @@ const TRIM_RISES: f64 = 0.3;
 const TRIM_MIN: f64 = 0.05;
 /// Largest excess over a bound that counts in one step.
 const EXCESS_MAX: f64 = 2.0;
-/// How far ahead the queue of submissions is looked at, seconds: what counts is how full it will be if it grows as now. By
+/// Longest time that a submission may wait for its receipt until fewer people are let in, seconds.
+const COMMIT_SECONDS_MAX: f64 = 0.5;
+/// Half-life of the rate at which submissions are answered, seconds.
+const COMMITS_SECONDS: f64 = 0.5;
+/// Submissions that wait at any rate: those of one group, and those that gather for the next.
+const SUBMISSIONS_AT_ONCE: u64 = 16;
+/// How far ahead the queue of submissions is looked at, seconds: what counts is how long it will be if it grows as now. By
 /// its length alone it is noticed too late, and the rate swings around the committer's by a half (a simulation; the same
 /// law as in RFC 8033, PIE).
 const QUEUE_AHEAD_SECONDS: f64 = 1.0;
 /// Half-life of that growth, seconds: submissions come and are committed in batches.
 const QUEUE_GROWTH_SECONDS: f64 = 0.2;
-/// How full it is at least if its growth counts.
+/// How long it is at least, by its bound, if its growth counts.
 const QUEUE_GROWS_FROM: f64 = 0.5;
 /// Share of the available CPU from which the process is busy.
 const BUSY_SHARE: f64 = 0.5;
@@ -62,8 +70,8 @@ pub struct Load {
     pub anyone_waits: bool,
     /// Requests of an average visit, entering not counted; `None` while no visit has ended.
     pub requests_per_visit: Option<f64>,
-    /// How full the queue of submissions is, from 0; above 1 the committer is the bottleneck.
-    pub commit_queue: f64,
+    /// Those at the committer.
+    pub submissions: Submitted,
     /// How full the urn of undecided applications is, from 0; above 1 decisions lag behind.
     pub urn: f64,
 }
@@ -120,7 +128,10 @@ pub(super) struct Controller {
     /// CPU found to be available while the process was short of it, cores.
     cores: f64,
     trim: f64,
-    /// How full the queue of submissions was at the last step, and how fast it has grown, a second, smoothed.
+    /// Submissions answered until the last step, and a second, smoothed.
+    answered: u64,
+    commits: f64,
+    /// The delay at the committer at the last step, by its bound, and how fast it has grown, a second, smoothed.
     queue: f64,
     queue_growth: f64,
 }
@@ -135,6 +146,8 @@ impl Controller {
             inside_cores: 0.0,
             cores: f64::INFINITY,
             trim: 1.0,
+            answered: 0,
+            commits: 0.0,
             queue: 0.0,
             queue_growth: 0.0,
         }
@@ -162,7 +175,8 @@ impl Controller {
         let seconds = measured.elapsed.as_secs_f64();
         let used = measured.process_cpu.as_secs_f64() / seconds;
         let is_busy = used >= BUSY_SHARE * self.cores.min(measured.cores);
-        let queue = self.queue_ahead(measured.load.commit_queue, seconds);
+        let queue = self.commit_delay(measured.load.submissions, seconds) / COMMIT_SECONDS_MAX;
+        let queue = self.queue_ahead(queue, seconds);
         let excess = self.excess(measured, queue, is_busy);
         self.find_cores(measured, is_busy && excess > 0.0, used);
         self.measure_inside(measured, seconds, is_busy);
@@ -196,7 +210,18 @@ impl Controller {
         (delay.max(queue).max(measured.load.urn) - 1.0).clamp(0.0, EXCESS_MAX)
     }
 
-    /// How full the queue of submissions will be.
+    /// How long a submission that comes now waits for its receipt, seconds: by Little's law those before it, at the rate
+    /// at which they are answered.
+    #[expect(clippy::cast_precision_loss, reason = "submissions of a tenth of a second")]
+    fn commit_delay(&mut self, submissions: Submitted, seconds: f64) -> f64 {
+        let rate = submissions.answered.saturating_sub(self.answered) as f64 / seconds;
+        self.answered = submissions.answered;
+        self.commits += smoothed(seconds, COMMITS_SECONDS) * (rate - self.commits);
+        let queued = submissions.unanswered.saturating_sub(SUBMISSIONS_AT_ONCE) as f64;
+        if queued > 0.0 { queued / self.commits.max(f64::MIN_POSITIVE) } else { 0.0 }
+    }
+
+    /// How long the queue of submissions will be, by its bound.
     fn queue_ahead(&mut self, queue: f64, seconds: f64) -> f64 {
         let growth = (queue - self.queue) / seconds;
         self.queue = queue;

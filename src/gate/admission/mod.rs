@@ -18,6 +18,7 @@ mod controller;
 mod delay;
 mod door;
 mod strangers;
+mod submissions;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ pub use self::{
     controller::{Config, Load},
     delay::{LoopDelay, TICK, Working},
     strangers::{Entrance, Expected, Strangers, Use},
+    submissions::{Submissions, Submitted},
 };
 use self::{
     controller::{Controller, Measured, Orders},

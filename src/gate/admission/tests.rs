@@ -4,7 +4,7 @@
 use std::{collections::VecDeque, thread, time::Duration};
 
 use super::{
-    Admission, Config, Load,
+    Admission, Config, Load, Submitted,
     controller::{Controller, Measured, Orders},
 };
 
@@ -14,8 +14,6 @@ mod plot;
 const CONFIG: Config =
     Config { lag_ms_max: 10, strangers_cpu_percent_max: 20, people_per_second: 0 };
 const STEP_SECONDS: f64 = 0.1;
-/// Submissions that fill the queue of the committer: two batches.
-const SUBMISSIONS_WAITING: f64 = 2.0 * 512.0;
 
 /// A counter with more people before it than it can serve.
 #[derive(Clone, Copy)]
@@ -69,8 +67,7 @@ struct Simulation {
     /// Submissions that the disk commits in a second, and those that wait for it.
     disk: f64,
     submissions: f64,
-    /// How full the queue of the committer is, besides.
-    commit_queue: f64,
+    answered: f64,
 }
 
 impl Simulation {
@@ -89,7 +86,7 @@ impl Simulation {
             waiting: 0.0,
             disk: f64::INFINITY,
             submissions: 0.0,
-            commit_queue: 0.0,
+            answered: 0.0,
         }
     }
 
@@ -133,7 +130,9 @@ impl Simulation {
         self.ended |= now[0] > 0.0;
         // Each visit has one submission; without think time it falls into the step of its end.
         self.submissions += now[0];
-        self.submissions -= self.submissions.min(self.disk * STEP_SECONDS);
+        let answered = self.submissions.min(self.disk * STEP_SECONDS);
+        self.submissions -= answered;
+        self.answered += answered;
         let room = cores * STEP_SECONDS;
         let outside =
             if knocks { (self.orders.strangers_cores * STEP_SECONDS).min(room) } else { 0.0 };
@@ -156,7 +155,10 @@ impl Simulation {
                 anyone_waits: self.waiting >= 1.0,
                 #[expect(clippy::cast_precision_loss, reason = "a few requests")]
                 requests_per_visit: self.ended.then_some(requests as f64),
-                commit_queue: self.commit_queue.max(self.submissions / SUBMISSIONS_WAITING),
+                submissions: Submitted {
+                    answered: self.answered as u64,
+                    unanswered: self.submissions as u64,
+                },
                 urn: 0.0,
             },
         });
@@ -242,10 +244,10 @@ fn a_machine_that_others_use_is_noticed_and_so_is_its_return() {
 fn a_committer_that_cannot_follow_slows_the_door_until_it_can() {
     let mut simulation = Simulation::of(QUARTER);
     let before = mean(&simulation.run(10.0)[50..], |moment| moment.per_second);
-    simulation.commit_queue = 2.0;
+    simulation.disk = 0.0;
     let during = simulation.run(5.0)[49].per_second;
     assert!(during < 0.1 * before, "{during} of {before}");
-    simulation.commit_queue = 0.0;
+    simulation.disk = f64::INFINITY;
     simulation.run(10.0);
     let after = mean(&simulation.run(5.0), |moment| moment.per_second);
     assert!(after > 0.9 * before, "{after} of {before}");
@@ -253,8 +255,8 @@ fn a_committer_that_cannot_follow_slows_the_door_until_it_can() {
 
 #[test]
 fn idle_cpu_goes_to_people_outside_while_fewer_come_in_than_could() {
-    let waiting =
-        Load { anyone_waits: true, requests_per_visit: None, commit_queue: 0.0, urn: 0.0 };
+    let submissions = Submitted { answered: 0, unanswered: 0 };
+    let waiting = Load { anyone_waits: true, requests_per_visit: None, submissions, urn: 0.0 };
     let outside = |is_starved, standing_delay| {
         let measured = Measured {
             elapsed: Duration::from_millis(100),

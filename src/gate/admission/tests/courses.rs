@@ -161,3 +161,17 @@ fn visits_of_half_an_hour_are_let_in_at_the_rate_at_which_they_can_finish() {
     assert!(full.are(0.8..0.9, 0.01), "{full:?}");
     assert!(longest_delay(&course.points) < 0.1);
 }
+
+#[test]
+fn a_slow_disk_makes_nobody_wait_for_longer_than_a_fast_one() {
+    // The queue of the committer is bounded in seconds: two batches are ten seconds of this disk.
+    for disk in [100.0, 1_600.0] {
+        let cores = disk / 400.0;
+        let counter = Counter { cores, cores_allowed: cores, ..QUARTER };
+        let course = Course::of("a slow disk", counter, 60.0, |_| disk);
+        let settled = course.between(15.0, 60.0);
+        assert!(Rates::of(settled).are(0.9..1.05, 0.15), "{disk}: {:?}", Rates::of(settled));
+        assert!(longest_delay(settled) < 1.0, "{disk}: {}", longest_delay(settled));
+        assert!(longest_delay(&course.points) < 3.0, "{disk}: {}", longest_delay(&course.points));
+    }
+}
