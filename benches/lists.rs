@@ -24,7 +24,7 @@ use sportello::{
         Assurance, Office,
         demo::{Minter, made_up_mandate},
     },
-    intake::{Asked, Entered, Intake, Parts, Proof},
+    intake::{Asked, Entered, Intake, PAGE_APPLICATIONS_MAX, Parts, Proof},
     ledger::{
         Channel, ReceiptCode,
         book::{
@@ -164,7 +164,7 @@ async fn list(
     let session = intake.recognise(&token).ok_or("a session")?;
     let took = within(&session, async |scope| {
         let started = Instant::now();
-        let listed = intake.applications(scope, after).await;
+        let listed = intake.applications(scope, after, PAGE_APPLICATIONS_MAX).await;
         let took = started.elapsed();
         let listed = listed.ok().and_then(|listed| scope.open(listed))?;
         let receipts: Vec<_> = listed.applications.iter().map(|one| one.receipt).collect();

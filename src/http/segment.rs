@@ -18,6 +18,15 @@ pub(super) fn receipt(head: &Head<'_>) -> Result<Option<ReceiptCode>, Kind> {
     receipt.map(|segment| ReceiptCode::parse(segment).ok_or(Kind::NotFound)).transpose()
 }
 
+/// The number in the path, if the route has one.
+pub(super) fn number(head: &Head<'_>) -> Result<Option<usize>, Kind> {
+    let number = head.segments.named("number");
+    // Rust reads a sign as well.
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let read = |text: &str| text.parse().ok().filter(|_| is_plain(text)).ok_or(Kind::NotFound);
+    number.map(read).transpose()
+}
+
 /// A text of visible ASCII as a segment of a path.
 pub(super) fn escaped(text: &str) -> String {
     let mut segment = String::with_capacity(text.len());

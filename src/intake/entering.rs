@@ -393,6 +393,7 @@ impl Intake {
         let now = self.clock.now();
         self.limits.load().tidy();
         self.sessions.sweep(now);
+        self.found.tidy(now);
         self.waiting.tidy(&self.supply(), now);
     }
 

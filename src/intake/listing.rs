@@ -24,8 +24,8 @@ use crate::{
     vault::Subject,
 };
 
-/// Applications in one answer.
-const PAGE_APPLICATIONS_MAX: usize = 100;
+/// Applications in one answer to a program.
+pub const PAGE_APPLICATIONS_MAX: usize = 100;
 /// Filings of an office that are looked at for one answer, with those whose mandate has ended: about 1 ms.
 const PAGE_FILINGS_MAX: usize = 1000;
 
@@ -52,9 +52,9 @@ pub struct ListedApplications {
 }
 
 impl Intake {
-    /// A page of the applications in a citizen's name, whoever filed them, withdrawn ones included; or of what an office
-    /// handed in for people whose mandates hold today, which may lack the filings of the last seconds. A page may be
-    /// short, or empty, and not the last one.
+    /// A page of at most `page_max` of the applications in a citizen's name, whoever filed them, withdrawn ones included;
+    /// or of what an office handed in for people whose mandates hold today, which may lack the filings of the last seconds.
+    /// A page may be short, or empty, and not the last one.
     ///
     /// # Errors
     /// [`LookupFault`], except for [`LookupFault::NotFound`] and [`LookupFault::Commit`].
@@ -62,12 +62,13 @@ impl Intake {
         &self,
         scope: Scope<'s>,
         after: Option<ReceiptCode>,
+        page_max: usize,
     ) -> Result<Personal<'s, ListedApplications>, LookupFault> {
         let session = scope.session();
         self.limits.load().list_of(session.person).map_err(LookupFault::TooOften)?;
         let listed = match &session.office {
-            None => self.of_person(scope.subject(), after).await,
-            Some(office) => self.of_office(scope, office, after).await,
+            None => self.of_person(scope.subject(), after, page_max).await,
+            Some(office) => self.of_office(scope, office, (after, page_max)).await,
         }?;
         let noted = self.note(scope, Action::ApplicationsListed, session.person, None).await;
         noted.map_err(LookupFault::Untraced)?;
@@ -116,6 +117,7 @@ impl Intake {
         &self,
         person: Subject,
         after: Option<ReceiptCode>,
+        page_max: usize,
     ) -> Result<ListedApplications, LookupFault> {
         let mut found = Vec::new();
         for ledger in self.shelf.all() {
@@ -128,9 +130,9 @@ impl Intake {
         }
         found.retain(|one| after < Some(one.receipt));
         found.sort_unstable_by_key(|one| one.receipt);
-        let next = found.get(PAGE_APPLICATIONS_MAX - 1).map(|last| last.receipt);
-        let next = next.filter(|_| found.len() > PAGE_APPLICATIONS_MAX);
-        found.truncate(PAGE_APPLICATIONS_MAX);
+        let next = found.get(page_max - 1).map(|last| last.receipt);
+        let next = next.filter(|_| found.len() > page_max);
+        found.truncate(page_max);
         let offices = self.offices_of(person).await?;
         let mut applications = Vec::with_capacity(found.len());
         for Found { ledger, position, receipt, state } in found {
@@ -163,7 +165,7 @@ impl Intake {
         &self,
         scope: Scope<'_>,
         office: &Office,
-        after: Option<ReceiptCode>,
+        (after, page_max): (Option<ReceiptCode>, usize),
     ) -> Result<ListedApplications, LookupFault> {
         let mut ledgers = self.shelf.all();
         ledgers.sort_unstable_by_key(|ledger| ReceiptCode::place_of(ledger.campaign()));
@@ -178,12 +180,12 @@ impl Intake {
             };
             loop {
                 // One more than a page shows whether another one follows.
-                let read = ledger.filings(scope.subject(), from, PAGE_APPLICATIONS_MAX + 1).await?;
+                let read = ledger.filings(scope.subject(), from, page_max + 1).await?;
                 let FilingPage { filings, next } = read;
                 for Filing { receipt, person, received_on, state } in filings {
                     looked_at += 1;
                     if self.is_covered(scope, person, campaign, None).await? {
-                        if page.applications.len() == PAGE_APPLICATIONS_MAX {
+                        if page.applications.len() == page_max {
                             page.next = page.applications.last().map(|last| last.receipt);
                             return Ok(page);
                         }

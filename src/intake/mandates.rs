@@ -16,8 +16,8 @@ use crate::{
     vault::Subject,
 };
 
-/// Mandates in one answer.
-const PAGE_MANDATES_MAX: usize = 100;
+/// Mandates in one answer to a program.
+pub const PAGE_MANDATES_MAX: usize = 100;
 
 /// Why a mandate is not shown or revoked.
 #[derive(Debug)]
@@ -76,7 +76,8 @@ impl Intake {
         Ok(holding.map(|mandate| mandate.grantor))
     }
 
-    /// The mandates in a citizen's name, or those of an office, after a reference or from the first one.
+    /// At most `page_max` of the mandates in a citizen's name, or of those of an office, after a reference or from the first
+    /// one.
     ///
     /// # Errors
     /// [`MandateFault::Storage`], [`MandateFault::Untraced`].
@@ -84,8 +85,9 @@ impl Intake {
         &self,
         scope: Scope<'s>,
         after: Option<&str>,
+        page_max: usize,
     ) -> Result<Personal<'s, ShownMandates>, MandateFault> {
-        let page = self.mandates.list(holder(scope), after, PAGE_MANDATES_MAX).await;
+        let page = self.mandates.list(holder(scope), after, page_max).await;
         let MandatePage { mandates, has_more } = page.map_err(MandateFault::Storage)?;
         let noted = self.note(scope, Action::MandatesShown, scope.session().person, None).await;
         noted.map_err(MandateFault::Untraced)?;

@@ -10,6 +10,7 @@ mod disclosures;
 mod drafting;
 mod entering;
 mod forms;
+mod found;
 mod listing;
 mod mandates;
 mod opening;
@@ -25,11 +26,12 @@ mod under_way;
 pub use self::{
     batches::BatchFault,
     counter::Counter,
-    disclosures::{By, Disclosure, DisclosureFault, Disclosures},
+    disclosures::{DisclosureFault, Disclosures},
     drafting::{DraftOf, DraftingFault},
     entering::{Asked, EnterFault, Entered, Place, Proof},
-    listing::{ListedApplication, ListedApplications},
-    mandates::{MandateFault, ShownMandate, ShownMandates},
+    found::{By, Disclosure},
+    listing::{ListedApplication, ListedApplications, PAGE_APPLICATIONS_MAX},
+    mandates::{MandateFault, PAGE_MANDATES_MAX, ShownMandate, ShownMandates},
     opening::{Config, Intake, Parts},
     reading::{LookupFault, SubmittedApplication},
     signing_in::SignInFault,

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use tokio::sync::Semaphore;
 
-use super::under_way::Batches;
+use super::{found::Found, under_way::Batches};
 use crate::{
     civic::local_time,
     clock::Clock,
@@ -130,6 +130,8 @@ pub struct Intake {
     pub(super) journal: Arc<dyn Journal>,
     /// Permits for searches of the trail.
     pub(super) searches: Semaphore,
+    /// What they have found lately.
+    pub(super) found: Found,
 }
 
 impl Intake {
@@ -196,6 +198,7 @@ impl Intake {
             trail: Box::new(trail),
             journal,
             searches: Semaphore::new(SEARCHES_MAX),
+            found: Found::default(),
             clock,
             keys,
             rules: parts.rules,

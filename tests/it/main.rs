@@ -54,3 +54,4 @@ mod trust;
 mod uploads;
 mod visits;
 mod waiting;
+mod weight;

@@ -11,7 +11,10 @@ use super::super::{
     request::{Head, Public},
     segment::mandate,
 };
-use crate::{intake::ShownMandate, session::scope::Scope};
+use crate::{
+    intake::{PAGE_MANDATES_MAX, ShownMandate},
+    session::scope::Scope,
+};
 
 pub(super) async fn list(
     public: &Public,
@@ -19,7 +22,8 @@ pub(super) async fn list(
     head: &Head<'_>,
 ) -> Result<Reply, Problem> {
     let after = mandate(head)?;
-    let shown = public.counter.intake.mandates(scope, after.as_deref()).await?;
+    let listed = public.counter.intake.mandates(scope, after.as_deref(), PAGE_MANDATES_MAX);
+    let shown = listed.await?;
     let json = shown.map(|shown| {
         let last = shown.mandates.last().filter(|_| shown.has_more);
         let next = last.map(|last| last.mandate.reference.clone());

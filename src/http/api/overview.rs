@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use super::super::{
     guard::Reply,
-    problem::{Kind, Problem},
+    problem::Problem,
     request::{Head, Public},
-    segment::receipt,
+    segment::{number, receipt},
 };
 use crate::{
     civic::local_time,
     identity::Office,
-    intake::{By, Disclosure, ListedApplication},
+    intake::{By, Disclosure, ListedApplication, PAGE_APPLICATIONS_MAX},
     ledger::State,
     session::scope::Scope,
 };
@@ -24,7 +24,7 @@ pub(super) async fn applications(
     head: &Head<'_>,
 ) -> Result<Reply, Problem> {
     let after = receipt(head)?;
-    let listed = public.counter.intake.applications(scope, after).await?;
+    let listed = public.counter.intake.applications(scope, after, PAGE_APPLICATIONS_MAX).await?;
     let json = listed.map(|listed| {
         let applications: Vec<_> = listed.applications.iter().map(application).collect();
         let next = listed.next.map(|next| next.to_string());
@@ -53,13 +53,7 @@ pub(super) async fn disclosures(
     scope: Scope<'_>,
     head: &Head<'_>,
 ) -> Result<Reply, Problem> {
-    let after = match head.segments.named("number") {
-        None => 0,
-        Some(number) if !number.bytes().all(|byte| byte.is_ascii_digit()) => {
-            return Err(Kind::NotFound.into());
-        }
-        Some(number) => number.parse().map_err(|_| Kind::NotFound)?,
-    };
+    let after = number(head)?.unwrap_or_default();
     let shown = public.counter.intake.disclosures(scope, after).await?;
     let json = shown.map(|shown| {
         let disclosures: Vec<_> = shown.disclosures.iter().map(disclosure).collect();

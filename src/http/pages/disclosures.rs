@@ -1,4 +1,4 @@
-//! `/visit/{visit}/{language}/disclosures`: who was shown or changed the person's data.
+//! `/visit/{visit}/{language}/disclosures`: who was shown or changed the person's data, the latest first, page by page.
 
 use std::borrow::Cow;
 
@@ -11,6 +11,7 @@ use super::{
         html::Frame,
         problem::Problem,
         request::{Head, Public},
+        segment,
     },
     instant::Instant,
     visit::Visit,
@@ -21,12 +22,17 @@ use crate::{
     session::scope::Scope,
 };
 
+/// Disclosures on one page: as many as leave it below 10 KB.
+const PAGE_DISCLOSURES_MAX: usize = 25;
+
 #[derive(Template)]
 #[template(path = "pages/disclosures.html")]
 struct Disclosures {
     frame: Frame,
+    /// When they were searched for.
+    at: Instant,
     lines: Vec<Shown>,
-    has_more: bool,
+    next: Option<String>,
 }
 
 struct Shown {
@@ -43,17 +49,29 @@ pub(super) async fn show(
 ) -> Result<Reply, Problem> {
     let visit = Visit::of(public, scope, head)?;
     let language = visit.language;
-    let found = public.counter.intake.disclosures(scope, 0).await?;
+    let after = segment::number(head)?.unwrap_or_default();
+    let rest = match after {
+        0 => "/disclosures".to_owned(),
+        after => page_after(after),
+    };
+    let intake = &public.counter.intake;
+    let found = intake.latest_disclosures(scope, after, PAGE_DISCLOSURES_MAX).await?;
     let html = found.map(|found| {
         let title = language.of("Chi ha visto i miei dati", "Who saw my data");
         let page = Disclosures {
-            frame: visit.frame(title, "/disclosures"),
+            frame: visit.frame(title, &rest),
+            at: Instant::new(found.at, language),
             lines: found.disclosures.iter().map(|one| shown(one, language)).collect(),
-            has_more: found.next.is_some(),
+            next: found.next.map(|after| visit.path(&page_after(after))),
         };
         page.to_string()
     });
     Ok(visit.show(scope, StatusCode::OK, html))
+}
+
+/// The page of those after the first ones.
+fn page_after(number: usize) -> String {
+    format!("/disclosures/after/{number}")
 }
 
 fn shown(disclosure: &Disclosure, language: Language) -> Shown {

@@ -25,6 +25,10 @@ use crate::{
     session::scope::Scope,
 };
 
+/// Mandates on one page of a citizen, and of an office: as many as leave it below 10 KB.
+const PAGE_OWN_MAX: usize = 6;
+const PAGE_OFFICE_MAX: usize = 15;
+
 #[derive(Template)]
 #[template(path = "pages/mandates.html")]
 struct Mandates {
@@ -80,7 +84,8 @@ pub(super) async fn show(
         .filter(|_| intake.is_contact_center(scope))
         .map(|campaign| Redeemable { name: campaign.to_string(), title: campaign.title(language) });
     let redeemable = redeemable.collect();
-    let listed = intake.mandates(scope, after.as_deref()).await?;
+    let page_max = if is_grantor { PAGE_OWN_MAX } else { PAGE_OFFICE_MAX };
+    let listed = intake.mandates(scope, after.as_deref(), page_max).await?;
     let html = listed.map(|listed| {
         let is_open = |campaign: Campaign| intake.open_campaign(campaign.scheme) == Some(campaign);
         let last = listed.mandates.last().filter(|_| listed.has_more);

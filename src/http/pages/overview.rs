@@ -23,6 +23,10 @@ use crate::{
     session::scope::Scope,
 };
 
+/// Applications on one page of a citizen, and of an office: as many as leave it below 10 KB.
+const PAGE_OWN_MAX: usize = 8;
+const PAGE_OFFICE_MAX: usize = 20;
+
 #[derive(Template)]
 #[template(path = "pages/overview.html")]
 struct Overview {
@@ -73,7 +77,7 @@ pub(super) async fn show(
     if scope.audience() == Audience::Intermediaries {
         let frame =
             visit.frame(language.of("Domande dell'ufficio", "The office's applications"), &rest);
-        let listed = intake.applications(scope, after).await?;
+        let listed = intake.applications(scope, after, PAGE_OFFICE_MAX).await?;
         let html = listed.map(|ListedApplications { applications, next }| {
             let applications = applications.iter().map(|one| application(one, language)).collect();
             let next = next.map(|next| next.to_string());
@@ -89,7 +93,7 @@ pub(super) async fn show(
             drafted.push((scheme, draft.is_some()));
         }
     }
-    let listed = intake.applications(scope, after).await?;
+    let listed = intake.applications(scope, after, PAGE_OWN_MAX).await?;
     let html = listed.map(|ListedApplications { applications: listed, next }| {
         let standing = |campaign: Campaign| {
             listed.iter().any(|one| {

@@ -20,6 +20,8 @@ use crate::{
     session::{scope::Scope, sessions::OwnSession},
 };
 
+/// Sessions on the page, the latest and this one; more are allowed to a person by a setting only.
+const SHOWN_MAX: usize = 8;
 /// What the form names instead of a handle: all sessions but this one.
 const OTHERS: &str = "others";
 
@@ -30,6 +32,8 @@ struct OwnSessions {
     form_token: String,
     path: String,
     sessions: Vec<Shown>,
+    /// How many more there are.
+    more: usize,
 }
 
 struct Shown {
@@ -42,13 +46,21 @@ struct Shown {
 
 pub(super) fn show(public: &Public, scope: Scope<'_>, head: &Head<'_>) -> Result<Reply, Problem> {
     let visit = Visit::of(public, scope, head)?;
-    let html = public.counter.intake.own_sessions(scope).map(|own| {
+    let html = public.counter.intake.own_sessions(scope).map(|mut own| {
+        // Oldest first.
+        let more = own.len().saturating_sub(SHOWN_MAX);
+        let mut place = 0;
+        own.retain(|one| {
+            place += 1;
+            place > more || one.is_current
+        });
         let title = visit.language.of("I miei accessi", "My sessions");
         let page = OwnSessions {
             frame: visit.frame(title, "/sessions"),
             form_token: visit.form_token(),
             path: visit.path("/sessions"),
             sessions: own.into_iter().map(|one| shown(one, visit.language)).collect(),
+            more,
         };
         page.to_string()
     });

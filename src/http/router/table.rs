@@ -150,6 +150,12 @@ pub const ROUTES: &[Route] = &[
     ),
     Route::inside_page("POST", page!("/mandates/redemption"), Class::Step, InsidePage::RedeemPin),
     Route::inside_page("GET", page!("/disclosures"), Class::Read, InsidePage::ListDisclosures),
+    Route::inside_page(
+        "GET",
+        page!("/disclosures/after/{number}"),
+        Class::Read,
+        InsidePage::ListDisclosures,
+    ),
     Route::inside_page("GET", page!("/sessions"), Class::Read, InsidePage::ListSessions),
     Route::inside_page("POST", page!("/sessions/ending"), Class::Step, InsidePage::EndSessions),
     Route::inside_page(
@@ -339,6 +345,7 @@ mod tests {
             ("POST", "/visit/v/it/clients/m/check", "page Submit v m"),
             ("POST", "/visit/v/it/clients/m/client/change", "page SaveChange v m"),
             ("GET", "/visit/v/it/mandates/after/m", "page ListMandates v m"),
+            ("GET", "/visit/v/it/disclosures/after/7", "page ListDisclosures v"),
             ("POST", "/visit/v/it/search", "page Search v"),
             ("POST", "/visit/v/it/upload/iscro", "page Preview v iscro"),
             ("POST", "/visit/v/it/upload/iscro/run", "page Upload v iscro"),
