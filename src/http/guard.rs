@@ -42,10 +42,11 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 const COOKIE_BOUNDS: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";
 
 const HTML: &str = "text/html; charset=utf-8";
-/// What a page may load, where its forms may go, and who may frame it. The icon is an empty `data:` URL.
+/// What a page may load, where its forms may go, and who may frame it. Icons in the style sheet are
+/// `data:` URLs.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; \
-     frame-ancestors 'none'",
+    "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self' data:; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'",
 );
 /// A year of HTTPS only, for this host: its domain may have others.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");

@@ -25,3 +25,5 @@ mod segment;
 mod service;
 mod shares;
 pub mod tls;
+
+pub use self::html::name_institute;

@@ -10,21 +10,28 @@ use super::accept::weight_of;
 
 /// A file as it is, and in gzip.
 pub(super) struct Packed {
-    plain: &'static [u8],
-    /// `None` if it could not be compressed.
+    plain: Bytes,
+    /// `None` if it is not compressed.
     gzip: Option<Bytes>,
 }
 
 impl Packed {
-    pub(super) fn new(plain: &'static [u8]) -> Self {
-        Self { plain, gzip: compress(plain).ok() }
+    pub(super) fn new(plain: impl Into<Bytes>) -> Self {
+        let plain = plain.into();
+        // One that cannot be compressed is sent as it is.
+        Self { gzip: compress(&plain).ok(), plain }
+    }
+
+    /// A file that has its own compression.
+    pub(super) fn as_is(plain: &'static [u8]) -> Self {
+        Self { plain: Bytes::from_static(plain), gzip: None }
     }
 
     /// The content for a client, and the coding if it is compressed.
     pub(super) fn for_client(&self, headers: &HeaderMap) -> (Bytes, Option<&'static str>) {
         match &self.gzip {
             Some(gzip) if accepts_gzip(headers) => (gzip.clone(), Some("gzip")),
-            _ => (Bytes::from_static(self.plain), None),
+            _ => (self.plain.clone(), None),
         }
     }
 }

@@ -19,7 +19,7 @@ async fn the_demos_clerk_has_clients_at_once_and_a_file_that_is_there_stays() {
     for client in ["granted", "refused", "pending"] {
         clerk.shows(&format!("<code>demo-{client}-iscro-2024</code>"));
     }
-    assert_eq!(clerk.html.matches("</code>: ISCRO 2024</h2>").count(), 3);
+    assert_eq!(clerk.html.matches("</code></th><td>ISCRO 2024</td>").count(), 3);
     assert_eq!(clerk.html.matches("Apply for this client").count(), 3);
     let refused = clerk.at("/clients/demo-refused-iscro-2024");
     clerk.open(&refused).await;

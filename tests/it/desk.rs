@@ -43,6 +43,7 @@ async fn a_citizen_applies_on_pages_and_a_program_reads_the_same() {
         assert_eq!(browser.heading(), "We have received your application");
         let receipt = there.rsplit('/').next().unwrap().to_owned();
         browser.shows(&receipt);
+        browser.shows("<svg role=\"img\" aria-label=\"QR code with the number of the receipt\"");
         until("the decision is shown", async || {
             let answer = browser.send("GET", &there, &[], "").await;
             let html = String::from_utf8(answer.body.to_vec()).unwrap();

@@ -6,8 +6,8 @@ use hyper::{Request, StatusCode};
 use crate::harness::{Answer, Counter, MORNING};
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
-                      base-uri 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self' data:; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 async fn ask(counter: &Counter, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let uri = format!("{}{path}", counter.public);

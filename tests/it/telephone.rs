@@ -390,7 +390,7 @@ async fn a_person_makes_and_revokes_a_pin_on_pages_and_a_clerk_redeems_it_there(
     assert!(!form.is_empty());
     clerk.open(&clerk.at("/mandates")).await;
     assert_eq!(post(&mut clerk, said("rssmra80a01h501u", &pin)).await.status, 303);
-    clerk.shows("Given by telephone on");
+    clerk.shows(", by telephone</td>");
     // They apply for the caller on pages, as under a signed mandate.
     let (before, _) = clerk.html.split_once("\">Apply for this client").unwrap();
     let apply = before.rsplit_once("href=\"").unwrap().1.to_owned();

@@ -47,3 +47,28 @@ async fn an_office_applies_for_clients_and_uploads_files_in_a_browser_and_finds_
     let kept = counter.metric("sportello_applications_accepted_total", &["intermediary"]).await;
     assert_eq!(kept, 6, "one in a form and one in a file in each of three views");
 }
+
+#[tokio::test]
+#[ignore = "needs chromium, node, the package playwright-core in NODE_PATH, and pdftotext"]
+async fn a_receipt_is_printed_with_its_answers_and_without_what_is_only_for_the_screen() {
+    let counter = Counter::open();
+    let citizen = counter.citizen(1).await;
+    let place = citizen.apply("key").await;
+    citizen.decided(&place).await;
+    let page = citizen.session.replace("/v1/sessions/", "/visit/") + "/it" + &place;
+    let file = counter.data().join("receipt.pdf");
+    let mut browser = Command::new("node");
+    browser.args(["tests/outside/print.cjs", &counter.public, &page, &citizen.token]).arg(&file);
+    let (code, seen, complaint) = finished(&mut browser);
+    assert_eq!((code, &*seen), (Some(0), ""), "{complaint}");
+    let (code, text, complaint) = finished(Command::new("pdftotext").arg(&file).arg("-"));
+    assert_eq!(code, Some(0), "{complaint}");
+    let receipt = place.rsplit('/').next().unwrap();
+    // The answers are folded in on the screen.
+    for printed in ["Abbiamo ricevuto la tua domanda", receipt, "ISCRO 2024", "mario@example.it"] {
+        assert!(text.contains(printed), "{printed} is not in {text}");
+    }
+    for hidden in ["I miei accessi", "Esci", "English", "Note legali", "Ritira la domanda"] {
+        assert!(!text.contains(hidden), "{hidden} is in {text}");
+    }
+}

@@ -1,23 +1,39 @@
-//! What every page has: the frame around its content, its words in both languages, and the style sheet.
+//! What every page has: the frame around its content, its words in both languages, and the files that it loads.
 //!
 //! Templates are compiled in, and escape everything that they insert. No page has a script, an inline style or anything
 //! from another host; its `Content-Security-Policy` forbids them ([`guard`](super::guard)).
 
-pub(super) mod style;
+pub(super) mod assets;
 mod words;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::OnceLock};
 
 pub(super) use self::words::Words;
 use crate::civic::Language;
+
+/// The name of who runs the service, for the header and the footer of every page, problems included.
+static INSTITUTE: OnceLock<String> = OnceLock::new();
+
+/// Names who runs the service; the first name counts.
+pub fn name_institute(name: String) {
+    let _first = INSTITUTE.set(name);
+}
+
+fn institute(language: Language) -> &'static str {
+    let named = INSTITUTE.get().map(String::as_str).filter(|name| !name.is_empty());
+    named.unwrap_or_else(|| language.of("Pubblica amministrazione", "Public administration"))
+}
 
 /// What `html/base.html` needs to know of a page.
 pub(super) struct Frame {
     pub(super) language: Language,
     pub(super) words: &'static Words,
     pub(super) title: Cow<'static, str>,
-    /// The path of the style sheet.
+    /// Who runs the service.
+    pub(super) institute: &'static str,
+    /// The paths of the style sheet and of the icon.
     pub(super) style: &'static str,
+    pub(super) icon: &'static str,
     /// The paths of the page in Italian and in English, if it has both.
     pub(super) translations: Option<[String; 2]>,
     /// Whether the page shows what is wrong with a form.
@@ -46,7 +62,9 @@ impl Frame {
             language,
             words: Words::of(language),
             title: title.into(),
-            style: style::path(),
+            institute: institute(language),
+            style: assets::style(),
+            icon: assets::icon(),
             translations: None,
             is_faulty: false,
             refresh_seconds: None,

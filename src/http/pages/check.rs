@@ -49,7 +49,6 @@ struct Check {
     frame: Frame,
     form_token: String,
     action: String,
-    apply: String,
     applicant: Applicant,
     steps: Vec<Answers>,
     faults: Vec<String>,
@@ -154,7 +153,6 @@ pub(super) async fn show(
         frame,
         form_token: visit.form_token(),
         action: visit.path(&format!("{apply}/check")),
-        apply: visit.path(&apply),
         applicant: match &draft.client {
             Some(client) => Applicant::Client(client.mandate.clone()),
             None => Applicant::Themselves(scope.fiscal_code()),

@@ -27,7 +27,7 @@ use crate::{
 
 /// Mandates on one page of a citizen, and of an office: as many as leave it below 10 KB.
 const PAGE_OWN_MAX: usize = 6;
-const PAGE_OFFICE_MAX: usize = 15;
+const PAGE_OFFICE_MAX: usize = 16;
 
 #[derive(Template)]
 #[template(path = "pages/mandates.html")]

@@ -16,6 +16,7 @@ mod outcome;
 mod overview;
 mod own_sessions;
 mod posted;
+mod qr;
 mod search;
 mod sign_in;
 mod step;
@@ -32,7 +33,7 @@ use self::step::Way;
 use super::{
     body::Unread,
     guard::Reply,
-    html::style,
+    html::assets,
     problem::{Kind, Problem},
     request::{Authenticated, Head, Public},
     router::{InsidePage, OpenPage},
@@ -53,8 +54,9 @@ pub(super) async fn open(
         OpenPage::Home(language) => Ok(home::show(public, language, head.language)),
         OpenPage::Asset => {
             let file = head.segments.named("file").unwrap_or_default();
-            let (body, coding) = style::named(file).ok_or(Kind::NotFound)?.for_client(head.headers);
-            Ok(Reply::unchanging("text/css; charset=utf-8", body).encoded(coding))
+            let asset = assets::named(file).ok_or(Kind::NotFound)?;
+            let (body, coding) = asset.packed.for_client(head.headers);
+            Ok(Reply::unchanging(asset.content_type, body).encoded(coding))
         }
         OpenPage::Article(language) => articles::show(language, head),
         OpenPage::SignIn(language) => Ok(sign_in::show(public, language, head)),

@@ -45,7 +45,8 @@ struct StepPage<'f> {
     action: String,
     back: String,
     number: usize,
-    count: usize,
+    /// The titles of all steps, the check included.
+    steps: Vec<&'static str>,
     hint: Option<&'f str>,
     /// That of the client for whom it is filled in.
     mandate: Option<&'f str>,
@@ -245,6 +246,7 @@ fn render(
         let field = complaint.field?;
         Some((first_id(field), format!("{}: {}", labelled(field), complaint.text)))
     });
+    let check = language.of("Controlla le risposte", "Check the answers");
     let mut frame = visit.frame(step.title, &rest);
     frame.is_faulty = !complaints.is_empty();
     let page = StepPage {
@@ -253,7 +255,7 @@ fn render(
         action: visit.path(&rest),
         back: visit.path(&back),
         number: at.number + 1,
-        count: draft.form.steps.len() + 1,
+        steps: draft.form.steps.iter().map(|step| step.title).chain([check]).collect(),
         hint: step.hint.as_deref(),
         mandate: draft.client.as_ref().map(|client| client.mandate.as_str()),
         groups,

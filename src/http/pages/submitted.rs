@@ -16,6 +16,7 @@ use super::{
     check::{Answers, answers},
     outcome::{Told, state_in_words},
     posted::Posted,
+    qr::Qr,
     visit::Visit,
 };
 use crate::{
@@ -33,6 +34,7 @@ struct Submitted {
     frame: Frame,
     path: String,
     receipt: String,
+    qr: Option<Qr>,
     title: String,
     received_on: String,
     state: &'static str,
@@ -80,6 +82,7 @@ pub(super) async fn show(
             frame: visit.frame(title, &rest),
             path: visit.path(&rest),
             receipt: code.to_string(),
+            qr: Qr::of(code),
             title: campaign.title(language),
             received_on: day(submitted.received_on, language),
             state: state_in_words(submitted.state, language),

@@ -67,7 +67,7 @@ pub enum Inside {
 pub enum OpenPage {
     /// The home page, in the language of its path or else in the one that the browser prefers.
     Home(Option<Language>),
-    /// A file that pages load: the style sheet.
+    /// A file that pages load: the style sheet, a font, the icon.
     Asset,
     /// Accessibility, privacy, legal notes and help.
     Article(Language),

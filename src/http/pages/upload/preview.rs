@@ -33,7 +33,7 @@ use crate::{
 /// Rows that are shown as they are read.
 const ROWS_SHOWN_MAX: usize = 3;
 /// Faults on the page; the list to download has more.
-const FAULTS_SHOWN_MAX: usize = 100;
+const FAULTS_SHOWN_MAX: usize = 20;
 /// Rows that are checked before other requests of the same runtime have their turn, about half a millisecond.
 const ROWS_AT_ONCE: usize = 16;
 
