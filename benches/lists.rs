@@ -89,6 +89,7 @@ fn main() -> Outcome<()> {
         certificates: None,
         registry: Arc::new(Silence),
         mandates: Some(MandateFile::open(&registry, Arc::clone(&keys))?),
+        notice: None,
         beacon: None,
     };
     let settings = [

@@ -31,6 +31,7 @@ use crate::{
     http::{
         listener,
         meters::Meters,
+        name_institute,
         request::{LastAnswer, Public},
         tls,
     },
@@ -51,6 +52,7 @@ use crate::{
     registry::{
         self, FileRegistry, LoadFault, Silence,
         mandates::{MandateFile, MandatesFault},
+        notice::{NoticeFault, NoticeFile},
     },
     schemes::Rules,
     upkeep::{self, Kept, LiveSettings, Upkeep, publish_keys},
@@ -113,6 +115,14 @@ pub enum StartFault {
         path: PathBuf,
         /// Why it is refused.
         source: MandatesFault,
+    },
+    /// The file of the notice is refused.
+    #[error("{path}: {source}")]
+    Notice {
+        /// The file.
+        path: PathBuf,
+        /// Why it is refused.
+        source: NoticeFault,
     },
     /// TLS cannot be served.
     #[error(transparent)]
@@ -196,6 +206,7 @@ pub fn run(
     let tls = tls.server()?;
     let bounds = bounds(settings, demo.is_some());
     upkeep::warn(settings);
+    name_institute(settings.institute().to_owned());
     let (certificates, tls_with_certificates) = certificates.unzip();
     let intake = open_intake(settings, clock, verifier.clone(), relying, certificates.clone())?;
     let _watch = intake.watch_space()?;
@@ -285,6 +296,7 @@ fn open_intake(
         certificates,
         registry: registry(settings)?,
         mandates: mandates(settings, &keys)?,
+        notice: notice(settings)?,
         beacon: settings.beacon(),
     };
     let intake = Intake::open(&ledgers_in(&settings.data()), parts, &settings.intake())?;
@@ -391,6 +403,15 @@ fn mandates(settings: &Settings, keys: &Arc<HouseKeys>) -> Result<Option<Mandate
     match MandateFile::open(&path, Arc::clone(keys)) {
         Ok(file) => Ok(Some(file)),
         Err(source) => Err(StartFault::Mandates { path, source }),
+    }
+}
+
+/// Loads what everybody is told.
+fn notice(settings: &Settings) -> Result<Option<NoticeFile>, StartFault> {
+    let Some(path) = settings.notice_file() else { return Ok(None) };
+    match NoticeFile::open(&path) {
+        Ok(file) => Ok(Some(file)),
+        Err(source) => Err(StartFault::Notice { path, source }),
     }
 }
 

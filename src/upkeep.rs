@@ -49,6 +49,8 @@ const CHORES: &[Chore<Kept>] = &[
     Chore("refresh the mandates", SWEEP_EVERY, Worker::Files, |kept| {
         kept.intake.refresh_mandates();
     }),
+    // People wait for what an operator tells them.
+    Chore("look at the notice", SWEEP_EVERY, Worker::Files, |kept| kept.intake.refresh_notice()),
     // What an office handed in is listed soon afterwards.
     Chore("index filings", SWEEP_EVERY, Worker::Files, |kept| kept.intake.index_filings()),
     // A withdrawn key must end soon; a look at an unchanged file is one call of the system.

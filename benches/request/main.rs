@@ -144,6 +144,7 @@ impl House {
                 certificates: None,
                 registry: Arc::new(Silence),
                 mandates: None,
+                notice: None,
                 beacon: None,
             };
             let intake = Intake::open(&data.join(name), parts, &settings.intake());

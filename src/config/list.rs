@@ -361,6 +361,13 @@ settings! {
         /// Contributions and incomes that the institute knows itself, CSV file. Empty means none.
         file: Text = Text::Borrowed(""), TEXT;
     }
+    pages: Pages {
+        /// Name of the institute that runs the service, for the top and the foot of every page.
+        institute: Text = Text::Borrowed(""), TEXT;
+        /// Text file with what everybody is told on the home page and in the waiting room, in Italian and English. Looked at
+        /// every 2 seconds. Empty means none.
+        notice: Text = Text::Borrowed(""), TEXT;
+    }
     log: Log {
         /// Format of the log, which goes to standard error.
         format: Text = Text::Borrowed("text"), OneOf(&["text", JSON]);

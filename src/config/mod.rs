@@ -212,6 +212,18 @@ impl Settings {
         path(&self.0.registry.file)
     }
 
+    /// Name of the institute that runs the service; empty if it is not set.
+    #[must_use]
+    pub fn institute(&self) -> &str {
+        &self.0.pages.institute
+    }
+
+    /// Text file with what everybody is told.
+    #[must_use]
+    pub fn notice_file(&self) -> Option<PathBuf> {
+        path(&self.0.pages.notice)
+    }
+
     /// Whether the log is JSON.
     #[must_use]
     pub fn log_as_json(&self) -> bool {

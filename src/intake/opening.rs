@@ -36,7 +36,11 @@ use crate::{
         space::{Space, Watch},
     },
     live::Live,
-    registry::{Registry, mandates::MandateFile},
+    registry::{
+        Registry,
+        mandates::MandateFile,
+        notice::{Notice, NoticeFile},
+    },
     schemes::{CampaignWindow, Rules},
     session::{
         asleep::Remembered,
@@ -96,6 +100,8 @@ pub struct Parts {
     pub registry: Arc<dyn Registry>,
     /// Which offices may act for whom; without one, none may.
     pub mandates: Option<MandateFile>,
+    /// What everybody is told.
+    pub notice: Option<NoticeFile>,
     /// The public beacon that draws are mixed with.
     pub beacon: Option<Beacon>,
 }
@@ -109,6 +115,7 @@ pub struct Intake {
     pub(super) relying: RelyingParty,
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) registry: Arc<dyn Registry>,
+    pub(super) notice: Option<NoticeFile>,
     pub(super) schedule: Schedule,
     pub(super) spread: Spread,
     pub(super) admission: Arc<Admission>,
@@ -206,6 +213,7 @@ impl Intake {
             relying: parts.relying,
             certificates: parts.certificates,
             registry: parts.registry,
+            notice: parts.notice,
             urn,
         };
         intake.open_campaigns()?;
@@ -243,6 +251,17 @@ impl Intake {
     /// Takes over changes of the mandates' file, and logs the result. May wait for the disk.
     pub fn refresh_mandates(&self) {
         self.mandates.refresh();
+    }
+
+    /// Takes over changes of the notice's file, and logs the result. May wait for the disk.
+    pub fn refresh_notice(&self) {
+        self.notice.iter().for_each(NoticeFile::refresh);
+    }
+
+    /// What everybody is told today.
+    #[must_use]
+    pub fn notice(&self) -> Option<Notice> {
+        self.notice.as_ref().and_then(|file| file.current().as_ref().clone())
     }
 
     /// Puts other time slices in force. Sessions that are open last as long as they were promised.

@@ -10,6 +10,7 @@ use crate::{
     gate::{limits::TooOften, schedule::Window, waiting::Draws},
     identity::Audience,
     ledger::{Health, Tally, rounds::Commitment},
+    registry::notice::Notice,
     schemes::CampaignWindow,
     vault::HouseKeys,
 };
@@ -26,6 +27,8 @@ pub struct Status {
     pub round: u64,
     /// The commitment to its seed.
     pub commitment: Commitment,
+    /// What everybody is told.
+    pub notice: Option<Notice>,
 }
 
 /// Why new work is not accepted.
@@ -101,6 +104,7 @@ impl Intake {
                 .collect(),
             round,
             commitment,
+            notice: self.notice(),
         }
     }
 

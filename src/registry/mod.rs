@@ -1,7 +1,7 @@
 //! What the institute itself knows of a person: whether contributions are in order, and incomes.
 //!
-//! [`mandates`] says which offices may act for whom. Judges ask a [`Registry`] and pass its [`Answers`] to the rules, which never ask themselves. [`FileRegistry`] answers
-//! from a file, which it holds in memory.
+//! [`mandates`] says which offices may act for whom, [`notice`] what everybody is told. Judges ask a [`Registry`] and pass its
+//! [`Answers`] to the rules, which never ask themselves. [`FileRegistry`] answers from a file, which it holds in memory.
 //!
 //! ```text
 //! fiscalCode,contributionsRegular,2021,2022,2023
@@ -17,6 +17,7 @@ mod lines;
 pub(crate) mod live_file;
 mod load;
 pub mod mandates;
+pub mod notice;
 mod people;
 #[cfg(test)]
 mod tests;

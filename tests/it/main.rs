@@ -33,6 +33,7 @@ mod life;
 mod lists;
 mod log;
 mod mandates;
+mod notice;
 mod own_sessions;
 mod pages;
 mod polling;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use http_body_util::Full;
 use hyper::Request;
+use sportello::registry::notice::NOTICE_CHARS_MAX;
 
 use crate::{
     browser::Browser,
@@ -15,9 +16,11 @@ use crate::{
 };
 
 /// A page with its header fields.
-const PAGE_BYTES_MAX: usize = 10 * 1024;
-/// The style sheet with its icons, compressed, with its header fields; loaded once.
-const STYLE_BYTES_MAX: usize = 25 * 1024;
+const PAGE_BYTES_MAX: usize = 10_000;
+/// The style sheet with its icons, compressed, and the icon of the service; loaded once.
+const STYLE_BYTES_MAX: usize = 25_000;
+/// A font, loaded once.
+const FONT_BYTES_MAX: usize = 18_000;
 const DEMO_OFFICE: &str = "patronato-demo";
 
 /// Bytes of an answer over HTTP/1.1; HTTP/2 takes less.
@@ -78,8 +81,12 @@ impl Scales {
 }
 
 #[tokio::test]
-async fn every_public_page_is_light_and_the_style_sheet_is_loaded_once() {
-    let counter = Counter::open();
+async fn every_public_page_is_light_and_what_it_loads_is_loaded_once() {
+    let place = tempfile::tempdir().unwrap();
+    let notice = place.path().join("notice.txt");
+    let longest = "è".repeat(NOTICE_CHARS_MAX);
+    std::fs::write(&notice, format!("it: {longest}\nen: {longest}\n")).unwrap();
+    let counter = Counter::open_with(&[("SPORTELLO_PAGES_NOTICE", notice.to_str().unwrap())]);
     let (mut scales, mut linked) = (Scales::default(), BTreeSet::new());
     for page in ["", "/signin", "/help", "/privacy", "/accessibility", "/legal", "/nowhere"] {
         for language in ["it", "en"] {
@@ -89,16 +96,34 @@ async fn every_public_page_is_light_and_the_style_sheet_is_loaded_once() {
             let answer = browser.send("GET", &path, &accept, "").await;
             scales.weigh(&path, &answer);
             browser.open(&path).await;
-            let links = browser.html.split("<link rel=\"stylesheet\" href=\"").skip(1);
-            linked.extend(links.map(|link| link.split('"').next().unwrap().to_owned()));
+            let files = browser.html.split("\"/assets/").skip(1);
+            linked.extend(files.map(|file| format!("/assets/{}", file.split('"').next().unwrap())));
         }
     }
     scales.assert_light(14);
-    assert_eq!(linked.len(), 1, "one style sheet for all pages: {linked:?}");
     let zipped = [("accept-encoding", "gzip")];
-    let style = linked.first().unwrap();
-    let style = Browser::new(&counter).send("GET", style, &zipped, "").await;
-    assert!(bytes(&style) <= STYLE_BYTES_MAX, "{}", bytes(&style));
+    let browser = Browser::new(&counter);
+    let (mut style_and_icon, mut fonts) = (0, Vec::new());
+    for file in &linked {
+        let answer = browser.send("GET", file, &zipped, "").await;
+        assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
+        style_and_icon += bytes(&answer);
+        if answer.header("content-type") == "text/css; charset=utf-8" {
+            let plain = browser.send("GET", file, &[], "").await;
+            let style = String::from_utf8(plain.body.to_vec()).unwrap();
+            let names = style.split("url(titillium").skip(1);
+            fonts.extend(
+                names.map(|name| format!("/assets/titillium{}", name.split(')').next().unwrap())),
+            );
+        }
+    }
+    assert_eq!((linked.len(), fonts.len()), (2, 3), "{linked:?} {fonts:?}");
+    assert!(style_and_icon <= STYLE_BYTES_MAX, "{style_and_icon}");
+    for font in fonts {
+        let answer = browser.send("GET", &font, &[], "").await;
+        assert_eq!(answer.header("content-type"), "font/woff2", "{font}");
+        assert!(bytes(&answer) <= FONT_BYTES_MAX, "{font}: {}", bytes(&answer));
+    }
 }
 
 #[tokio::test]
@@ -120,7 +145,7 @@ async fn every_page_of_a_citizen_is_light() {
         let steps: BTreeSet<String> = browser
             .html
             .split("/change\"")
-            .filter_map(|before| before.rsplit('/').next().map(ToOwned::to_owned))
+            .filter_map(|before| before.rsplit(['/', '"']).next().map(ToOwned::to_owned))
             .filter(|step| step.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
             .collect();
         assert!(steps.len() > 3, "{steps:?}");

@@ -1,4 +1,4 @@
-//! `GET /v1/status`: which audience may enter now, and which campaigns are open. The same for everybody.
+//! `GET /v1/status`: which audience may enter now, and which campaigns are open, and what the operator tells everybody. The same for everybody.
 
 use serde_json::{Map, Value, json};
 
@@ -48,6 +48,7 @@ fn to_json(status: &Status) -> String {
         "now": local_time::rfc3339(status.now),
         "audiences": audiences,
         "campaigns": campaigns,
+        "notice": status.notice.as_ref().map(|notice| json!({ "it": notice.italian, "en": notice.english })),
         "draw": { "round": status.round, "commitment": status.commitment.to_string() },
     })
     .to_string()

@@ -34,6 +34,8 @@ struct Home {
     coming_campaigns: Vec<CampaignDays>,
     round: u64,
     commitment: String,
+    /// What the operator tells everybody.
+    notice: Option<String>,
 }
 
 struct AudienceNow {
@@ -90,6 +92,7 @@ fn render(status: &Status, language: Language) -> String {
         coming_campaigns: coming.map(days).collect(),
         round: status.round,
         commitment: status.commitment.to_string(),
+        notice: status.notice.as_ref().map(|notice| notice.text(language).to_owned()),
     };
     page.to_string()
 }
@@ -119,6 +122,7 @@ mod tests {
             campaigns: campaigns.map(|window| (window, window.contains(today))).collect(),
             round: 7,
             commitment: "ab".repeat(32).parse().unwrap(),
+            notice: None,
         };
         let html = render(&status, language);
         html.split_whitespace().collect::<Vec<_>>().join(" ")

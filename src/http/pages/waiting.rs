@@ -34,6 +34,8 @@ struct WaitingPage {
     number: Option<String>,
     estimate: Option<String>,
     again_after: String,
+    /// What the operator tells everybody.
+    notice: Option<String>,
 }
 
 /// The place of the person whose ticket the cookie is.
@@ -41,7 +43,8 @@ pub(super) fn show(public: &Public, head: &Head<'_>, updates: bool) -> Result<Re
     let visit = Visit::waiting(public, head)?;
     let proof = session_cookie(head.headers).ok_or(Kind::VisitEnded)?;
     let asked = Asked { visit: visit.segment, proof: Proof::Token(proof), from: head.from };
-    let place = public.counter.intake.place(asked)?;
+    let intake = &public.counter.intake;
+    let place = intake.place(asked)?;
     let Place { waiter, waiting, .. } = place.ok_or(Kind::VisitEnded)?;
     let seconds = |seconds: u32| {
         written_time::duration(SignedDuration::from_secs(seconds.into()), visit.language)
@@ -65,6 +68,7 @@ pub(super) fn show(public: &Public, head: &Head<'_>, updates: bool) -> Result<Re
         number: waiting.drawn.map(|(_, number)| number.to_string()),
         estimate: waiting.estimate_seconds.map(seconds),
         again_after: seconds(waiting.poll_seconds),
+        notice: intake.notice().map(|notice| notice.text(visit.language).to_owned()),
     };
     Ok(Reply::page_of_requester(page.to_string(), visit.language)
         .to_one_who_waits(waiter, waiting.poll_seconds))
