@@ -69,6 +69,12 @@ fn write_mandates(place: &Path, office: &Office, people: u64) -> std::io::Result
     Ok(registry)
 }
 
+/// Settings of a server that all people enter at once, from one address.
+const ALL_AT_ONCE: [(&str, &str); 2] = [
+    ("SPORTELLO_GATE_PEOPLE_PER_SECOND", "10000000"),
+    ("SPORTELLO_LIMITS_ENTER_BY_ADDRESS_BURST", "1000000"),
+];
+
 fn main() -> Outcome<()> {
     let is_test = std::env::args().any(|argument| argument == "--test");
     let applications = if is_test { APPLICATIONS_OF_A_TEST } else { APPLICATIONS };
@@ -92,11 +98,7 @@ fn main() -> Outcome<()> {
         notice: None,
         beacon: None,
     };
-    let settings = [
-        ("SPORTELLO_GATE_PEOPLE_PER_SECOND", "10000000"),
-        ("SPORTELLO_LIMITS_ENTER_BY_ADDRESS_BURST", "1000000"),
-    ];
-    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let settings = ALL_AT_ONCE.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = Settings::gather(None, settings.into_iter(), &Flags::default())?;
     let intake = Intake::open(&place.path().join("ledger"), parts, &settings.intake())?;
     // Opening was the first run.

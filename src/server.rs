@@ -31,7 +31,6 @@ use crate::{
     http::{
         listener,
         meters::Meters,
-        name_institute,
         request::{LastAnswer, Public},
         tls,
     },
@@ -206,7 +205,6 @@ pub fn run(
     let tls = tls.server()?;
     let bounds = bounds(settings, demo.is_some());
     upkeep::warn(settings);
-    name_institute(settings.institute().to_owned());
     let (certificates, tls_with_certificates) = certificates.unzip();
     let intake = open_intake(settings, clock, verifier.clone(), relying, certificates.clone())?;
     let _watch = intake.watch_space()?;

@@ -4,10 +4,13 @@ use std::{rc::Rc, sync::Arc};
 
 use sportello::{
     application::example, civic::FiscalCode, http::request::Public, identity::Assurance,
-    intake::Entered,
+    intake::Entered, ledger::ReceiptCode,
 };
 
 use super::{CAMPAIGN, House, Newcomer, Took, asked};
+
+/// Requests of one person in a round, within `limits.session_by_person_burst`.
+const READINGS_OF_A_PERSON: u64 = 400;
 
 /// A kind of request with the answer that it must get.
 #[derive(Clone, Copy)]
@@ -16,6 +19,8 @@ pub(super) enum Kind {
     Entering,
     Status,
     Home,
+    Reading,
+    ReadingPage,
     Waiting,
     Shed,
     NoSession,
@@ -24,11 +29,13 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Submission,
         Self::Entering,
         Self::Status,
         Self::Home,
+        Self::Reading,
+        Self::ReadingPage,
         Self::Waiting,
         Self::Shed,
         Self::NoSession,
@@ -42,6 +49,8 @@ impl Kind {
             Self::Entering => "201 PUT /v1/sessions/{visit}",
             Self::Status => "200 GET /v1/status",
             Self::Home => "200 GET /",
+            Self::Reading => "200 GET /v1/sessions/{visit}/applications/{receipt}",
+            Self::ReadingPage => "200 GET /visit/{visit}/it/applications/{receipt}",
             Self::Waiting => "202 PUT /v1/sessions/{visit}, with a ticket of the waiting room",
             Self::Shed => "503 GET /v1/sessions/{visit}, too many requests in progress",
             Self::NoSession => "401 POST /v1/sessions/{visit}/applications, no session",
@@ -66,6 +75,9 @@ impl Kind {
     }
 
     pub(super) fn requests(self, house: &mut House, count: u64) -> Vec<Vec<u8>> {
+        if matches!(self, Self::Reading | Self::ReadingPage) {
+            return self.readings(house, count);
+        }
         let (intake, tight) = (Arc::clone(&house.intake), Arc::clone(&house.tight));
         let someone = house.newcomer(&tight);
         let one = |_| match self {
@@ -86,6 +98,7 @@ impl Kind {
             }
             Self::Status => b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
             Self::Home => b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
+            Self::Reading | Self::ReadingPage => unreachable!("they are made above"),
             Self::Entering | Self::Waiting => {
                 house.people += 1;
                 let code = FiscalCode::made_up(house.people);
@@ -109,6 +122,25 @@ impl Kind {
         (0..count).map(one).collect()
     }
 
+    /// Reads of decided applications, by program or browser, each person's own and within the rate limit of one person.
+    fn readings(self, house: &mut House, count: u64) -> Vec<Vec<u8>> {
+        let people = count.div_ceil(READINGS_OF_A_PERSON);
+        let applicants: Vec<_> = (0..people).map(|_| house.applicant()).collect();
+        let one = |(_, applicant): (u64, &(Newcomer, ReceiptCode))| {
+            let (Newcomer { visit, token, .. }, receipt) = applicant;
+            let (path, credential) = match self {
+                Self::ReadingPage => ("/visit", format!("Cookie: __Host-session={token}")),
+                _ => ("/v1/sessions", format!("Authorization: Bearer {token}")),
+            };
+            let language = if matches!(self, Self::ReadingPage) { "/it" } else { "" };
+            format!(
+                "GET {path}/{visit}{language}/applications/{receipt} HTTP/1.1\r\nHost: localhost\r\n{credential}\r\n\r\n"
+            )
+            .into_bytes()
+        };
+        (0..count).zip(applicants.iter().cycle()).map(one).collect()
+    }
+
     /// Sends `count` requests and asserts the answers.
     pub(super) fn run(self, house: &mut House, door: &Rc<Public>, count: u64) -> Took {
         let requests = self.requests(house, count);
@@ -122,7 +154,7 @@ impl Kind {
     }
 }
 
-fn submission(Newcomer { fiscal_code, visit, token }: &Newcomer) -> Vec<u8> {
+pub(super) fn submission(Newcomer { fiscal_code, visit, token }: &Newcomer) -> Vec<u8> {
     let body = example(fiscal_code, CAMPAIGN.year);
     format!(
         "POST /v1/sessions/{visit}/applications HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\

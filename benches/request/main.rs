@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::kinds::Kind;
+use self::kinds::{Kind, submission};
 use criterion::{Criterion, SamplingMode, Throughput};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -38,9 +38,11 @@ use sportello::{
     identity::{Assurance, demo::Minter, openid::RelyingParty},
     intake::{Asked, Counter, Entered, Intake, Parts, Proof},
     judges::Judges,
+    ledger::ReceiptCode,
     metrics::Exporter,
     registry::Silence,
     schemes::{Campaign, Rules, Scheme},
+    session::scope::within,
     vault::HouseKeys,
 };
 use tokio::{
@@ -69,6 +71,8 @@ const REQUESTS_OF_A_ROUND: u64 = 8_192;
 const ROUNDS: usize = 9;
 /// Goal for the CPU time of a refusal, relative to that of an accepted submission.
 const REFUSAL_MAX: f64 = 0.5;
+/// Goal for the CPU time of a page, relative to the same answer of the API.
+const PAGE_MAX: f64 = 2.0;
 const PIPE_BYTES: usize = 64 * 1024;
 /// Settings of every server here: all people come from one address, and all at once.
 const ONE_ADDRESS: [(&str, &str); 5] = [
@@ -250,6 +254,22 @@ impl House {
         }
     }
 
+    /// A new person with a session and a decided application, and its receipt.
+    fn applicant(&mut self) -> (Newcomer, ReceiptCode) {
+        let intake = Arc::clone(&self.intake);
+        let newcomer = self.newcomer(&intake);
+        let door = self.door(&intake, self.settings.requests_max());
+        let (_, answered) = self.answer(&door, vec![submission(&newcomer)]);
+        assert_eq!(answered.get(&201), Some(&1), "{answered:?}");
+        let session = intake.recognise(&newcomer.token).expect("a session");
+        let latest = within(&session, async |scope| {
+            let latest = intake.latest(scope, CAMPAIGN, None).await;
+            latest.ok().and_then(|latest| scope.open(latest)).flatten()
+        });
+        let receipt = self.runtime.block_on(latest).expect("the receipt");
+        (newcomer, receipt)
+    }
+
     /// A visit of the latest person: no two measurements use the same one, because a visit is never used again.
     fn visit(&mut self) -> String {
         self.visits += 1;
@@ -377,6 +397,14 @@ fn costs(house: &mut House, rounds: usize, requests: u64) {
             "a refusal takes more than {REFUSAL_MAX} of the CPU time of an accepted submission"
         );
     }
+    let of = |wanted: Kind| {
+        let place = Kind::ALL.iter().position(|kind| kind.name() == wanted.name());
+        median(&took[place.unwrap_or_default()], |took| took.process)
+    };
+    println!(
+        "the page of an application by the same answer of the API: {:.2}, goal {PAGE_MAX}",
+        of(Kind::ReadingPage) / of(Kind::Reading)
+    );
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures to print")]

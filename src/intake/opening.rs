@@ -151,13 +151,8 @@ impl Intake {
         let mut seed = [0; 8];
         fill_random(&mut seed);
         let urn = Arc::new(Urn::new(config.urn_applications_max, u64::from_le_bytes(seed)));
-        let engine = LocalEngine::take(
-            directory,
-            Arc::clone(&keys),
-            Arc::clone(&urn),
-            clock.clone(),
-            config.ledger,
-        )?;
+        let own = (Arc::clone(&keys), Arc::clone(&urn));
+        let engine = LocalEngine::take(directory, own.0, own.1, clock.clone(), config.ledger)?;
         let space = Arc::new(Space::of(
             directory,
             config.disk_reserve_bytes,

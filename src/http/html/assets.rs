@@ -39,8 +39,8 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     let style = FONTS.iter().zip(&fonts).fold(STYLE.to_owned(), |style, ((name, _), font)| {
         style.replace(name, font.path.trim_start_matches(ROOM))
     });
-    let style = Asset::text("style.css", "text/css; charset=utf-8", style);
-    let icon = Asset::text("icon.svg", "image/svg+xml", ICON.to_owned());
+    let style = Asset::text("style.css", "text/css; charset=utf-8", &style);
+    let icon = Asset::text("icon.svg", "image/svg+xml", ICON);
     [style, icon].into_iter().chain(fonts).collect()
 });
 
@@ -52,8 +52,8 @@ impl Asset {
         Self { path, content_type, packed }
     }
 
-    fn text(name: &str, content_type: &'static str, content: String) -> Self {
-        Self::of(name, content_type, content.as_bytes(), Packed::new(content.clone()))
+    fn text(name: &str, content_type: &'static str, content: &str) -> Self {
+        Self::of(name, content_type, content.as_bytes(), Packed::new(content.to_owned()))
     }
 }
 
