@@ -7,6 +7,7 @@ use std::{
 
 use jiff::civil::Date;
 
+use super::browser;
 use crate::{
     application,
     civic::FiscalCode,
@@ -86,11 +87,12 @@ pub(super) fn invite(settings: &Settings, addresses: Addresses, today: Date) -> 
 fn session_to_copy(program: &Path, data: &Path, example: &Path, addresses: Addresses) -> String {
     let (program, data, example) = (program.display(), data.display(), example.display());
     let Addresses { public, operator } = addresses;
+    let home = browser::home(public);
     let pick = |member: &str| format!("sed -E 's/.*\"{member}\":\"([^\"]+)\".*/\\1/'");
     let (token, receipt) = (pick("token"), pick("receipt"));
     format!(
         "\n\
-Open https://{public} in a browser and sign in as one of the demo's people. Metrics: http://{operator}/metrics\n\
+Open {home} in a browser and sign in as one of the demo's people. Metrics: http://{operator}/metrics\n\
 Or copy these commands into another terminal, in this directory:\n\
 \n\
   IDENTITY=$({program} mint --data {data} --fiscal-code {DEMO_PERSON})\n\

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod browser;
 mod by_line;
 mod config_cmd;
 mod demo;

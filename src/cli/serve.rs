@@ -5,12 +5,12 @@ use std::{path::PathBuf, sync::Arc};
 use clap::Args;
 use jiff::{Timestamp, Zoned};
 
-use super::{Exit, announce, complain, demo};
+use super::{Exit, announce, browser, complain, demo};
 use crate::{
     civic::local_time,
     clock::Clock,
     config::{Flags, Origin, Settings, identity_keys_in},
-    http::tls,
+    http::{name_institute, tls},
     identity::{
         certificate::{AtHandshake, Certificates},
         demo::Minter,
@@ -47,6 +47,9 @@ pub(super) struct Serve {
     /// Start of the demo's clock (RFC 9557), such as `2024-09-16T17:30[Europe/Rome]`.
     #[arg(long, value_name = "TIME", requires = "demo")]
     now: Option<String>,
+    /// Do not open the demo's home page in a browser. It is opened at a terminal with a display only.
+    #[arg(long, requires = "demo")]
+    no_open: bool,
 }
 
 impl Serve {
@@ -89,8 +92,9 @@ impl Serve {
     }
 
     fn serve(&self, settings: &Settings, start: Start) -> Result<(), StartFault> {
-        let demo = self.demo;
+        let (demo, opens) = (self.demo, self.demo && !self.no_open);
         let today = local_time::date_at(start.clock.now());
+        name_institute(settings.institute().to_owned());
         server::run(settings, start, |addresses| {
             if demo && let Err(fault) = demo::invite(settings, addresses, today) {
                 complain(fault);
@@ -99,6 +103,9 @@ impl Serve {
                 "ready https://{} operator http://{}",
                 addresses.public, addresses.operator
             ));
+            if opens {
+                browser::open(addresses.public);
+            }
         })
     }
 

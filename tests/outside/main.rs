@@ -22,6 +22,7 @@ mod full_disk;
 mod harness;
 mod no_place;
 mod openid;
+mod opening;
 mod owner;
 mod pages;
 mod pipeline;

@@ -1,0 +1,65 @@
+//! The demo opens its home page in a browser, if somebody started it at a terminal with a display.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use crate::{harness::until, running::Running};
+
+/// Starts a demo at a terminal of its own, where `xdg-open` writes what it is asked to open into a file. Returns the
+/// terminal; the demo's process is in the file `pid`.
+fn at_a_terminal(place: &Path, flag: &str, display: &str) -> Running {
+    let opener = place.join("xdg-open");
+    fs::write(&opener, format!("#!/bin/sh\necho \"$@\" > {}/opened\n", place.display())).unwrap();
+    fs::set_permissions(&opener, fs::Permissions::from_mode(0o700)).unwrap();
+    let program = env!("CARGO_BIN_EXE_sportello");
+    let place = place.display();
+    let demo = format!(
+        "echo $$ > {place}/pid; exec {program} serve --demo --data {place}/data --listen 127.0.0.1:0 \
+         --operator 127.0.0.1:0 {flag}"
+    );
+    let path = format!("{place}:{}", std::env::var("PATH").unwrap());
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--flush", "--command", &demo, &format!("{place}/shown")]);
+    let terminal = terminal
+        .env("PATH", path)
+        .env("DISPLAY", display)
+        .env_remove("WAYLAND_DISPLAY")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    Running(terminal.spawn().unwrap())
+}
+
+#[tokio::test]
+#[ignore = "needs script of util-linux"]
+async fn a_demo_at_a_terminal_opens_its_home_page_unless_it_is_told_not_to() {
+    for (flag, display, is_opened) in
+        [("", ":9", true), ("--no-open", ":9", false), ("", "", false)]
+    {
+        let place = tempfile::tempdir().unwrap();
+        let read = |name: &str| fs::read_to_string(place.path().join(name)).unwrap_or_default();
+        let _terminal = at_a_terminal(place.path(), flag, display);
+        let ready = until("the demo is ready", async || {
+            let shown = read("shown");
+            let (_, ready) = shown.split_once("ready ")?;
+            ready.split_once(" operator").map(|(address, _)| address.to_owned())
+        })
+        .await;
+        let opened = format!("{ready}/\n");
+        if is_opened {
+            until("the page is opened", async || (read("opened") == opened).then_some(())).await;
+        } else {
+            // It would be opened before the demo is ready.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            assert_eq!(read("opened"), "", "{flag} {display}");
+        }
+        let address = read("shown").find(&ready);
+        assert!(address < read("shown").find("IDENTITY="), "the page comes before the commands");
+        let ended = Command::new("kill").arg(read("pid").trim()).status().unwrap();
+        assert!(ended.success());
+    }
+}
