@@ -1,16 +1,16 @@
 //! A receipt code as a QR code (ISO/IEC 18004), drawn into the page: no script, no further request, and nothing in it but
 //! the code.
 
-use std::fmt::Write as _;
-
-use fast_qr::{ECL, Mask, Mode, QRBuilder, Version};
+use qrcodegen::{Mask, QrCode, QrCodeEcc, QrSegment, Version};
 
 use crate::ledger::ReceiptCode;
 
 /// The smallest version whose level M holds every receipt code: 38 letters, digits and hyphens.
-const VERSION: Version = Version::V02;
+const VERSION: u8 = 2;
 /// Light modules around the code, which readers need.
-const QUIET_MODULES: usize = 4;
+const QUIET_MODULES: i32 = 4;
+/// Bytes of a path, nearly always.
+const PATH_BYTES: usize = 1_200;
 
 /// A code as lines of an SVG.
 pub(super) struct Qr {
@@ -23,33 +23,49 @@ pub(super) struct Qr {
 impl Qr {
     /// `None` for a text that does not fit, which no receipt code is.
     pub(super) fn of(receipt: ReceiptCode) -> Option<Self> {
-        // A fixed mask: to try all of them takes eight times as long, and a receipt code has no pattern that one would avoid.
-        let code = QRBuilder::new(receipt.to_string())
-            .version(VERSION)
-            .ecl(ECL::M)
-            .mode(Mode::Alphanumeric)
-            .mask(Mask::Checkerboard)
-            .build()
-            .ok()?;
-        let mut path = String::with_capacity(2048);
-        for row in 0..code.size {
-            // Writing to a string does not fail.
-            let _written = write!(path, "M0 {row}");
-            let mut modules = code[row].iter().map(|module| module.value()).peekable();
-            while let Some(is_dark) = modules.next() {
-                let mut length = 1;
-                while modules.next_if_eq(&is_dark).is_some() {
-                    length += 1;
+        let text = Some(receipt.to_string()).filter(|text| QrSegment::is_alphanumeric(text))?;
+        let (text, version) = ([QrSegment::make_alphanumeric(&text)], Version::new(VERSION));
+        // A fixed mask: to try all of them takes ten times as long, and a receipt code has no pattern that one would avoid.
+        let mask = Some(Mask::new(0));
+        let code = QrCode::encode_segments_advanced(
+            &text,
+            QrCodeEcc::Medium,
+            version,
+            version,
+            mask,
+            false,
+        );
+        let code = code.ok()?;
+        let mut path = String::with_capacity(PATH_BYTES);
+        for row in 0..code.size() {
+            path.push_str("M0 ");
+            push(&mut path, row);
+            let mut column = 0;
+            while column < code.size() {
+                let is_dark = code.get_module(column, row);
+                let begin = column;
+                while column < code.size() && code.get_module(column, row) == is_dark {
+                    column += 1;
                 }
-                let _written = match is_dark {
-                    true => write!(path, "h{length}"),
-                    false if modules.peek().is_some() => write!(path, "m{length} 0"),
-                    false => Ok(()),
-                };
+                if is_dark {
+                    path.push('h');
+                    push(&mut path, column - begin);
+                } else if column < code.size() {
+                    path.push('m');
+                    push(&mut path, column - begin);
+                    path.push_str(" 0");
+                }
             }
         }
-        let side = code.size + 2 * QUIET_MODULES;
+        let side = code.size() + 2 * QUIET_MODULES;
         Some(Self { path, view_box: format!("-{QUIET_MODULES} -{QUIET_MODULES}.5 {side} {side}") })
+    }
+}
+
+/// Appends a number of at most two digits; formatting takes ten times as long.
+fn push(path: &mut String, number: i32) {
+    for digit in [number / 10, number % 10].into_iter().skip(usize::from(number < 10)) {
+        path.extend(char::from_digit(digit.unsigned_abs(), 10));
     }
 }
 
