@@ -10,9 +10,29 @@ use std::{
 
 use crate::{harness::until, running::Running};
 
-/// Starts a demo at a terminal of its own, where `xdg-open` writes what it is asked to open into a file. Returns the
-/// terminal; the demo's process is in the file `pid`.
-fn at_a_terminal(place: &Path, flag: &str, display: &str) -> Running {
+/// A demo at a terminal of its own; both end when it is dropped.
+struct Demo {
+    place: tempfile::TempDir,
+    _terminal: Running,
+}
+
+impl Demo {
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.place.path().join(name)).unwrap_or_default()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // It may not have begun.
+        let _ended = Command::new("kill").arg(self.read("pid").trim()).status();
+    }
+}
+
+/// Starts a demo where `xdg-open` writes what it is asked to open into a file.
+fn at_a_terminal(flag: &str, display: &str) -> Demo {
+    let directory = tempfile::tempdir().unwrap();
+    let place: &Path = directory.path();
     let opener = place.join("xdg-open");
     fs::write(&opener, format!("#!/bin/sh\necho \"$@\" > {}/opened\n", place.display())).unwrap();
     fs::set_permissions(&opener, fs::Permissions::from_mode(0o700)).unwrap();
@@ -31,7 +51,8 @@ fn at_a_terminal(place: &Path, flag: &str, display: &str) -> Running {
         .env_remove("WAYLAND_DISPLAY")
         .stdin(Stdio::null())
         .stdout(Stdio::null());
-    Running(terminal.spawn().unwrap())
+    let terminal = Running(terminal.spawn().unwrap());
+    Demo { place: directory, _terminal: terminal }
 }
 
 #[tokio::test]
@@ -40,9 +61,8 @@ async fn a_demo_at_a_terminal_opens_its_home_page_unless_it_is_told_not_to() {
     for (flag, display, is_opened) in
         [("", ":9", true), ("--no-open", ":9", false), ("", "", false)]
     {
-        let place = tempfile::tempdir().unwrap();
-        let read = |name: &str| fs::read_to_string(place.path().join(name)).unwrap_or_default();
-        let _terminal = at_a_terminal(place.path(), flag, display);
+        let demo = at_a_terminal(flag, display);
+        let read = |name: &str| demo.read(name);
         let ready = until("the demo is ready", async || {
             let shown = read("shown");
             let (_, ready) = shown.split_once("ready ")?;
@@ -59,7 +79,5 @@ async fn a_demo_at_a_terminal_opens_its_home_page_unless_it_is_told_not_to() {
         }
         let address = read("shown").find(&ready);
         assert!(address < read("shown").find("IDENTITY="), "the page comes before the commands");
-        let ended = Command::new("kill").arg(read("pid").trim()).status().unwrap();
-        assert!(ended.success());
     }
 }
