@@ -21,7 +21,7 @@ use crate::{
     identity::{Office, certificate::Certificates, openid::RelyingParty, token::Verifier},
     judges::Bench,
     ledger::{
-        audit::{self, LocalTrail, Trail},
+        audit::{self, LocalTrail, MessageStore, Trail},
         case::Case,
         drafts::Drafts,
         fault::OpenFault,
@@ -127,6 +127,7 @@ pub struct Intake {
     pub(super) drafts: Box<dyn Drafts>,
     pub(super) mandates: Box<dyn Mandates>,
     pub(super) trail: Box<dyn Trail>,
+    pub(super) messages: MessageStore,
     pub(super) journal: Arc<dyn Journal>,
     /// Permits for searches of the trail.
     pub(super) searches: Semaphore,
@@ -155,6 +156,7 @@ impl Intake {
             config.audit.disk_reserve_bytes,
         )?);
         let trail = LocalTrail::open(directory, Arc::clone(&keys), clock.clone(), config.audit)?;
+        let messages = MessageStore::open(directory, Arc::clone(&keys), clock.clone())?;
         let drafts = LocalDrafts::open(directory, Arc::clone(&keys))?;
         let own = (Arc::clone(&keys), &*config.contact_centers);
         let mandates = LocalMandates::open(directory, own, mandates)?;
@@ -194,6 +196,7 @@ impl Intake {
             drafts: Box::new(drafts),
             mandates: Box::new(mandates),
             trail: Box::new(trail),
+            messages,
             journal,
             searches: Semaphore::new(SEARCHES_MAX),
             clock,
@@ -269,12 +272,13 @@ impl Intake {
         self.trail.control(what);
     }
 
-    /// Writes what was accepted, closes the ledgers, the drafts and the journal, and closes the trail with `last` as its last entry.
+    /// Writes what was accepted, closes the ledgers, the drafts, the journal and the messages, and closes the trail with `last` as its last entry.
     /// Call it when no request is under way.
     pub fn close(&self, last: &str) {
         self.shelf.close();
         self.drafts.close();
         self.journal.close();
+        self.messages.close();
         self.trail.control(last);
         self.trail.close();
     }
