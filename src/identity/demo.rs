@@ -57,7 +57,9 @@ impl Key {
         let signing = match algorithm {
             Algorithm::EdDsa => EncodingKey::from_ed_pem(pem.as_bytes()),
             Algorithm::Es256 => EncodingKey::from_ec_pem(pem.as_bytes()),
-            Algorithm::Ps256 | Algorithm::Rs256 => EncodingKey::from_rsa_pem(pem.as_bytes()),
+            Algorithm::Ps256 | Algorithm::Rs256 | Algorithm::Rs512 => {
+                EncodingKey::from_rsa_pem(pem.as_bytes())
+            }
         }?;
         let mut public = Jwk::from_encoding_key(&signing, jwt(algorithm))?;
         public.common.key_id = Some(algorithm.name().to_owned());
@@ -72,15 +74,16 @@ fn jwt(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
         Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
         Algorithm::Ps256 => jsonwebtoken::Algorithm::PS256,
         Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
+        Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
     }
 }
 
-/// File name of a key in the data directory. One RSA key serves two algorithms, under two names.
+/// File name of a key in the data directory. One RSA key serves three algorithms, under three names.
 fn file(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::EdDsa => "demo-identity.key",
         Algorithm::Es256 => "demo-identity-p256.key",
-        Algorithm::Ps256 | Algorithm::Rs256 => "demo-identity-rsa.key",
+        Algorithm::Ps256 | Algorithm::Rs256 | Algorithm::Rs512 => "demo-identity-rsa.key",
     }
 }
 
@@ -90,7 +93,7 @@ fn make(algorithm: Algorithm) -> io::Result<Zeroizing<String>> {
         Algorithm::EdDsa => Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1()),
         Algorithm::Es256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
             .and_then(|pair| pair.to_pkcs8v1()),
-        Algorithm::Ps256 | Algorithm::Rs256 => {
+        Algorithm::Ps256 | Algorithm::Rs256 | Algorithm::Rs512 => {
             let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(io::Error::other)?;
             let der = pair.as_der().map_err(io::Error::other)?;
             return Ok(Zeroizing::new(STANDARD.encode(der.as_ref())));

@@ -162,8 +162,30 @@ fn opened(place: &Path, host: &str, environment: &[(&str, &str)]) -> (Counter, P
 #[ignore = "needs node, and the package oidc-provider in NODE_PATH"]
 async fn a_citizen_signs_in_at_a_published_provider_and_out_of_its_courtesy_pages() {
     for environment in [
-        [("CLIENT_ALG", "RS256"), ("ENCRYPTION", "A256CBC-HS512")],
-        [("CLIENT_ALG", "ES256"), ("ENCRYPTION", "A128CBC-HS256")],
+        [
+            ("CLIENT_ALG", "RS256"),
+            ("PROVIDER_ALG", "RS512"),
+            ("KEY", "RSA-OAEP-256"),
+            ("ENCRYPTION", "A256CBC-HS512"),
+        ],
+        [
+            ("CLIENT_ALG", "ES256"),
+            ("PROVIDER_ALG", "RS256"),
+            ("KEY", "RSA-OAEP"),
+            ("ENCRYPTION", "A128CBC-HS256"),
+        ],
+        [
+            ("CLIENT_ALG", "RS256"),
+            ("PROVIDER_ALG", "ES256"),
+            ("KEY", "ECDH-ES"),
+            ("ENCRYPTION", "A256CBC-HS512"),
+        ],
+        [
+            ("CLIENT_ALG", "ES256"),
+            ("PROVIDER_ALG", "PS256"),
+            ("KEY", "ECDH-ES"),
+            ("ENCRYPTION", "A128CBC-HS256"),
+        ],
     ] {
         let place = tempfile::tempdir().unwrap();
         let (counter, provider) = opened(place.path(), "127.0.0.1", &environment);
