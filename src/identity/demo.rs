@@ -213,6 +213,8 @@ pub enum DemoOutcome {
     Pending,
     /// They apply for others.
     Intermediary,
+    /// They apply for those who call them.
+    ContactCenter,
 }
 
 /// A made-up person, whom everybody may be on the demo's sign-in page.
@@ -227,8 +229,11 @@ pub struct DemoPerson {
     what: (&'static str, &'static str),
 }
 
+/// The demo's office that acts for people who call it, under their telephone PIN.
+pub const DEMO_CONTACT_CENTER: &str = "contact-center-demo";
+
 /// The people of the demo's sign-in page. The first has the fiscal code that Italian textbooks use.
-pub const DEMO_PEOPLE: [DemoPerson; 4] = [
+pub const DEMO_PEOPLE: [DemoPerson; 5] = [
     DemoPerson {
         name: "granted",
         outcome: DemoOutcome::Granted,
@@ -261,6 +266,16 @@ pub const DEMO_PEOPLE: [DemoPerson; 4] = [
         what: (
             "Una persona che lavora per un patronato (dalle 8 alle 16)",
             "A person who works for a patronato (from 8 to 16)",
+        ),
+    },
+    DemoPerson {
+        name: "contact-center",
+        outcome: DemoOutcome::ContactCenter,
+        fiscal_code: "GLLLNE78R55L736G",
+        office: Some(DEMO_CONTACT_CENTER),
+        what: (
+            "Una persona che lavora per il Contact Center (dalle 8 alle 16)",
+            "A person who works for the Contact Center (from 8 to 16)",
         ),
     },
 ];
@@ -303,11 +318,9 @@ pub fn made_up_mandate(
 
 /// The mandates of the demo's people for the office of the one who works for one, as lines of a registry.
 pub fn demo_mandates(campaign: Campaign) -> impl Iterator<Item = String> {
-    let people = |is_clerk: bool| {
-        DEMO_PEOPLE.iter().filter(move |person| person.office.is_some() == is_clerk)
-    };
-    people(true).flat_map(move |clerk| {
-        people(false).map(move |person| {
+    let clerks = DEMO_PEOPLE.iter().filter(|one| one.outcome == DemoOutcome::Intermediary);
+    clerks.flat_map(move |clerk| {
+        DEMO_PEOPLE.iter().filter(|person| person.office.is_none()).map(move |person| {
             let reference = format!("demo-{}-{campaign}", person.name);
             let office = (clerk.office.unwrap_or_default(), &clerk.fiscal_code());
             mandate_line(&reference, &person.fiscal_code(), office, campaign)
