@@ -247,6 +247,34 @@ async fn a_citizen_signs_in_at_a_published_provider_and_out_of_its_courtesy_page
 }
 
 #[tokio::test]
+#[ignore = "needs node, and the packages oidc-provider and @openid-federation/core in NODE_PATH"]
+async fn a_published_implementation_of_the_federation_accepts_our_entity_configuration() {
+    const ENTITY: &str = "https://sportello.example.it";
+    const AUTHORITY: &str = "https://authority.example.it";
+    for algorithm in ["ES256", "RS256"] {
+        let place = tempfile::tempdir().unwrap();
+        let environment = [("CLIENT_ALG", algorithm)];
+        let (counter, _provider) = opened(place.path(), "127.0.0.1", &environment);
+        // The key that signs the statement must not be one of those that serve providers.
+        let key = place.path().join("federation.pem");
+        let made = rcgen::KeyPair::generate().unwrap();
+        fs::write(&key, made.serialize_pem()).unwrap();
+        let settings = format!(
+            "\n[federation]\nentity = {ENTITY:?}\nkey = {key:?}\nauthorities = {AUTHORITY:?}\n\
+             organization = \"Istituto di prova\"\ncontact = \"prova@example.it\"\n"
+        );
+        let file = counter.data().join(SETTINGS_FILE);
+        let whole = fs::read_to_string(&file).unwrap() + &settings;
+        fs::write(&file, whole).unwrap();
+        let counter = counter.reopen(EVENING);
+        let mut judge = Command::new("node");
+        judge.args(["tests/outside/federation.cjs", &counter.public, ENTITY, AUTHORITY]);
+        let (status, said, complaint) = finished(&mut judge);
+        assert_eq!((status, &*said), (Some(0), "accepted\n"), "{algorithm}: {said}{complaint}");
+    }
+}
+
+#[tokio::test]
 #[ignore = "needs chromium, node, and the packages oidc-provider and playwright-core in NODE_PATH"]
 async fn a_browser_without_scripts_signs_in_across_two_sites() {
     let place = tempfile::tempdir().unwrap();
