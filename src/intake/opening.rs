@@ -140,9 +140,7 @@ impl Intake {
     /// [`OpenFault`]; nothing was accepted.
     pub fn open(directory: &Path, parts: Parts, config: &Config) -> Result<Self, OpenFault> {
         let Parts { clock, keys, mandates, beacon, .. } = parts;
-        let mut seed = [0; 8];
-        fill_random(&mut seed);
-        let urn = Arc::new(Urn::new(config.urn_applications_max, u64::from_le_bytes(seed)));
+        let urn = Arc::new(fresh_urn(config.urn_applications_max));
         let engine = LocalEngine::take(
             directory,
             Arc::clone(&keys),
@@ -312,6 +310,13 @@ impl Recalled {
         let visits = visits.whole_until(whole_until);
         Ok(Self { journal: Arc::new(journal), visits, seats, quotas })
     }
+}
+
+/// An empty urn, which nobody can foresee.
+fn fresh_urn(applications_max: usize) -> Urn<Case> {
+    let mut seed = [0; 8];
+    fill_random(&mut seed);
+    Urn::new(applications_max, u64::from_le_bytes(seed))
 }
 
 /// Records the next round and the published chains. Before them the last draw: a kill may have come before its entry.

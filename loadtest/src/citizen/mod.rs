@@ -206,8 +206,13 @@ impl Counter {
         };
         let visit = self.visitor(client, number);
         let served = if role.pages {
-            let entered = self.outside(number, due, visit.sign_in(identity, due)).await;
-            self.served(entered, |browser| visit.follow(browser)).await
+            // On the heap, so that the many who do not come by the pages take no more memory.
+            let by_pages = async {
+                let signing_in = Box::pin(visit.sign_in(identity, due));
+                let entered = self.outside(number, due, signing_in).await;
+                self.served(entered, |browser| visit.follow(browser)).await
+            };
+            Box::pin(by_pages).await
         } else {
             let entered = self.outside(number, due, visit.enter(identity, due)).await;
             self.served(entered, |session| visit.finish(session)).await

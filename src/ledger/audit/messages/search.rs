@@ -52,7 +52,7 @@ impl MessageSearch {
     /// [`SearchFault`].
     pub fn of_person(&self, code: &FiscalCode) -> Result<Vec<FoundMessages>, SearchFault> {
         let owner = self.keys.subject(code);
-        self.select("SELECT * FROM message WHERE owner = ?1 ORDER BY number", [owner.0])
+        self.select("SELECT * FROM message WHERE owner = ?1 ORDER BY number", &[owner.0])
     }
 
     /// The messages of the sign-in from which the session with this handle came.
@@ -61,13 +61,13 @@ impl MessageSearch {
     /// [`SearchFault`].
     pub fn of_session(&self, handle: &str) -> Result<Vec<FoundMessages>, SearchFault> {
         let sql = "SELECT * FROM message WHERE handle = ?1 AND number > 0 ORDER BY number";
-        self.select(sql, [handle])
+        self.select(sql, &[handle])
     }
 
     fn select<P: Params + Clone>(
         &self,
         sql: &str,
-        wanted: P,
+        wanted: &P,
     ) -> Result<Vec<FoundMessages>, SearchFault> {
         let mut found = Vec::new();
         for month in &file::months(&self.directory)? {
