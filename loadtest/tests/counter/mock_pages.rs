@@ -17,10 +17,10 @@ pub(super) fn reply(asked: &Asked, fault: Fault, books: &mut Books) -> Response<
     let owner_if = |wrong| if fault == wrong && now_and_then { &code_before } else { &own };
     let Some(rest) = asked.path.strip_prefix("/visit/") else { return outside(asked, books) };
     let (visit, rest) = rest.split_once("/en").expect("surge asks for English pages");
-    let mut response = if books.visits.get(visit) != Some(&own) {
-        page(StatusCode::NOT_FOUND, String::new())
-    } else {
+    let mut response = if books.visits.get(visit) == Some(&own) {
         inside(asked, (visit, rest), fault, owner_if, now_and_then)
+    } else {
+        page(StatusCode::NOT_FOUND, String::new())
     };
     if response.status() == StatusCode::OK {
         let tag = HeaderValue::try_from(tag(owner_if(Fault::TagsMixedUp)));
