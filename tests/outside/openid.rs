@@ -140,6 +140,34 @@ fn heading(answer: &Answer) -> String {
     heading.map_or_else(String::new, |(heading, _)| heading.to_owned())
 }
 
+/// How we sign, how the provider signs, how the content's key is encrypted, and how the content.
+const ALGORITHMS: [[(&str, &str); 4]; 4] = [
+    [
+        ("CLIENT_ALG", "RS256"),
+        ("PROVIDER_ALG", "RS512"),
+        ("KEY", "RSA-OAEP-256"),
+        ("ENCRYPTION", "A256CBC-HS512"),
+    ],
+    [
+        ("CLIENT_ALG", "ES256"),
+        ("PROVIDER_ALG", "RS256"),
+        ("KEY", "RSA-OAEP"),
+        ("ENCRYPTION", "A128CBC-HS256"),
+    ],
+    [
+        ("CLIENT_ALG", "RS256"),
+        ("PROVIDER_ALG", "ES256"),
+        ("KEY", "ECDH-ES"),
+        ("ENCRYPTION", "A256CBC-HS512"),
+    ],
+    [
+        ("CLIENT_ALG", "ES256"),
+        ("PROVIDER_ALG", "PS256"),
+        ("KEY", "ECDH-ES"),
+        ("ENCRYPTION", "A128CBC-HS256"),
+    ],
+];
+
 /// A counter under the name `host` that knows the provider, and the provider.
 fn opened(place: &Path, host: &str, environment: &[(&str, &str)]) -> (Counter, Provider) {
     let counter = Counter::open();
@@ -161,32 +189,7 @@ fn opened(place: &Path, host: &str, environment: &[(&str, &str)]) -> (Counter, P
 #[tokio::test]
 #[ignore = "needs node, and the package oidc-provider in NODE_PATH"]
 async fn a_citizen_signs_in_at_a_published_provider_and_out_of_its_courtesy_pages() {
-    for environment in [
-        [
-            ("CLIENT_ALG", "RS256"),
-            ("PROVIDER_ALG", "RS512"),
-            ("KEY", "RSA-OAEP-256"),
-            ("ENCRYPTION", "A256CBC-HS512"),
-        ],
-        [
-            ("CLIENT_ALG", "ES256"),
-            ("PROVIDER_ALG", "RS256"),
-            ("KEY", "RSA-OAEP"),
-            ("ENCRYPTION", "A128CBC-HS256"),
-        ],
-        [
-            ("CLIENT_ALG", "RS256"),
-            ("PROVIDER_ALG", "ES256"),
-            ("KEY", "ECDH-ES"),
-            ("ENCRYPTION", "A256CBC-HS512"),
-        ],
-        [
-            ("CLIENT_ALG", "ES256"),
-            ("PROVIDER_ALG", "PS256"),
-            ("KEY", "ECDH-ES"),
-            ("ENCRYPTION", "A128CBC-HS256"),
-        ],
-    ] {
+    for environment in ALGORITHMS {
         let place = tempfile::tempdir().unwrap();
         let (counter, provider) = opened(place.path(), "127.0.0.1", &environment);
         let mut browser = Browser::new(&counter, place.path());
