@@ -13,11 +13,10 @@ use super::{
         Identity,
         fetch::{Answer, Ask, Client, KeysUrl},
     },
-    Redeemed,
     answers::{self, AnswerFault},
     callback::Callback,
     login::{Login, LoginFault},
-    messages::Messages,
+    messages::{Messages, Redeemed},
     provider::{Current, Provider, PublishedFault, document},
     request,
 };

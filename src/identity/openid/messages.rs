@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{callback::Callback, profile::Config};
+use super::{super::Identity, callback::Callback, login::LoginFault, profile::Config};
 
 /// Members of the token answer that open something.
 const SECRETS: [&str; 2] = ["access_token", "refresh_token"];
@@ -65,6 +65,20 @@ impl Messages {
     pub(super) fn say(&mut self, userinfo: &str, signed: Option<&str>) {
         self.userinfo = Some(userinfo.to_owned());
         self.userinfo_signed = signed.map(str::to_owned);
+    }
+}
+
+/// What became of a code that somebody brought back.
+pub struct Redeemed {
+    /// Who they are, or why they are not signed in.
+    pub outcome: Result<Identity, LoginFault>,
+    /// What was said, if the provider gave tokens for the code: keep it whatever the outcome is.
+    pub messages: Option<Messages>,
+}
+
+impl From<LoginFault> for Redeemed {
+    fn from(fault: LoginFault) -> Self {
+        Self { outcome: Err(fault), messages: None }
     }
 }
 

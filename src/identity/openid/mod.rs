@@ -35,7 +35,7 @@ pub use self::{
     client_keys::{ClientKeyFault, DecryptionKey},
     federation::{FederationConfig, FederationFault},
     login::{LOGIN_SECONDS, Login, LoginFault},
-    messages::Messages,
+    messages::{Messages, Redeemed},
     profile::{Config, DISCOVERY_PATH, Endpoints, Profile},
 };
 use self::{
@@ -73,20 +73,6 @@ pub struct Begun {
     pub url: String,
     /// The attempt.
     pub login: Login,
-}
-
-/// What became of a code that somebody brought back.
-pub struct Redeemed {
-    /// Who they are, or why they are not signed in.
-    pub outcome: Result<Identity, LoginFault>,
-    /// What was said, if the provider gave tokens for the code: keep it whatever the outcome is.
-    pub messages: Option<Messages>,
-}
-
-impl From<LoginFault> for Redeemed {
-    fn from(fault: LoginFault) -> Self {
-        Self { outcome: Err(fault), messages: None }
-    }
 }
 
 /// Signs people in at the providers of the settings.
