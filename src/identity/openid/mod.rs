@@ -44,10 +44,7 @@ use self::{
     provider::Provider,
     spent::{Spending, Spent},
 };
-use super::{
-    Identity,
-    fetch::{Client, RootsFault},
-};
+use super::fetch::{Client, RootsFault};
 use crate::civic::Language;
 
 /// Time for one answer of a provider.
