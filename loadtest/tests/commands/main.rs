@@ -113,6 +113,7 @@ fn those_who_find_it_full_wait_and_are_served_and_that_is_no_capacity() {
         .replace("pages_share = 0.3", "pages_share = 1.0")
         .replace("abandoners_share = 0.1", "abandoners_share = 0.0")
         .replace("think_ms = 50", "think_ms = 5")
+        .replace("duration_s = 3", "duration_s = 0.3")
         .replace("sessions = 120", "sessions = 20");
     std::fs::write(&profile, by_pages).expect("it can be written");
     let receipts = house.path("pages.ndjson");
