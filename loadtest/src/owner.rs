@@ -45,6 +45,15 @@ pub fn mask(code: &str) -> String {
     }
 }
 
+/// What the addresses end with that people type into the pages, so that each on a page is known to be one of them.
+const EMAIL_HOST: &str = "@surge.example";
+
+/// The address that the person with fiscal code `code` types.
+#[must_use]
+pub fn email(code: &str) -> String {
+    code.to_ascii_lowercase() + EMAIL_HOST
+}
+
 /// Checks that the subject of a new session is the mask of the fiscal code that logged in.
 ///
 /// # Errors
@@ -134,6 +143,91 @@ impl Owner {
         };
         Err(Crossover { step: "read", what: "fiscalCode", expected: mask(&self.code), found })
     }
+}
+
+/// What a page must show of its person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// Nothing but the way on.
+    Nothing,
+    /// The masked fiscal code.
+    Mask,
+    /// The fiscal code and what the person has entered.
+    Answers,
+    /// What the person has entered.
+    Entered,
+}
+
+/// A page of one visit, as far as the owner check reads it.
+pub struct PageShown<'p> {
+    /// The step of the visit.
+    pub step: &'static str,
+    /// The beginning of every path of the visit: `/visit/{visit}/`.
+    pub visit: &'p str,
+    /// The paths that the page leads to.
+    pub paths: &'p [&'p str],
+    /// What somebody reads on it.
+    pub text: &'p str,
+}
+
+impl Owner {
+    /// Checks that a page is this person's and nobody else's: it leads to pages of their visit alone, names no other
+    /// person, and shows what it must. The visit is unguessable, so that it stands for its person.
+    ///
+    /// # Errors
+    ///
+    /// The crossover.
+    pub fn check_page(&self, page: &PageShown<'_>, shows: Shows) -> Result<(), Crossover> {
+        let crossover = |what, expected: String, found: String| {
+            Err(Crossover { step: page.step, what, expected, found })
+        };
+        let mut visits = page.paths.iter().filter(|path| path.starts_with("/visit/")).peekable();
+        let is_own = visits.peek().is_some() && visits.all(|path| path.starts_with(page.visit));
+        if !is_own {
+            let (expected, found) = ("paths of its own visit", "another visit, or none");
+            return crossover("visit", expected.to_owned(), found.to_owned());
+        }
+        let (own_mask, own_email) = (mask(&self.code), email(&self.code));
+        let (mut masks, mut codes, mut emails) = (false, false, false);
+        for word in
+            page.text.split(|letter: char| letter.is_whitespace() || ",;()<>".contains(letter))
+        {
+            let word = word.trim_matches(|letter| ".:\"'".contains(letter));
+            if word == own_mask {
+                masks = true;
+            } else if word == self.code {
+                codes = true;
+            } else if word == own_email {
+                emails = true;
+            } else if is_code_or_mask(word) {
+                let found = if word.contains('*') { word.to_owned() } else { mask(word) };
+                return crossover("fiscalCode", own_mask, found);
+            } else if word.ends_with(EMAIL_HOST) {
+                let found = "that of another person".to_owned();
+                return crossover("e-mail", "an address of its own".to_owned(), found);
+            }
+        }
+        let has_all = match shows {
+            Shows::Nothing => true,
+            Shows::Mask => masks,
+            Shows::Answers => codes && emails,
+            Shows::Entered => emails,
+        };
+        if has_all { Ok(()) } else { crossover("page", own_mask, "none of its person".to_owned()) }
+    }
+}
+
+/// Whether a word has the form of a fiscal code or of its mask.
+fn is_code_or_mask(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    if bytes.len() != 16 || !bytes[..3].iter().all(u8::is_ascii_uppercase) {
+        return false;
+    }
+    let is_mask = bytes[3..14].iter().all(|byte| *byte == b'*');
+    let is_code = bytes[3..6].iter().all(u8::is_ascii_uppercase)
+        && bytes[6..].iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        && bytes[6..].iter().any(u8::is_ascii_digit);
+    is_mask || is_code
 }
 
 fn collect_codes<'v>(value: &'v Value, codes: &mut Vec<&'v str>) {

@@ -1,23 +1,28 @@
-//! `sportello audit`: who read or changed one person's data, and when; and what operators did.
+//! `sportello audit`: who read or changed one person's data, and when; what operators did; and what identity providers
+//! said when they signed somebody in.
 
-use std::{error::Error, io::Write as _};
+use std::{error::Error, io::Write as _, path::Path};
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Exit, complain, house::House, person::Person, written};
 use crate::{
     civic::local_time::rfc3339,
     ledger::{
         Channel,
-        audit::{Line, Search, controls},
+        audit::{FoundMessages, Line, MessageSearch, Search, controls},
     },
     schemes::Rules,
+    vault::KeysFault,
 };
+
+/// Characters of a session's handle.
+const HANDLE_CHARS: usize = 16;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello audit --data ./data < code.txt\n  sportello audit --data ./data --fiscal-code RSSMRA80A01H501U\n\nThe server may run meanwhile. The output is personal data, and the audit trail records who asked."
+    after_help = "Example:\n  sportello audit --data ./data < code.txt\n  sportello audit --data ./data --fiscal-code RSSMRA80A01H501U\n  sportello audit --data ./data --session 5Tg0vW1xqQ2c3dEf\n\nThe server may run meanwhile. The output is personal data, and the audit trail records who asked."
 )]
 #[group(skip)]
 pub(super) struct Audit {
@@ -31,6 +36,13 @@ pub(super) struct Audit {
     /// Show what operators and the server itself did, for no particular person.
     #[arg(long, conflicts_with = "fiscal_code")]
     controls: bool,
+    /// Show instead what identity providers said when they signed this person in, in the last 24 months.
+    #[arg(long, conflicts_with_all = ["by", "controls"])]
+    messages: bool,
+    /// Show what an identity provider said when the session with this handle began; people see the handles of their
+    /// sessions.
+    #[arg(long, value_name = "HANDLE", allow_hyphen_values = true, conflicts_with_all = ["by", "controls", "messages", "fiscal_code"])]
+    session: Option<String>,
     /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -57,6 +69,16 @@ impl Audit {
         let lines: Vec<_> = if self.controls {
             let controls = controls(&directory)?.into_iter();
             controls.map(|(at, what)| self.format.control(&rfc3339(at), &what)).collect()
+        } else if let Some(handle) = &self.session {
+            if handle.len() != HANDLE_CHARS || !handle.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err("--session: not the handle of a session, 16 characters".into());
+            }
+            self.house.note(&format!("audit of the messages of session {handle}"))?;
+            self.format.messages(&self.message_search(&directory)?.of_session(handle)?)
+        } else if self.messages {
+            let (code, keys) = (self.person.read()?, self.house.keys()?);
+            self.house.note(&format!("audit of the messages of {:?}", keys.subject(&code)))?;
+            self.format.messages(&self.message_search(&directory)?.of_person(&code)?)
         } else {
             let (code, keys) = (self.person.read()?, self.house.keys()?);
             self.house.note(&format!("audit of {:?}", keys.subject(&code)))?;
@@ -69,6 +91,10 @@ impl Audit {
         let printed = lines.iter().try_for_each(|line| writeln!(out, "{line}"));
         Ok(written(printed.and_then(|()| out.flush())))
     }
+
+    fn message_search(&self, directory: &Path) -> Result<MessageSearch, KeysFault> {
+        Ok(MessageSearch::of(directory, self.house.keys()?))
+    }
 }
 
 impl Format {
@@ -77,6 +103,22 @@ impl Format {
             Format::Text => format!("{at}  {}", escaped(what)),
             Format::Ndjson => json!({ "at": at, "what": what }).to_string(),
         }
+    }
+
+    /// A JSON document for each attempt to sign in; for people, with a line before it.
+    fn messages(self, found: &[FoundMessages]) -> Vec<String> {
+        let lines = found.iter().map(|FoundMessages { at, handle, content }| {
+            // What was sealed is JSON, which we wrote.
+            let said: Value = serde_json::from_slice(content).unwrap_or_default();
+            let at = rfc3339(*at);
+            match self {
+                Format::Text => format!("{at}  session {handle}\n{said:#}"),
+                Format::Ndjson => {
+                    json!({ "at": at, "session": handle, "messages": said }).to_string()
+                }
+            }
+        });
+        lines.collect()
     }
 
     fn line(self, line: &Line) -> String {

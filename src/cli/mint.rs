@@ -40,7 +40,7 @@ pub(super) struct Mint {
     /// Assurance level: 1, 2 or 3, or a SPID level such as `https://www.spid.gov.it/SpidL2`.
     #[arg(long, visible_alias = "level", value_name = "LEVEL", default_value = "2")]
     acr: String,
-    /// Signature algorithm, each with a key of its own: `EdDSA`, ES256, PS256 or RS256.
+    /// Signature algorithm, each with a key of its own: `EdDSA`, ES256, PS256, RS256 or RS512.
     #[arg(long, value_name = "ALG", default_value = "EdDSA", value_parser = algorithm)]
     alg: Algorithm,
     /// Make this many tokens for made-up people instead, one per line: fiscal code, tab, token.
@@ -58,7 +58,7 @@ pub(super) struct Mint {
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, &'static str> {
-    Algorithm::parse(name).ok_or("not one of EdDSA, ES256, PS256, RS256")
+    Algorithm::parse(name).ok_or("not one of EdDSA, ES256, PS256, RS256, RS512")
 }
 
 fn campaign(name: &str) -> Result<Campaign, &'static str> {

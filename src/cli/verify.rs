@@ -139,6 +139,10 @@ pub(super) fn inspect(
         Ok(found) => findings.extend(found),
         Err(fault) => findings.push(fault.to_string()),
     }
+    match audit::inspect_messages(directory, keys) {
+        Ok(found) => findings.extend(found),
+        Err(fault) => findings.push(fault.to_string()),
+    }
     Ok((inspections, findings))
 }
 

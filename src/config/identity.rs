@@ -8,7 +8,7 @@ use super::{
     path,
     setting::{Value as _, offices},
 };
-use crate::identity::{Office, certificate, demo_cards, issuer, openid};
+use crate::identity::{Office, certificate, demo::DEMO_CONTACT_CENTER, demo_cards, issuer, openid};
 
 impl Settings {
     /// Certificate and private key of the listener that requires client certificates, PEM files, if they are its own.
@@ -65,10 +65,13 @@ impl Settings {
         })
     }
 
-    /// The offices that act under telephone PINs.
+    /// The offices that act under telephone PINs; a demo has one of its own.
     #[must_use]
     pub fn contact_centers(&self) -> Vec<Office> {
-        offices(&self.0.identity.contact_centers).unwrap_or_default()
+        let mut all = offices(&self.0.identity.contact_centers).unwrap_or_default();
+        let demo = Office::parse(DEMO_CONTACT_CENTER).ok().filter(|_| self.1);
+        all.extend(demo.filter(|demo| !all.contains(demo)));
+        all
     }
 
     /// The longest accepted lifetime of an identity token, seconds.

@@ -228,11 +228,11 @@ levels = "3"
             ),
             (
                 "algorithms = \"HS256\"",
-                "identity.issuers.algorithms must be one or more of EdDSA, ES256, PS256, RS256, such as \"ES256, RS256\", not \"HS256\"",
+                "identity.issuers.algorithms must be one or more of EdDSA, ES256, PS256, RS256, RS512, such as \"ES256, RS256\", not \"HS256\"",
             ),
             (
                 "algorithms = \"\"",
-                "identity.issuers.algorithms must be one or more of EdDSA, ES256, PS256, RS256, such as \"ES256, RS256\", not \"\"",
+                "identity.issuers.algorithms must be one or more of EdDSA, ES256, PS256, RS256, RS512, such as \"ES256, RS256\", not \"\"",
             ),
             (
                 "levels = \"1, 2\"",

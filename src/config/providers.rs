@@ -38,7 +38,7 @@ list_settings! {
     level: Text = Text::Borrowed("2"), OneOf(&["2", "3"]);
     /// Key that signs requests: RSA (RS256) or P-256 (ES256), PKCS #8 in a PEM file. Read at the start.
     signing_key: Text = Text::Borrowed(""), TEXT;
-    /// Key that decrypts what the provider says of a person: RSA, PKCS #8 in a PEM file. Read at the start.
+    /// Key that decrypts what the provider says of a person: RSA (RSA-OAEP) or P-256 (ECDH-ES), PKCS #8 in a PEM file. Read at the start.
     encryption_key: Text = Text::Borrowed(""), TEXT;
     /// Its endpoints, all but revocation_endpoint together. Left out, they come from its discovery document.
     authorization_endpoint: Text = Text::Borrowed(""), HttpsUrl;

@@ -212,7 +212,7 @@ impl fmt::Display for Allowed {
                 formatter.write_str("an https URL such as \"https://login.example.it/jwks.json\"")
             }
             Self::Algorithms => {
-                formatter.write_str("one or more of EdDSA, ES256, PS256, RS256, such as \"ES256, RS256\"")
+                formatter.write_str("one or more of EdDSA, ES256, PS256, RS256, RS512, such as \"ES256, RS256\"")
             }
             Self::Levels => formatter.write_str("\"2\", \"3\" or \"2, 3\""),
             Self::Policies => {

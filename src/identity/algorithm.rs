@@ -3,8 +3,8 @@
 //! `none`, HMAC and RSA with SHA-1 have no variant, so nothing can ask for them.
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
-    VerificationAlgorithm,
+    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA512,
+    RSA_PSS_2048_8192_SHA256, VerificationAlgorithm,
 };
 
 use super::{Assurance, choice::Named};
@@ -20,10 +20,12 @@ pub enum Algorithm {
     Ps256,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
 }
 
 impl Named for Algorithm {
-    const ALL: &'static [Self] = &[Self::EdDsa, Self::Es256, Self::Ps256, Self::Rs256];
+    const ALL: &'static [Self] = &[Self::EdDsa, Self::Es256, Self::Ps256, Self::Rs256, Self::Rs512];
 
     /// Its `alg` in keys and tokens.
     fn name(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Named for Algorithm {
             Self::Es256 => "ES256",
             Self::Ps256 => "PS256",
             Self::Rs256 => "RS256",
+            Self::Rs512 => "RS512",
         }
     }
 }
@@ -50,6 +53,7 @@ impl Algorithm {
             Self::Es256 => &ECDSA_P256_SHA256_FIXED,
             Self::Ps256 => &RSA_PSS_2048_8192_SHA256,
             Self::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
+            Self::Rs512 => &RSA_PKCS1_2048_8192_SHA512,
         }
     }
 }

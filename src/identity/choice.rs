@@ -23,6 +23,14 @@ impl<T: Named> Choice<T> {
     /// Every value.
     pub const ALL: Self = Self { chosen: u8::MAX >> (8 - T::ALL.len()), of: PhantomData };
 
+    /// The same without a value.
+    #[must_use]
+    pub fn without(self, value: T) -> Self {
+        let place = T::ALL.iter().position(|other| *other == value);
+        let bit = place.map_or(0, |place| 1 << place);
+        Self { chosen: self.chosen & !bit, of: PhantomData }
+    }
+
     /// Whether a value is chosen.
     #[must_use]
     pub fn has(self, value: T) -> bool {
@@ -74,10 +82,11 @@ mod tests {
     #[test]
     fn a_list_reads_as_it_is_written_and_holds_each_value_once() {
         let parse = |list: &str| list.parse::<Choice<Algorithm>>();
-        assert_eq!(parse("EdDSA, ES256, PS256, RS256"), Ok(Choice::ALL));
+        assert_eq!(parse("EdDSA, ES256, PS256, RS256, RS512"), Ok(Choice::ALL));
         let two = parse(" RS256,EdDSA").unwrap();
         assert_eq!(two.to_string(), "EdDSA, RS256");
         assert!(two.has(Algorithm::Rs256) && !two.has(Algorithm::Es256));
+        assert_eq!(two.without(Algorithm::EdDsa).without(Algorithm::Ps256).to_string(), "RS256");
         for bad in ["", "RS256,", "none", "HS256", "rs256", "RS256, RS256", "RS256 EdDSA"] {
             assert_eq!(parse(bad), Err(NoChoice), "{bad}");
         }

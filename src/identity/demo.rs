@@ -57,7 +57,9 @@ impl Key {
         let signing = match algorithm {
             Algorithm::EdDsa => EncodingKey::from_ed_pem(pem.as_bytes()),
             Algorithm::Es256 => EncodingKey::from_ec_pem(pem.as_bytes()),
-            Algorithm::Ps256 | Algorithm::Rs256 => EncodingKey::from_rsa_pem(pem.as_bytes()),
+            Algorithm::Ps256 | Algorithm::Rs256 | Algorithm::Rs512 => {
+                EncodingKey::from_rsa_pem(pem.as_bytes())
+            }
         }?;
         let mut public = Jwk::from_encoding_key(&signing, jwt(algorithm))?;
         public.common.key_id = Some(algorithm.name().to_owned());
@@ -72,15 +74,16 @@ fn jwt(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
         Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
         Algorithm::Ps256 => jsonwebtoken::Algorithm::PS256,
         Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
+        Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
     }
 }
 
-/// File name of a key in the data directory. One RSA key serves two algorithms, under two names.
+/// File name of a key in the data directory. One RSA key serves three algorithms, under three names.
 fn file(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::EdDsa => "demo-identity.key",
         Algorithm::Es256 => "demo-identity-p256.key",
-        Algorithm::Ps256 | Algorithm::Rs256 => "demo-identity-rsa.key",
+        Algorithm::Ps256 | Algorithm::Rs256 | Algorithm::Rs512 => "demo-identity-rsa.key",
     }
 }
 
@@ -90,7 +93,7 @@ fn make(algorithm: Algorithm) -> io::Result<Zeroizing<String>> {
         Algorithm::EdDsa => Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1()),
         Algorithm::Es256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
             .and_then(|pair| pair.to_pkcs8v1()),
-        Algorithm::Ps256 | Algorithm::Rs256 => {
+        Algorithm::Ps256 | Algorithm::Rs256 | Algorithm::Rs512 => {
             let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(io::Error::other)?;
             let der = pair.as_der().map_err(io::Error::other)?;
             return Ok(Zeroizing::new(STANDARD.encode(der.as_ref())));
@@ -210,6 +213,8 @@ pub enum DemoOutcome {
     Pending,
     /// They apply for others.
     Intermediary,
+    /// They apply for those who call them.
+    ContactCenter,
 }
 
 /// A made-up person, whom everybody may be on the demo's sign-in page.
@@ -224,8 +229,11 @@ pub struct DemoPerson {
     what: (&'static str, &'static str),
 }
 
+/// The demo's office that acts for people who call it, under their telephone PIN.
+pub const DEMO_CONTACT_CENTER: &str = "contact-center-demo";
+
 /// The people of the demo's sign-in page. The first has the fiscal code that Italian textbooks use.
-pub const DEMO_PEOPLE: [DemoPerson; 4] = [
+pub const DEMO_PEOPLE: [DemoPerson; 5] = [
     DemoPerson {
         name: "granted",
         outcome: DemoOutcome::Granted,
@@ -258,6 +266,16 @@ pub const DEMO_PEOPLE: [DemoPerson; 4] = [
         what: (
             "Una persona che lavora per un patronato (dalle 8 alle 16)",
             "A person who works for a patronato (from 8 to 16)",
+        ),
+    },
+    DemoPerson {
+        name: "contact-center",
+        outcome: DemoOutcome::ContactCenter,
+        fiscal_code: "GLLLNE78R55L736G",
+        office: Some(DEMO_CONTACT_CENTER),
+        what: (
+            "Una persona che lavora per il Contact Center (dalle 8 alle 16)",
+            "A person who works for the Contact Center (from 8 to 16)",
         ),
     },
 ];
@@ -300,11 +318,9 @@ pub fn made_up_mandate(
 
 /// The mandates of the demo's people for the office of the one who works for one, as lines of a registry.
 pub fn demo_mandates(campaign: Campaign) -> impl Iterator<Item = String> {
-    let people = |is_clerk: bool| {
-        DEMO_PEOPLE.iter().filter(move |person| person.office.is_some() == is_clerk)
-    };
-    people(true).flat_map(move |clerk| {
-        people(false).map(move |person| {
+    let clerks = DEMO_PEOPLE.iter().filter(|one| one.outcome == DemoOutcome::Intermediary);
+    clerks.flat_map(move |clerk| {
+        DEMO_PEOPLE.iter().filter(|person| person.office.is_none()).map(move |person| {
             let reference = format!("demo-{}-{campaign}", person.name);
             let office = (clerk.office.unwrap_or_default(), &clerk.fiscal_code());
             mandate_line(&reference, &person.fiscal_code(), office, campaign)

@@ -8,7 +8,7 @@ use aws_lc_rs::{
     rsa::KeySize,
     signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
-        RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
+        RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaKeyPair,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -54,7 +54,9 @@ impl Signer {
             Algorithm::Es256 => {
                 Pair::Ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
             }
-            Algorithm::Ps256 | Algorithm::Rs256 => Pair::Rsa(RsaKeyPair::from_pkcs8(&RSA).unwrap()),
+            Algorithm::Ps256 | Algorithm::Rs256 | Algorithm::Rs512 => {
+                Pair::Rsa(RsaKeyPair::from_pkcs8(&RSA).unwrap())
+            }
         };
         Self { algorithm, kid: kid.to_owned(), pair }
     }
@@ -83,7 +85,7 @@ impl Signer {
                 json!({ "kty": "EC", "crv": "P-256", "x": text(&public[1..33]), "y": text(&public[33..]) })
             }
             // An RSAPublicKey of 2,048 bits always has its numbers at the same places.
-            Algorithm::Ps256 | Algorithm::Rs256 => {
+            Algorithm::Ps256 | Algorithm::Rs256 | Algorithm::Rs512 => {
                 json!({ "kty": "RSA", "n": text(&public[9..265]), "e": text(&public[267..]) })
             }
         };
@@ -106,6 +108,7 @@ impl Signer {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 let padding: &dyn aws_lc_rs::signature::RsaEncoding = match self.algorithm {
                     Algorithm::Ps256 => &RSA_PSS_SHA256,
+                    Algorithm::Rs512 => &RSA_PKCS1_SHA512,
                     _ => &RSA_PKCS1_SHA256,
                 };
                 pair.sign(padding, &random, message, &mut signature).unwrap();

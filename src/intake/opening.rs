@@ -21,7 +21,7 @@ use crate::{
     identity::{Office, certificate::Certificates, openid::RelyingParty, token::Verifier},
     judges::Bench,
     ledger::{
-        audit::{self, LocalTrail, Trail},
+        audit::{self, LocalTrail, MessageStore, Trail},
         case::Case,
         drafts::Drafts,
         fault::OpenFault,
@@ -134,6 +134,7 @@ pub struct Intake {
     pub(super) drafts: Box<dyn Drafts>,
     pub(super) mandates: Box<dyn Mandates>,
     pub(super) trail: Box<dyn Trail>,
+    pub(super) messages: MessageStore,
     pub(super) journal: Arc<dyn Journal>,
     /// Permits for searches of the trail.
     pub(super) searches: Semaphore,
@@ -148,9 +149,7 @@ impl Intake {
     /// [`OpenFault`]; nothing was accepted.
     pub fn open(directory: &Path, parts: Parts, config: &Config) -> Result<Self, OpenFault> {
         let Parts { clock, keys, mandates, beacon, .. } = parts;
-        let mut seed = [0; 8];
-        fill_random(&mut seed);
-        let urn = Arc::new(Urn::new(config.urn_applications_max, u64::from_le_bytes(seed)));
+        let urn = Arc::new(fresh_urn(config.urn_applications_max));
         let own = (Arc::clone(&keys), Arc::clone(&urn));
         let engine = LocalEngine::take(directory, own.0, own.1, clock.clone(), config.ledger)?;
         let space = Arc::new(Space::of(
@@ -159,6 +158,7 @@ impl Intake {
             config.audit.disk_reserve_bytes,
         )?);
         let trail = LocalTrail::open(directory, Arc::clone(&keys), clock.clone(), config.audit)?;
+        let messages = MessageStore::open(directory, Arc::clone(&keys), clock.clone())?;
         let drafts = LocalDrafts::open(directory, Arc::clone(&keys))?;
         let own = (Arc::clone(&keys), &*config.contact_centers);
         let mandates = LocalMandates::open(directory, own, mandates)?;
@@ -198,6 +198,7 @@ impl Intake {
             drafts: Box::new(drafts),
             mandates: Box::new(mandates),
             trail: Box::new(trail),
+            messages,
             journal,
             searches: Semaphore::new(SEARCHES_MAX),
             found: Found::default(),
@@ -286,12 +287,13 @@ impl Intake {
         self.trail.control(what);
     }
 
-    /// Writes what was accepted, closes the ledgers, the drafts and the journal, and closes the trail with `last` as its last entry.
+    /// Writes what was accepted, closes the ledgers, the drafts, the journal and the messages, and closes the trail with `last` as its last entry.
     /// Call it when no request is under way.
     pub fn close(&self, last: &str) {
         self.shelf.close();
         self.drafts.close();
         self.journal.close();
+        self.messages.close();
         self.trail.control(last);
         self.trail.close();
     }
@@ -325,6 +327,13 @@ impl Recalled {
         let visits = visits.whole_until(whole_until);
         Ok(Self { journal: Arc::new(journal), visits, seats, quotas })
     }
+}
+
+/// An empty urn, which nobody can foresee.
+fn fresh_urn(applications_max: usize) -> Urn<Case> {
+    let mut seed = [0; 8];
+    fill_random(&mut seed);
+    Urn::new(applications_max, u64::from_le_bytes(seed))
 }
 
 /// Records the next round and the published chains. Before them the last draw: a kill may have come before its entry.

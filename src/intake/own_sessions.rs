@@ -1,9 +1,12 @@
 //! A person's own open sessions: they see them, and end those that they do not need or do not know.
 
 use super::opening::Intake;
-use crate::session::{
-    scope::{Personal, Scope},
-    sessions::OwnSession,
+use crate::{
+    ledger::audit::{Action, QueueFull},
+    session::{
+        scope::{Personal, Scope},
+        sessions::OwnSession,
+    },
 };
 
 impl Intake {
@@ -18,6 +21,7 @@ impl Intake {
     pub async fn end_own(&self, scope: Scope<'_>, handle: &str) -> bool {
         let is_ended = self.sessions.end_own(scope.session(), handle, self.clock.now());
         if is_ended {
+            self.note_ended(scope, 1);
             // An error: the journal has failed, and a restart opens no session at all.
             let _is_on_disk = self.journal.synced().await;
         }
@@ -26,7 +30,19 @@ impl Intake {
 
     /// Ends all of them but this one, for good.
     pub async fn end_others(&self, scope: Scope<'_>) {
-        self.sessions.end_others(scope.session(), self.clock.now());
+        let ended = self.sessions.end_others(scope.session(), self.clock.now());
+        self.note_ended(scope, ended);
         let _is_on_disk = self.journal.synced().await;
+    }
+
+    /// Records that a person ended some of their sessions. Who fears that somebody else has one must be able to end it: a
+    /// full disk or queue does not keep them from it.
+    fn note_ended(&self, scope: Scope<'_>, count: usize) {
+        let session = scope.session();
+        for _ in 0..count {
+            self.trail
+                .note_soon(Action::SessionEnded, session.person, self.who(session), None)
+                .unwrap_or_else(QueueFull::lost);
+        }
     }
 }

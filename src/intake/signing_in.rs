@@ -12,7 +12,11 @@ use crate::{
     civic::Language,
     identity::{
         Identity,
-        openid::{Begun, Callback, Login, LoginFault, Profile},
+        openid::{Begun, Callback, Login, LoginFault, Profile, Redeemed},
+    },
+    ledger::{
+        audit::{LoginMessages, NotRecorded},
+        fault::Untraced,
     },
     vault::{HouseKeys, Place},
 };
@@ -60,7 +64,8 @@ impl Intake {
         Ok((url, kept))
     }
 
-    /// Finishes to sign in somebody who came back from their provider with this query, and whose browser kept `kept`.
+    /// Finishes to sign in somebody who came back from their provider with this query, and whose browser kept `kept`. What
+    /// was said is recorded under the visit that follows before they are signed in.
     ///
     /// # Errors
     /// [`SignInFault`].
@@ -68,6 +73,7 @@ impl Intake {
         &self,
         kept: &str,
         query: &str,
+        visit: &str,
         from: Option<IpAddr>,
     ) -> Result<(Identity, Language), SignInFault> {
         self.limit_sign_in(from)?;
@@ -76,8 +82,25 @@ impl Intake {
             Some((callback, login))
         });
         let (callback, login) = attempt.ok_or(SignInFault::Login(LoginFault::Stale))?;
-        let redeemed = self.relying.redeem(&login, &callback, self.clock.real()).await;
-        Ok((redeemed.map_err(SignInFault::Login)?, login.language()))
+        let untraced = SignInFault::Enter(EnterFault::Untraced(Untraced));
+        // Before the code is spent, which works once.
+        if self.messages.failed() || self.space.admits_events().is_err() {
+            return Err(untraced);
+        }
+        let Redeemed { outcome, messages } =
+            self.relying.redeem(&login, &callback, self.clock.real()).await;
+        let person = outcome.as_ref().ok().map(|identity| &identity.fiscal_code);
+        let recorded = match messages.map(|messages| serde_json::to_vec(&messages)) {
+            Some(Ok(content)) => {
+                self.messages.record(LoginMessages { visit, person, content: &content }).await
+            }
+            Some(Err(_)) => Err(NotRecorded),
+            None => Ok(()),
+        };
+        // Who is refused anyway learns the reason of that.
+        let identity = outcome.map_err(SignInFault::Login)?;
+        recorded.map_err(|NotRecorded| untraced)?;
+        Ok((identity, login.language()))
     }
 
     fn limit_sign_in(&self, from: Option<IpAddr>) -> Result<(), SignInFault> {

@@ -128,7 +128,7 @@ impl Intake {
         if self.poisoned() {
             return Some(Obstacle::LedgerPoisoned);
         }
-        if self.trail.failed() {
+        if self.trail.failed() || self.messages.failed() {
             return Some(Obstacle::TrailFailed);
         }
         self.space.short().then_some(Obstacle::DiskNearlyFull)

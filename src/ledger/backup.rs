@@ -1,6 +1,6 @@
 //! A copy of the ledgers, taken while a server writes them; a second run adds what has been written since.
 //!
-//! Ledgers, revocations, mandates that were given by telephone, and the trail only grow, so the copy is a prefix of them,
+//! Ledgers, revocations, mandates that were given by telephone, messages of providers and the trail only grow, so the copy is a prefix of them,
 //! read in short transactions that delay nobody. Drafts are replaced and removed, so they are copied as a whole. Secrets are not copied: keep them elsewhere.
 
 use std::{
@@ -67,15 +67,16 @@ pub(super) type Copy = fn(&Connection, &mut dyn FnMut(u64)) -> rusqlite::Result<
 
 /// What is copied, in this order: a draft that becomes an application meanwhile is in both copies rather than in
 /// neither, and the trail covers everything copied before it.
-const KINDS: [(&FileFormat, Copy); 5] = [
+const KINDS: [(&FileFormat, Copy); 6] = [
     (&drafts::FORMAT, drafts::copy),
     (&revocations::FORMAT, revocations::copy),
     (&telephone::FORMAT, telephone::copy),
     (&sqlite::FORMAT, sqlite::copy),
+    (&audit::MESSAGES_FORMAT, audit::copy_messages),
     (&audit::FORMAT, audit::copy),
 ];
 
-/// Copies what `to` lacks of the ledgers, trail, drafts, revocations and telephone mandates in `from`. Calls `progress` with
+/// Copies what `to` lacks of the ledgers, trail, drafts, revocations, telephone mandates and messages in `from`. Calls `progress` with
 /// a file's name and its rows so far.
 ///
 /// # Errors

@@ -46,6 +46,51 @@ async fn the_demos_clerk_has_clients_at_once_and_a_file_that_is_there_stays() {
     assert_eq!(counter.metric("sportello_mandates", &[]).await, 1);
 }
 
+#[tokio::test]
+async fn the_demos_contact_center_acts_for_a_person_who_says_their_pin() {
+    let all_day = [
+        ("SPORTELLO_SCHEDULE_CITIZENS", "00:00-00:00"),
+        ("SPORTELLO_SCHEDULE_INTERMEDIARIES", "00:00-00:00"),
+    ];
+    let counter = Counter::open_with(&all_day);
+    let mut caller = Browser::signed_in(&counter, "granted").await;
+    caller.open(&caller.at("/mandates")).await;
+    let made = caller.post(&caller.at("/mandates/telephone-pin"), &[]).await;
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let shown = String::from_utf8(made.body.to_vec()).unwrap();
+    let pin = shown.split(['<', '>']).map(digits).find(|text| text.len() == 8).unwrap();
+
+    let mut clerk = Browser::signed_in(&counter, "contact-center").await;
+    clerk.open(&clerk.at("/mandates")).await;
+    let fields = [("fiscalCode", CLIENT), ("pin", &*pin), ("campaign", "iscro-2024")];
+    let redeemed = clerk.post(&clerk.at("/mandates/redemption"), &fields).await;
+    assert!(redeemed.status.is_redirection() || redeemed.status.is_success(), "{redeemed:?}");
+    clerk.open(&clerk.at("/mandates")).await;
+    assert_eq!(clerk.html.matches("Apply for this client").count(), 1, "{}", clerk.html);
+    // By a program, as `mint` makes tokens for it.
+    let code = FiscalCode::parse("GLLLNE78R55L736G").unwrap();
+    let token = counter.mint(&code, &["--office", "contact-center-demo"]);
+    let visitor = counter.enter(code, &token).await;
+    let mandates = visitor.get("/mandates").await.json();
+    assert_eq!(mandates["mandates"].as_array().unwrap().len(), 1, "{mandates}");
+}
+
+#[tokio::test]
+async fn a_demo_takes_an_identity_token_on_its_page() {
+    let counter = Counter::open();
+    let mut browser = Browser::new(&counter);
+    browser.open("/en/signin").await;
+    let code = FiscalCode::made_up(3);
+    let token = counter.mint(&code, &[]);
+    let entered = browser.post("/en/signin", &[("token", &token)]).await;
+    assert_eq!(entered.status, 303, "{entered:?}");
+    browser.shows(&format!("{}***********{}", &code.as_str()[..3], &code.as_str()[14..]));
+    let mut other = Browser::new(&counter);
+    other.open("/en/signin").await;
+    let refused = other.post("/en/signin", &[("token", &token[1..])]).await;
+    assert_eq!((refused.status.as_u16(), &*refused.header("set-cookie")), (401, ""));
+}
+
 #[test]
 fn the_demo_of_another_campaign_has_its_mandates() {
     let counter = Counter::open_untouched_at("2020-04-01T17:30[Europe/Rome]");

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sportello::civic::FiscalCode;
 
 use crate::{
+    audit::audit,
     browser::{Browser, encoded},
     harness::{Counter, EVENING, Visitor, new_session},
 };
@@ -61,6 +62,12 @@ async fn a_person_lists_and_ends_their_own_sessions_for_good() {
     two.get("").await.assert_problem(401, "unauthenticated");
     one.delete(&ending).await.assert_problem(404, "not-found");
     assert_eq!(own(&one).await.len(), 1);
+    // The end is in the person's own record, once, and not in that of those who tried in vain.
+    let shown = one.get("/disclosures").await.json()["disclosures"].as_array().unwrap().clone();
+    let ends: Vec<_> = shown.iter().filter(|one| one["what"] == "session-ended").collect();
+    assert_eq!((ends.len(), ends[0]["by"].as_str()), (1, Some("yourself")), "{shown:?}");
+    let theirs = audit(&counter, &["--fiscal-code", neighbour.code.as_str()]);
+    assert!(theirs.iter().all(|line| line["what"] != "session-ended"), "{theirs:?}");
     let (session, token, ended) = (one.session.clone(), one.token.clone(), two.token.clone());
     let ended_session = two.session.clone();
 
@@ -121,6 +128,9 @@ async fn a_person_ends_their_other_sessions_on_a_page() {
         assert_eq!(browser.html.matches("<h2>Another session</h2>").count(), 1);
     }
     assert_eq!(browser.post(&ending, &[("session", "others")]).await.status, 303);
+    browser.open(&browser.at("/disclosures")).await;
+    assert_eq!(browser.html.matches("a session ended").count(), 2, "{}", browser.html);
+    browser.open(&browser.at("/sessions")).await;
     assert_eq!(browser.html.matches("<h2>Another session</h2>").count(), 0);
     assert!(!browser.html.contains("End all others"));
     for mut ended in [other, third] {

@@ -140,6 +140,34 @@ fn heading(answer: &Answer) -> String {
     heading.map_or_else(String::new, |(heading, _)| heading.to_owned())
 }
 
+/// How we sign, how the provider signs, how the content's key is encrypted, and how the content.
+const ALGORITHMS: [[(&str, &str); 4]; 4] = [
+    [
+        ("CLIENT_ALG", "RS256"),
+        ("PROVIDER_ALG", "RS512"),
+        ("KEY", "RSA-OAEP-256"),
+        ("ENCRYPTION", "A256CBC-HS512"),
+    ],
+    [
+        ("CLIENT_ALG", "ES256"),
+        ("PROVIDER_ALG", "RS256"),
+        ("KEY", "RSA-OAEP"),
+        ("ENCRYPTION", "A128CBC-HS256"),
+    ],
+    [
+        ("CLIENT_ALG", "RS256"),
+        ("PROVIDER_ALG", "ES256"),
+        ("KEY", "ECDH-ES"),
+        ("ENCRYPTION", "A256CBC-HS512"),
+    ],
+    [
+        ("CLIENT_ALG", "ES256"),
+        ("PROVIDER_ALG", "PS256"),
+        ("KEY", "ECDH-ES"),
+        ("ENCRYPTION", "A128CBC-HS256"),
+    ],
+];
+
 /// A counter under the name `host` that knows the provider, and the provider.
 fn opened(place: &Path, host: &str, environment: &[(&str, &str)]) -> (Counter, Provider) {
     let counter = Counter::open();
@@ -161,10 +189,7 @@ fn opened(place: &Path, host: &str, environment: &[(&str, &str)]) -> (Counter, P
 #[tokio::test]
 #[ignore = "needs node, and the package oidc-provider in NODE_PATH"]
 async fn a_citizen_signs_in_at_a_published_provider_and_out_of_its_courtesy_pages() {
-    for environment in [
-        [("CLIENT_ALG", "RS256"), ("ENCRYPTION", "A256CBC-HS512")],
-        [("CLIENT_ALG", "ES256"), ("ENCRYPTION", "A128CBC-HS256")],
-    ] {
+    for environment in ALGORITHMS {
         let place = tempfile::tempdir().unwrap();
         let (counter, provider) = opened(place.path(), "127.0.0.1", &environment);
         let mut browser = Browser::new(&counter, place.path());
@@ -221,6 +246,34 @@ async fn a_citizen_signs_in_at_a_published_provider_and_out_of_its_courtesy_page
         for secret in [code, state.split('&').next().unwrap(), "eyJ"] {
             assert!(!log.contains(secret), "{secret} is in the log: {log}");
         }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs node, and the packages oidc-provider and @openid-federation/core in NODE_PATH"]
+async fn a_published_implementation_of_the_federation_accepts_our_entity_configuration() {
+    const ENTITY: &str = "https://sportello.example.it";
+    const AUTHORITY: &str = "https://authority.example.it";
+    for algorithm in ["ES256", "RS256"] {
+        let place = tempfile::tempdir().unwrap();
+        let environment = [("CLIENT_ALG", algorithm)];
+        let (counter, _provider) = opened(place.path(), "127.0.0.1", &environment);
+        // The key that signs the statement must not be one of those that serve providers.
+        let key = place.path().join("federation.pem");
+        let made = rcgen::KeyPair::generate().unwrap();
+        fs::write(&key, made.serialize_pem()).unwrap();
+        let settings = format!(
+            "\n[federation]\nentity = {ENTITY:?}\nkey = {key:?}\nauthorities = {AUTHORITY:?}\n\
+             organization = \"Istituto di prova\"\ncontact = \"prova@example.it\"\n"
+        );
+        let file = counter.data().join(SETTINGS_FILE);
+        let whole = fs::read_to_string(&file).unwrap() + &settings;
+        fs::write(&file, whole).unwrap();
+        let counter = counter.reopen(EVENING);
+        let mut judge = Command::new("node");
+        judge.args(["tests/outside/federation.cjs", &counter.public, ENTITY, AUTHORITY]);
+        let (status, said, complaint) = finished(&mut judge);
+        assert_eq!((status, &*said), (Some(0), "accepted\n"), "{algorithm}: {said}{complaint}");
     }
 }
 

@@ -29,10 +29,15 @@ function clientKey(file, pair, use, alg) {
 
 const rsa = () => crypto.generateKeyPairSync("rsa", { modulusLength: 2048 });
 const ALGORITHM = process.env.CLIENT_ALG === "ES256" ? "ES256" : "RS256";
-const signing = ALGORITHM === "ES256" ? crypto.generateKeyPairSync("ec", { namedCurve: "P-256" }) : rsa();
+const p256 = () => crypto.generateKeyPairSync("ec", { namedCurve: "P-256" });
+const signing = ALGORITHM === "ES256" ? p256() : rsa();
+/** How this provider signs, and how it encrypts the key of what it says of people. */
+const OWN_ALGORITHM = process.env.PROVIDER_ALG || "RS256";
+const KEY_ALGORITHM = process.env.KEY || "RSA-OAEP-256";
+const encryption = KEY_ALGORITHM === "ECDH-ES" ? p256() : rsa();
 
 function settings() {
-  const own = rsa().privateKey.export({ format: "jwk" });
+  const own = (OWN_ALGORITHM === "ES256" ? p256() : rsa()).privateKey.export({ format: "jwk" });
   return {
     clients: [
       {
@@ -44,24 +49,26 @@ function settings() {
         token_endpoint_auth_method: "private_key_jwt",
         token_endpoint_auth_signing_alg: ALGORITHM,
         request_object_signing_alg: ALGORITHM,
-        id_token_signed_response_alg: "RS256",
-        userinfo_signed_response_alg: "RS256",
-        userinfo_encrypted_response_alg: "RSA-OAEP-256",
+        id_token_signed_response_alg: OWN_ALGORITHM,
+        userinfo_signed_response_alg: OWN_ALGORITHM,
+        userinfo_encrypted_response_alg: KEY_ALGORITHM,
         userinfo_encrypted_response_enc: process.env.ENCRYPTION || "A256CBC-HS512",
         jwks: {
           keys: [
             clientKey("client-signing.pem", signing, "sig", ALGORITHM),
-            clientKey("client-encryption.pem", rsa(), "enc", "RSA-OAEP-256"),
+            clientKey("client-encryption.pem", encryption, "enc", KEY_ALGORITHM),
           ],
         },
       },
     ],
-    jwks: { keys: [{ ...own, kid: "provider-1", use: "sig", alg: "RS256" }] },
+    jwks: { keys: [{ ...own, kid: "provider-1", use: "sig", alg: OWN_ALGORITHM }] },
     acrValues: LEVELS,
     subjectTypes: ["pairwise"],
     claims: { openid: ["sub"], acr: null, iss: null, auth_time: null, sid: null, [FISCAL_NUMBER]: null },
     enabledJWA: {
-      userinfoEncryptionAlgValues: ["RSA-OAEP", "RSA-OAEP-256"],
+      idTokenSigningAlgValues: ["RS256", "RS512", "ES256", "PS256"],
+      userinfoSigningAlgValues: ["RS256", "RS512", "ES256", "PS256"],
+      userinfoEncryptionAlgValues: ["RSA-OAEP", "RSA-OAEP-256", "ECDH-ES"],
       userinfoEncryptionEncValues: ["A128CBC-HS256", "A256CBC-HS512"],
       requestObjectSigningAlgValues: ["RS256", "ES256"],
       clientAuthSigningAlgValues: ["RS256", "ES256"],

@@ -154,7 +154,8 @@ impl Visit<'_> {
         if reply.status == StatusCode::ACCEPTED {
             return Ok(self.waits(&reply)?);
         }
-        if reply.status.is_success() {
+        // Forms are answered with the page to go to.
+        if reply.status.is_success() || reply.status == StatusCode::SEE_OTHER {
             return Ok(Turn::Answered(reply));
         }
         let reason = problem(&reply);

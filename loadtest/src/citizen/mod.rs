@@ -1,9 +1,13 @@
-//! One citizen's visit: enter, perhaps save a draft and ask for an estimate, submit, read, leave; or give up.
+//! One citizen's visit: enter, perhaps save a draft and ask for an estimate, submit, read, leave; or give up. Some come by
+//! the pages instead.
 //!
 //! Every reply is checked for its owner.
 
+mod answers;
 mod ask;
 mod batch;
+mod html;
+mod pages;
 mod paths;
 mod steps;
 
@@ -201,25 +205,44 @@ impl Counter {
             shared
         };
         let visit = self.visitor(client, number);
-        let ending = match self.outside(number, due, visit.enter(identity, due)).await {
-            Ok(session) => {
-                self.tally().let_in(clock::now());
-                let ending = visit.finish(session).await.err().unwrap_or(Ending::Served);
-                self.tally().leave(&ending, clock::now());
-                ending
-            }
-            Err(ending) => ending,
+        let served = if role.pages {
+            // On the heap, so that the many who do not come by the pages take no more memory.
+            let by_pages = async {
+                let signing_in = Box::pin(visit.sign_in(identity, due));
+                let entered = self.outside(number, due, signing_in).await;
+                self.served(entered, |browser| visit.follow(browser)).await
+            };
+            Box::pin(by_pages).await
+        } else {
+            let entered = self.outside(number, due, visit.enter(identity, due)).await;
+            self.served(entered, |session| visit.finish(session)).await
         };
-        self.end(&ending, due);
+        self.end(&served, due);
+    }
+
+    /// Everything after entering, which `finish` does; how the session ended.
+    async fn served<S>(
+        &self,
+        entered: Result<S, Ending>,
+        finish: impl AsyncFnOnce(S) -> Result<(), Ending>,
+    ) -> Ending {
+        let session = match entered {
+            Ok(session) => session,
+            Err(ending) => return ending,
+        };
+        self.tally().let_in(clock::now());
+        let ending = finish(session).await.err().unwrap_or(Ending::Served);
+        self.tally().leave(&ending, clock::now());
+        ending
     }
 
     /// Waits until somebody is let in, or until they go home.
-    async fn outside(
+    async fn outside<S>(
         &self,
         number: u64,
         due: Instant,
-        entering: impl Future<Output = Result<Session, Ending>>,
-    ) -> Result<Session, Ending> {
+        entering: impl Future<Output = Result<S, Ending>>,
+    ) -> Result<S, Ending> {
         match self.conduct.going_home.filter(|&at| due < at) {
             Some(at) => {
                 let at = at + Duration::from_millis(number % GOING_HOME_MS);

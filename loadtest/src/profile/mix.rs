@@ -63,6 +63,8 @@ pub struct Mix {
     pub drafts_share: f64,
     /// Citizens who ask for an estimate before they submit.
     pub estimates_share: f64,
+    /// Citizens who come by the pages, as a browser without scripts.
+    pub pages_share: f64,
     /// Citizens who enter and never finish.
     pub abandoners_share: f64,
     /// Citizens who close their connection in the middle of the application once, then submit.
@@ -99,6 +101,8 @@ pub struct Role {
     pub own_connection: bool,
     /// Uses HTTP/2.
     pub http2: bool,
+    /// Comes by the pages.
+    pub pages: bool,
 }
 
 impl Default for Mix {
@@ -109,6 +113,7 @@ impl Default for Mix {
             batch_lines: 100,
             drafts_share: 0.0,
             estimates_share: 0.0,
+            pages_share: 0.0,
             abandoners_share: 0.0,
             broken_bodies_share: 0.0,
             impatient_share: 0.0,
@@ -136,8 +141,10 @@ impl Mix {
             impatient: with(self.impatient_share),
             own_connection: with(self.new_connections_share),
             http2: with(self.http2_share),
+            pages: with(self.pages_share),
         };
-        Role { abandons: role.abandons && !role.intermediary, ..role }
+        let is_citizen = !role.intermediary;
+        Role { abandons: role.abandons && is_citizen, pages: role.pages && is_citizen, ..role }
     }
 
     /// Number of receipts that a session of `role` wants.
@@ -191,6 +198,7 @@ pub(super) struct RawMix {
     batch_lines: Option<Spanned<f64>>,
     drafts_share: Option<Spanned<f64>>,
     estimates_share: Option<Spanned<f64>>,
+    pages_share: Option<Spanned<f64>>,
     abandoners_share: Option<Spanned<f64>>,
     broken_bodies_share: Option<Spanned<f64>>,
     impatient_share: Option<Spanned<f64>>,
@@ -212,6 +220,7 @@ impl RawMix {
             intermediaries_share: share(&self.intermediaries_share),
             drafts_share: share(&self.drafts_share),
             estimates_share: share(&self.estimates_share),
+            pages_share: share(&self.pages_share),
             abandoners_share: share(&self.abandoners_share),
             broken_bodies_share: share(&self.broken_bodies_share),
             impatient_share: share(&self.impatient_share),

@@ -28,6 +28,10 @@ const CROSSOVERS_KEPT_MAX: usize = 20;
 pub enum Step {
     /// Opens a session.
     Enter,
+    /// Opens a page of a visit.
+    Page,
+    /// Sends a form of a visit with answers.
+    Form,
     /// Saves a draft.
     Draft,
     /// Asks for an estimate of the decision.
@@ -48,6 +52,8 @@ impl Step {
     pub fn name(self) -> &'static str {
         match self {
             Self::Enter => "enter",
+            Self::Page => "page",
+            Self::Form => "form",
             Self::Draft => "draft",
             Self::Estimate => "estimate",
             Self::Submit => "submit",

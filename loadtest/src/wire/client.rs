@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Request, Response, StatusCode, Uri,
     body::Incoming,
-    header::{HOST, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
+    header::{HOST, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -41,6 +41,8 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// The `Location`: where the receipt can be read.
     pub location: Option<String>,
+    /// The cookie that it sets, as `name=value`.
+    pub cookie: Option<String>,
     /// Bytes of the head, as HTTP/1.1 writes it.
     pub head_bytes: usize,
     /// The body as it was sent.
@@ -279,7 +281,10 @@ pub(super) async fn whole(response: Response<Incoming>) -> Result<Reply, Exchang
     let body = Limited::new(body, REPLY_BYTES_MAX).collect().await;
     let body = body.map_err(|_| ExchangeFault::Broken)?.to_bytes();
     let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let cookie = head.headers.get(SET_COOKIE).and_then(|value| value.to_str().ok());
+    let cookie = cookie.and_then(|cookie| cookie.split(';').next()).map(str::to_owned);
     Ok(Reply {
+        cookie,
         status: head.status,
         head_bytes: head_bytes(head.status, &head.headers),
         retry_after: retry_after(&head.headers),

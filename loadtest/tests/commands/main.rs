@@ -24,6 +24,7 @@ intermediaries_share = 0.1
 batch_lines = 8
 drafts_share = 0.5
 estimates_share = 0.5
+pages_share = 0.3
 abandoners_share = 0.1
 broken_bodies_share = 0.2
 impatient_share = 0.2
@@ -59,7 +60,7 @@ fn the_whole_mix_is_served_checked_and_in_the_ledger() {
     let run = json(&report);
     let (wanted, count) = (&run["receipts"]["wanted"], &run["receipts"]["count"]);
     assert!(count.as_u64() > Some(100) && count == wanted, "{count} of {wanted}");
-    for step in ["enter", "submit", "read", "draft", "estimate", "batch", "leave"] {
+    for step in ["enter", "submit", "read", "draft", "estimate", "batch", "page", "form", "leave"] {
         let rows = run["latencies"].as_array().expect("rows");
         assert!(rows.iter().any(|row| row["what"] == step), "no {step}");
     }
@@ -104,6 +105,30 @@ fn those_who_find_it_full_wait_and_are_served_and_that_is_no_capacity() {
     assert!(run["told_to_wait"].as_u64() > Some(0), "{}", told(&output));
     assert_eq!(run["receipts"]["count"], run["receipts"]["wanted"]);
     assert_eq!(run["sessions"]["refused"], serde_json::json!({}));
+
+    // By the pages, where they wait on a page and press its button when it has loaded again.
+    let (profile, report) = (house.path("pages.toml"), house.path("pages.json"));
+    let by_pages = ALL_KINDS
+        .replace("slice = \"both\"\nintermediaries_share = 0.1\n", "")
+        .replace("pages_share = 0.3", "pages_share = 1.0")
+        .replace("abandoners_share = 0.1", "abandoners_share = 0.0")
+        .replace("think_ms = 50", "think_ms = 5")
+        .replace("duration_s = 3", "duration_s = 0.3")
+        .replace("sessions = 120", "sessions = 20");
+    std::fs::write(&profile, by_pages).expect("it can be written");
+    let receipts = house.path("pages.ndjson");
+    let words =
+        ["--profile", &profile, "--json", &report, "--receipts", &receipts, "--skip", "200"];
+    let output = house.surge(&words).output().expect("it runs");
+    assert!(output.status.success(), "{}", told(&output));
+    let run = json(&report);
+    assert_eq!((&run["receipts"]["count"], &run["owners"]["crossovers"]), (&20.into(), &0.into()));
+    let statuses = run["statuses"].as_array().expect("rows");
+    let entering = |row: &&serde_json::Value| row["step"] == "enter" && row["status"] == 303;
+    let entering = statuses.iter().find(entering).expect("all sign in by forms");
+    assert!(entering["count"].as_u64() > Some(20), "nobody has waited: {entering}");
+    let lines = std::fs::read_to_string(&receipts).expect("receipts");
+    assert!(lines.lines().count() == 20 && lines.lines().all(|line| line.contains("signature")));
 
     let words = ["capacity", "--rate", "100", "--duration", "1s", "--steps-max", "1"];
     let output = house.surge(&words).args(["--skip", "500"]).output().expect("it runs");

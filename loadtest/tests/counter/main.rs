@@ -193,13 +193,53 @@ fn a_server_that_mixes_people_up_is_caught_wherever_it_does() {
         (Fault::DigestsMixedUp, "digest"),
         (Fault::LocationsMixedUp, "Location"),
     ] {
-        let (outcome, summary) = visited(fault, HALF_A_SECOND, &[]);
-        assert!(!summary.verdict.passed, "{fault:?} passed");
-        assert!(outcome.tally.crossed > 0, "{fault:?} was not seen");
-        assert_eq!(summary.owners.first[0].what, what);
-        let text = Text(&summary).to_string();
-        assert!(text.starts_with("CROSSOVERS: "), "{text}");
-        assert!(!text.contains("RSSMRA80A01"), "a fiscal code in the report: {text}");
+        is_caught(fault, what, HALF_A_SECOND);
+    }
+    for (fault, what) in [
+        (Fault::LoginsMixedUp, "fiscalCode"),
+        (Fault::ReadsMixedUp, "fiscalCode"),
+        (Fault::EmailsMixedUp, "e-mail"),
+        (Fault::LinksMixedUp, "visit"),
+        (Fault::TagsMixedUp, "Subject-Tag"),
+        (Fault::NobodyNamed, "page"),
+        (Fault::OneReceiptForAll, "receipt"),
+        (Fault::ProofsMixedUp, "receipt"),
+        (Fault::LocationsMixedUp, "Location"),
+    ] {
+        is_caught(fault, what, &by_pages());
+    }
+}
+
+/// The same sessions by the pages, which take three times as many requests, in four times the time.
+fn by_pages() -> String {
+    HALF_A_SECOND
+        .replace("duration_s = 0.5", "duration_s = 2.0")
+        .replace("[citizen]", "[mix]\npages_share = 1.0\n[citizen]")
+        .replace("leave = false", "leave = true")
+}
+
+#[track_caller]
+fn is_caught(fault: Fault, what: &str, profile: &str) {
+    let (outcome, summary) = visited(fault, profile, &[]);
+    assert!(!summary.verdict.passed, "{fault:?} passed");
+    assert!(outcome.tally.crossed > 0, "{fault:?} was not seen");
+    assert_eq!(summary.owners.first[0].what, what, "{fault:?}");
+    let text = Text(&summary).to_string();
+    assert!(text.starts_with("CROSSOVERS: "), "{text}");
+    for code in ["RSSMRA80A01", "rssmra80a01"] {
+        assert!(!text.contains(code), "a fiscal code in the report: {text}");
+    }
+}
+
+#[test]
+fn who_comes_by_the_pages_is_served_and_every_page_is_checked() {
+    for http in [&[][..], &["--http2"][..]] {
+        let (outcome, summary) = visited(Fault::None, &by_pages(), http);
+        assert!(summary.verdict.passed, "{}", Text(&summary));
+        let tally = &outcome.tally;
+        assert_eq!((tally.offered, tally.served, tally.receipts, tally.decided), (60, 60, 60, 60));
+        // The first page; tag and content of five more, and of the application; what must be on two of them; the proof.
+        assert_eq!(tally.owners_checked, 60 * (1 + 2 * 5 + 2 + 2));
     }
 }
 

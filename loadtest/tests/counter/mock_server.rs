@@ -1,5 +1,8 @@
 //! A mock of the server with faults on request, to test that surge detects them.
 
+#[path = "mock_pages.rs"]
+mod pages;
+
 use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
@@ -21,7 +24,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{AUTHORIZATION, HeaderValue},
+    header::{AUTHORIZATION, COOKIE, HeaderValue, ORIGIN},
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -50,6 +53,14 @@ pub(crate) enum Fault {
     DigestsMixedUp,
     /// Some receipts have a `Location` in the session of the previous citizen.
     LocationsMixedUp,
+    /// Some pages show the address of the previous citizen beside the right code.
+    EmailsMixedUp,
+    /// Some pages lead to the visit of somebody else.
+    LinksMixedUp,
+    /// Some signed receipts have another number.
+    ProofsMixedUp,
+    /// Some pages name nobody.
+    NobodyNamed,
     /// Makes every citizen wait once, and then admits only the ticket.
     Full,
     /// Answers every second login with 409 once.
@@ -102,9 +113,24 @@ impl Asked {
         let bearer = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
         let with_ticket = bearer.starts_with("ticket-");
-        let own = bearer.trim_start_matches("session-").trim_start_matches("ticket-").to_owned();
+        let mut own =
+            bearer.trim_start_matches("session-").trim_start_matches("ticket-").to_owned();
+        let cookie = request.headers().get(COOKIE).and_then(|value| value.to_str().ok());
+        if let Some(code) = cookie.and_then(|it| it.strip_prefix("__Host-session=session-")) {
+            code.clone_into(&mut own);
+        }
+        let has_origin = request.headers().contains_key(ORIGIN);
+        assert_eq!(
+            has_origin,
+            method == Method::POST && !path.starts_with("/v1/"),
+            "as browsers do"
+        );
         let body = request.into_body().collect().await.expect("surge sends whole bodies");
-        Self { method, path, own, with_ticket, body: body.to_bytes() }
+        let body = body.to_bytes();
+        if let Some(token) = body.strip_prefix(b"token=") {
+            own = String::from_utf8_lossy(token).into_owned();
+        }
+        Self { method, path, own, with_ticket, body }
     }
 
     /// The visit in the path and what follows it; `None` for a path that is not of a session.
@@ -216,6 +242,9 @@ fn reply(asked: &Asked, fault: Fault, books: &mut Books) -> Response<Full<Bytes>
     books.requests += 1;
     if !own.is_empty() && books.last_code != *own {
         books.code_before = std::mem::replace(&mut books.last_code, own.clone());
+    }
+    if !asked.path.starts_with("/v1/") {
+        return pages::reply(asked, fault, books);
     }
     let code_before = books.code_before.clone();
     let now_and_then = books.requests.is_multiple_of(7) && !code_before.is_empty();

@@ -46,11 +46,11 @@ pub(super) fn federation(public: &Public) -> Result<Reply, Problem> {
 pub(super) async fn take(public: &Public, head: &Head<'_>, body: Unread) -> Result<Reply, Problem> {
     Posted::read(public, head, body).await?;
     let kept = login_cookie(head.headers).ok_or(Kind::SignInStale)?;
-    let signed_in = public.counter.intake.finish_sign_in(kept, head.query, head.from).await;
-    let (identity, language) = signed_in?;
     let mut visit = [0; VISIT_BYTES];
     fill_random(&mut visit);
     let visit = URL_SAFE_NO_PAD.encode(visit);
+    let intake = &public.counter.intake;
+    let (identity, language) = intake.finish_sign_in(kept, head.query, &visit, head.from).await?;
     let reply = sign_in::enter(public, language, head, &visit, Proof::OpenId(&identity)).await?;
     Ok(reply.without_login_cookie())
 }

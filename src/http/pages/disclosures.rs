@@ -103,6 +103,7 @@ fn in_words(what: &str, language: Language) -> Cow<'static, str> {
         "draft-saved" => ("bozza salvata", "draft saved"),
         "draft-deleted" => ("bozza cancellata", "draft deleted"),
         "entered" => ("accesso", "signed in"),
+        "session-ended" => ("un accesso chiuso", "a session ended"),
         "estimate-shown" => ("dati dell'istituto mostrati", "the institute's data shown"),
         "mandates-shown" => ("deleghe lette", "mandates read"),
         "revocation-asked" => ("revoca chiesta", "revocation asked for"),

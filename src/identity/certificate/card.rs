@@ -13,17 +13,17 @@ use crate::civic::FiscalCode;
 const NAME_CHARS_MAX: usize = 128;
 
 /// A card.
-#[derive(Debug)]
-pub(super) struct Card {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Card {
     /// Its holder.
-    pub(super) fiscal_code: FiscalCode,
+    pub fiscal_code: FiscalCode,
     /// The first instant at which it has expired.
-    pub(super) valid_until: Timestamp,
+    pub valid_until: Timestamp,
 }
 
 /// Why a certificate is no card's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoCard {
+pub enum NoCard {
     /// It cannot be read.
     Malformed,
     /// It has none of the policies.
@@ -50,7 +50,7 @@ impl NoCard {
 ///
 /// # Errors
 /// [`NoCard`].
-pub(super) fn read(der: &[u8], policies: &Policies) -> Result<Card, NoCard> {
+pub fn read(der: &[u8], policies: &Policies) -> Result<Card, NoCard> {
     let certificate = parse(der)?;
     // The same authorities issue certificates that look alike for other purposes.
     if !has_policy(&certificate, policies) {

@@ -13,6 +13,7 @@ mod trust;
 mod verifier;
 
 pub use self::{
+    card::{Card, NoCard, read as read_card},
     files::FilesFault,
     live::{CertificateFault, Certificates},
     policies::Policies,

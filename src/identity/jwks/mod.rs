@@ -12,8 +12,8 @@ use std::fmt;
 use aws_lc_rs::{
     rsa::PublicKeyComponents,
     signature::{
-        ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
-        RsaParameters,
+        ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA512,
+        RSA_PSS_2048_8192_SHA256, RsaParameters,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -111,7 +111,7 @@ pub enum Unusable {
     Private,
     /// Its type, curve or algorithm is not accepted, or they contradict each other.
     #[error(
-        "its kty, crv and alg are none of RSA with RS256 or PS256, P-256 with ES256, Ed25519 with EdDSA"
+        "its kty, crv and alg are none of RSA with RS256, RS512 or PS256, P-256 with ES256, Ed25519 with EdDSA"
     )]
     Kind,
     /// The issuer may not use this algorithm.
@@ -269,6 +269,7 @@ fn usable(key: &Value, algorithms: Choice<Algorithm>) -> Result<(&str, Verifying
         }
         Algorithm::Ps256 => rsa(members, &RSA_PSS_2048_8192_SHA256)?,
         Algorithm::Rs256 => rsa(members, &RSA_PKCS1_2048_8192_SHA256)?,
+        Algorithm::Rs512 => rsa(members, &RSA_PKCS1_2048_8192_SHA512)?,
     };
     Ok((kid, VerifyingKey { algorithm, key }))
 }
@@ -277,7 +278,7 @@ fn usable(key: &Value, algorithms: Choice<Algorithm>) -> Result<(&str, Verifying
 fn algorithm_of(members: &Map<String, Value>) -> Option<Algorithm> {
     let text = |name: &str| members.get(name).map(|value| value.as_str().unwrap_or_default());
     let suitable: &[Algorithm] = match (text("kty")?, text("crv")) {
-        ("RSA", None) => &[Algorithm::Rs256, Algorithm::Ps256],
+        ("RSA", None) => &[Algorithm::Rs256, Algorithm::Ps256, Algorithm::Rs512],
         ("EC", Some("P-256")) => &[Algorithm::Es256],
         ("OKP", Some("Ed25519")) => &[Algorithm::EdDsa],
         _ => return None,

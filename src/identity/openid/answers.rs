@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     super::{Assurance, algorithm::Algorithm, jwks::KeySet, token::Audiences},
     client_keys::DecryptionKey,
-    jwe, jws,
+    jws,
     jws::JwsFault,
     login::{LOGIN_SECONDS, Login},
     profile::Config,
@@ -118,25 +118,32 @@ pub(super) fn id_token(
     Ok(Named { sub: claims.sub, valid_until: claims.exp.saturating_add(LEEWAY_SECONDS) })
 }
 
-/// Checks what the provider says of the person whom its ID token names, and reads the fiscal code.
-pub(super) fn userinfo(
+/// What the provider says of a person, signed, without its encryption.
+pub(super) fn decrypted(
     answer: &str,
-    keys: &KeySet,
     decryption: &DecryptionKey,
+    config: &Config,
+) -> Result<String, AnswerFault> {
+    // Five parts are encrypted, three are signed; whatever else there is, plain JSON too, is refused.
+    match answer.split('.').count() {
+        5 => {
+            let opened = decryption.open(answer).and_then(|it| String::from_utf8(it).ok());
+            opened.ok_or(AnswerFault::Untrusted("userinfo encryption"))
+        }
+        3 if !config.profile.needs_encryption() => Ok(answer.to_owned()),
+        _ => Err(AnswerFault::Untrusted("userinfo form")),
+    }
+}
+
+/// Checks what the provider says, signed, of the person whom its ID token names, and reads the fiscal code.
+pub(super) fn userinfo(
+    signed: &str,
+    keys: &KeySet,
     config: &Config,
     person: &Named,
     now: i64,
 ) -> Result<FiscalCode, AnswerFault> {
-    // Five parts are encrypted, three are signed; whatever else there is, plain JSON too, is refused.
-    let signed = match answer.split('.').count() {
-        5 => {
-            let opened = jwe::open(answer, decryption).and_then(|it| String::from_utf8(it).ok());
-            opened.ok_or(AnswerFault::Untrusted("userinfo encryption"))?
-        }
-        3 if !config.profile.needs_encryption() => answer.to_owned(),
-        _ => return Err(AnswerFault::Untrusted("userinfo form")),
-    };
-    let (claims, _): (UserClaims, _) = jws::verified(&signed, keys)?;
+    let (claims, _): (UserClaims, _) = jws::verified(signed, keys)?;
     check(claims.iss == config.issuer, "userinfo iss")?;
     check(claims.aud.include(&config.client_id), "userinfo aud")?;
     check(claims.sub == person.sub, "userinfo sub")?;
@@ -153,7 +160,7 @@ pub(super) fn userinfo(
 /// Core, 3.1.3.6). Ed25519 hashes with SHA-512.
 fn at_hash(algorithm: Algorithm, access_token: &str) -> String {
     let hash = match algorithm {
-        Algorithm::EdDsa => &SHA512,
+        Algorithm::EdDsa | Algorithm::Rs512 => &SHA512,
         Algorithm::Es256 | Algorithm::Ps256 | Algorithm::Rs256 => &SHA256,
     };
     let hash = digest(hash, access_token.as_bytes());

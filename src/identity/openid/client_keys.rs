@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::{
+    agreement::{ECDH_P256, PrivateKey},
     digest::{SHA256, digest},
     rand::SystemRandom,
     rsa::{OaepPrivateDecryptingKey, PrivateDecryptingKey},
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
+        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
+        VerificationAlgorithm,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -44,8 +47,7 @@ impl SigningKey {
         let der = der.secret_pkcs8_der();
         let fault = |why| ClientKeyFault { path: path.to_owned(), why };
         if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der) {
-            let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
-            let public = json!({ "crv": "P-256", "kty": "EC", "x": text(x), "y": text(y) });
+            let public = ec_jwk(pair.public_key().as_ref());
             return Ok(Self { kid: thumbprint(&public), public, pair: Pair::Ec(pair) });
         }
         let pair = RsaKeyPair::from_pkcs8(der)
@@ -56,14 +58,25 @@ impl SigningKey {
     }
 
     /// A JSON Web Signature over `claims`.
+    pub(super) fn sign(&self, typ: &str, claims: &Value) -> String {
+        let signed = self.unsigned(typ, claims);
+        let signature = self.signature(&signed);
+        format!("{signed}.{signature}")
+    }
+
+    /// Header and claims, to be signed.
+    pub(super) fn unsigned(&self, typ: &str, claims: &Value) -> String {
+        let header = json!({ "alg": self.alg(), "kid": self.kid, "typ": typ });
+        format!("{}.{}", text(header.to_string()), text(claims.to_string()))
+    }
+
+    /// The signature over header and claims.
     ///
     /// # Panics
     /// If the cryptographic library cannot sign with a key that it has accepted.
-    pub(super) fn sign(&self, typ: &str, claims: &Value) -> String {
-        let header = json!({ "alg": self.alg(), "kid": self.kid, "typ": typ });
-        let signed = format!("{}.{}", text(header.to_string()), text(claims.to_string()));
+    pub(super) fn signature(&self, signed: &str) -> String {
         let random = SystemRandom::new();
-        let signature = match &self.pair {
+        match &self.pair {
             Pair::Ec(pair) => {
                 let signature = pair.sign(&random, signed.as_bytes());
                 text(signature.expect("an accepted key signs"))
@@ -74,8 +87,17 @@ impl SigningKey {
                     .expect("an accepted key signs");
                 text(signature)
             }
+        }
+    }
+
+    /// Whether this key made the signature over header and claims.
+    pub(super) fn has_signed(&self, signed: &str, signature: &str) -> bool {
+        let (how, key): (&'static dyn VerificationAlgorithm, _) = match &self.pair {
+            Pair::Ec(pair) => (&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref()),
+            Pair::Rsa(pair) => (&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref()),
         };
-        format!("{signed}.{signature}")
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
+        UnparsedPublicKey::new(how, key).verify(signed.as_bytes(), &signature).is_ok()
     }
 
     fn alg(&self) -> &'static str {
@@ -95,28 +117,53 @@ impl SigningKey {
     }
 }
 
-/// Decrypts the keys of encrypted answers.
-pub(super) struct DecryptionKey {
+/// Decrypts what providers say of people.
+pub struct DecryptionKey {
     pub(super) kid: String,
-    pub(super) key: OaepPrivateDecryptingKey,
+    pub(super) secret: DecryptionSecret,
     public: Value,
 }
 
+/// The secret part, which decides how answers are encrypted.
+pub(super) enum DecryptionSecret {
+    /// ECDH-ES.
+    Ec(PrivateKey),
+    /// RSA-OAEP and RSA-OAEP-256.
+    Rsa(Box<OaepPrivateDecryptingKey>),
+}
+
 impl DecryptionKey {
-    /// Loads an RSA key, PKCS #8 in PEM format.
-    pub(super) fn load(path: &Path) -> Result<Self, ClientKeyFault> {
+    /// Loads an RSA or P-256 key, PKCS #8 in PEM format.
+    ///
+    /// # Errors
+    /// [`ClientKeyFault`].
+    pub fn load(path: &Path) -> Result<Self, ClientKeyFault> {
         let der = pkcs8(path)?;
         let der = der.secret_pkcs8_der();
         let fault = |why| ClientKeyFault { path: path.to_owned(), why };
-        let no_key = |_| fault("no RSA key that can decrypt");
-        let pair =
-            RsaKeyPair::from_pkcs8(der).map_err(|_| no_key(aws_lc_rs::error::Unspecified))?;
+        if let Ok(secret) = PrivateKey::from_private_key_der(&ECDH_P256, der) {
+            let public = secret.compute_public_key();
+            let public = public.map_err(|_| fault("the P-256 key cannot be used"))?;
+            let public = ec_jwk(public.as_ref());
+            let secret = DecryptionSecret::Ec(secret);
+            return Ok(Self { kid: thumbprint(&public), secret, public });
+        }
+        let no_key = || fault("neither an RSA nor a P-256 key that can decrypt");
+        let pair = RsaKeyPair::from_pkcs8(der).map_err(|_| no_key())?;
         let public = rsa_jwk(pair.public_key().as_ref())
             .ok_or_else(|| fault("the RSA key has less than 2048 bits"))?;
-        let key = PrivateDecryptingKey::from_pkcs8(der)
-            .map_err(|_| no_key(aws_lc_rs::error::Unspecified))?;
-        let key = OaepPrivateDecryptingKey::new(key).map_err(no_key)?;
-        Ok(Self { kid: thumbprint(&public), key, public })
+        let secret = PrivateDecryptingKey::from_pkcs8(der).map_err(|_| no_key())?;
+        let secret = OaepPrivateDecryptingKey::new(secret).map_err(|_| no_key())?;
+        let secret = DecryptionSecret::Rsa(Box::new(secret));
+        Ok(Self { kid: thumbprint(&public), secret, public })
+    }
+
+    /// How providers are asked to encrypt the keys of their answers.
+    pub(super) fn alg(&self) -> &'static str {
+        match self.secret {
+            DecryptionSecret::Ec(_) => "ECDH-ES",
+            DecryptionSecret::Rsa(_) => "RSA-OAEP-256",
+        }
     }
 
     /// Its public part, for the provider.
@@ -124,7 +171,7 @@ impl DecryptionKey {
         let mut jwk = self.public.clone();
         jwk["kid"] = self.kid.as_str().into();
         jwk["use"] = "enc".into();
-        jwk["alg"] = "RSA-OAEP-256".into();
+        jwk["alg"] = self.alg().into();
         jwk
     }
 }
@@ -143,6 +190,12 @@ fn text(bytes: impl AsRef<[u8]>) -> String {
 /// The name of a key, a hash of its public part (RFC 7638). The members of `public` are in the order of their names.
 fn thumbprint(public: &Value) -> String {
     text(digest(&SHA256, public.to_string().as_bytes()))
+}
+
+/// The public part of a P-256 key from its point, uncompressed (SEC 1, section 2.3.3).
+fn ec_jwk(point: &[u8]) -> Value {
+    let (x, y) = point[1..].split_at(32);
+    json!({ "crv": "P-256", "kty": "EC", "x": text(x), "y": text(y) })
 }
 
 /// The public part of an RSA key from its `RSAPublicKey` in DER (RFC 8017, A.1.1); `None` if it is too short.
@@ -197,7 +250,12 @@ mod tests {
         let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
         std::fs::write(&path, pair.serialize_pem()).unwrap();
         assert_eq!(SigningKey::load(&path).unwrap().jwk()["alg"], "ES256");
-        assert!(DecryptionKey::load(&path).is_err());
+        let same = DecryptionKey::load(&path).unwrap();
+        assert_eq!(same.jwk()["alg"], "ECDH-ES");
+        assert_eq!(same.jwk()["x"], SigningKey::load(&path).unwrap().jwk()["x"]);
+        let other = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+        std::fs::write(&path, other.serialize_pem()).unwrap();
+        assert!(SigningKey::load(&path).is_err() && DecryptionKey::load(&path).is_err());
         let short = [&[0x30, 0x81, 0x88, 0x02, 0x81, 0x80][..], &[1; 128], &[2, 3, 1, 0, 1]];
         assert!(rsa_jwk(&short.concat()).is_none());
     }

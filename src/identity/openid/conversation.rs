@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
@@ -13,16 +14,22 @@ use super::{
         fetch::{Answer, Ask, Client, KeysUrl},
     },
     answers::{self, AnswerFault},
+    callback::Callback,
     login::{Login, LoginFault},
+    messages::{Messages, Redeemed},
     provider::{Current, Provider, PublishedFault, document},
     request,
 };
+
+/// A longer answer about a person is refused, bytes: it is kept for years. Tokens of providers have a few kilobytes.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// A conversation with a provider about one attempt.
 pub(super) struct Conversation<'a> {
     pub(super) provider: &'a Arc<Provider>,
     pub(super) client: &'a Arc<Client>,
     pub(super) login: &'a Login,
+    pub(super) callback: &'a Callback,
     /// When it began, in seconds since 1970.
     pub(super) now: i64,
 }
@@ -47,12 +54,17 @@ impl Conversation<'_> {
         &self,
         code: &str,
         permit: OwnedSemaphorePermit,
-    ) -> Result<Identity, LoginFault> {
+    ) -> Result<Redeemed, LoginFault> {
         let current = self.current(false).await?;
-        let tokens = self.redeem(&current, code).await?;
-        let identity = self.identify(current.clone(), &tokens).await;
+        let Provider { config, signing, .. } = &**self.provider;
+        let request = request::request_object(config, &current.endpoints, signing, self.login);
+        // Settings or endpoints have changed since: what this person was sent with cannot be recorded.
+        let request = request.ok_or(LoginFault::Stale)?;
+        let (tokens, received) = self.redeem(&current, code).await?;
+        let mut messages = Messages::new(config, request, self.callback, received);
+        let outcome = self.identify(current.clone(), &tokens, &mut messages).await;
         self.revoke_soon(&current, tokens.access_token, permit);
-        identity
+        Ok(Redeemed { outcome, messages: Some(messages) })
     }
 
     async fn current(&self, is_missing_a_key: bool) -> Result<Current, LoginFault> {
@@ -61,7 +73,12 @@ impl Conversation<'_> {
         current.map_err(|_: PublishedFault| LoginFault::Unavailable)
     }
 
-    async fn redeem(&self, current: &Current, code: &str) -> Result<Tokens, LoginFault> {
+    /// Redeems a code: the tokens, and the whole answer with them.
+    async fn redeem(
+        &self,
+        current: &Current,
+        code: &str,
+    ) -> Result<(Tokens, Map<String, Value>), LoginFault> {
         let Provider { config, signing, .. } = &**self.provider;
         let endpoints = &current.endpoints;
         let form = request::token_form(config, endpoints, signing, self.login, code, self.now);
@@ -76,7 +93,9 @@ impl Conversation<'_> {
         }
         let tokens = document::<Tokens>(&answer.body);
         let tokens = tokens.filter(|tokens| tokens.token_type.eq_ignore_ascii_case("bearer"));
-        tokens.ok_or_else(|| self.untrusted("token endpoint: not a bearer token with an ID token"))
+        tokens
+            .zip(document(&answer.body))
+            .ok_or_else(|| self.untrusted("token endpoint: not a bearer token with an ID token"))
     }
 
     /// Checks the ID token, and asks what the provider says of the person. If a key is unknown, the provider's keys are
@@ -85,6 +104,7 @@ impl Conversation<'_> {
         &self,
         mut current: Current,
         tokens: &Tokens,
+        messages: &mut Messages,
     ) -> Result<Identity, LoginFault> {
         let Provider { config, decryption, .. } = &**self.provider;
         let access_token = &tokens.access_token;
@@ -103,8 +123,11 @@ impl Conversation<'_> {
             return Err(self.untrusted(&format!("userinfo endpoint: {}", answer.status)));
         }
         let said = str::from_utf8(&answer.body).unwrap_or_default().trim();
+        let signed = answers::decrypted(said, decryption, config);
+        messages.say(said, signed.as_deref().ok());
+        let signed = signed.map_err(|fault| self.fault(fault))?;
         let code = |current: &Current| {
-            answers::userinfo(said, &current.keys, decryption, config, &person, self.now)
+            answers::userinfo(&signed, &current.keys, config, &person, self.now)
         };
         let mut fiscal_code = code(&current);
         if fiscal_code == Err(AnswerFault::UnknownKey) {
@@ -149,6 +172,9 @@ impl Conversation<'_> {
         let answer = answered.map_err(|fault| self.unavailable(url, &fault.to_string()))?;
         if answer.status.is_server_error() {
             return Err(self.unavailable(url, answer.status.as_str()));
+        }
+        if answer.body.len() > ANSWER_BYTES_MAX {
+            return Err(self.untrusted("length"));
         }
         Ok(answer)
     }

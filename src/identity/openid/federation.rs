@@ -72,8 +72,10 @@ impl Federation {
         let mut core = Map::new();
         let mut redirects = Vec::new();
         let mut algorithm = Value::from("RS256");
+        let mut encryption = "RSA-OAEP-256";
         for provider in providers {
             algorithm = provider.signing.jwk()["alg"].clone();
+            encryption = provider.decryption.alg();
             for jwk in [provider.signing.jwk(), provider.decryption.jwk()] {
                 core.insert(jwk["kid"].as_str().unwrap_or_default().to_owned(), jwk);
             }
@@ -115,7 +117,7 @@ impl Federation {
                     "request_object_signing_alg": algorithm,
                     "id_token_signed_response_alg": "RS256",
                     "userinfo_signed_response_alg": "RS256",
-                    "userinfo_encrypted_response_alg": "RSA-OAEP-256",
+                    "userinfo_encrypted_response_alg": encryption,
                     "userinfo_encrypted_response_enc": "A256CBC-HS512",
                 },
             },

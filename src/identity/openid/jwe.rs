@@ -1,7 +1,7 @@
 //! Decrypts JSON Web Encryption in compact form (RFC 7516), as far as SPID and CIE use it: an RSA key that wraps a
-//! content key, and AES in CBC mode with an HMAC (RFC 7518, section 5.2).
+//! content key or a P-256 key that agrees on one, and AES in CBC mode with an HMAC (RFC 7518, section 5.2).
 //!
-//! `RSA1_5`, direct keys and compression have no code here.
+//! `RSA1_5`, shared keys and compression have no code here.
 
 use aws_lc_rs::{
     cipher::{
@@ -16,7 +16,11 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{super::unique_json, client_keys::DecryptionKey};
+use super::{
+    super::unique_json,
+    client_keys::{DecryptionKey, DecryptionSecret},
+    ecdh::{self, EphemeralKey, Purpose},
+};
 
 /// Bytes of an initialization vector.
 const IV_BYTES: usize = 16;
@@ -28,6 +32,13 @@ struct Header {
     enc: String,
     #[serde(default)]
     kid: Option<String>,
+    /// The sender's key, if the content key is agreed on.
+    #[serde(default)]
+    epk: Option<EphemeralKey>,
+    #[serde(default)]
+    apu: String,
+    #[serde(default)]
+    apv: String,
     #[serde(default)]
     zip: Option<serde_json::Value>,
     #[serde(default)]
@@ -77,33 +88,67 @@ impl Encryption {
     }
 }
 
-/// Decrypts a token that was encrypted for `key`; `None` if it was not, or was changed.
-pub(super) fn open(token: &str, key: &DecryptionKey) -> Option<Vec<u8>> {
+impl DecryptionKey {
+    /// Decrypts a token that was encrypted for this key; `None` if it was not, or was changed.
+    #[must_use]
+    pub fn open(&self, token: &str) -> Option<Vec<u8>> {
+        open(token, self)
+    }
+}
+
+fn open(token: &str, key: &DecryptionKey) -> Option<Vec<u8>> {
     let parts: Vec<_> = token.split('.').collect();
     let [protected, wrapped, iv, content, tag] = parts[..] else { return None };
     let bytes = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
     let header: Header =
         serde_json::from_value(unique_json::parse(&bytes(protected)?).ok()?).ok()?;
-    if header.zip.is_some() || header.crit.is_some() || header.kid.is_some_and(|kid| kid != key.kid)
+    if header.zip.is_some()
+        || header.crit.is_some()
+        || header.kid.as_ref().is_some_and(|kid| *kid != key.kid)
     {
         return None;
     }
-    let padding = match &*header.alg {
-        "RSA-OAEP" => &OAEP_SHA1_MGF1SHA1,
-        "RSA-OAEP-256" => &OAEP_SHA256_MGF1SHA256,
-        _ => return None,
-    };
     let encryption = Encryption::of(&header.enc)?;
-    let mut unwrapped = Zeroizing::new(vec![0; key.key.min_output_size()]);
-    let content_key = key.key.decrypt(padding, &bytes(wrapped)?, &mut unwrapped, None).ok()?;
-    if content_key.len() != 2 * encryption.half {
-        return None;
+    let content_key = header.content_key(&bytes(wrapped)?, &key.secret, 2 * encryption.half)?;
+    encryption.open(&content_key, protected.as_bytes(), &bytes(iv)?, bytes(content)?, &bytes(tag)?)
+}
+
+impl Header {
+    /// The key of the content, of a length that its encryption gives.
+    fn content_key(
+        &self,
+        wrapped: &[u8],
+        secret: &DecryptionSecret,
+        length: usize,
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let padding = match (&*self.alg, secret) {
+            ("ECDH-ES", DecryptionSecret::Ec(secret)) if wrapped.is_empty() => {
+                let party = |text: &str| URL_SAFE_NO_PAD.decode(text).ok();
+                let (sender, recipient) = (party(&self.apu)?, party(&self.apv)?);
+                let parties = [&*sender, &*recipient];
+                let purpose = Purpose { algorithm: &self.enc, parties, bytes: length };
+                return ecdh::content_key(secret, self.epk.as_ref()?, &purpose);
+            }
+            ("RSA-OAEP", _) => &OAEP_SHA1_MGF1SHA1,
+            ("RSA-OAEP-256", _) => &OAEP_SHA256_MGF1SHA256,
+            _ => return None,
+        };
+        let DecryptionSecret::Rsa(secret) = secret else { return None };
+        let mut unwrapped = Zeroizing::new(vec![0; secret.min_output_size()]);
+        let unwrapped_bytes = secret.decrypt(padding, wrapped, &mut unwrapped, None).ok()?.len();
+        unwrapped.truncate(unwrapped_bytes);
+        (unwrapped_bytes == length).then_some(unwrapped)
     }
-    encryption.open(content_key, protected.as_bytes(), &bytes(iv)?, bytes(content)?, &bytes(tag)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::{
+        agreement::{ECDH_P256, PrivateKey},
+        encoding::{AsDer as _, EcPrivateKeyRfc5915Der},
+    };
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     const CONTENT: &[u8] = b"A cipher system must not be required to be secret, and it must be able to fall into the hands of the enemy without inconvenience";
@@ -165,6 +210,65 @@ mod tests {
         }
         for other in ["A128GCM", "A192CBC-HS384", "none", ""] {
             assert!(Encryption::of(other).is_none(), "{other}");
+        }
+    }
+
+    /// The key of RFC 7518, appendix C, as PKCS #8.
+    fn bob(place: &std::path::Path) -> DecryptionKey {
+        let path = place.join("bob.pem");
+        let key = URL_SAFE_NO_PAD.decode("VEmDZpDXXK8p8N0Cndsxs924q6nS1RXFASRl6BfUqdw").unwrap();
+        let key = PrivateKey::from_private_key(&ECDH_P256, &key).unwrap();
+        let der: EcPrivateKeyRfc5915Der<'_> = key.as_der().unwrap();
+        // PrivateKeyInfo (RFC 5208) of a P-256 key around the key itself (RFC 5915).
+        let inner = der.as_ref();
+        let algorithm = hex("301306072a8648ce3d020106082a8648ce3d030107");
+        let length = u8::try_from(inner.len()).unwrap();
+        let content = [&[2, 1, 0], &*algorithm, &[4, length], inner].concat();
+        let length = u8::try_from(content.len()).unwrap();
+        let der = [&[0x30, 0x81, length], &*content].concat();
+        let text = STANDARD.encode(der);
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
+        std::fs::write(&path, pem).unwrap();
+        DecryptionKey::load(&path).unwrap()
+    }
+
+    /// Encrypted for that key by the `jose` package of `JavaScript`, without and with names of the two parties.
+    const BY_ANOTHER_PROGRAM: [&str; 4] = [
+        "eyJhbGciOiJFQ0RILUVTIiwiZW5jIjoiQTEyOENCQy1IUzI1NiIsImVwayI6eyJ4IjoiZHczZWhPankxaEVDQ3g1ZHNhQU5GcWxmY0hKSTczRmpZRHdEU3ViM0ZJcyIsImNydiI6IlAtMjU2Iiwia3R5IjoiRUMiLCJ5IjoiVlRUTl9MMEp5VExFeDRCczFMWmlOWjVpR3dRdG8tZ2V2WEw5b0RETjltdyJ9fQ..JYGlH7aYi8BbVaoKJhcNYg.O5ObEOyFOFn4UTJ2UPh7LJ2PjW2mtlCSkZS12YXbYQw.s5juYFLEqs8C_enPS8HISQ",
+        "eyJhbGciOiJFQ0RILUVTIiwiZW5jIjoiQTEyOENCQy1IUzI1NiIsImVwayI6eyJ4IjoiclZNUmRzVjBWeVdwQmEyaTY0VndPek5ZYmQyTFJjalhacFk5RmdxYXRDWSIsImNydiI6IlAtMjU2Iiwia3R5IjoiRUMiLCJ5IjoiS205R0tfVFpDdXU5YkJkQUdyejVJSnF0NEFreElUeTFUZnVwN1NVeDN2OCJ9LCJhcHUiOiJRV3hwWTJVIiwiYXB2IjoiUW05aSJ9..F_686WFH8B-iutW-y3RdLA.FVT8Emrms4ZhglpSGV4aj678InrP9-fozAih6ZSD8qI.NLqVEmmnQ7A5l0T2sjt2qg",
+        "eyJhbGciOiJFQ0RILUVTIiwiZW5jIjoiQTI1NkNCQy1IUzUxMiIsImVwayI6eyJ4IjoieEJmeldoTDdTLXNTX2xSRWJfOVJGd3l2RFEwX0x5SHZfVFhPWGVqaDY1WSIsImNydiI6IlAtMjU2Iiwia3R5IjoiRUMiLCJ5IjoiX0dQOVZZM0t1cTZJWlI1NTFZVVNqSVBnc2NCc2EtTUliTEFOUXE4d0QtNCJ9fQ..vCRjSLQmkS0PZAnZXgpqSg.HMcxuECoKaIIqL3LX6KWPEkMj-KEum772xqYRVOJW-w.w4qdRGARONyrMqKO2cN4gJ5Rx1CD_nZQFv7BFEd_HbY",
+        "eyJhbGciOiJFQ0RILUVTIiwiZW5jIjoiQTI1NkNCQy1IUzUxMiIsImVwayI6eyJ4IjoibWNEN1NJMkt4TGdXbjI0TWw5LTBxQl96N3B1cU5idmdNMlBpTVBQZmZHMCIsImNydiI6IlAtMjU2Iiwia3R5IjoiRUMiLCJ5IjoiYzZ5NnJ4RVRGZW9rZ3h1dEh2Nml4SkVxRnlaaFFGcm9tRUhQVXBLWmdIUSJ9LCJhcHUiOiJRV3hwWTJVIiwiYXB2IjoiUW05aSJ9..YdUhB2iD4nlhSXy_PDD6wA.yFV3LyBAlTjRVY-6ZaZTssxE-vgIvhQjwLSyyFJd9y0.wt-6iM5me2wkryXowl27fb0rvyb46q-9G9c1wD8dyHw",
+    ];
+
+    #[test]
+    fn what_another_program_encrypted_by_an_agreed_key_opens_and_nothing_changed_does() {
+        let place = tempfile::tempdir().unwrap();
+        let key = bob(place.path());
+        for token in BY_ANOTHER_PROGRAM {
+            let opened = key.open(token);
+            assert_eq!(opened.as_deref(), Some(&b"TINIT-RSSMRA80A01H501U"[..]), "{token}");
+            let parts: Vec<_> = token.split('.').collect();
+            let header = String::from_utf8(URL_SAFE_NO_PAD.decode(parts[0]).unwrap()).unwrap();
+            let with = |from: &str, to: &str| {
+                assert!(header.contains(from), "{header}");
+                let header = URL_SAFE_NO_PAD.encode(header.replacen(from, to, 1));
+                [&[&*header], &parts[1..]].concat().join(".")
+            };
+            for changed in [
+                with("ECDH-ES", "ECDH-ES+A128KW"),
+                with("ECDH-ES", "RSA-OAEP"),
+                with("ECDH-ES", "dir"),
+                with("\"epk\"", "\"other\""),
+                with("P-256", "P-384"),
+                with("{\"alg\"", "{\"kid\":\"another\",\"alg\""),
+                with("{\"alg\"", "{\"zip\":\"DEF\",\"alg\""),
+                with("{\"alg\"", "{\"crit\":[],\"alg\""),
+                with("{\"alg\"", "{\"apu\":\"QQ\",\"alg\""),
+                token.replacen("..", ".AAAA.", 1),
+                token[..token.len() - 1].to_owned(),
+            ] {
+                assert_eq!(key.open(&changed), None, "{changed}");
+            }
         }
     }
 }

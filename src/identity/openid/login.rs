@@ -24,6 +24,10 @@ pub struct Login {
     pub(super) nonce: String,
     /// Proves to the provider that who redeems the code is who asked for it.
     pub(super) verifier: String,
+    /// Names the request of the attempt (`jti`).
+    pub(super) request_id: String,
+    /// Our signature of that request. The rest of the request follows from the attempt and the settings.
+    pub(super) request_signature: String,
     /// When it began, in seconds since 1970, real time.
     pub(super) began_at: i64,
     /// The language of the pages that follow, as its tag.
@@ -40,6 +44,8 @@ impl Login {
             provider: provider.to_owned(),
             state: alphanumeric(),
             nonce: alphanumeric(),
+            request_id: alphanumeric(),
+            request_signature: String::new(),
             verifier: URL_SAFE_NO_PAD.encode(verifier),
             began_at: now.as_second(),
             language: language.tag().to_owned(),

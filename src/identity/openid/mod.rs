@@ -9,10 +9,12 @@ mod answers;
 mod callback;
 mod client_keys;
 mod conversation;
+mod ecdh;
 mod federation;
 mod jwe;
 mod jws;
 mod login;
+mod messages;
 mod profile;
 mod provider;
 mod request;
@@ -30,9 +32,10 @@ use jiff::Timestamp;
 
 pub use self::{
     callback::Callback,
-    client_keys::ClientKeyFault,
+    client_keys::{ClientKeyFault, DecryptionKey},
     federation::{FederationConfig, FederationFault},
     login::{LOGIN_SECONDS, Login, LoginFault},
+    messages::{Messages, Redeemed},
     profile::{Config, DISCOVERY_PATH, Endpoints, Profile},
 };
 use self::{
@@ -41,10 +44,7 @@ use self::{
     provider::Provider,
     spent::{Spending, Spent},
 };
-use super::{
-    Identity,
-    fetch::{Client, RootsFault},
-};
+use super::fetch::{Client, RootsFault};
 use crate::civic::Language;
 
 /// Time for one answer of a provider.
@@ -141,27 +141,28 @@ impl RelyingParty {
         let current = provider.current(client, now.as_second(), false).await;
         // The fault is in the log.
         let endpoints = current.map_err(|_| LoginFault::Unavailable)?.endpoints;
-        let login = Login::begin(&provider.config.name, language, now);
+        let mut login = Login::begin(&provider.config.name, language, now);
         let url =
-            request::authorization_url(&provider.config, &endpoints, &provider.signing, &login);
+            request::authorization_url(&provider.config, &endpoints, &provider.signing, &mut login);
         Ok(Begun { url, login })
     }
 
     /// Finishes to sign somebody in, who came back with `callback` from an attempt that their own browser kept.
-    ///
-    /// # Errors
-    /// [`LoginFault`].
-    pub async fn redeem(
+    pub async fn redeem(&self, login: &Login, callback: &Callback, now: Timestamp) -> Redeemed {
+        self.try_to_redeem(login, callback, now).await.unwrap_or_else(Redeemed::from)
+    }
+
+    async fn try_to_redeem(
         &self,
         login: &Login,
         callback: &Callback,
         now: Timestamp,
-    ) -> Result<Identity, LoginFault> {
+    ) -> Result<Redeemed, LoginFault> {
         if !login.is_current(now) || callback.state != login.state {
             return Err(LoginFault::Stale);
         }
         let (provider, client) = self.find(&login.provider)?;
-        let conversation = Conversation { provider, client, login, now: now.as_second() };
+        let conversation = Conversation { provider, client, login, callback, now: now.as_second() };
         let is_theirs = match &callback.issuer {
             Some(issuer) => *issuer == provider.config.issuer,
             None => !provider.config.profile.needs_issuer(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::{Assurance, ProvedBy, fetch::KeysUrl};
+use super::super::{Assurance, ProvedBy, algorithm::Algorithm, choice::Choice, fetch::KeysUrl};
 
 /// The rules of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,15 @@ impl Profile {
             Self::Spid => ProvedBy::Spid,
             Self::Cie => ProvedBy::Cie,
             Self::Generic | Self::Test => ProvedBy::OpenId,
+        }
+    }
+
+    /// The algorithms by which the provider may sign. SPID and CIE require RS256 and RS512, recommend ES256 and PS256,
+    /// and do not know Ed25519.
+    pub(super) fn signatures(self) -> Choice<Algorithm> {
+        match self {
+            Self::Spid | Self::Cie => Choice::ALL.without(Algorithm::EdDsa),
+            Self::Generic | Self::Test => Choice::ALL,
         }
     }
 

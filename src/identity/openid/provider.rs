@@ -11,7 +11,6 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::{
     super::{
-        choice::Choice,
         fetch::{Ask, Client, FetchFault, KeysUrl},
         jwks::{KeySet, KeysFault},
         unique_json,
@@ -167,7 +166,7 @@ impl Provider {
         let url = &endpoints.jwks;
         let fetched = client.get(url).await;
         let fetched = fetched.map_err(|fault| PublishedFault::Fetch(url.clone(), fault))?;
-        let read = KeySet::parse(&fetched.document, Choice::ALL);
+        let read = KeySet::parse(&fetched.document, self.config.profile.signatures());
         let read = read.map_err(|fault| PublishedFault::Keys(url.clone(), fault))?;
         Ok(Current { endpoints: Arc::new(endpoints), keys: Arc::new(read.keys) })
     }

@@ -17,28 +17,60 @@ pub(super) const FISCAL_NUMBER: &str = "https://attributes.eid.gov.it/fiscal_num
 /// How long what we sign is valid, seconds.
 const VALID_SECONDS: i64 = 60;
 
-/// The URL to which a browser goes to sign in.
+/// The URL to which a browser goes to sign in. The signature of its request object is kept with the attempt.
 pub(super) fn authorization_url(
     config: &Config,
     endpoints: &Endpoints,
     key: &SigningKey,
-    login: &Login,
+    login: &mut Login,
 ) -> String {
+    let (outside, object) = unsigned_request(config, endpoints, key, login);
+    login.request_signature = key.signature(&object);
+    let object = format!("{object}.{}", login.request_signature);
+    let authorization = endpoints.authorization.to_string();
+    let query = Serializer::new(String::new())
+        .extend_pairs(outside)
+        .append_pair("request", &object)
+        .finish();
+    let joint = if authorization.contains('?') { '&' } else { '?' };
+    format!("{authorization}{joint}{query}")
+}
+
+/// The request object with which an attempt began; `None` if our key, our settings or the provider's endpoints have
+/// changed since.
+pub(super) fn request_object(
+    config: &Config,
+    endpoints: &Endpoints,
+    key: &SigningKey,
+    login: &Login,
+) -> Option<String> {
+    let (_, object) = unsigned_request(config, endpoints, key, login);
+    let signature = &login.request_signature;
+    key.has_signed(&object, signature).then(|| format!("{object}.{signature}"))
+}
+
+/// The parameters outside of the request object, and the object without its signature.
+fn unsigned_request(
+    config: &Config,
+    endpoints: &Endpoints,
+    key: &SigningKey,
+    login: &Login,
+) -> ([(&'static str, String); 5], String) {
     let authorization = endpoints.authorization.to_string();
     let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, login.verifier.as_bytes()));
     let outside = [
-        ("client_id", &*config.client_id),
-        ("response_type", "code"),
-        ("scope", "openid"),
-        ("code_challenge", &challenge),
-        ("code_challenge_method", "S256"),
+        ("client_id", config.client_id.clone()),
+        ("response_type", "code".to_owned()),
+        ("scope", "openid".to_owned()),
+        ("code_challenge", challenge),
+        ("code_challenge_method", "S256".to_owned()),
     ];
     let mut object = json!({
         "iss": config.client_id,
         "aud": [config.issuer, authorization],
         "iat": login.began_at,
         "exp": login.began_at + VALID_SECONDS,
-        "jti": alphanumeric(),
+        "jti": login.request_id,
         "redirect_uri": config.redirect_uri,
         "state": login.state,
         "nonce": login.nonce,
@@ -46,16 +78,10 @@ pub(super) fn authorization_url(
         "acr_values": config.level.acr(),
         "claims": { "userinfo": { FISCAL_NUMBER: { "essential": true } } },
     });
-    for (name, value) in outside {
-        object[name] = value.into();
+    for (name, value) in &outside {
+        object[*name] = value.as_str().into();
     }
-    let object = key.sign("oauth-authz-req+jwt", &object);
-    let query = Serializer::new(String::new())
-        .extend_pairs(outside)
-        .append_pair("request", &object)
-        .finish();
-    let joint = if authorization.contains('?') { '&' } else { '?' };
-    format!("{authorization}{joint}{query}")
+    (outside, key.unsigned("oauth-authz-req+jwt", &object))
 }
 
 /// The form that redeems a code.

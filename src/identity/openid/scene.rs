@@ -12,7 +12,8 @@ use super::{
         algorithm::Algorithm,
         sample::{NOW, Signer, now, set},
     },
-    Begun, Callback, Config, DISCOVERY_PATH, Login, LoginFault, Profile, RelyingParty, login,
+    Begun, Callback, Config, DISCOVERY_PATH, Login, LoginFault, Profile, Redeemed, RelyingParty,
+    login,
     scripted::{Said, Scripted, encrypted, write_client_key},
 };
 use crate::civic::Language;
@@ -107,7 +108,11 @@ impl Scene {
     }
 
     pub(super) async fn come_back_at(&self, query: &str, at: i64) -> Result<Identity, LoginFault> {
-        let callback = Callback::parse(query).ok_or(LoginFault::Stale)?;
+        self.redeemed_at(query, at).await.outcome
+    }
+
+    pub(super) async fn redeemed_at(&self, query: &str, at: i64) -> Redeemed {
+        let Some(callback) = Callback::parse(query) else { return LoginFault::Stale.into() };
         let at = Timestamp::from_second(at).unwrap();
         self.relying.redeem(&self.login, &callback, at).await
     }
@@ -136,6 +141,11 @@ pub(super) fn relying(place: &Path, scripted: &Scripted, profile: Profile) -> Re
 pub(super) fn half_of_sha256(text: &str) -> String {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16])
+}
+
+pub(super) fn half_of_sha512(text: &str) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA512, text.as_bytes());
+    URL_SAFE_NO_PAD.encode(&hash.as_ref()[..32])
 }
 
 pub(super) fn good_header() -> Value {

@@ -132,6 +132,14 @@ impl Scripted {
         self.script.lock().unwrap().insert(path.to_owned(), said);
     }
 
+    /// The answer at a path.
+    pub(super) fn said(&self, path: &str) -> String {
+        match self.script.lock().unwrap().get(path) {
+            Some(Said::Answer(_, body)) => body.clone(),
+            _ => String::new(),
+        }
+    }
+
     /// Publishes endpoints at paths of its own.
     pub(super) fn publish_discovery(&self) {
         let issuer = &self.issuer;

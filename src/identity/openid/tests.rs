@@ -14,7 +14,7 @@ use super::{
     jws,
     scene::{
         ACCESS, CLIENT, CODE, FISCAL_NUMBER, Scene, changed, field, good_header, half_of_sha256,
-        relying,
+        half_of_sha512, relying,
     },
     scripted::{Said, Scripted, encrypted},
     *,
@@ -79,6 +79,84 @@ async fn a_person_is_signed_in_and_every_request_of_ours_is_signed() {
     }
     let revoked = scene.scripted.asked("/revoke");
     assert_eq!(field(revoked[0].split("\r\n\r\n").nth(1).unwrap(), "token"), ACCESS);
+}
+
+#[tokio::test]
+async fn spid_and_cie_sign_with_the_algorithms_of_their_rules_alone() {
+    for profile in [Profile::Spid, Profile::Cie, Profile::Generic] {
+        let mut scene = Scene::of(profile).await;
+        let signers = Signer::all();
+        scene.scripted.say("/jwks", Said::Answer(200, set(&signers.iter().collect::<Vec<_>>())));
+        // The keys of the beginning are fetched again only for a name that is unknown.
+        for (place, signer) in signers.into_iter().enumerate() {
+            let is_known = profile == Profile::Generic || signer.algorithm != Algorithm::EdDsa;
+            let hash = match signer.algorithm {
+                Algorithm::EdDsa | Algorithm::Rs512 => half_of_sha512(ACCESS),
+                _ => half_of_sha256(ACCESS),
+            };
+            scene.signer = signer;
+            scene.answer(&json!({ "at_hash": hash }), &json!({}));
+            let at = NOW + 40 * i64::try_from(place + 1).unwrap();
+            let query = scene.query(&format!("&code={}&iss={}", place, scene.scripted.issuer));
+            let signed_in = scene.come_back_at(&query, at).await.is_ok();
+            assert_eq!(signed_in, is_known, "{profile:?} {:?}", scene.signer.algorithm);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_said_is_handed_over_without_what_still_opens_something() {
+    let scene = Scene::of(Profile::Spid).await;
+    let said = encrypted(&good_header(), scene.signer.token(&scene.user_claims()).as_bytes());
+    scene.said_of_person(said.clone());
+    let query = scene.query(&format!("&code=the-code&iss={}", scene.scripted.issuer));
+    let redeemed = scene.redeemed_at(&query, NOW).await;
+    assert!(redeemed.outcome.is_ok());
+    let messages = serde_json::to_value(redeemed.messages.unwrap()).unwrap();
+    let hash = |text: &str| {
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+        URL_SAFE_NO_PAD.encode(hash)
+    };
+    let tokens = scene.scripted.said("/token");
+    let tokens: Value = serde_json::from_str(&tokens).unwrap();
+    assert_eq!(
+        messages,
+        json!({
+            "provider": "Prova",
+            "issuer": scene.scripted.issuer,
+            "request": field(scene.url.split_once('?').unwrap().1, "request"),
+            "answer": { "code_sha256": hash("the-code"), "state": scene.login.state,
+                        "iss": scene.scripted.issuer, "error": null },
+            "tokens": { "access_token_sha256": hash(ACCESS), "token_type": "Bearer",
+                        "id_token": tokens["id_token"] },
+            "userinfo": said,
+            "userinfoSigned": scene.signer.token(&scene.user_claims()),
+        })
+    );
+    let text = messages.to_string();
+    assert!(!text.contains("the-code") && !text.contains(ACCESS), "{text}");
+
+    // An attempt that is refused after the provider gave tokens leaves its messages, and others leave none.
+    scene.answer(&json!({ "acr": "https://www.spid.gov.it/SpidL1" }), &json!({}));
+    let refused = scene.redeemed_at(&scene.query("&code=other"), NOW).await;
+    assert_eq!(refused.outcome.unwrap_err(), LoginFault::LevelTooLow);
+    assert!(serde_json::to_value(refused.messages.unwrap()).unwrap()["userinfo"].is_null());
+    scene.scripted.say("/token", Said::Answer(400, r#"{"error":"invalid_grant"}"#.to_owned()));
+    assert!(scene.redeemed_at(&scene.query("&code=third"), NOW).await.messages.is_none());
+    assert!(scene.redeemed_at(&scene.query("&error=access_denied"), NOW).await.messages.is_none());
+}
+
+#[tokio::test]
+async fn an_attempt_whose_request_cannot_be_recorded_and_an_answer_without_end_sign_nobody_in() {
+    let mut scene = Scene::of(Profile::Spid).await;
+    scene.said_of_person("x".repeat(64 * 1024 + 1));
+    assert_eq!(scene.redeem().await.unwrap_err(), LoginFault::Untrusted);
+    scene.answer(&json!({}), &json!({}));
+    assert!(scene.redeem().await.is_ok());
+    scene.login.request_id = login::alphanumeric();
+    let asked = scene.scripted.asked("/token").len();
+    assert_eq!(scene.redeem().await.unwrap_err(), LoginFault::Stale);
+    assert_eq!(scene.scripted.asked("/token").len(), asked, "the code is not spent for nothing");
 }
 
 #[tokio::test]

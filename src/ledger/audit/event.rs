@@ -54,10 +54,12 @@ pub enum Action {
     TelephonePinRedeemed = 15,
     /// A Contact Center tried a PIN for a person in vain.
     TelephonePinRefused = 16,
+    /// A person ended a session of theirs by its handle.
+    SessionEnded = 17,
 }
 
 impl Action {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::ApplicationShown,
         Self::WithdrawalAsked,
         Self::DraftShown,
@@ -74,6 +76,7 @@ impl Action {
         Self::TelephonePinRevoked,
         Self::TelephonePinRedeemed,
         Self::TelephonePinRefused,
+        Self::SessionEnded,
     ];
 
     /// The action's name in the trail's output.
@@ -96,6 +99,7 @@ impl Action {
             Self::TelephonePinRevoked => "telephone-pin-revoked",
             Self::TelephonePinRedeemed => "telephone-pin-redeemed",
             Self::TelephonePinRefused => "telephone-pin-refused",
+            Self::SessionEnded => "session-ended",
         }
     }
 }

@@ -11,12 +11,16 @@
 //! who appear for the first time, the root that chains it to the row before, and the signature. People are keyed
 //! hashes; their names are sealed.
 //!
+//! [`MessageStore`] keeps the messages that identity providers sent, apart from the trail: they are larger, and searched
+//! by person or session.
+//!
 //! Promise 1 holds for the trail too: a failed write or sync is final for this process. Reading continues then; events
 //! that could not be written are logged, and an alarm is raised.
 
 mod config;
 mod event;
 mod local;
+mod messages;
 mod month;
 mod pending;
 mod search;
@@ -26,14 +30,21 @@ mod writer;
 
 use futures_util::future::BoxFuture;
 
-pub(super) use self::month::{FORMAT, copy};
 pub use self::{
     config::Config,
     event::{Action, Event, Object, Who},
     local::LocalTrail,
+    messages::{
+        FoundMessages, LoginMessages, MessageSearch, MessageStore, NotRecorded,
+        inspect as inspect_messages,
+    },
     month::note_command,
     pending::QueueFull,
     search::{Line, Search, SearchFault, controls, inspect},
+};
+pub(super) use self::{
+    messages::{FORMAT as MESSAGES_FORMAT, copy as copy_messages},
+    month::{FORMAT, copy},
 };
 use crate::{civic::FiscalCode, schemes::Campaign, vault::Subject};
 

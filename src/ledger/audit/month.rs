@@ -66,17 +66,27 @@ impl Month {
     }
 
     fn file(&self, directory: &Path) -> PathBuf {
-        directory.join(format!("{PREFIX}{}{SUFFIX}", self.0))
+        self.file_of(directory, PREFIX)
+    }
+
+    /// The file of this month whose name begins with `prefix`.
+    pub(super) fn file_of(&self, directory: &Path, prefix: &str) -> PathBuf {
+        directory.join(format!("{prefix}{}{SUFFIX}", self.0))
     }
 
     /// The months in the directory, oldest first.
     pub(super) fn all(directory: &Path) -> Result<Vec<Self>, OpenFault> {
+        Self::all_of(directory, PREFIX)
+    }
+
+    /// The months that have a file whose name begins with `prefix`, oldest first.
+    pub(super) fn all_of(directory: &Path, prefix: &str) -> Result<Vec<Self>, OpenFault> {
         let fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
         let mut months = Vec::new();
         for file in fs::read_dir(directory).map_err(fault)? {
             let name = file.map_err(fault)?.file_name().into_string().unwrap_or_default();
             if let Some(month) =
-                name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(SUFFIX))
+                name.strip_prefix(prefix).and_then(|name| name.strip_suffix(SUFFIX))
             {
                 months.push(Self(month.to_owned()));
             }

@@ -43,10 +43,10 @@ impl Sessions {
         found.inspect(|(visit, _)| self.end(visit)).is_some()
     }
 
-    /// Ends all of them but this one.
-    pub fn end_others(&self, mine: &Session, now: Timestamp) {
+    /// Ends all of them but this one; returns how many.
+    pub fn end_others(&self, mine: &Session, now: Timestamp) -> usize {
         let own = self.own(mine, now);
-        own.iter().filter(|(_, own)| !own.is_current).for_each(|(visit, _)| self.end(visit));
+        own.iter().filter(|(_, own)| !own.is_current).inspect(|(visit, _)| self.end(visit)).count()
     }
 
     fn own(&self, mine: &Session, now: Timestamp) -> Vec<(SecretHash, OwnSession)> {

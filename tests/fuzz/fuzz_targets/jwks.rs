@@ -35,7 +35,7 @@ fuzz_target!(|document: &[u8]| {
         assert!(
             matches!(
                 kind,
-                ("RSA", "", "" | "RS256" | "PS256")
+                ("RSA", "", "" | "RS256" | "PS256" | "RS512")
                     | ("EC", "P-256", "" | "ES256")
                     | ("OKP", "Ed25519", "" | "EdDSA")
             ),

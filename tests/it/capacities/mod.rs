@@ -13,7 +13,7 @@ mod listed;
 mod model;
 mod overview;
 mod proofs;
-mod provider;
+pub(crate) mod provider;
 mod upload;
 mod visits;
 

@@ -33,13 +33,13 @@ const CLIENT: &str = "https://sportello.example.it";
 const NAME: &str = "Provider";
 
 /// The provider, until the test process ends.
-pub(super) struct Provider {
+pub(crate) struct Provider {
     issuer: String,
 }
 
 impl Provider {
     /// Starts it, with its certificate and our keys in `place`.
-    pub(super) fn start(place: &Path) -> Self {
+    pub(crate) fn start(place: &Path) -> Self {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let encryption = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let encryption = STANDARD.encode(encryption.as_der().unwrap().as_ref());
@@ -74,7 +74,7 @@ impl Provider {
     }
 
     /// The settings of a server that trusts it, as a file.
-    pub(super) fn settings(&self, place: &Path) -> String {
+    pub(crate) fn settings(&self, place: &Path) -> String {
         let Self { issuer } = self;
         let path = |name: &str| place.join(name).to_str().unwrap().to_owned();
         format!(
@@ -89,16 +89,22 @@ impl Provider {
     }
 
     /// Signs a person in, as a browser does; returns the path of their session and its token.
-    pub(super) async fn sign_in(&self, counter: &Counter, code: FiscalCode) -> (String, String) {
+    pub(crate) async fn sign_in(&self, counter: &Counter, code: FiscalCode) -> (String, String) {
+        let entered = self.try_to_sign_in(counter, code).await;
+        assert_eq!(entered.status, 303, "{entered:?}");
+        let token = cookie_of(&entered).strip_prefix("__Host-session=").unwrap().to_owned();
+        let place = entered.header("location");
+        (format!("/v1/sessions/{}", place.split('/').nth(2).unwrap()), token)
+    }
+
+    /// The answer to a person who comes back from here.
+    pub(crate) async fn try_to_sign_in(&self, counter: &Counter, code: FiscalCode) -> Answer {
         let post = async |path: &str, cookie: &str, form: &str| {
             let request = Request::post(format!("{}{path}", counter.public))
                 .header("origin", &counter.public)
                 .header("content-type", "application/x-www-form-urlencoded")
                 .header("cookie", cookie);
             counter.send(request.body(Full::from(form.to_owned())).unwrap()).await.unwrap()
-        };
-        let cookie_of = |answer: &Answer| {
-            answer.header("set-cookie").split(';').next().unwrap_or_default().to_owned()
         };
         let going = post("/en/signin", "", &format!("provider={NAME}")).await;
         let html = String::from_utf8_lossy(&going.body).into_owned();
@@ -112,16 +118,16 @@ impl Provider {
             text("state"),
             self.issuer.replace(':', "%3A").replace('/', "%2F"),
         );
-        let entered = post(&back, &cookie_of(&going), "").await;
-        assert_eq!(entered.status, 303, "{entered:?}");
-        let token = cookie_of(&entered).strip_prefix("__Host-session=").unwrap().to_owned();
-        let place = entered.header("location");
-        (format!("/v1/sessions/{}", place.split('/').nth(2).unwrap()), token)
+        post(&back, &cookie_of(&going), "").await
     }
 }
 
+fn cookie_of(answer: &Answer) -> String {
+    answer.header("set-cookie").split(';').next().unwrap_or_default().to_owned()
+}
+
 /// The content of a signed token.
-fn payload(token: &str) -> Value {
+pub(crate) fn payload(token: &str) -> Value {
     let content = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
     serde_json::from_slice(&content).unwrap()
 }

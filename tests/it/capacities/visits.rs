@@ -125,6 +125,7 @@ impl Case<'_> {
         let ended = self.ask(at, "DELETE", &ending, "", "").await?;
         prop_assert_eq!(ended.status, StatusCode::NO_CONTENT);
         self.totals.ended += 1;
+        self.model.disclosed.note(party, "session-ended", party.who(), None);
         let Session { path, token, .. } = self.model.end(own[place]);
         let gone = self.counter.ask("GET", &path, &token, "").await;
         self.totals.answers += 1;

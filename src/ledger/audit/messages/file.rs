@@ -1,0 +1,181 @@
+//! The file of one month of messages.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::{
+    super::{
+        super::{
+            fault::OpenFault,
+            local::{
+                files::{self, FileFormat, reading},
+                sqlite_fault::store_error,
+            },
+            proof::{Digest, trail_root},
+        },
+        month::Month,
+    },
+    MONTHS_KEPT,
+};
+use crate::vault::{HouseKeys, Subject};
+
+pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
+    application_id: 0x5370_6d73,
+    version: 1,
+    schema: "
+    CREATE TABLE message (number INTEGER PRIMARY KEY, written_at INTEGER NOT NULL, handle TEXT NOT NULL,
+                          owner BLOB NOT NULL, sealed BLOB NOT NULL, root BLOB NOT NULL, signature TEXT NOT NULL) STRICT;
+    CREATE INDEX message_by_handle ON message (handle);
+    CREATE INDEX message_by_owner ON message (owner)",
+};
+/// Rows copied in one transaction: a few megabytes.
+const ROWS_AT_A_TIME: i64 = 512;
+const PREFIX: &str = "messages-";
+
+/// One attempt to sign in, as it is stored.
+pub(super) struct MessageRow {
+    pub(super) number: i64,
+    pub(super) written_at: i64,
+    pub(super) handle: String,
+    /// For whom it is sealed.
+    pub(super) owner: Subject,
+    pub(super) sealed: Vec<u8>,
+    pub(super) root: Digest,
+    pub(super) signature: String,
+}
+
+impl MessageRow {
+    /// The root that chains this row to the one before.
+    pub(super) fn root_after(&self, previous: &Digest) -> Digest {
+        let parts = [self.handle.as_bytes(), &self.owner.0, &self.sealed];
+        trail_root(previous, self.written_at, &parts)
+    }
+
+    pub(super) fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let Self { number, written_at, handle, owner, sealed, root, signature } = self;
+        connection
+            .prepare_cached("INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            .execute(params![number, written_at, handle, owner.0, sealed, root, signature])?;
+        Ok(())
+    }
+
+    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            number: row.get(0)?,
+            written_at: row.get(1)?,
+            handle: row.get(2)?,
+            owner: Subject(row.get(3)?),
+            sealed: row.get(4)?,
+            root: row.get(5)?,
+            signature: row.get(6)?,
+        })
+    }
+}
+
+/// The months that have a file, oldest first.
+pub(super) fn months(directory: &Path) -> Result<Vec<Month>, OpenFault> {
+    Month::all_of(directory, PREFIX)
+}
+
+/// Opens the file of a month for its only writer: number and root of its last row. A new file begins with a row that holds
+/// the root it continues from.
+pub(super) fn open(
+    directory: &Path,
+    month: &Month,
+    keys: &HouseKeys,
+    now: Timestamp,
+) -> Result<(Connection, i64, Digest), OpenFault> {
+    let path = month.file_of(directory, PREFIX);
+    let connection = FORMAT.open(directory, &path)?;
+    let store = |source| store_error(&path, source);
+    if last(&connection).map_err(store)?.is_none() {
+        let earlier = months(directory)?.into_iter().rev().find(|earlier| earlier < month);
+        let root = match &earlier {
+            Some(earlier) => {
+                let source = earlier.file_of(directory, PREFIX);
+                let last = reading(&source).and_then(|earlier| last(&earlier));
+                let last = last.map_err(|fault| store_error(&source, fault))?;
+                last.map_or_else(Digest::default, |(_, root, _)| root)
+            }
+            None => Digest::default(),
+        };
+        let first = MessageRow {
+            number: 0,
+            written_at: now.as_second(),
+            handle: String::new(),
+            owner: Subject([0; 16]),
+            sealed: Vec::new(),
+            root,
+            signature: keys.sign(&root),
+        };
+        first.insert(&connection).map_err(store)?;
+    }
+    let (number, root, signature) = last(&connection).map_err(store)?.unwrap_or_default();
+    if !keys.has_signed(&root, &signature) {
+        return Err(OpenFault::OtherKey { path });
+    }
+    Ok((connection, number, root))
+}
+
+/// Opens the file of a month for reading; a server may be writing it.
+pub(super) fn read(directory: &Path, month: &Month) -> rusqlite::Result<Connection> {
+    reading(&month.file_of(directory, PREFIX))
+}
+
+/// Removes the months that are older than the retention.
+pub(super) fn retire(directory: &Path, now: Timestamp) -> Result<(), OpenFault> {
+    let oldest = Month::before(now, MONTHS_KEPT);
+    for month in months(directory)?.into_iter().filter(|month| *month < oldest) {
+        let path = month.file_of(directory, PREFIX);
+        files::remove(&path).map_err(|source| OpenFault::Directory { path, source })?;
+        tracing::info!(%month, "messages of identity providers are older than the retention: removed");
+    }
+    Ok(())
+}
+
+/// Copies the rows that `main` lacks of the attached schema `source`; see [`backup`](crate::ledger::backup).
+pub(in crate::ledger) fn copy(
+    connection: &Connection,
+    progress: &mut dyn FnMut(u64),
+) -> rusqlite::Result<Option<u64>> {
+    let mut rows = 0;
+    let mut have = match last(connection)? {
+        None => -1,
+        Some((number, root, _)) => {
+            let theirs: Option<Digest> = connection
+                .query_row("SELECT root FROM source.message WHERE number = ?1", [number], |row| {
+                    row.get(0)
+                })
+                .optional()?;
+            if theirs != Some(root) {
+                return Ok(None);
+            }
+            number
+        }
+    };
+    loop {
+        let copied = connection.execute(
+            "INSERT INTO main.message SELECT * FROM source.message WHERE number > ?1 ORDER BY number LIMIT ?2",
+            params![have, ROWS_AT_A_TIME],
+        )?;
+        if copied == 0 {
+            return Ok(Some(rows));
+        }
+        rows += copied as u64;
+        progress(rows);
+        have = last(connection)?.map_or(have, |(number, ..)| number);
+    }
+}
+
+/// Number, root and signature of the last row.
+fn last(connection: &Connection) -> rusqlite::Result<Option<(i64, Digest, String)>> {
+    connection
+        .query_row(
+            "SELECT number, root, signature FROM main.message ORDER BY number DESC LIMIT 1",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .optional()
+}

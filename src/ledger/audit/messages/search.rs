@@ -1,0 +1,148 @@
+//! Finding the messages of a person or of a session, and verifying the chain of all.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use rusqlite::{Params, params};
+
+use super::{
+    super::{super::proof::Digest, month::Month, search::SearchFault},
+    file::{self, MessageRow},
+    store::HEADER,
+};
+use crate::{
+    civic::FiscalCode,
+    vault::{HouseKeys, Place},
+};
+
+/// Rows verified in one transaction, so that the writer's checkpoints are not delayed for long.
+const ROWS_AT_A_TIME: i64 = 512;
+
+/// The messages of one attempt to sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundMessages {
+    /// When they were recorded.
+    pub at: Timestamp,
+    /// The handle of the session that began with it.
+    pub handle: String,
+    /// The messages, as JSON.
+    pub content: Vec<u8>,
+}
+
+/// Finds messages; a server may be running.
+pub struct MessageSearch {
+    directory: PathBuf,
+    keys: Arc<HouseKeys>,
+}
+
+impl MessageSearch {
+    /// A search in the ledgers' directory.
+    #[must_use]
+    pub fn of(directory: &Path, keys: Arc<HouseKeys>) -> Self {
+        Self { directory: directory.to_owned(), keys }
+    }
+
+    /// The messages that name this person, oldest first.
+    ///
+    /// # Errors
+    /// [`SearchFault`].
+    pub fn of_person(&self, code: &FiscalCode) -> Result<Vec<FoundMessages>, SearchFault> {
+        let owner = self.keys.subject(code);
+        self.select("SELECT * FROM message WHERE owner = ?1 ORDER BY number", &[owner.0])
+    }
+
+    /// The messages of the sign-in from which the session with this handle came.
+    ///
+    /// # Errors
+    /// [`SearchFault`].
+    pub fn of_session(&self, handle: &str) -> Result<Vec<FoundMessages>, SearchFault> {
+        let sql = "SELECT * FROM message WHERE handle = ?1 AND number > 0 ORDER BY number";
+        self.select(sql, &[handle])
+    }
+
+    fn select<P: Params + Clone>(
+        &self,
+        sql: &str,
+        wanted: &P,
+    ) -> Result<Vec<FoundMessages>, SearchFault> {
+        let mut found = Vec::new();
+        for month in &file::months(&self.directory)? {
+            let rows = file::read(&self.directory, month).and_then(|connection| {
+                let mut select = connection.prepare(sql)?;
+                select
+                    .query_map(wanted.clone(), MessageRow::from_row)?
+                    .collect::<Result<Vec<_>, _>>()
+            });
+            for row in rows.map_err(|source| fault(month, source))? {
+                found.push(self.opened(month, row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn opened(&self, month: &Month, row: MessageRow) -> Result<FoundMessages, SearchFault> {
+        let MessageRow { number, written_at, handle, owner, sealed, .. } = row;
+        let content = self.keys.open(Place::Messages, owner, HEADER.len(), &sealed);
+        let content =
+            content.map_err(|_| SearchFault::Damaged { month: month.to_string(), row: number })?;
+        Ok(FoundMessages {
+            at: Timestamp::from_second(written_at).unwrap_or_default(),
+            handle,
+            content,
+        })
+    }
+}
+
+/// Verifies all messages: every row matches its root, every root is signed, every month continues an earlier one. Returns
+/// what is wrong, in words for the operator.
+///
+/// # Errors
+/// [`SearchFault`].
+pub fn inspect(directory: &Path, keys: &HouseKeys) -> Result<Vec<String>, SearchFault> {
+    let mut findings = Vec::new();
+    let mut roots_before: Option<HashSet<Digest>> = None;
+    for month in file::months(directory)? {
+        let connection = file::read(directory, &month).map_err(|source| fault(&month, source))?;
+        let mut roots: Vec<Digest> = Vec::new();
+        loop {
+            let from = i64::try_from(roots.len()).unwrap_or(i64::MAX);
+            let sql = "SELECT * FROM message WHERE number >= ?1 ORDER BY number LIMIT ?2";
+            let rows = connection.prepare_cached(sql).and_then(|mut select| {
+                let rows = select.query_map(params![from, ROWS_AT_A_TIME], MessageRow::from_row)?;
+                rows.collect::<Result<Vec<_>, _>>()
+            });
+            let rows = rows.map_err(|source| fault(&month, source))?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in rows {
+                let is_next = usize::try_from(row.number) == Ok(roots.len());
+                let is_chained = match roots.last() {
+                    None => roots_before.as_ref().is_none_or(|before| before.contains(&row.root)),
+                    Some(previous) => row.root_after(previous) == row.root,
+                };
+                if !is_next || !is_chained || !keys.has_signed(&row.root, &row.signature) {
+                    findings.push(format!(
+                        "messages of {month}: row {} was changed, or the one before it",
+                        row.number
+                    ));
+                    // What follows a gap cannot be numbered.
+                    if !is_next {
+                        return Ok(findings);
+                    }
+                }
+                roots.push(row.root);
+            }
+        }
+        roots_before = Some(roots.into_iter().collect());
+    }
+    Ok(findings)
+}
+
+fn fault(month: &Month, source: rusqlite::Error) -> SearchFault {
+    SearchFault::Month { month: month.to_string(), source: source.into() }
+}
