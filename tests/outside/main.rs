@@ -35,6 +35,7 @@ mod proxies;
 mod quota;
 mod running;
 mod slow_sync;
+mod states;
 mod stranger;
 #[path = "../it/trust.rs"]
 mod trust;
