@@ -6,6 +6,7 @@
 
 #[path = "../it/answer.rs"]
 mod answer;
+mod cached_pages;
 mod caches;
 mod crossings;
 mod crowd;
