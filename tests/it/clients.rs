@@ -84,7 +84,7 @@ async fn pages_of_a_client_speak_of_the_client_from_the_notice_to_the_receipt() 
     let steps =
         ["contacts", "activity", "incomes", "standing", "benefits", "payment", "statements"];
     let mut pages = Vec::new();
-    for rest in ["".to_owned()].into_iter().chain(steps.map(|step| format!("/{step}"))) {
+    for rest in std::iter::once(String::new()).chain(steps.map(|step| format!("/{step}"))) {
         let page = client(&clerk, 0, &rest);
         clerk.open(&page).await;
         pages.push(clerk.html.clone());

@@ -9,6 +9,8 @@ use crate::harness::{Counter, EVENING, MORNING, finished};
 /// A reserve larger than any disk, in bytes.
 const RESERVE: &str = "1125899906842624";
 const ALWAYS: &str = "00:00-00:00";
+/// An evening while the allowance of March 2020 is open.
+const SPRING: &str = "2020-04-01T17:30[Europe/Rome]";
 
 /// A counter for each state that a counter can be in, and their URLs by its name.
 fn counters() -> (Vec<Counter>, String) {
@@ -32,7 +34,7 @@ fn counters() -> (Vec<Counter>, String) {
         ("always", always),
         ("evening", evening(&[])),
         ("morning", Counter::open_at(MORNING)),
-        ("spring", Counter::open_at("2020-04-01T17:30[Europe/Rome]")),
+        ("spring", Counter::open_at(SPRING)),
         ("winter", Counter::open_at("2024-12-02T17:30[Europe/Rome]")),
         ("full", full),
         ("brief", evening(&[("SPORTELLO_SESSIONS_SESSION_SECONDS", "60")])),
@@ -71,4 +73,27 @@ async fn a_citizen_applies_by_the_keyboard_alone() {
     assert_eq!(code, Some(0), "{seen}{complaint}");
     assert!(seen.ends_with(" keys pressed\n"), "{seen}");
     assert_eq!(counter.metric("sportello_applications_accepted_total", &[]).await, 1);
+}
+
+/// What a new citizen does from the home page to a receipt, and what it costs on the wire, for each scheme.
+#[test]
+#[ignore = "needs chromium, node, and the package playwright-core in NODE_PATH"]
+fn the_way_to_a_receipt_is_short() {
+    let iscro = Counter::open();
+    let allowance = Counter::open_at(SPRING);
+    let mut browser = Command::new("node");
+    browser.args(["tests/outside/measure.cjs", &iscro.public, &allowance.public]);
+    let (code, table, complaint) = finished(&mut browser);
+    assert_eq!(code, Some(0), "{table}{complaint}");
+    println!("{table}");
+    let bounds =
+        [("ISCRO 2024", [40, 25, 100, 15, 26, 150]), ("600 euro", [26, 13, 90, 13, 22, 140])];
+    for (line, (name, bounds)) in table.lines().skip(2).zip(bounds) {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        assert!(cells[1].starts_with(name), "{line}");
+        let counts = cells[2..8].iter().map(|cell| cell.parse::<u32>().unwrap());
+        for (count, most) in counts.zip(bounds) {
+            assert!(0 < count && count <= most, "{count} of {most} in {line}");
+        }
+    }
 }

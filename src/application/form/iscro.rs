@@ -51,6 +51,50 @@ const TAX: &[Choice] = &[
     Choice::new("ordinary", "Ordinario", "Ordinary"),
 ];
 
+/// Yes or no of today, to the applicant and of the client.
+const FLAGS: [(&str, Pair, Pair); 5] = [
+    (
+        "separateManagement",
+        ("Sei iscritto alla Gestione separata?", "Are you enrolled in Gestione separata?"),
+        ("È iscritto alla Gestione separata?", "Is the client enrolled in Gestione separata?"),
+    ),
+    (
+        "directPension",
+        ("Hai una pensione diretta?", "Do you have a direct pension?"),
+        ("Ha una pensione diretta?", "Does the client have a direct pension?"),
+    ),
+    (
+        "invalidityAllowance",
+        ("Hai l'assegno ordinario di invalidità?", "Do you have an ordinary invalidity allowance?"),
+        (
+            "Ha l'assegno ordinario di invalidità?",
+            "Does the client have an ordinary invalidity allowance?",
+        ),
+    ),
+    (
+        "otherCompulsoryInsurance",
+        (
+            "Sei iscritto a un'altra previdenza obbligatoria?",
+            "Are you in another compulsory pension insurance?",
+        ),
+        (
+            "È iscritto a un'altra previdenza obbligatoria?",
+            "Is the client in another compulsory pension insurance?",
+        ),
+    ),
+    (
+        "inclusionAllowance",
+        (
+            "Hai l'Assegno di inclusione o il Reddito di cittadinanza?",
+            "Do you have the inclusion allowance or citizens' income?",
+        ),
+        (
+            "Ha l'Assegno di inclusione o il Reddito di cittadinanza?",
+            "Does the client have the inclusion allowance or citizens' income?",
+        ),
+    ),
+];
+
 pub(super) fn steps(parameters: &Parameters, wording: Wording) -> Vec<Step> {
     vec![
         activity(wording),
@@ -160,11 +204,56 @@ fn incomes(parameters: &Parameters, wording: Wording) -> Step {
 }
 
 fn standing(wording: Wording) -> Step {
-    let say = |italian, english| wording.say(italian, english);
     let apart = |to_applicant, of_client| wording.apart(to_applicant, of_client);
-    let flag = |name: &'static str, to_applicant: Pair, of_client: Pair| {
-        Field::new(format!("standing.{name}"), Kind::Flag, apart(to_applicant, of_client))
-    };
+    let flags = FLAGS.iter().map(|(name, to_applicant, of_client)| {
+        let label = apart(*to_applicant, *of_client);
+        let field = Field::new(format!("standing.{name}"), Kind::Flag, label);
+        if *name != "directPension" {
+            return field;
+        }
+        field.hint(wording.say(
+            "Per esempio di vecchiaia o anticipata.",
+            "For example an old-age or early pension.",
+        ))
+    });
+    let choices = [
+        Field::new(
+            "standing.unemploymentBenefit",
+            Kind::Choice(UNEMPLOYMENT),
+            apart(
+                (
+                    "Quale indennità di disoccupazione hai?",
+                    "Which unemployment benefit do you have?",
+                ),
+                (
+                    "Quale indennità di disoccupazione ha?",
+                    "Which unemployment benefit does the client have?",
+                ),
+            ),
+        ),
+        Field::new(
+            "standing.politicalOffice",
+            Kind::Choice(OFFICE),
+            apart(
+                (
+                    "Hai una carica politica o elettiva?",
+                    "Do you hold a political or elective office?",
+                ),
+                (
+                    "Ha una carica politica o elettiva?",
+                    "Does the client hold a political or elective office?",
+                ),
+            ),
+        ),
+        Field::new(
+            "standing.contributionsRegular",
+            Kind::Choice(REGULAR),
+            apart(
+                ("Hai pagato tutti i contributi?", "Are all your contributions paid?"),
+                ("Ha pagato tutti i contributi?", "Are all the client's contributions paid?"),
+            ),
+        ),
+    ];
     Step {
         name: "standing",
         title: apart(
@@ -172,94 +261,7 @@ fn standing(wording: Wording) -> Step {
             ("La situazione del cliente oggi", "The client's situation today"),
         ),
         hint: None,
-        fields: vec![
-            flag(
-                "separateManagement",
-                ("Sei iscritto alla Gestione separata?", "Are you enrolled in Gestione separata?"),
-                (
-                    "È iscritto alla Gestione separata?",
-                    "Is the client enrolled in Gestione separata?",
-                ),
-            ),
-            flag(
-                "directPension",
-                ("Hai una pensione diretta?", "Do you have a direct pension?"),
-                ("Ha una pensione diretta?", "Does the client have a direct pension?"),
-            )
-            .hint(say(
-                "Per esempio di vecchiaia o anticipata.",
-                "For example an old-age or early pension.",
-            )),
-            flag(
-                "invalidityAllowance",
-                (
-                    "Hai l'assegno ordinario di invalidità?",
-                    "Do you have an ordinary invalidity allowance?",
-                ),
-                (
-                    "Ha l'assegno ordinario di invalidità?",
-                    "Does the client have an ordinary invalidity allowance?",
-                ),
-            ),
-            flag(
-                "otherCompulsoryInsurance",
-                (
-                    "Sei iscritto a un'altra previdenza obbligatoria?",
-                    "Are you in another compulsory pension insurance?",
-                ),
-                (
-                    "È iscritto a un'altra previdenza obbligatoria?",
-                    "Is the client in another compulsory pension insurance?",
-                ),
-            ),
-            flag(
-                "inclusionAllowance",
-                (
-                    "Hai l'Assegno di inclusione o il Reddito di cittadinanza?",
-                    "Do you have the inclusion allowance or citizens' income?",
-                ),
-                (
-                    "Ha l'Assegno di inclusione o il Reddito di cittadinanza?",
-                    "Does the client have the inclusion allowance or citizens' income?",
-                ),
-            ),
-            Field::new(
-                "standing.unemploymentBenefit",
-                Kind::Choice(UNEMPLOYMENT),
-                apart(
-                    (
-                        "Quale indennità di disoccupazione hai?",
-                        "Which unemployment benefit do you have?",
-                    ),
-                    (
-                        "Quale indennità di disoccupazione ha?",
-                        "Which unemployment benefit does the client have?",
-                    ),
-                ),
-            ),
-            Field::new(
-                "standing.politicalOffice",
-                Kind::Choice(OFFICE),
-                apart(
-                    (
-                        "Hai una carica politica o elettiva?",
-                        "Do you hold a political or elective office?",
-                    ),
-                    (
-                        "Ha una carica politica o elettiva?",
-                        "Does the client hold a political or elective office?",
-                    ),
-                ),
-            ),
-            Field::new(
-                "standing.contributionsRegular",
-                Kind::Choice(REGULAR),
-                apart(
-                    ("Hai pagato tutti i contributi?", "Are all your contributions paid?"),
-                    ("Ha pagato tutti i contributi?", "Are all the client's contributions paid?"),
-                ),
-            ),
-        ],
+        fields: flags.chain(choices).collect(),
     }
 }
 
