@@ -248,6 +248,8 @@ fn varnish(place: &Path, backend: &str) -> (Running, [String; 2]) {
     let varnish = Command::new("varnishd")
         .args(["-F", "-n", place.join("varnish").to_str().unwrap(), "-f", file.to_str().unwrap()])
         .args(["-s", "malloc,512m", "-j", "none", "-p", "workspace_client=96k"])
+        // The clients of the tests keep connections for longer than its 5 seconds.
+        .args(["-p", "timeout_idle=120"])
         .args(listeners)
         .stdout(Stdio::null())
         .spawn()
