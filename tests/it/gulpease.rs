@@ -1,16 +1,19 @@
 //! The Gulpease index of the prose of a page: how easily Italians read it, from 0 to 100.
 //!
-//! `89 + (300 * sentences - 10 * letters) / words` (Lucisano and Piemontese, GULP, 1988). From 60 on, people with eight years of
-//! school read it by themselves.
+//! `89 + (300 * sentences - 10 * letters) / words` (Lucisano and Piemontese, GULP, 1988). From 60 on, people with eight
+//! years of school read it by themselves. A page is an average, so its longest sentence is counted as well.
 //!
 //! Prose is what stands in `main` and ends like a sentence, with a full stop, a question mark or an exclamation mark:
 //! headings, labels, buttons, links and cells that are no sentences count for nothing, since each would count as a very
-//! short sentence. List items without such a mark are one sentence together with what introduces them. A colon and a
-//! semicolon end none. `l'ufficio` is one word, which makes the index lower. Numbers are words, their digits letters. Codes,
-//! words in another language and what only screen readers read are left out.
+//! short sentence. From eight words on, a text is prose without a full stop, and counts. List items without such a mark are
+//! one sentence together with what introduces them. A colon and a semicolon end none. `l'ufficio` is one word, which makes
+//! the index lower. Numbers are words, their digits letters. Codes, words in another language and what only screen readers
+//! read are left out.
 
 /// Elements that are no part of the sentence around them.
 const INLINE: [&str; 8] = ["a", "strong", "em", "span", "time", "code", "br", "input"];
+/// Words from which a text without a full stop is a sentence all the same.
+const UNMARKED_WORDS_MIN: usize = 8;
 /// Marks that end no sentence after these.
 const ABBREVIATIONS: [&str; 3] = ["art.", "artt.", "par."];
 
@@ -20,6 +23,8 @@ pub(crate) struct Prose {
     pub(crate) sentences: usize,
     pub(crate) words: usize,
     pub(crate) letters: usize,
+    /// Words of the longest sentence that is no list.
+    pub(crate) longest: usize,
 }
 
 impl Prose {
@@ -30,9 +35,11 @@ impl Prose {
             if !block.is_item || block.text.ends_with(['.', '?', '!']) {
                 prose.add_sentence(&std::mem::take(&mut list));
             }
-            let rest = sentences(&block.text, |sentence| prose.add_sentence(sentence));
+            let rest = sentences(&block.text, |sentence| prose.add(sentence));
             if block.is_item || rest.ends_with(':') {
                 list.extend([rest, " "]);
+            } else if rest.split_whitespace().count() >= UNMARKED_WORDS_MIN {
+                prose.add(rest);
             }
         }
         prose.add_sentence(&list);
@@ -50,7 +57,14 @@ impl Prose {
             sentences: self.sentences + other.sentences,
             words: self.words + other.words,
             letters: self.letters + other.letters,
+            longest: self.longest.max(other.longest),
         }
+    }
+
+    fn add(&mut self, sentence: &str) {
+        let before = self.words;
+        self.add_sentence(sentence);
+        self.longest = self.longest.max(self.words - before);
     }
 
     fn add_sentence(&mut self, text: &str) {
@@ -123,8 +137,10 @@ fn sentences_are_counted_and_labels_are_not() {
         <p>Vale l'art. 6 della legge. <strong>Sì</strong>, subito <code>ABC-1</code>!</p>\
         <p>Ti serve:</p><ul><li>un conto</li><li>la data</li></ul><p><a href=\"/\">Esci</a></p>\
         <button>Invia<span class=\"hidden\"> la domanda.</span></button></main><p>Fuori.</p>";
+    let unmarked = "<main><p>Una frase di otto parole senza un punto</p><p>Solo sette parole qui, senza un punto</p>";
+    assert_eq!(Prose::of_page(&format!("{unmarked}</main>")).sentences, 1);
     let prose = Prose::of_page(page);
     // Perché devo aspettare | Vale l'art. 6 della legge | Sì subito | Ti serve un conto la data
-    assert_eq!(prose, Prose { sentences: 4, words: 16, letters: 19 + 19 + 8 + 20 });
+    assert_eq!(prose, Prose { sentences: 4, words: 16, letters: 19 + 19 + 8 + 20, longest: 5 });
     assert!((prose.index() - (89.0 + (1200.0 - 660.0) / 16.0)).abs() < 1e-9);
 }
