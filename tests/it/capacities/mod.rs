@@ -113,9 +113,8 @@ struct Totals {
     lists: u64,
     filings: u64,
     revocations: u64,
-    /// Steps that were saved for a client on a page, and telephone PINs that were made there.
+    /// Steps that were saved for a client on a page.
     steps: u64,
-    pins: u64,
     /// Attempts to enter, by what proved the identity.
     proofs: [u64; PROOFS.len()],
     /// Sessions that were ended from another one or by themselves, by their handle.
