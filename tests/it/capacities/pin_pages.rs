@@ -21,17 +21,9 @@ pub(super) const PINS: [Pin; 3] = [Pin::Make, Pin::Revoke, Pin::Redeem];
 
 impl Case<'_> {
     pub(super) async fn pin(&mut self, at: usize, what: Pin) -> Checked {
-        let page = self.page_of(at, "/mandates").await?;
-        prop_assert_eq!(page.status, StatusCode::OK, "{:?}", page);
-        let html = String::from_utf8(page.body.to_vec()).unwrap();
+        let token = self.see_pin(at).await?;
         let party = self.model.sessions[at].party;
         let (who, is_citizen) = (party.who(), party.office().is_none());
-        self.model.disclosed.note(party, "mandates-shown", who, None);
-        let has_pin = self.model.has_pin(who);
-        prop_assert_eq!(html.contains("You have a PIN"), is_citizen && has_pin, "{}", html);
-        prop_assert_eq!(html.contains("Make a PIN"), is_citizen, "{}", html);
-        let (_, token) = html.split_once("name=\"form\" value=\"").unwrap();
-        let token = token.split('"').next().unwrap().to_owned();
         let answer = self.post_pin(at, what, &token).await?;
         match what {
             _ if !is_citizen || what == Pin::Redeem => {
@@ -57,7 +49,23 @@ impl Case<'_> {
                 prop_assert!(answer.header("location").ends_with("/en/mandates"));
             }
         }
+        self.see_pin(at).await?;
         Ok(())
+    }
+
+    /// Looks at the page of mandates, which tells a citizen of their PIN; the token of its forms.
+    async fn see_pin(&mut self, at: usize) -> Result<String, TestCaseError> {
+        let page = self.page_of(at, "/mandates").await?;
+        prop_assert_eq!(page.status, StatusCode::OK, "{:?}", page);
+        let html = String::from_utf8(page.body.to_vec()).unwrap();
+        let party = self.model.sessions[at].party;
+        let (who, is_citizen) = (party.who(), party.office().is_none());
+        self.model.disclosed.note(party, "mandates-shown", who, None);
+        let has_pin = self.model.has_pin(who);
+        prop_assert_eq!(html.contains("You have a PIN"), is_citizen && has_pin, "{}", html);
+        prop_assert_eq!(html.contains("Make a PIN"), is_citizen, "{}", html);
+        let (_, token) = html.split_once("name=\"form\" value=\"").unwrap();
+        Ok(token.split('"').next().unwrap().to_owned())
     }
 
     async fn post_pin(
