@@ -38,6 +38,17 @@ impl Intake {
         Form::new(campaign, self.rules, entries, language)
     }
 
+    /// The same, as an office fills it in for a client.
+    #[must_use]
+    pub fn form_for_client(
+        &self,
+        campaign: Campaign,
+        entries: &Entries,
+        language: Language,
+    ) -> Option<Form> {
+        Form::for_client(campaign, self.rules, entries, language)
+    }
+
     /// The columns of the table that offices fill in for a campaign.
     #[must_use]
     pub fn columns(&self, campaign: Campaign, language: Language) -> Option<Columns> {

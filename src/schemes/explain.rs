@@ -214,9 +214,9 @@ impl Explanation {
             (Language::Italian, _) => {
                 format!("Spettano {} al mese per {months} mesi", money(monthly))
             }
-            (Language::English, 1) => format!("You get {} for one month", money(monthly)),
+            (Language::English, 1) => format!("The benefit is {} for one month", money(monthly)),
             (Language::English, _) => {
-                format!("You get {} a month for {months} months", money(monthly))
+                format!("The benefit is {} a month for {months} months", money(monthly))
             }
         };
         let total = money(gross_total);
@@ -236,10 +236,7 @@ impl Explanation {
                     )
                 }
                 Language::English => {
-                    write!(
-                        text,
-                        " Of this, {withheld} a month is withheld as tax: you receive {net}."
-                    )
+                    write!(text, " Of this, {withheld} a month is withheld as tax: {net} is paid.")
                 }
             };
         }

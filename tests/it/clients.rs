@@ -72,9 +72,50 @@ async fn an_office_turns_the_pages_of_its_mandates_and_applies_from_one_of_them(
 
     clerk.open(&first).await;
     assert_eq!(clerk.heading(), "ISCRO 2024");
-    clerk.shows("You fill in the application for a client.");
+    clerk.shows("You fill in the application for a client: the questions speak of the client.");
     clerk.open(&clerk.at("/mandates/after/%zz")).await;
     assert_eq!(clerk.heading(), "Not found");
+}
+
+#[tokio::test]
+async fn pages_of_a_client_speak_of_the_client_from_the_notice_to_the_receipt() {
+    let counter = with_clients(1).await;
+    let mut clerk = Browser::signed_in(&counter, "intermediary").await;
+    let steps =
+        ["contacts", "activity", "incomes", "standing", "benefits", "payment", "statements"];
+    let mut pages = Vec::new();
+    for rest in std::iter::once(String::new()).chain(steps.map(|step| format!("/{step}"))) {
+        let page = client(&clerk, 0, &rest);
+        clerk.open(&page).await;
+        pages.push(clerk.html.clone());
+        pages.push({
+            clerk.open(&page.replace("/en/", "/it/")).await;
+            clerk.html.clone()
+        });
+    }
+    let there = submitted_for(&mut clerk, 0).await;
+    pages.push(clerk.html.clone());
+    clerk.open(&format!("{there}/withdrawal")).await;
+    pages.push(clerk.html.clone());
+    for html in pages {
+        let (_, main) = html.split_once("<main").unwrap();
+        let (main, _) = main.split_once("</main>").unwrap();
+        let text: String = main
+            .split('<')
+            .filter_map(|piece| piece.split_once('>'))
+            .map(|(_, text)| text)
+            .collect();
+        let of_client = text.replace("Your client", "").replace("Il tuo cliente", "");
+        for word in of_client.split(|letter: char| !letter.is_alphanumeric()) {
+            let word = word.to_lowercase();
+            let of_applicant =
+                ["your", "yours", "my", "tuo", "tua", "tuoi", "tue", "hai", "sei", "vuoi"];
+            assert!(!of_applicant.contains(&&*word), "{word} in {text}");
+        }
+    }
+    // What a citizen is asked is asked of the client.
+    clerk.open(&client(&clerk, 0, "/standing")).await;
+    clerk.shows("Does the client have a direct pension?");
 }
 
 #[tokio::test]
@@ -106,7 +147,7 @@ async fn an_office_applies_for_a_client_step_by_step() {
     clerk.open(&step).await;
     let code = FiscalCode::made_up(0).as_str().to_lowercase();
     let answer = clerk.post(&step, &[("applicant.fiscalCode", &code)]).await;
-    assert_eq!((answer.status.as_u16(), clerk.heading()), (303, "How to reach you"));
+    assert_eq!((answer.status.as_u16(), clerk.heading()), (303, "How to reach the client"));
     clerk.open(&client(&clerk, 0, "")).await;
     clerk.shows("Continue the application");
 

@@ -56,7 +56,7 @@ fn evaluate_explains_recognises_csv_by_the_file_extension_and_ends_on_a_closed_p
     );
     let (code, out, _) = run(&["evaluate", "--explain", "en"], &line);
     assert_eq!(code, Some(0));
-    assert!(out.starts_with("ISCRO 2024: granted\nYou get €687.50 a month"), "{out}");
+    assert!(out.starts_with("ISCRO 2024: granted\nThe benefit is €687.50 a month"), "{out}");
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.csv");

@@ -70,8 +70,13 @@ impl Counter {
 
     /// Starts a server whose demo makes its own mandates.
     pub(crate) fn open_untouched_at(now: &str) -> Self {
+        Self::open_untouched_at_with(now, &[])
+    }
+
+    /// The same with settings, given as environment variables.
+    pub(crate) fn open_untouched_at_with(now: &str, settings: &[(&str, &str)]) -> Self {
         let data = Arc::new(tempfile::tempdir().unwrap());
-        Self::start(data, now, "127.0.0.1:0", &[]).expect("the counter opens")
+        Self::start(data, now, "127.0.0.1:0", settings).expect("the counter opens")
     }
 
     /// Starts a server in the citizens' time slice with settings, given as environment variables.

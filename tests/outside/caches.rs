@@ -57,15 +57,15 @@ const VISIT: [Step; 13] = [
 
 /// One of the four caches.
 #[derive(Clone)]
-struct Cache {
-    name: &'static str,
+pub(crate) struct Cache {
+    pub(crate) name: &'static str,
     address: String,
     client: Client<HttpConnector, Full<Bytes>>,
     places: Arc<Semaphore>,
 }
 
 impl Cache {
-    fn new(name: &'static str, address: &str) -> Self {
+    pub(crate) fn new(name: &'static str, address: &str) -> Self {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let places = Arc::new(Semaphore::new(IN_PROGRESS_MAX));
         Self { name, address: address.to_owned(), client, places }
@@ -76,12 +76,19 @@ impl Cache {
         let sent = party.request(step, party);
         let request = Request::builder()
             .method(sent.method)
-            .uri(format!("http://{}{}?n={step:?}", self.address, sent.path))
+            .uri(format!("{}?n={step:?}", sent.path))
             .header("authorization", format!("Bearer {}", sent.token))
             .header("content-type", sent.content_type)
             .header("idempotency-key", sent.key)
             .body(Full::from(sent.body))
             .unwrap();
+        self.send(request).await
+    }
+
+    /// The answer to a request whose URI is a path.
+    pub(crate) async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Answer, String> {
+        let uri = format!("http://{}{}", self.address, request.uri());
+        *request.uri_mut() = uri.parse().unwrap();
         let _place = self.places.acquire().await.unwrap();
         let asking = async {
             let response = self.client.request(request).await.map_err(|fault| fault.to_string())?;
@@ -92,8 +99,8 @@ impl Cache {
         tokio::time::timeout(PATIENCE, asking).await.map_err(|_| "no answer in time".to_owned())?
     }
 
-    /// Enters, also again, and takes every step; whether the visit led to a receipt.
-    async fn visit(&self, party: &mut Party, inspector: &Inspector, hits: &mut Hits) -> bool {
+    /// Enters, in another visit if it has to.
+    pub(crate) async fn enter(&self, party: &mut Party, inspector: &Inspector, hits: &mut Hits) {
         for attempt in 0..VISITS_MAX {
             if attempt > 0 {
                 party.start_again(crate::harness::new_session());
@@ -104,6 +111,11 @@ impl Cache {
                 break;
             }
         }
+    }
+
+    /// Enters, also again, and takes every step; whether the visit led to a receipt.
+    async fn visit(&self, party: &mut Party, inspector: &Inspector, hits: &mut Hits) -> bool {
+        self.enter(party, inspector, hits).await;
         self.step(party, Step::Enter, inspector, hits).await;
         for step in VISIT {
             self.step(party, step, inspector, hits).await;
@@ -120,12 +132,12 @@ impl Cache {
 
 /// Answers that a cache gave itself.
 #[derive(Clone, Copy, Debug, Default)]
-struct Hits {
+pub(crate) struct Hits {
     /// To entering, which is a PUT.
-    entering: u64,
+    pub(crate) entering: u64,
     /// To POST.
-    posts: u64,
-    all: u64,
+    pub(crate) posts: u64,
+    pub(crate) all: u64,
 }
 
 impl Hits {
@@ -139,7 +151,7 @@ impl Hits {
         }
     }
 
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.all += other.all;
         self.entering += other.entering;
         self.posts += other.posts;
@@ -236,6 +248,8 @@ fn varnish(place: &Path, backend: &str) -> (Running, [String; 2]) {
     let varnish = Command::new("varnishd")
         .args(["-F", "-n", place.join("varnish").to_str().unwrap(), "-f", file.to_str().unwrap()])
         .args(["-s", "malloc,512m", "-j", "none", "-p", "workspace_client=96k"])
+        // The clients of the tests keep connections for longer than its 5 seconds.
+        .args(["-p", "timeout_idle=120"])
         .args(listeners)
         .stdout(Stdio::null())
         .spawn()
@@ -245,13 +259,26 @@ fn varnish(place: &Path, backend: &str) -> (Running, [String; 2]) {
     (varnish, addresses)
 }
 
+/// Four caches in front of a server, those of nginx first: with the method in their keys, and without.
+pub(crate) fn in_front_of(place: &Path, server: &str) -> ([Running; 2], [Cache; 4]) {
+    let (nginx, [by_method, by_path, bridge]) = nginx(place, server);
+    let (varnish, [varnish_by_method, varnish_by_path]) = varnish(place, &bridge);
+    let caches = [
+        Cache::new("nginx by method and path", &by_method),
+        Cache::new("nginx by path", &by_path),
+        Cache::new("Varnish by method and path", &varnish_by_method),
+        Cache::new("Varnish by path", &varnish_by_path),
+    ];
+    ([nginx, varnish], caches)
+}
+
 /// Addresses that nothing listens on.
-fn free_addresses<const N: usize>() -> [String; N] {
+pub(crate) fn free_addresses<const N: usize>() -> [String; N] {
     let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().to_string())
 }
 
-fn wait_for(addresses: &[String]) {
+pub(crate) fn wait_for(addresses: &[String]) {
     for address in addresses {
         let mut tries = (0..300).map(|_| {
             std::thread::sleep(Duration::from_millis(100));
@@ -318,14 +345,7 @@ async fn behind_nginx_and_varnish_that_ignore_every_header_nobody_is_mixed_up() 
     let (counter, minter) = counter_for_a_crowd(&[]);
     let minter = Arc::new(minter);
     let place = tempfile::tempdir().unwrap();
-    let (_nginx, [by_method, by_path, bridge]) = nginx(place.path(), counter.address());
-    let (_varnish, [varnish_by_method, varnish_by_path]) = varnish(place.path(), &bridge);
-    let caches = [
-        Cache::new("nginx by method and path", &by_method),
-        Cache::new("nginx by path", &by_path),
-        Cache::new("Varnish by method and path", &varnish_by_method),
-        Cache::new("Varnish by path", &varnish_by_path),
-    ];
+    let (_running, caches) = in_front_of(place.path(), counter.address());
     let (mut checked, mut first) = (0, 0);
     for (keeps_put, cache) in [false, false, true, true].into_iter().zip(&caches) {
         let (inspector, hits, receipts) = crowd(cache, &minter, first, people).await;

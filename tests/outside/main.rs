@@ -6,6 +6,7 @@
 
 #[path = "../it/answer.rs"]
 mod answer;
+mod cached_pages;
 mod caches;
 mod crossings;
 mod crowd;
@@ -35,6 +36,7 @@ mod proxies;
 mod quota;
 mod running;
 mod slow_sync;
+mod states;
 mod stranger;
 #[path = "../it/trust.rs"]
 mod trust;

@@ -297,3 +297,23 @@ async fn a_browser_without_scripts_signs_in_across_two_sites() {
         provider.printed()
     );
 }
+
+#[tokio::test]
+#[ignore = "needs chromium, node, and the packages oidc-provider, playwright-core and axe-core in NODE_PATH"]
+async fn a_browser_is_told_why_the_provider_let_nobody_in_and_finds_no_obstacle() {
+    for (refusal, heading) in [
+        (("ACR", "https://www.spid.gov.it/SpidL1"), "Livello di identità insufficiente"),
+        (("ERROR", "access_denied"), "Accesso annullato"),
+        (("ERROR", "temporarily_unavailable"), "Gestore di identità non raggiungibile"),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let code = FiscalCode::made_up(9);
+        let environment = [("PERSON", code.as_str()), refusal];
+        let (counter, provider) = opened(place.path(), "localhost", &environment);
+        let server = counter.public.replace("127.0.0.1", "localhost");
+        let mut browser = Command::new("node");
+        browser.args(["tests/outside/openid.cjs", &server, &provider.issuer, "nobody", heading]);
+        let (status, seen, complaint) = finished(&mut browser);
+        assert_eq!((status, &*seen), (Some(0), "refused\n"), "{seen}{complaint}");
+    }
+}

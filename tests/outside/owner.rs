@@ -214,6 +214,15 @@ impl Party {
         }
     }
 
+    /// What its answers say under a name.
+    pub(crate) fn says(&self, name: &str) -> &str {
+        self.says.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text)
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     fn learn(&mut self, step: Step, json: &Value) {
         let text = |name: &str| json[name].as_str().map(ToOwned::to_owned);
         match step {

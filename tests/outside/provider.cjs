@@ -2,7 +2,7 @@
 //
 // PLACE holds its certificate, provider.pem and provider-key.pem; the client's keys are written there. Prints
 // "ready ISSUER", then a line for each event. A person signs in by a GET of the interaction with ?as=FISCAL-CODE&acr=LEVEL,
-// or ends it with ?error=CODE; without any of them PERSON signs in.
+// or ends it with ?error=CODE; without any of them PERSON signs in, as ACR and ERROR say, if they are set.
 "use strict";
 const crypto = require("node:crypto");
 const fs = require("node:fs");
@@ -97,15 +97,16 @@ async function interact(provider, request, response) {
   const asked = new URL(request.url, "https://provider").searchParams;
   const details = await provider.interactionDetails(request, response);
   const { params } = details;
-  if (asked.get("error")) {
-    return provider.interactionFinished(request, response, { error: asked.get("error"), error_description: "as asked" });
+  const error = asked.get("error") || process.env.ERROR;
+  if (error) {
+    return provider.interactionFinished(request, response, { error, error_description: "as asked" });
   }
   const accountId = asked.get("as") || process.env.PERSON;
   const grant = new provider.Grant({ accountId, clientId: params.client_id });
   grant.addOIDCScope("openid");
   grant.addOIDCClaims([FISCAL_NUMBER]);
   const grantId = await grant.save();
-  const acr = asked.get("acr") || params.acr_values;
+  const acr = asked.get("acr") || process.env.ACR || params.acr_values;
   console.log(`asked ${JSON.stringify({ prompt: params.prompt, acr: params.acr_values, claims: params.claims })}`);
   return provider.interactionFinished(request, response, { login: { accountId, acr }, consent: { grantId } });
 }

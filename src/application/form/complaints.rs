@@ -4,10 +4,10 @@ use super::{
     entries::Entries,
     field::{Field, Kind},
     steps::Form,
+    wording::Wording,
     written::Written,
 };
 use crate::application::{Fault, FaultCode};
-use crate::civic::Language;
 
 /// What a person has to correct.
 pub struct Complaint<'f> {
@@ -35,8 +35,8 @@ impl Form {
             .map(|fault| {
                 let found = field_of(&fault.pointer);
                 let text = found.map_or_else(
-                    || fault.detail(self.language),
-                    |(_, field)| text(field, fault, entries, self.language),
+                    || fault.detail(self.language()),
+                    |(_, field)| text(field, fault, entries, self.wording),
                 );
                 (
                     found.map(|(place, _)| place),
@@ -50,16 +50,24 @@ impl Form {
 }
 
 /// What to do about a fault of a field, where the parser's text speaks to programs.
-fn text(field: &Field, fault: &Fault, entries: &Entries, language: Language) -> String {
+fn text(field: &Field, fault: &Fault, entries: &Entries, wording: Wording) -> String {
     let is_empty = field.entry(entries).is_empty();
     let say =
-        |italian: &'static str, english: &'static str| language.of(italian, english).to_owned();
+        |italian: &'static str, english: &'static str| wording.say(italian, english).to_owned();
     match (fault.code, field.kind) {
         (_, Kind::Flag | Kind::Choice(_)) => say("Scegli una risposta.", "Choose an answer."),
-        (FaultCode::MissingField | FaultCode::WrongType, Kind::Amount) if is_empty => say(
-            "Scrivi l'importo; se non hai avuto reddito scrivi 0.",
-            "Enter the amount; if you had no income enter 0.",
-        ),
+        (FaultCode::MissingField | FaultCode::WrongType, Kind::Amount) if is_empty => wording
+            .apart(
+                (
+                    "Scrivi l'importo; se non hai avuto reddito scrivi 0.",
+                    "Enter the amount; if you had no income enter 0.",
+                ),
+                (
+                    "Scrivi l'importo; se il cliente non ha avuto reddito scrivi 0.",
+                    "Enter the amount; if the client had no income enter 0.",
+                ),
+            )
+            .to_owned(),
         (FaultCode::MissingField | FaultCode::WrongType, Kind::Date) if is_empty => {
             say("Scrivi la data.", "Enter the date.")
         }
@@ -83,6 +91,6 @@ fn text(field: &Field, fault: &Fault, entries: &Entries, language: Language) -> 
             "Scrivi un indirizzo come nome@esempio.it.",
             "Enter an address such as name@example.it.",
         ),
-        _ => fault.detail(language),
+        _ => fault.detail(wording.language),
     }
 }

@@ -4,7 +4,7 @@
 //! here and no other page code. Nothing here decides whether a value is valid; [`parse`](super::parse) does, and
 //! [`Form::complaints`] brings its faults back to the fields.
 //!
-//! From the bottom up: `field` is a field and its step, `typed` converts between what people type and what a document
+//! From the bottom up: `wording` is to whom the words speak, `field` is a field and its step, `typed` converts between what people type and what a document
 //! has, `entries` holds what was entered, `shared`, `iscro` and `allowance600` are the steps, `steps` is the form of a
 //! campaign, `written` the document that it writes.
 
@@ -17,6 +17,7 @@ mod shared;
 mod steps;
 mod typed;
 mod union;
+mod wording;
 mod written;
 
 pub use self::{
@@ -97,8 +98,9 @@ mod tests {
     #[test]
     fn an_office_says_first_for_whom_it_applies_and_under_which_mandate() {
         for (campaign, text) in examples() {
-            let (form, entries) = filled(campaign, &text, Language::Italian);
-            let form = form.for_client();
+            let (_, entries) = filled(campaign, &text, Language::Italian);
+            let form = Form::for_client(campaign, Rules::builtin(), &entries, Language::Italian);
+            let form = form.unwrap();
             assert_eq!(form.steps[0].fields[0].name, "applicant.fiscalCode");
             let application = parsed(&form.write(None, &entries, Some("M-7"))).unwrap();
             assert!(application.applicant.fiscal_code == FiscalCode::made_up(1), "{campaign}");
@@ -109,6 +111,66 @@ mod tests {
             let complaints = form.complaints(&written, &faults, &Entries::default());
             let first = complaints.first().and_then(|complaint| complaint.field);
             assert_eq!(first.map(|field| &*field.name), Some("applicant.fiscalCode"));
+        }
+    }
+
+    /// Everything that a form says.
+    fn words(form: &Form) -> String {
+        let steps = form.steps.iter().flat_map(|step| {
+            let fields = step.fields.iter().flat_map(|field| {
+                let choices = match field.kind {
+                    Kind::Choice(choices) => choices,
+                    _ => &[],
+                };
+                let choices = choices.iter().map(|choice| choice.label(form.language()));
+                let own = [Some(&*field.label), field.hint, field.group.as_deref()];
+                own.into_iter().flatten().chain(choices).collect::<Vec<_>>()
+            });
+            [Some(step.title), step.hint.as_deref()].into_iter().flatten().chain(fields)
+        });
+        steps.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Words to the applicant, or of the applicant alone, by language.
+    const OF_APPLICANT: [&[&str]; 2] = [
+        &[
+            "tuo", "tua", "tuoi", "tue", "sei", "hai", "vuoi", "fai", "eri", "avevi", "ho",
+            "dichiaro", "accetto",
+        ],
+        &["you", "your", "yours", "my", "i"],
+    ];
+    /// What a clerk reads of themselves: the client is theirs, and it is they who may not know.
+    const OF_CLERK: [&str; 5] =
+        ["il tuo cliente", "your client", "if you leave", "non lo so", "i do not know"];
+
+    #[test]
+    fn a_form_for_a_client_speaks_of_the_client_and_has_the_same_fields() {
+        for window in Rules::builtin().campaigns() {
+            for category in
+                ["professional", "artisan", "seasonalTourism", "farmWorker", "showBusiness"]
+            {
+                let mut entries = Entries::default();
+                entries.put("category", category);
+                for language in LANGUAGES {
+                    let rules = Rules::builtin();
+                    let own = Form::new(window.campaign, rules, &entries, language).unwrap();
+                    let form =
+                        Form::for_client(window.campaign, rules, &entries, language).unwrap();
+                    let names = form.fields().skip(1).map(|field| &field.name);
+                    assert!(names.eq(own.fields().map(|field| &field.name)));
+                    let said = words(&form).to_lowercase();
+                    let of_client =
+                        said.lines().filter(|line| !OF_CLERK.iter().any(|own| line.contains(own)));
+                    for word in
+                        of_client.flat_map(|line| line.split(|one: char| !one.is_alphanumeric()))
+                    {
+                        let of_applicant = OF_APPLICANT[language as usize];
+                        assert!(!of_applicant.contains(&word), "{language:?}: {word} in {said}");
+                    }
+                    let spoken = words(&own).to_lowercase();
+                    assert!(!spoken.contains("client"), "{spoken}");
+                }
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use super::{
     field::{Field, Step},
     iscro,
     shared::{client, contacts, payment},
+    wording::{Reader, Wording},
 };
 use crate::civic::Language;
 use crate::schemes::{Answers, Campaign, Rules, Scheme};
@@ -14,8 +15,8 @@ use crate::schemes::{Answers, Campaign, Rules, Scheme};
 pub struct Form {
     /// Its campaign.
     pub campaign: Campaign,
-    /// Its language.
-    pub language: Language,
+    /// Its language, and whom it speaks to.
+    pub(super) wording: Wording,
     /// Its steps, in the order in which they are asked.
     pub steps: Vec<Step>,
     /// Objects that the document has even if no field of them is asked for.
@@ -41,30 +42,44 @@ impl Form {
         entries: &Entries,
         language: Language,
     ) -> Option<Self> {
+        Self::of(campaign, rules, entries, Wording { language, reader: Reader::Applicant })
+    }
+
+    /// The same for an office, which first says for whom it applies: its words speak of the client.
+    #[must_use]
+    pub fn for_client(
+        campaign: Campaign,
+        rules: &Rules,
+        entries: &Entries,
+        language: Language,
+    ) -> Option<Self> {
+        let wording = Wording { language, reader: Reader::Clerk };
+        let mut form = Self::of(campaign, rules, entries, wording)?;
+        form.steps.insert(0, client(wording));
+        Some(form)
+    }
+
+    fn of(campaign: Campaign, rules: &Rules, entries: &Entries, wording: Wording) -> Option<Self> {
         let (mut steps, objects, statements): (Vec<Step>, &'static [&'static str], Vec<Field>) =
             match campaign.scheme {
                 Scheme::Iscro => {
                     let parameters = rules.iscro(campaign.year)?;
-                    (
-                        iscro::steps(parameters, language),
-                        &[],
-                        iscro::statements(parameters, language),
-                    )
+                    (iscro::steps(parameters, wording), &[], iscro::statements(parameters, wording))
                 }
                 Scheme::Allowance600 => {
                     rules.allowance600()?;
-                    let steps = allowance600::steps(entries, language);
-                    (steps, &["facts"], allowance600::statements(language))
+                    let steps = allowance600::steps(entries, wording);
+                    (steps, &["facts"], allowance600::statements(wording))
                 }
             };
-        steps.insert(0, contacts(language));
-        steps.push(payment(language));
+        steps.insert(0, contacts(wording));
+        steps.push(payment(wording));
         steps.push(Step {
             name: "statements",
-            title: language.of("Dichiarazioni", "Statements"),
+            title: wording.say("Dichiarazioni", "Statements"),
             hint: Some(
-                language
-                    .of(
+                wording
+                    .say(
                         "Le dichiarazioni hanno valore di dichiarazioni sostitutive (artt. 46 e 47 DPR 445/2000): chi dichiara il falso è punito dalla legge.",
                         "These statements stand in for certificates (arts. 46 and 47 DPR 445/2000): false statements are punished by law.",
                     )
@@ -72,14 +87,13 @@ impl Form {
             ),
             fields: statements,
         });
-        Some(Self { campaign, language, steps, objects })
+        Some(Self { campaign, wording, steps, objects })
     }
 
-    /// The same for an office, which first says for whom it applies.
+    /// Its language.
     #[must_use]
-    pub fn for_client(mut self) -> Self {
-        self.steps.insert(0, client(self.language));
-        self
+    pub fn language(&self) -> Language {
+        self.wording.language
     }
 
     /// Every field, in the order of the steps.

@@ -12,8 +12,7 @@ pub fn union_of_fields(
     rules: &Rules,
     language: Language,
 ) -> Option<Vec<Field>> {
-    let form =
-        |entries: &Entries| Some(Form::new(campaign, rules, entries, language)?.for_client());
+    let form = |entries: &Entries| Form::for_client(campaign, rules, entries, language);
     let first = form(&Entries::default())?;
     let mut fields: Vec<Field> = first.fields().cloned().collect();
     for field in first.fields() {

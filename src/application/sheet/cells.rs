@@ -105,7 +105,7 @@ impl Table {
             let text = if mandate.is_empty() { NO_MANDATE } else { NOT_A_MANDATE };
             faults.push(CellFault::new(MANDATE, self.say(text)));
         }
-        let form = Form::new(*campaign, rules, &entries, *language).map(Form::for_client);
+        let form = Form::for_client(*campaign, rules, &entries, *language);
         // The campaign has columns, so it has a form.
         let Some(form) = form else { return Row::unreadable(number, String::new(), "") };
         let written = form.write(None, &entries, Some(mandate));

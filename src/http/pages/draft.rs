@@ -77,7 +77,7 @@ impl Draft {
         change: impl FnOnce(&Form, &mut Entries),
     ) -> Result<(), Kind> {
         change(&self.form, &mut self.entries);
-        let language = self.form.language;
+        let language = self.form.language();
         self.form = form(public, self.campaign, &self.entries, language, self.client.is_some())?;
         Ok(())
     }
@@ -104,7 +104,7 @@ impl Draft {
         let field = self.form.fields().find(|field| field.kind == FieldKind::FiscalCode)?;
         let named = FiscalCode::parse(self.entries.of(&field.name)).ok()?;
         let is_theirs = public.counter.intake.keys().subject(&named) == client.grantor;
-        let text = self.form.language.of(
+        let text = self.form.language().of(
             "La delega è di un'altra persona: controlla il codice fiscale.",
             "The mandate is another person's: check the fiscal code.",
         );
@@ -142,9 +142,13 @@ fn form(
     language: Language,
     is_for_client: bool,
 ) -> Result<Form, Kind> {
-    let form = public.counter.intake.form(campaign, entries, language);
-    let form = form.ok_or(Kind::CampaignClosed)?;
-    Ok(if is_for_client { form.for_client() } else { form })
+    let intake = &public.counter.intake;
+    let form = if is_for_client {
+        intake.form_for_client(campaign, entries, language)
+    } else {
+        intake.form(campaign, entries, language)
+    };
+    form.ok_or(Kind::CampaignClosed)
 }
 
 /// The open campaign, and the client if an office applies for one. A citizen names the scheme, an office a mandate.

@@ -188,7 +188,7 @@ fn enter(public: &Public, draft: &mut Draft, at: &At, posted: &Posted) -> Result
     let stored = draft.entries.clone();
     draft.change(public, |form, entries| {
         for field in &form.steps[at.number].fields {
-            entries.enter(field, &posted.of(&field.name), form.language);
+            entries.enter(field, &posted.of(&field.name), form.language());
         }
     })?;
     let differs = |field: &&Field| {

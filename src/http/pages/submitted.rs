@@ -20,7 +20,7 @@ use super::{
     visit::Visit,
 };
 use crate::{
-    application::form::{Entries, Form},
+    application::form::Entries,
     civic::written_time::day,
     identity::Audience,
     ledger::{ReceiptCode, State},
@@ -65,8 +65,12 @@ pub(super) async fn show(
     let is_office = scope.audience() == Audience::Intermediaries;
     let html = submitted.map(|submitted| {
         let entries = Entries::from_document(&submitted.contents.application).unwrap_or_default();
-        let form = public.counter.intake.form(campaign, &entries, language);
-        let form = if is_office { form.map(Form::for_client) } else { form };
+        let intake = &public.counter.intake;
+        let form = if is_office {
+            intake.form_for_client(campaign, &entries, language)
+        } else {
+            intake.form(campaign, &entries, language)
+        };
         let decision = submitted.contents.decision.as_deref();
         let explained = decision.and_then(|json| Explanation::of_stored(json, language));
         let title = match submitted.state {

@@ -130,15 +130,15 @@ problems! {
         "In this time slice, until the time given in opensAt, access is reserved for other users. Come back after the time given in Retry-After: the order of arrival does not count.";
     NotYours "not-yours" FORBIDDEN
         "Domanda per un'altra persona" "Application for somebody else"
-        "Un cittadino può presentare la domanda solo per sé, senza mandato."
+        "Un cittadino può presentare la domanda solo per sé, senza delega."
         "Citizens can apply only for themselves, without a mandate.";
     NoMandate "no-mandate" FORBIDDEN
-        "Nessun mandato" "No mandate"
-        "Il tuo ufficio non ha per questa persona e questa campagna un mandato valido oggi con il riferimento indicato: chiedi alla persona di firmarne uno."
+        "Nessuna delega" "No mandate"
+        "Il tuo ufficio non ha per questa persona e questa campagna una delega valida oggi con il riferimento indicato: chiedi alla persona di firmarne una."
         "Today your office has no mandate with this reference that covers this person and campaign: ask the person to sign one.";
     NotGrantor "not-grantor" FORBIDDEN
-        "Mandato di un'altra persona" "Mandate of another person"
-        "Solo la persona che ha firmato il mandato può revocarlo, con il proprio accesso."
+        "Delega di un'altra persona" "Mandate of another person"
+        "Solo la persona che ha firmato la delega può revocarla, con il proprio accesso."
         "Only the person who signed the mandate can revoke it, with their own log-in.";
     CitizensOnly "citizens-only" FORBIDDEN
         "Riservato ai cittadini" "For citizens only"
@@ -146,7 +146,7 @@ problems! {
         "People make and revoke a telephone PIN for themselves alone, with their own log-in.";
     ContactCentersOnly "contact-centers-only" FORBIDDEN
         "Riservato ai Contact Center" "For Contact Centers only"
-        "Solo un Contact Center autorizzato può agire con un PIN telefonico: gli altri uffici agiscono con un mandato firmato."
+        "Solo un Contact Center autorizzato può agire con un PIN telefonico: gli altri uffici agiscono con una delega firmata."
         "Only an authorised Contact Center can act with a telephone PIN: other offices act under a signed mandate.";
     PinRefused "telephone-pin-refused" FORBIDDEN
         "PIN non accettato" "PIN not accepted"

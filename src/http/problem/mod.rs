@@ -1,9 +1,13 @@
 //! Problems (RFC 9457): the only place for status codes of failures and for their public text.
 
 mod faults;
+#[cfg(test)]
+#[path = "../../../tests/it/gulpease.rs"]
+mod gulpease;
 mod kind;
 mod page;
 mod sign_in;
+mod told;
 
 use std::time::Duration;
 
@@ -64,6 +68,8 @@ struct Details {
     extensions: Map<String, Value>,
     faults: Vec<Fault>,
     retry_after_seconds: Option<u32>,
+    /// When the counter opens for the requester, if it ever does.
+    opens_at: Option<Timestamp>,
     rate_limit: Option<String>,
     allowed_methods: Option<String>,
     shown_to: Option<Subject>,
@@ -354,8 +360,9 @@ fn campaign_closed(window: &CampaignWindow) -> Problem {
 /// A slice that never opens has no `Retry-After`.
 fn window_closed(opens_at: Timestamp, wait: Option<SignedDuration>) -> Problem {
     let retry_after_seconds = wait.and_then(seconds_after);
-    Problem::new(Kind::WindowClosed, Details { retry_after_seconds, ..Details::default() })
-        .with("opensAt", local_time::rfc3339(opens_at))
+    let details =
+        Details { retry_after_seconds, opens_at: wait.map(|_| opens_at), ..Details::default() };
+    Problem::new(Kind::WindowClosed, details).with("opensAt", local_time::rfc3339(opens_at))
 }
 
 /// A quota that begins anew for everybody at the same moment.

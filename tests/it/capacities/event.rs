@@ -4,6 +4,7 @@ use proptest::{prelude::*, sample::Index};
 
 use super::{
     model::{Applicant, Body, MandateOf, OFFICES, PARTIES},
+    pin_pages::{PINS, Pin},
     proofs::{PROOFS, Proof},
 };
 
@@ -33,6 +34,10 @@ pub(super) enum Event {
     ListMandates(Index, Option<MandateOf>),
     ShowMandate(Index, MandateOf),
     Revoke(Index, MandateOf),
+    /// Fills in a step for the client who gave a mandate, on a page.
+    FillInFor(Index, MandateOf, u8),
+    /// Does something with a telephone PIN, on a page.
+    Pin(Index, Pin),
     /// From the first one, or after one of the receipts.
     ListApplications(Index, Option<Index>),
     /// From the first one, or after a number of them.
@@ -80,6 +85,8 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         2 => (session(), prop::option::of(named())).prop_map(|(at, after)| Event::ListMandates(at, after)),
         2 => (session(), named()).prop_map(|(at, named)| Event::ShowMandate(at, named)),
         5 => (session(), named()).prop_map(|(at, named)| Event::Revoke(at, named)),
+        4 => (session(), named(), 0..4_u8).prop_map(|(at, named, n)| Event::FillInFor(at, named, n)),
+        3 => (session(), prop::sample::select(&PINS[..])).prop_map(|(at, what)| Event::Pin(at, what)),
         2 => (session(), prop::option::of(any::<Index>())).prop_map(|(at, after)| Event::ListApplications(at, after)),
         1 => (session(), any::<bool>()).prop_map(|(at, by_number)| Event::Disclosures(at, by_number)),
         3 => (session(), prop::option::of(session())).prop_map(|(at, by)| Event::Page(at, by)),

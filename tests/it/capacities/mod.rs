@@ -3,15 +3,17 @@
 //! A person is a citizen and a clerk of two offices at once, a second one logs in, too, a third one does not; all three are
 //! clients of both offices, and those who log in revoke mandates. They enter by any proof, and come back by another one. Random sequences of requests to every route of a
 //! session are sent to a real server: sessions, their lists and pages, drafts, estimates, applications and their list, batches,
-//! files on the pages, mandates, disclosures. Each answer, and after it the numbers of sessions and leases, must be those of the model.
+//! files on the pages, steps for a client and telephone PINs on the pages, mandates, disclosures. Each answer, and after it the numbers of sessions and leases, must be those of the model.
 //! `SPORTELLO_TEST_CASES=1000 cargo test --test it capacities` runs longer; `SPORTELLO_TEST_SEED` repeats a run.
 
+mod client_pages;
 mod disclosed;
 mod event;
 mod filing;
 mod listed;
 mod model;
 mod overview;
+mod pin_pages;
 mod proofs;
 pub(crate) mod provider;
 mod upload;
@@ -111,6 +113,8 @@ struct Totals {
     lists: u64,
     filings: u64,
     revocations: u64,
+    /// Steps that were saved for a client on a page.
+    steps: u64,
     /// Attempts to enter, by what proved the identity.
     proofs: [u64; PROOFS.len()],
     /// Sessions that were ended from another one or by themselves, by their handle.
@@ -207,6 +211,8 @@ impl<'c> Case<'c> {
             Event::ListMandates(at, after) => self.list_mandates(at.index(open), after).await,
             Event::ShowMandate(at, named) => self.show_mandate(at.index(open), named).await,
             Event::Revoke(at, named) => self.revoke(at.index(open), named).await,
+            Event::FillInFor(at, named, n) => self.fill_in_for(at.index(open), named, n).await,
+            Event::Pin(at, what) => self.pin(at.index(open), what).await,
             Event::ListApplications(at, after) => {
                 self.list_applications(at.index(open), after).await
             }

@@ -115,6 +115,8 @@ pub(crate) struct Model {
     pub(crate) sessions: Vec<Session>,
     pub(crate) drafts: HashMap<Draft, String>,
     pub(crate) revoked: HashSet<MandateOf>,
+    /// Who has a telephone PIN, and how many everybody has made.
+    pins: HashMap<Applicant, (bool, u8)>,
     pub(crate) disclosed: Disclosed,
     pub(crate) lists: Lists,
     pub(crate) applications: Vec<Kept>,
@@ -204,6 +206,7 @@ impl Model {
             sessions: Vec::new(),
             drafts: HashMap::new(),
             revoked: HashSet::new(),
+            pins: HashMap::new(),
             disclosed: Disclosed::default(),
             lists: Lists::default(),
             applications: Vec::new(),
@@ -326,6 +329,23 @@ impl Model {
         let mut listed: Vec<_> = seen.filter(|kept| kept.code() > after).collect();
         listed.sort_by_key(|kept| kept.code());
         listed
+    }
+
+    pub(crate) fn has_pin(&self, who: Applicant) -> bool {
+        self.pins.get(&who).is_some_and(|(has_one, _)| *has_one)
+    }
+
+    /// Makes a PIN in place of an earlier one, unless the person has made `most` today; whether it was made.
+    pub(crate) fn make_pin(&mut self, who: Applicant, most: u8) -> bool {
+        let (has_one, made) = self.pins.entry(who).or_default();
+        let is_made = *made < most;
+        *has_one |= is_made;
+        *made += u8::from(is_made);
+        is_made
+    }
+
+    pub(crate) fn revoke_pin(&mut self, who: Applicant) {
+        self.pins.entry(who).or_default().0 = false;
     }
 
     pub(crate) fn receipts_of(&self, of: Applicant) -> Vec<&Value> {

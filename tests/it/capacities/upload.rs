@@ -87,7 +87,7 @@ impl Case<'_> {
     }
 
     /// A page of a session's visit, with its cookie.
-    async fn page_of(&mut self, at: usize, rest: &str) -> Result<Answer, TestCaseError> {
+    pub(super) async fn page_of(&mut self, at: usize, rest: &str) -> Result<Answer, TestCaseError> {
         let request = self.page_request(at, rest, "GET").body(Full::default()).unwrap();
         self.answer_with_tag(at, request).await
     }
@@ -104,7 +104,12 @@ impl Case<'_> {
         self.answer_with_tag(at, request.body(Full::from(body)).unwrap()).await
     }
 
-    fn page_request(&self, at: usize, rest: &str, method: &str) -> hyper::http::request::Builder {
+    pub(super) fn page_request(
+        &self,
+        at: usize,
+        rest: &str,
+        method: &str,
+    ) -> hyper::http::request::Builder {
         let session = &self.model.sessions[at];
         let visit = session.path.replace("/v1/sessions/", "/visit/");
         let uri = format!("{}{visit}/en{rest}", self.counter.public);
@@ -112,7 +117,7 @@ impl Case<'_> {
         Request::builder().method(method).uri(uri).header("cookie", cookie)
     }
 
-    async fn answer_with_tag(
+    pub(super) async fn answer_with_tag(
         &mut self,
         at: usize,
         request: Request<Full<bytes::Bytes>>,

@@ -21,10 +21,7 @@ use super::{
     told::{List, Told, fault_of},
 };
 use crate::{
-    application::{
-        form::Form,
-        sheet::{Row, Rows},
-    },
+    application::sheet::{Row, Rows},
     intake::SubmitFault,
     schemes::Campaign,
     session::scope::Scope,
@@ -127,7 +124,7 @@ async fn check(
             row.faults.push(fault_of(fault, scope, language));
         }
         if found.shown.len() < ROWS_SHOWN_MAX {
-            let form = intake.form(campaign, &row.entries, language).map(Form::for_client);
+            let form = intake.form_for_client(campaign, &row.entries, language);
             let read = form.map(|form| answers(&form, &row.entries, &[], language));
             found.shown.push((row.number, row.mandate.clone(), read.unwrap_or_default()));
         }
