@@ -94,7 +94,7 @@ impl Serve {
     fn serve(&self, settings: &Settings, start: Start) -> Result<(), StartFault> {
         let (demo, opens) = (self.demo, self.demo && !self.no_open);
         let today = local_time::date_at(start.clock.now());
-        name_institute(settings.institute().to_owned());
+        name_institute(settings.institute());
         server::run(settings, start, |addresses| {
             if demo && let Err(fault) = demo::invite(settings, addresses, today) {
                 complain(fault);

@@ -364,6 +364,10 @@ settings! {
     pages: Pages {
         /// Name of the institute that runs the service, for the top and the foot of every page.
         institute: Text = Text::Borrowed(""), TEXT;
+        /// How people reach it, for the page of help: telephone, e-mail and others, a line each.
+        contacts: Text = Text::Borrowed(""), TEXT;
+        /// When it last went over these pages, as their foot says it, such as 26/11/2026. Empty leaves it out.
+        updated_on: Text = Text::Borrowed(""), TEXT;
         /// Text file with what everybody is told on the home page and in the waiting room, in Italian and English. Looked at
         /// every 2 seconds. Empty means none.
         notice: Text = Text::Borrowed(""), TEXT;

@@ -212,10 +212,12 @@ impl Settings {
         path(&self.0.registry.file)
     }
 
-    /// Name of the institute that runs the service; empty if it is not set.
+    /// Name of the institute that runs the service, how people reach it, and when it last went over its pages; empty
+    /// where it is not set.
     #[must_use]
-    pub fn institute(&self) -> &str {
-        &self.0.pages.institute
+    pub fn institute(&self) -> [String; 3] {
+        let list::Pages { institute, contacts, updated_on, .. } = &self.0.pages;
+        [institute, contacts, updated_on].map(|text| text.clone().into_owned())
     }
 
     /// Text file with what everybody is told.

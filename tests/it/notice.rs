@@ -18,6 +18,8 @@ async fn a_notice_is_shown_at_once_and_a_broken_file_keeps_the_one_before() {
     let counter = Counter::open_with(&[
         ("SPORTELLO_PAGES_NOTICE", file.to_str().unwrap()),
         ("SPORTELLO_PAGES_INSTITUTE", "Istituto & Figli"),
+        ("SPORTELLO_PAGES_CONTACTS", "06 0000 0000\nsportello@<istituto>.example"),
+        ("SPORTELLO_PAGES_UPDATED_ON", "26/11/2026"),
         ("SPORTELLO_GATE_LEASES_MAX", "1"),
     ]);
     let mut browser = Browser::new(&counter);
@@ -32,6 +34,9 @@ async fn a_notice_is_shown_at_once_and_a_broken_file_keeps_the_one_before() {
     browser.open("/it").await;
     browser.shows("<p>Lunedì si chiude.</p>");
     browser.open("/en/help").await;
+    browser.shows("<li>06 0000 0000</li>");
+    browser.shows("<li>sportello@&#60;istituto&#62;.example</li>");
+    browser.shows("Last update: 26/11/2026</p>");
     assert!(!browser.html.contains("Closed"), "{}", browser.html);
     let status = counter.ask("GET", "/v1/status", "", "").await.json();
     assert_eq!(status["notice"]["it"], "Lunedì si chiude.");

@@ -11,17 +11,17 @@ use std::{borrow::Cow, sync::OnceLock};
 pub(super) use self::words::Words;
 use crate::civic::Language;
 
-/// The name of who runs the service, for the header and the footer of every page, problems included.
-static INSTITUTE: OnceLock<String> = OnceLock::new();
+/// Who runs the service, for the header and the footer of every page, problems included: name, contacts, and when they
+/// last went over the pages.
+static INSTITUTE: OnceLock<[String; 3]> = OnceLock::new();
 
-/// Names who runs the service; the first name counts.
-pub fn name_institute(name: String) {
-    let _first = INSTITUTE.set(name);
+/// Names who runs the service: their name, contacts, and when they last went over the pages. The first call counts.
+pub fn name_institute(institute: [String; 3]) {
+    let _first = INSTITUTE.set(institute);
 }
 
-fn institute(language: Language) -> &'static str {
-    let named = INSTITUTE.get().map(String::as_str).filter(|name| !name.is_empty());
-    named.unwrap_or_else(|| language.of("Pubblica amministrazione", "Public administration"))
+fn institute() -> [&'static str; 3] {
+    INSTITUTE.get().map_or([""; 3], |known| known.each_ref().map(String::as_str))
 }
 
 /// What `html/base.html` needs to know of a page.
@@ -31,6 +31,10 @@ pub(super) struct Frame {
     pub(super) title: Cow<'static, str>,
     /// Who runs the service.
     pub(super) institute: &'static str,
+    /// How people reach them, a line each.
+    pub(super) contacts: &'static str,
+    /// When they last went over the pages; may be empty.
+    pub(super) updated_on: &'static str,
     /// The paths of the style sheet and of the icon.
     pub(super) style: &'static str,
     pub(super) icon: &'static str,
@@ -58,11 +62,15 @@ pub(super) struct Visit {
 
 impl Frame {
     pub(super) fn new(language: Language, title: impl Into<Cow<'static, str>>) -> Self {
+        let [name, contacts, updated_on] = institute();
+        let anybody = language.of("Pubblica amministrazione", "Public administration");
         Self {
             language,
             words: Words::of(language),
             title: title.into(),
-            institute: institute(language),
+            institute: if name.is_empty() { anybody } else { name },
+            contacts,
+            updated_on,
             style: assets::style(),
             icon: assets::icon(),
             translations: None,
