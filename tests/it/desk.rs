@@ -160,6 +160,24 @@ async fn two_devices_do_not_lose_each_others_answers() {
 }
 
 #[tokio::test]
+async fn a_step_that_is_still_open_after_the_submission_begins_no_other_draft() {
+    let counter = Counter::open();
+    let mut phone = Browser::signed_in(&counter, "granted").await;
+    let mut desk = Browser::signed_in(&counter, "granted").await;
+    filled_in(&mut phone, "iscro").await;
+    let contacts = desk.at("/apply/iscro/contacts");
+    desk.open(&contacts).await;
+    submitted(&mut phone).await;
+    let late = [("applicant.email", "late@example.it"), ("applicant.phone", "0612345678")];
+    assert_eq!(desk.post(&contacts, &late).await.status, 412);
+    desk.shows("has saved or submitted the application");
+    desk.open(&contacts).await;
+    assert!(!desk.html.contains("late@example.it"), "{}", desk.html);
+    // From its first page another application may be begun.
+    assert_eq!(desk.post(&contacts, &late).await.status, 303);
+}
+
+#[tokio::test]
 async fn a_form_of_another_site_or_visit_changes_nothing() {
     let counter = Counter::open();
     let mut browser = Browser::signed_in(&counter, "granted").await;

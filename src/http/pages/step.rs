@@ -148,6 +148,10 @@ pub(super) async fn save(
         let at = At::of(head, &draft)?;
         let seen = fingerprint(at.step(&draft), &draft.entries);
         let was_changed = posted.of(SEEN) != seen;
+        // The page is one of a draft that was submitted or discarded elsewhere: saving it would begin another one.
+        if was_changed && draft.version.is_none() && !posted.of(SEEN).is_empty() {
+            return Err(Kind::DraftChanged.into());
+        }
         let elsewhere = enter(public, &mut draft, &at, &posted)?;
         if was_changed && !elsewhere.is_empty() {
             let elsewhere = changed(at.step(&draft), &elsewhere, visit.language);

@@ -89,8 +89,8 @@ impl Kind {
                 "You have begun too many applications. Submit one of them first.",
             ),
             Self::DraftChanged => (
-                "Un'altra scheda o un altro dispositivo ha salvato la domanda nello stesso momento. Apri di nuovo la pagina: vedi le risposte di adesso.",
-                "Another tab or device has saved the application at the same time. Open the page again: it shows the answers as they are now.",
+                "Un'altra scheda o un altro dispositivo ha salvato o inviato la domanda. Qui non è cambiato nulla. Apri le tue domande: vedi a che punto sono.",
+                "Another tab or device has saved or submitted the application. Nothing was changed here. Open your applications: they show how far they are.",
             ),
             Self::TooOften => (
                 "Hai fatto troppe richieste in poco tempo. Provare prima non dà alcun vantaggio.",
