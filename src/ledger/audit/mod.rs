@@ -17,6 +17,7 @@
 //! Promise 1 holds for the trail too: a failed write or sync is final for this process. Reading continues then; events
 //! that could not be written are logged, and an alarm is raised.
 
+mod chain;
 mod config;
 mod event;
 mod local;

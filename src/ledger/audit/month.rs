@@ -6,15 +6,18 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 
-use super::super::{
-    fault::OpenFault,
-    local::{
-        files::{self, FileFormat, reading},
-        sqlite_fault::store_error,
+use super::{
+    super::{
+        fault::OpenFault,
+        local::{
+            files::{self, FileFormat, reading},
+            sqlite_fault::store_error,
+        },
+        proof::{Digest, trail_root},
     },
-    proof::{Digest, trail_root},
+    chain::Chain,
 };
 use crate::{civic::local_time, vault::HouseKeys};
 
@@ -25,8 +28,7 @@ pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
     CREATE TABLE trail (number INTEGER PRIMARY KEY, written_at INTEGER NOT NULL, events BLOB NOT NULL,
                         actors BLOB NOT NULL, control TEXT NOT NULL, root BLOB NOT NULL, signature TEXT NOT NULL) STRICT",
 };
-/// Rows copied in one transaction.
-const ROWS_AT_A_TIME: i64 = 4096;
+const CHAIN: Chain = Chain { table: "trail", copied_at_a_time: 4096 };
 /// The chain of what commands did. Commands write while a server runs, so they have a file of their own.
 const COMMANDS: &str = "commands";
 const PREFIX: &str = "audit-";
@@ -106,12 +108,12 @@ impl Month {
         let path = self.file(directory);
         let connection = FORMAT.open(directory, &path)?;
         let store = |source| store_error(&path, source);
-        if last(&connection).map_err(store)?.is_none() {
+        if CHAIN.last(&connection).map_err(store)?.is_none() {
             let signature = keys.sign(&previous_root);
             let row = TrailRow { root: previous_root, signature, ..TrailRow::at(now) };
             row.insert(&connection).map_err(store)?;
         }
-        let (number, root, signature) = last(&connection).map_err(store)?.unwrap_or_default();
+        let (number, root, signature) = CHAIN.last(&connection).map_err(store)?.unwrap_or_default();
         if !keys.has_signed(&root, &signature) {
             return Err(OpenFault::OtherKey { path });
         }
@@ -121,7 +123,7 @@ impl Month {
     /// The last root of the month, from which the next one continues.
     pub(super) fn last_root(&self, directory: &Path) -> Result<Digest, OpenFault> {
         let path = self.file(directory);
-        let last = self.read(directory).and_then(|connection| last(&connection));
+        let last = self.read(directory).and_then(|connection| CHAIN.last(&connection));
         Ok(last
             .map_err(|source| store_error(&path, source))?
             .map(|(_, root, _)| root)
@@ -210,7 +212,7 @@ pub fn note_command(
     let (connection, ..) = commands.open(directory, keys, Digest::default(), now)?;
     let store = |source| store_error(&commands.file(directory), source);
     let transaction = connection.unchecked_transaction().map_err(store)?;
-    let (number, previous, _) = last(&transaction).map_err(store)?.unwrap_or_default();
+    let (number, previous, _) = CHAIN.last(&transaction).map_err(store)?.unwrap_or_default();
     let mut row = TrailRow { number: number + 1, control: what.to_owned(), ..TrailRow::at(now) };
     row.root = row.root_after(&previous);
     row.signature = keys.sign(&row.root);
@@ -223,39 +225,5 @@ pub(in crate::ledger) fn copy(
     connection: &Connection,
     progress: &mut dyn FnMut(u64),
 ) -> rusqlite::Result<Option<u64>> {
-    let mut rows = 0;
-    let mut have = match last(connection)? {
-        None => -1,
-        Some((number, root, _)) => {
-            let theirs: Option<Digest> = connection
-                .query_row("SELECT root FROM source.trail WHERE number = ?1", [number], |row| {
-                    row.get(0)
-                })
-                .optional()?;
-            if theirs != Some(root) {
-                return Ok(None);
-            }
-            number
-        }
-    };
-    loop {
-        let copied = connection.execute(
-            "INSERT INTO main.trail SELECT * FROM source.trail WHERE number > ?1 ORDER BY number LIMIT ?2",
-            params![have, ROWS_AT_A_TIME],
-        )?;
-        if copied == 0 {
-            return Ok(Some(rows));
-        }
-        rows += copied as u64;
-        progress(rows);
-        have = last(connection)?.map_or(have, |(number, ..)| number);
-    }
-}
-
-/// Number, root and signature of the last row.
-fn last(connection: &Connection) -> rusqlite::Result<Option<(i64, Digest, String)>> {
-    let mut select = connection
-        .prepare("SELECT number, root, signature FROM main.trail ORDER BY number DESC LIMIT 1")?;
-    let mut rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    rows.next().transpose()
+    CHAIN.copy(connection, progress)
 }

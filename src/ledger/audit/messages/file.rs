@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::{
     super::{
@@ -15,6 +15,7 @@ use super::{
             },
             proof::{Digest, trail_root},
         },
+        chain::Chain,
         month::Month,
     },
     MONTHS_KEPT,
@@ -30,8 +31,8 @@ pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
     CREATE INDEX message_by_handle ON message (handle);
     CREATE INDEX message_by_owner ON message (owner)",
 };
-/// Rows copied in one transaction: a few megabytes.
-const ROWS_AT_A_TIME: i64 = 512;
+/// Rows take several kilobytes each, so few are copied at a time.
+const CHAIN: Chain = Chain { table: "message", copied_at_a_time: 512 };
 const PREFIX: &str = "messages-";
 
 /// One attempt to sign in, as it is stored.
@@ -90,12 +91,12 @@ pub(super) fn open(
     let path = month.file_of(directory, PREFIX);
     let connection = FORMAT.open(directory, &path)?;
     let store = |source| store_error(&path, source);
-    if last(&connection).map_err(store)?.is_none() {
+    if CHAIN.last(&connection).map_err(store)?.is_none() {
         let earlier = months(directory)?.into_iter().rev().find(|earlier| earlier < month);
         let root = match &earlier {
             Some(earlier) => {
                 let source = earlier.file_of(directory, PREFIX);
-                let last = reading(&source).and_then(|earlier| last(&earlier));
+                let last = reading(&source).and_then(|earlier| CHAIN.last(&earlier));
                 let last = last.map_err(|fault| store_error(&source, fault))?;
                 last.map_or_else(Digest::default, |(_, root, _)| root)
             }
@@ -112,7 +113,7 @@ pub(super) fn open(
         };
         first.insert(&connection).map_err(store)?;
     }
-    let (number, root, signature) = last(&connection).map_err(store)?.unwrap_or_default();
+    let (number, root, signature) = CHAIN.last(&connection).map_err(store)?.unwrap_or_default();
     if !keys.has_signed(&root, &signature) {
         return Err(OpenFault::OtherKey { path });
     }
@@ -140,42 +141,5 @@ pub(in crate::ledger) fn copy(
     connection: &Connection,
     progress: &mut dyn FnMut(u64),
 ) -> rusqlite::Result<Option<u64>> {
-    let mut rows = 0;
-    let mut have = match last(connection)? {
-        None => -1,
-        Some((number, root, _)) => {
-            let theirs: Option<Digest> = connection
-                .query_row("SELECT root FROM source.message WHERE number = ?1", [number], |row| {
-                    row.get(0)
-                })
-                .optional()?;
-            if theirs != Some(root) {
-                return Ok(None);
-            }
-            number
-        }
-    };
-    loop {
-        let copied = connection.execute(
-            "INSERT INTO main.message SELECT * FROM source.message WHERE number > ?1 ORDER BY number LIMIT ?2",
-            params![have, ROWS_AT_A_TIME],
-        )?;
-        if copied == 0 {
-            return Ok(Some(rows));
-        }
-        rows += copied as u64;
-        progress(rows);
-        have = last(connection)?.map_or(have, |(number, ..)| number);
-    }
-}
-
-/// Number, root and signature of the last row.
-fn last(connection: &Connection) -> rusqlite::Result<Option<(i64, Digest, String)>> {
-    connection
-        .query_row(
-            "SELECT number, root, signature FROM main.message ORDER BY number DESC LIMIT 1",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
-        .optional()
+    CHAIN.copy(connection, progress)
 }
