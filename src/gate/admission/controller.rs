@@ -35,6 +35,8 @@ const TRIM_MIN: f64 = 0.05;
 const EXCESS_MAX: f64 = 2.0;
 /// Longest time that a submission may wait for its receipt until fewer people are let in, seconds.
 const COMMIT_SECONDS_MAX: f64 = 0.5;
+/// Longest such time that counts, seconds: an infinite one could not be compared with the next.
+const COMMIT_SECONDS_COUNTED: f64 = 10.0;
 /// Half-life of the rate at which submissions are answered, seconds.
 const COMMITS_SECONDS: f64 = 0.5;
 /// Submissions that wait at any rate: those of one group, and those that gather for the next.
@@ -218,7 +220,9 @@ impl Controller {
         self.answered = submissions.answered;
         self.commits += smoothed(seconds, COMMITS_SECONDS) * (rate - self.commits);
         let queued = submissions.unanswered.saturating_sub(SUBMISSIONS_AT_ONCE) as f64;
-        if queued > 0.0 { queued / self.commits.max(f64::MIN_POSITIVE) } else { 0.0 }
+        // While nothing is answered the wait has no end in sight.
+        let wait = if queued > 0.0 { queued / self.commits } else { 0.0 };
+        wait.min(COMMIT_SECONDS_COUNTED)
     }
 
     /// How long the queue of submissions will be, by its bound.
