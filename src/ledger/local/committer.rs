@@ -12,13 +12,14 @@ use std::{
     time::Duration,
 };
 
-use crossbeam::channel::{Receiver, RecvTimeoutError};
+use crossbeam::channel::RecvTimeoutError;
 use tokio::sync::oneshot;
 
 use super::{
     bookkeeper::Bookkeeper,
     checkpoints::CheckpointRequests,
     index::{self, Index},
+    mailbox::Inbox,
     meters::Meters,
     poison::{Cause, Poison},
 };
@@ -74,7 +75,7 @@ pub(super) struct Committer {
     pub(super) bookkeeper: Bookkeeper,
     pub(super) index: Arc<Mutex<Index>>,
     pub(super) urn: Arc<Urn<Case>>,
-    pub(super) messages: Receiver<Message>,
+    pub(super) messages: Inbox<Message>,
     pub(super) poison: Poison,
     pub(super) checkpoints: CheckpointRequests,
     pub(super) clock: Clock,
@@ -267,11 +268,10 @@ impl Gathered {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use crossbeam::channel::{Sender, bounded};
-
     use super::{
         super::{
             checkpoints::channel,
+            mailbox::{Outbox, mailbox},
             model::submission,
             store::{Rows, Store},
         },
@@ -311,8 +311,8 @@ mod tests {
         }
     }
 
-    fn committer(store: impl Store + 'static, poison: Poison) -> (Committer, Sender<Message>) {
-        let (sender, messages) = bounded(100);
+    fn committer(store: impl Store + 'static, poison: Poison) -> (Committer, Outbox<Message>) {
+        let (sender, messages) = mailbox(100);
         let config = Config {
             batch_records_max: 10,
             batch_bytes_max: 1 << 20,
@@ -346,10 +346,10 @@ mod tests {
     }
 
     /// Submits the application of one person, and says whether it was accepted.
-    fn submit(work: &Sender<Message>, person: u64) -> Result<bool, CommitFault> {
+    fn submit(work: &Outbox<Message>, person: u64) -> Result<bool, CommitFault> {
         let (reply, answer) = oneshot::channel();
         let submission = submission(&HouseKeys::from_master(&[7; 32]), person, 0, 0);
-        work.send(Message::Submit(vec![submission], reply)).unwrap();
+        work.send(Message::Submit(vec![submission], reply));
         let dispositions = answer.blocking_recv().unwrap()?;
         Ok(matches!(dispositions[..], [Disposition::Accepted(..)]))
     }
@@ -360,7 +360,7 @@ mod tests {
         let (committer, work) = committer(Doubtful(poison.clone()), poison);
         let thread = thread::spawn(move || committer.run());
         assert_eq!(submit(&work, 1), Err(CommitFault::Storage));
-        work.send(Message::Close).unwrap();
+        work.send(Message::Close);
         thread.join().unwrap();
     }
 
@@ -376,7 +376,7 @@ mod tests {
             assert_eq!(submit(&work, person), Err(CommitFault::Storage));
         }
         assert!(poison.is_set());
-        work.send(Message::Close).unwrap();
+        work.send(Message::Close);
         thread.join().unwrap();
         assert_eq!(writes.load(Ordering::Acquire), 2, "one success and one failure");
     }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crossbeam::channel::{Sender, TrySendError, bounded};
+use crossbeam::channel::TrySendError;
 use futures_util::future::BoxFuture;
 use tokio::{sync::oneshot, task::spawn_blocking};
 
@@ -17,6 +17,7 @@ use super::{
     filings::{self, FilingIndex, Row},
     fresh::{FreshRecord, FreshRecords},
     index::{self, Index},
+    mailbox::{Outbox, mailbox},
     meters::Meters,
     poison::Poison,
     sqlite::{self, SqliteReader},
@@ -56,7 +57,7 @@ pub struct Config {
 /// One campaign's ledger on this machine. Dropping it closes it.
 pub struct LocalLedger {
     records: Arc<Records>,
-    messages: Sender<Message>,
+    messages: Outbox<Message>,
     poison: Poison,
     threads: Mutex<Threads>,
 }
@@ -93,7 +94,7 @@ impl LocalLedger {
     ) -> Result<Self, OpenFault> {
         let sqlite::Opened { bookkeeper, reader, checkpointer, index, fresh } =
             sqlite::open(directory, campaign, Arc::clone(&keys), config.files)?;
-        let (sender, messages) = bounded(config.commit.queue_messages_max);
+        let (sender, messages) = mailbox(config.commit.queue_messages_max);
         let (requests, checkpoint_thread) = checkpoints::channel();
         let poison = Poison::default();
         let committer = Committer {
@@ -256,7 +257,7 @@ impl Ledger for LocalLedger {
 
     fn rule(&self, rulings: Vec<Ruling>) {
         // If the committer has ended, the applications stay undecided on disk; the next start decides them.
-        let _closed = self.messages.send(Message::Rule(rulings));
+        self.messages.send(Message::Rule(rulings));
     }
 
     fn tally(&self) -> Tally {
@@ -271,7 +272,7 @@ impl Ledger for LocalLedger {
         let Ok(mut threads) = self.threads.lock() else { return };
         threads.checkpoints.stop();
         join(threads.checkpointer.take(), "the checkpoint thread");
-        let _gone = self.messages.send(Message::Close);
+        self.messages.send(Message::Close);
         join(threads.committer.take(), "the committer");
     }
 }

@@ -15,6 +15,7 @@ mod fresh;
 pub(super) mod index;
 pub mod journal;
 mod ledger;
+mod mailbox;
 pub mod mandates;
 mod meters;
 #[cfg(test)]

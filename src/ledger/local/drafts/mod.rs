@@ -16,15 +16,12 @@ mod writer;
 
 use std::{
     path::Path,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread,
 };
 
 use bytes::Bytes;
-use crossbeam::channel::{Sender, TrySendError, bounded};
+use crossbeam::channel::TrySendError;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use rusqlite::Connection;
 use tokio::{
@@ -39,7 +36,10 @@ use self::{
     index::Index,
     writer::{Groups, Writer},
 };
-use super::files::reading;
+use super::{
+    files::reading,
+    mailbox::{Outbox, mailbox},
+};
 use crate::{
     ledger::{
         drafts::{Draft, DraftFault, Drafts, Expected, Slot},
@@ -61,10 +61,9 @@ const FORGETS_MAX: usize = 8192;
 pub struct LocalDrafts {
     reader: Arc<Reader>,
     index: Index,
-    messages: Sender<Message>,
+    messages: Outbox<Message>,
     /// Places of saves and removals; each is held until its answer.
     places: Arc<Semaphore>,
-    failed: Arc<AtomicBool>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
@@ -94,24 +93,20 @@ impl LocalDrafts {
         let path = file::file_of(directory);
         let connection = reading(&path).map_err(|source| store_error(&path, source))?;
         let reader = Arc::new(Reader { keys, connection: Mutex::new(connection) });
-        let (messages, inbox) = bounded(CHANGES_MAX + FORGETS_MAX);
-        let failed = Arc::new(AtomicBool::new(false));
+        let (messages, inbox) = mailbox(CHANGES_MAX + FORGETS_MAX);
         list::DRAFTS_FAILED.gauge(&[]).set(0.0);
-        let writer = Writer::new(file, inbox, Arc::clone(&failed));
+        let writer = Writer::new(file, inbox);
         let thread =
             thread::Builder::new()
                 .name("drafts".to_owned())
                 .spawn(move || writer.run())
                 .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
         let places = Arc::new(Semaphore::new(CHANGES_MAX));
-        Ok(Self { reader, index, messages, places, failed, thread: Mutex::new(Some(thread)) })
+        Ok(Self { reader, index, messages, places, thread: Mutex::new(Some(thread)) })
     }
 
     /// Sends a change to the writer, and waits until it is durable or refused; whether there was a draft.
     async fn change(&self, slot: Slot, what: What, expected: Expected) -> Result<bool, DraftFault> {
-        if self.failed.load(Ordering::Acquire) {
-            return Err(DraftFault::Failed);
-        }
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| DraftFault::Busy)?;
         let (reply, answer) = oneshot::channel();
         let change = Change { slot, what, expected, waiting: Some((reply, place)) };
@@ -119,7 +114,7 @@ impl LocalDrafts {
             TrySendError::Full(_) => DraftFault::Busy,
             TrySendError::Disconnected(_) => DraftFault::Failed,
         })?;
-        // A writer that has failed drops what it is sent.
+        // A writer that has ended drops what it was sent.
         answer.await.unwrap_or(Err(DraftFault::Failed))
     }
 }
@@ -159,10 +154,7 @@ impl Drafts for LocalDrafts {
     fn forget(&self, slot: Slot) {
         let change =
             Change { slot, what: What::Remove, expected: Expected::Anything, waiting: None };
-        let send = || {
-            !self.failed.load(Ordering::Acquire)
-                && self.messages.try_send(Message::Change(change)).is_ok()
-        };
+        let send = || self.messages.try_send(Message::Change(change)).is_ok();
         if self.index.remove_if(slot, send) == Some(false) {
             tracing::warn!("a draft was not removed after its submission");
         }
@@ -172,7 +164,7 @@ impl Drafts for LocalDrafts {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return };
         // Waits while the queue is full: the writer empties it.
-        let _gone = self.messages.send(Message::Close);
+        self.messages.send(Message::Close);
         if thread.join().is_err() {
             tracing::error!("the drafts' thread panicked and has ended");
         }

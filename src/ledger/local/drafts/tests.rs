@@ -1,8 +1,13 @@
 //! Drafts in groups, and the drafts' file.
 
-use std::{collections::HashMap, path::Path, sync::atomic::AtomicUsize, time::Duration};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
-use crossbeam::channel::Receiver;
+use crossbeam::channel::{Receiver, Sender, bounded};
 use futures_util::future::join_all;
 use proptest::{
     prelude::{Strategy, any, proptest},
@@ -245,9 +250,9 @@ async fn closing_writes_what_waits() {
     house.save(1).await.unwrap();
     house.drafts.forget(slot(1, None));
     let last = house.saves(2);
-    // It was sent: it waits, or the writer was faster.
-    while house.drafts.messages.is_empty() && !last.is_finished() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+    // Its place is taken when it is sent, and given back with the answer.
+    while house.drafts.places.available_permits() == CHANGES_MAX && !last.is_finished() {
+        tokio::task::yield_now().await;
     }
     let drafts = Arc::clone(&house.drafts);
     tokio::task::spawn_blocking(move || drafts.close()).await.unwrap();

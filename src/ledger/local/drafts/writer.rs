@@ -5,17 +5,16 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     thread,
     time::Duration,
 };
 
-use crossbeam::channel::{Receiver, RecvTimeoutError};
+use crossbeam::channel::RecvTimeoutError;
 
-use super::change::{Change, Message, Outcome};
+use super::{
+    super::mailbox::Inbox,
+    change::{Change, Message, Outcome},
+};
 use crate::{
     clock::Stopwatch,
     ledger::{drafts::DraftFault, fault::StorageFault},
@@ -55,8 +54,7 @@ pub(super) trait Groups: Send {
 /// What the writer's thread owns.
 pub(super) struct Writer {
     file: Box<dyn Groups>,
-    inbox: Receiver<Message>,
-    failed: Arc<AtomicBool>,
+    inbox: Inbox<Message>,
     /// Since the end of the last group.
     rest: Stopwatch,
     /// How long the disk is left alone after it.
@@ -72,18 +70,13 @@ struct Group {
 }
 
 impl Writer {
-    pub(super) fn new(
-        file: Box<dyn Groups>,
-        inbox: Receiver<Message>,
-        failed: Arc<AtomicBool>,
-    ) -> Self {
-        Self { file, inbox, failed, rest: Stopwatch::start(), pause: Duration::ZERO }
+    pub(super) fn new(file: Box<dyn Groups>, inbox: Inbox<Message>) -> Self {
+        Self { file, inbox, rest: Stopwatch::start(), pause: Duration::ZERO }
     }
 
     /// Runs until it is closed or every sender is dropped, and writes what was sent before that. After a failed write,
     /// which is final, or a panic it refuses what is sent.
     pub(super) fn run(self) {
-        let (inbox, failed) = (self.inbox.clone(), Arc::clone(&self.failed));
         match catch_unwind(AssertUnwindSafe(|| self.write_groups())) {
             Ok(Ok(())) => return,
             Ok(Err(fault)) => {
@@ -95,10 +88,7 @@ impl Writer {
                 );
             }
         }
-        failed.store(true, Ordering::Release);
         list::DRAFTS_FAILED.gauge(&[]).set(1.0);
-        // The channel keeps what nobody receives, and its senders would wait for ever. Dropping a change answers it.
-        while let Ok(Message::Change(_)) = inbox.recv() {}
     }
 
     fn write_groups(mut self) -> Result<(), StorageFault> {
