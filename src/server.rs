@@ -6,6 +6,7 @@
 
 mod descriptors;
 mod signals;
+mod sockets;
 
 use std::{
     fs, io,
@@ -134,6 +135,9 @@ pub enum StartFault {
         /// The system's error.
         source: io::Error,
     },
+    /// The service manager passed sockets that cannot be served.
+    #[error("sockets of the service manager: {0}")]
+    Sockets(String),
     /// Metrics cannot be recorded.
     #[error(transparent)]
     Metrics(#[from] MetricsFault),
@@ -209,7 +213,7 @@ pub fn run(
     let intake = open_intake(settings, clock, verifier.clone(), relying, certificates.clone())?;
     let _watch = intake.watch_space()?;
 
-    let bound = bind(settings)?;
+    let bound = sockets::bind(settings)?;
     let addresses =
         Addresses { public: bound.public[0].local_addr()?, operator: bound.operator.local_addr()? };
     let inside_url = match bound.inside.first() {
@@ -300,37 +304,6 @@ fn open_intake(
     let intake = Intake::open(&ledgers_in(&settings.data()), parts, &settings.intake())?;
     publish_keys(&keys, &settings.data());
     Ok(Arc::new(intake))
-}
-
-/// Everything that listens.
-struct Bound {
-    operator: TcpListener,
-    /// For everybody, once a runtime.
-    public: Vec<TcpListener>,
-    /// For people inside who have to reconnect, likewise or none.
-    inside: Vec<TcpListener>,
-    /// For holders of certificates, likewise or none.
-    certificates: Vec<TcpListener>,
-}
-
-fn bind(settings: &Settings) -> Result<Bound, StartFault> {
-    let on = |address, count| {
-        listener::bind(address, count).map_err(|source| StartFault::Bind { address, source })
-    };
-    let operator = on(settings.operator(), 1)?.swap_remove(0);
-    let public = on(settings.listen(), settings.runtimes())?;
-    let if_any = |address: Option<SocketAddr>| {
-        address.map_or_else(|| Ok(Vec::new()), |address| on(address, settings.runtimes()))
-    };
-    let inside = if_any(settings.listen_inside())?;
-    let certificates = if_any(settings.listen_certificates())?;
-    if let Some(listener) = certificates.first() {
-        tracing::info!(
-            address = %listener.local_addr()?,
-            "holders of a card and offices' systems may enter here with their certificate"
-        );
-    }
-    Ok(Bound { operator, public, inside, certificates })
 }
 
 /// Where clients reach the listener for people inside: without the setting at its own address, as in a demo.

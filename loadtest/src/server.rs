@@ -3,10 +3,14 @@
 use std::{
     fs::OpenOptions,
     io::{self, BufRead, BufReader},
-    os::unix::process::CommandExt,
+    net::TcpListener,
+    os::{fd::OwnedFd, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{RecvTimeoutError, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{RecvTimeoutError, sync_channel},
+    },
     thread,
     time::Duration,
 };
@@ -19,6 +23,10 @@ const READY_WAIT_MAX: Duration = Duration::from_mins(1);
 const STOP_WAIT_MAX: Duration = Duration::from_secs(40);
 /// Joins the group of the first argument and becomes the program of the others.
 const JOIN_AND_RUN: &str = r#"echo $$ > "$0" && exec "$@""#;
+/// Becomes the program, and passes standard input on as its public socket, as a service manager does (`sd_listen_fds(3)`).
+const PASS_AND_RUN: &str = r#"exec 3<&0 </dev/null
+export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=public
+exec "$0" "$@""#;
 const STOP_POLL: Duration = Duration::from_millis(20);
 
 /// How to start a server.
@@ -32,6 +40,8 @@ pub struct Recipe {
     pub log: PathBuf,
     /// `cgroup.procs` of the control group that it is started in, if any.
     pub group: Option<PathBuf>,
+    /// A public socket that stays open while the server is replaced, if any.
+    pub socket: Option<Arc<TcpListener>>,
 }
 
 /// A running server.
@@ -55,12 +65,21 @@ impl Recipe {
         self.start_at("127.0.0.1:0", "127.0.0.1:0")
     }
 
-    /// The program; a shell joins the control group first, so that the server has its quota from its first instruction.
-    fn command(&self) -> Command {
-        let Some(group) = &self.group else { return Command::new(&self.program) };
+    /// The program without standard input; a shell passes the socket on, or joins the control group first, so that the
+    /// server has its quota from its first instruction.
+    fn command(&self) -> io::Result<Command> {
         let mut command = Command::new("sh");
-        command.args(["-c", JOIN_AND_RUN]).arg(group).arg(&self.program);
-        command
+        if let Some(socket) = &self.socket {
+            let passed = OwnedFd::from(socket.try_clone()?);
+            command.args(["-c", PASS_AND_RUN]).arg(&self.program).stdin(passed);
+            return Ok(command);
+        }
+        match &self.group {
+            Some(group) => _ = command.args(["-c", JOIN_AND_RUN]).arg(group).arg(&self.program),
+            None => command = Command::new(&self.program),
+        }
+        command.stdin(Stdio::null());
+        Ok(command)
     }
 
     fn start_at(&self, public: &str, operator: &str) -> Result<Server, Fault> {
@@ -75,9 +94,9 @@ impl Recipe {
         let log = OpenOptions::new().create(true).append(true).open(&self.log);
         let child = self
             .command()
+            .map_err(|error| needs(&error))?
             .args(["serve", "--demo", "--listen", public, "--operator", operator, "--data"])
             .arg(&self.data)
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.map_err(|error| needs(&error))?)
             // A group of its own, so that Ctrl-C reaches only surge, which stops the server.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{
     task::spawn_local,
     time::{MissedTickBehavior, interval, sleep},
@@ -48,6 +48,15 @@ pub fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
     }
     drop(first);
     (0..count).map(|_| bind_one(taken, true)).collect()
+}
+
+/// Prepares a socket that another process has bound, so that it is like one of [`bind`].
+///
+/// # Errors
+/// The system's error.
+pub fn adopt(listener: &TcpListener) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    SockRef::from(listener).listen(BACKLOG)
 }
 
 fn bind_one(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
@@ -19,7 +20,7 @@ pub(crate) use crate::answer::Answer;
 use crate::entrusting;
 pub(crate) use crate::entrusting::{OFFICE, entrusted, mandate, mandates_of};
 pub(crate) use crate::polling::until;
-pub(crate) use crate::program::{finished, program, serve};
+pub(crate) use crate::program::{finished, program, serve, serve_on};
 use crate::trust::{Https, client, trusting};
 
 /// The demo's default time: an evening, in the citizens' time slice, while ISCRO 2024 is open.
@@ -122,6 +123,23 @@ impl Counter {
             .expect("the counter opens")
     }
 
+    /// Starts a server on a socket of a service manager.
+    pub(crate) fn open_on(socket: &TcpListener) -> Self {
+        Self::start_on(socket, entrusting::data_with_mandates(&std::env::temp_dir()))
+    }
+
+    /// Starts it again on the same data and such a socket.
+    pub(crate) fn reopen_on(self, socket: &TcpListener) -> Self {
+        let data = Arc::clone(&self.data);
+        drop(self);
+        Self::start_on(socket, data)
+    }
+
+    fn start_on(socket: &TcpListener, data: Arc<tempfile::TempDir>) -> Self {
+        let serve = serve_on(socket, "public", data.path());
+        Self::start_as(serve, Stdio::piped(), data, EVENING, &[]).expect("the counter opens")
+    }
+
     fn start(
         data: Arc<tempfile::TempDir>,
         now: &str,
@@ -138,7 +156,17 @@ impl Counter {
         listen: &str,
         settings: &[(&str, &str)],
     ) -> Result<Self, String> {
-        let mut serve = serve(listen, data.path());
+        let serve = serve(listen, data.path());
+        Self::start_as(serve, log, data, now, settings)
+    }
+
+    fn start_as(
+        mut serve: Command,
+        log: Stdio,
+        data: Arc<tempfile::TempDir>,
+        now: &str,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let file = data.path().join(SETTINGS_FILE);
         if file.exists() {
             serve.arg("--config").arg(file);

@@ -54,6 +54,7 @@ mod stopping;
 mod surging;
 mod telephone;
 mod trust;
+mod upgrading;
 mod uploads;
 mod visits;
 mod waiting;

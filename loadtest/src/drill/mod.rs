@@ -7,6 +7,8 @@ pub mod sabotage;
 pub mod slow;
 
 use std::{
+    io,
+    net::TcpListener,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -53,8 +55,10 @@ Examples:
   surge drill kill9 --times 5 --report drill.html
   surge drill full-disk            (as root, or with --disk DIR on a small file system)
   surge drill slow-disk --delay-ms 300
+  surge drill upgrade --rate 200
 
-Exit code 1 when a receipt is lost or duplicated, a reply reached another person, or the server did not recover.")]
+Exit code 1 when a receipt is lost or duplicated, a reply reached another person, or the server did not recover; of an
+upgrade also when anybody could not finish.")]
 pub struct DrillArgs {
     /// What happens to the server
     kind: Kind,
@@ -124,7 +128,7 @@ pub fn carry_out(args: &DrillArgs) -> Result<bool, Fault> {
         command: std::env::args().collect::<Vec<_>>().join(" "),
         build: summary::build(),
         machine: Machine::read(),
-        found: Found::of(&outcome, &verified, back),
+        found: Found::of(args.kind, &outcome, &verified, back),
         incidents,
         outages,
         outage_s_min: outages::shortest(args.rate.into()).as_secs_f64(),
@@ -178,7 +182,7 @@ fn play(
 
 impl Stage {
     fn set(args: &DrillArgs) -> Result<Self, Fault> {
-        let cannot = |error: std::io::Error| {
+        let cannot = |error: io::Error| {
             Fault::Needs(format!("cannot create a temporary directory: {error}"))
         };
         let program = match &args.server {
@@ -199,6 +203,7 @@ impl Stage {
             data: root.join("data"),
             log: work.path().join("server.log"),
             group: None,
+            socket: (args.kind == Kind::Upgrade).then(public_socket).transpose().map_err(cannot)?,
         };
         let server = recipe.start().map_err(|fault| with_log(fault, &recipe.log))?;
         Ok(Self { server, disk, recipe, work })
@@ -212,8 +217,8 @@ impl Stage {
         let profile = Profile::built_in("drill");
         let profile = profile.ok_or_else(|| Fault::Usage("no drill profile".to_owned()))?;
         let mut profile = profile.map_err(|faults| Fault::Usage(faults.to_string()))?;
-        // A kill is over quickly; a full or slow disk stays so for `every`, followed by a pause of `every`.
-        let acts = if args.kind == Kind::Kill9 { 1 } else { 2 };
+        // A kill or an upgrade is over quickly; a full or slow disk stays so for `every`, followed by a pause of `every`.
+        let acts = if matches!(args.kind, Kind::Kill9 | Kind::Upgrade) { 1 } else { 2 };
         let length = LEAD + args.every * (acts * args.times) + AFTERMATH;
         if let Offer::Open { curve, .. } = &mut profile.offer {
             *curve = curve.clone().lasting(length).with_peak(f64::from(args.rate));
@@ -247,6 +252,11 @@ impl Stage {
             part: None,
         })
     }
+}
+
+/// A socket as a service manager makes it.
+fn public_socket() -> io::Result<Arc<TcpListener>> {
+    TcpListener::bind("127.0.0.1:0").map(Arc::new)
 }
 
 /// Adds the last lines of the server's log to a fault, because the log is deleted.

@@ -7,7 +7,10 @@ use std::{
 
 use serde::Serialize;
 
-use super::{outages::Outage, sabotage::Incident};
+use super::{
+    outages::Outage,
+    sabotage::{Incident, Kind},
+};
 use crate::{
     figures::grouped,
     machine::Machine,
@@ -75,7 +78,7 @@ pub struct Drilled {
 impl Found {
     /// Combines the counts of the run with the result of `sportello verify`.
     #[must_use]
-    pub fn of(outcome: &Outcome, verified: &Verified, server_back: bool) -> Self {
+    pub fn of(kind: Kind, outcome: &Outcome, verified: &Verified, server_back: bool) -> Self {
         let tally = &outcome.tally;
         // Each citizen applies once, under one key. Without a receipt there may still be one application in the ledger;
         // with a receipt there must not be another.
@@ -83,9 +86,11 @@ impl Found {
         let unheard = verified.accepted.saturating_sub(verified.receipts);
         let doubled = unheard.saturating_sub(without) + outcome.receipts_doubled;
         let held = verified.whole && verified.lost == 0 && doubled == 0 && tally.crossed == 0;
+        // An upgrade is planned: it must cost nobody their visit.
+        let finished = kind != Kind::Upgrade || tally.served == tally.offered;
         Self {
             // A drill without any receipt verifies nothing.
-            passed: held && server_back && verified.receipts > 0,
+            passed: held && finished && server_back && verified.receipts > 0,
             receipts: verified.receipts,
             accepted: verified.accepted,
             lost: verified.lost,

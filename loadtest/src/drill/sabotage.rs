@@ -27,6 +27,8 @@ pub enum Kind {
     FullDisk,
     /// Delays each of its syncs for a while.
     SlowDisk,
+    /// Stops the server and starts it again on the same socket, as an upgrade does.
+    Upgrade,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
             Self::Kill9 => "kill9",
             Self::FullDisk => "full-disk",
             Self::SlowDisk => "slow-disk",
+            Self::Upgrade => "upgrade",
         }
     }
 }
@@ -86,6 +89,7 @@ impl Scene<'_> {
                 Kind::Kill9 => self.kill()?,
                 Kind::FullDisk => self.fill()?,
                 Kind::SlowDisk => self.slow(delay)?,
+                Kind::Upgrade => self.replace()?,
             }
             self.wait(self.every);
         }
@@ -100,6 +104,21 @@ impl Scene<'_> {
         let ready_ms = clock::now().saturating_duration_since(begun).as_millis();
         self.wait_for(LOAD_WAIT_MAX, |scene| scene.watch.live.receipts() > before);
         self.note(begun, format!("killed; ready after {ready_ms} ms; time until the next receipt"));
+        Ok(())
+    }
+
+    fn replace(&mut self) -> Result<(), Fault> {
+        let begun = clock::now();
+        self.server.stop().map_err(|error| broke("stop the server", &error))?;
+        let stopped_ms = clock::now().saturating_duration_since(begun).as_millis();
+        let before = self.watch.live.receipts();
+        self.server.start_again()?;
+        let ready_ms = clock::now().saturating_duration_since(begun).as_millis();
+        self.wait_for(LOAD_WAIT_MAX, |scene| scene.watch.live.receipts() > before);
+        self.note(
+            begun,
+            format!("replaced; drained after {stopped_ms} ms, ready after {ready_ms} ms; time until the next receipt"),
+        );
         Ok(())
     }
 

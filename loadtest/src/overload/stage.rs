@@ -61,6 +61,7 @@ impl Stage {
             program: program.clone(),
             data: work.path().join("data"),
             log: work.path().join("server.log"),
+            socket: None,
             group: Some(group.procs()),
         };
         let server = recipe.start()?;
