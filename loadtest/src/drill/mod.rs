@@ -58,7 +58,7 @@ Examples:
   surge drill upgrade --rate 200
 
 Exit code 1 when a receipt is lost or duplicated, a reply reached another person, or the server did not recover; of an
-upgrade also when anybody could not finish.")]
+upgrade also when anybody was refused a connection or could not finish.")]
 pub struct DrillArgs {
     /// What happens to the server
     kind: Kind,

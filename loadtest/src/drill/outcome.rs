@@ -18,6 +18,7 @@ use crate::{
     run::Outcome,
     server::Verified,
     summary::Summary,
+    wire::{client::ExchangeFault, connection::DialFault},
 };
 
 /// Most outages listed on the terminal; the report lists all.
@@ -86,8 +87,10 @@ impl Found {
         let unheard = verified.accepted.saturating_sub(verified.receipts);
         let doubled = unheard.saturating_sub(without) + outcome.receipts_doubled;
         let held = verified.whole && verified.lost == 0 && doubled == 0 && tally.crossed == 0;
-        // An upgrade is planned: it must cost nobody their visit.
-        let finished = kind != Kind::Upgrade || tally.served == tally.offered;
+        // An upgrade is planned: it must refuse nobody a connection, and cost nobody their visit.
+        let unreached = ExchangeFault::Dial(DialFault::Tcp).name();
+        let reached = !tally.retried.by_reason().contains_key(unreached);
+        let finished = kind != Kind::Upgrade || reached && tally.served == tally.offered;
         Self {
             // A drill without any receipt verifies nothing.
             passed: held && finished && server_back && verified.receipts > 0,
