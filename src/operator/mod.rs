@@ -1,26 +1,29 @@
-//! The operator's side: metrics and health. Its listener and runtime are its own, so that it answers while the public
-//! side is overloaded.
+//! The operator's side: metrics, health and control. Its listener and runtime are its own, so that it answers while the
+//! public side is overloaded. Nothing on that runtime waits for a disk.
+
+mod answer;
+pub mod control;
+mod figures;
 
 use std::{convert::Infallible, io, net::TcpListener, rc::Rc, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{
-    Method, Request, Response, StatusCode, body::Incoming, header::CONTENT_TYPE,
-    server::conn::http1, service::service_fn,
+    Method, Request, StatusCode, body::Incoming, server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{sync::Semaphore, task, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    intake::{AudienceStatus, Intake, Obstacle},
-    log,
-    metrics::{self as list, Exporter},
+use self::{
+    answer::{Answer, text},
+    control::{Action, Control},
 };
+use crate::{intake::Intake, metrics::Exporter};
 
 /// Longest time to receive a request's head.
 const HEAD_MAX: Duration = Duration::from_secs(5);
+/// Bytes of a request's head: browsers send less than four kilobytes.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Pause after a failed accept: descriptors or memory may become free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Open connections; a further one waits in the kernel until another closes.
@@ -32,6 +35,8 @@ pub struct Operator {
     pub exporter: Exporter,
     /// Ledgers, waiting room and disk space, for their gauges.
     pub intake: Arc<Intake>,
+    /// What operators change while the server runs.
+    pub control: Control,
     /// Cancelled when the server begins to stop.
     pub draining: CancellationToken,
     /// Cancelled when it has stopped.
@@ -65,10 +70,11 @@ pub async fn serve(listener: TcpListener, operator: Rc<Operator>) -> io::Result<
         task::spawn_local(async move {
             let _place = place;
             let service =
-                service_fn(async |request| Ok::<_, Infallible>(operator.answer(&request)));
+                service_fn(async |request| Ok::<_, Infallible>(operator.answer(request).await));
             let _closed = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_MAX)
+                .max_buf_size(HEAD_BYTES_MAX)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
@@ -76,68 +82,35 @@ pub async fn serve(listener: TcpListener, operator: Rc<Operator>) -> io::Result<
 }
 
 impl Operator {
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    /// The latest control actions, the newest first; at most [`control::ACTIONS_MAX`].
+    #[must_use]
+    pub fn last_actions(&self) -> Vec<Action> {
+        self.control.last_actions()
+    }
+
+    /// Whether an operator has paused intake: nobody new is let in.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.intake.is_paused()
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let path = request.uri().path();
+        if let Some(below) = control::below(path) {
+            let below = below.to_owned();
+            return self.control.answer(&below, request).await;
+        }
         if request.method() != Method::GET && request.method() != Method::HEAD {
-            return page(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n");
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n");
         }
-        match request.uri().path() {
-            "/metrics" => page(StatusCode::OK, self.metrics()),
-            "/healthz" => page(StatusCode::OK, "alive\n"),
-            "/readyz" => match self.obstacle() {
-                None => page(StatusCode::OK, "ready\n"),
-                Some(why) => page(StatusCode::SERVICE_UNAVAILABLE, why),
+        match path {
+            "/metrics" => text(StatusCode::OK, figures::page(&self.exporter, &self.intake)),
+            "/healthz" => text(StatusCode::OK, "alive\n"),
+            "/readyz" => match figures::obstacle(&self.intake, self.draining.is_cancelled()) {
+                None => text(StatusCode::OK, "ready\n"),
+                Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, why),
             },
-            _ => page(StatusCode::NOT_FOUND, "try /metrics, /healthz or /readyz\n"),
+            _ => text(StatusCode::NOT_FOUND, "try /metrics, /healthz, /readyz or /control\n"),
         }
     }
-
-    /// Why the server takes no new work, if it does not.
-    fn obstacle(&self) -> Option<&'static str> {
-        if self.draining.is_cancelled() {
-            return Some("draining\n");
-        }
-        self.intake.health().map(|obstacle| match obstacle {
-            Obstacle::LedgerPoisoned => "a ledger failed: repair the storage and restart\n",
-            Obstacle::TrailFailed => "the audit trail failed: repair the storage and restart\n",
-            Obstacle::DiskNearlyFull => {
-                "the disk is nearly full: free space, and intake resumes by itself\n"
-            }
-        })
-    }
-
-    /// Sets the gauges that are derived from the state, all at once so that they agree, and renders the page.
-    #[expect(clippy::cast_precision_loss, reason = "counts and bytes are far below 2^52")]
-    fn metrics(&self) -> String {
-        let counts = self.intake.counts();
-        list::LOG_LOST.counter(&[]).absolute(log::lost());
-        list::UNDECIDED.gauge(&[]).set(counts.undecided as f64);
-        list::PENDING.gauge(&[]).set(counts.pending as f64);
-        list::URN.gauge(&[]).set(counts.in_urn as f64);
-        list::LEDGER_POISONED.gauge(&[]).set(f64::from(u8::from(counts.poisoned)));
-        list::DISK_FREE.gauge(&[]).set(counts.disk_free_bytes as f64);
-        list::DISK_RESERVE.gauge(&[]).set(counts.disk_reserve_bytes as f64);
-        let admission = self.intake.admission().state();
-        list::ADMISSION_RATE.gauge(&[]).set(admission.per_second);
-        list::ADMISSION_TRIM.gauge(&[]).set(admission.trim);
-        for (part, seconds) in admission.costs {
-            list::VISIT_CPU.gauge(&[part]).set(seconds);
-        }
-        list::CPU_CORES.gauge(&[]).set(admission.cores);
-        for (purpose, used) in admission.cpu {
-            list::CPU.gauge(&[purpose]).set(used.as_secs_f64());
-        }
-        for AudienceStatus { audience, open, waiting } in counts.audiences {
-            list::WINDOW_OPEN.gauge(&[audience.as_str()]).set(f64::from(u8::from(open)));
-            list::WAITING.gauge(&[audience.as_str()]).set(waiting as f64);
-        }
-        self.exporter.render()
-    }
-}
-
-fn page(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(text.into()));
-    *response.status_mut() = status;
-    let plain = "text/plain; version=0.0.4; charset=utf-8";
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(plain));
-    response
 }
