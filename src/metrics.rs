@@ -144,6 +144,10 @@ metrics_list! {
         "CPU available to this process, cores: by affinity and quota, less while other processes use it.";
     CPU = Kind::Gauge, Seconds, "sportello_cpu_seconds" ["purpose"]
         "CPU time since the start: for people outside (connections, handshakes, polls, refusals), for entering, and for everything else.";
+    INTAKE_PAUSED = Kind::Gauge, Count, "sportello_intake_paused" []
+        "1 while an operator has paused intake: nobody new is let in, and people inside finish.";
+    CONTROL_ACTIONS = Kind::Counter, Count, "sportello_control_actions_total" ["action", "outcome"]
+        "Calls of control by action and outcome (done, dry-run, failed), and those refused before they are read (action none) by reason (unauthenticated, cross-site, host-refused).";
     CONNECTIONS = Kind::Gauge, Count, "sportello_connections" []
         "Open connections on the public listener and on that for people inside.";
     INSIDE_CONNECTIONS = Kind::Counter, Count, "sportello_inside_connections_total" ["session"]

@@ -5,6 +5,7 @@
 //! sync, the operator's page ends.
 
 mod descriptors;
+mod fault;
 mod signals;
 mod sockets;
 
@@ -20,10 +21,12 @@ use std::{
 
 use tokio::{
     runtime::{Builder, LocalOptions, LocalRuntime},
+    sync::mpsc,
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
+pub use self::fault::StartFault;
 use self::signals::Signals;
 use crate::{
     clock::Clock,
@@ -38,113 +41,31 @@ use crate::{
     identity::{
         certificate::Certificates,
         demo::Minter,
-        key_fetcher::{FetcherFault, KeyFetcher},
+        key_fetcher::KeyFetcher,
         openid::RelyingParty,
         remote_keys::Pace,
         token::Verifier,
     },
     intake::{Counter, Intake, Parts},
     judges::Judges,
-    ledger::OpenFault,
-    metrics::{Exporter, MetricsFault},
-    operator::{self, Operator},
+    metrics::Exporter,
+    operator::{
+        self, Operator,
+        control::{Control, Steered, Wish},
+    },
     private_files::{is_exposed, private_directory, sync_name},
     registry::{
-        self, FileRegistry, LoadFault, Silence,
-        mandates::{MandateFile, MandatesFault},
-        notice::{NoticeFault, NoticeFile},
+        self, FileRegistry, Silence, mandates::MandateFile, notice::NoticeFile,
     },
     schemes::Rules,
-    upkeep::{self, Kept, LiveSettings, Upkeep, publish_keys},
+    upkeep::{self, Kept, LiveSettings, LiveSteering, Upkeep, publish_keys},
     vault::{HouseKeys, KeysFault, fill_random},
 };
 
+/// Wishes of control that wait for the thread that waits for signals: one of each kind.
+const WISHES_MAX: usize = 2;
 /// Threads of each runtime for work that waits for the disk.
 const BLOCKING_THREADS_MAX: usize = 4;
-
-/// Why the server does not start. It has taken no application; correct the cause and start again.
-#[derive(Debug, thiserror::Error)]
-pub enum StartFault {
-    /// The data directory cannot be created.
-    #[error(
-        "data directory {path}: {source}; give one with --data that this user may create and write"
-    )]
-    Data {
-        /// Which directory.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// Users other than the owner may use a directory: they could read or replace what is in it, keys included.
-    #[error(
-        "other users may use the directory {path}: run chmod 700 {path}; if it belongs to another user, set server.data to a new directory below it"
-    )]
-    Exposed {
-        /// Which directory.
-        path: PathBuf,
-    },
-    /// The house's secrets cannot be read or created.
-    #[error(transparent)]
-    Keys(#[from] KeysFault),
-    /// There are ledgers, but the file with their key is missing.
-    #[error("{ledgers} holds ledgers, but their key {key} is missing: restore it from your backup")]
-    KeyLost {
-        /// The ledgers' directory.
-        ledgers: PathBuf,
-        /// The key's file.
-        key: PathBuf,
-    },
-    /// A ledger cannot be opened.
-    #[error(transparent)]
-    Ledger(#[from] OpenFault),
-    /// The keys of issuers cannot be fetched.
-    #[error(transparent)]
-    Issuers(#[from] FetcherFault),
-    /// The registry's file is refused.
-    #[error("{path}: {source}")]
-    Registry {
-        /// The file.
-        path: PathBuf,
-        /// Why it is refused.
-        source: LoadFault,
-    },
-    /// The file of mandates is refused.
-    #[error("{path}: {source}")]
-    Mandates {
-        /// The file.
-        path: PathBuf,
-        /// Why it is refused.
-        source: MandatesFault,
-    },
-    /// The file of the notice is refused.
-    #[error("{path}: {source}")]
-    Notice {
-        /// The file.
-        path: PathBuf,
-        /// Why it is refused.
-        source: NoticeFault,
-    },
-    /// TLS cannot be served.
-    #[error(transparent)]
-    Tls(#[from] tls::TlsFault),
-    /// A listener cannot be bound.
-    #[error("cannot listen on {address}: {source}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The service manager passed sockets that cannot be served.
-    #[error("sockets of the service manager: {0}")]
-    Sockets(String),
-    /// Metrics cannot be recorded.
-    #[error(transparent)]
-    Metrics(#[from] MetricsFault),
-    /// The system gave no thread or runtime.
-    #[error("cannot start a thread: {0}")]
-    Thread(#[from] io::Error),
-}
 
 /// What a server needs besides its settings.
 pub struct Start {
@@ -195,7 +116,7 @@ pub fn prepare_data(settings: &Settings, is_demo: bool) -> Result<(), StartFault
     Ok(())
 }
 
-/// Serves until SIGTERM or SIGINT, and returns when it has drained. Calls `ready` when both listeners answer.
+/// Serves until SIGTERM, SIGINT or control stops it, and returns when it has drained. Calls `ready` when both listeners answer.
 ///
 /// # Errors
 /// [`StartFault`], before `ready` is called.
@@ -212,6 +133,9 @@ pub fn run(
     let (certificates, tls_with_certificates) = certificates.unzip();
     let intake = open_intake(settings, clock, verifier.clone(), relying, certificates.clone())?;
     let _watch = intake.watch_space()?;
+    let live = Arc::new(LiveSettings::of(origin, settings));
+    let (draining, stopped) = (CancellationToken::new(), CancellationToken::new());
+    let (control, wishes) = control(settings, &intake, &live, &draining)?;
 
     let bound = sockets::bind(settings)?;
     let addresses =
@@ -223,13 +147,11 @@ pub fn run(
 
     let fetcher = KeyFetcher::start(&verifier, settings.identity_ca().as_deref(), Pace::USUAL)?;
     verifier.publish();
-    let draining = CancellationToken::new();
-    let stopped = CancellationToken::new();
     let judges = Judges::start(settings.judges(), &intake.bench())?;
     let upkeep = Upkeep::start(Kept {
         intake: Arc::clone(&intake),
         verifier: verifier.clone(),
-        settings: LiveSettings::of(origin, settings),
+        settings: live,
         certificates,
         exporter: exporter.clone(),
         key_source: settings.ledger_key(),
@@ -237,7 +159,7 @@ pub fn run(
     })?;
     let operator = spawn_operator(bound.operator, {
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
-        Operator { exporter, intake, draining, stopped }
+        Operator { exporter, intake, control, draining, stopped }
     })?;
     let shared = listener::Shared::new(bounds, settings.proxies(), tls, draining.clone());
     let pressure = Pressure::new(settings.requests_max());
@@ -264,7 +186,7 @@ pub fn run(
     let signals = Signals::install(single_threaded()?)?;
     ready(addresses);
 
-    signals.wait_for_stop(&upkeep, &verifier);
+    signals.wait_for_stop(wishes, &upkeep, &verifier);
     tracing::info!("draining: no new connections; open sessions may finish");
     draining.cancel();
     for thread in public {
@@ -304,6 +226,21 @@ fn open_intake(
     let intake = Intake::open(&ledgers_in(&settings.data()), parts, &settings.intake())?;
     publish_keys(&keys, &settings.data());
     Ok(Arc::new(intake))
+}
+
+/// What operators steer, and what they wish of the thread that waits for signals. What control had set before a restart is
+/// in force from here on, before anybody can enter.
+fn control(
+    settings: &Settings,
+    intake: &Arc<Intake>,
+    live: &Arc<LiveSettings>,
+    draining: &CancellationToken,
+) -> Result<(Control, mpsc::Receiver<Wish>), StartFault> {
+    let (wishes, wished) = mpsc::channel(WISHES_MAX);
+    let parts = LiveSteering { settings: Arc::clone(live), intake: Arc::clone(intake) };
+    let (intake, draining) = (Arc::clone(intake), draining.clone());
+    let steered = Steered { intake, parts: Box::new(parts), wishes, draining };
+    Ok((Control::open(&settings.data(), steered)?, wished))
 }
 
 /// Where clients reach the listener for people inside: without the setting at its own address, as in a demo.

@@ -3,6 +3,7 @@
 //! Chores in memory, chores on files and draws have a thread each, so that a slow disk delays no chore in memory.
 
 mod settings;
+mod steering;
 
 use std::{
     io,
@@ -15,7 +16,7 @@ use std::{
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-pub use self::settings::LiveSettings;
+pub use self::{settings::LiveSettings, steering::LiveSteering};
 pub(crate) use self::settings::warn;
 use crate::{
     clock::Stopwatch,
@@ -86,7 +87,7 @@ pub struct Kept {
     /// The trusted issuers of identity tokens.
     pub verifier: Verifier,
     /// The settings, and where they come from.
-    pub settings: LiveSettings,
+    pub settings: Arc<LiveSettings>,
     /// Client certificates, if they are accepted.
     pub certificates: Option<Arc<Certificates>>,
     /// Records the metrics.

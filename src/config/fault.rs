@@ -11,6 +11,8 @@ pub enum Source {
     Environment(String),
     /// A flag.
     Flag(&'static str),
+    /// Control, for this name in a section.
+    Control(String),
 }
 
 impl fmt::Display for Source {
@@ -20,6 +22,7 @@ impl fmt::Display for Source {
             Self::File(path, None) => write!(formatter, "{}", path.display()),
             Self::Environment(name) => formatter.write_str(name),
             Self::Flag(name) => formatter.write_str(name),
+            Self::Control(_) => formatter.write_str("control"),
         }
     }
 }
@@ -43,7 +46,7 @@ impl fmt::Display for ConfigFault {
 }
 
 /// Every fault of the settings, in the order of the sources.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFaults(pub Vec<ConfigFault>);
 
 impl fmt::Display for ConfigFaults {

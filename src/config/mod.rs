@@ -9,6 +9,7 @@ mod identity;
 mod issuers;
 mod list;
 mod origin;
+mod over;
 mod providers;
 mod read;
 mod setting;
@@ -26,6 +27,7 @@ pub use self::{
     },
     fault::{ConfigFault, ConfigFaults, Source},
     origin::{Change, Origin},
+    over::{Over, Shown},
     written::default_file,
 };
 use self::{

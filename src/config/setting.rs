@@ -196,7 +196,7 @@ impl fmt::Display for Allowed {
                 "a scheme, a name and perhaps a port, such as \"https://inside.example.it:8444\", or \"\" for none",
             ),
             Self::LoopbackAddress => formatter.write_str(
-                "a loopback address and a port, such as \"127.0.0.1:9464\" (this listener has no access control)",
+                "a loopback address and a port, such as \"127.0.0.1:9464\" (it is for this machine alone: others reach it through a proxy or tunnel that asks for a certificate)",
             ),
             Self::Slice => formatter.write_str("a time slice such as \"08:00-16:00\""),
             Self::Days => formatter.write_str(

@@ -24,21 +24,26 @@ impl Intake {
         self.admission.step(|| self.load());
     }
 
-    /// How many people may go in now, and how many will.
+    /// How many people may go in now, and how many will: nobody while the entry is paused.
     pub(super) fn supply(&self) -> Supply {
+        let polls = Rate::per_second(self.admission.polls_per_second());
+        let is_crowded = self.admission.strangers().is_crowded();
+        if self.is_paused() {
+            return Supply { admissions: Rate::per_second(0.0), polls, is_crowded, ..Supply::of(0) };
+        }
         let places = self.leases.free().min(self.sessions.free());
         Supply {
             free: places.min(self.admission.free()),
             places,
             admissions: Rate::per_second(self.admission.per_second()),
-            polls: Rate::per_second(self.admission.polls_per_second()),
-            is_crowded: self.admission.strangers().is_crowded(),
+            polls,
+            is_crowded,
         }
     }
 
-    /// A lease, if the controller lets one more person in.
+    /// A lease, if the controller lets one more person in and no operator has paused the entry.
     pub(super) fn lease(&self) -> Option<Lease> {
-        if !self.admission.take() {
+        if self.is_paused() || !self.admission.take() {
             return None;
         }
         let lease = self.leases.take();

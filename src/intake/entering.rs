@@ -147,6 +147,7 @@ impl Intake {
             && let Some(waiting) =
                 self.waiting.known(asking.person, asking.audience, &self.supply(), now)
         {
+            let waiting = self.told(waiting);
             let lasting = ticket.lasting(now, slice_end.min(ends_at));
             let ticket = lasting.unwrap_or_else(|| fresh(waiting.round));
             return Ok(Entered::Waiting(Place { waiter: asking.waiter(), waiting, ticket }));
@@ -159,7 +160,7 @@ impl Intake {
         }
         let round = ticket.map(|ticket| ticket.round);
         let waiting = self.waiting.wait(&asking, round, &self.supply(), now);
-        let waiting = waiting.ok_or(EnterFault::Full)?;
+        let waiting = self.told(waiting.ok_or(EnterFault::Full)?);
         let ticket = fresh(waiting.round);
         Ok(Entered::Waiting(Place { waiter: asking.waiter(), waiting, ticket }))
     }
@@ -210,7 +211,7 @@ impl Intake {
         Ok(waiting.map(|waiting| {
             let lasting = ticket.and_then(|ticket| ticket.lasting(now, until));
             let ticket = lasting.unwrap_or_else(|| issue(waiting.round));
-            Place { waiter: asking.waiter(), waiting, ticket }
+            Place { waiter: asking.waiter(), waiting: self.told(waiting), ticket }
         }))
     }
 

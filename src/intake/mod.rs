@@ -1,4 +1,4 @@
-//! The use cases of the counter, a file each: entering, submitting, reading, listing, drafting, batches, status.
+//! The use cases of the counter, a file each: entering, submitting, reading, listing, drafting, batches, status, operating.
 //!
 //! Requests come in as bytes and words; results are typed and, where they belong to a person, branded. Nothing here
 //! knows HTTP. [`Intake`] is shared by all runtimes; its parts are private. A [`Counter`] belongs to one runtime.
@@ -14,6 +14,7 @@ mod found;
 mod listing;
 mod mandates;
 mod opening;
+mod operating;
 mod own_sessions;
 mod reading;
 mod signing_in;
@@ -33,6 +34,7 @@ pub use self::{
     listing::{ListedApplication, ListedApplications, PAGE_APPLICATIONS_MAX},
     mandates::{MandateFault, PAGE_MANDATES_MAX, ShownMandate, ShownMandates},
     opening::{Config, Intake, Parts},
+    operating::NoticeSource,
     reading::{LookupFault, SubmittedApplication},
     signing_in::SignInFault,
     status::{AudienceStatus, Counts, Obstacle, Status},

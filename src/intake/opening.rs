@@ -1,10 +1,13 @@
 //! Opening and closing the intake.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use tokio::sync::Semaphore;
 
-use super::{found::Found, under_way::Batches};
+use super::{found::Found, operating::NoticeSource, under_way::Batches};
 use crate::{
     civic::local_time,
     clock::Clock,
@@ -36,11 +39,7 @@ use crate::{
         space::{Space, Watch},
     },
     live::Live,
-    registry::{
-        Registry,
-        mandates::MandateFile,
-        notice::{Notice, NoticeFile},
-    },
+    registry::{Registry, mandates::MandateFile, notice::NoticeFile},
     schemes::{CampaignWindow, Rules},
     session::{
         asleep::Remembered,
@@ -116,6 +115,9 @@ pub struct Intake {
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) registry: Arc<dyn Registry>,
     pub(super) notice: Option<NoticeFile>,
+    pub(super) notice_source: Live<NoticeSource>,
+    /// An operator lets nobody new in.
+    pub(super) paused: AtomicBool,
     pub(super) schedule: Schedule,
     pub(super) spread: Spread,
     pub(super) admission: Arc<Admission>,
@@ -210,6 +212,8 @@ impl Intake {
             certificates: parts.certificates,
             registry: parts.registry,
             notice: parts.notice,
+            notice_source: Live::new(NoticeSource::Configuration),
+            paused: AtomicBool::new(false),
             urn,
         };
         intake.open_campaigns()?;
@@ -252,12 +256,6 @@ impl Intake {
     /// Takes over changes of the notice's file, and logs the result. May wait for the disk.
     pub fn refresh_notice(&self) {
         self.notice.iter().for_each(NoticeFile::refresh);
-    }
-
-    /// What everybody is told today.
-    #[must_use]
-    pub fn notice(&self) -> Option<Notice> {
-        self.notice.as_ref().and_then(|file| file.current().as_ref().clone())
     }
 
     /// Puts other time slices in force. Sessions that are open last as long as they were promised.

@@ -99,6 +99,33 @@ impl NoticeFile {
 }
 
 impl Notice {
+    /// The notice of these texts; `None` if both are empty.
+    ///
+    /// # Errors
+    /// Every fault, with the language that has it.
+    pub fn of(
+        italian: &str,
+        english: &str,
+    ) -> Result<Option<Self>, Vec<(Language, NoticeFault)>> {
+        let mut faults = Vec::new();
+        for (language, text, other) in
+            [(Language::Italian, italian, english), (Language::English, english, italian)]
+        {
+            let controls =
+                (1..).zip(text.split('\n')).filter(|(_, line)| line.chars().any(char::is_control));
+            faults.extend(controls.map(|(line, _)| (language, NoticeFault::Control(line))));
+            if text.chars().count() > NOTICE_CHARS_MAX {
+                faults.push((language, NoticeFault::TooLong));
+            }
+            if text.trim().is_empty() && !other.trim().is_empty() {
+                faults.push((language, NoticeFault::OneLanguage));
+            }
+        }
+        let is_none = italian.trim().is_empty();
+        let notice = || Self { italian: italian.to_owned(), english: english.to_owned() };
+        if faults.is_empty() { Ok((!is_none).then(notice)) } else { Err(faults) }
+    }
+
     /// The text in a language.
     #[must_use]
     pub fn text(&self, language: Language) -> &str {
@@ -181,6 +208,26 @@ mod tests {
         let longer = parsed(&format!("it: {most}è\nen: {most}"));
         assert_eq!(longer, Err("a text is longer than 600 characters".to_owned()));
         assert!(parse(&b"it: \xff\nen: b"[..]).is_err());
+    }
+
+    #[test]
+    fn texts_are_a_notice_or_have_every_fault_named() {
+        let told = |italian: &str, english: &str| {
+            Notice::of(italian, english).map_err(|faults| {
+                let told = |(language, fault): &(Language, NoticeFault)| format!("{language:?}: {fault}");
+                faults.iter().map(told).collect::<Vec<_>>()
+            })
+        };
+        let notice = Notice { italian: "Uno\ndue".to_owned(), english: "One".to_owned() };
+        assert_eq!(told("Uno\ndue", "One"), Ok(Some(notice)));
+        assert_eq!(told("", " "), Ok(None));
+        let long = "è".repeat(NOTICE_CHARS_MAX + 1);
+        let expected = [
+            "Italian: line 2 holds a control character",
+            "Italian: a text is longer than 600 characters",
+            "English: it has a text in one language only",
+        ];
+        assert_eq!(told(&format!("\n\t{long}"), ""), Err(expected.map(str::to_owned).to_vec()));
     }
 
     #[test]

@@ -1,13 +1,14 @@
-//! The signals that stop the server or make chores due.
+//! The signals that stop the server or make chores due, and the wishes of control that do the same.
 
 use std::io;
 
 use tokio::{
     runtime::LocalRuntime,
     signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
 };
 
-use crate::{identity::token::Verifier, upkeep::Upkeep};
+use crate::{identity::token::Verifier, operator::control::Wish, upkeep::Upkeep};
 
 /// The signals that an operator sends.
 pub(super) struct Signals {
@@ -27,19 +28,28 @@ impl Signals {
         Ok(Self { runtime, terminate, interrupt, hang_up })
     }
 
-    /// Waits for SIGTERM or SIGINT. SIGHUP makes the chores on files due, and fetches of keys.
-    pub(super) fn wait_for_stop(self, upkeep: &Upkeep, verifier: &Verifier) {
+    /// Waits for SIGTERM or SIGINT, or until control wishes to stop. SIGHUP, or a wish to reload, makes the chores on files
+    /// due, and fetches of keys.
+    pub(super) fn wait_for_stop(
+        self,
+        mut wishes: mpsc::Receiver<Wish>,
+        upkeep: &Upkeep,
+        verifier: &Verifier,
+    ) {
         let Self { runtime, mut terminate, mut interrupt, mut hang_up } = self;
         runtime.block_on(async {
             loop {
                 tokio::select! {
                     _ = terminate.recv() => return,
                     _ = interrupt.recv() => return,
-                    _ = hang_up.recv() => {
-                        upkeep.hurry();
-                        verifier.hurry();
-                    }
+                    _ = hang_up.recv() => {}
+                    Some(wish) = wishes.recv() => match wish {
+                        Wish::Stop => return,
+                        Wish::Reload => {}
+                    },
                 }
+                upkeep.hurry();
+                verifier.hurry();
             }
         });
     }

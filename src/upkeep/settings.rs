@@ -2,29 +2,39 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
-    config::{Change, ConfigFaults, Origin, Settings},
+    config::{Change, ConfigFaults, Origin, Over, Settings},
     intake::Intake,
+    live::Live,
     metrics::SETTINGS_FAULTS,
 };
 
 /// Label of faults that belong to no setting, such as text that is no TOML.
 const OF_THE_FILE: &str = "file";
 
-/// The settings that a server works with, and where they come from.
+/// The settings that a server works with, and where they come from: the configuration, and over it what control has set.
 pub struct LiveSettings {
     origin: Origin,
-    /// Locked during a reload, by the one thread that does it.
+    /// Locked during a change, also while it waits for the disk.
     read: Mutex<Read>,
+    in_force: Live<InForce>,
+}
+
+/// The settings in force. Reading them waits for nobody.
+pub(super) struct InForce {
+    /// The latest settings of the configuration without a fault.
+    pub(super) configured: Arc<Settings>,
+    /// They and control's values.
+    pub(super) settings: Arc<Settings>,
+    over: Vec<Over>,
 }
 
 /// What was read last.
+#[derive(Default)]
 struct Read {
-    /// The latest settings without a fault.
-    settings: Settings,
     /// The faults of a later state of the file, so that each state is reported once.
     faults: Option<ConfigFaults>,
 }
@@ -33,34 +43,103 @@ impl LiveSettings {
     /// The settings with which a server starts.
     #[must_use]
     pub fn of(origin: Origin, settings: &Settings) -> Self {
-        let settings = settings.without_secret();
-        Self { origin, read: Mutex::new(Read { settings, faults: None }) }
+        let configured = Arc::new(settings.without_secret());
+        let settings = Arc::clone(&configured);
+        let in_force = Live::new(InForce { configured, settings, over: Vec::new() });
+        Self { origin, read: Mutex::default(), in_force }
     }
 
     /// Reads all sources again and puts in force what has changed and can be. With a fault in any of them everything
     /// stays as it is. Changes, and faults, are logged once; changes are in the audit trail.
     pub fn refresh(&self, intake: &Intake) {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let newer = match self.origin.gather() {
+        // What is wrong is logged.
+        let _told = self.reload(intake, false);
+    }
+
+    /// The same; returns what has changed, or would change in a dry run.
+    pub(super) fn reload(
+        &self,
+        intake: &Intake,
+        dry_run: bool,
+    ) -> Result<(Vec<Change>, Vec<String>), ConfigFaults> {
+        let mut read = self.lock();
+        let before = self.in_force.keep();
+        let gathered = self.origin.gather().and_then(|configured| {
+            let settings = configured.with(&before.over)?;
+            Ok((Arc::new(configured), Arc::new(settings)))
+        });
+        let (configured, settings) = match gathered {
+            Err(faults) if dry_run => return Err(faults),
+            Err(faults) => {
+                read.refuse(faults.clone());
+                return Err(faults);
+            }
             Ok(newer) => newer,
-            Err(faults) => return read.refuse(faults),
         };
-        read.accept();
-        let changes = newer.changes_since(&read.settings);
+        let changes = settings.changes_since(&before.settings);
+        if !dry_run {
+            read.accept();
+            self.put(intake, InForce { over: before.over.clone(), configured, settings });
+            changes.iter().for_each(|change| report(change, intake));
+            self.in_force.load().tell_overlaid(&before);
+        }
+        let warnings = self.in_force.load().settings.warnings();
+        Ok((changes, warnings))
+    }
+
+    /// Lays other values of control over the configuration; in a dry run only says what would change.
+    pub(super) fn lay_over(
+        &self,
+        intake: &Intake,
+        over: Vec<Over>,
+        dry_run: bool,
+    ) -> Result<(Vec<Change>, Vec<String>), ConfigFaults> {
+        let _turn = self.lock();
+        let before = self.in_force.keep();
+        let settings = Arc::new(before.configured.with(&over)?);
+        let (changes, warnings) = (settings.changes_since(&before.settings), settings.warnings());
+        if !dry_run {
+            self.put(intake, InForce { configured: Arc::clone(&before.configured), settings, over });
+        }
+        Ok((changes, warnings))
+    }
+
+    /// The settings in force.
+    pub(super) fn in_force(&self) -> Arc<InForce> {
+        self.in_force.keep()
+    }
+
+    fn put(&self, intake: &Intake, newer: InForce) {
+        let changes = newer.settings.changes_since(&self.in_force.load().settings);
         let is_changed = |section: &str| {
             changes.iter().any(|change| change.key.split('.').next() == Some(section))
         };
         if is_changed("schedule") {
-            intake.replace_schedule(newer.schedule());
-            warn(&newer);
+            intake.replace_schedule(newer.settings.schedule());
+            warn(&newer.settings);
         }
         if is_changed("limits") {
-            intake.replace_limits(&newer.limits());
+            intake.replace_limits(&newer.settings.limits());
         }
-        for change in &changes {
-            report(change, intake);
+        let _before = self.in_force.replace(newer);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Read> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InForce {
+    /// Logs what has changed in the configuration without effect, because control has set another value.
+    fn tell_overlaid(&self, before: &Self) {
+        for Change { key, after, .. } in self.configured.changes_since(&before.configured) {
+            let is_overlaid = |over: &Over| key == format!("{}.{}", over.section, over.name);
+            if let Some(Over { shown, .. }) = self.over.iter().find(|over| is_overlaid(over)) {
+                tracing::warn!(
+                    "settings: {key} is now {after} in the configuration, but control has set {shown}, which stays in force"
+                );
+            }
         }
-        read.settings = newer;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads settings from their sources and names every fault: where, which setting, which values are allowed.
 
 mod lists;
+mod over;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -173,6 +174,13 @@ impl Reading {
 
     /// The values, if there is no fault and every relation holds.
     pub(super) fn finish(mut self) -> Result<Values, ConfigFaults> {
+        self.check_relations();
+        self.check_issuers();
+        self.check_providers();
+        if self.faults.is_empty() { Ok(self.values) } else { Err(ConfigFaults(self.faults)) }
+    }
+
+    fn check_relations(&mut self) {
         for Relation { settings, holds, demand, reason } in RELATIONS {
             if !holds(&self.values) {
                 let [left, right] = settings.map(|setting| self.describe(setting));
@@ -184,14 +192,11 @@ impl Reading {
                 });
             }
         }
-        self.check_issuers();
-        self.check_providers();
-        if self.faults.is_empty() { Ok(self.values) } else { Err(ConfigFaults(self.faults)) }
     }
 
     /// A key with its value.
     fn describe(&self, setting: &Setting<Values>) -> String {
-        let origin = if self.sources.contains_key(setting.key) { "" } else { ", the default" };
+        let origin = if self.is_default(setting) { ", the default" } else { "" };
         format!("{} ({}{origin})", setting.key, setting.toml(&self.values))
     }
 

@@ -1,5 +1,6 @@
 //! The sessions of one person: what they may know of them, how they end them, and how many there may be.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 
 use super::{super::Session, Sessions, State};
@@ -89,6 +90,49 @@ impl Sessions {
             };
             lease.inspect(|_| self.journal.note(Event::LeaseGone { visit }))
         })
+    }
+
+    /// The person of the open session that has this `Subject-Tag` or handle, and how many sessions of theirs are open, for
+    /// all principals. Looks through all sessions: call it where that may take a moment.
+    #[must_use]
+    pub fn of_one_named(&self, name: &str, now: Timestamp) -> Option<(Subject, usize)> {
+        let person = self.person_named(name)?;
+        Some((person, self.open_visits_of(person, now).len()))
+    }
+
+    /// Ends all sessions of a person, for all principals; returns how many were open.
+    pub fn end_all_of(&self, person: Subject, now: Timestamp) -> usize {
+        self.open_visits_of(person, now).iter().inspect(|visit| self.end(visit)).count()
+    }
+
+    fn person_named(&self, name: &str) -> Option<Subject> {
+        // A tag or a handle is a hash. None is made while a shard of the map is held, where people would wait for it.
+        let known = self.by_visit.iter().map(|known| {
+            let whose = match &known.state {
+                State::Asleep(asleep) => Ok(asleep.whose),
+                State::Awake(token) => Err(*token),
+            };
+            (known.visit, whose)
+        });
+        let known: Vec<_> = known.collect();
+        known.into_iter().find_map(|(visit, whose)| {
+            let Whose { subject, person } = match whose {
+                Ok(whose) => whose,
+                Err(token) => {
+                    let held = self.by_token.get(&token)?;
+                    Whose { subject: held.session.subject, person: held.session.person }
+                }
+            };
+            let is_tag = || URL_SAFE_NO_PAD.encode(self.keys.tag(visit, person, subject)) == name;
+            (self.keys.session_handle(visit) == name || is_tag()).then_some(person)
+        })
+    }
+
+    /// The visits of a person's open sessions, for all principals.
+    fn open_visits_of(&self, person: Subject, now: Timestamp) -> Vec<SecretHash> {
+        let is_open =
+            |visit: &SecretHash| self.by_visit.get(visit).is_some_and(|known| now < known.expires_at);
+        self.visits_of(person).into_iter().filter(is_open).collect()
     }
 
     /// Adds a session to a person's; returns the oldest one if they are now too many.
