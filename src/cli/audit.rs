@@ -6,7 +6,7 @@ use std::{error::Error, io::Write as _, path::Path};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Exit, complain, house::House, person::Person, written};
+use super::{Exit, complain, house::House, messages::escaped, person::Person, written};
 use crate::{
     civic::local_time::rfc3339,
     ledger::{
@@ -147,18 +147,6 @@ impl Format {
         }
         text
     }
-}
-
-/// The text with escapes for line breaks, terminal controls and other characters that do not print.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '\'' | '"' => escaped.push(letter),
-            _ => escaped.extend(letter.escape_debug()),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

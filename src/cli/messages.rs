@@ -4,7 +4,7 @@
 
 use std::{
     fmt::Display,
-    io::{self, ErrorKind, IsTerminal as _, Write as _, stderr, stdout},
+    io::{self, ErrorKind, IsTerminal as _, Write as _, stderr, stdin, stdout},
     process::ExitCode,
     thread,
 };
@@ -66,4 +66,30 @@ pub(super) fn progress(line: impl Display) {
         // A terminal that has gone is no reason to stop.
         let _gone = write!(err, "\r{line} ");
     }
+}
+
+/// Whether there is somebody who could confirm something.
+pub(super) fn is_attended() -> bool {
+    stdin().is_terminal() && stderr().is_terminal()
+}
+
+/// Asks on standard error; whether the answer is yes.
+pub(super) fn confirmed(question: &str) -> bool {
+    let mut err = stderr();
+    let mut answer = String::new();
+    let asked = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
+    let answered = asked.and_then(|()| stdin().read_line(&mut answer));
+    answered.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes" | "s" | "si" | "sì")
+}
+
+/// The text with escapes for line breaks, terminal controls and other characters that do not print.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\'' | '"' => escaped.push(letter),
+            _ => escaped.extend(letter.escape_debug()),
+        }
+    }
+    escaped
 }

@@ -5,6 +5,7 @@ mod backup;
 mod browser;
 mod by_line;
 mod config_cmd;
+mod control;
 mod demo;
 mod erase;
 mod evaluate;
@@ -37,7 +38,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server: HTTPS for the public, metrics and health for the operator.
+    /// Run the server: HTTPS for the public; metrics, health and control for the operator.
     Serve(serve::Serve),
     /// Decide applications from a file or standard input, one per line, without a server.
     Evaluate(evaluate::Evaluate),
@@ -53,6 +54,8 @@ enum Command {
     VerifyDraw(verify_draw::VerifyDraw),
     /// Show who read or changed one person's data, and when.
     Audit(audit::Audit),
+    /// Pause intake, change time slices, limits or the notice, end sessions, stop: of a running server.
+    Control(control::Control),
     /// Write applications and decisions for downstream offices, in the order of receipt codes.
     Export(export::Export),
     /// Copy the ledgers, also of a running server, or update an earlier copy.
@@ -81,6 +84,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::VerifyReceipt(verify) => verify.run(),
         Command::VerifyDraw(verify) => verify.run(),
         Command::Audit(audit) => audit.run(),
+        Command::Control(control) => control.run(),
         Command::Export(export) => export.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),

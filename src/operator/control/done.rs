@@ -105,7 +105,8 @@ impl Undo {
 }
 
 /// A word as a shell reads it.
-fn quoted(word: &str) -> String {
+#[must_use]
+pub fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.,:=/".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {
         word.to_owned()

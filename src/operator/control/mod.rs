@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     access::{TokenFault, is_name, token_in},
     actions::{ACTIONS_MAX, Action},
+    done::quoted,
     orders::{OrdersFault, orders_in},
     parts::{Change, Fault, LiveParts, Outlook, Overlay, Part, SettingNow},
     steering::Wish,
