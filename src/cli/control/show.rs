@@ -60,8 +60,10 @@ pub(super) fn done(done: &Value, flags: &str) -> Exit {
         let _infallible = writeln!(text, "warning: {}", escaped(&bare(warning)));
     }
     let _infallible = writeln!(text, "what {} {verb}: {}", bare(&done["action"]), escaped(&bare(&done["note"])));
-    if let Some(command) = done["undo"]["command"].as_str() {
-        let _infallible = writeln!(text, "undo: {}{flags}", escaped(command));
+    // To be copied into a shell, so it is not escaped: one that a terminal would interpret is left out.
+    let is_harmless = |command: &&str| !command.chars().any(|it| it.is_control() && it != '\n');
+    if let Some(command) = done["undo"]["command"].as_str().filter(is_harmless) {
+        let _infallible = writeln!(text, "undo: {command}{flags}");
     }
     say(text.trim_end())
 }

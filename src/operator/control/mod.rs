@@ -178,8 +178,11 @@ impl Control {
     }
 }
 
-/// The path below `/control`, if it is one.
+/// The path below `/control`, if it is one. That of `/control/` names nothing.
 pub(super) fn below(path: &str) -> Option<&str> {
-    let below = path.strip_prefix("/control")?;
-    if below.is_empty() { Some(below) } else { below.strip_prefix('/').filter(|rest| !rest.is_empty()) }
+    match path.strip_prefix("/control")? {
+        "" => Some(""),
+        "/" => Some("/"),
+        rest => rest.strip_prefix('/'),
+    }
 }
