@@ -16,8 +16,8 @@ use std::{
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-pub use self::{settings::LiveSettings, steering::LiveSteering};
 pub(crate) use self::settings::warn;
+pub use self::{settings::LiveSettings, steering::LiveSteering};
 use crate::{
     clock::Stopwatch,
     config::{KeySource, receipt_keys_in},

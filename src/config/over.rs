@@ -60,11 +60,12 @@ mod tests {
     #[test]
     fn values_of_control_lie_over_the_others_and_every_fault_is_named() {
         let variables = [("SPORTELLO_SCHEDULE_OPEN_ON".to_owned(), "2025-01-01".to_owned())];
-        let settings =
-            Settings::gather(None, variables.into_iter(), &Flags::default()).unwrap();
+        let settings = Settings::gather(None, variables.into_iter(), &Flags::default()).unwrap();
         let with = |over: &[Over]| settings.with(over).map(|it| it.changes_since(&settings));
         assert_eq!(with(&[]).unwrap(), []);
-        let changes = with(&[over("citizens", "18:00-08:00", false), over("weekends_open", "true", true)]).unwrap();
+        let changes =
+            with(&[over("citizens", "18:00-08:00", false), over("weekends_open", "true", true)])
+                .unwrap();
         let told: Vec<_> = changes.iter().map(|it| (it.key, &*it.before, &*it.after)).collect();
         assert_eq!(
             told,

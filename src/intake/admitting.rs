@@ -29,7 +29,12 @@ impl Intake {
         let polls = Rate::per_second(self.admission.polls_per_second());
         let is_crowded = self.admission.strangers().is_crowded();
         if self.is_paused() {
-            return Supply { admissions: Rate::per_second(0.0), polls, is_crowded, ..Supply::of(0) };
+            return Supply {
+                admissions: Rate::per_second(0.0),
+                polls,
+                is_crowded,
+                ..Supply::of(0)
+            };
         }
         let places = self.leases.free().min(self.sessions.free());
         Supply {

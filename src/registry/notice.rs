@@ -103,10 +103,7 @@ impl Notice {
     ///
     /// # Errors
     /// Every fault, with the language that has it.
-    pub fn of(
-        italian: &str,
-        english: &str,
-    ) -> Result<Option<Self>, Vec<(Language, NoticeFault)>> {
+    pub fn of(italian: &str, english: &str) -> Result<Option<Self>, Vec<(Language, NoticeFault)>> {
         let mut faults = Vec::new();
         for (language, text, other) in
             [(Language::Italian, italian, english), (Language::English, english, italian)]
@@ -214,7 +211,8 @@ mod tests {
     fn texts_are_a_notice_or_have_every_fault_named() {
         let told = |italian: &str, english: &str| {
             Notice::of(italian, english).map_err(|faults| {
-                let told = |(language, fault): &(Language, NoticeFault)| format!("{language:?}: {fault}");
+                let told =
+                    |(language, fault): &(Language, NoticeFault)| format!("{language:?}: {fault}");
                 faults.iter().map(told).collect::<Vec<_>>()
             })
         };

@@ -99,7 +99,10 @@ impl LiveSettings {
         let settings = Arc::new(before.configured.with(&over)?);
         let (changes, warnings) = (settings.changes_since(&before.settings), settings.warnings());
         if !dry_run {
-            self.put(intake, InForce { configured: Arc::clone(&before.configured), settings, over });
+            self.put(
+                intake,
+                InForce { configured: Arc::clone(&before.configured), settings, over },
+            );
         }
         Ok((changes, warnings))
     }

@@ -52,7 +52,9 @@ impl LiveParts for LiveSteering {
 }
 
 /// Changes and warnings, or faults, as control tells them.
-fn told(result: Result<(Vec<config::Change>, Vec<String>), ConfigFaults>) -> Result<Outlook, Vec<Fault>> {
+fn told(
+    result: Result<(Vec<config::Change>, Vec<String>), ConfigFaults>,
+) -> Result<Outlook, Vec<Fault>> {
     let change = |config::Change { key, before, after, is_live }| {
         let after = if is_live { after } else { format!("{after} (after a restart)") };
         Change { what: key.to_owned(), before, after }

@@ -148,8 +148,13 @@ mod tests {
             assert_eq!(target(url), Ok((expected.0.to_owned(), expected.1)), "{url}");
         }
         for url in [
-            "", "127.0.0.1:9464", "https://127.0.0.1:9464", "http://10.0.0.1:9464",
-            "http://localhost.example", "http://localhost@example.it", "http://127.0.0.1:9464/metrics",
+            "",
+            "127.0.0.1:9464",
+            "https://127.0.0.1:9464",
+            "http://10.0.0.1:9464",
+            "http://localhost.example",
+            "http://localhost@example.it",
+            "http://127.0.0.1:9464/metrics",
         ] {
             assert!(target(url).is_err(), "{url}");
         }

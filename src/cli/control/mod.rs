@@ -94,7 +94,11 @@ impl Control {
             _ => return Ok(show::problem(&state)),
         };
         let Some(wanted) = self.wanted(&state)? else {
-            return Ok(if self.json { say(format_args!("{state:#}")) } else { show::state(&state) });
+            return Ok(if self.json {
+                say(format_args!("{state:#}"))
+            } else {
+                show::state(&state)
+            });
         };
         let looked = client.ask(&wanted, true)?;
         if looked.status != StatusCode::OK {

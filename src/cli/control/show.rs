@@ -59,7 +59,8 @@ pub(super) fn done(done: &Value, flags: &str) -> Exit {
     for warning in done["warnings"].as_array().into_iter().flatten() {
         let _infallible = writeln!(text, "warning: {}", escaped(&bare(warning)));
     }
-    let _infallible = writeln!(text, "what {} {verb}: {}", bare(&done["action"]), escaped(&bare(&done["note"])));
+    let _infallible =
+        writeln!(text, "what {} {verb}: {}", bare(&done["action"]), escaped(&bare(&done["note"])));
     // To be copied into a shell, so it is not escaped: one that a terminal would interpret is left out.
     let is_harmless = |command: &&str| !command.chars().any(|it| it.is_control() && it != '\n');
     if let Some(command) = done["undo"]["command"].as_str().filter(is_harmless) {

@@ -13,7 +13,8 @@ impl Reading {
     pub(in super::super) fn over(&mut self, over: &[Over]) {
         for Over { section, name, text, shown } in over {
             let source = Source::Control(name.clone());
-            let found = super::SETTINGS.iter().find(|it| it.section == *section && it.name == *name);
+            let found =
+                super::SETTINGS.iter().find(|it| it.section == *section && it.name == *name);
             let Some(setting) = found else {
                 let names: Vec<_> = names_in(section).collect();
                 let names = names.join(", ");

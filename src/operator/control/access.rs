@@ -89,7 +89,8 @@ impl Token {
 /// Checks that a request does not come from a page of another site, and brings the token.
 pub(super) fn check<B>(request: &Request<B>, token: &Token) -> Result<(), Problem> {
     let headers = request.headers();
-    let refused = |slug, title, detail| Err(Problem::new(StatusCode::FORBIDDEN, slug, title, detail));
+    let refused =
+        |slug, title, detail| Err(Problem::new(StatusCode::FORBIDDEN, slug, title, detail));
     let host = only(headers, &HOST).filter(|host| is_ours(host));
     let in_target = request.uri().authority();
     let (Some(host), true) = (host, in_target.is_none_or(|target| is_ours(target.as_str()))) else {
@@ -104,7 +105,8 @@ pub(super) fn check<B>(request: &Request<B>, token: &Token) -> Result<(), Proble
     let is_same_site = sites.all(|site| site == b"same-origin" || site == b"none");
     let mut origins = headers.get_all(ORIGIN).iter();
     let own = format!("http://{host}");
-    let is_same_origin = origins.all(|origin| origin.as_bytes().eq_ignore_ascii_case(own.as_bytes()));
+    let is_same_origin =
+        origins.all(|origin| origin.as_bytes().eq_ignore_ascii_case(own.as_bytes()));
     if !(is_same_site && is_same_origin) {
         return refused(
             "cross-site",
@@ -205,17 +207,21 @@ mod tests {
     #[test]
     fn only_the_token_opens_control() {
         let (_directory, token, text) = token();
-        let with = |value: &str| status(&token, &[("host", "localhost:9464"), ("authorization", value)]);
+        let with =
+            |value: &str| status(&token, &[("host", "localhost:9464"), ("authorization", value)]);
         assert_eq!(with(&format!("Bearer {text}")), 200);
         assert_eq!(with(&format!("bearer {text}")), 200);
         let other = URL_SAFE_NO_PAD.encode([7; TOKEN_BYTES]);
-        for wrong in ["", "Bearer", "Bearer ", &text, &format!("Basic {text}"), &format!("Bearer {other}")] {
+        for wrong in
+            ["", "Bearer", "Bearer ", &text, &format!("Basic {text}"), &format!("Bearer {other}")]
+        {
             assert_eq!(with(wrong), 401, "{wrong}");
         }
         assert_eq!(with(&format!("Bearer {}", &text[..42])), 401);
         assert_eq!(status(&token, &[("host", "localhost")]), 401);
         let bearer = format!("Bearer {text}");
-        let twice = [("host", "localhost"), ("authorization", &*bearer), ("authorization", &*bearer)];
+        let twice =
+            [("host", "localhost"), ("authorization", &*bearer), ("authorization", &*bearer)];
         assert_eq!(status(&token, &twice), 401);
     }
 
@@ -231,8 +237,15 @@ mod tests {
             assert_eq!(with(host, None), 200, "{host}");
         }
         for host in [
-            "", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:9464", "10.0.0.1",
-            "0.0.0.0:9464", "me@localhost", "localhost@evil.example", "[::2]",
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:9464",
+            "10.0.0.1",
+            "0.0.0.0:9464",
+            "me@localhost",
+            "localhost@evil.example",
+            "[::2]",
         ] {
             assert_eq!(with(host, None), 403, "{host}");
         }

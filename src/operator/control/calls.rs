@@ -60,11 +60,8 @@ impl Asked {
                 ("DELETE", Some(Self::EndSessions(name.to_owned())))
             }
             [name] if let Some(document) = Document::named(name) => {
-                let asked = if method == Method::PUT {
-                    Self::Set(document)
-                } else {
-                    Self::Reset(document)
-                };
+                let asked =
+                    if method == Method::PUT { Self::Set(document) } else { Self::Reset(document) };
                 let is_allowed = method == Method::PUT || method == Method::DELETE;
                 ("PUT, DELETE", is_allowed.then_some(asked))
             }
@@ -239,7 +236,9 @@ mod tests {
         ] {
             assert_eq!(of(method, below), Err(Refused::Method(allowed)), "{method} {below}");
         }
-        for below in ["x", "pause/", "sessions", "sessions/", "sessions/a/b", "sessions/%2e", "intake"] {
+        for below in
+            ["x", "pause/", "sessions", "sessions/", "sessions/a/b", "sessions/%2e", "intake"]
+        {
             assert_eq!(of("POST", below), Err(Refused::Path), "{below}");
         }
     }
@@ -250,7 +249,9 @@ mod tests {
         for no in [None, Some(""), Some("dryRun=false")] {
             assert!(!dry_run(no).unwrap());
         }
-        for wrong in ["dryrun=true", "dryRun=1", "dryRun", "dryRun=true&x=1", "dryRun=true&dryRun=false"] {
+        for wrong in
+            ["dryrun=true", "dryRun=1", "dryRun", "dryRun=true&x=1", "dryRun=true&dryRun=false"]
+        {
             assert!(dry_run(Some(wrong)).is_err(), "{wrong}");
         }
     }

@@ -41,14 +41,16 @@ impl Done {
     /// The changes in one line, for the audit trail.
     pub(super) fn summary(&self) -> String {
         let changes = self.changes.iter();
-        let changes: Vec<_> =
-            changes.map(|it| format!("{} was {} and is {}", it.what, it.before, it.after)).collect();
+        let changes: Vec<_> = changes
+            .map(|it| format!("{} was {} and is {}", it.what, it.before, it.after))
+            .collect();
         if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") }
     }
 
     pub(super) fn answer(&self) -> Answer {
         let Self { action, dry_run, changes, warnings, undo, note } = self;
-        let change = |it: &Change| json!({ "what": it.what, "before": it.before, "after": it.after });
+        let change =
+            |it: &Change| json!({ "what": it.what, "before": it.before, "after": it.after });
         let undo = undo.as_ref().map(|Undo { method, path, body, command }| {
             json!({ "method": method, "path": path, "body": body, "command": command })
         });
@@ -124,7 +126,10 @@ mod tests {
     fn the_call_that_takes_a_change_back_restores_what_was_there() {
         let before = json!({ "citizens": "18:00-08:00", "open_on": "2024-12-24, 2025-01-01", "weekends_open": true });
         let undo = Undo::settings(Part::Schedule, before.as_object());
-        assert_eq!((undo.method, &*undo.path, undo.body.as_ref()), ("PUT", "/control/schedule", Some(&before)));
+        assert_eq!(
+            (undo.method, &*undo.path, undo.body.as_ref()),
+            ("PUT", "/control/schedule", Some(&before))
+        );
         assert_eq!(
             undo.command,
             "sportello control schedule --only citizens=18:00-08:00 'open_on=2024-12-24, 2025-01-01' weekends_open=true"
@@ -132,7 +137,8 @@ mod tests {
         let undo = Undo::settings(Part::Limits, None);
         assert_eq!((undo.method, &*undo.path, undo.body), ("DELETE", "/control/limits", None));
         let order = || Order { by: String::new(), since: String::new() };
-        let shown = |it: &str, en: &str| Shown { order: order(), it: it.to_owned(), en: en.to_owned() };
+        let shown =
+            |it: &str, en: &str| Shown { order: order(), it: it.to_owned(), en: en.to_owned() };
         let undo = Undo::notice(Some(&shown("L'ufficio chiude", "Closed; rm -rf /")));
         assert_eq!(
             undo.command,

@@ -26,14 +26,6 @@ use hyper::{Request, StatusCode, body::Incoming};
 use tokio::{sync::mpsc, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{
-    access::{TokenFault, is_name, token_in},
-    actions::{ACTIONS_MAX, Action},
-    done::quoted,
-    orders::{OrdersFault, orders_in},
-    parts::{Change, Fault, LiveParts, Outlook, Overlay, Part, SettingNow},
-    steering::Wish,
-};
 use self::{
     access::Token,
     actions::Actions,
@@ -42,6 +34,14 @@ use self::{
     problem::Problem,
     refusals::Refusals,
     steering::Steering,
+};
+pub use self::{
+    access::{TokenFault, is_name, token_in},
+    actions::{ACTIONS_MAX, Action},
+    done::quoted,
+    orders::{OrdersFault, orders_in},
+    parts::{Change, Fault, LiveParts, Outlook, Overlay, Part, SettingNow},
+    steering::Wish,
 };
 use super::answer::Answer;
 use crate::{intake::Intake, live::Live, metrics::CONTROL_ACTIONS};

@@ -153,7 +153,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = orders_in(directory.path());
         assert_eq!(Orders::load(&path).unwrap(), Orders::default());
-        let order = || Order { by: "m.rossi".to_owned(), since: "2024-09-16T17:30:00+02:00".to_owned() };
+        let order =
+            || Order { by: "m.rossi".to_owned(), since: "2024-09-16T17:30:00+02:00".to_owned() };
         let settings = json!({ "citizens": "18:00-08:00", "weekends_open": true });
         let orders = Orders {
             paused: Some(order()),

@@ -139,7 +139,8 @@ impl Steering {
         };
         match document {
             Document::Settings(part) => {
-                let settings = body.map(settings).transpose()?.filter(|settings| !settings.is_empty());
+                let settings =
+                    body.map(settings).transpose()?.filter(|settings| !settings.is_empty());
                 let set = settings.map(|settings| Set { order: self.order(call), settings });
                 let undo = Undo::settings(part, before.of(part).map(|set| &set.settings));
                 self.change_locked(call, done, undo, |orders| *orders.of_mut(part) = set)
@@ -386,9 +387,7 @@ fn invalid(faults: Vec<Fault>) -> Problem {
 fn source_of(orders: &Orders) -> NoticeSource {
     match &orders.notice {
         None => NoticeSource::Configuration,
-        Some(Shown { it, en, .. }) => {
-            NoticeSource::Control(Notice::of(it, en).ok().flatten())
-        }
+        Some(Shown { it, en, .. }) => NoticeSource::Control(Notice::of(it, en).ok().flatten()),
     }
 }
 
@@ -402,7 +401,8 @@ fn written(notice: Option<Notice>) -> String {
     notice.map_or_else(
         || "none".to_owned(),
         |notice| {
-            let [it, en] = [Language::Italian, Language::English].map(|language| notice.text(language));
+            let [it, en] =
+                [Language::Italian, Language::English].map(|language| notice.text(language));
             format!("it: {it:?}, en: {en:?}")
         },
     )

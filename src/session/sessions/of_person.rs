@@ -130,8 +130,9 @@ impl Sessions {
 
     /// The visits of a person's open sessions, for all principals.
     fn open_visits_of(&self, person: Subject, now: Timestamp) -> Vec<SecretHash> {
-        let is_open =
-            |visit: &SecretHash| self.by_visit.get(visit).is_some_and(|known| now < known.expires_at);
+        let is_open = |visit: &SecretHash| {
+            self.by_visit.get(visit).is_some_and(|known| now < known.expires_at)
+        };
         self.visits_of(person).into_iter().filter(is_open).collect()
     }
 

@@ -42,7 +42,11 @@ async fn the_command_shows_a_change_before_it_does_it_and_how_to_take_it_back() 
     assert_eq!(code, Some(0), "{complaint}");
     assert!(out.contains("intake was paused and is taking"), "{out}");
     let (code, out, _) = control(&counter, &["resume"]);
-    assert_eq!((code, out.lines().next()), (Some(0), Some("nothing changes")), "needs no confirmation");
+    assert_eq!(
+        (code, out.lines().next()),
+        (Some(0), Some("nothing changes")),
+        "needs no confirmation"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,13 +62,24 @@ async fn the_command_adds_to_what_control_has_set_and_takes_it_back_exactly() {
     assert!(shown.contains("15:00-08:00 (control; configured: 16:00-08:00)"), "{shown}");
     assert!(shown.contains("60 (control; configured: 1800)"), "{shown}");
     let undo = out.lines().find_map(|line| line.strip_prefix("undo: sportello ")).unwrap();
-    assert!(undo.starts_with("control schedule --only citizens=15:00-08:00 weekends_open=true"), "{undo}");
+    assert!(
+        undo.starts_with("control schedule --only citizens=15:00-08:00 weekends_open=true"),
+        "{undo}"
+    );
     assert_eq!(finished(program().args(undo.split(' ')).arg("--yes")).0, Some(0));
     let settings = state(&counter).await["schedule"]["settings"].clone();
-    assert_eq!((&settings["grace_seconds"]["value"], &settings["citizens"]["source"]), (&1800.into(), &"control".into()));
-    let (code, _, complaint) = control(&counter, &["schedule", "citizens=8-16", "unknown=1", "--yes"]);
+    assert_eq!(
+        (&settings["grace_seconds"]["value"], &settings["citizens"]["source"]),
+        (&1800.into(), &"control".into())
+    );
+    let (code, _, complaint) =
+        control(&counter, &["schedule", "citizens=8-16", "unknown=1", "--yes"]);
     assert_eq!(code, Some(1));
-    assert!(complaint.contains("must be a time slice") && complaint.contains("schedule.unknown is not a setting"), "{complaint}");
+    assert!(
+        complaint.contains("must be a time slice")
+            && complaint.contains("schedule.unknown is not a setting"),
+        "{complaint}"
+    );
     assert_eq!(control(&counter, &["schedule", "--reset", "--yes"]).0, Some(0));
     let (it, en) = ("L'ufficio chiude.", "The office's closed.");
     assert_eq!(control(&counter, &["notice", "--it", it, "--en", en, "--yes"]).0, Some(0));

@@ -29,14 +29,22 @@ async fn a_schedule_of_control_is_in_force_at_once_and_survives_a_kill_and_a_rel
     let path = ("PUT", "/control/schedule?dryRun=true");
     let looked = done(&call_with(&counter, path, &[("if-match", tag)], body).await);
     assert_eq!(looked["changes"][0]["before"], "\"16:00-08:00\"");
-    assert!(looked["warnings"][0].as_str().unwrap().contains("nobody may enter from 16:00 to 18:00"));
+    assert!(
+        looked["warnings"][0].as_str().unwrap().contains("nobody may enter from 16:00 to 18:00")
+    );
     assert_eq!(state(&counter).await, before_with_now(&before, &state(&counter).await));
     counter.citizen(1).await;
 
     let set = done(&put(&counter, "schedule", body).await);
     assert_eq!(set["changes"], looked["changes"]);
-    assert_eq!((&set["undo"]["method"], &set["undo"]["command"]), (&"DELETE".into(), &"sportello control schedule --reset".into()));
-    until("the slice is in force", async || opens_at(&counter).await.contains(SIX_O_CLOCK).then_some(())).await;
+    assert_eq!(
+        (&set["undo"]["method"], &set["undo"]["command"]),
+        (&"DELETE".into(), &"sportello control schedule --reset".into())
+    );
+    until("the slice is in force", async || {
+        opens_at(&counter).await.contains(SIX_O_CLOCK).then_some(())
+    })
+    .await;
     let identity = counter.mint(&FiscalCode::made_up(2), &[]);
     counter.knock(&identity).await.assert_problem(403, "window-closed");
     let line = "control: m.rossi: schedule: schedule.citizens was \"16:00-08:00\" and is \"18:00-08:00\"; schedule.grace_seconds was 1800 and is 60";
@@ -53,13 +61,23 @@ async fn a_schedule_of_control_is_in_force_at_once_and_survives_a_kill_and_a_rel
     .await;
     let now = state(&counter).await["schedule"].clone();
     let setting = |name: &str| now["settings"][name].to_string();
-    assert_eq!(setting("citizens"), r#"{"value":"18:00-08:00","source":"control","configured":"17:00-08:00"}"#);
+    assert_eq!(
+        setting("citizens"),
+        r#"{"value":"18:00-08:00","source":"control","configured":"17:00-08:00"}"#
+    );
     assert_eq!(setting("spread_seconds_max"), r#"{"value":5,"source":"configuration"}"#);
     assert_eq!((&now["source"], &now["by"]), (&"control".into(), &"m.rossi".into()));
 
     let more = done(&put(&counter, "schedule", r#"{"weekends_open": true}"#).await);
-    assert_eq!(more["undo"]["body"].to_string(), r#"{"citizens":"18:00-08:00","grace_seconds":60}"#);
-    assert_eq!(citizens(&counter).await, "17:00-08:00", "a document takes the place of the one before");
+    assert_eq!(
+        more["undo"]["body"].to_string(),
+        r#"{"citizens":"18:00-08:00","grace_seconds":60}"#
+    );
+    assert_eq!(
+        citizens(&counter).await,
+        "17:00-08:00",
+        "a document takes the place of the one before"
+    );
     let reset = done(&call(&counter, "DELETE", "/control/schedule").await);
     assert_eq!(reset["changes"][0]["after"], "false");
     let counter = counter.reopen(EVENING);
@@ -80,17 +98,24 @@ async fn a_change_needs_the_tag_of_what_was_seen() {
     let path = ("PUT", "/control/limits");
     let body = r#"{"session_by_person_burst": 7}"#;
     call_with(&counter, path, &[], body).await.assert_problem(428, "if-match-missing");
-    call_with(&counter, path, &[("if-match", "\"other\"")], body).await.assert_problem(412, "changed-meanwhile");
+    call_with(&counter, path, &[("if-match", "\"other\"")], body)
+        .await
+        .assert_problem(412, "changed-meanwhile");
     done(&call_with(&counter, path, &[("if-match", &tag)], body).await);
     // Somebody else has seen what was there before.
     for method in ["PUT", "DELETE"] {
-        let late = call_with(&counter, (method, "/control/limits"), &[("if-match", &tag)], "{}").await;
+        let late =
+            call_with(&counter, (method, "/control/limits"), &[("if-match", &tag)], "{}").await;
         late.assert_problem(412, "changed-meanwhile");
     }
     let now = state(&counter).await;
     assert_eq!(now["limits"]["settings"]["session_by_person_burst"]["value"], 7);
     done(&call_with(&counter, path, &[("if-match", "\"other\", *")], "{}").await);
-    assert_eq!(state(&counter).await["limits"]["source"], "configuration", "nothing set is nothing");
+    assert_eq!(
+        state(&counter).await["limits"]["source"],
+        "configuration",
+        "nothing set is nothing"
+    );
     let failed = ["action=\"limits\"", "outcome=\"failed\""];
     assert_eq!(counter.metric("sportello_control_actions_total", &failed).await, 4);
 }
@@ -103,18 +128,32 @@ async fn every_fault_of_a_document_is_named_at_once_and_nothing_changes() {
         let refused = put(&counter, part, body).await;
         refused.assert_problem(422, "invalid");
         let faults = refused.json()["errors"].as_array().unwrap().clone();
-        faults.iter().map(|it| format!("{} {}", it["pointer"].as_str().unwrap(), it["detail"].as_str().unwrap())).collect::<Vec<_>>()
+        faults
+            .iter()
+            .map(|it| {
+                format!("{} {}", it["pointer"].as_str().unwrap(), it["detail"].as_str().unwrap())
+            })
+            .collect::<Vec<_>>()
     };
     let found = faults("schedule", r#"{"citizens": "8-16", "weekends_open": "true", "grace_seconds": null, "listen": "127.0.0.1:1"}"#).await;
     assert_eq!(found.len(), 4, "{found:?}");
-    assert!(found[0].starts_with("/citizens control: schedule.citizens must be a time slice"), "{found:?}");
+    assert!(
+        found[0].starts_with("/citizens control: schedule.citizens must be a time slice"),
+        "{found:?}"
+    );
     assert!(found[3].starts_with("/listen control: schedule.listen is not a setting"), "{found:?}");
     let found = faults("schedule", r#"{"closed_on": "2025-01-01"}"#).await;
-    assert!(found[0].starts_with("/closed_on") && found[0].contains("must have no day in common"), "{found:?}");
+    assert!(
+        found[0].starts_with("/closed_on") && found[0].contains("must have no day in common"),
+        "{found:?}"
+    );
     let found = faults("limits", r#"{"keys_max": 0, "session_by_person_burst": 1.5}"#).await;
     assert_eq!(found.len(), 2, "{found:?}");
     let found = faults("notice", r#"{"it": "a\tb", "en": ""}"#).await;
-    assert_eq!(found, ["/it line 1 holds a control character", "/en it has a text in one language only"]);
+    assert_eq!(
+        found,
+        ["/it line 1 holds a control character", "/en it has a text in one language only"]
+    );
     assert_eq!(state(&counter).await, before_with_now(&before, &state(&counter).await));
 }
 

@@ -22,7 +22,10 @@ async fn while_intake_is_paused_nobody_new_enters_and_people_inside_finish() {
     let counter = Counter::open();
     let inside = counter.citizen(1).await;
     let looked = done(&call(&counter, "POST", "/control/pause?dryRun=true").await);
-    assert_eq!((&looked["dryRun"], &looked["changes"][0]["after"]), (&true.into(), &"paused".into()));
+    assert_eq!(
+        (&looked["dryRun"], &looked["changes"][0]["after"]),
+        (&true.into(), &"paused".into())
+    );
     counter.citizen(2).await;
     assert_eq!(state(&counter).await["intake"]["state"], "taking", "a dry run changes nothing");
 
@@ -141,5 +144,6 @@ async fn a_reload_by_control_says_what_has_changed_or_every_fault() {
     std::fs::write(mandates, "broken\n").unwrap();
     write("");
     call(&counter, "POST", "/control/reload").await;
-    until("the mandates were read", async || counter.log().contains("mandates").then_some(())).await;
+    until("the mandates were read", async || counter.log().contains("mandates").then_some(()))
+        .await;
 }

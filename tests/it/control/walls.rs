@@ -30,7 +30,12 @@ async fn without_the_token_control_does_nothing_and_says_nothing() {
     let wrong = format!("Bearer {}", String::from_utf8(wrong).unwrap());
     let cookie = format!("token={token}");
     for (method, path) in CALLS {
-        for field in [("x", "y"), ("authorization", &*wrong), ("authorization", &*token), ("cookie", &*cookie)] {
+        for field in [
+            ("x", "y"),
+            ("authorization", &*wrong),
+            ("authorization", &*token),
+            ("cookie", &*cookie),
+        ] {
             let fields = [field, ("sportello-operator", "m.rossi"), ("if-match", "*")];
             let answer = raw(&counter, (method, path), &fields, "{}").await;
             answer.assert_problem(401, "unauthenticated");
@@ -134,6 +139,9 @@ async fn a_call_that_is_not_whole_is_refused_and_changes_nothing() {
         answer.assert_problem(400, "malformed");
     }
     let now = state(&counter).await;
-    assert_eq!((&now["intake"]["state"], &now["schedule"]["source"]), (&"taking".into(), &"configuration".into()));
+    assert_eq!(
+        (&now["intake"]["state"], &now["schedule"]["source"]),
+        (&"taking".into(), &"configuration".into())
+    );
     assert_eq!(now["actions"].as_array().unwrap().len(), 0, "{now}");
 }
