@@ -134,10 +134,8 @@ pub fn run(
     let bound = sockets::bind(settings)?;
     let addresses =
         Addresses { public: bound.public[0].local_addr()?, operator: bound.operator.local_addr()? };
-    let inside_url = match bound.inside.first() {
-        Some(listener) => Some(inside_url(settings, listener.local_addr()?)),
-        None => None,
-    };
+    let inside = bound.inside.first().map(TcpListener::local_addr).transpose()?;
+    let inside_url = inside.map(|address| inside_url(settings, address));
 
     let fetcher = KeyFetcher::start(&verifier, settings.identity_ca().as_deref(), Pace::USUAL)?;
     verifier.publish();
@@ -230,11 +228,11 @@ fn control(
     live: &Arc<LiveSettings>,
     draining: &CancellationToken,
 ) -> Result<(Control, mpsc::Receiver<Wish>), StartFault> {
-    let (wishes, wished) = mpsc::channel(WISHES_MAX);
+    let (wishes, heard) = mpsc::channel(WISHES_MAX);
     let parts = LiveSteering { settings: Arc::clone(live), intake: Arc::clone(intake) };
     let (intake, draining) = (Arc::clone(intake), draining.clone());
     let steered = Steered { intake, parts: Box::new(parts), wishes, draining };
-    Ok((Control::open(&settings.data(), steered)?, wished))
+    Ok((Control::open(&settings.data(), steered)?, heard))
 }
 
 /// Where clients reach the listener for people inside: without the setting at its own address, as in a demo.

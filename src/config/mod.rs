@@ -27,7 +27,8 @@ pub use self::{
     },
     fault::{ConfigFault, ConfigFaults, Source},
     origin::{Change, Origin},
-    over::{Over, Shown},
+    over::Shown,
+    read::Over,
     written::default_file,
 };
 use self::{

@@ -1,19 +1,10 @@
 //! What control has set over the configuration, and the settings that follow.
 
-use super::{ConfigFaults, Settings, list::SETTINGS, read::Reading};
-
-/// The value of one setting that control has set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Over {
-    /// Its section.
-    pub section: &'static str,
-    /// Its name there.
-    pub name: String,
-    /// Its value, and whether that is a number or a switch, which have no quotes; `None` if it is no single value.
-    pub text: Option<(String, bool)>,
-    /// The value as messages show it.
-    pub shown: String,
-}
+use super::{
+    ConfigFaults, Settings,
+    list::SETTINGS,
+    read::{Over, Reading},
+};
 
 /// A setting and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,7 +34,6 @@ pub use self::{
     listing::{ListedApplication, ListedApplications, PAGE_APPLICATIONS_MAX},
     mandates::{MandateFault, PAGE_MANDATES_MAX, ShownMandate, ShownMandates},
     opening::{Config, Intake, Parts},
-    operating::NoticeSource,
     reading::{LookupFault, SubmittedApplication},
     signing_in::SignInFault,
     status::{AudienceStatus, Counts, Obstacle, Status},

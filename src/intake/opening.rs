@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{found::Found, operating::NoticeSource, under_way::Batches};
+use super::{found::Found, under_way::Batches};
 use crate::{
     civic::local_time,
     clock::Clock,
@@ -39,7 +39,11 @@ use crate::{
         space::{Space, Watch},
     },
     live::Live,
-    registry::{Registry, mandates::MandateFile, notice::NoticeFile},
+    registry::{
+        Registry,
+        mandates::MandateFile,
+        notice::{NoticeFile, NoticeSource},
+    },
     schemes::{CampaignWindow, Rules},
     session::{
         asleep::Remembered,

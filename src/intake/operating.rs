@@ -3,7 +3,7 @@
 use super::opening::Intake;
 use crate::{
     gate::waiting::Waiting,
-    registry::notice::{Notice, NoticeFile},
+    registry::notice::{Notice, NoticeFile, NoticeSource},
     vault::Subject,
 };
 
@@ -12,16 +12,6 @@ const PAUSED: (&str, &str) = (
     "Lo sportello è in pausa: per ora non entra nessuno. Chi è dentro può finire. Chi aspetta resta nel sorteggio e non perde nulla.",
     "The counter is paused: nobody is let in for now. People inside can finish. People who wait stay in the draw and lose nothing.",
 );
-
-/// Where the notice comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum NoticeSource {
-    /// The file of the configuration, if it names one.
-    #[default]
-    Configuration,
-    /// Control: this notice, or none.
-    Control(Option<Notice>),
-}
 
 impl Intake {
     /// Whether nobody new is let in.

@@ -35,6 +35,16 @@ pub struct Notice {
     pub english: String,
 }
 
+/// Where the notice comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum NoticeSource {
+    /// The file of the configuration, if it names one.
+    #[default]
+    Configuration,
+    /// Control: this notice, or none.
+    Control(Option<Notice>),
+}
+
 /// Why a file is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum NoticeFault {

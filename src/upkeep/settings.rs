@@ -80,7 +80,9 @@ impl LiveSettings {
         if !dry_run {
             read.accept();
             self.put(intake, InForce { over: before.over.clone(), configured, settings });
-            changes.iter().for_each(|change| report(change, intake));
+            for change in &changes {
+                report(change, intake);
+            }
             self.in_force.load().tell_overlaid(&before);
         }
         let warnings = self.in_force.load().settings.warnings();

@@ -85,7 +85,8 @@ impl Client {
             .map_err(|_| "control.token or the name of the operator cannot be sent".to_owned())?;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|fault| format!("cannot start a thread: {fault}"))?;
-        let answered = runtime.block_on(timeout(ANSWER_MAX, self.answered(request)));
+        let answered =
+            runtime.block_on(async { timeout(ANSWER_MAX, self.answered(request)).await });
         let answered = answered.unwrap_or_else(|_| Err("no answer in time".into()));
         answered.map_err(|fault| format!("http://{}:{}: {fault}", self.host, self.port))
     }

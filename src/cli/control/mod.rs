@@ -6,7 +6,7 @@ mod client;
 mod operator;
 mod show;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use hyper::StatusCode;
@@ -149,7 +149,7 @@ impl Control {
     /// The flags with which the undo has to be called, too.
     fn flags(&self) -> String {
         let mut flags = String::new();
-        if self.data != PathBuf::from("./data") {
+        if self.data != Path::new("./data") {
             flags = format!("{flags} --data {}", quoted(&self.data.to_string_lossy()));
         }
         if self.operator != client::DEFAULT_URL {

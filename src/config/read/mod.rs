@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use toml_edit::{Document, Item, TableLike, Value};
 
+pub use self::over::Over;
 use super::{
     data::KEY_FILE,
     fault::{ConfigFault, ConfigFaults, Source},

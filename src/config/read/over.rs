@@ -1,7 +1,19 @@
 //! Values that lie over every source: what control sets while the server runs.
 
 use super::{Allowed, ConfigFaults, DEFAULTS, Reading, Source, Values, names_in, refusal};
-use crate::config::over::Over;
+
+/// The value of one setting that control has set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Over {
+    /// Its section.
+    pub section: &'static str,
+    /// Its name there.
+    pub name: String,
+    /// Its value, and whether that is a number or a switch, which have no quotes; `None` if it is no single value.
+    pub text: Option<(String, bool)>,
+    /// The value as messages show it.
+    pub shown: String,
+}
 
 impl Reading {
     /// Values that are in force already, to lay others over them.

@@ -100,9 +100,8 @@ pub(super) fn check<B>(request: &Request<B>, token: &Token) -> Result<(), Proble
             "Ask for this listener by localhost or by its loopback address.",
         );
     };
-    let site = headers.get_all(SEC_FETCH_SITE).iter();
-    let mut sites = site.map(|site| site.as_bytes());
-    let is_same_site = sites.all(|site| site == b"same-origin" || site == b"none");
+    let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
+    let is_same_site = sites.all(|site| site == "same-origin" || site == "none");
     let mut origins = headers.get_all(ORIGIN).iter();
     let own = format!("http://{host}");
     let is_same_origin =

@@ -21,9 +21,9 @@ use super::{
 };
 use crate::{
     civic::{Language, local_time::rfc3339},
-    intake::{Intake, NoticeSource},
+    intake::Intake,
     live::Live,
-    registry::notice::Notice,
+    registry::notice::{Notice, NoticeSource},
 };
 
 const PAUSED: &str = "Nobody new is let in: people wait, keep their place in the draw and are told so. People inside finish. A restart does not end it.";

@@ -1,5 +1,7 @@
 //! Pausing and resuming intake, draining, reloading.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 use sportello::civic::FiscalCode;
 
@@ -50,6 +52,11 @@ async fn while_intake_is_paused_nobody_new_enters_and_people_inside_finish() {
     assert_eq!(renewed.status, StatusCode::OK, "{renewed:?}");
     assert_eq!(counter.metric("sportello_intake_paused", &[]).await, 1);
     assert_eq!(counter.operator_page("/readyz").await.0, StatusCode::OK);
+
+    // No round is drawn meanwhile: whoever comes during a pause has the same chance.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let waits = counter.ask("PUT", &visit, &identity, "").await.json();
+    assert!(waits["draw"]["number"].is_null() && waits["estimate"].is_null(), "{waits}");
 
     // Neither a kill nor a start with another clock ends a pause.
     let counter = counter.reopen(EVENING);
