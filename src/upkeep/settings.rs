@@ -172,10 +172,10 @@ impl Read {
         if self.faults.as_ref() == Some(&faults) {
             return;
         }
-        self.show(&faults, true);
         for fault in &faults.0 {
             tracing::error!(%fault, "the changed settings cannot be used: those in use are unchanged");
         }
+        self.show(&faults, true);
         self.faults = Some(faults);
     }
 
