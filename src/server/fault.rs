@@ -91,6 +91,11 @@ pub enum StartFault {
     /// The service manager passed sockets that cannot be served.
     #[error("sockets of the service manager: {0}")]
     Sockets(String),
+    /// Other machines could reach the operator listener.
+    #[error(
+        "operators on {0}, which other machines reach: give the socket \"operator\" a loopback address, such as ListenStream=127.0.0.1:9464, and let others reach it through a tunnel, or a proxy on this machine that asks for client certificates"
+    )]
+    OperatorReachable(SocketAddr),
     /// Metrics cannot be recorded.
     #[error(transparent)]
     Metrics(#[from] MetricsFault),

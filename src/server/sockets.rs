@@ -31,7 +31,8 @@ pub(super) struct Bound {
 /// Takes the sockets of the service manager, and binds the others.
 ///
 /// # Errors
-/// [`StartFault::Bind`], [`StartFault::Sockets`].
+/// [`StartFault::Bind`], [`StartFault::Sockets`], [`StartFault::OperatorReachable`]: a setting names a loopback address, but
+/// a service manager may have passed any socket.
 pub(super) fn bind(settings: &Settings) -> Result<Bound, StartFault> {
     let mut inherited = Inherited::take()?;
     let runtimes = settings.runtimes();
@@ -46,6 +47,10 @@ pub(super) fn bind(settings: &Settings) -> Result<Bound, StartFault> {
         )?,
     };
     inherited.all_used()?;
+    let operator = bound.operator.local_addr()?;
+    if !operator.ip().to_canonical().is_loopback() {
+        return Err(StartFault::OperatorReachable(operator));
+    }
     if let Some(listener) = bound.certificates.first() {
         tracing::info!(
             address = %listener.local_addr()?,

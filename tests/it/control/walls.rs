@@ -1,9 +1,11 @@
 //! Who may use control, and what it refuses before it reads a request.
 
+use std::net::TcpListener;
+
 use hyper::StatusCode;
 
 use super::client::{call, call_with, controls, raw, state, token};
-use crate::harness::{Counter, until};
+use crate::harness::{Counter, finished, serve_on, until};
 
 const CALLS: [(&str, &str); 12] = [
     ("GET", "/control"),
@@ -97,6 +99,17 @@ async fn neither_a_page_of_another_site_nor_a_rebound_name_reaches_control_with_
     }
     // The pages of the listener need no token, and none of them changes anything.
     assert_eq!(counter.operator_page("/healthz").await.0, StatusCode::OK);
+}
+
+#[test]
+fn an_operator_socket_that_other_machines_reach_is_not_served() {
+    let (socket, data) = (TcpListener::bind("0.0.0.0:0").unwrap(), tempfile::tempdir().unwrap());
+    let (code, out, complaint) =
+        finished(&mut serve_on(&socket, "operator", &data.path().join("data")));
+    assert_eq!((code, &*out), (Some(2), ""), "{complaint}");
+    let expected =
+        format!("operators on {}, which other machines reach", socket.local_addr().unwrap());
+    assert!(complaint.contains(&expected), "{complaint}");
 }
 
 #[tokio::test]
