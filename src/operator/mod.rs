@@ -4,6 +4,7 @@
 mod answer;
 pub mod control;
 mod figures;
+mod host;
 
 use std::{convert::Infallible, io, net::TcpListener, rc::Rc, sync::Arc, time::Duration};
 

@@ -168,9 +168,17 @@ fn wrong_usage_exits_with_two_and_help_shows_an_example() {
         complaint.contains("tls.certificate") && complaint.contains("identity.public_key"),
         "{complaint}"
     );
-    for command in
-        ["serve", "evaluate", "running", "mint", "verify", "verify-receipt", "config", "metrics"]
-    {
+    for command in [
+        "serve",
+        "evaluate",
+        "running",
+        "mint",
+        "verify",
+        "verify-receipt",
+        "control",
+        "config",
+        "metrics",
+    ] {
         let (code, help, _) = run(&[command, "--help"], "");
         assert_eq!(code, Some(0));
         assert!(help.contains("Example:"), "{help}");

@@ -25,7 +25,7 @@ use crate::operator::control::quoted;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  sportello control status\n  sportello control pause\n  sportello control schedule citizens=14:00-08:00 --dry-run\n  sportello control limits enter_by_address_per_second=20 enter_by_address_burst=200 --yes\n  sportello control notice --it 'Alle 18 si chiude per un guasto.' --en 'We close at 6 pm because of a fault.'\n  sportello control schedule --reset\n  sportello control end-session 5Tg0vW1xqQ2c3dEf\n\nEach change is shown with the values before and after, and done when you confirm it. What was set survives a restart.\nThe audit trail records who did it. Run it as a user who may read control.token in the data directory.\n\nExit codes: 0 done, 1 refused or not confirmed, 2 wrong usage or the server cannot be asked."
+    after_help = "Example:\n  sportello control status\n  sportello control pause\n  sportello control schedule citizens=14:00-08:00 --dry-run\n  sportello control limits enter_by_address_per_second=20 enter_by_address_burst=200 --yes\n  sportello control notice --it 'Alle 18 si chiude per un guasto.' --en 'We close at 6 pm because of a fault.'\n  sportello control schedule --reset\n  sportello control end-session 5Tg0vW1xqQ2c3dEf\n\nEach change is shown with the values before and after, and done when you confirm it. What was set survives a restart.\nThe audit trail records who did it. Run it as a user who may read control.token in the data directory.\n\nExit codes: 0 done, 1 refused or not confirmed, 2 wrong usage or the server cannot be asked."
 )]
 #[group(skip)]
 pub(super) struct Control {

@@ -6,7 +6,6 @@
 
 use std::{
     fs, io,
-    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -17,7 +16,7 @@ use hyper::{
     header::{AUTHORIZATION, HOST, HeaderName, ORIGIN},
 };
 
-use super::problem::Problem;
+use super::{super::host::is_named, problem::Problem};
 use crate::{
     private_files::{is_exposed, sync_name, write_private},
     vault::fill_random,
@@ -91,9 +90,8 @@ pub(super) fn check<B>(request: &Request<B>, token: &Token) -> Result<(), Proble
     let headers = request.headers();
     let refused =
         |slug, title, detail| Err(Problem::new(StatusCode::FORBIDDEN, slug, title, detail));
-    let host = only(headers, &HOST).filter(|host| is_ours(host));
-    let in_target = request.uri().authority();
-    let (Some(host), true) = (host, in_target.is_none_or(|target| is_ours(target.as_str()))) else {
+    let host = only(headers, &HOST).filter(|_| is_named(request));
+    let Some(host) = host else {
         return refused(
             "host-refused",
             "Name of another host",
@@ -144,16 +142,6 @@ pub(super) fn operator(headers: &HeaderMap) -> Result<String, Problem> {
 pub fn is_name(text: &str) -> bool {
     (1..=OPERATOR_CHARS_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte))
-}
-
-/// Whether a host is this machine's loopback, by address or as `localhost`; with any port, so that a tunnel may lead here.
-fn is_ours(host: &str) -> bool {
-    let Ok(authority) = host.parse::<hyper::http::uri::Authority>() else { return false };
-    let name = authority.host();
-    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    !host.contains('@')
-        && (name.eq_ignore_ascii_case("localhost")
-            || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()))
 }
 
 /// The value of a field that is there exactly once.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     sync::{Mutex, PoisonError},
 };
 
@@ -23,6 +24,14 @@ pub struct Action {
     pub action: &'static str,
     /// What it changed, shortened if it is long.
     pub summary: String,
+}
+
+/// In one line, as the audit trail has it.
+impl fmt::Display for Action {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operator, action, summary, .. } = self;
+        write!(formatter, "{operator}: {action}: {summary}")
+    }
 }
 
 /// The latest actions, the newest first.

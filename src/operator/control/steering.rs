@@ -221,7 +221,10 @@ impl Steering {
             ("the notice", orders.notice.as_ref().map(|shown| &shown.order)),
         ] {
             if let Some(Order { by, since }) = order {
-                tracing::warn!("control: {what}: set by {by} since {since}, and still in force");
+                let line =
+                    format!("control: {what}: set by {by} since {since}, and still in force");
+                tracing::warn!("{line}");
+                self.intake.note_control(&line);
             }
         }
         Ok(())
@@ -306,11 +309,11 @@ impl Steering {
 
     /// Records what was done: in the audit trail, in the log and among the latest actions.
     fn record(&self, call: &Call, done: &Done) {
-        let (operator, action, summary) = (&call.operator, done.action, done.summary());
-        self.intake.note_control(&format!("control: {operator}: {action}: {summary}"));
-        tracing::info!("control: {operator}: {action}: {summary}");
-        let (at, operator) = (self.intake.now(), operator.clone());
-        self.actions.add(Action { at, operator, action, summary });
+        let (at, operator) = (self.intake.now(), call.operator.clone());
+        let action = Action { at, operator, action: done.action, summary: done.summary() };
+        self.intake.note_control(&format!("control: {action}"));
+        tracing::info!("control: {action}");
+        self.actions.add(action);
     }
 
     fn order(&self, call: &Call) -> Order {

@@ -75,6 +75,7 @@ async fn while_intake_is_paused_nobody_new_enters_and_people_inside_finish() {
     assert!(again["undo"].is_null() && again["changes"].as_array().unwrap().is_empty(), "{again}");
     until("every action is in the trail, with before and after", async || {
         let controls = controls(&counter);
+        assert!(controls.contains("control: intake is paused: set by m.rossi since"), "{controls}");
         let pause = "control: m.rossi: pause: intake was taking and is paused";
         let resume = "control: m.rossi: resume: intake was paused and is taking";
         (controls.contains(pause) && controls.contains(resume)).then_some(())
