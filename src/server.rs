@@ -21,7 +21,6 @@ use std::{
 
 use tokio::{
     runtime::{Builder, LocalOptions, LocalRuntime},
-    sync::mpsc,
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -47,7 +46,7 @@ use crate::{
     metrics::Exporter,
     operator::{
         self, Operator,
-        control::{Control, Steered, Wish},
+        control::{Control, Steered, Wishes},
     },
     private_files::{is_exposed, private_directory, sync_name},
     registry::{self, FileRegistry, Silence, mandates::MandateFile, notice::NoticeFile},
@@ -56,8 +55,6 @@ use crate::{
     vault::{HouseKeys, KeysFault, fill_random},
 };
 
-/// Wishes of control that wait for the thread that waits for signals: one of each kind.
-const WISHES_MAX: usize = 2;
 /// Threads of each runtime for work that waits for the disk.
 const BLOCKING_THREADS_MAX: usize = 4;
 
@@ -178,7 +175,7 @@ pub fn run(
     let signals = Signals::install(single_threaded()?)?;
     ready(addresses);
 
-    signals.wait_for_stop(wishes, &upkeep, &verifier);
+    signals.wait_for_stop(&wishes, &upkeep, &verifier);
     tracing::info!("draining: no new connections; open sessions may finish");
     draining.cancel();
     for thread in public {
@@ -227,12 +224,12 @@ fn control(
     intake: &Arc<Intake>,
     live: &Arc<LiveSettings>,
     draining: &CancellationToken,
-) -> Result<(Control, mpsc::Receiver<Wish>), StartFault> {
-    let (wishes, heard) = mpsc::channel(WISHES_MAX);
+) -> Result<(Control, Arc<Wishes>), StartFault> {
+    let wishes = Arc::new(Wishes::default());
     let parts = LiveSteering { settings: Arc::clone(live), intake: Arc::clone(intake) };
     let (intake, draining) = (Arc::clone(intake), draining.clone());
-    let steered = Steered { intake, parts: Box::new(parts), wishes, draining };
-    Ok((Control::open(&settings.data(), steered)?, heard))
+    let steered = Steered { intake, parts: Box::new(parts), wishes: Arc::clone(&wishes), draining };
+    Ok((Control::open(&settings.data(), steered)?, wishes))
 }
 
 /// Where clients reach the listener for people inside: without the setting at its own address, as in a demo.

@@ -5,10 +5,9 @@ use std::io;
 use tokio::{
     runtime::LocalRuntime,
     signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
 };
 
-use crate::{identity::token::Verifier, operator::control::Wish, upkeep::Upkeep};
+use crate::{identity::token::Verifier, operator::control::Wishes, upkeep::Upkeep};
 
 /// The signals that an operator sends.
 pub(super) struct Signals {
@@ -30,12 +29,7 @@ impl Signals {
 
     /// Waits for SIGTERM or SIGINT, or until control wishes to stop. SIGHUP, or a wish to reload, makes the chores on files
     /// due, and fetches of keys.
-    pub(super) fn wait_for_stop(
-        self,
-        mut wishes: mpsc::Receiver<Wish>,
-        upkeep: &Upkeep,
-        verifier: &Verifier,
-    ) {
+    pub(super) fn wait_for_stop(self, wishes: &Wishes, upkeep: &Upkeep, verifier: &Verifier) {
         let Self { runtime, mut terminate, mut interrupt, mut hang_up } = self;
         runtime.block_on(async {
             loop {
@@ -43,10 +37,8 @@ impl Signals {
                     _ = terminate.recv() => return,
                     _ = interrupt.recv() => return,
                     _ = hang_up.recv() => {}
-                    Some(wish) = wishes.recv() => match wish {
-                        Wish::Stop => return,
-                        Wish::Reload => {}
-                    },
+                    () = wishes.reload.notified() => {}
+                    () = wishes.stop.cancelled() => return,
                 }
                 upkeep.hurry();
                 verifier.hurry();

@@ -14,9 +14,10 @@ use tokio::time::timeout;
 use super::{
     super::answer::Answer,
     access::operator,
+    documents::{Call, Document},
     done::Done,
     problem::Problem,
-    steering::{Call, Document, Steering},
+    steering::Steering,
 };
 
 /// Largest body: 366 dates in both lists of days, and a notice in both languages.
@@ -135,7 +136,7 @@ impl Read {
             Asked::State => Ok(Done::default()),
             Asked::Pause => steering.pause(call, true),
             Asked::Resume => steering.pause(call, false),
-            Asked::Drain => steering.drain(call),
+            Asked::Drain => Ok(steering.drain(call)),
             Asked::Reload => steering.reload(call),
             Asked::Set(document) => steering.set(call, *document, Some(body)),
             Asked::Reset(document) => steering.set(call, *document, None),

@@ -8,6 +8,7 @@
 mod access;
 mod actions;
 mod calls;
+mod documents;
 mod done;
 mod json;
 mod orders;
@@ -16,6 +17,7 @@ mod problem;
 mod refusals;
 mod state;
 mod steering;
+mod wishes;
 
 use std::{
     path::{Path, PathBuf},
@@ -23,7 +25,7 @@ use std::{
 };
 
 use hyper::{Request, StatusCode, body::Incoming};
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -41,7 +43,7 @@ pub use self::{
     done::quoted,
     orders::{OrdersFault, orders_in},
     parts::{Change, Fault, LiveParts, Outlook, Overlay, Part, SettingNow},
-    steering::Wish,
+    wishes::Wishes,
 };
 use super::answer::Answer;
 use crate::{intake::Intake, live::Live, metrics::CONTROL_ACTIONS};
@@ -60,7 +62,7 @@ pub struct Steered {
     /// The settings.
     pub parts: Box<dyn LiveParts>,
     /// To the thread that waits for signals.
-    pub wishes: mpsc::Sender<Wish>,
+    pub wishes: Arc<Wishes>,
     /// Cancelled when the server begins to stop.
     pub draining: CancellationToken,
 }

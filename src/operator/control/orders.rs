@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::parts::{Overlay, Part};
-use crate::private_files::{replace_private, sync_name};
+use crate::{
+    private_files::{replace_private, sync_name},
+    registry::notice::{Notice, NoticeFault, NoticeSource},
+};
 
 /// Version of the format.
 const VERSION: u32 = 1;
@@ -76,6 +79,9 @@ pub enum OrdersFault {
     /// It is no JSON of this format.
     #[error("it is damaged: {0}")]
     Damaged(#[from] serde_json::Error),
+    /// Its notice is none that control would have taken.
+    #[error("the notice in it: {0}")]
+    Notice(NoticeFault),
     /// It was written by another version of the program.
     #[error("it has format version {0}, and this program reads version {VERSION}")]
     Version(u32),
@@ -106,7 +112,11 @@ impl Orders {
         {
             return Err(OrdersFault::Version(u32::try_from(version).unwrap_or(u32::MAX)));
         }
-        let orders = serde_json::from_value(any)?;
+        let orders: Self = serde_json::from_value(any)?;
+        let faults = orders.notice.as_ref().and_then(|it| Notice::of(&it.it, &it.en).err());
+        if let Some((_, fault)) = faults.into_iter().flatten().next() {
+            return Err(OrdersFault::Notice(fault));
+        }
         // The process that wrote it may have been killed before its name was synced.
         sync_name(path)?;
         Ok(orders)
@@ -130,6 +140,14 @@ impl Orders {
         match part {
             Part::Schedule => &mut self.schedule,
             Part::Limits => &mut self.limits,
+        }
+    }
+
+    /// Where the notice comes from.
+    pub(super) fn notice_source(&self) -> NoticeSource {
+        match &self.notice {
+            None => NoticeSource::Configuration,
+            Some(Shown { it, en, .. }) => NoticeSource::Control(Notice::of(it, en).ok().flatten()),
         }
     }
 
@@ -170,6 +188,10 @@ mod tests {
             ("{}", "missing field `version`"),
             ("{\"version\": 1, \"more\": 1}", "unknown field `more`"),
             ("{\"version\": 2, \"more\": 1}", "it has format version 2"),
+            (
+                r#"{"version": 1, "notice": {"order": {"by": "", "since": ""}, "it": "a", "en": ""}}"#,
+                "the notice in it: it has a text in one language only",
+            ),
             (&" ".repeat(300_000), "it is larger than"),
         ] {
             fs::write(&path, text).unwrap();

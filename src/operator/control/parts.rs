@@ -67,6 +67,15 @@ pub struct Change {
     pub after: String,
 }
 
+impl Change {
+    /// A change, unless both values are the same.
+    #[must_use]
+    pub fn of(what: &str, before: &str, after: &str) -> Option<Self> {
+        let [what, before, after] = [what, before, after].map(str::to_owned);
+        (before != after).then_some(Self { what, before, after })
+    }
+}
+
 /// What a change of settings does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outlook {

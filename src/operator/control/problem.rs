@@ -6,7 +6,7 @@ use hyper::{
 };
 use serde_json::{Value, json};
 
-use super::{super::answer::Answer, json::answer};
+use super::{super::answer::Answer, json::answer, parts::Fault};
 
 /// Why a call is not done.
 #[derive(Debug)]
@@ -43,6 +43,16 @@ impl Problem {
         let detail = "Nothing was changed: correct the faults listed in errors.";
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         Self { faults, ..Self::new(status, "invalid", "Values that are not allowed", detail) }
+    }
+
+    /// Settings that cannot be used, likewise.
+    pub(super) fn of_settings(faults: Vec<Fault>) -> Self {
+        let located = |Fault { setting, what }: Fault| Located {
+            pointer: setting.map(|name| format!("/{name}")).unwrap_or_default(),
+            code: "not-allowed",
+            detail: what,
+        };
+        Self::invalid(faults.into_iter().map(located).collect())
     }
 
     pub(super) fn not_found(detail: impl Into<String>) -> Self {

@@ -7,23 +7,24 @@ use std::{
 };
 
 use hyper::StatusCode;
-use serde_json::{Map, Value};
-use tokio::sync::mpsc;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     actions::{Action, Actions},
+    documents::{Call, Document, is_unchanged, notice, settings},
     done::{Done, Undo},
     orders::{Order, Orders, Set, Shown},
-    parts::{Change, Fault, LiveParts, Part},
-    problem::{Located, Problem},
+    parts::{Change, Fault, LiveParts},
+    problem::Problem,
     state::{State, tag_of},
+    wishes::Wishes,
 };
 use crate::{
     civic::{Language, local_time::rfc3339},
     intake::Intake,
     live::Live,
-    registry::notice::{Notice, NoticeSource},
+    registry::notice::Notice,
 };
 
 const PAUSED: &str = "Nobody new is let in: people wait, keep their place in the draw and are told so. People inside finish. A restart does not end it.";
@@ -35,63 +36,19 @@ const STOPPING: &str = "As SIGTERM does: no new connection, requests in progress
 const RELOADING: &str = "As SIGHUP does: settings at once; keys, certificates, registry, mandates and campaigns are looked at now, and the log says what has changed. What control has set stays.";
 const ENDED: &str = "Their tokens open nothing any more, also after a restart. Drafts and applications stay; the person may enter again. Nothing takes that back.";
 
-/// What control asks of the thread that waits for signals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// What SIGHUP does.
-    Reload,
-    /// What SIGTERM does.
-    Stop,
-}
-
-/// Who asks for what, how.
-pub(super) struct Call {
-    /// The name that stands in the audit trail.
-    pub(super) operator: String,
-    /// Only says what would be done.
-    pub(super) dry_run: bool,
-    /// The tags of the state that the operator has seen.
-    pub(super) if_match: Option<String>,
-}
-
 /// What control works on.
 pub(super) struct Steering {
     /// Where the orders are kept.
     pub(super) file: PathBuf,
     pub(super) intake: Arc<Intake>,
     pub(super) parts: Box<dyn LiveParts>,
-    pub(super) wishes: mpsc::Sender<Wish>,
+    pub(super) wishes: Arc<Wishes>,
     /// Cancelled when the server begins to stop.
     pub(super) draining: CancellationToken,
     /// Held during a change, also while it waits for the disk.
     pub(super) changing: Mutex<()>,
     pub(super) orders: Live<Orders>,
     pub(super) actions: Actions,
-}
-
-/// Something that is set by a document, and has a tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Document {
-    /// A section of the settings.
-    Settings(Part),
-    /// The notice.
-    Notice,
-}
-
-impl Document {
-    /// By its name in paths.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        let part = Part::ALL.into_iter().find(|part| part.as_str() == name);
-        part.map(Self::Settings).or_else(|| (name == "notice").then_some(Self::Notice))
-    }
-
-    /// Its name in paths, which is also the action that changes it.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Settings(part) => part.as_str(),
-            Self::Notice => "notice",
-        }
-    }
 }
 
 impl Steering {
@@ -146,7 +103,11 @@ impl Steering {
                 self.change_locked(call, done, undo, |orders| *orders.of_mut(part) = set)
             }
             Document::Notice => {
-                let shown = body.map(|body| self.shown(call, body)).transpose()?;
+                let shown = body.map(notice).transpose()?.map(|[it, en]| Shown {
+                    order: self.order(call),
+                    it,
+                    en,
+                });
                 let undo = Undo::notice(before.notice.as_ref());
                 self.change_locked(call, done, undo, |orders| orders.notice = shown)
             }
@@ -154,7 +115,7 @@ impl Steering {
     }
 
     /// Stops the server as SIGTERM does.
-    pub(super) fn drain(&self, call: &Call) -> Result<Done, Problem> {
+    pub(super) fn drain(&self, call: &Call) -> Done {
         let before = if self.draining.is_cancelled() {
             "draining"
         } else if self.intake.is_paused() {
@@ -162,20 +123,20 @@ impl Steering {
         } else {
             "taking"
         };
-        let change = change("intake", before, "draining");
+        let change = Change::of("intake", before, "draining");
         let changes = change.into_iter().collect();
         let dry_run = call.dry_run;
         let done = Done { action: "drain", dry_run, changes, note: STOPPING, ..Done::default() };
         if !call.dry_run && !done.changes.is_empty() {
             self.record(call, &done);
-            self.wish(Wish::Stop)?;
+            self.wishes.stop.cancel();
         }
-        Ok(done)
+        done
     }
 
     /// Reads the configuration and every file again, as SIGHUP does.
     pub(super) fn reload(&self, call: &Call) -> Result<Done, Problem> {
-        let outlook = self.parts.reload(call.dry_run).map_err(invalid)?;
+        let outlook = self.parts.reload(call.dry_run).map_err(Problem::of_settings)?;
         let done = Done {
             action: "reload",
             dry_run: call.dry_run,
@@ -186,7 +147,7 @@ impl Steering {
         };
         if !call.dry_run {
             self.record(call, &done);
-            self.wish(Wish::Reload)?;
+            self.wishes.reload.notify_one();
         }
         Ok(done)
     }
@@ -199,7 +160,8 @@ impl Steering {
             ));
         };
         let ended = if call.dry_run { open } else { self.intake.end_sessions_of(person) };
-        let change = change(&format!("sessions of {person:?}"), &format!("{ended} open"), "ended");
+        let change =
+            Change::of(&format!("sessions of {person:?}"), &format!("{ended} open"), "ended");
         let changes = change.into_iter().collect();
         let dry_run = call.dry_run;
         let done = Done { action: "end-session", dry_run, changes, note: ENDED, ..Done::default() };
@@ -252,13 +214,13 @@ impl Steering {
         let before = self.orders.keep();
         let mut after = (*before).clone();
         new(&mut after);
-        let outlook = self.parts.look(after.overlay()).map_err(invalid)?;
+        let outlook = self.parts.look(after.overlay()).map_err(Problem::of_settings)?;
         done.changes = outlook.changes;
         done.warnings = outlook.warnings;
         let intake = |orders: &Orders| if orders.paused.is_some() { "paused" } else { "taking" };
-        let notice = |orders: &Orders| written(self.intake.notice_by(&source_of(orders)));
-        done.changes.extend(change("intake", intake(&before), intake(&after)));
-        done.changes.extend(change("notice", &notice(&before), &notice(&after)));
+        let notice = |orders: &Orders| written(self.intake.notice_by(&orders.notice_source()));
+        done.changes.extend(Change::of("intake", intake(&before), intake(&after)));
+        done.changes.extend(Change::of("notice", &notice(&before), &notice(&after)));
         done.dry_run = call.dry_run;
         done.undo = (after != *before).then_some(undo);
         if call.dry_run {
@@ -269,7 +231,7 @@ impl Steering {
             if let Err(faults) = self.parts.enforce(after.overlay()) {
                 // The configuration has changed since the look, and contradicts the new values.
                 before.store(&self.file).map_err(|fault| self.not_kept(&fault))?;
-                return Err(invalid(faults));
+                return Err(Problem::of_settings(faults));
             }
             self.enforce(&after);
             let _before = self.orders.replace(after);
@@ -281,7 +243,7 @@ impl Steering {
     /// Puts the orders in force that concern no settings.
     fn enforce(&self, orders: &Orders) {
         self.intake.pause(orders.paused.is_some());
-        self.intake.set_notice(source_of(orders));
+        self.intake.set_notice(orders.notice_source());
     }
 
     fn not_kept(&self, fault: &std::io::Error) -> Problem {
@@ -292,19 +254,6 @@ impl Steering {
             "The change cannot be kept",
             format!("Nothing was changed: {}: {fault}", self.file.display()),
         )
-    }
-
-    fn wish(&self, wish: Wish) -> Result<(), Problem> {
-        // A full queue holds the same wishes.
-        match self.wishes.try_send(wish) {
-            Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(Problem::new(
-                StatusCode::CONFLICT,
-                "stopping",
-                "The server is stopping",
-                "It does nothing else any more.",
-            )),
-        }
     }
 
     /// Records what was done: in the audit trail, in the log and among the latest actions.
@@ -319,85 +268,6 @@ impl Steering {
     fn order(&self, call: &Call) -> Order {
         Order { by: call.operator.clone(), since: rfc3339(self.intake.now()) }
     }
-
-    fn shown(&self, call: &Call, body: &[u8]) -> Result<Shown, Problem> {
-        #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Texts {
-            it: String,
-            en: String,
-        }
-        let Texts { it, en } = serde_json::from_slice(body).map_err(|fault| malformed(&fault))?;
-        match Notice::of(&it, &en) {
-            Ok(_) => Ok(Shown { order: self.order(call), it, en }),
-            Err(faults) => Err(Problem::invalid(
-                faults
-                    .into_iter()
-                    .map(|(language, fault)| Located {
-                        pointer: language.of("/it", "/en").to_owned(),
-                        code: "not-allowed",
-                        detail: fault.to_string(),
-                    })
-                    .collect(),
-            )),
-        }
-    }
-}
-
-/// Checks that what an operator has seen is still so.
-fn is_unchanged(call: &Call, tag: &str, is_required: bool) -> Result<(), Problem> {
-    match &call.if_match {
-        Some(tags) if tags.split(',').any(|seen| ["*", tag].contains(&seen.trim())) => Ok(()),
-        Some(_) => Err(Problem::new(
-            StatusCode::PRECONDITION_FAILED,
-            "changed-meanwhile",
-            "Changed meanwhile",
-            "Nothing was changed: it is not what you have seen. Read GET /control again and decide anew.",
-        )),
-        None if is_required => Err(Problem::new(
-            StatusCode::PRECONDITION_REQUIRED,
-            "if-match-missing",
-            "If-Match missing",
-            "Send the etag of this part, from GET /control, in the field If-Match.",
-        )),
-        None => Ok(()),
-    }
-}
-
-fn settings(body: &[u8]) -> Result<Map<String, Value>, Problem> {
-    serde_json::from_slice(body).map_err(|fault| malformed(&fault))
-}
-
-fn malformed(fault: &serde_json::Error) -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "malformed",
-        "Unreadable body",
-        format!("The body is not the JSON object that is expected here: {fault}"),
-    )
-}
-
-fn invalid(faults: Vec<Fault>) -> Problem {
-    let located = |Fault { setting, what }: Fault| Located {
-        pointer: setting.map(|name| format!("/{name}")).unwrap_or_default(),
-        code: "not-allowed",
-        detail: what,
-    };
-    Problem::invalid(faults.into_iter().map(located).collect())
-}
-
-/// Where the notice comes from.
-fn source_of(orders: &Orders) -> NoticeSource {
-    match &orders.notice {
-        None => NoticeSource::Configuration,
-        Some(Shown { it, en, .. }) => NoticeSource::Control(Notice::of(it, en).ok().flatten()),
-    }
-}
-
-/// A change, unless both values are the same.
-fn change(what: &str, before: &str, after: &str) -> Option<Change> {
-    let [what, before, after] = [what, before, after].map(str::to_owned);
-    (before != after).then_some(Change { what, before, after })
 }
 
 fn written(notice: Option<Notice>) -> String {

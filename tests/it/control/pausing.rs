@@ -116,6 +116,9 @@ async fn draining_by_control_is_what_sigterm_does() {
     let mut counter = Counter::open();
     counter.citizen(1).await.apply("key").await;
     done(&call(&counter, "POST", "/control/drain?dryRun=true").await);
+    for _ in 0..5 {
+        done(&call(&counter, "POST", "/control/reload").await);
+    }
     counter.citizen(2).await;
     let drained = done(&call(&counter, "POST", "/control/drain").await);
     assert!(drained["undo"].is_null());

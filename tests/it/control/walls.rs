@@ -3,9 +3,10 @@
 use std::net::TcpListener;
 
 use hyper::StatusCode;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::client::{call, call_with, controls, raw, state, token};
-use crate::harness::{Counter, finished, serve_on, until};
+use crate::harness::{Counter, PATIENCE, finished, serve_on, tcp_between, until};
 
 const CALLS: [(&str, &str); 12] = [
     ("GET", "/control"),
@@ -142,6 +143,18 @@ async fn a_call_that_is_not_whole_is_refused_and_changes_nothing() {
         assert_eq!(call(&counter, "POST", path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
     assert_eq!(call(&counter, "GET", "/controlled").await.status, StatusCode::NOT_FOUND);
+    // A body that does not come.
+    let listener = counter.operator.strip_prefix("http://").unwrap();
+    let mut slow = tcp_between("127.0.0.1", listener).await;
+    let head = format!(
+        "PUT /control/schedule HTTP/1.1\r\nhost: localhost\r\nauthorization: {bearer}\r\n\
+         sportello-operator: m.rossi\r\nif-match: *\r\ncontent-length: 9\r\n\r\n{{"
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    let answered = tokio::time::timeout(PATIENCE, slow.read_exact(&mut answer)).await;
+    answered.unwrap().unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
     let any = [("if-match", "*")];
     let large = format!("{{\"citizens\": \"{}\"}}", "1".repeat(20_000));
     call_with(&counter, ("PUT", "/control/schedule"), &any, &large)
