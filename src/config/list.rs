@@ -95,7 +95,7 @@ settings! {
         /// Another HTTPS listener, which requires a client certificate of a card (CNS, CIE) or of an office's system, as the
         /// section certificates says: IP address and port. Empty means none.
         listen_certificates: Option<SocketAddr> = None, AddressIfAny;
-        /// Operator listener (metrics and health, HTTP): loopback address and port.
+        /// Operator listener (metrics, health and control, HTTP): loopback address and port.
         operator: SocketAddr = loopback(9464), LoopbackAddress;
         /// Data directory: ledgers, audit trail, drafts, and by default the ledger's key file.
         data: Text = Text::Borrowed("./data"), TEXT;
