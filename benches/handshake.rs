@@ -73,7 +73,7 @@ impl House {
             forgetting.resumption = Resumption::disabled();
             Arc::new(forgetting)
         };
-        let server = made.server().expect("a configuration");
+        let server = made.server().expect("a configuration").config;
         let mut issuing = (*server).clone();
         issuing.send_tls13_tickets = 1;
         issuing.ticketer = aws_lc_rs::Ticketer::new().expect("a ticketer");
@@ -96,7 +96,7 @@ impl House {
             .expect("a key");
         holder.alpn_protocols = vec![b"http/1.1".to_vec()];
         Self {
-            strict: made.server_with_certificates(verifier).expect("a configuration"),
+            strict: made.server_with_certificates(verifier).expect("a configuration").config,
             holder: Arc::new(holder),
             certificates,
             card,

@@ -62,10 +62,18 @@ macro_rules! metrics_list {
 }
 
 metrics_list! {
+    BUILD_INFO = Kind::Gauge, Count, "sportello_build_info" ["version", "commit"]
+        "Always 1: the program's version and the commit that it was built from are in the labels.";
+    START_TIME = Kind::Gauge, Seconds, "sportello_start_time_seconds" []
+        "When the process started, seconds since 1970.";
     REQUESTS = Kind::Counter, Count, "sportello_requests_total" ["route", "method", "status"]
         "Requests answered on the public listener.";
     REQUEST_DURATION = Kind::Histogram(SECONDS), Seconds, "sportello_request_duration_seconds" ["route"]
         "Time from the head of a request to its answer.";
+    SUBMISSIONS = Kind::Counter, Count, "sportello_submissions_total" ["result"]
+        "Submissions of people who were let in, and lines of batches: answered with a receipt, refused for what they contain or for who sends them, or failed by a fault of the server (receipt, refused, failed).";
+    RECEIPT_DURATION = Kind::Histogram(SECONDS), Seconds, "sportello_receipt_duration_seconds" []
+        "Time from a submission that was read whole to its receipt: checks, sealing, commit, sync.";
     ACCEPTED = Kind::Counter, Count, "sportello_applications_accepted_total" ["scheme", "channel"]
         "Applications accepted (durable on disk) since the ledger began.";
     DECIDED = Kind::Counter, Count, "sportello_applications_decided_total" ["scheme", "outcome"]
@@ -96,6 +104,8 @@ metrics_list! {
         "Time since the keys of an issuer were last confirmed by their file or URL.";
     IDENTITY_KEY_FAULTS = Kind::Counter, Count, "sportello_identity_key_faults_total" ["issuer"]
         "Times that the keys of an issuer could not be read; those in use stayed.";
+    CERTIFICATE_EXPIRY = Kind::Gauge, Seconds, "sportello_certificate_expiry_seconds" ["certificate"]
+        "Time until a certificate of the server ends: that of the public listener (public), or that of the listener for client certificates (cards). Below 0 it has ended.";
     CERTIFICATES_REFUSED = Kind::Counter, Count, "sportello_certificates_refused_total" ["reason"]
         "Client certificates refused in a handshake or at entering (untrusted, malformed, expired, not-valid-yet, revoked, revocation-unknown, policy, usage, name, clerk). Any client can cause it.";
     MANDATES = Kind::Gauge, Count, "sportello_mandates" []
@@ -213,6 +223,9 @@ impl Metric {
     }
 }
 
+/// The commit that the program was built from, or `unknown`.
+const COMMIT: &str = env!("BUILD_COMMIT");
+
 static METADATA: Metadata<'static> = Metadata::new("sportello", Level::INFO, None);
 
 /// Why metrics cannot be set up: a bug in this program, or a second set-up in one process.
@@ -254,6 +267,7 @@ impl Exporter {
                 Kind::Histogram(_) => drop(metric.histogram(&[])),
             }
         }
+        BUILD_INFO.gauge(&[env!("CARGO_PKG_VERSION"), COMMIT]).set(1.0);
         with_recorder(|recorder| {
             for metric in ALL {
                 let (name, unit, help) =
@@ -296,6 +310,12 @@ mod tests {
             );
             assert!(metric.help.ends_with('.'), "{}", metric.name);
         }
+    }
+
+    #[test]
+    fn the_commit_is_a_hash_or_unknown() {
+        let is_hash = |commit: &str| commit.chars().all(|character| character.is_ascii_hexdigit());
+        assert!(COMMIT == "unknown" || (COMMIT.len() >= 7 && is_hash(COMMIT)), "{COMMIT}");
     }
 
     #[test]

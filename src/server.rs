@@ -43,7 +43,7 @@ use crate::{
     },
     intake::{Counter, Intake, Parts},
     judges::Judges,
-    metrics::Exporter,
+    metrics::{self as list, Exporter},
     operator::{
         self, Operator,
         control::{Control, Steered, Wishes},
@@ -68,7 +68,7 @@ pub struct Start {
     pub relying: RelyingParty,
     /// Certificate and key.
     pub tls: tls::Config,
-    /// Client certificates, and the TLS configuration of the listener that requires them.
+    /// Client certificates, and what the listener serves that requires them.
     pub certificates: Option<tls::WithCertificates>,
     /// Where the settings come from, to be read again when an operator changes them.
     pub origin: Origin,
@@ -118,10 +118,16 @@ pub fn run(
 ) -> Result<(), StartFault> {
     let Start { clock, verifier, relying, tls, certificates, origin, demo } = start;
     let exporter = Exporter::install()?;
+    list::START_TIME.gauge(&[]).set(clock.real().as_duration().as_secs_f64());
     let tls = tls.server()?;
     let bounds = bounds(settings, demo.is_some());
     upkeep::warn(settings);
     let (certificates, tls_with_certificates) = certificates.unzip();
+    let cards = tls_with_certificates.as_ref();
+    let certificate_ends = [("public", Some(&tls)), ("cards", cards)]
+        .into_iter()
+        .filter_map(|(certificate, served)| Some((certificate, served?.ends_at)))
+        .collect();
     let intake = open_intake(settings, clock, verifier.clone(), relying, certificates.clone())?;
     let _watch = intake.watch_space()?;
     let live = Arc::new(LiveSettings::of(origin, settings));
@@ -148,12 +154,12 @@ pub fn run(
     })?;
     let operator = spawn_operator(bound.operator, {
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
-        Operator { exporter, intake, control, draining, stopped }
+        Operator { exporter, intake, certificate_ends, control, draining, stopped }
     })?;
-    let shared = listener::Shared::new(bounds, settings.proxies(), tls, draining.clone());
+    let shared = listener::Shared::new(bounds, settings.proxies(), tls.config, draining.clone());
     let pressure = Pressure::new(settings.requests_max());
     let inside = shared.inside(settings.inside_connections_max());
-    let with_certificates = tls_with_certificates.map(|tls| shared.with_tls(tls));
+    let with_certificates = tls_with_certificates.map(|tls| shared.with_tls(tls.config));
     let mut others: Vec<_> = [(bound.inside.into_iter(), inside)]
         .into_iter()
         .chain(with_certificates.map(|shared| (bound.certificates.into_iter(), shared)))

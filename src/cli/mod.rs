@@ -91,7 +91,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Erase(erase) => erase.run(),
         Command::RotateKey(rotate) => rotate.run(),
         Command::Config(config) => config.run(),
-        Command::Metrics(metrics::Metrics) => metrics::list(),
+        Command::Metrics(metrics) => metrics.run(),
     };
     let exit = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Exit::Bug);
     log::flush();

@@ -29,6 +29,9 @@ impl Default for Meters {
                 list::SHED.counter(&[class.as_str(), reason]).increment(0);
             }
         }
+        for session in ["shown", "none"] {
+            list::INSIDE_CONNECTIONS.counter(&[session]).increment(0);
+        }
         Self {
             answered: RefCell::default(),
             durations: RefCell::default(),

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use rustls::{
     CipherSuite::TLS13_AES_128_GCM_SHA256,
     ServerConfig, SignatureAlgorithm, SupportedProtocolVersion,
@@ -15,6 +16,7 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
+use x509_parser::{certificate::X509Certificate, prelude::FromDer as _};
 
 use crate::{identity::certificate::Certificates, private_files::write_private};
 
@@ -27,8 +29,17 @@ pub struct Config {
     pub key: PathBuf,
 }
 
-/// Client certificates, and the TLS configuration of the listener that requires them.
-pub type WithCertificates = (Arc<Certificates>, Arc<ServerConfig>);
+/// The TLS configuration of a listener, and when its certificate ends.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// For each connection.
+    pub config: Arc<ServerConfig>,
+    /// The last second of the first certificate of the chain.
+    pub ends_at: Timestamp,
+}
+
+/// Client certificates, and what the listener serves that requires them.
+pub type WithCertificates = (Arc<Certificates>, Served);
 
 /// Why TLS cannot be configured: the operator has to repair the files.
 #[derive(Debug, thiserror::Error)]
@@ -89,14 +100,14 @@ impl Config {
     ///
     /// # Errors
     /// [`TlsFault`].
-    pub fn server(&self) -> Result<Arc<ServerConfig>, TlsFault> {
+    pub fn server(&self) -> Result<Served, TlsFault> {
         let anybody = WebPkiClientVerifier::no_client_auth();
-        let (mut server, key) = self.configured(&[&TLS13], anybody)?;
+        let (mut server, key, ends_at) = self.configured(&[&TLS13], anybody)?;
         server.send_tls13_tickets = tickets_of(key);
         if server.send_tls13_tickets > 0 {
             server.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         }
-        Ok(Arc::new(server))
+        Ok(Served { config: Arc::new(server), ends_at })
     }
 
     /// The TLS configuration of a listener that requires client certificates.
@@ -109,25 +120,26 @@ impl Config {
     pub fn server_with_certificates(
         &self,
         verifier: Arc<dyn ClientCertVerifier>,
-    ) -> Result<Arc<ServerConfig>, TlsFault> {
-        let (mut server, _) = self.configured(&[&TLS13, &TLS12], verifier)?;
+    ) -> Result<Served, TlsFault> {
+        let (mut server, _, ends_at) = self.configured(&[&TLS13, &TLS12], verifier)?;
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
-        Ok(Arc::new(server))
+        Ok(Served { config: Arc::new(server), ends_at })
     }
 
-    /// A configuration that prefers HTTP/2 over HTTP/1.1, and the kind of its key.
+    /// A configuration that prefers HTTP/2 over HTTP/1.1, the kind of its key, and when its certificate ends.
     fn configured(
         &self,
         versions: &[&'static SupportedProtocolVersion],
         verifier: Arc<dyn ClientCertVerifier>,
-    ) -> Result<(ServerConfig, SignatureAlgorithm), TlsFault> {
+    ) -> Result<(ServerConfig, SignatureAlgorithm, Timestamp), TlsFault> {
         let chain = CertificateDer::pem_file_iter(&self.certificate)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|fault| pem_fault(&self.certificate, fault, "a certificate"))?;
-        if chain.is_empty() {
-            return Err(TlsFault::Pem { path: self.certificate.clone(), wanted: "a certificate" });
-        }
+        let ends_at = chain.first().and_then(|own| end_of(own)).ok_or_else(|| TlsFault::Pem {
+            path: self.certificate.clone(),
+            wanted: "a certificate",
+        })?;
         let key = PrivateKeyDer::from_pem_file(&self.key)
             .map_err(|fault| pem_fault(&self.key, fault, "a private key"))?;
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
@@ -141,7 +153,7 @@ impl Config {
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         server.ignore_client_order = true;
-        Ok((server, algorithm))
+        Ok((server, algorithm, ends_at))
     }
 }
 
@@ -152,6 +164,12 @@ impl Config {
 /// handshake. One is enough then: it is used for one connection, which issues the next one.
 fn tickets_of(key: SignatureAlgorithm) -> usize {
     usize::from(key == SignatureAlgorithm::RSA)
+}
+
+/// The last second at which a certificate is valid.
+fn end_of(der: &[u8]) -> Option<Timestamp> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
 }
 
 fn file_fault(path: &Path, source: io::Error) -> TlsFault {
@@ -173,11 +191,30 @@ mod tests {
     fn a_ticket_is_sent_only_where_it_spares_a_signature_that_is_dear() {
         let data = tempfile::tempdir().unwrap();
         let config = demo(data.path(), IpAddr::from([127, 0, 0, 1])).unwrap();
-        assert_eq!(config.server().unwrap().send_tls13_tickets, 0);
+        assert_eq!(config.server().unwrap().config.send_tls13_tickets, 0);
         let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
         let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
         fs::write(&config.key, key.serialize_pem()).unwrap();
         fs::write(&config.certificate, certificate.pem()).unwrap();
-        assert_eq!(config.server().unwrap().send_tls13_tickets, 1);
+        assert_eq!(config.server().unwrap().config.send_tls13_tickets, 1);
+    }
+
+    #[test]
+    fn a_certificate_ends_when_it_says_so() {
+        let data = tempfile::tempdir().unwrap();
+        let config = demo(data.path(), IpAddr::from([127, 0, 0, 1])).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        params.not_after = rcgen::date_time_ymd(2031, 5, 7);
+        let own = params.self_signed(&key).unwrap().pem();
+        // Only the first of the chain counts: the others end with their authorities.
+        params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+        let issuer = params.self_signed(&key).unwrap().pem();
+        fs::write(&config.key, key.serialize_pem()).unwrap();
+        fs::write(&config.certificate, own + &issuer).unwrap();
+        let end = "2031-05-07T00:00:00Z".parse().unwrap();
+        assert_eq!(config.server().unwrap().ends_at, end);
+        let anybody = WebPkiClientVerifier::no_client_auth();
+        assert_eq!(config.server_with_certificates(anybody).unwrap().ends_at, end);
     }
 }

@@ -1,25 +1,36 @@
-//! What each runtime has of its own: its handovers to the ledgers.
+//! What each runtime has of its own: its handovers to the ledgers, and its meters of submissions.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
-use super::opening::Intake;
+use super::{meters::Submissions, opening::Intake};
 use crate::{
-    ledger::{Ledger, handover::Handover},
+    ledger::{Ledger, fault::CommitFault, handover::Handover},
     schemes::Campaign,
 };
 
-/// One runtime's counter: the shared intake, and this runtime's handovers to the ledgers.
+/// One runtime's counter: the shared intake, this runtime's handovers to the ledgers, and its meters.
 pub struct Counter {
     /// Shared by all counters.
     pub intake: Arc<Intake>,
     handovers: RefCell<HashMap<Campaign, Handover>>,
+    pub(super) submissions: Submissions,
 }
 
 impl Counter {
     /// A counter for the runtime in which it is made.
     #[must_use]
     pub fn new(intake: Arc<Intake>) -> Rc<Self> {
-        Rc::new(Self { intake, handovers: RefCell::default() })
+        let submissions = Submissions::default();
+        Rc::new(Self { intake, handovers: RefCell::default(), submissions })
+    }
+
+    /// Whether a submission is accepted as far as disk space is concerned; a refusal counts as a failed one. Ask before
+    /// its body is read.
+    ///
+    /// # Errors
+    /// [`CommitFault::NoRoom`].
+    pub fn admits_submission(&self) -> Result<(), CommitFault> {
+        self.intake.admits().inspect_err(|_| self.submissions.fail())
     }
 
     pub(super) fn handover(&self, ledger: &Arc<dyn Ledger>) -> Handover {

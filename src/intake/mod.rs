@@ -13,6 +13,7 @@ mod forms;
 mod found;
 mod listing;
 mod mandates;
+mod meters;
 mod opening;
 mod operating;
 mod own_sessions;

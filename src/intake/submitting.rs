@@ -79,6 +79,23 @@ pub enum SubmitFault {
     Untraced(Untraced),
 }
 
+impl SubmitFault {
+    /// Whether the server is at fault, and not what was submitted or who did it.
+    pub(super) fn is_ours(&self) -> bool {
+        match self {
+            Self::NoLease | Self::Commit(_) | Self::Read(_) | Self::Untraced(_) => true,
+            Self::Invalid(_)
+            | Self::CampaignClosed(_)
+            | Self::NotYours
+            | Self::NoMandate
+            | Self::KeyReused
+            | Self::AlreadyApplied(_)
+            | Self::Exhausted
+            | Self::UsedUp { .. } => false,
+        }
+    }
+}
+
 impl Intake {
     /// Whether submissions are accepted as far as disk space is concerned. Ask before a body is read.
     ///
@@ -232,6 +249,15 @@ impl Counter {
     }
 
     pub(super) async fn submit_with<'s>(
+        &self,
+        scope: Scope<'s>,
+        key: Key<'_>,
+        body: &[u8],
+    ) -> Result<Personal<'s, Accepted>, SubmitFault> {
+        self.submissions.count(self.take(scope, key, body)).await
+    }
+
+    async fn take<'s>(
         &self,
         scope: Scope<'s>,
         key: Key<'_>,

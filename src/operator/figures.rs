@@ -1,5 +1,7 @@
 //! The metrics page, and whether the server takes new work.
 
+use jiff::Timestamp;
+
 use crate::{
     intake::{AudienceStatus, Intake, Obstacle},
     log,
@@ -24,7 +26,11 @@ pub(super) fn obstacle(intake: &Intake, is_draining: bool) -> Option<&'static st
 
 /// Sets the gauges that are derived from the state, all at once so that they agree, and renders the page.
 #[expect(clippy::cast_precision_loss, reason = "counts and bytes are far below 2^52")]
-pub(super) fn page(exporter: &Exporter, intake: &Intake) -> String {
+pub(super) fn page(
+    exporter: &Exporter,
+    intake: &Intake,
+    certificate_ends: &[(&'static str, Timestamp)],
+) -> String {
     let counts = intake.counts();
     list::LOG_LOST.counter(&[]).absolute(log::lost());
     list::UNDECIDED.gauge(&[]).set(counts.undecided as f64);
@@ -34,6 +40,11 @@ pub(super) fn page(exporter: &Exporter, intake: &Intake) -> String {
     list::DISK_FREE.gauge(&[]).set(counts.disk_free_bytes as f64);
     list::DISK_RESERVE.gauge(&[]).set(counts.disk_reserve_bytes as f64);
     list::INTAKE_PAUSED.gauge(&[]).set(f64::from(u8::from(intake.is_paused())));
+    let now = intake.real_now();
+    for (certificate, end) in certificate_ends {
+        let left = end.duration_since(now).as_secs_f64();
+        list::CERTIFICATE_EXPIRY.gauge(&[certificate]).set(left);
+    }
     let admission = intake.admission().state();
     list::ADMISSION_RATE.gauge(&[]).set(admission.per_second);
     list::ADMISSION_TRIM.gauge(&[]).set(admission.trim);

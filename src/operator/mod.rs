@@ -12,6 +12,7 @@ use hyper::{
     Method, Request, StatusCode, body::Incoming, server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::Timestamp;
 use tokio::{sync::Semaphore, task, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +39,8 @@ pub struct Operator {
     pub intake: Arc<Intake>,
     /// What operators change while the server runs.
     pub control: Control,
+    /// When each certificate of the server ends.
+    pub certificate_ends: Vec<(&'static str, Timestamp)>,
     /// Cancelled when the server begins to stop.
     pub draining: CancellationToken,
     /// Cancelled when it has stopped.
@@ -105,7 +108,7 @@ impl Operator {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n");
         }
         match path {
-            "/metrics" => text(StatusCode::OK, figures::page(&self.exporter, &self.intake)),
+            "/metrics" => text(StatusCode::OK, figures::page(&self.exporter, &self.intake, &self.certificate_ends)),
             "/healthz" => text(StatusCode::OK, "alive\n"),
             "/readyz" => match figures::obstacle(&self.intake, self.draining.is_cancelled()) {
                 None => text(StatusCode::OK, "ready\n"),

@@ -133,6 +133,9 @@ impl Sessions {
         now: Timestamp,
     ) -> Self {
         let gauges = Audience::ALL.map(|audience| list::SESSIONS.gauge(&[audience.as_str()]));
+        for lease in ["within", "beyond", "none"] {
+            list::SESSIONS_REOPENED.counter(&[lease]).increment(0);
+        }
         let Remembered { open, ended, whole_until, .. } = remembered;
         let sessions = Self {
             config,

@@ -43,6 +43,7 @@ impl LiveSettings {
     /// The settings with which a server starts.
     #[must_use]
     pub fn of(origin: Origin, settings: &Settings) -> Self {
+        SETTINGS_FAULTS.gauge(&[OF_THE_FILE]).set(0.0);
         let configured = Arc::new(settings.without_secret());
         let settings = Arc::clone(&configured);
         let in_force = Live::new(InForce { configured, settings, over: Vec::new() });

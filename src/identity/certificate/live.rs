@@ -60,6 +60,7 @@ impl Certificates {
             offices = trust.offices.len(),
             "client certificates of these authorities are accepted"
         );
+        metrics::CERTIFICATES_REFUSED.counter(&["revocation-unknown"]).increment(0);
         let current = RwLock::new(Arc::new(trust));
         Ok(Self { config, hints, current, read: Mutex::new(read) })
     }
