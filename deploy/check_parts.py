@@ -1,7 +1,8 @@
 """The parts of deploy/check that need a parser: check_parts.py dashboard|names|settings PROGRAM|rules.
 
 dashboard: titles, descriptions, units and variables are there, and no panel covers another.
-names:     alerts and dashboard use only metrics and labels of src/metrics.rs, and the dashboard shows every metric.
+names:     alerts, rules and dashboard use only metrics and labels of src/metrics.rs and recorded ones, and the dashboard
+           shows every metric.
 settings:  variables and bounds in unit and Containerfile agree with the settings of the program.
 rules:     prints the dashboard's queries as recording rules, for promtool to parse.
 """
@@ -15,9 +16,8 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
-# Labels and metrics that Prometheus adds by itself.
-GIVEN_LABELS = {"job", "instance", "le"}
-GIVEN_METRICS = {"up"}
+# Labels that Prometheus adds by itself.
+GIVEN_LABELS = {"job", "instance", "le", "alertname", "alertstate"}
 
 
 def read(path):
@@ -58,15 +58,26 @@ def alert_queries():
         yield f"alert {name}", body
 
 
+def recording_rules():
+    """The recorded names, each with its query."""
+    return re.findall(r"- record: (\S+)\n(.*?)(?=\n +- record:|\Z)", read("deploy/prometheus/rules.yml"), re.S)
+
+
 def check_names():
     known, used = metrics(), set()
     if len(known) < 10:
         yield "src/metrics.rs: fewer than 10 metrics were found, so the pattern in deploy/check_parts.py is out of date"
     variables = [v["query"]["query"] for v in dashboard()["templating"]["list"] if v["type"] == "query"]
     places = [*queries(), *alert_queries(), *(("dashboard variable", query) for query in variables)]
-    tests = read("deploy/prometheus/alerts_test.yml")
-    places += [("alert test", series) for series in re.findall(r"series: (.*)", tests)]
+    recorded = {name for name, _ in recording_rules()}
+    places += [(f"rule {name}", query) for name, query in recording_rules()]
+    for tests in ("alerts_test.yml", "objectives_test.yml"):
+        series = re.findall(r"series: (.*)", read(f"deploy/prometheus/{tests}").replace('\\"', '"'))
+        places += [(tests, one) for one in series]
+    if len(recorded) < 10:
+        yield "deploy/prometheus/rules.yml: fewer than 10 rules were found, so the pattern is out of date"
     for where, query in places:
+        yield from (f"{where}: {name} is not recorded" for name in set(re.findall(r"\bsportello:[\w:]+", query)) - recorded)
         names = set(re.findall(r"\bsportello_\w+", query))
         used |= names
         yield from (f"{where}: no metric {name}" for name in sorted(names - known.keys()))

@@ -123,11 +123,8 @@ pub fn run(
     let bounds = bounds(settings, demo.is_some());
     upkeep::warn(settings);
     let (certificates, tls_with_certificates) = certificates.unzip();
-    let cards = tls_with_certificates.as_ref();
-    let certificate_ends = [("public", Some(&tls)), ("cards", cards)]
-        .into_iter()
-        .filter_map(|(certificate, served)| Some((certificate, served?.ends_at)))
-        .collect();
+    certificates.iter().for_each(|certificates| certificates.begin_to_count());
+    let certificate_ends = tls::ends(&tls, tls_with_certificates.as_ref());
     let intake = open_intake(settings, clock, verifier.clone(), relying, certificates.clone())?;
     let _watch = intake.watch_space()?;
     let live = Arc::new(LiveSettings::of(origin, settings));

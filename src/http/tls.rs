@@ -68,6 +68,13 @@ pub enum TlsFault {
     Make(#[from] rcgen::Error),
 }
 
+/// When each certificate of the server ends, by the name that the metric has for it.
+#[must_use]
+pub fn ends(public: &Served, cards: Option<&Served>) -> Vec<(&'static str, Timestamp)> {
+    let served = [("public", Some(public)), ("cards", cards)].into_iter();
+    served.filter_map(|(certificate, served)| Some((certificate, served?.ends_at))).collect()
+}
+
 /// The demo's self-signed certificate in the directory `data`, made at the first start for the loopback names and
 /// `address`.
 ///

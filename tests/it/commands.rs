@@ -287,6 +287,26 @@ fn every_metric_is_listed_with_type_labels_and_help() {
     }
 }
 
+#[test]
+fn alerts_and_dashboard_are_made_from_the_metrics_that_there_are() {
+    let (code, out, _) = run(&["metrics", "--format", "json"], "");
+    assert_eq!(code, Some(0));
+    let listed: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
+    assert_eq!(listed.len(), metrics::ALL.len());
+    for (listed, metric) in listed.iter().zip(metrics::ALL) {
+        let (name, labels) = (metric.name, metric.labels);
+        assert_eq!(listed["name"], name);
+        assert_eq!(listed["type"], metric.kind.as_str(), "{name}");
+        assert_eq!(listed["unit"], metric.unit.as_str(), "{name}");
+        assert_eq!(listed["labels"], serde_json::json!(labels), "{name}");
+        assert_eq!(listed["help"], metric.help, "{name}");
+        let has_buckets = matches!(metric.kind, metrics::Kind::Histogram(_));
+        assert_eq!(listed["buckets"].is_array(), has_buckets, "{name}");
+    }
+    let rendered = include_str!("../../deploy/mixin/metrics.json");
+    assert_eq!(out, rendered, "run deploy/mixin/render, which needs the Python package jsonnet");
+}
+
 #[tokio::test]
 async fn a_fiscal_code_comes_from_standard_input_and_the_help_shows_that_first() {
     let mut counter = Counter::open();
