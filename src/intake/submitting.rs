@@ -81,7 +81,8 @@ pub enum SubmitFault {
 
 impl SubmitFault {
     /// Whether the server is at fault, and not what was submitted or who did it.
-    pub(super) fn is_ours(&self) -> bool {
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
         match self {
             Self::NoLease | Self::Commit(_) | Self::Read(_) | Self::Untraced(_) => true,
             Self::Invalid(_)

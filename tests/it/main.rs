@@ -36,6 +36,7 @@ mod lists;
 mod log;
 mod mandates;
 mod notice;
+mod objectives;
 mod own_sessions;
 mod pages;
 mod polling;

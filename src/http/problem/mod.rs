@@ -392,6 +392,7 @@ fn seconds_up(wait: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{civic::FiscalCode, vault::HouseKeys};
 
     #[test]
     fn every_problem_says_what_happened_and_what_to_do_in_both_languages() {
@@ -424,6 +425,30 @@ mod tests {
         let early = Problem::from(EnterFault::NotYourTurn { wait });
         assert_eq!(early.retry_after_seconds(), Some(3_600));
         assert_eq!((early.kind(), early.shed()), (Kind::Busy, Some("opening")));
+    }
+
+    #[test]
+    fn a_submission_that_counts_as_failed_is_answered_with_5xx_and_no_other() {
+        let (until, now) = (Timestamp::MAX, Timestamp::UNIX_EPOCH);
+        let faults = [
+            SubmitFault::NotYours,
+            SubmitFault::NoMandate,
+            SubmitFault::KeyReused,
+            SubmitFault::AlreadyApplied(None),
+            SubmitFault::Exhausted,
+            SubmitFault::UsedUp { until, now },
+            SubmitFault::NoLease,
+            SubmitFault::Commit(CommitFault::Busy),
+            SubmitFault::Commit(CommitFault::Away),
+            SubmitFault::Commit(CommitFault::NoRoom),
+            SubmitFault::Commit(CommitFault::Storage),
+        ];
+        let person = HouseKeys::from_master(&[7; 32]).subject(&FiscalCode::made_up(1));
+        for fault in faults {
+            let (name, is_ours) = (format!("{fault:?}"), fault.is_ours());
+            let status = Problem::of_submission(fault, person).kind().status();
+            assert_eq!(status.is_server_error(), is_ours, "{name}");
+        }
     }
 
     #[test]
