@@ -123,7 +123,6 @@ pub fn run(
     let bounds = bounds(settings, demo.is_some());
     upkeep::warn(settings);
     let (certificates, tls_with_certificates) = certificates.unzip();
-    certificates.iter().for_each(|certificates| certificates.begin_to_count());
     let certificate_ends = tls::ends(&tls, tls_with_certificates.as_ref());
     let intake = open_intake(settings, clock, verifier.clone(), relying, certificates.clone())?;
     let _watch = intake.watch_space()?;
@@ -202,6 +201,9 @@ fn open_intake(
     relying: RelyingParty,
     certificates: Option<Arc<Certificates>>,
 ) -> Result<Arc<Intake>, StartFault> {
+    if let Some(certificates) = &certificates {
+        certificates.begin_to_count();
+    }
     let keys = Arc::new(house_keys(settings)?);
     let parts = Parts {
         clock,
