@@ -2,7 +2,6 @@
 
 use metrics::{Counter, Histogram};
 
-use super::submitting::SubmitFault;
 use crate::{clock::Stopwatch, metrics as list};
 
 /// One runtime's meters of submissions, whichever way they came: a request, a page, a line of a batch.
@@ -26,11 +25,13 @@ impl Default for Submissions {
 }
 
 impl Submissions {
-    /// Counts a submission by its end. One that is given up by its client before has none.
-    pub(super) async fn count<T>(
+    /// Counts a submission by its end; `is_ours` says whether a fault is the server's. One that is given up by its client
+    /// before has no end.
+    pub(super) async fn count<T, F>(
         &self,
-        submission: impl Future<Output = Result<T, SubmitFault>>,
-    ) -> Result<T, SubmitFault> {
+        submission: impl Future<Output = Result<T, F>>,
+        is_ours: impl FnOnce(&F) -> bool,
+    ) -> Result<T, F> {
         let (watch, _ends) = (Stopwatch::start(), FailsInPanic(&self.failed));
         let result = submission.await;
         match &result {
@@ -38,7 +39,7 @@ impl Submissions {
                 self.receipt.increment(1);
                 self.duration.record(watch.elapsed());
             }
-            Err(fault) if fault.is_ours() => self.fail(),
+            Err(fault) if is_ours(fault) => self.fail(),
             Err(_) => self.refused.increment(1),
         }
         result
@@ -73,9 +74,9 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
-    use crate::ledger::fault::CommitFault;
 
-    type Counted = Result<(), SubmitFault>;
+    /// A fault, and whether it is the server's.
+    type Counted = Result<(), bool>;
 
     #[test]
     fn only_our_own_faults_count_as_failed() {
@@ -83,19 +84,19 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             let submissions = Submissions::default();
             let count = |submission: &mut dyn FnMut() -> Counted| {
-                let counted = pin!(submissions.count(async { submission() }));
+                let counted = pin!(submissions.count(async { submission() }, |is_ours| *is_ours));
                 let _ready = counted.poll(&mut Context::from_waker(Waker::noop()));
             };
             count(&mut || Ok(()));
             count(&mut || Ok(()));
-            count(&mut || Err(SubmitFault::KeyReused));
-            count(&mut || Err(SubmitFault::Commit(CommitFault::Storage)));
-            count(&mut || Err(SubmitFault::NoLease));
+            count(&mut || Err(false));
+            count(&mut || Err(true));
+            count(&mut || Err(true));
             submissions.fail();
             let panicked = catch_unwind(AssertUnwindSafe(|| count(&mut || panic!("on purpose"))));
             assert!(panicked.is_err());
             // Given up by its client.
-            let mut counted = Box::pin(submissions.count(pending::<Counted>()));
+            let mut counted = Box::pin(submissions.count(pending::<Counted>(), |_| true));
             let under_way = counted.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             assert!(under_way.is_pending());
             drop(counted);

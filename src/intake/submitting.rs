@@ -255,7 +255,7 @@ impl Counter {
         key: Key<'_>,
         body: &[u8],
     ) -> Result<Personal<'s, Accepted>, SubmitFault> {
-        self.submissions.count(self.take(scope, key, body)).await
+        self.submissions.count(self.take(scope, key, body), SubmitFault::is_ours).await
     }
 
     async fn take<'s>(
