@@ -8,7 +8,7 @@ use crate::metrics::{ALL, Kind, Metric};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  sportello metrics | grep audit\n  sportello metrics --format json | jq '.[].name'\n\nOne line per metric. A running server shows the values under /metrics of its operator listener."
+    after_help = "Example:\n  sportello metrics | grep audit\n  sportello metrics --format json | jq '.[].name'\n\nOne line per metric. A running server shows the values under /metrics of its operator listener."
 )]
 pub(super) struct Metrics {
     /// Output format.
