@@ -238,7 +238,7 @@ function(mixin)
       'SportelloRestarting',
       // Two restarts, an hour without, three within ten minutes.
       [series('sportello_start_time_seconds', '1000x5 1300x5 1600x60 5500x3 5700x3 5900x100')],
-      '60m',
+      '20m',
       '85m',
       '3',
       ends='120m',
