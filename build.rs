@@ -32,8 +32,11 @@ fn of_git() -> Option<String> {
         return None;
     }
     // Written whenever another commit is checked out or made.
-    let log = git(&here, &["rev-parse", "--git-path", "logs/HEAD"])?;
-    println!("cargo::rerun-if-changed={}", here.join(log).display());
+    let log = here.join(git(&here, &["rev-parse", "--git-path", "logs/HEAD"])?);
+    // A file that is not there counts as changed at every build.
+    if log.exists() {
+        println!("cargo::rerun-if-changed={}", log.display());
+    }
     let mut commit = git(&here, &["rev-parse", "HEAD"])?;
     commit.truncate(COMMIT_CHARACTERS);
     Some(commit)
