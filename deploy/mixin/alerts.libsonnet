@@ -214,7 +214,7 @@
         ),
         // The trim is the rate relative to what this machine could do: sportello_admission_rate alone depends on the
         // machine. Its floor is 0.05; a server under load that works lets in a third and more. Leases that nobody gives
-        // back do not show in it: then nobody gets a receipt although people wait.
+        // back do not show in it: then nobody gets a receipt although people wait. A pause is an operator's wish.
         alert(
           'SportelloAdmissionCollapsed',
           'critical',
@@ -226,12 +226,24 @@
           |||,
           |||
             sum by (job, instance) (sportello_waiting) > 0
+            unless on (job, instance) sportello_intake_paused > 0
             and (
               max by (job, instance) (avg_over_time(sportello_admission_trim[10m])) < 0.1
               or sum by (job, instance) (increase(sportello_submissions_total{result="receipt"}[10m])) == 0
             )
           |||,
           { 'for': '5m' },
+        ),
+        alert(
+          'SportelloIntakePaused',
+          'warning',
+          'An operator paused the intake of {{ $labels.instance }} more than half an hour ago',
+          |||
+            People inside finish, and nobody new is let in. sportello control status says who paused it and since when;
+            sportello control resume lets people in again.
+          |||,
+          'sportello_intake_paused > 0',
+          { 'for': '30m' },
         ),
         alert(
           'SportelloWaitingRoomFull',

@@ -271,7 +271,7 @@ local lines = grafana.lines;
         about='Below the reserve (ledger.disk_reserve_bytes) nothing new is accepted; intake resumes when there is space again.'
       ),
       lines(
-        'Audit trail and log',
+        'Audit trail, control and log',
         [
           m.sum('audit_lost_total', by=['instance'], legend='{{instance}}: only in the log'),
           m.max('audit_failed', by=['instance'], legend='{{instance}}: failed'),
@@ -281,8 +281,10 @@ local lines = grafana.lines;
             by=['instance', 'setting'],
             legend='{{instance}} faults in the settings: {{setting}}'
           ),
+          m.max('intake_paused', by=['instance'], legend='{{instance}}: intake paused'),
+          m.sum('control_actions_total', by=['action', 'outcome'], legend='control: {{action}}, {{outcome}}'),
         ],
-        about='Events that are only in the log, whether the trail has failed, and lost log lines. Above 0 is an alarm: people are served, but the trail or the log does not record every event.'
+        about='Events that are only in the log, whether the trail has failed, and lost log lines. Above 0 is an alarm: people are served, but the trail or the log does not record every event. Also what operators have done by control.'
       ),
     ]),
     row('Admission and drafts', 8, [

@@ -107,6 +107,7 @@ function(mixin)
       series('sportello_certificates_refused_total', '0x500', 'reason="revocation-unknown"'),
       series('sportello_shed_total', '0x500', 'class="finish", reason="requests"'),
       series('sportello_shed_total', '0+50x500', 'class="enter", reason="requests"'),
+      series('sportello_intake_paused', '0x500'),
       series('sportello_waiting', '5000x500', 'audience="citizens"'),
       series('sportello_admission_rate', '300x500'),
       series('sportello_admission_trim', '0.6x500'),
@@ -275,6 +276,17 @@ function(mixin)
       for at in ['15m', '20m', '22m', '30m']
     ]),
 
+    test('a pause of half an hour raises a warning until intake is resumed, a short one does not', [
+      series('sportello_intake_paused', '0x10 1x100 0x20 1x140 0x10'),
+      series('sportello_waiting', '42x300', 'audience="citizens"'),
+      series('sportello_admission_trim', '1x300'),
+    ] + submissions('40x300', '0x300'), [
+      silent('27m', ['SportelloIntakePaused', 'SportelloAdmissionCollapsed']),
+      silent('62m', ['SportelloIntakePaused']),
+      fires('65m', 'SportelloIntakePaused'),
+      silent('65m', ['SportelloAdmissionCollapsed']),
+      silent('69m', ['SportelloIntakePaused']),
+    ]),
     raised(
       'a full waiting room raises a warning, requests that wait too long for CPU time do not',
       'SportelloWaitingRoomFull',

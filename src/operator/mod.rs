@@ -108,7 +108,10 @@ impl Operator {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n");
         }
         match path {
-            "/metrics" => text(StatusCode::OK, figures::page(&self.exporter, &self.intake, &self.certificate_ends)),
+            "/metrics" => text(
+                StatusCode::OK,
+                figures::page(&self.exporter, &self.intake, &self.certificate_ends),
+            ),
             "/healthz" => text(StatusCode::OK, "alive\n"),
             "/readyz" => match figures::obstacle(&self.intake, self.draining.is_cancelled()) {
                 None => text(StatusCode::OK, "ready\n"),
