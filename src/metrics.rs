@@ -94,6 +94,8 @@ metrics_list! {
         "Requests refused to protect the people who were let in.";
     SESSIONS = Kind::Gauge, Count, "sportello_sessions" ["audience"]
         "Open sessions.";
+    SESSIONS_OPENED = Kind::Counter, Count, "sportello_sessions_opened_total" ["audience"]
+        "Sessions opened: people let in, and people inside who entered from another device.";
     LEASES = Kind::Gauge, Count, "sportello_leases" ["state"]
         "Leases (reserved places to finish), held and free.";
     WAITING = Kind::Gauge, Count, "sportello_waiting" ["audience"]

@@ -1,7 +1,8 @@
-//! The operator's side: metrics, health and control. Its listener and runtime are its own, so that it answers while the
-//! public side is overloaded. Nothing on that runtime waits for a disk.
+//! The operator's side: metrics, health, the console and control. Its listener and runtime are its own, so that it answers
+//! while the public side is overloaded. Nothing on that runtime waits for a disk.
 
 mod answer;
+mod console;
 pub mod control;
 mod figures;
 mod host;
@@ -13,23 +14,33 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
-use tokio::{sync::Semaphore, task, time::sleep};
+use socket2::SockRef;
+use tokio::{
+    net::TcpStream,
+    sync::Semaphore,
+    task,
+    time::{MissedTickBehavior, interval, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{
     answer::{Answer, text},
-    control::{Action, Control},
+    console::{Console, PULSE_EVERY, Place, STREAMS_MAX, Seen},
+    control::Control,
 };
 use crate::{intake::Intake, metrics::Exporter};
 
 /// Longest time to receive a request's head.
 const HEAD_MAX: Duration = Duration::from_secs(5);
-/// Bytes of a request's head: browsers send less than four kilobytes.
+/// Bytes of a request's head, and of an answer that waits for its reader: browsers send less than four kilobytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of an answer in the kernel: a whole metrics page, so that a scrape needs one turn.
+const SEND_BYTES_MAX: usize = 256 * 1024;
 /// Pause after a failed accept: descriptors or memory may become free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Open connections; a further one waits in the kernel until another closes.
 const CONNECTIONS_MAX: usize = 64;
+const _: () = assert!(STREAMS_MAX < CONNECTIONS_MAX / 2, "scrapes and pages always find a place");
 
 /// What the pages are made from.
 pub struct Operator {
@@ -47,6 +58,12 @@ pub struct Operator {
     pub stopped: CancellationToken,
 }
 
+/// The operator's side as it is served.
+struct Side {
+    operator: Rc<Operator>,
+    console: Arc<Console>,
+}
+
 /// Serves operators until the server has stopped.
 ///
 /// # Errors
@@ -54,13 +71,15 @@ pub struct Operator {
 pub async fn serve(listener: TcpListener, operator: Rc<Operator>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let side = Rc::new(Side { operator, console: Arc::new(Console::new()) });
+    task::spawn_local(Rc::clone(&side).keep_console());
     loop {
         let accepted = async {
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
             Ok::<_, io::Error>((place, listener.accept().await?))
         };
         let (place, (stream, _)) = tokio::select! {
-            () = operator.stopped.cancelled() => return Ok(()),
+            () = side.operator.stopped.cancelled() => return Ok(()),
             accepted = accepted => match accepted {
                 Ok(accepted) => accepted,
                 Err(fault) => {
@@ -70,54 +89,106 @@ pub async fn serve(listener: TcpListener, operator: Rc<Operator>) -> io::Result<
                 }
             },
         };
-        let operator = Rc::clone(&operator);
+        let side = Rc::clone(&side);
         task::spawn_local(async move {
             let _place = place;
-            let service =
-                service_fn(async |request| Ok::<_, Infallible>(operator.answer(request).await));
-            let _closed = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_MAX)
-                .max_buf_size(HEAD_BYTES_MAX)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            side.serve(stream).await;
         });
     }
 }
 
-impl Operator {
-    /// The latest control actions, the newest first; at most [`control::ACTIONS_MAX`].
-    #[must_use]
-    pub fn last_actions(&self) -> Vec<Action> {
-        self.control.last_actions()
+impl Side {
+    async fn serve(&self, stream: TcpStream) {
+        // What a client does not read must not gather in the kernel, either. A failure changes nothing for others.
+        let _default = SockRef::from(&stream).set_send_buffer_size(SEND_BYTES_MAX);
+        let hang_up = CancellationToken::new();
+        let service =
+            service_fn(async |request| Ok::<_, Infallible>(self.answer(request, &hang_up).await));
+        let serving = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_MAX)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::select! {
+            _closed = serving => {}
+            () = hang_up.cancelled() => {}
+        }
     }
 
-    /// Whether an operator has paused intake: nobody new is let in.
-    #[must_use]
-    pub fn is_paused(&self) -> bool {
-        self.intake.is_paused()
-    }
-
-    async fn answer(&self, request: Request<Incoming>) -> Answer {
+    async fn answer(&self, request: Request<Incoming>, hang_up: &CancellationToken) -> Answer {
+        let Operator { exporter, intake, control, certificate_ends, draining, .. } = &*self.operator;
         let path = request.uri().path();
         if let Some(below) = control::below(path) {
             let below = below.to_owned();
-            return self.control.answer(&below, request).await;
+            return control.answer(&below, request).await;
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n");
         }
+        if let Some(place) = Place::at(path) {
+            return self.answer_browser(place, &request, hang_up);
+        }
         match path {
-            "/metrics" => text(
-                StatusCode::OK,
-                figures::page(&self.exporter, &self.intake, &self.certificate_ends),
-            ),
+            "/metrics" => {
+                text(StatusCode::OK, figures::page(exporter, intake, certificate_ends))
+            }
             "/healthz" => text(StatusCode::OK, "alive\n"),
-            "/readyz" => match figures::obstacle(&self.intake, self.draining.is_cancelled()) {
+            "/readyz" => match figures::obstacle(intake, draining.is_cancelled()) {
                 None => text(StatusCode::OK, "ready\n"),
                 Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, why),
             },
-            _ => text(StatusCode::NOT_FOUND, "try /metrics, /healthz, /readyz or /control\n"),
+            _ => text(StatusCode::NOT_FOUND, "try /, /metrics, /healthz, /readyz or /control\n"),
         }
+    }
+
+    fn answer_browser(
+        &self,
+        place: Place,
+        request: &Request<Incoming>,
+        hang_up: &CancellationToken,
+    ) -> Answer {
+        if !host::is_named(request) {
+            let why = "ask for this listener by an address or as localhost\n";
+            return text(StatusCode::MISDIRECTED_REQUEST, why);
+        }
+        if place != Place::Asset && self.console.is_stale() {
+            self.show();
+        }
+        match place {
+            Place::Page { is_live } => console::page(&self.console, is_live),
+            // The answer to HEAD would hold a place for nothing.
+            Place::Events if request.method() == Method::HEAD => {
+                text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n")
+            }
+            Place::Events => console::events(&self.console, hang_up.clone()),
+            Place::Asset => console::asset(request.uri().path()),
+        }
+    }
+
+    /// Shows the console what there is to see whenever that is due.
+    async fn keep_console(self: Rc<Self>) {
+        let mut pulse = interval(PULSE_EVERY);
+        pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            pulse.tick().await;
+            if self.console.is_due() {
+                self.show();
+            }
+        }
+    }
+
+    fn show(&self) {
+        let Operator { exporter, intake, control, certificate_ends, draining, .. } = &*self.operator;
+        let actions = control.last_actions().into_iter();
+        let actions: Vec<_> = actions
+            .map(|action| console::Action { at: action.at, what: action.to_string() })
+            .collect();
+        self.console.show(&Seen {
+            metrics: &figures::page(exporter, intake),
+            status: &intake.status(intake.now()),
+            obstacle: figures::obstacle(intake, draining.is_cancelled()),
+            is_paused: intake.is_paused(),
+            actions: &actions,
+        });
     }
 }

@@ -21,7 +21,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use dashmap::{DashMap, Entry};
 use jiff::{SignedDuration, Timestamp};
-use metrics::Gauge;
+use metrics::{Counter, Gauge};
 
 pub use self::of_person::OwnSession;
 use super::{
@@ -94,6 +94,7 @@ pub struct Sessions {
     /// Average number of requests of the visits that have ended lately; `None` while none has.
     requests: Mutex<Option<f64>>,
     gauges: [Gauge; Audience::ALL.len()],
+    opened: [Counter; Audience::ALL.len()],
 }
 
 /// Who opens a session, and what for.
@@ -136,6 +137,8 @@ impl Sessions {
         for lease in ["within", "beyond", "none"] {
             list::SESSIONS_REOPENED.counter(&[lease]).increment(0);
         }
+        let opened =
+            Audience::ALL.map(|audience| list::SESSIONS_OPENED.counter(&[audience.as_str()]));
         let Remembered { open, ended, whole_until, .. } = remembered;
         let sessions = Self {
             config,
@@ -149,6 +152,7 @@ impl Sessions {
             open: AtomicUsize::new(0),
             requests: Mutex::default(),
             gauges,
+            opened,
         };
         let mut open: Vec<_> = open.into_iter().collect();
         open.sort_unstable_by_key(|(_, kept)| kept.order);
@@ -205,6 +209,7 @@ impl Sessions {
         let state = State::Awake(self.register(&token, &session));
         drop(free.insert(Known { visit, expires_at, state }));
         self.gauges[session.audience as usize].increment(1.0);
+        self.opened[session.audience as usize].increment(1);
         if let Some(oldest) = self.add_to_person(session.person, key) {
             self.end(&oldest);
         }

@@ -14,6 +14,7 @@ mod capacities;
 mod certificates;
 mod clients;
 mod commands;
+mod console;
 mod control;
 mod crash;
 mod demo;

@@ -8,6 +8,7 @@
 mod answer;
 mod cached_pages;
 mod caches;
+mod console;
 mod crossings;
 mod crowd;
 mod cut_disk;

@@ -1,0 +1,152 @@
+//! The console's state between requests, and the streams of events that follow it.
+//!
+//! Nothing waits for a browser: a new version replaces the one before, and each stream takes the version that stands when
+//! its connection has room. A slow reader skips versions; it never has more in memory than one event and the buffer of its
+//! connection.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    board::Board,
+    history::History,
+    places::Places,
+    reading::Reading,
+    recent::Recent,
+    view::{self, SERIES, Scene, Seen},
+};
+use crate::clock::Stopwatch;
+
+/// Time between two events while somebody looks, and the greatest age of a page that is asked for.
+pub(in super::super) const PULSE_EVERY: Duration = Duration::from_secs(2);
+
+/// The body of a stream of events.
+pub(super) type Events = StreamBody<stream::BoxStream<'static, Result<Frame<Bytes>, Infallible>>>;
+
+/// What the console shows: one for all that look at it.
+pub(in super::super) struct Console {
+    since: Stopwatch,
+    /// Announces each version of the board.
+    versions: watch::Sender<u64>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    board: Board,
+    places: Places,
+    recent: Option<Recent>,
+    history: History<{ SERIES.len() }>,
+    pulsed_at: Option<Duration>,
+}
+
+impl Console {
+    /// A console that has seen nothing yet.
+    pub(in super::super) fn new() -> Self {
+        let inner = Inner {
+            board: Board::default(),
+            places: Places::default(),
+            recent: None,
+            history: History::new(),
+            pulsed_at: None,
+        };
+        let versions = watch::Sender::new(0);
+        Self { since: Stopwatch::start(), versions, inner: Mutex::new(inner) }
+    }
+
+    /// Whether the server must be looked at now: somebody watches, or a sample of the last hour is due. Without either,
+    /// the console costs nothing.
+    pub(in super::super) fn is_due(&self) -> bool {
+        let inner = self.lock();
+        !inner.places.is_empty() || inner.history.is_due(self.since.elapsed())
+    }
+
+    /// Whether what it shows is too old for a page.
+    pub(in super::super) fn is_stale(&self) -> bool {
+        let age = |pulsed_at| self.since.elapsed().saturating_sub(pulsed_at);
+        self.lock().pulsed_at.is_none_or(|pulsed_at| age(pulsed_at) >= PULSE_EVERY)
+    }
+
+    /// Shows what was `seen`.
+    pub(in super::super) fn show(&self, seen: &Seen<'_>) {
+        let at = self.since.elapsed();
+        let Inner { board, places, recent, history, pulsed_at } = &mut *self.lock();
+        let reading = Reading::of_page(at, seen.metrics);
+        let recent = match recent {
+            Some(recent) => {
+                recent.push(reading);
+                recent
+            }
+            None => recent.insert(Recent::new(reading)),
+        };
+        if history.is_due(at) {
+            history.push(at, SERIES.map(|series| (series.of)(recent)));
+        }
+        board.set(view::pieces(&Scene { seen, recent, history, uptime: at }));
+        *pulsed_at = Some(at);
+        places.hang_up_on_the_stalled(board.version());
+        self.versions.send_replace(board.version());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The content of a piece of the page.
+    pub(super) fn piece(&self, id: &str) -> String {
+        self.lock().board.html(id).to_owned()
+    }
+
+    /// A stream of events, beginning with everything; `None` if there are as many as may be. `hang_up` closes its
+    /// connection if nobody reads it.
+    pub(super) fn stream(self: &Arc<Self>, hang_up: CancellationToken) -> Option<Events> {
+        let mut versions = self.versions.subscribe();
+        // What stands now is new to this browser.
+        versions.mark_changed();
+        let place = {
+            let Inner { board, places, .. } = &mut *self.lock();
+            places.take(board.version(), hang_up)?
+        };
+        let viewer = Viewer { console: Arc::clone(self), versions, place, has: 0 };
+        let events = stream::unfold(viewer, async |mut viewer| {
+            // No error: the sender lives as long as the console, which the viewer holds.
+            viewer.versions.changed().await.ok()?;
+            Some((Ok(Frame::data(viewer.take())), viewer))
+        });
+        Some(StreamBody::new(events.boxed()))
+    }
+}
+
+/// A browser that has a stream. Dropping it frees its place.
+struct Viewer {
+    console: Arc<Console>,
+    versions: watch::Receiver<u64>,
+    place: usize,
+    /// The version that it has; 0 is none.
+    has: u64,
+}
+
+impl Viewer {
+    fn take(&mut self) -> Bytes {
+        let Inner { board, places, .. } = &mut *self.console.lock();
+        let event = board.event_since(self.has);
+        self.has = board.version();
+        places.took(self.place, self.has);
+        event
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        self.console.lock().places.leave(self.place);
+    }
+}
