@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::harness::{Counter, EVENING, PATIENCE, until};
+use crate::harness::{Counter, EVENING, PATIENCE, finished, program, until};
 
 /// Streams that may be live at a time.
 const STREAMS_MAX: usize = 16;
@@ -227,4 +227,20 @@ async fn what_needs_an_operator_is_said_in_words() {
     assert!(!page.contains("Nothing needs you now."), "{page}");
     assert!(page.contains("lang=\"it\">&#60;b&#62;Chiuso&#60;/b&#62;.<"), "{page}");
     assert!(page.contains("lang=\"en\">Closed &#38; late.<"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_and_who_did_it_are_shown() {
+    let counter = Counter::open();
+    let mut pause = program();
+    pause.args(["control", "pause", "--yes", "--as", "a.bianchi", "--data"]).arg(counter.data());
+    let (code, _, complaint) = finished(pause.args(["--operator", &counter.operator]));
+    assert_eq!(code, Some(0), "{complaint}");
+    let page = until("the action is shown", async || {
+        let page = page(&counter, "/").await;
+        page.contains("a.bianchi: pause: intake was taking and is paused").then_some(page)
+    })
+    .await;
+    assert!(page.contains("Act today.</strong> The entry is paused: nobody is let in."), "{page}");
+    assert!(page.contains("The counter is paused"), "the public is told: {page}");
 }
