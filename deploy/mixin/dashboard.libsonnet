@@ -293,6 +293,7 @@ local lines = grafana.lines;
         [
           m.sum('admission_rate', by=['instance'], legend='{{instance}}: people a second'),
           m.min('admission_trim', by=['instance'], legend='trim of {{instance}}'),
+          m.rate('sessions_opened_total', by=['audience'], legend='{{audience}}: sessions opened a second'),
         ],
         about='The rate that the admission controller allows, and the part of the planned rate that delays and queues leave: below 1 for long means that the server is short of CPU, disk or decisions.',
         right='trim'

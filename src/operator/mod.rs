@@ -116,7 +116,8 @@ impl Side {
     }
 
     async fn answer(&self, request: Request<Incoming>, hang_up: &CancellationToken) -> Answer {
-        let Operator { exporter, intake, control, certificate_ends, draining, .. } = &*self.operator;
+        let Operator { exporter, intake, control, certificate_ends, draining, .. } =
+            &*self.operator;
         let path = request.uri().path();
         if let Some(below) = control::below(path) {
             let below = below.to_owned();
@@ -129,9 +130,7 @@ impl Side {
             return self.answer_browser(place, &request, hang_up);
         }
         match path {
-            "/metrics" => {
-                text(StatusCode::OK, figures::page(exporter, intake, certificate_ends))
-            }
+            "/metrics" => text(StatusCode::OK, figures::page(exporter, intake, certificate_ends)),
             "/healthz" => text(StatusCode::OK, "alive\n"),
             "/readyz" => match figures::obstacle(intake, draining.is_cancelled()) {
                 None => text(StatusCode::OK, "ready\n"),
@@ -178,13 +177,14 @@ impl Side {
     }
 
     fn show(&self) {
-        let Operator { exporter, intake, control, certificate_ends, draining, .. } = &*self.operator;
+        let Operator { exporter, intake, control, certificate_ends, draining, .. } =
+            &*self.operator;
         let actions = control.last_actions().into_iter();
         let actions: Vec<_> = actions
             .map(|action| console::Action { at: action.at, what: action.to_string() })
             .collect();
         self.console.show(&Seen {
-            metrics: &figures::page(exporter, intake),
+            metrics: &figures::page(exporter, intake, certificate_ends),
             status: &intake.status(intake.now()),
             obstacle: figures::obstacle(intake, draining.is_cancelled()),
             is_paused: intake.is_paused(),
