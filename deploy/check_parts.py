@@ -3,7 +3,7 @@
 dashboard: titles, descriptions, units and variables are there, and no panel covers another.
 names:     alerts, rules and dashboard use only metrics and labels of src/metrics.rs and recorded ones, and the dashboard
            shows every metric.
-settings:  variables and bounds in unit and Containerfile agree with the settings of the program.
+settings:  variables and bounds in unit, Containerfile, compose.yaml and restore-drill agree with the settings of the program.
 rules:     prints the dashboard's queries as recording rules, for promtool to parse.
 """
 
@@ -137,7 +137,8 @@ def check_settings(program):
     unit = read("deploy/systemd/sportello.service")
     defaults = settings(program)
     variables = {"SPORTELLO_" + key.replace(".", "_").upper() for key in defaults}
-    for place, text in (("unit", unit), ("Containerfile", read("deploy/container/Containerfile"))):
+    others = ("container/Containerfile", "compose/compose.yaml", "backup/restore-drill")
+    for place, text in (("unit", unit), *((other, read(f"deploy/{other}")) for other in others)):
         for name in re.findall(r"\bSPORTELLO_[A-Z_]+", text):
             if name not in variables:
                 yield f"{place}: no setting {name}"

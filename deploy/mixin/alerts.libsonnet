@@ -382,6 +382,28 @@
             ) > 0
           |||,
         ),
+        // Of the textfile that sportello-backup.service writes for node_exporter, where BACKUP_TEXTFILE names one.
+        alert(
+          'SportelloBackupOverdue',
+          'warning',
+          'The latest verified backup on {{ $labels.instance }} is {{ $value | humanizeDuration }} old',
+          |||
+            The nightly backup failed or did not run. `journalctl -u sportello-backup` says why, and
+            `systemctl start sportello-backup` tries again.
+          |||,
+          'time() - max by (instance) (sportellobackup_success_timestamp_seconds) > 36 * 3600',
+        ),
+        alert(
+          'SportelloCertificateRefused',
+          'critical',
+          'The newer certificate ({{ $labels.listener }}) of {{ $labels.instance }} cannot be used',
+          |||
+            The one before is served until it ends, and the server would not start again with these files. The log says
+            what is wrong: usually certificate and key do not belong together.
+          |||,
+          'sportello_certificate_refused > 0',
+          { 'for': '1m' },
+        ),
       ] + [
         burning(objective, burn)
         for objective in std.objectFields(config.objectives)

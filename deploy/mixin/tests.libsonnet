@@ -363,6 +363,24 @@ function(mixin)
       '2m',
       ends='30m'
     ),
+    test(
+      'a backup that is a day old is enough, one of the night before is not',
+      [series('sportellobackup_success_timestamp_seconds', '0x72', at={ job: 'node', instance: 'a' })],
+      [
+        silent('36h', ['SportelloBackupOverdue']),
+        fires('48h', 'SportelloBackupOverdue', [like('2d 0h 0m 0s', at={ instance: 'a' })]),
+      ],
+      interval='1h'
+    ),
+    raised(
+      'a certificate that cannot be used raises an alert until it is repaired',
+      'SportelloCertificateRefused',
+      [series('sportello_certificate_refused', '0x8 1x40 0x100', 'listener="public"')],
+      '2m',
+      '5m',
+      labels={ listener: 'public' },
+      ends='20m'
+    ),
   ];
 
   // In steps of a minute, 400 submissions each.

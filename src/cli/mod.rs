@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod browser;
 mod by_line;
+mod completions;
 mod config_cmd;
 mod control;
 mod demo;
@@ -11,6 +12,7 @@ mod erase;
 mod evaluate;
 mod export;
 mod house;
+mod man;
 mod messages;
 mod metrics;
 mod mint;
@@ -22,7 +24,7 @@ mod verify;
 mod verify_draw;
 mod verify_receipt;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use self::messages::Exit;
 use self::messages::{announce, complain, progress, say, written};
@@ -70,6 +72,10 @@ enum Command {
     Config(config_cmd::Config),
     /// List every metric: name, type, labels, help.
     Metrics(metrics::Metrics),
+    /// Write the manual pages of all commands into a directory.
+    Man(man::ManualPages),
+    /// Print a shell's script that completes commands and options.
+    Completions(completions::Completions),
 }
 
 /// Runs one command. A panic in it is logged, and ends in [`Exit::Bug`].
@@ -92,6 +98,8 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::RotateKey(rotate) => rotate.run(),
         Command::Config(config) => config.run(),
         Command::Metrics(metrics) => metrics.run(),
+        Command::Man(man) => man.run(Arguments::command()),
+        Command::Completions(completions) => completions.run(Arguments::command()),
     };
     let exit = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Exit::Bug);
     log::flush();

@@ -36,6 +36,7 @@ mod life;
 mod lists;
 mod log;
 mod mandates;
+mod manual;
 mod notice;
 mod objectives;
 mod own_sessions;

@@ -22,6 +22,8 @@ mod full_disk;
 #[expect(dead_code, unused_imports, reason = "other tests use the rest of it")]
 #[path = "../it/harness.rs"]
 mod harness;
+mod machine;
+mod manual;
 mod no_place;
 mod openid;
 mod opening;

@@ -51,7 +51,7 @@ fn the_session_that_the_demo_prints_works_as_printed() {
 #[ignore = "needs promtool, systemd-analyze and jq"]
 fn deployment_files_pass_the_checks_of_the_tools_that_read_them() {
     let checked = Command::new(Path::new(ROOT).join("deploy/check"))
-        .env("SPORTELLO", env!("CARGO_BIN_EXE_sportello"))
+        .arg(env!("CARGO_BIN_EXE_sportello"))
         .current_dir(ROOT)
         .status()
         .unwrap();
