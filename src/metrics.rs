@@ -108,6 +108,8 @@ metrics_list! {
         "Times that the keys of an issuer could not be read; those in use stayed.";
     CERTIFICATE_EXPIRY = Kind::Gauge, Seconds, "sportello_certificate_expiry_seconds" ["certificate"]
         "Time until a certificate of the server ends: that of the public listener (public), or that of the listener for client certificates (cards). Below 0 it has ended.";
+    CERTIFICATE_REFUSED = Kind::Gauge, Count, "sportello_certificate_refused" ["certificate"]
+        "1 while the files of a certificate of the server (public, cards) cannot be used: the one before is served.";
     CERTIFICATES_REFUSED = Kind::Counter, Count, "sportello_certificates_refused_total" ["reason"]
         "Client certificates refused in a handshake or at entering (untrusted, malformed, expired, not-valid-yet, revoked, revocation-unknown, policy, usage, name, clerk). Any client can cause it.";
     MANDATES = Kind::Gauge, Count, "sportello_mandates" []

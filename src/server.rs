@@ -123,7 +123,8 @@ pub fn run(
     let bounds = bounds(settings, demo.is_some());
     upkeep::warn(settings);
     let (certificates, tls_with_certificates) = certificates.unzip();
-    let certificate_ends = tls::ends(&tls, tls_with_certificates.as_ref());
+    let served = [Some(&tls), tls_with_certificates.as_ref()].into_iter().flatten();
+    let served: Vec<_> = served.map(|served| Arc::clone(&served.certificate)).collect();
     let intake = open_intake(settings, clock, verifier.clone(), relying, certificates.clone())?;
     let _watch = intake.watch_space()?;
     let live = Arc::new(LiveSettings::of(origin, settings));
@@ -144,13 +145,14 @@ pub fn run(
         verifier: verifier.clone(),
         settings: live,
         certificates,
+        served: served.clone(),
         exporter: exporter.clone(),
         key_source: settings.ledger_key(),
         data: settings.data(),
     })?;
     let operator = spawn_operator(bound.operator, {
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
-        Operator { exporter, intake, certificate_ends, control, draining, stopped }
+        Operator { exporter, intake, certificates: served, control, draining, stopped }
     })?;
     let shared = listener::Shared::new(bounds, settings.proxies(), tls.config, draining.clone());
     let pressure = Pressure::new(settings.requests_max());

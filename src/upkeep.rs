@@ -21,6 +21,7 @@ pub use self::{settings::LiveSettings, steering::LiveSteering};
 use crate::{
     clock::Stopwatch,
     config::{KeySource, receipt_keys_in},
+    http::live_certificate::LiveCertificate,
     identity::{certificate::Certificates, token::Verifier},
     intake::Intake,
     metrics::Exporter,
@@ -62,6 +63,10 @@ const CHORES: &[Chore<Kept>] = &[
     Chore("look at the files of client certificates", SWEEP_EVERY, Worker::Files, |kept| {
         kept.certificates.iter().for_each(|certificates| certificates.look_at_files());
     }),
+    // An expired certificate keeps everybody out, likewise.
+    Chore("look at the certificates that are served", SWEEP_EVERY, Worker::Files, |kept| {
+        kept.served.iter().for_each(|certificate| kept.look_at(certificate));
+    }),
     Chore("publish the age of keys", SWEEP_EVERY, Worker::Quick, |kept| kept.verifier.publish()),
     Chore("refresh the registry", LOOK_EVERY, Worker::Files, |kept| kept.intake.refresh_registry()),
 ];
@@ -90,6 +95,8 @@ pub struct Kept {
     pub settings: Arc<LiveSettings>,
     /// Client certificates, if they are accepted.
     pub certificates: Option<Arc<Certificates>>,
+    /// The certificates that the listeners serve.
+    pub served: Vec<Arc<LiveCertificate>>,
     /// Records the metrics.
     pub exporter: Exporter,
     /// Where an operator adds secrets.
@@ -206,6 +213,20 @@ impl Kept {
     fn open_campaigns(&self) {
         if let Err(fault) = self.intake.open_campaigns() {
             tracing::error!(%fault, "a campaign's ledger cannot be opened");
+        }
+    }
+
+    fn look_at(&self, certificate: &LiveCertificate) {
+        let name = certificate.name();
+        match certificate.look() {
+            Ok(false) => {}
+            Ok(true) => {
+                self.intake.note_control("server: a newer certificate is served");
+                tracing::info!(name, "a newer certificate is served from now on");
+            }
+            Err(fault) => {
+                tracing::error!(%fault, name, "the newer certificate cannot be used: the one before is served");
+            }
         }
     }
 

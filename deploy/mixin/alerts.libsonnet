@@ -46,7 +46,7 @@
     'The certificate ({{ $labels.certificate }}) of {{ $labels.instance }} ends in {{ $value | humanizeDuration }}',
     |||
       After that no client connects any more. Install the new certificate and its key where tls.certificate and tls.key
-      name them (cards: certificates.server_certificate and certificates.server_key, if they are set), and restart.
+      name them (cards: certificates.server_certificate and certificates.server_key, if they are set).
     |||,
     'sportello_certificate_expiry_seconds < %d * 86400' % days
     + (if above == null then '' else '\n  and sportello_certificate_expiry_seconds >= %d * 86400\n' % above),
@@ -396,7 +396,7 @@
         alert(
           'SportelloCertificateRefused',
           'critical',
-          'The newer certificate ({{ $labels.listener }}) of {{ $labels.instance }} cannot be used',
+          'The newer certificate ({{ $labels.certificate }}) of {{ $labels.instance }} cannot be used',
           |||
             The one before is served until it ends, and the server would not start again with these files. The log says
             what is wrong: usually certificate and key do not belong together.

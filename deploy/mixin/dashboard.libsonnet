@@ -281,6 +281,7 @@ local lines = grafana.lines;
             by=['instance', 'setting'],
             legend='{{instance}} faults in the settings: {{setting}}'
           ),
+          m.max('certificate_refused', by=['instance', 'certificate'], legend='{{instance}}: certificate {{certificate}} refused'),
           m.max('intake_paused', by=['instance'], legend='{{instance}}: intake paused'),
           m.sum('control_actions_total', by=['action', 'outcome'], legend='control: {{action}}, {{outcome}}'),
         ],

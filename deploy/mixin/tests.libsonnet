@@ -375,10 +375,10 @@ function(mixin)
     raised(
       'a certificate that cannot be used raises an alert until it is repaired',
       'SportelloCertificateRefused',
-      [series('sportello_certificate_refused', '0x8 1x40 0x100', 'listener="public"')],
+      [series('sportello_certificate_refused', '0x8 1x40 0x100', 'certificate="public"')],
       '2m',
       '5m',
-      labels={ listener: 'public' },
+      labels={ certificate: 'public' },
       ends='20m'
     ),
   ];

@@ -12,6 +12,7 @@ mod handshakes;
 mod holders;
 mod html;
 pub mod listener;
+pub mod live_certificate;
 mod metered;
 pub mod meters;
 pub mod multipart;

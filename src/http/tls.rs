@@ -7,17 +7,20 @@ use std::{
     sync::Arc,
 };
 
+use aws_lc_rs::digest::{self, SHA256};
 use jiff::Timestamp;
 use rustls::{
     CipherSuite::TLS13_AES_128_GCM_SHA256,
     ServerConfig, SignatureAlgorithm, SupportedProtocolVersion,
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
-    sign::{CertifiedKey, SingleCertAndKey},
+    sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
 use x509_parser::{certificate::X509Certificate, prelude::FromDer as _};
 
+use super::live_certificate::LiveCertificate;
 use crate::{identity::certificate::Certificates, private_files::write_private};
 
 /// Files of the certificate and its key.
@@ -29,13 +32,13 @@ pub struct Config {
     pub key: PathBuf,
 }
 
-/// The TLS configuration of a listener, and when its certificate ends.
+/// The TLS configuration of a listener, and its certificate.
 #[derive(Clone, Debug)]
 pub struct Served {
     /// For each connection.
     pub config: Arc<ServerConfig>,
-    /// The last second of the first certificate of the chain.
-    pub ends_at: Timestamp,
+    /// Follows its files when it is told to look.
+    pub certificate: Arc<LiveCertificate>,
 }
 
 /// Client certificates, and what the listener serves that requires them.
@@ -66,13 +69,6 @@ pub enum TlsFault {
     /// The demo certificate cannot be made.
     #[error("the demo certificate cannot be made: {0}")]
     Make(#[from] rcgen::Error),
-}
-
-/// When each certificate of the server ends, by the name that the metric has for it.
-#[must_use]
-pub fn ends(public: &Served, cards: Option<&Served>) -> Vec<(&'static str, Timestamp)> {
-    let served = [("public", Some(public)), ("cards", cards)].into_iter();
-    served.filter_map(|(certificate, served)| Some((certificate, served?.ends_at))).collect()
 }
 
 /// The demo's self-signed certificate in the directory `data`, made at the first start for the loopback names and
@@ -109,12 +105,12 @@ impl Config {
     /// [`TlsFault`].
     pub fn server(&self) -> Result<Served, TlsFault> {
         let anybody = WebPkiClientVerifier::no_client_auth();
-        let (mut server, key, ends_at) = self.configured(&[&TLS13], anybody)?;
-        server.send_tls13_tickets = tickets_of(key);
+        let (mut server, certificate) = self.configured("public", &[&TLS13], anybody)?;
+        server.send_tls13_tickets = tickets_of(certificate.current().key.algorithm());
         if server.send_tls13_tickets > 0 {
             server.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         }
-        Ok(Served { config: Arc::new(server), ends_at })
+        Ok(Served { config: Arc::new(server), certificate })
     }
 
     /// The TLS configuration of a listener that requires client certificates.
@@ -128,39 +124,71 @@ impl Config {
         &self,
         verifier: Arc<dyn ClientCertVerifier>,
     ) -> Result<Served, TlsFault> {
-        let (mut server, _, ends_at) = self.configured(&[&TLS13, &TLS12], verifier)?;
+        let (mut server, certificate) = self.configured("cards", &[&TLS13, &TLS12], verifier)?;
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
-        Ok(Served { config: Arc::new(server), ends_at })
+        Ok(Served { config: Arc::new(server), certificate })
     }
 
-    /// A configuration that prefers HTTP/2 over HTTP/1.1, the kind of its key, and when its certificate ends.
+    /// A configuration that prefers HTTP/2 over HTTP/1.1, and the certificate that it serves.
     fn configured(
         &self,
+        name: &'static str,
         versions: &[&'static SupportedProtocolVersion],
         verifier: Arc<dyn ClientCertVerifier>,
-    ) -> Result<(ServerConfig, SignatureAlgorithm, Timestamp), TlsFault> {
-        let chain = CertificateDer::pem_file_iter(&self.certificate)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|fault| pem_fault(&self.certificate, fault, "a certificate"))?;
-        let ends_at = chain.first().and_then(|own| end_of(own)).ok_or_else(|| TlsFault::Pem {
-            path: self.certificate.clone(),
-            wanted: "a certificate",
-        })?;
-        let key = PrivateKeyDer::from_pem_file(&self.key)
-            .map_err(|fault| pem_fault(&self.key, fault, "a private key"))?;
+    ) -> Result<(ServerConfig, Arc<LiveCertificate>), TlsFault> {
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
         // SHA-256 first: SHA-384 has no CPU instruction and would take a fifth of a handshake.
         provider.cipher_suites.sort_by_key(|suite| suite.suite() != TLS13_AES_128_GCM_SHA256);
-        let certified = CertifiedKey::from_der(chain, key, &provider)?;
-        let algorithm = certified.key.algorithm();
-        let mut server = ServerConfig::builder_with_provider(Arc::new(provider))
+        let provider = Arc::new(provider);
+        let certificate = LiveCertificate::open(name, self.clone(), Arc::clone(&provider))?;
+        let certificate = Arc::new(certificate);
+        let mut server = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+            .with_cert_resolver(Arc::clone(&certificate) as _);
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         server.ignore_client_order = true;
-        Ok((server, algorithm, ends_at))
+        Ok((server, certificate))
+    }
+
+    /// Reads both files.
+    pub(super) fn read(&self) -> Result<Pem, TlsFault> {
+        let read = |path: &Path| fs::read(path).map_err(|source| file_fault(path, source));
+        Ok(Pem { chain: read(&self.certificate)?, key: read(&self.key)? })
+    }
+}
+
+/// What the two files hold.
+pub(super) struct Pem {
+    chain: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Pem {
+    /// Tells two states of the files apart.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let mut context = digest::Context::new(&SHA256);
+        // No PEM file holds the byte between them.
+        [self.chain.as_slice(), &[0], &self.key].iter().for_each(|part| context.update(part));
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.finish().as_ref());
+        digest
+    }
+
+    /// The certificate chain and its key, which match. `files` are named in faults.
+    pub(super) fn certified(
+        &self,
+        files: &Config,
+        provider: &CryptoProvider,
+    ) -> Result<CertifiedKey, TlsFault> {
+        let no_chain =
+            || TlsFault::Pem { path: files.certificate.clone(), wanted: "a certificate" };
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.chain).collect();
+        let chain = chain.ok().filter(|chain| end_of(chain).is_some()).ok_or_else(no_chain)?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key)
+            .map_err(|_| TlsFault::Pem { path: files.key.clone(), wanted: "a private key" })?;
+        Ok(CertifiedKey::from_der(chain, key, provider)?)
     }
 }
 
@@ -173,21 +201,14 @@ fn tickets_of(key: SignatureAlgorithm) -> usize {
     usize::from(key == SignatureAlgorithm::RSA)
 }
 
-/// The last second at which a certificate is valid.
-fn end_of(der: &[u8]) -> Option<Timestamp> {
-    let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
+/// The last second at which the first certificate of a chain is valid: the others end with their authorities.
+pub(super) fn end_of(chain: &[CertificateDer<'_>]) -> Option<Timestamp> {
+    let (_, own) = X509Certificate::from_der(chain.first()?).ok()?;
+    Timestamp::from_second(own.validity().not_after.timestamp()).ok()
 }
 
 fn file_fault(path: &Path, source: io::Error) -> TlsFault {
     TlsFault::File { path: path.to_owned(), source }
-}
-
-fn pem_fault(path: &Path, fault: rustls::pki_types::pem::Error, wanted: &'static str) -> TlsFault {
-    match fault {
-        rustls::pki_types::pem::Error::Io(source) => file_fault(path, source),
-        _ => TlsFault::Pem { path: path.to_owned(), wanted },
-    }
 }
 
 #[cfg(test)]
@@ -220,8 +241,11 @@ mod tests {
         fs::write(&config.key, key.serialize_pem()).unwrap();
         fs::write(&config.certificate, own + &issuer).unwrap();
         let end = "2031-05-07T00:00:00Z".parse().unwrap();
-        assert_eq!(config.server().unwrap().ends_at, end);
+        assert_eq!(config.server().unwrap().certificate.ends_at(), Some(end));
         let anybody = WebPkiClientVerifier::no_client_auth();
-        assert_eq!(config.server_with_certificates(anybody).unwrap().ends_at, end);
+        assert_eq!(
+            config.server_with_certificates(anybody).unwrap().certificate.ends_at(),
+            Some(end)
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! The metrics page, and whether the server takes new work.
 
-use jiff::Timestamp;
+use std::sync::Arc;
 
 use crate::{
+    http::live_certificate::LiveCertificate,
     intake::{AudienceStatus, Intake, Obstacle},
     log,
     metrics::{self as list, Exporter},
@@ -29,7 +30,7 @@ pub(super) fn obstacle(intake: &Intake, is_draining: bool) -> Option<&'static st
 pub(super) fn page(
     exporter: &Exporter,
     intake: &Intake,
-    certificate_ends: &[(&'static str, Timestamp)],
+    certificates: &[Arc<LiveCertificate>],
 ) -> String {
     let counts = intake.counts();
     list::LOG_LOST.counter(&[]).absolute(log::lost());
@@ -41,9 +42,10 @@ pub(super) fn page(
     list::DISK_RESERVE.gauge(&[]).set(counts.disk_reserve_bytes as f64);
     list::INTAKE_PAUSED.gauge(&[]).set(f64::from(u8::from(intake.is_paused())));
     let now = intake.real_now();
-    for (certificate, end) in certificate_ends {
-        let left = end.duration_since(now).as_secs_f64();
-        list::CERTIFICATE_EXPIRY.gauge(&[certificate]).set(left);
+    for certificate in certificates {
+        let left = certificate.ends_at().map(|end| end.duration_since(now).as_secs_f64());
+        left.iter()
+            .for_each(|left| list::CERTIFICATE_EXPIRY.gauge(&[certificate.name()]).set(*left));
     }
     let admission = intake.admission().state();
     list::ADMISSION_RATE.gauge(&[]).set(admission.per_second);

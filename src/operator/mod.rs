@@ -13,7 +13,6 @@ use hyper::{
     Method, Request, StatusCode, body::Incoming, server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use jiff::Timestamp;
 use socket2::SockRef;
 use tokio::{
     net::TcpStream,
@@ -28,7 +27,7 @@ use self::{
     console::{Console, PULSE_EVERY, Place, STREAMS_MAX, Seen},
     control::Control,
 };
-use crate::{intake::Intake, metrics::Exporter};
+use crate::{http::live_certificate::LiveCertificate, intake::Intake, metrics::Exporter};
 
 /// Longest time to receive a request's head.
 const HEAD_MAX: Duration = Duration::from_secs(5);
@@ -50,8 +49,8 @@ pub struct Operator {
     pub intake: Arc<Intake>,
     /// What operators change while the server runs.
     pub control: Control,
-    /// When each certificate of the server ends.
-    pub certificate_ends: Vec<(&'static str, Timestamp)>,
+    /// The certificates that the public listeners serve.
+    pub certificates: Vec<Arc<LiveCertificate>>,
     /// Cancelled when the server begins to stop.
     pub draining: CancellationToken,
     /// Cancelled when it has stopped.
@@ -116,8 +115,7 @@ impl Side {
     }
 
     async fn answer(&self, request: Request<Incoming>, hang_up: &CancellationToken) -> Answer {
-        let Operator { exporter, intake, control, certificate_ends, draining, .. } =
-            &*self.operator;
+        let Operator { exporter, intake, control, certificates, draining, .. } = &*self.operator;
         let path = request.uri().path();
         if let Some(below) = control::below(path) {
             let below = below.to_owned();
@@ -130,7 +128,7 @@ impl Side {
             return self.answer_browser(place, &request, hang_up);
         }
         match path {
-            "/metrics" => text(StatusCode::OK, figures::page(exporter, intake, certificate_ends)),
+            "/metrics" => text(StatusCode::OK, figures::page(exporter, intake, certificates)),
             "/healthz" => text(StatusCode::OK, "alive\n"),
             "/readyz" => match figures::obstacle(intake, draining.is_cancelled()) {
                 None => text(StatusCode::OK, "ready\n"),
@@ -177,14 +175,13 @@ impl Side {
     }
 
     fn show(&self) {
-        let Operator { exporter, intake, control, certificate_ends, draining, .. } =
-            &*self.operator;
+        let Operator { exporter, intake, control, certificates, draining, .. } = &*self.operator;
         let actions = control.last_actions().into_iter();
         let actions: Vec<_> = actions
             .map(|action| console::Action { at: action.at, what: action.to_string() })
             .collect();
         self.console.show(&Seen {
-            metrics: &figures::page(exporter, intake, certificate_ends),
+            metrics: &figures::page(exporter, intake, certificates),
             status: &intake.status(intake.now()),
             obstacle: figures::obstacle(intake, draining.is_cancelled()),
             is_paused: intake.is_paused(),

@@ -49,6 +49,7 @@ mod proxies;
 mod public_reads;
 mod registry;
 mod reloading;
+mod renewing;
 mod restarts;
 mod resting;
 mod second_scheme;
