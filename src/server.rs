@@ -118,13 +118,11 @@ pub fn run(
 ) -> Result<(), StartFault> {
     let Start { clock, verifier, relying, tls, certificates, origin, demo } = start;
     let exporter = Exporter::install()?;
-    list::START_TIME.gauge(&[]).set(clock.real().as_duration().as_secs_f64());
     let tls = tls.server()?;
     let bounds = bounds(settings, demo.is_some());
     upkeep::warn(settings);
     let (certificates, tls_with_certificates) = certificates.unzip();
-    let served = [Some(&tls), tls_with_certificates.as_ref()].into_iter().flatten();
-    let served: Vec<_> = served.map(|served| Arc::clone(&served.certificate)).collect();
+    let served = tls::certificates_of(&tls, tls_with_certificates.as_ref());
     let intake = open_intake(settings, clock, verifier.clone(), relying, certificates.clone())?;
     let _watch = intake.watch_space()?;
     let live = Arc::new(LiveSettings::of(origin, settings));
@@ -203,6 +201,7 @@ fn open_intake(
     relying: RelyingParty,
     certificates: Option<Arc<Certificates>>,
 ) -> Result<Arc<Intake>, StartFault> {
+    list::START_TIME.gauge(&[]).set(clock.real().as_duration().as_secs_f64());
     if let Some(certificates) = &certificates {
         certificates.begin_to_count();
     }

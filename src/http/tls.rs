@@ -71,6 +71,13 @@ pub enum TlsFault {
     Make(#[from] rcgen::Error),
 }
 
+/// The certificates of the server's listeners.
+#[must_use]
+pub fn certificates_of(public: &Served, cards: Option<&Served>) -> Vec<Arc<LiveCertificate>> {
+    let served = [Some(public), cards].into_iter().flatten();
+    served.map(|served| Arc::clone(&served.certificate)).collect()
+}
+
 /// The demo's self-signed certificate in the directory `data`, made at the first start for the loopback names and
 /// `address`.
 ///
