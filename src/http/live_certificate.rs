@@ -9,7 +9,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use super::tls::{Config, Pem, TlsFault, end_of};
+use super::certificate_files::{Config, Pem, TlsFault, end_of};
 use crate::{live::Live, metrics as list};
 
 /// A certificate with its key, as its files say. Handshakes that begin after a look get the newer one; open connections

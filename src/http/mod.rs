@@ -6,6 +6,7 @@ mod api;
 mod arrival;
 pub mod body;
 mod bounds;
+mod certificate_files;
 mod connection;
 pub mod guard;
 mod handshakes;
