@@ -96,7 +96,11 @@ def check_watching(services):
         yield f"grafana: {host} is not where Prometheus listens"
     if f"--web.listen-address=0.0.0.0:{port}" not in services["prometheus"]["command"]:
         yield f"prometheus: does not listen on port {port}"
-    interval = load(DEPLOY / "prometheus/prometheus.yml")["global"]["scrape_interval"]
+    scraping = load(DEPLOY / "prometheus/prometheus.yml")
+    given = [target for _, target, _ in volumes(services["prometheus"])]
+    # Prometheus starts without rules that are not there, and says nothing.
+    yield from (f"prometheus: {name} is not mounted" for name in scraping["rule_files"] if f"/etc/prometheus/{name}" not in given)
+    interval = scraping["global"]["scrape_interval"]
     if source["jsonData"]["timeInterval"] != interval:
         yield f"grafana: timeInterval is not {interval}"
     mounted = [target for _, target, _ in volumes(services["grafana"])]

@@ -132,8 +132,7 @@ pub fn run(
     let bound = sockets::bind(settings)?;
     let addresses =
         Addresses { public: bound.public[0].local_addr()?, operator: bound.operator.local_addr()? };
-    let inside = bound.inside.first().map(TcpListener::local_addr).transpose()?;
-    let inside_url = inside.map(|address| inside_url(settings, address));
+    let inside_url = bound.inside_address()?.map(|address| inside_url(settings, address));
 
     let fetcher = KeyFetcher::start(&verifier, settings.identity_ca().as_deref(), Pace::USUAL)?;
     verifier.publish();

@@ -69,7 +69,9 @@ impl Pem {
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut context = digest::Context::new(&SHA256);
         // No PEM file holds the byte between them.
-        [self.chain.as_slice(), &[0], &self.key].iter().for_each(|part| context.update(part));
+        for part in [self.chain.as_slice(), &[0], &self.key] {
+            context.update(part);
+        }
         let mut digest = [0; 32];
         digest.copy_from_slice(context.finish().as_ref());
         digest

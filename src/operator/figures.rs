@@ -43,9 +43,10 @@ pub(super) fn page(
     list::INTAKE_PAUSED.gauge(&[]).set(f64::from(u8::from(intake.is_paused())));
     let now = intake.real_now();
     for certificate in certificates {
-        let left = certificate.ends_at().map(|end| end.duration_since(now).as_secs_f64());
-        left.iter()
-            .for_each(|left| list::CERTIFICATE_EXPIRY.gauge(&[certificate.name()]).set(*left));
+        if let Some(end) = certificate.ends_at() {
+            let left = end.duration_since(now).as_secs_f64();
+            list::CERTIFICATE_EXPIRY.gauge(&[certificate.name()]).set(left);
+        }
     }
     let admission = intake.admission().state();
     list::ADMISSION_RATE.gauge(&[]).set(admission.per_second);

@@ -28,6 +28,13 @@ pub(super) struct Bound {
     pub(super) certificates: Vec<TcpListener>,
 }
 
+impl Bound {
+    /// Where people inside reconnect, if they have a listener of their own.
+    pub(super) fn inside_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.inside.first().map(TcpListener::local_addr).transpose()
+    }
+}
+
 /// Takes the sockets of the service manager, and binds the others.
 ///
 /// # Errors
