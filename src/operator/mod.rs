@@ -14,17 +14,12 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
-use tokio::{
-    net::TcpStream,
-    sync::Semaphore,
-    task,
-    time::{MissedTickBehavior, interval, sleep},
-};
+use tokio::{net::TcpStream, sync::Semaphore, task, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use self::{
     answer::{Answer, text},
-    console::{Console, PULSE_EVERY, Place, STREAMS_MAX, Seen},
+    console::{Console, Place, STREAMS_MAX, Seen},
     control::Control,
 };
 use crate::{http::live_certificate::LiveCertificate, intake::Intake, metrics::Exporter};
@@ -164,13 +159,9 @@ impl Side {
 
     /// Shows the console what there is to see whenever that is due.
     async fn keep_console(self: Rc<Self>) {
-        let mut pulse = interval(PULSE_EVERY);
-        pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            pulse.tick().await;
-            if self.console.is_due() {
-                self.show();
-            }
+            self.console.due().await;
+            self.show();
         }
     }
 

@@ -39,7 +39,17 @@ impl<const SERIES: usize> History<SERIES> {
 
     /// Whether the time of the next sample has come.
     pub(super) fn is_due(&self, at: Duration) -> bool {
-        self.samples.back().is_none_or(|(place, _)| *place != place_of(at))
+        self.due_in(at).is_zero()
+    }
+
+    /// Time until the next sample.
+    pub(super) fn due_in(&self, at: Duration) -> Duration {
+        match self.samples.back() {
+            Some((place, _)) if *place == place_of(at) => {
+                Duration::from_secs((place + 1) * SAMPLE_EVERY.as_secs()).saturating_sub(at)
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     /// Adds a sample, which takes the place of the oldest if there are as many as are kept.

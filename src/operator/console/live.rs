@@ -14,7 +14,10 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
-use tokio::sync::watch;
+use tokio::{
+    sync::{Notify, watch},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -28,7 +31,7 @@ use super::{
 use crate::clock::Stopwatch;
 
 /// Time between two events while somebody looks, and the greatest age of a page that is asked for.
-pub(in super::super) const PULSE_EVERY: Duration = Duration::from_secs(2);
+const PULSE_EVERY: Duration = Duration::from_secs(2);
 
 /// The body of a stream of events.
 pub(super) type Events = StreamBody<stream::BoxStream<'static, Result<Frame<Bytes>, Infallible>>>;
@@ -38,6 +41,8 @@ pub(in super::super) struct Console {
     since: Stopwatch,
     /// Announces each version of the board.
     versions: watch::Sender<u64>,
+    /// Somebody begins to watch.
+    watched: Notify,
     inner: Mutex<Inner>,
 }
 
@@ -49,31 +54,59 @@ struct Inner {
     pulsed_at: Option<Duration>,
 }
 
-impl Console {
-    /// A console that has seen nothing yet.
-    pub(in super::super) fn new() -> Self {
-        let inner = Inner {
+impl Inner {
+    fn new() -> Self {
+        Self {
             board: Board::default(),
             places: Places::default(),
             recent: None,
             history: History::new(),
             pulsed_at: None,
-        };
-        let versions = watch::Sender::new(0);
-        Self { since: Stopwatch::start(), versions, inner: Mutex::new(inner) }
+        }
     }
 
-    /// Whether the server must be looked at now: somebody watches, or a sample of the last hour is due. Without either,
-    /// the console costs nothing.
-    pub(in super::super) fn is_due(&self) -> bool {
-        let inner = self.lock();
-        !inner.places.is_empty() || inner.history.is_due(self.since.elapsed())
+    /// Time until the server must be looked at.
+    fn due_in(&self, at: Duration) -> Duration {
+        let sample = self.history.due_in(at);
+        if self.places.is_empty() { sample } else { sample.min(self.stale_in(at)) }
+    }
+
+    /// Time until what is shown is too old.
+    fn stale_in(&self, at: Duration) -> Duration {
+        self.pulsed_at.map_or(Duration::ZERO, |pulsed| (pulsed + PULSE_EVERY).saturating_sub(at))
+    }
+}
+
+impl Console {
+    /// A console that has seen nothing yet.
+    pub(in super::super) fn new() -> Self {
+        let versions = watch::Sender::new(0);
+        Self {
+            since: Stopwatch::start(),
+            versions,
+            watched: Notify::new(),
+            inner: Mutex::new(Inner::new()),
+        }
+    }
+
+    /// Waits until the server must be looked at: a sample of the last hour is due, or somebody watches and what they see
+    /// is too old. Without anybody, that is once in ten seconds.
+    pub(in super::super) async fn due(&self) {
+        loop {
+            let wait = self.lock().due_in(self.since.elapsed());
+            if wait.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.watched.notified() => {}
+            }
+        }
     }
 
     /// Whether what it shows is too old for a page.
     pub(in super::super) fn is_stale(&self) -> bool {
-        let age = |pulsed_at| self.since.elapsed().saturating_sub(pulsed_at);
-        self.lock().pulsed_at.is_none_or(|pulsed_at| age(pulsed_at) >= PULSE_EVERY)
+        self.lock().stale_in(self.since.elapsed()).is_zero()
     }
 
     /// Shows what was `seen`.
@@ -116,6 +149,7 @@ impl Console {
             let Inner { board, places, .. } = &mut *self.lock();
             places.take(board.version(), hang_up)?
         };
+        self.watched.notify_one();
         let viewer = Viewer { console: Arc::clone(self), versions, place, has: 0 };
         let events = stream::unfold(viewer, async |mut viewer| {
             // No error: the sender lives as long as the console, which the viewer holds.
@@ -148,5 +182,25 @@ impl Viewer {
 impl Drop for Viewer {
     fn drop(&mut self) {
         self.console.lock().places.leave(self.place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_anybody_who_watches_the_server_is_looked_at_for_samples_alone() {
+        let second = Duration::from_secs;
+        let mut inner = Inner::new();
+        assert_eq!(inner.due_in(second(0)), second(0));
+        inner.history.push(second(0), [None; SERIES.len()]);
+        inner.pulsed_at = Some(second(0));
+        assert_eq!(inner.due_in(second(3)), second(7));
+        inner.places.take(0, CancellationToken::new()).unwrap();
+        assert_eq!(inner.due_in(second(3)), second(0));
+        inner.pulsed_at = Some(second(3));
+        assert_eq!(inner.due_in(second(3)), second(2));
+        assert_eq!(inner.due_in(second(10)), second(0), "a sample, too");
     }
 }

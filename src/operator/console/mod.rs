@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::page::Page;
 pub(super) use self::{
-    live::{Console, PULSE_EVERY},
+    live::Console,
     places::STREAMS_MAX,
     view::{Action, Seen},
 };
