@@ -85,24 +85,34 @@ impl Operator {
     ///
     /// When the listener does not send a whole page in time.
     pub async fn samples(&self) -> io::Result<Samples> {
-        match timeout(PAGE_WAIT_MAX, self.page()).await {
+        match timeout(PAGE_WAIT_MAX, self.page("/metrics")).await {
             Ok(page) => Ok(Samples::parse(&String::from_utf8_lossy(&page?))),
             Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
         }
     }
 
-    async fn page(&self) -> io::Result<Bytes> {
+    /// Loads the console, and drops it.
+    ///
+    /// # Errors
+    ///
+    /// When the listener does not send a whole page in time.
+    pub async fn console(&self) -> io::Result<()> {
+        let page = timeout(PAGE_WAIT_MAX, self.page("/still")).await;
+        page.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map(drop)
+    }
+
+    async fn page(&self, path: &str) -> io::Result<Bytes> {
         let stream = TcpStream::connect(&self.authority).await?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         let driver = tokio::spawn(connection);
-        let request = Request::get("/metrics")
+        let request = Request::get(path)
             .header(HOST, &self.authority)
             .body(Full::new(Bytes::new()))
             .map_err(io::Error::other)?;
         let response = sender.send_request(request).await.map_err(io::Error::other)?;
         if !response.status().is_success() {
-            return Err(io::Error::other(format!("GET /metrics answered {}", response.status())));
+            return Err(io::Error::other(format!("GET {path} answered {}", response.status())));
         }
         let page = Limited::new(response.into_body(), PAGE_BYTES_MAX).collect().await;
         driver.abort();

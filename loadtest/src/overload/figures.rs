@@ -97,9 +97,11 @@ pub(super) struct ServerPhase {
     pub(super) waiting: f64,
     pub(super) sessions: f64,
     pub(super) connections: f64,
-    /// 99th percentile of reading the metrics, and readings that failed.
+    /// 99th percentile of reading the metrics and the console, and readings that failed.
     pub(super) metrics_p99_ms: f64,
     pub(super) metrics_failed: u64,
+    pub(super) console_p99_ms: f64,
+    pub(super) console_failed: u64,
 }
 
 impl SurgeFigures {
@@ -222,8 +224,7 @@ impl ServerPhase {
         let mean = |name: &str| {
             pages.iter().map(|page| page.sum(name, "")).sum::<f64>() / real_len(pages.len())
         };
-        let mut took: Vec<_> = own.iter().map(|one| one.took).collect();
-        took.sort();
+        let consoles: Vec<_> = own.iter().filter_map(|one| one.console_took).collect();
         let (user_cores, system_cores) = cores(first, own.last()?);
         Some(Self {
             cpu_shares: first.samples.as_ref().and_then(|first| cpu_shares(first, last)),
@@ -234,8 +235,10 @@ impl ServerPhase {
             waiting: last.sum("sportello_waiting", ""),
             sessions: last.sum("sportello_sessions", ""),
             connections: last.sum("sportello_connections", ""),
-            metrics_p99_ms: quantile(&took, 0.99).as_secs_f64() * 1e3,
+            metrics_p99_ms: p99_ms(own.iter().map(|one| one.took).collect()),
             metrics_failed: (own.len() - pages.len()) as u64,
+            console_failed: (own.len() - consoles.len()) as u64,
+            console_p99_ms: p99_ms(consoles),
         })
     }
 }
@@ -258,6 +261,11 @@ fn cores(first: &Reading, last: &Reading) -> (f64, f64) {
     let (Some(then), Some(now)) = (first.process, last.process) else { return (0.0, 0.0) };
     let seconds = last.at.saturating_duration_since(first.at).as_secs_f64().max(f64::MIN_POSITIVE);
     ((now.user_s - then.user_s) / seconds, (now.system_s - then.system_s) / seconds)
+}
+
+fn p99_ms(mut took: Vec<Duration>) -> f64 {
+    took.sort();
+    quantile(&took, 0.99).as_secs_f64() * 1e3
 }
 
 /// The quantile at `share` of sorted values.

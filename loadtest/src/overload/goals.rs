@@ -18,6 +18,7 @@ const SLOWDOWN: Goal = Goal::most("p99 of submitting, by that before", 4.0);
 const STRANGERS: Goal = Goal::most("share of CPU for people not let in", 0.2);
 const RECOVERY: Goal = Goal::most("seconds until normal latency", 5.0);
 const METRICS: Goal = Goal::most("p99 of GET /metrics, ms", 50.0);
+const CONSOLE: Goal = Goal::most("p99 of the console, ms", 50.0);
 
 /// Timely receipts by the capacity beyond which the capacity was not the capacity.
 const GOODPUT_MAX: f64 = 1.15;
@@ -96,12 +97,14 @@ fn measured(surge: &SurgeFigures) -> Vec<(Goal, Option<f64>)> {
     });
     let strangers = worst(|phase| phase.server.as_ref()?.cpu_shares.map(|shares| shares[0]));
     let metrics = worst(|phase| phase.server.as_ref().map(|server| server.metrics_p99_ms));
+    let console = worst(|phase| phase.server.as_ref().map(|server| server.console_p99_ms));
     let rest = [
         (FINISHED, Some(surge.finished_share)),
         (SLOWDOWN, surge.slowdown()),
         (STRANGERS, strangers),
         (RECOVERY, surge.recovery_s.map(real)),
         (METRICS, metrics),
+        (CONSOLE, console),
     ];
     goodput.chain(rest).collect()
 }
@@ -158,6 +161,7 @@ mod tests {
             server: Some(ServerPhase {
                 cpu_shares: Some([0.1, 0.3, 0.6]),
                 metrics_p99_ms: 5.0,
+                console_p99_ms: 5.0,
                 ..ServerPhase::default()
             }),
             ..PhaseFigures::default()

@@ -10,6 +10,9 @@ use crate::{
     tally::{Stretch, Timeline},
 };
 
+/// CPU time is told over at least this long, since a short span says little.
+const SPAN_MIN: Duration = Duration::from_millis(900);
+
 /// One second.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Moment {
@@ -37,7 +40,7 @@ pub(super) struct Moment {
 /// The server in one second.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct ServerMoment {
-    /// Since the reading before, cores: for people outside, for entering, for people inside.
+    /// Over the last [`SPAN_MIN`] or a little more, cores: for people outside, for entering, for people inside.
     pub(super) cores: [f64; 3],
     /// The same time by its own code and by the kernel, cores.
     pub(super) user_cores: f64,
@@ -80,7 +83,8 @@ fn server(begin: Instant, second: u64, readings: &[Reading]) -> Option<ServerMom
     let place = readings.iter().position(|one| one.at >= from)?;
     let own = readings.get(place).filter(|one| one.at < from + Duration::from_secs(1))?;
     let page = own.samples.as_ref()?;
-    let before = readings.get(..place)?.iter().rev().find(|one| one.samples.is_some())?;
+    let mut earlier = readings.get(..place)?.iter().rev();
+    let before = earlier.find(|one| one.samples.is_some() && one.at + SPAN_MIN <= own.at)?;
     let elapsed = own.at.saturating_duration_since(before.at).as_secs_f64().max(f64::MIN_POSITIVE);
     let (now, then) = (cpu_seconds(page), cpu_seconds(before.samples.as_ref()?));
     let (process, earlier) = (own.process.unwrap_or_default(), before.process.unwrap_or_default());
@@ -130,6 +134,7 @@ mod tests {
         Reading {
             at,
             took: Duration::from_millis(2),
+            console_took: None,
             samples: Some(Samples::parse(&page)),
             process: Some(process),
         }

@@ -81,7 +81,7 @@ fn server(text: &mut String, label: &str, one: &ServerPhase) -> fmt::Result {
     writeln!(
         text,
         "{label:<9} CPU {shares}; cores {:.3} own, {:.3} kernel; \
-         rate {:.1}, trim {:.2}; waiting {:.0}, sessions {:.0}, connections {:.0}; metrics p99 {} ms{}",
+         rate {:.1}, trim {:.2}; waiting {:.0}, sessions {:.0}, connections {:.0}; metrics p99 {} ms{}, console {} ms{}",
         one.user_cores,
         one.system_cores,
         one.admission_rate,
@@ -90,12 +90,14 @@ fn server(text: &mut String, label: &str, one: &ServerPhase) -> fmt::Result {
         one.sessions,
         one.connections,
         millis_text(one.metrics_p99_ms),
-        if one.metrics_failed == 0 {
-            String::new()
-        } else {
-            format!(", {} failed", one.metrics_failed)
-        }
+        failed(one.metrics_failed),
+        millis_text(one.console_p99_ms),
+        failed(one.console_failed)
     )
+}
+
+fn failed(count: u64) -> String {
+    if count == 0 { String::new() } else { format!(", {count} failed") }
 }
 
 fn again(text: &mut String, phase: &PhaseFigures) -> fmt::Result {
