@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::{
     clock::Clock,
-    config::{KeySource, ledgers_in},
+    config::{DATA_VARIABLE, KeySource, ledgers_in},
     ledger::audit::note_command,
     vault::{HouseKeys, KeysFault},
 };
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct House {
     /// Data directory.
-    #[arg(long, value_name = "DIR", default_value = "./data")]
+    #[arg(long, value_name = "DIR", env = DATA_VARIABLE, default_value = "./data")]
     data: PathBuf,
     /// File with the ledger's secrets [default: `SPORTELLO_LEDGER_SECRET`, else `ledger.key` in the data directory].
     #[arg(long, value_name = "FILE")]

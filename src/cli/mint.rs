@@ -11,6 +11,7 @@ use super::{Exit, complain, demo, person::Person};
 use crate::{
     civic::FiscalCode,
     clock::Clock,
+    config::DATA_VARIABLE,
     identity::{
         Assurance, Office,
         algorithm::Algorithm,
@@ -26,7 +27,7 @@ use crate::{
 )]
 pub(super) struct Mint {
     /// Data directory of a server that runs with `serve --demo`.
-    #[arg(long, value_name = "DIR", default_value = "./data")]
+    #[arg(long, value_name = "DIR", env = DATA_VARIABLE, default_value = "./data")]
     data: PathBuf,
     #[command(flatten)]
     person: Person,

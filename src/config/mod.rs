@@ -22,8 +22,8 @@ use std::{
 
 pub use self::{
     data::{
-        KeySource, SECRET_VARIABLE, demo_jwks_in, demo_mandates_in, identity_keys_in, ledgers_in,
-        receipt_keys_in,
+        DATA_VARIABLE, KeySource, SECRET_VARIABLE, demo_jwks_in, demo_mandates_in,
+        identity_keys_in, ledgers_in, receipt_keys_in,
     },
     fault::{ConfigFault, ConfigFaults, Source},
     origin::{Change, Origin},

@@ -10,7 +10,8 @@ mod host;
 use std::{convert::Infallible, io, net::TcpListener, rc::Rc, sync::Arc, time::Duration};
 
 use hyper::{
-    Method, Request, StatusCode, body::Incoming, server::conn::http1, service::service_fn,
+    Method, Request, StatusCode, body::Incoming, header::ACCEPT_LANGUAGE, server::conn::http1,
+    service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
@@ -22,7 +23,9 @@ use self::{
     console::{Console, Place, STREAMS_MAX, Seen},
     control::Control,
 };
-use crate::{http::live_certificate::LiveCertificate, intake::Intake, metrics::Exporter};
+use crate::{
+    civic::Language, http::live_certificate::LiveCertificate, intake::Intake, metrics::Exporter,
+};
 
 /// Longest time to receive a request's head.
 const HEAD_MAX: Duration = Duration::from_secs(5);
@@ -146,13 +149,22 @@ impl Side {
         if place != Place::Asset && self.console.is_stale() {
             self.show();
         }
+        let preferred = || {
+            let field = request.headers().get(ACCEPT_LANGUAGE);
+            Language::from_accept_language(field.and_then(|field| field.to_str().ok()))
+        };
         match place {
-            Place::Page { is_live } => console::page(&self.console, is_live),
+            Place::Page { language, is_live } => {
+                console::page(&self.console, language.unwrap_or_else(preferred), is_live)
+            }
             // The answer to HEAD would hold a place for nothing.
-            Place::Events if request.method() == Method::HEAD => {
+            Place::Events { .. } if request.method() == Method::HEAD => {
                 text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n")
             }
-            Place::Events => console::events(&self.console, hang_up.clone()),
+            Place::Events { language } => {
+                let language = language.unwrap_or_else(preferred);
+                console::events(&self.console, language, hang_up.clone())
+            }
             Place::Asset => console::asset(request.uri().path()),
         }
     }

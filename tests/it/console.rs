@@ -16,7 +16,9 @@ const STREAMS_MAX: usize = 16;
 /// The status and header of an answer of the operator listener, lower-case, and its content.
 async fn ask(counter: &Counter, method: &str, path: &str, host: &str) -> (u16, String, String) {
     let mut stream = connect(counter).await;
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\naccept-language: en-GB\r\nconnection: close\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
@@ -41,7 +43,7 @@ impl Events {
     /// Opens one; the status if it is refused.
     async fn open(counter: &Counter) -> Result<Self, u16> {
         let mut stream = connect(counter).await;
-        stream.write_all(b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        stream.write_all(b"GET /en/events HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
         let mut lines = BufReader::new(stream).lines();
         let status = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
         let status = status[9..12].parse().unwrap();
@@ -122,11 +124,11 @@ async fn the_page_loads_only_its_own_files_and_works_without_a_script() {
     }
     assert_eq!(live.matches("<script").count(), 1, "the file");
     let refresh = "<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>";
-    assert!(live.contains(refresh) && live.contains("<a href=\"/still\">"), "{live}");
+    assert!(live.contains(refresh) && live.contains("<a href=\"/en/still\">"), "{live}");
     // Whoever wants a page that stands still gets one.
-    let still = page(&counter, "/still").await;
+    let still = page(&counter, "/en/still").await;
     assert!(!still.contains("http-equiv") && !still.contains("<script"), "{still}");
-    assert!(still.contains("<a href=\"/\">Update it by itself</a>"), "{still}");
+    assert!(still.contains("<a href=\"/en\">Update it by itself</a>"), "{still}");
     assert_eq!(
         ask(&counter, "GET", "/console/style-0000000000000000.css", "localhost").await.0,
         404
@@ -138,10 +140,33 @@ async fn the_page_loads_only_its_own_files_and_works_without_a_script() {
 }
 
 #[tokio::test]
+async fn the_page_is_italian_or_english_as_its_path_or_else_the_browser_says() {
+    let counter = Counter::open();
+    for (path, said) in [
+        ("/", "What needs you"),
+        ("/still", "What needs you"),
+        ("/en", "What needs you"),
+        ("/it", "Che cosa c&#39;è da fare"),
+        ("/it/still", "Che cosa c&#39;è da fare"),
+    ] {
+        let page = page(&counter, path).await;
+        assert!(page.contains(said), "{path}: {page}");
+    }
+    let live = page(&counter, "/it").await;
+    for part in
+        ["data-events=\"/it/events\"", "<a href=\"/it/still\">", "<a href=\"/en\" lang=\"en\""]
+    {
+        assert!(live.contains(part), "{part} is not in {live}");
+    }
+    let still = page(&counter, "/it/still").await;
+    assert!(still.contains("<a href=\"/en/still\" lang=\"en\""), "{still}");
+}
+
+#[tokio::test]
 async fn a_name_that_may_be_an_attackers_reaches_no_part_of_the_console() {
     let counter = Counter::open();
     for host in ["attacker.example", "127.0.0.1.attacker.example:9464", "10.0.0.7", ""] {
-        for path in ["/", "/still", "/events", "/console/style-0000000000000000.css"] {
+        for path in ["/", "/it", "/still", "/en/events", "/console/style-0000000000000000.css"] {
             let (status, _, content) = ask(&counter, "GET", path, host).await;
             assert_eq!(status, 421, "{host} {path}: {content}");
         }

@@ -9,8 +9,8 @@ const { Inspector } = require("./inspect.cjs");
 
 const servers = JSON.parse(process.argv[2]);
 const VIEWS = [
-  { name: "desktop", viewport: { width: 1280, height: 800 } },
-  { name: "dark phone", viewport: { width: 390, height: 800 }, colorScheme: "dark" },
+  { name: "desktop", viewport: { width: 1280, height: 800 }, live: "Live." },
+  { name: "dark phone", viewport: { width: 390, height: 800 }, colorScheme: "dark", locale: "it-IT", live: "In diretta." },
 ];
 let failed = 0;
 let seen = 0;
@@ -44,9 +44,9 @@ async function open(browser, server, look, path = "/") {
 /** With scripts, the page follows the events. */
 async function withScripts(browser, inspector) {
   for (const [state, server] of Object.entries(servers)) {
-    for (const { name, ...look } of VIEWS) {
+    for (const { name, live: said, ...look } of VIEWS) {
       const { page, faults, close } = await open(browser, server, look);
-      const live = page.getByText("Live.", { exact: true });
+      const live = page.getByText(said, { exact: true });
       await live.waitFor({ timeout: 15000 }).catch(() => faults.push("it is not live"));
       const trouble = await page.locator("#alarms .critical").count();
       if (trouble > 0 !== (state === "in trouble")) faults.push(`${trouble} critical alarms`);

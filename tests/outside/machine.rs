@@ -38,7 +38,11 @@ fn the_debian_package_is_installed_used_upgraded_removed_and_purged() {
     let lint = ["--fail-on", "error,warning", "--tag-display-limit", "0", "--allow-root"];
     succeeds(Command::new("lintian").args(lint).arg(&package));
     let given = tempfile::tempdir().unwrap();
-    fs::copy(&package, given.path().join(package.file_name().unwrap())).unwrap();
+    let runbook = Path::new(ROOT).join("tests/outside/machine/runbook");
+    let page = Path::new(ROOT).join("deploy/RUNBOOK.md");
+    for file in [&package, &runbook, &page] {
+        fs::copy(file, given.path().join(file.file_name().unwrap())).unwrap();
+    }
     let said = on_a_machine(given.path(), "package");
     assert!(said.ends_with("operator: done\n"), "{said}");
 }

@@ -21,7 +21,7 @@ use super::{
     messages::{confirmed, is_attended},
     say,
 };
-use crate::operator::control::quoted;
+use crate::{config::DATA_VARIABLE, operator::control::quoted};
 
 #[derive(Debug, Args)]
 #[command(
@@ -30,7 +30,7 @@ use crate::operator::control::quoted;
 #[group(skip)]
 pub(super) struct Control {
     /// Data directory of the server, which holds its token.
-    #[arg(long, value_name = "DIR", default_value = "./data", global = true)]
+    #[arg(long, value_name = "DIR", env = DATA_VARIABLE, default_value = "./data", global = true)]
     data: PathBuf,
     /// The operator listener, on this machine.
     #[arg(long, value_name = "URL", default_value = client::DEFAULT_URL, global = true)]

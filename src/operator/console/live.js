@@ -7,6 +7,8 @@ const SILENCE_MS = 10000;
 const RETRY_MS = 5000;
 
 const state = document.getElementById("live");
+/** Where the events are, and what to say of them, in the language of the page. */
+const words = state.dataset;
 let heard = performance.now();
 
 function say(text, isOld) {
@@ -15,14 +17,14 @@ function say(text, isOld) {
 }
 
 function follow() {
-  const events = new EventSource("/events");
+  const events = new EventSource(words.events);
   events.addEventListener("message", ({ data }) => {
     heard = performance.now();
     for (const [id, html] of Object.entries(JSON.parse(data))) {
       const piece = document.getElementById(id);
       if (piece) piece.innerHTML = html;
     }
-    say("Live.", false);
+    say(words.live, false);
   });
   events.addEventListener("error", () => {
     // A broken stream is opened again by the browser, a refused one is not.
@@ -32,5 +34,5 @@ function follow() {
 
 follow();
 setInterval(() => {
-  if (performance.now() - heard > SILENCE_MS) say("Not live: what you see is old. Trying again.", true);
+  if (performance.now() - heard > SILENCE_MS) say(words.old, true);
 }, 1000);

@@ -28,10 +28,13 @@ use super::{
     recent::Recent,
     view::{self, SERIES, Scene, Seen},
 };
-use crate::clock::Stopwatch;
+use crate::{civic::Language, clock::Stopwatch};
 
 /// Time between two events while somebody looks, and the greatest age of a page that is asked for.
 const PULSE_EVERY: Duration = Duration::from_secs(2);
+
+/// The languages of the page.
+const LANGUAGES: [Language; 2] = [Language::Italian, Language::English];
 
 /// The body of a stream of events.
 pub(super) type Events = StreamBody<stream::BoxStream<'static, Result<Frame<Bytes>, Infallible>>>;
@@ -47,7 +50,8 @@ pub(in super::super) struct Console {
 }
 
 struct Inner {
-    board: Board,
+    /// One for each of [`LANGUAGES`], always of the same version.
+    boards: [Board; LANGUAGES.len()],
     places: Places,
     recent: Option<Recent>,
     history: History<{ SERIES.len() }>,
@@ -57,11 +61,19 @@ struct Inner {
 impl Inner {
     fn new() -> Self {
         Self {
-            board: Board::default(),
+            boards: Default::default(),
             places: Places::default(),
             recent: None,
             history: History::new(),
             pulsed_at: None,
+        }
+    }
+
+    fn board(&self, language: Language) -> &Board {
+        let [italian, english] = &self.boards;
+        match language {
+            Language::Italian => italian,
+            Language::English => english,
         }
     }
 
@@ -112,7 +124,7 @@ impl Console {
     /// Shows what was `seen`.
     pub(in super::super) fn show(&self, seen: &Seen<'_>) {
         let at = self.since.elapsed();
-        let Inner { board, places, recent, history, pulsed_at } = &mut *self.lock();
+        let Inner { boards, places, recent, history, pulsed_at } = &mut *self.lock();
         let reading = Reading::of_page(at, seen.metrics);
         let recent = match recent {
             Some(recent) => {
@@ -124,10 +136,14 @@ impl Console {
         if history.is_due(at) {
             history.push(at, SERIES.map(|series| (series.of)(recent)));
         }
-        board.set(view::pieces(&Scene { seen, recent, history, uptime: at }));
+        let scene = Scene { seen, recent, history, uptime: at };
+        for (board, language) in boards.iter_mut().zip(LANGUAGES) {
+            board.set(view::pieces(&scene, language));
+        }
         *pulsed_at = Some(at);
-        places.hang_up_on_the_stalled(board.version());
-        self.versions.send_replace(board.version());
+        let version = boards[0].version();
+        places.hang_up_on_the_stalled(version);
+        self.versions.send_replace(version);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -135,22 +151,27 @@ impl Console {
     }
 
     /// The content of a piece of the page.
-    pub(super) fn piece(&self, id: &str) -> String {
-        self.lock().board.html(id).to_owned()
+    pub(super) fn piece(&self, id: &str, language: Language) -> String {
+        self.lock().board(language).html(id).to_owned()
     }
 
     /// A stream of events, beginning with everything; `None` if there are as many as may be. `hang_up` closes its
     /// connection if nobody reads it.
-    pub(super) fn stream(self: &Arc<Self>, hang_up: CancellationToken) -> Option<Events> {
+    pub(super) fn stream(
+        self: &Arc<Self>,
+        language: Language,
+        hang_up: CancellationToken,
+    ) -> Option<Events> {
         let mut versions = self.versions.subscribe();
         // What stands now is new to this browser.
         versions.mark_changed();
         let place = {
-            let Inner { board, places, .. } = &mut *self.lock();
-            places.take(board.version(), hang_up)?
+            let mut inner = self.lock();
+            let version = inner.board(language).version();
+            inner.places.take(version, hang_up)?
         };
         self.watched.notify_one();
-        let viewer = Viewer { console: Arc::clone(self), versions, place, has: 0 };
+        let viewer = Viewer { console: Arc::clone(self), language, versions, place, has: 0 };
         let events = stream::unfold(viewer, async |mut viewer| {
             // No error: the sender lives as long as the console, which the viewer holds.
             viewer.versions.changed().await.ok()?;
@@ -163,6 +184,7 @@ impl Console {
 /// A browser that has a stream. Dropping it frees its place.
 struct Viewer {
     console: Arc<Console>,
+    language: Language,
     versions: watch::Receiver<u64>,
     place: usize,
     /// The version that it has; 0 is none.
@@ -171,10 +193,11 @@ struct Viewer {
 
 impl Viewer {
     fn take(&mut self) -> Bytes {
-        let Inner { board, places, .. } = &mut *self.console.lock();
+        let mut inner = self.console.lock();
+        let board = inner.board(self.language);
         let event = board.event_since(self.has);
         self.has = board.version();
-        places.took(self.place, self.has);
+        inner.places.took(self.place, self.has);
         event
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It shows what the metrics page shows, read from that page ([`reading`]), with rates of the last seconds ([`recent`])
 //! and plots of the last hour ([`history`]). Browsers follow it by a stream of events ([`live`]), each with the pieces
-//! that changed ([`board`]). It shows no personal data.
+//! that changed ([`board`]). It shows no personal data. It is in Italian and English.
 
 mod assets;
 mod board;
@@ -39,6 +39,7 @@ pub(super) use self::{
     view::{Action, Seen},
 };
 use super::answer::{Answer, answer, text};
+use crate::civic::Language;
 
 /// A page may load files of this listener and follow its events, and nothing else.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -55,37 +56,49 @@ const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000
 pub(super) enum Place {
     /// The page.
     Page {
+        /// The language that the path names.
+        language: Option<Language>,
         /// Whether it updates itself.
         is_live: bool,
     },
     /// The stream of events.
-    Events,
+    Events {
+        /// The language that the path names.
+        language: Option<Language>,
+    },
     /// A file that the page loads.
     Asset,
 }
 
 impl Place {
-    /// The place at a path; `None` if it is not the console's.
+    /// The place at a path; `None` if it is not the console's. `/it` and `/en` before it name a language.
     pub(super) fn at(path: &str) -> Option<Self> {
-        match path {
-            "/" => Some(Self::Page { is_live: true }),
-            page::STILL_PATH => Some(Self::Page { is_live: false }),
-            "/events" => Some(Self::Events),
+        let named = path.get(1..3).filter(|_| matches!(path.as_bytes().get(3), None | Some(b'/')));
+        let language = named.and_then(Language::from_tag);
+        match if language.is_some() { &path[3..] } else { path } {
+            "" | "/" => Some(Self::Page { language, is_live: true }),
+            page::STILL_PATH => Some(Self::Page { language, is_live: false }),
+            "/events" => Some(Self::Events { language }),
             _ => assets::is_path(path).then_some(Self::Asset),
         }
     }
 }
 
 /// The page, as it stands.
-pub(super) fn page(console: &Console, is_live: bool) -> Answer {
-    let mut page = of("text/html; charset=utf-8", Page::new(console, is_live).to_string());
+pub(super) fn page(console: &Console, language: Language, is_live: bool) -> Answer {
+    let mut page =
+        of("text/html; charset=utf-8", Page::new(console, language, is_live).to_string());
     page.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
     page
 }
 
 /// A stream of events; `hang_up` closes its connection if nobody reads it. When all places are taken, 503.
-pub(super) fn events(console: &Arc<Console>, hang_up: CancellationToken) -> Answer {
-    if let Some(events) = console.stream(hang_up) {
+pub(super) fn events(
+    console: &Arc<Console>,
+    language: Language,
+    hang_up: CancellationToken,
+) -> Answer {
+    if let Some(events) = console.stream(language, hang_up) {
         return of("text/event-stream", Bytes::new()).map(|_| events.boxed_unsync());
     }
     let why = "as many consoles as there may be are live: load the page again later\n";

@@ -2,7 +2,12 @@
 
 use askama::Template;
 
-use super::{assets, live::Console, view::SECTIONS};
+use super::{
+    assets,
+    live::Console,
+    view::{SECTIONS, Section},
+};
+use crate::civic::Language;
 
 /// The page that never updates itself.
 pub(super) const STILL_PATH: &str = "/still";
@@ -14,6 +19,8 @@ const REFRESH_SECONDS: u32 = 10;
 #[template(path = "console/page.html")]
 pub(super) struct Page<'c> {
     console: &'c Console,
+    language: Language,
+    other: Language,
     is_live: bool,
     refresh_seconds: u32,
     still_path: &'static str,
@@ -21,14 +28,20 @@ pub(super) struct Page<'c> {
     script: &'static str,
     icon: &'static str,
     version: &'static str,
-    sections: &'static [(&'static str, &'static str, &'static [&'static str])],
+    sections: &'static [Section],
 }
 
 impl<'c> Page<'c> {
     /// `is_live`: it updates itself.
-    pub(super) fn new(console: &'c Console, is_live: bool) -> Self {
+    pub(super) fn new(console: &'c Console, language: Language, is_live: bool) -> Self {
+        let other = match language {
+            Language::Italian => Language::English,
+            Language::English => Language::Italian,
+        };
         Self {
             console,
+            language,
+            other,
             is_live,
             refresh_seconds: REFRESH_SECONDS,
             still_path: STILL_PATH,
@@ -41,6 +54,16 @@ impl<'c> Page<'c> {
     }
 
     fn piece(&self, id: &str) -> String {
-        self.console.piece(id)
+        self.console.piece(id, self.language)
+    }
+
+    /// The path below the page in its language.
+    fn to(&self, below: &str) -> String {
+        format!("/{}{below}", self.language.tag())
+    }
+
+    /// The path of the same page in the other language.
+    fn in_other_language(&self) -> String {
+        format!("/{}{}", self.other.tag(), if self.is_live { "" } else { self.still_path })
     }
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    numbers::{or_none, percent, rate, whole},
+    numbers::{Numbers, or_none, percent},
     reading::Quantity,
     recent::Recent,
     tile::Tile,
@@ -19,94 +19,132 @@ use crate::{
 const ESTIMATE_SECONDS_MAX: f64 = 86_400.0;
 
 /// The time slices: open or closed, and for how long.
-pub(super) fn slices(status: &Status) -> impl Iterator<Item = Tile> {
-    status.windows.iter().map(|(audience, window)| {
+pub(super) fn slices(status: &Status, language: Language) -> impl Iterator<Item = Tile> {
+    let t = move |italian, english| language.of(italian, english);
+    status.windows.iter().map(move |(audience, window)| {
         let (id, title) = match audience {
-            Audience::Citizens => ("citizens", "Citizens"),
-            Audience::Intermediaries => ("intermediaries", "Intermediaries"),
+            Audience::Citizens => ("citizens", t("Cittadini", "Citizens")),
+            Audience::Intermediaries => ("intermediaries", t("Intermediari", "Intermediaries")),
         };
+        let (open, closed) = (t("Aperto", "Open"), t("Chiuso", "Closed"));
         let left = |until: Timestamp| {
             let left = until.duration_since(status.now).max(SignedDuration::from_secs(1));
-            written_time::duration(left, Language::English)
+            written_time::duration(left, language)
         };
-        let at = |instant| written_time::instant(instant, Language::English);
+        let at = |instant| written_time::instant(instant, language);
         match *window {
             Window::Open { until: Some(until) } => {
-                Tile::new(id, title, "Open", format!("{} left", left(until)))
-                    .note(format!("until {}", at(until)))
+                let left = match language {
+                    Language::Italian => format!("ancora {}", left(until)),
+                    Language::English => format!("{} left", left(until)),
+                };
+                Tile::new(id, title, open, left).note(format!(
+                    "{} {}",
+                    t("fino a", "until"),
+                    at(until)
+                ))
             }
-            Window::Open { until: None } => Tile::new(id, title, "Open", "at all times"),
+            Window::Open { until: None } => {
+                Tile::new(id, title, open, t("a tutte le ore", "at all times"))
+            }
             Window::Closed { opens_at } if opens_at == Timestamp::MAX => {
-                Tile::new(id, title, "Closed", "").note("No opening is planned.")
+                let none = t("Nessuna apertura prevista.", "No opening is planned.");
+                Tile::new(id, title, closed, "").note(none)
             }
             Window::Closed { opens_at } => {
-                Tile::new(id, title, "Closed", format!("opens in {}", left(opens_at)))
-                    .note(format!("on {}", at(opens_at)))
+                let opens = format!("{} {}", t("apre tra", "opens in"), left(opens_at));
+                let on = match language {
+                    Language::Italian => at(opens_at),
+                    Language::English => format!("on {}", at(opens_at)),
+                };
+                Tile::new(id, title, closed, opens).note(on)
             }
         }
     })
 }
 
 /// People on their way in, and inside.
-pub(super) fn people(recent: &Recent) -> [Tile; 6] {
+pub(super) fn people(recent: &Recent, language: Language) -> [Tile; 6] {
+    let (t, n) = (|italian, english| language.of(italian, english), Numbers(language));
     let now = recent.newest();
     let asked = recent.per_second(|reading| reading.asked_to_enter);
-    let of = |quantity| whole(now.of(quantity));
+    let let_in = recent.rate(Quantity::SessionsOpened);
+    let of = |quantity| n.whole(now.of(quantity));
     let inside = now.of(Quantity::CitizensInside) + now.of(Quantity::IntermediariesInside);
     let (held, free) = (now.of(Quantity::LeasesHeld), now.of(Quantity::LeasesFree));
+    let a_second = t("al secondo", "a second");
+    let requests = t("Richieste di entrare", "Requests to enter");
+    let again = t("le prime, e di chi chiede ancora", "first ones, and of people who ask again");
+    let since = t("dall'avvio", "since the start");
+    let leases = t("Posti occupati", "Leases held");
+    let trim = percent(now.of(Quantity::AdmissionTrim));
+    let allowed = match language {
+        Language::Italian => format!("ritardi e code ne lasciano {trim}"),
+        Language::English => format!("delays and queues leave {trim} of it"),
+    };
     [
-        Tile::new("asked", "Requests to enter", or_none(asked, rate), "a second")
-            .note("first ones, and of people who ask again"),
+        Tile::new("asked", requests, or_none(asked, |rate| n.rate(rate)), a_second).note(again),
+        Tile::new("let-in", t("Entrati", "Let in"), or_none(let_in, |rate| n.rate(rate)), a_second)
+            .note(format!("{} {since}", of(Quantity::SessionsOpened))),
+        waiting(recent, language),
+        Tile::new("inside", t("Dentro", "Inside"), n.whole(inside), t("sessioni", "sessions"))
+            .note(by_audience(
+                recent,
+                [Quantity::CitizensInside, Quantity::IntermediariesInside],
+                language,
+            )),
         Tile::new(
-            "let-in",
-            "Let in",
-            or_none(recent.rate(Quantity::SessionsOpened), rate),
-            "a second",
+            "leases",
+            leases,
+            n.whole(held),
+            format!("{} {}", t("di", "of"), n.whole(held + free)),
         )
-        .note(format!("{} since the start", of(Quantity::SessionsOpened))),
-        waiting(recent),
-        Tile::new("inside", "Inside", whole(inside), "sessions").note(format!(
-            "{} of citizens, {} of intermediaries",
-            of(Quantity::CitizensInside),
-            of(Quantity::IntermediariesInside)
-        )),
-        Tile::new("leases", "Leases held", whole(held), format!("of {}", whole(held + free)))
-            .note("reserved places to finish"),
+        .note(t("posti riservati per finire", "reserved places to finish")),
         Tile::new(
             "admission",
-            "Admission allows",
-            rate(now.of(Quantity::AdmissionRate)),
-            "a second",
+            t("Ingressi ammessi", "Admission allows"),
+            n.rate(now.of(Quantity::AdmissionRate)),
+            a_second,
         )
-        .note(format!(
-            "delays and queues leave {} of it",
-            percent(now.of(Quantity::AdmissionTrim))
-        )),
+        .note(allowed),
     ]
 }
 
-fn waiting(recent: &Recent) -> Tile {
-    let now = recent.newest();
-    let [citizens, intermediaries] =
-        [Quantity::CitizensWaiting, Quantity::IntermediariesWaiting].map(|of| now.of(of));
-    let people = citizens + intermediaries;
-    let tile = Tile::new("waiting", "Waiting", whole(people), "people").note(format!(
-        "{} citizens, {} intermediaries",
-        whole(citizens),
-        whole(intermediaries)
-    ));
-    if people > 0.0 { tile.note(estimate(recent, people)) } else { tile }
+/// How many of citizens, and how many of intermediaries.
+fn by_audience(recent: &Recent, of: [Quantity; 2], language: Language) -> String {
+    let [citizens, intermediaries] = of.map(|of| Numbers(language).whole(recent.newest().of(of)));
+    match language {
+        Language::Italian => format!("{citizens} di cittadini, {intermediaries} di intermediari"),
+        Language::English => format!("{citizens} of citizens, {intermediaries} of intermediaries"),
+    }
+}
+
+fn waiting(recent: &Recent, language: Language) -> Tile {
+    let audiences = [Quantity::CitizensWaiting, Quantity::IntermediariesWaiting];
+    let people: f64 = audiences.iter().map(|of| recent.newest().of(*of)).sum();
+    let title = language.of("In attesa", "Waiting");
+    let tile = Tile::new(
+        "waiting",
+        title,
+        Numbers(language).whole(people),
+        language.of("persone", "people"),
+    )
+    .note(by_audience(recent, audiences, language));
+    if people > 0.0 { tile.note(estimate(recent, people, language)) } else { tile }
 }
 
 /// How long the last of these people waits, if as many are let in as in the last seconds.
 #[expect(clippy::cast_possible_truncation, reason = "seconds of a day")]
-fn estimate(recent: &Recent, people: f64) -> String {
+fn estimate(recent: &Recent, people: f64, language: Language) -> String {
     let pace = recent.rate(Quantity::SessionsOpened).unwrap_or(0.0);
     let seconds = people / pace;
     if seconds > ESTIMATE_SECONDS_MAX {
-        return "nearly nobody enters: no estimate".to_owned();
+        let none = language
+            .of("non entra quasi nessuno: nessuna stima", "nearly nobody enters: no estimate");
+        return none.to_owned();
     }
     let wait = SignedDuration::from_secs(seconds.ceil() as i64);
-    let wait = written_time::duration(wait, Language::English);
-    format!("at this pace the last one enters in {wait}")
+    let at_this_pace =
+        language.of("a questo ritmo l'ultima entra tra", "at this pace the last one enters in");
+    format!("{at_this_pace} {}", written_time::duration(wait, language))
 }

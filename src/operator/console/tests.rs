@@ -8,14 +8,17 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Action, Console, Seen,
+    Action, Console, Place, Seen,
     history::History,
     page::Page,
     reading::Reading,
     recent::Recent,
     view::{self, SECTIONS, Scene},
 };
-use crate::{gate::schedule::Window, identity::Audience, intake::Status, registry::notice::Notice};
+use crate::{
+    civic::Language, gate::schedule::Window, identity::Audience, intake::Status,
+    registry::notice::Notice,
+};
 
 fn status() -> Status {
     let now: Timestamp = "2024-09-16T15:30:05Z".parse().unwrap();
@@ -45,7 +48,7 @@ fn piece<'s>(metrics: &'s str, change: impl FnOnce(&mut Seen<'s>), id: &str) -> 
     change(&mut seen);
     let console = Console::new();
     console.show(&seen);
-    console.piece(id).split_whitespace().collect::<Vec<_>>().join(" ")
+    console.piece(id, Language::English).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -56,17 +59,58 @@ fn the_page_has_a_place_for_every_piece_and_no_other() {
     let (recent, history) =
         (Recent::new(Reading::of_page(std::time::Duration::ZERO, "")), History::new());
     let uptime = std::time::Duration::from_secs(90);
-    let pieces = view::pieces(&Scene { seen: &seen, recent: &recent, history: &history, uptime });
-    let made: Vec<_> = pieces.iter().map(|piece| piece.id).collect();
-    let in_sections = SECTIONS.iter().flat_map(|(_, _, pieces)| pieces.iter().copied());
-    let placed: BTreeSet<_> = ["alarms", "clock"].into_iter().chain(in_sections).collect();
-    assert_eq!(made.len(), placed.len(), "none twice: {made:?}");
-    assert_eq!(made.into_iter().collect::<BTreeSet<_>>(), placed);
+    let scene = Scene { seen: &seen, recent: &recent, history: &history, uptime };
     let console = Console::new();
     console.show(&seen);
-    let html = Page::new(&console, true).to_string();
-    for id in placed {
-        assert_eq!(html.matches(&format!("id=\"{id}\"")).count(), 1, "{id}");
+    for language in [Language::Italian, Language::English] {
+        let pieces = view::pieces(&scene, language);
+        let made: Vec<_> = pieces.iter().map(|piece| piece.id).collect();
+        let in_sections = SECTIONS.iter().flat_map(|section| section.pieces.iter().copied());
+        let placed: BTreeSet<_> = ["alarms", "clock"].into_iter().chain(in_sections).collect();
+        assert_eq!(made.len(), placed.len(), "none twice: {made:?}");
+        assert_eq!(made.into_iter().collect::<BTreeSet<_>>(), placed);
+        let html = Page::new(&console, language, true).to_string();
+        for id in placed {
+            assert_eq!(html.matches(&format!("id=\"{id}\"")).count(), 1, "{id}");
+        }
+    }
+}
+
+/// Every title and every alarm in one language has another wording in the other.
+#[test]
+fn the_page_speaks_italian_and_english() {
+    let metrics = "sportello_crossover_blocked_total 1\nsportello_log_lost_total 4\nsportello_ledger_poisoned 1\n\
+                   sportello_disk_free_bytes 150\nsportello_disk_reserve_bytes 100\nsportello_audit_failed 1\n\
+                   sportello_audit_lost_total 2\nsportello_drafts_failed 1\nsportello_journal_failed 1\n\
+                   sportello_settings_faults 1\nsportello_certificate_expiry_seconds -1\n\
+                   sportello_canary_failures_total 1\n";
+    let seen = Seen { metrics, status: &status(), obstacle: None, is_paused: true, actions: &[] };
+    let console = Console::new();
+    console.show(&seen);
+    let words = |language: Language| -> BTreeSet<String> {
+        let page = Page::new(&console, language, true).to_string();
+        assert!(page.contains(&format!("<html lang=\"{}\">", language.tag())), "{page}");
+        let marks = ["<h2", "<h3>", "class=\"alarm\"", "class=\"unit\"", "<li class"];
+        let lines = page.lines().filter(|line| marks.iter().any(|mark| line.contains(mark)));
+        lines.map(|line| line.trim().to_owned()).collect()
+    };
+    let (italian, english) = (words(Language::Italian), words(Language::English));
+    assert!(italian.len() > 50 && italian.len() == english.len(), "{italian:#?} {english:#?}");
+    let in_both: Vec<_> = italian.intersection(&english).collect();
+    // Words of the field that are the same in both.
+    let same = ["<h3>CPU</h3>", "<h3>Log</h3>", "p99</span>"];
+    assert!(in_both.iter().all(|line| same.iter().any(|word| line.contains(word))), "{in_both:#?}");
+}
+
+#[test]
+fn a_path_may_name_the_language() {
+    let page = |language, is_live| Some(Place::Page { language, is_live });
+    assert_eq!(Place::at("/"), page(None, true));
+    assert_eq!(Place::at("/it"), page(Some(Language::Italian), true));
+    assert_eq!(Place::at("/en/still"), page(Some(Language::English), false));
+    assert_eq!(Place::at("/en/events"), Some(Place::Events { language: Some(Language::English) }));
+    for other in ["/item", "/fr", "/en/console/none", "/e", "//"] {
+        assert_eq!(Place::at(other), None, "{other}");
     }
 }
 
@@ -118,7 +162,9 @@ fn what_operators_did_and_what_the_public_reads_is_text() {
     }];
     let shown = piece("", |seen| seen.actions = &actions, "actions");
     assert!(
-        shown.contains("Monday 16 September 2024 at 17:00</time> pause, by &#60;anna&#62;"),
+        shown.contains(
+            "Monday 16 September 2024 at 17:00</time> <span lang=\"en\">pause, by &#60;anna&#62;"
+        ),
         "{shown}"
     );
     let status = Status {
@@ -133,7 +179,9 @@ fn what_operators_did_and_what_the_public_reads_is_text() {
         is_paused: false,
         actions: &[],
     });
-    assert!(console.piece("notice").contains("lang=\"en\">&#60;Closed&#62;</p>"));
+    assert!(
+        console.piece("notice", Language::English).contains("lang=\"en\">&#60;Closed&#62;</p>")
+    );
 }
 
 #[test]
@@ -143,7 +191,7 @@ fn who_waits_is_given_an_estimate_from_the_present_pace() {
         let seen =
             Seen { metrics, status: &status, obstacle: None, is_paused: false, actions: &[] };
         console.show(&seen);
-        console.piece("waiting")
+        console.piece("waiting", Language::English)
     };
     let waiting = "sportello_waiting{audience=\"citizens\"} 1200\n";
     assert!(show(waiting).contains("nearly nobody enters: no estimate"));
@@ -175,8 +223,8 @@ fn a_slow_reader_skips_versions_and_is_cut_off_in_the_end() {
     };
     show(1);
     let (idle_end, quick_end) = (CancellationToken::new(), CancellationToken::new());
-    let mut idle = console.stream(idle_end.clone()).unwrap();
-    let mut quick = console.stream(quick_end.clone()).unwrap();
+    let mut idle = console.stream(Language::English, idle_end.clone()).unwrap();
+    let mut quick = console.stream(Language::English, quick_end.clone()).unwrap();
     let read = |stream: &mut super::live::Events| -> Option<String> {
         let frame = stream.frame().now_or_never()??.unwrap();
         Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
@@ -201,6 +249,8 @@ fn a_slow_reader_skips_versions_and_is_cut_off_in_the_end() {
     }
     assert!(idle_end.is_cancelled() && !quick_end.is_cancelled());
     drop(idle);
-    let others: Vec<_> = (0..20).map_while(|_| console.stream(CancellationToken::new())).collect();
+    let others: Vec<_> = (0..20)
+        .map_while(|_| console.stream(Language::English, CancellationToken::new()))
+        .collect();
     assert_eq!(others.len(), super::places::STREAMS_MAX - 1, "the place of the slow one is free");
 }

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::board::Piece;
+use crate::civic::Language;
 
 /// How soon somebody has to act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,10 +16,10 @@ pub(super) enum Level {
 
 impl Level {
     /// The level in words: a colour alone tells nothing to some.
-    pub(super) fn words(self) -> &'static str {
+    pub(super) fn words(self, language: &Language) -> &'static str {
         match self {
-            Self::Warning => "Act today",
-            Self::Critical => "Act now",
+            Self::Warning => language.of("Da fare oggi", "Act today"),
+            Self::Critical => language.of("Da fare adesso", "Act now"),
         }
     }
 
@@ -50,8 +51,6 @@ impl Alarm {
 }
 
 /// One tile of the page.
-#[derive(Template)]
-#[template(path = "console/tile.html")]
 pub(super) struct Tile {
     id: &'static str,
     title: &'static str,
@@ -89,7 +88,14 @@ impl Tile {
         self.alarms.iter().map(|alarm| alarm.level).max().map_or("calm", Level::class)
     }
 
-    pub(super) fn piece(&self) -> Piece {
-        Piece { id: self.id, html: self.to_string() }
+    pub(super) fn piece(&self, language: Language) -> Piece {
+        Piece { id: self.id, html: Written { tile: self, language }.to_string() }
     }
+}
+
+#[derive(Template)]
+#[template(path = "console/tile.html")]
+struct Written<'t> {
+    tile: &'t Tile,
+    language: Language,
 }

@@ -123,6 +123,18 @@ mod tests {
     use crate::operator::control::orders::Order;
 
     #[test]
+    fn the_audit_trail_is_told_of_every_change() {
+        let change = |what: &str| Change {
+            what: what.to_owned(),
+            before: "1".to_owned(),
+            after: "2".to_owned(),
+        };
+        let done = Done { changes: vec![change("one"), change("two")], ..Done::default() };
+        assert_eq!(done.summary(), "one was 1 and is 2; two was 1 and is 2");
+        assert_eq!(Done::default().summary(), "nothing changed");
+    }
+
+    #[test]
     fn the_call_that_takes_a_change_back_restores_what_was_there() {
         let before = json!({ "citizens": "18:00-08:00", "open_on": "2024-12-24, 2025-01-01", "weekends_open": true });
         let undo = Undo::settings(Part::Schedule, before.as_object());
