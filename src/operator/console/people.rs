@@ -122,29 +122,23 @@ fn by_audience(recent: &Recent, of: [Quantity; 2], language: Language) -> String
 fn waiting(recent: &Recent, language: Language) -> Tile {
     let audiences = [Quantity::CitizensWaiting, Quantity::IntermediariesWaiting];
     let people: f64 = audiences.iter().map(|of| recent.newest().of(*of)).sum();
-    let title = language.of("In attesa", "Waiting");
-    let tile = Tile::new(
-        "waiting",
-        title,
-        Numbers(language).whole(people),
-        language.of("persone", "people"),
-    )
-    .note(by_audience(recent, audiences, language));
-    if people > 0.0 { tile.note(estimate(recent, people, language)) } else { tile }
+    let (title, unit) = (language.of("In attesa", "Waiting"), language.of("persone", "people"));
+    let waiting = Tile::new("waiting", title, Numbers(language).whole(people), unit)
+        .note(by_audience(recent, audiences, language));
+    if people > 0.0 { waiting.note(estimate(recent, people, language)) } else { waiting }
 }
 
 /// How long the last of these people waits, if as many are let in as in the last seconds.
 #[expect(clippy::cast_possible_truncation, reason = "seconds of a day")]
 fn estimate(recent: &Recent, people: f64, language: Language) -> String {
-    let pace = recent.rate(Quantity::SessionsOpened).unwrap_or(0.0);
-    let seconds = people / pace;
+    let seconds = people / recent.rate(Quantity::SessionsOpened).unwrap_or(0.0);
     if seconds > ESTIMATE_SECONDS_MAX {
         let none = language
             .of("non entra quasi nessuno: nessuna stima", "nearly nobody enters: no estimate");
         return none.to_owned();
     }
     let wait = SignedDuration::from_secs(seconds.ceil() as i64);
-    let at_this_pace =
+    let pace =
         language.of("a questo ritmo l'ultima entra tra", "at this pace the last one enters in");
-    format!("{at_this_pace} {}", written_time::duration(wait, language))
+    format!("{pace} {}", written_time::duration(wait, language))
 }

@@ -16,7 +16,7 @@ pub(super) enum Level {
 
 impl Level {
     /// The level in words: a colour alone tells nothing to some.
-    pub(super) fn words(self, language: &Language) -> &'static str {
+    pub(super) fn words(self, language: Language) -> &'static str {
         match self {
             Self::Warning => language.of("Da fare oggi", "Act today"),
             Self::Critical => language.of("Da fare adesso", "Act now"),

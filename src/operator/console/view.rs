@@ -140,7 +140,7 @@ pub(super) struct Section {
 }
 
 impl Section {
-    pub(super) fn title(&self, language: &Language) -> &'static str {
+    pub(super) fn title(&self, language: Language) -> &'static str {
         language.of(self.italian, self.english)
     }
 }
