@@ -31,7 +31,7 @@
 //! | floor | what | modules |
 //! |---|---|---|
 //! | 5 | commands, settings, wiring, recurring chores | [`cli`], [`config`], [`server`], [`upkeep`] |
-//! | 4 | the public listener; metrics, health, control and the console | [`http`], [`operator`] |
+//! | 4 | the public listener; metrics, health, control, the console and the canary | [`http`], [`operator`] |
 //! | 3 | the use cases, a file each; the threads that decide | [`intake`], [`judges`] |
 //! | 2 | who may enter, whose data it is, who somebody is | [`gate`], [`session`], [`identity`] |
 //! | 1 | storage, secrets, registry data, time, metrics, log | [`ledger`], [`vault`], [`private_files`], [`registry`], [`urn`], [`clock`], [`live`], [`metrics`], [`log`] |

@@ -90,6 +90,10 @@ metrics_list! {
         "Time to write and sync one batch.";
     COMMIT_BATCH = Kind::Histogram(RECORDS), Count, "sportello_commit_batch_size" []
         "Applications in one batch, which is written with one sync.";
+    CANARY_FAILURES = Kind::Counter, Count, "sportello_canary_failures_total" ["reason"]
+        "Failed checks of the canary, two synthetic people who use the public listener all the time (mixup: it got data that are not its own; wrong-answer, refused, no-answer, certificate). A mixup is an alarm.";
+    CANARY_COMPLETED = Kind::Gauge, Seconds, "sportello_canary_completed_timestamp_seconds" []
+        "When the canary last completed a round, seconds since 1970; before the first one, when it began; 0 if the canary is switched off.";
     SHED = Kind::Counter, Count, "sportello_shed_total" ["class", "reason"]
         "Requests refused to protect the people who were let in.";
     SESSIONS = Kind::Gauge, Count, "sportello_sessions" ["audience"]

@@ -4,6 +4,7 @@
 //! runtimes. The order of stopping is the reverse: no new connection, requests finish, judges and upkeep end, ledgers
 //! sync, the operator's page ends.
 
+mod canary;
 mod descriptors;
 mod fault;
 mod signals;
@@ -46,6 +47,7 @@ use crate::{
     metrics::{self as list, Exporter},
     operator::{
         self, Operator,
+        canary::Canary,
         control::{Control, Steered, Wishes},
     },
     private_files::{is_exposed, private_directory, sync_name},
@@ -123,6 +125,7 @@ pub fn run(
     upkeep::warn(settings);
     let (certificates, tls_with_certificates) = certificates.unzip();
     let served = tls::certificates_of(&tls, tls_with_certificates.as_ref());
+    let (verifier, canary) = canary::trusted_by(verifier, settings)?;
     let intake = open_intake(settings, clock, verifier.clone(), relying, certificates.clone())?;
     let _watch = intake.watch_space()?;
     let live = Arc::new(LiveSettings::of(origin, settings));
@@ -147,7 +150,8 @@ pub fn run(
         key_source: settings.ledger_key(),
         data: settings.data(),
     })?;
-    let operator = spawn_operator(bound.operator, {
+    let canary = canary::open(settings, canary, &intake, &tls.certificate, addresses.public)?;
+    let operator = spawn_operator(bound.operator, canary, {
         let (intake, draining, stopped) = (Arc::clone(&intake), draining.clone(), stopped.clone());
         Operator { exporter, intake, certificates: served, control, draining, stopped }
     })?;
@@ -179,15 +183,13 @@ pub fn run(
     signals.wait_for_stop(&wishes, &upkeep, &verifier);
     tracing::info!("draining: no new connections; open sessions may finish");
     draining.cancel();
-    for thread in public {
-        join(thread, "a public runtime");
-    }
+    join(public, "a public runtime");
     judges.stop();
     upkeep.stop();
     fetcher.stop();
     intake.close("server: drained and closed");
     stopped.cancel();
-    join(operator, "the operator's runtime");
+    join([operator], "the operator's runtime");
     tracing::info!("stopped: every accepted application is on disk");
     Ok(())
 }
@@ -317,10 +319,15 @@ fn notice(settings: &Settings) -> Result<Option<NoticeFile>, StartFault> {
     }
 }
 
-fn spawn_operator(listener: TcpListener, operator: Operator) -> io::Result<thread::JoinHandle<()>> {
+fn spawn_operator(
+    listener: TcpListener,
+    canary: Option<Canary>,
+    operator: Operator,
+) -> io::Result<thread::JoinHandle<()>> {
     thread::Builder::new().name("operator".to_owned()).spawn(move || {
-        let served = single_threaded()
-            .and_then(|runtime| runtime.block_on(operator::serve(listener, Rc::new(operator))));
+        let served = single_threaded().and_then(|runtime| {
+            runtime.block_on(operator::serve(listener, Rc::new(operator), canary))
+        });
         report(served, "the operator's side");
     })
 }
@@ -387,8 +394,10 @@ fn report(served: io::Result<()>, whose: &str) {
     }
 }
 
-fn join(thread: thread::JoinHandle<()>, whose: &str) {
-    if thread.join().is_err() {
-        tracing::error!("{whose} panicked and has ended");
+fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>, whose: &str) {
+    for thread in threads {
+        if thread.join().is_err() {
+            tracing::error!("{whose} panicked and has ended");
+        }
     }
 }

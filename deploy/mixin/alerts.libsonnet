@@ -68,6 +68,32 @@
           |||,
           'sportello_crossover_blocked_total > 0',
         ),
+        // Not increase() either.
+        alert(
+          'SportelloCanaryMixup',
+          'critical',
+          'The canary of {{ $labels.instance }} got data that are not its own',
+          |||
+            {{ $value }} times since the process started, one of two synthetic people was answered with something of the
+            other one, or of a third person. Real people may be, too: drain this server, keep its log, and follow "A
+            suspected mix-up". The alert stays until a restart.
+          |||,
+          'sportello_canary_failures_total{reason="mixup"} > 0',
+        ),
+        // Also if the process hangs in a way that its metrics do not show. 0: the canary is switched off.
+        alert(
+          'SportelloCanarySilent',
+          'critical',
+          'No synthetic visit to {{ $labels.instance }} was completed for {{ $value | humanizeDuration }}',
+          |||
+            Two synthetic people enter, save, read and leave every half minute, at any hour. If they cannot, nobody may
+            be able to. The log says at which step they fail; sportello_canary_failures_total says why.
+          |||,
+          |||
+            time() - sportello_canary_completed_timestamp_seconds > %(canary_silent_seconds)d
+            and sportello_canary_completed_timestamp_seconds > 0
+          ||| % config,
+        ),
         alert(
           'SportelloLedgerPoisoned',
           'critical',

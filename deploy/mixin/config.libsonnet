@@ -43,6 +43,8 @@
     // submission is a large share of all. Single failures have alerts of their own.
     bad_events_min: 5,
 
+    // Ten rounds of the canary, or two and a half at its slowest (canary.every_seconds).
+    canary_silent_seconds: 300,
     certificate_warning_days: 21,
     certificate_critical_days: 3,
     // The operator listener answers within 50 ms under any load.

@@ -109,6 +109,27 @@ local lines = grafana.lines;
         options+: { textMode: 'name' },
       },
     ]),
+    row('Canary: two synthetic people who check that each gets their own', 5, [
+      stat(
+        'Answers that were not its own',
+        m.or_zero(m.sum('canary_failures_total', where={ reason: 'mixup' }, legend='mix-ups')),
+        about='Answers to one of the two that hold something of the other one or of a third person, since the process started. Above 0 is an alarm: drain the server and find the cause.',
+        unit='none',
+        decimals=0
+      ),
+      stat(
+        'Last complete round',
+        m.min('canary_completed_timestamp_seconds', by=['instance']) { expr: super.expr + ' * 1000' },
+        unit='dateTimeFromNow',
+        steps=[['blue', null]]
+      ),
+      lines(
+        'Failed checks',
+        [m.increase('canary_failures_total', by=['reason'])],
+        about='Failed checks by reason: mixup, wrong-answer (not what was saved), refused, no-answer, certificate (another one than that in force). The log names the step.',
+        width=16
+      ),
+    ]),
     row('Applications', 8, [
       lines(
         'Accepted and decided per second',

@@ -89,6 +89,9 @@ function(mixin)
       series('sportello_certificate_expiry_seconds', '2592000-15x500', 'certificate="public"'),
       series('sportello_ledger_poisoned', '0x500'),
       series('sportello_crossover_blocked_total', '0x500'),
+      series('sportello_canary_failures_total', '0x500', 'reason="mixup"'),
+      series('sportello_canary_failures_total', '0 1 2x498', 'reason="no-answer"'),
+      series('sportello_canary_completed_timestamp_seconds', '1+15x500'),
       series('sportello_audit_failed', '0x500'),
       series('sportello_audit_lost_total', '0x500'),
       series('sportello_drafts_failed', '0x500'),
@@ -131,6 +134,8 @@ function(mixin)
       series('sportello_applications_undecided', '0x500'),
       series('sportello_waiting', '0x500', 'audience="citizens"'),
       series('sportello_admission_trim', '1x500'),
+      // Switched off.
+      series('sportello_canary_completed_timestamp_seconds', '0x500'),
     ] + submissions('100x500', '0x500'), [all_silent('2h')]),
 
     raised(
@@ -140,6 +145,27 @@ function(mixin)
       '30s',
       '90s',
       '1'
+    ),
+    raised(
+      'a canary that gets what is not its own raises an alert at once, also if it has always done so',
+      'SportelloCanaryMixup',
+      [
+        series('sportello_canary_failures_total', '0x24', 'reason="no-answer"'),
+        series('sportello_canary_failures_total', '_x4 1x20', 'reason="mixup"'),
+      ],
+      '30s',
+      '90s',
+      '1',
+      { reason: 'mixup' }
+    ),
+    raised(
+      'a silent canary raises an alert after five minutes, which ends with its next round',
+      'SportelloCanarySilent',
+      [series('sportello_canary_completed_timestamp_seconds', '0+15x20 300x23 646+15x20')],
+      '10m',
+      '10m15s',
+      '5m 15s',
+      ends='12m'
     ),
     raised(
       'a failed ledger raises an alert at once',

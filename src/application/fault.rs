@@ -226,6 +226,8 @@ fault_codes! {
     FiscalCodeBirthDate: "fiscal-code-birth-date", "Il codice fiscale non contiene una data di nascita valida.", "The fiscal code contains no valid date of birth.";
     /// A wrong check letter.
     FiscalCodeCheckLetter: "fiscal-code-check-letter", "L'ultimo carattere del codice fiscale, quello di controllo, non corrisponde.", "The check letter of the fiscal code, its last one, does not match.";
+    /// A code of nobody, for tests of the service itself.
+    FiscalCodeReserved: "fiscal-code-reserved", "Questo codice fiscale è riservato alle prove del servizio.", "This fiscal code is reserved for tests of the service.";
     /// Not 11 characters.
     VatNumberLength: "vat-number-length", "La partita IVA ha 11 cifre.", "A VAT number has 11 digits.";
     /// A character that is not a digit.
@@ -276,6 +278,7 @@ impl From<FiscalCodeFault> for FaultCode {
             FiscalCodeFault::Character(_) => Self::FiscalCodeCharacter,
             FiscalCodeFault::BirthDate => Self::FiscalCodeBirthDate,
             FiscalCodeFault::CheckLetter => Self::FiscalCodeCheckLetter,
+            FiscalCodeFault::Reserved => Self::FiscalCodeReserved,
         }
     }
 }

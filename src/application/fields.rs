@@ -125,8 +125,21 @@ pub(super) fn submission_date(cursor: Cursor<'_, '_>) -> Option<Date> {
     day(cursor, SUBMISSIONS_SINCE, DATE_MAX)
 }
 
+/// The code of whoever applies, which may be the canary: whether it is theirs is checked by the session.
+pub(super) fn applicants_code(cursor: Cursor<'_, '_>) -> Option<FiscalCode> {
+    fiscal_code_by(FiscalCode::parse_with_canaries, cursor)
+}
+
+/// The code of a person.
 pub(super) fn fiscal_code(cursor: Cursor<'_, '_>) -> Option<FiscalCode> {
-    FiscalCode::parse(cursor.text(WORD_CHARS_MAX)?).map_or_else(
+    fiscal_code_by(FiscalCode::parse, cursor)
+}
+
+fn fiscal_code_by(
+    parse: fn(&str) -> Result<FiscalCode, FiscalCodeFault>,
+    cursor: Cursor<'_, '_>,
+) -> Option<FiscalCode> {
+    parse(cursor.text(WORD_CHARS_MAX)?).map_or_else(
         |fault| {
             let allowed = match fault {
                 FiscalCodeFault::Character(place) => Allowed::NotAtPlace(place),

@@ -213,7 +213,7 @@ fn application(document: &mut Object<'_, '_>, rules: &Rules) -> Option<Applicati
 
 fn applicant(cursor: Cursor<'_, '_>) -> Option<Applicant> {
     cursor.object(|object| {
-        let fiscal_code = object.required("fiscalCode", fields::fiscal_code);
+        let fiscal_code = object.required("fiscalCode", fields::applicants_code);
         let email = object.required("email", fields::email);
         let phone = object.required("phone", fields::phone);
         Some(Applicant { fiscal_code: fiscal_code?, email: email?, phone: phone? })

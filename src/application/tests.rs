@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::sample::{Sample, day, faults_of};
 use super::*;
-use crate::civic::Language;
+use crate::civic::{CANARIES, Language};
 use crate::schemes::iscro::IncomeLine;
 
 #[test]
@@ -41,6 +41,24 @@ fn an_application_to_be_stored_has_8_kib_at_most_and_its_spaces_count() {
     let detail = faults[0].detail(Language::English);
     assert_eq!(detail, "The text is too long. At most: 8192 bytes.");
     assert!(parse(&long, rules).is_ok(), "what was stored before is still read");
+}
+
+#[test]
+fn the_canary_may_apply_but_nobody_redeems_a_pin_of_it() {
+    let rules = Rules::builtin();
+    for canary in CANARIES {
+        let application = parse(example(&canary, 2024).as_bytes(), rules).unwrap();
+        assert_eq!(application.applicant.fiscal_code, canary);
+        let code = canary.as_str();
+        let asked =
+            json!({ "fiscalCode": code, "pin": "01234567", "scheme": "iscro", "year": 2024 });
+        let Err(ParseError::Invalid(faults)) =
+            parse_redemption(asked.to_string().as_bytes(), rules)
+        else {
+            panic!("it was taken")
+        };
+        assert_eq!(faults[0].code, FaultCode::FiscalCodeReserved);
+    }
 }
 
 #[test]

@@ -11,6 +11,14 @@ pub const FISCAL_CODE_CHARS: usize = 16;
 /// How many different people [`FiscalCode::made_up`] generates.
 pub const MADE_UP_PEOPLE_MAX: u64 = MADE_UP_BIRTHS * MADE_UP_NAMES;
 
+/// The codes of the canary's two synthetic people, valid in form and of nobody.
+///
+/// Both were born in `Y999`: no municipality and no country has a code with `Y`, and of those with `Y` no
+/// [made-up](FiscalCode::made_up) person has this one. [`FiscalCode::parse`] refuses them, so that whatever proves
+/// who somebody is cannot prove these two.
+pub const CANARIES: [FiscalCode; 2] =
+    [FiscalCode(*b"CNRPRM70A01Y999Y"), FiscalCode(*b"SNTSND81T52Y999R")];
+
 /// The fiscal code of a natural person, in capitals and with a valid check letter.
 ///
 /// An *omocode*, in which letters replace digits to distinguish people with the same data, is a different
@@ -47,6 +55,9 @@ pub enum FiscalCodeFault {
     /// The last letter does not follow from the fifteen before it.
     #[error("the check letter does not match")]
     CheckLetter,
+    /// It is one of [`CANARIES`].
+    #[error("the code is reserved for tests of the service")]
+    Reserved,
 }
 
 /// A masked fiscal code: the first three and the last two characters.
@@ -67,12 +78,23 @@ const ODD_PLACE_VALUES: [u8; 26] =
     [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
 
 impl FiscalCode {
-    /// Parses a code of sixteen capital letters and digits, without spaces.
+    /// Parses a person's code of sixteen capital letters and digits, without spaces. The canary's codes are no
+    /// person's.
     ///
     /// # Errors
     ///
     /// The first [`FiscalCodeFault`] from left to right, the check letter last: report it to the applicant.
     pub fn parse(text: &str) -> Result<Self, FiscalCodeFault> {
+        let code = Self::parse_with_canaries(text)?;
+        if code.is_canary() { Err(FiscalCodeFault::Reserved) } else { Ok(code) }
+    }
+
+    /// Parses a person's code or the canary's. The caller must refuse the canary's unless the canary itself is served.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), except [`FiscalCodeFault::Reserved`].
+    pub fn parse_with_canaries(text: &str) -> Result<Self, FiscalCodeFault> {
         let code: [u8; FISCAL_CODE_CHARS] =
             text.as_bytes().try_into().map_err(|_| FiscalCodeFault::Length)?;
         for (place, (&byte, &kind)) in (1_u8..).zip(code.iter().zip(SHAPE)) {
@@ -126,6 +148,12 @@ impl FiscalCode {
         [code[13], code[14]] = two_digits(person);
         code[15] = check_letter(&code);
         Self(code)
+    }
+
+    /// Whether it is one of [`CANARIES`].
+    #[must_use]
+    pub fn is_canary(&self) -> bool {
+        CANARIES.contains(self)
     }
 
     /// The whole code. Personal data: never for a log line, a metric or a URL.
@@ -303,6 +331,22 @@ mod tests {
         let code = FiscalCode::parse("RSSMRA80A01H501U").unwrap();
         assert_eq!(format!("{code:?} {}", code.masked()), "RSS***********1U RSS***********1U");
         assert_eq!(serde_json::to_string(&code.masked()).unwrap(), "\"RSS***********1U\"");
+    }
+
+    #[test]
+    fn the_canarys_codes_are_valid_in_form_of_nobody_and_parse_only_on_request() {
+        for canary in CANARIES {
+            let code = canary.as_str();
+            assert_eq!(FiscalCode::parse_with_canaries(code), Ok(canary));
+            assert_eq!(FiscalCode::parse(code), Err(FiscalCodeFault::Reserved));
+            assert!(canary.is_canary());
+            assert_eq!(&code[11..15], "Y999", "a place that nothing has");
+        }
+        // Made-up people are born in Y000 to Y099.
+        let made_up = (0..100_000).map(FiscalCode::made_up);
+        assert!(made_up.into_iter().all(|person| !person.is_canary() && person.0[12] == b'0'));
+        let [one, other] = CANARIES.map(|canary| canary.masked());
+        assert_ne!(one, other, "answers show masks, and a mix-up must be seen in them");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub mod vat_number;
 pub mod written_time;
 
 pub use euro::{Euro, EuroFault};
-pub use fiscal_code::{FiscalCode, FiscalCodeFault, Masked};
+pub use fiscal_code::{CANARIES, FiscalCode, FiscalCodeFault, Masked};
 pub use iban::{Iban, IbanFault};
 pub use language::Language;
 pub use office::{Office, OfficeFault};

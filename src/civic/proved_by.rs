@@ -16,10 +16,12 @@ pub enum ProvedBy {
     Certificate = 5,
     /// A made-up identity of the demo.
     Demo = 6,
+    /// The server itself, for one of the canary's two synthetic people. Never sealed into anything that is kept.
+    Canary = 7,
 }
 
 impl ProvedBy {
-    /// Every proof.
+    /// Every proof of a person, so without the canary's.
     pub const ALL: [Self; 6] =
         [Self::Token, Self::Spid, Self::Cie, Self::OpenId, Self::Certificate, Self::Demo];
 
@@ -33,6 +35,7 @@ impl ProvedBy {
             Self::OpenId => "openid",
             Self::Certificate => "certificate",
             Self::Demo => "demo",
+            Self::Canary => "canary",
         }
     }
 
@@ -42,7 +45,7 @@ impl ProvedBy {
         self as u8
     }
 
-    /// The proof that a byte stands for.
+    /// The proof of a person that a byte stands for.
     #[must_use]
     pub fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|proved_by| proved_by.byte() == byte)
@@ -61,5 +64,6 @@ mod tests {
             assert!(others.clone().all(|other| other.as_str() != one.as_str()));
         }
         assert_eq!(ProvedBy::from_byte(0), None);
+        assert_eq!(ProvedBy::from_byte(ProvedBy::Canary.byte()), None);
     }
 }

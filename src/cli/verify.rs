@@ -156,6 +156,9 @@ fn tell(campaign: Campaign, tally: &Tally) {
         tally.withdrawn_undecided,
         tally.withdrawn_decided,
     ));
+    if tally.canary > 0 {
+        say(format_args!("{campaign}: {} of the canary besides, verified likewise", tally.canary));
+    }
 }
 
 /// What a list of receipts says about the ledger.

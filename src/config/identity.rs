@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::{
     Settings,
-    list::{Certificates, Federation},
+    issuers::Issuer,
+    list::{Certificates, Federation, Identity},
     path,
     setting::{Value as _, offices},
 };
@@ -84,5 +85,20 @@ impl Settings {
     #[must_use]
     pub fn identity_ca(&self) -> Option<PathBuf> {
         path(&self.0.identity.ca)
+    }
+}
+
+impl Identity {
+    /// The issuer of this section, as if it were in a table.
+    pub(super) fn single(&self) -> Issuer {
+        Issuer {
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            public_key: self.public_key.clone(),
+            jwks_file: self.jwks_file.clone(),
+            jwks_url: self.jwks_url.clone(),
+            algorithms: self.algorithms,
+            levels: self.levels,
+        }
     }
 }

@@ -7,15 +7,11 @@ use std::{net::SocketAddr, num::NonZeroU32};
 
 use jiff::civil::time;
 
-use super::{
-    issuers::Issuer,
-    setting::{
-        Allowed::{
-            self, Address, AddressIfAny, LoopbackAddress, Number, OneOf, OriginIfAny, Secret,
-            Switch,
-        },
-        Setting, Text, loopback, row,
+use super::setting::{
+    Allowed::{
+        self, Address, AddressIfAny, LoopbackAddress, Number, OneOf, OriginIfAny, Secret, Switch,
     },
+    Setting, Text, loopback, row,
 };
 use crate::{
     civic::days::{Days, PatronDay},
@@ -27,7 +23,7 @@ use crate::{
     },
     identity::{Assurance, algorithm::Algorithm, choice::Choice, issuer::Config, openid, token},
     ledger::audit,
-    session::sessions,
+    session::{CANARY_PAUSE_SECONDS_MAX, sessions},
 };
 
 const COUNT: Allowed = Number(1, 100_000_000);
@@ -372,6 +368,14 @@ settings! {
         /// every 2 seconds. Empty means none.
         notice: Text = Text::Borrowed(""), TEXT;
     }
+    canary: Canary {
+        /// Time from one visit of the canary, two synthetic people who check that each gets their own data, to the next,
+        /// seconds; 0 switches it off.
+        every_seconds: u32 = 30, Number(0, CANARY_PAUSE_SECONDS_MAX as u64);
+        /// Where it connects, such as an L4 proxy in front of this server: IP address and port. Empty means the public
+        /// listener itself.
+        address: Option<SocketAddr> = None, AddressIfAny;
+    }
     log: Log {
         /// Format of the log, which goes to standard error.
         format: Text = Text::Borrowed("text"), OneOf(&["text", JSON]);
@@ -410,21 +414,6 @@ const fn is_same(mut left: &[u8], mut right: &[u8]) -> bool {
         (left, right) = (ones, others);
     }
     left.is_empty() && right.is_empty()
-}
-
-impl Identity {
-    /// The issuer of this section, as if it were in a table.
-    pub(super) fn single(&self) -> Issuer {
-        Issuer {
-            issuer: self.issuer.clone(),
-            audience: self.audience.clone(),
-            public_key: self.public_key.clone(),
-            jwks_file: self.jwks_file.clone(),
-            jwks_url: self.jwks_url.clone(),
-            algorithms: self.algorithms,
-            levels: self.levels,
-        }
-    }
 }
 
 /// What must hold between two settings.

@@ -18,6 +18,7 @@ mod written;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 pub use self::{
@@ -227,6 +228,19 @@ impl Settings {
     #[must_use]
     pub fn notice_file(&self) -> Option<PathBuf> {
         path(&self.0.pages.notice)
+    }
+
+    /// Time from one visit of the canary to the next; `None` if it is switched off.
+    #[must_use]
+    pub fn canary_every(&self) -> Option<Duration> {
+        let seconds = self.0.canary.every_seconds;
+        (seconds > 0).then(|| Duration::from_secs(seconds.into()))
+    }
+
+    /// Where the canary connects; `None` for the public listener itself.
+    #[must_use]
+    pub fn canary_address(&self) -> Option<SocketAddr> {
+        self.0.canary.address
     }
 
     /// Whether the log is JSON.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use rustls::{
     crypto::CryptoProvider,
+    pki_types::CertificateDer,
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
@@ -52,6 +53,12 @@ impl LiveCertificate {
     /// The certificate in force.
     pub(super) fn current(&self) -> Arc<CertifiedKey> {
         self.in_force.keep()
+    }
+
+    /// The certificate in force, as it is served.
+    #[must_use]
+    pub fn in_force(&self) -> Option<CertificateDer<'static>> {
+        self.current().cert.first().cloned()
     }
 
     /// Serves what the files hold if that has changed; whether it has. Call it every second or two: certificate and key

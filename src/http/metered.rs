@@ -21,7 +21,7 @@ use crate::{
         admission::{Entrance, Strangers, Use},
         waiting::Waiter,
     },
-    session::{Kept, Session},
+    session::{CANARY_PAUSE_SECONDS_MAX, Kept, Session},
 };
 
 /// Where a connection came in, and whose it is.
@@ -46,6 +46,8 @@ pub(super) struct Standing {
     has_entered: Cell<bool>,
     /// CPU time of its handshake, until it turns out to be that of somebody with a session.
     handshake: Cell<Duration>,
+    /// The canary uses it, which comes back after its pause.
+    is_canarys: Cell<bool>,
     /// The person on it who waits, and the time until they were asked to come back.
     waits: Cell<Option<(Waiter, Duration)>>,
     kept: RefCell<Option<Kept>>,
@@ -123,6 +125,7 @@ impl Standing {
     /// A request came with this session, which keeps a few connections open.
     pub(super) fn is_inside(&self, session: &Session, strangers: &Strangers) {
         self.turned_inside(strangers, || session.has_free_handshake());
+        self.is_canarys.set(session.is_canary());
         let mut kept = self.kept.borrow_mut();
         if !kept.as_ref().is_some_and(|kept| kept.is_of(session)) {
             *kept = session.keep_connection();
@@ -140,8 +143,17 @@ impl Standing {
         self.waits.get().map(|(waiter, _)| waiter)
     }
 
-    /// Longest time for which it may be silent, `least` after the person on it was asked to come back.
+    /// Whether the canary uses it.
+    pub(super) fn is_canarys(&self) -> bool {
+        self.is_canarys.get()
+    }
+
+    /// Longest time for which it may be silent, `least` after the person on it was asked to come back. The canary comes
+    /// back on the same connection, because in a surge a new one might be refused.
     pub(super) fn patience(&self, least: Duration) -> Duration {
+        if self.is_canarys() {
+            return least + Duration::from_secs(CANARY_PAUSE_SECONDS_MAX.into());
+        }
         least + self.waits.get().map_or(Duration::ZERO, |(_, time)| time)
     }
 }

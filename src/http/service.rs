@@ -29,7 +29,10 @@ use super::{
 };
 use crate::{
     clock::Stopwatch,
-    gate::{admission::Entrance, pressure::Class},
+    gate::{
+        admission::Entrance,
+        pressure::{Admitted, Class, Shed},
+    },
     metrics as list,
     session::{Session, scope},
 };
@@ -48,7 +51,8 @@ impl Public {
         under_way: UnderWay,
     ) -> Response<Body> {
         let watch = Stopwatch::start();
-        let _working = self.delay.work();
+        // An idle server would tick for a while after each visit of the canary.
+        let _working = (!under_way.standing().is_canarys()).then(|| self.delay.work());
         let (parts, body) = request.into_parts();
         let method = method_label(&parts.method);
         let found = find(&parts.method, parts.uri.path());
@@ -124,9 +128,7 @@ impl Public {
         let strangers = self.counter.intake.admission().strangers();
         standing.is_inside(&session, strangers);
         is_inside.set(true);
-        strangers.served_inside();
-        session.count_request();
-        let _admitted = match self.pressure.admit(route.class) {
+        let _admitted = match self.admit(route, &session) {
             Ok(admitted) => admitted,
             Err(shed) => return refuse(shed.into()),
         };
@@ -146,6 +148,17 @@ impl Public {
         self.finish(route, result, language, Some(&session))
     }
 
+    /// Counts a request of somebody inside, unless there are too many of its class. The canary is neither counted nor
+    /// refused.
+    fn admit(&self, route: &Route, session: &Session) -> Result<Option<Admitted>, Shed> {
+        if session.is_canary() {
+            return Ok(None);
+        }
+        self.counter.intake.admission().strangers().served_inside();
+        session.count_request();
+        self.pressure.admit(route.class).map(Some)
+    }
+
     /// The session of a request. Each face has its credential, and looks at no other: a browser sends its cookie along
     /// with requests that another site makes, and a page must not depend on a header that no browser sends.
     fn recognise<'r>(
@@ -161,7 +174,7 @@ impl Public {
         Some(Inside { what: inside, token, session })
     }
 
-    /// Answers somebody without a session, once there is CPU time for them.
+    /// Answers somebody without a session, once there is CPU time for them; the canary at once.
     async fn answer_stranger(
         &self,
         access: Access,
@@ -170,9 +183,13 @@ impl Public {
         body: Unread,
     ) -> Result<Reply, Problem> {
         let strangers = self.counter.intake.admission().strangers();
-        standing.turned_outside();
-        if !strangers.turn_of_request(STRANGER_PATIENCE).await {
-            return Err(Problem::shedding(Kind::Busy, "strangers"));
+        let is_canary = access.enters()
+            && bearer(head.headers).is_some_and(|token| self.counter.intake.is_of_canary(token));
+        if !is_canary {
+            standing.turned_outside();
+            if !strangers.turn_of_request(STRANGER_PATIENCE).await {
+                return Err(Problem::shedding(Kind::Busy, "strangers"));
+            }
         }
         let reply = match access {
             Access::Open(Face::Api(open)) => api::open(self, open, head).await,

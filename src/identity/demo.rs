@@ -21,8 +21,9 @@ use super::{
     Assurance, Office, ProvedBy,
     algorithm::Algorithm,
     choice::{Choice, Named as _},
+    claims::{Audiences, Claims},
     jwks::KeySet,
-    token::{Audiences, Claims, LIFETIME_SECONDS_MAX, Verifier},
+    token::{LIFETIME_SECONDS_MAX, Verifier},
 };
 use crate::{
     civic::{FiscalCode, Language, fiscal_code::MADE_UP_PEOPLE_MAX},

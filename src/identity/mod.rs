@@ -1,8 +1,10 @@
 //! Verified identities: who a person is, as proved by a token that a trusted issuer signed.
 
 pub mod algorithm;
+pub mod canary;
 pub mod certificate;
 pub mod choice;
+mod claims;
 mod condition;
 pub mod demo;
 pub mod demo_cards;

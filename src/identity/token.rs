@@ -8,11 +8,13 @@ use std::{path::Path, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    Assurance, Identity, Office, ProvedBy,
+    Assurance, Identity, ProvedBy,
     algorithm::Algorithm,
+    canary::CanaryIssuer,
+    claims::Claims,
     issuer::{Config, Issuer, IssuerFault},
     jwks::{KID_BYTES_MAX, KeySet, Unusable},
     remote_keys::RemoteKeys,
@@ -38,40 +40,6 @@ struct Header {
     crit: Option<serde_json::Value>,
 }
 
-/// The claims that are checked; a token may hold others.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Claims {
-    pub(super) iss: String,
-    pub(super) aud: Audiences,
-    pub(super) iat: i64,
-    pub(super) exp: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) nbf: Option<i64>,
-    pub(super) acr: String,
-    #[serde(rename = "https://attributes.eid.gov.it/fiscal_number")]
-    pub(super) fiscal_number: String,
-    /// The office of an intermediary; absent for a citizen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) office: Option<Office>,
-}
-
-/// Whom a token is meant for.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Audiences {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Audiences {
-    pub(super) fn include(&self, audience: &str) -> bool {
-        match self {
-            Self::One(one) => one == audience,
-            Self::Many(many) => many.iter().any(|one| one == audience),
-        }
-    }
-}
-
 /// Why an identity token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
@@ -91,6 +59,7 @@ pub enum TokenFault {
 pub struct Verifier {
     issuers: Arc<[Arc<Issuer>]>,
     lifetime_seconds_max: u32,
+    canary: Option<Arc<CanaryIssuer>>,
 }
 
 impl Verifier {
@@ -121,7 +90,7 @@ impl Verifier {
 
     fn of(issuers: Vec<Issuer>) -> Self {
         let issuers = issuers.into_iter().map(Arc::new).collect();
-        Self { issuers, lifetime_seconds_max: LIFETIME_SECONDS_MAX }
+        Self { issuers, lifetime_seconds_max: LIFETIME_SECONDS_MAX, canary: None }
     }
 
     /// Trusts the issuers of another one, too.
@@ -136,6 +105,22 @@ impl Verifier {
         }
         let issuers = self.issuers.iter().chain(&*other.issuers).map(Arc::clone).collect();
         Ok(Self { issuers, ..self })
+    }
+
+    /// Trusts this process's own issuer for the canary, too.
+    #[must_use]
+    pub fn with_canary(self, canary: &Arc<CanaryIssuer>) -> Self {
+        // First, so that no issuer of the settings takes its name.
+        let issuers = [canary.issuer()].into_iter().chain(self.issuers.iter().map(Arc::clone));
+        let issuers = issuers.collect();
+        Self { issuers, canary: Some(Arc::clone(canary)), ..self }
+    }
+
+    /// Whether a token is one that the canary has just made and not used yet: nobody else can have it. Costs nothing while
+    /// there is none, which is nearly always.
+    #[must_use]
+    pub fn is_of_canary(&self, token: &str) -> bool {
+        self.canary.as_ref().is_some_and(|canary| canary.awaits(token))
     }
 
     /// Sets the longest accepted lifetime of a token, from `iat` to `exp`.
@@ -182,7 +167,12 @@ impl Verifier {
             return Err(TokenFault::Expired);
         }
         let code = claims.fiscal_number.strip_prefix("TINIT-").ok_or(TokenFault::Untrusted)?;
-        let fiscal_code = FiscalCode::parse(code).map_err(|_| TokenFault::Untrusted)?;
+        let proved_by = issuer.proved_by;
+        let fiscal_code = match (&self.canary, proved_by) {
+            (Some(canary), ProvedBy::Canary) => canary.redeem(token, code, real_now),
+            _ => FiscalCode::parse(code).ok(),
+        };
+        let fiscal_code = fiscal_code.ok_or(TokenFault::Untrusted)?;
         let assurance = Assurance::parse(&claims.acr).ok_or(TokenFault::AssuranceTooLow)?;
         if assurance < Assurance::REQUIRED {
             return Err(TokenFault::AssuranceTooLow);
@@ -191,7 +181,6 @@ impl Verifier {
             return Err(TokenFault::Untrusted);
         }
         let valid_until = Timestamp::from_second(ends).unwrap_or(Timestamp::MAX);
-        let proved_by = issuer.proved_by;
         Ok(Identity { fiscal_code, office: claims.office, proved_by, valid_until })
     }
 

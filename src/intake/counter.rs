@@ -6,6 +6,7 @@ use super::{meters::Submissions, opening::Intake};
 use crate::{
     ledger::{Ledger, fault::CommitFault, handover::Handover},
     schemes::Campaign,
+    session::scope::Scope,
 };
 
 /// One runtime's counter: the shared intake, this runtime's handovers to the ledgers, and its meters.
@@ -24,13 +25,17 @@ impl Counter {
         Rc::new(Self { intake, handovers: RefCell::default(), submissions })
     }
 
-    /// Whether a submission is accepted as far as disk space is concerned; a refusal counts as a failed one. Ask before
-    /// its body is read.
+    /// Whether a submission is accepted as far as disk space is concerned; a refusal counts as a failed one, unless it is the
+    /// canary's. Ask before its body is read.
     ///
     /// # Errors
     /// [`CommitFault::NoRoom`].
-    pub fn admits_submission(&self) -> Result<(), CommitFault> {
-        self.intake.admits().inspect_err(|_| self.submissions.fail())
+    pub fn admits_submission(&self, scope: Scope<'_>) -> Result<(), CommitFault> {
+        self.intake.admits().inspect_err(|_| {
+            if !scope.session().is_canary() {
+                self.submissions.fail();
+            }
+        })
     }
 
     pub(super) fn handover(&self, ledger: &Arc<dyn Ledger>) -> Handover {

@@ -122,7 +122,7 @@ impl Intake {
 fn disclosure(Line { at, what, receipt, office, channel, .. }: Line) -> Disclosure {
     let who = match channel {
         None => By::Institute,
-        Some(Channel::Citizen) => By::Themselves,
+        Some(Channel::Citizen | Channel::Canary) => By::Themselves,
         Some(Channel::Intermediary) => By::Office,
         Some(Channel::ContactCenter) => By::ContactCenter,
     };

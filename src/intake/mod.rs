@@ -5,6 +5,7 @@
 
 mod admitting;
 mod batches;
+mod canary;
 mod counter;
 mod disclosures;
 mod drafting;

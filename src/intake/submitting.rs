@@ -135,7 +135,8 @@ impl Intake {
     }
 
     /// Records in the audit trail what this session does; what it is shown may leave once this returns. Somebody else's
-    /// data leave only when the event is durable. What people do with their own does not wait for the disk.
+    /// data leave only when the event is durable. What people do with their own does not wait for the disk. The canary
+    /// leaves no trace: it is nobody.
     ///
     /// # Errors
     /// [`Untraced`]: refuse it.
@@ -147,7 +148,7 @@ impl Intake {
         object: Object,
     ) -> Result<(), Untraced> {
         let (session, now) = (scope.session(), self.clock.now());
-        if session.is_news(action, subject, object, now) {
+        if !session.is_canary() && session.is_news(action, subject, object, now) {
             self.space.admits_events()?;
             let who = self.who(session);
             let is_own = scope.subject() == subject;
@@ -169,6 +170,12 @@ impl Intake {
         let application =
             application::parse_bounded(body, self.rules).map_err(SubmitFault::Invalid)?;
         let person = &application.applicant.fiscal_code;
+        if person.is_canary() && !scope.session().is_canary() {
+            return Err(match scope.audience() {
+                Audience::Citizens => SubmitFault::NotYours,
+                Audience::Intermediaries => SubmitFault::NoMandate,
+            });
+        }
         match scope.audience() {
             Audience::Citizens => {
                 let is_own = *person == scope.fiscal_code() && application.mandate.is_none();
@@ -218,7 +225,7 @@ impl Intake {
         let principal = scope.subject();
         let channel = self.channel(scope);
         let subject = match channel {
-            Channel::Citizen => principal,
+            Channel::Citizen | Channel::Canary => principal,
             Channel::Intermediary | Channel::ContactCenter => {
                 self.keys.subject(&application.applicant.fiscal_code)
             }
@@ -255,7 +262,11 @@ impl Counter {
         key: Key<'_>,
         body: &[u8],
     ) -> Result<Personal<'s, Accepted>, SubmitFault> {
-        self.submissions.count(self.take(scope, key, body), SubmitFault::is_ours).await
+        let taking = self.take(scope, key, body);
+        if scope.session().is_canary() {
+            return taking.await;
+        }
+        self.submissions.count(taking, SubmitFault::is_ours).await
     }
 
     async fn take<'s>(

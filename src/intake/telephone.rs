@@ -146,6 +146,7 @@ impl Intake {
 
     fn channel_of(&self, session: &Session) -> Channel {
         match session.audience {
+            Audience::Citizens if session.is_canary() => Channel::Canary,
             Audience::Citizens => Channel::Citizen,
             Audience::Intermediaries if self.mandates.is_contact_center(session.subject) => {
                 Channel::ContactCenter

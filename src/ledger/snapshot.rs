@@ -53,7 +53,7 @@ impl Snapshot {
         Ok(looked.map(|(reader, index)| Self { campaign, keys, reader, index }))
     }
 
-    /// The number of applications, including erased ones.
+    /// The number of applications, including erased ones and the canary's.
     #[must_use]
     pub fn len(&self) -> usize {
         self.index.len()
@@ -65,12 +65,13 @@ impl Snapshot {
         self.len() == 0
     }
 
-    /// Every application that was not erased, in the order of receipt codes, which reveals no order of arrival.
+    /// Every application of people that was not erased, in the order of receipt codes, which reveals no order of arrival.
     pub fn filed(&self) -> impl Iterator<Item = Result<Filed, ReadFault>> {
         let positions = (0..u32::try_from(self.len()).unwrap_or(u32::MAX)).map(Position);
         let mut standing: Vec<_> = positions
             .filter_map(|position| Some((position, self.index.durable_state(position)?)))
             .filter(|(_, state)| !matches!(state, State::Erased { .. }))
+            .filter(|(position, _)| !self.index.is_of_canary(*position))
             .map(|(position, state)| {
                 let code = ReceiptCode::of(&self.keys, self.campaign, position);
                 (code.to_string(), code, position, state)

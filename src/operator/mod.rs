@@ -2,6 +2,7 @@
 //! while the public side is overloaded. Nothing on that runtime waits for a disk.
 
 mod answer;
+pub mod canary;
 mod console;
 pub mod control;
 mod figures;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     answer::{Answer, text},
+    canary::Canary,
     console::{Console, Place, STREAMS_MAX, Seen},
     control::Control,
 };
@@ -61,12 +63,19 @@ struct Side {
     console: Arc<Console>,
 }
 
-/// Serves operators until the server has stopped.
+/// Serves operators until the server has stopped, and lets the canary make its rounds until it drains.
 ///
 /// # Errors
 /// The runtime cannot take the listener.
-pub async fn serve(listener: TcpListener, operator: Rc<Operator>) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    operator: Rc<Operator>,
+    canary: Option<Canary>,
+) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    if let Some(canary) = canary {
+        task::spawn_local(canary.run(operator.draining.clone()));
+    }
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let side = Rc::new(Side { operator, console: Arc::new(Console::new()) });
     task::spawn_local(Rc::clone(&side).keep_console());

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::{
     http::tls,
-    identity::key_fetcher::FetcherFault,
+    identity::{canary::NoCanaryKey, key_fetcher::FetcherFault},
     ledger::OpenFault,
     metrics::MetricsFault,
     operator::control::ControlFault,
@@ -80,6 +80,12 @@ pub enum StartFault {
     /// TLS cannot be served.
     #[error(transparent)]
     Tls(#[from] tls::TlsFault),
+    /// The canary cannot begin.
+    #[error("the canary: {0}")]
+    Canary(#[from] rustls::Error),
+    /// The canary has no key.
+    #[error(transparent)]
+    CanaryKey(#[from] NoCanaryKey),
     /// A listener cannot be bound.
     #[error("cannot listen on {address}: {source}")]
     Bind {

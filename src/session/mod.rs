@@ -31,6 +31,9 @@ const CONNECTIONS_KEPT_MAX: u32 = 8;
 /// Without a bound one person inside could have handshakes made without end.
 const HANDSHAKES_FREE_MAX: u32 = 64;
 
+/// Longest time between two rounds of the canary, seconds. It keeps its connections for as long.
+pub const CANARY_PAUSE_SECONDS_MAX: u32 = 120;
+
 /// The two people that a session belongs to; for a citizen they are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whose {
@@ -107,6 +110,12 @@ impl Session {
         Who { fiscal_code: self.fiscal_code, office, is_contact_center: false }
     }
 
+    /// Whether it is the canary's: outside of every count and bound of people.
+    #[must_use]
+    pub fn is_canary(&self) -> bool {
+        self.proved_by == ProvedBy::Canary
+    }
+
     /// Whether it has neither ended nor expired: work that outlasts one request asks again.
     #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {
@@ -159,9 +168,12 @@ impl Session {
 
     /// Takes the session's lease for an attempt to submit, or a free lease if the session has used its own.
     ///
-    /// `None` if no lease is free either: the person has to enter again.
+    /// `None` if no lease is free either: the person has to enter again. The canary takes nobody's.
     #[must_use]
     pub fn finishing(&self, leases: &Leases) -> Option<Finishing<'_>> {
+        if self.is_canary() {
+            return Some(Finishing { session: self, lease: None });
+        }
         let lease = self.take_lease().or_else(|| leases.take())?;
         Some(Finishing { session: self, lease: Some(lease) })
     }

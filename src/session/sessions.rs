@@ -8,6 +8,7 @@
 //! hundred nanoseconds. The map is private to this file, and no guard of it lives across an await: a session is handed
 //! out as an `Arc`.
 
+mod of_canary;
 mod of_person;
 
 use std::{
@@ -457,24 +458,28 @@ impl Sessions {
         // Before the visit is free: nothing may open a session in it in between.
         self.ended.add(*key);
         let Some((_, Known { visit, state, .. })) = self.by_visit.remove(key) else { return };
-        self.journal.note(Event::Ended { visit });
-        self.open.fetch_sub(1, Ordering::AcqRel);
-        let (person, audience) = match state {
-            State::Asleep(asleep) => (asleep.whose.person, asleep.whose.audience()),
+        let (person, audience, is_canarys) = match state {
+            State::Asleep(asleep) => (asleep.whose.person, asleep.whose.audience(), false),
             State::Awake(token) => {
                 let Some((_, Held { session, .. })) = self.by_token.remove(&token) else { return };
                 session.ended.store(true, Ordering::Release);
-                self.count_visit(session.requests.load(Ordering::Relaxed));
+                if !session.is_canary() {
+                    self.count_visit(session.requests.load(Ordering::Relaxed));
+                }
                 // A request may still hold the session; its lease is returned now nevertheless.
                 drop(session.take_lease());
-                (session.person, session.audience)
+                (session.person, session.audience, session.is_canary())
             }
         };
         self.by_person.remove_if_mut(&person, |_, theirs| {
             theirs.retain(|known| known != key);
             theirs.is_empty()
         });
-        self.gauges[audience as usize].decrement(1.0);
+        if !is_canarys {
+            self.journal.note(Event::Ended { visit });
+            self.open.fetch_sub(1, Ordering::AcqRel);
+            self.gauges[audience as usize].decrement(1.0);
+        }
     }
 
     fn key_of(&self, visit: &Visit) -> SecretHash {

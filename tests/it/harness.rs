@@ -17,6 +17,7 @@ use serde_json::Value;
 use sportello::{application, civic::FiscalCode};
 
 pub(crate) use crate::answer::Answer;
+pub(crate) use crate::counts::sum_in;
 use crate::entrusting;
 pub(crate) use crate::entrusting::{OFFICE, entrusted, mandate, mandates_of};
 pub(crate) use crate::polling::until;
@@ -124,20 +125,24 @@ impl Counter {
     }
 
     /// Starts a server on a socket of a service manager.
-    pub(crate) fn open_on(socket: &TcpListener) -> Self {
-        Self::start_on(socket, entrusting::data_with_mandates(&std::env::temp_dir()))
+    pub(crate) fn open_on(socket: &TcpListener, settings: &[(&str, &str)]) -> Self {
+        Self::start_on(socket, entrusting::data_with_mandates(&std::env::temp_dir()), settings)
     }
 
     /// Starts it again on the same data and such a socket.
     pub(crate) fn reopen_on(self, socket: &TcpListener) -> Self {
         let data = Arc::clone(&self.data);
         drop(self);
-        Self::start_on(socket, data)
+        Self::start_on(socket, data, &[])
     }
 
-    fn start_on(socket: &TcpListener, data: Arc<tempfile::TempDir>) -> Self {
+    fn start_on(
+        socket: &TcpListener,
+        data: Arc<tempfile::TempDir>,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let serve = serve_on(socket, "public", data.path());
-        Self::start_as(serve, Stdio::piped(), data, EVENING, &[]).expect("the counter opens")
+        Self::start_as(serve, Stdio::piped(), data, EVENING, settings).expect("the counter opens")
     }
 
     fn start(
@@ -175,6 +180,8 @@ impl Counter {
             .args(["--now", now])
             // Whether people have to wait must not depend on what else this machine does.
             .env("SPORTELLO_GATE_PEOPLE_PER_SECOND", "1000000")
+            // Nor may what is counted depend on the canary: its own tests let it come.
+            .env("SPORTELLO_CANARY_EVERY_SECONDS", "0")
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -371,32 +378,6 @@ impl Counter {
         let status = response.status();
         (status, response.into_body().collect().await.unwrap().to_bytes().to_vec())
     }
-
-    /// The sum of a metric over its series whose line contains all of `labels`.
-    pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> u64 {
-        sum_in(&self.metrics().await, name, labels)
-    }
-
-    /// Waits until every durable application is decided.
-    pub(crate) async fn all_decided(&self) {
-        until("every application is decided", async || (self.undecided().await == 0).then_some(()))
-            .await;
-    }
-
-    async fn undecided(&self) -> u64 {
-        self.metric("sportello_applications_undecided", &[]).await
-    }
-
-    /// How many applications were accepted, and the sum of those decided, undecided and withdrawn before a decision.
-    /// Both must be equal.
-    pub(crate) async fn balance(&self) -> (u64, u64) {
-        let accepted = self.metric("sportello_applications_accepted_total", &[]).await;
-        let decided = self.metric("sportello_applications_decided_total", &[]).await;
-        let undecided = self.undecided().await;
-        let withdrawn =
-            self.metric("sportello_applications_withdrawn_total", &["before=\"decision\""]).await;
-        (accepted, decided + undecided + withdrawn)
-    }
 }
 
 impl Drop for Counter {
@@ -464,15 +445,6 @@ impl Visitor<'_> {
         })
         .await
     }
-}
-
-/// The same sum on a metrics page.
-pub(crate) fn sum_in(page: &str, name: &str, labels: &[&str]) -> u64 {
-    page.lines()
-        .filter(|line| line.split(['{', ' ']).next() == Some(name))
-        .filter(|line| labels.iter().all(|label| line.contains(label)))
-        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
-        .sum()
 }
 
 /// The location of an application below a session, from its receipt.

@@ -15,7 +15,7 @@ use crate::{
 #[tokio::test]
 async fn an_upgrade_refuses_no_connection_and_ends_no_session() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut counter = Counter::open_on(&socket);
+    let mut counter = Counter::open_on(&socket, &[]);
     assert_eq!(counter.address(), socket.local_addr().unwrap().to_string());
     let citizen = counter.citizen(1).await;
     let (session, token) = (citizen.session.clone(), citizen.token.clone());

@@ -9,6 +9,8 @@ mod answer;
 mod cached_pages;
 mod caches;
 mod console;
+#[path = "../it/counts.rs"]
+mod counts;
 mod crossings;
 mod crowd;
 mod cut_disk;

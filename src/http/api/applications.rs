@@ -40,7 +40,7 @@ pub(super) async fn submit(
 ) -> Result<Reply, Problem> {
     let key = idempotency_key(head.headers)?;
     // Before the body is read, so that a refusal is cheap.
-    public.counter.admits_submission()?;
+    public.counter.admits_submission(scope)?;
     let body: Bytes = read_json(head.headers, body, public.body).await?;
     let receipt = public
         .counter

@@ -104,6 +104,7 @@ fn in_words(proved_by: ProvedBy, language: Language) -> &'static str {
             ("un certificato (CNS, CIE o ufficio)", "a certificate (CNS, CIE or office)")
         }
         ProvedBy::Demo => ("un'identità di prova", "an identity of the demo"),
+        ProvedBy::Canary => ("il servizio stesso", "the service itself"),
     };
     language.of(italian, english)
 }

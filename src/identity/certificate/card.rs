@@ -148,6 +148,9 @@ mod tests {
             "rssmra80a01h501u/743.hash",
             "/743.hash",
             "743.RSSMRA80A01H501U/hash",
+            // The canary's.
+            "CNRPRM70A01Y999Y/743.hash",
+            "SNTSND81T52Y999R/743.hash",
             "",
             &long,
         ] {

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
 use super::{
-    super::{Assurance, algorithm::Algorithm, jwks::KeySet, token::Audiences},
+    super::{Assurance, algorithm::Algorithm, claims::Audiences, jwks::KeySet},
     client_keys::DecryptionKey,
     jws,
     jws::JwsFault,

@@ -19,6 +19,7 @@ use super::{
     scripted::{Said, Scripted, encrypted},
     *,
 };
+use crate::civic::CANARIES;
 
 /// The claims of something that we signed, checked with the key that we publish.
 fn signed_by_us(scene: &Scene, token: &str) -> Value {
@@ -233,6 +234,7 @@ async fn what_is_said_of_a_person_is_encrypted_signed_and_about_that_person() {
         json!({ FISCAL_NUMBER: null }),
         json!({ FISCAL_NUMBER: CODE }),
         json!({ FISCAL_NUMBER: "TINIT-RSSMRA80A01H501X" }),
+        json!({ FISCAL_NUMBER: format!("TINIT-{}", CANARIES[0].as_str()) }),
         json!({ FISCAL_NUMBER: "TINFR-123456789" }),
     ] {
         scene.answer(&json!({}), &change);

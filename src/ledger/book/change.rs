@@ -41,6 +41,16 @@ impl State {
         !matches!(self, Self::Withdrawn(_) | Self::Erased { withdrawn: true })
     }
 
+    /// The state after a change.
+    #[must_use]
+    pub(in crate::ledger) fn after(self, change: Change) -> Self {
+        match change {
+            Change::Decided(outcome) | Change::Revised(outcome) => Self::Decided(outcome),
+            Change::Withdrawn(decided) => Self::Withdrawn(decided),
+            Change::Erased => Self::Erased { withdrawn: !self.stands() },
+        }
+    }
+
     /// The change that `wanted` amounts to in this state; `None` if it comes too late. An application is decided once,
     /// once more if that left it pending, withdrawn once, and erased once it is settled.
     #[must_use]
@@ -96,11 +106,11 @@ impl Ruling {
     }
 }
 
-/// The counts behind the balance `accepted = decided + undecided + withdrawn before a decision`.
+/// The counts of people's applications, behind the balance `accepted = decided + undecided + withdrawn before a decision`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Accepted, by [`Channel`].
-    pub accepted: [u64; Channel::ALL.len()],
+    /// Accepted of people, by [`Channel`].
+    pub accepted: [u64; Channel::OF_PEOPLE.len()],
     /// Decided for the first time, by [`Outcome`], whether withdrawn later or not.
     pub decided: [u64; Outcome::ALL.len()],
     /// Pending first and decided again, by the later [`Outcome`].
@@ -111,9 +121,36 @@ pub struct Tally {
     pub withdrawn_undecided: u64,
     /// Withdrawn after a decision.
     pub withdrawn_decided: u64,
+    /// Accepted of the canary, and in no other count.
+    pub canary: u64,
 }
 
 impl Tally {
+    /// Counts an application that became durable.
+    pub fn accept(&mut self, channel: Channel) {
+        match self.accepted.get_mut(channel as usize) {
+            Some(accepted) => *accepted += 1,
+            None => self.canary += 1,
+        }
+    }
+
+    /// Counts a change of a person's application that became durable, from the state `before`.
+    pub(in crate::ledger) fn count(&mut self, before: State, change: Change) {
+        if before == State::Decided(Outcome::Pending) {
+            self.pending -= 1;
+        }
+        match change {
+            Change::Decided(outcome) => self.decided[outcome as usize] += 1,
+            Change::Revised(outcome) => self.revised[outcome as usize] += 1,
+            Change::Withdrawn(Some(_)) => self.withdrawn_decided += 1,
+            Change::Withdrawn(None) => self.withdrawn_undecided += 1,
+            Change::Erased => {}
+        }
+        if before.after(change) == State::Decided(Outcome::Pending) {
+            self.pending += 1;
+        }
+    }
+
     /// Accepted, neither decided nor withdrawn.
     #[must_use]
     pub fn undecided(&self) -> u64 {

@@ -126,7 +126,7 @@ mod tests {
             claim: Claim([n; 16]),
             key: KeyHash([n + 1; 16]),
             digest: [n + 2; 32],
-            channel: Channel::ALL[usize::from(n % 2)],
+            channel: Channel::ALL[usize::from(n % 4)],
             received_on: jiff::civil::date(2024, 9, i8::try_from(n).unwrap()),
         };
         let entries: Vec<_> = (1..5).map(entry).collect();

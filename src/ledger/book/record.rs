@@ -33,11 +33,16 @@ pub enum Channel {
     Intermediary = 1,
     /// Submitted by a Contact Center for somebody who called it.
     ContactCenter = 2,
+    /// Submitted by the canary: kept and verified like the others, but counted and exported nowhere.
+    Canary = 3,
 }
 
 impl Channel {
-    /// Every channel, for metrics.
-    pub const ALL: [Self; 3] = [Self::Citizen, Self::Intermediary, Self::ContactCenter];
+    /// Every channel of people.
+    pub const OF_PEOPLE: [Self; 3] = [Self::Citizen, Self::Intermediary, Self::ContactCenter];
+    /// Every channel.
+    pub const ALL: [Self; 4] =
+        [Self::Citizen, Self::Intermediary, Self::ContactCenter, Self::Canary];
 
     /// The channel's name in metrics.
     #[must_use]
@@ -46,6 +51,7 @@ impl Channel {
             Self::Citizen => "citizen",
             Self::Intermediary => "intermediary",
             Self::ContactCenter => "contact-center",
+            Self::Canary => "canary",
         }
     }
 

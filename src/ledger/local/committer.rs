@@ -155,7 +155,7 @@ impl Committer {
         let written = self.write(&batch);
         match written {
             Ok(written) => {
-                self.meters.count(&batch, &written);
+                self.meters.count(index::lock(&self.index).tally());
                 let Written { dispositions, withdrawals, .. } = written;
                 let handed_on = self.hand_on(batch.submissions, &dispositions);
                 let mut dispositions = dispositions.into_iter();
@@ -340,7 +340,7 @@ mod tests {
             poison,
             checkpoints: channel().0,
             clock: Clock::standing_at(jiff::Timestamp::UNIX_EPOCH),
-            meters: Meters::resumed(CAMPAIGN, &Index::default()),
+            meters: Meters::resumed(CAMPAIGN, Index::default().tally()),
         };
         (committer, sender)
     }

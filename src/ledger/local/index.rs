@@ -68,51 +68,34 @@ impl Index {
         digest: &Digest,
         channel: Channel,
     ) {
-        let position = self.push(claim, key, fingerprint(digest));
+        let position = self.push(claim, key, fingerprint(digest), channel);
         self.set(position, State::Waiting);
         self.waiting += 1;
         self.committed = self.len();
-        self.tally.accepted[channel as usize] += 1;
+        self.tally.accept(channel);
     }
 
     /// Marks the records of the written batch as durable.
     pub(in crate::ledger) fn commit(&mut self, channels: impl Iterator<Item = Channel>) {
         self.committed = self.len();
-        for channel in channels {
-            self.tally.accepted[channel as usize] += 1;
-        }
+        channels.for_each(|channel| self.tally.accept(channel));
     }
 
     /// Applies a change that is durable.
     pub(in crate::ledger) fn apply(&mut self, position: Position, change: Change) {
         let before = self.state(position);
-        match before {
-            State::Waiting => self.waiting -= 1,
-            State::Decided(Outcome::Pending) => self.tally.pending -= 1,
-            _ => {}
+        if before == State::Waiting {
+            self.waiting -= 1;
         }
-        let after = match change {
-            Change::Decided(outcome) => {
-                self.tally.decided[outcome as usize] += 1;
-                State::Decided(outcome)
-            }
-            Change::Revised(outcome) => {
-                self.tally.revised[outcome as usize] += 1;
-                State::Decided(outcome)
-            }
-            Change::Withdrawn(decided) => {
-                match decided {
-                    Some(_) => self.tally.withdrawn_decided += 1,
-                    None => self.tally.withdrawn_undecided += 1,
-                }
-                State::Withdrawn(decided)
-            }
-            Change::Erased => State::Erased { withdrawn: !before.stands() },
-        };
-        if after == State::Decided(Outcome::Pending) {
-            self.tally.pending += 1;
+        if !self.is_of_canary(position) {
+            self.tally.count(before, change);
         }
-        self.set(position, after);
+        self.set(position, before.after(change));
+    }
+
+    /// Whether a record is the canary's.
+    pub(in crate::ledger) fn is_of_canary(&self, position: Position) -> bool {
+        self.slot(position).state & OF_CANARY != 0
     }
 
     /// Up to `most` pending applications at or after `from`, and the position to continue from; `None` at the end.
@@ -181,13 +164,20 @@ impl Index {
         self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK_SLOTS + last.len())
     }
 
-    fn push(&mut self, claim: Claim, key: KeyHash, fingerprint: Fingerprint) -> Position {
+    fn push(
+        &mut self,
+        claim: Claim,
+        key: KeyHash,
+        fingerprint: Fingerprint,
+        channel: Channel,
+    ) -> Position {
         let position = position_of(self.len());
         if self.chunks.last().is_none_or(|last| last.len() == CHUNK_SLOTS) {
             self.chunks.push(Vec::with_capacity(CHUNK_SLOTS));
         }
         if let Some(chunk) = self.chunks.last_mut() {
-            let state = encode(State::Drawn);
+            let of_canary = if channel == Channel::Canary { OF_CANARY } else { 0 };
+            let state = encode(State::Drawn) | of_canary;
             chunk.push(Slot { claim: claim.0, key: key.0, fingerprint, state });
         }
         let Self { chunks, claims, keys, replaced, .. } = self;
@@ -231,7 +221,8 @@ impl Index {
 
     fn set(&mut self, position: Position, state: State) {
         let at = position.0 as usize;
-        self.chunks[at / CHUNK_SLOTS][at % CHUNK_SLOTS].state = encode(state);
+        let slot = &mut self.chunks[at / CHUNK_SLOTS][at % CHUNK_SLOTS];
+        slot.state = slot.state & OF_CANARY | encode(state);
     }
 }
 
@@ -251,7 +242,10 @@ impl Claims for Index {
                 Uniqueness::Exhausted
             }
             _ if !submission.may_be_new => Uniqueness::NotNew,
-            _ => Uniqueness::New(self.push(submission.claim, submission.key, fingerprint)),
+            _ => {
+                let Submission { claim, key, channel, .. } = *submission;
+                Uniqueness::New(self.push(claim, key, fingerprint, channel))
+            }
         }
     }
 
@@ -296,6 +290,8 @@ const WITHDRAWN: u8 = 0x20;
 const WITHDRAWN_DECIDED: u8 = 0x30;
 const ERASED: u8 = 0x40;
 const ERASED_WITHDRAWN: u8 = 0x50;
+/// The record is the canary's, whatever its state.
+const OF_CANARY: u8 = 0x80;
 
 fn encode(state: State) -> u8 {
     match state {
@@ -310,6 +306,7 @@ fn encode(state: State) -> u8 {
 }
 
 fn decode(byte: u8) -> State {
+    let byte = byte & !OF_CANARY;
     let outcome = Outcome::ALL[usize::from(byte & 3)];
     match byte & 0xf0 {
         DECIDED => State::Decided(outcome),

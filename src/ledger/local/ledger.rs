@@ -101,7 +101,7 @@ impl LocalLedger {
             campaign,
             config: config.commit,
             bookkeeper,
-            meters: Meters::resumed(campaign, &index::lock(&index)),
+            meters: Meters::resumed(campaign, index::lock(&index).tally()),
             index: Arc::clone(&index),
             urn,
             messages,

@@ -2,37 +2,32 @@
 
 use metrics::{Counter, Histogram};
 
-use super::index::Index;
 use crate::{
-    ledger::book::{
-        batch::{Batch, Written},
-        change::Change,
-        record::Channel,
-        submission::Disposition,
-    },
+    ledger::book::{change::Tally, record::Channel},
     metrics as list,
     schemes::{Campaign, Outcome},
 };
 
-/// The committer's counters, looked up once.
+/// The committer's counters, looked up once. They follow the tally, so that they agree with it by construction.
 pub(super) struct Meters {
-    accepted: [Counter; Channel::ALL.len()],
+    accepted: [Counter; Channel::OF_PEOPLE.len()],
     decided: [Counter; Outcome::ALL.len()],
     revised: [Counter; Outcome::ALL.len()],
     withdrawn_undecided: Counter,
     withdrawn_decided: Counter,
     pub(super) duration: Histogram,
     batch: Histogram,
+    /// What they count already.
+    counted: Tally,
 }
 
 impl Meters {
     /// The counters of a campaign's scheme, increased by what its ledger holds: they count from the beginning of the
     /// ledger.
-    pub(super) fn resumed(campaign: Campaign, index: &Index) -> Self {
+    pub(super) fn resumed(campaign: Campaign, tally: Tally) -> Self {
         let scheme = campaign.scheme.as_str();
-        let tally = index.tally();
-        let meters = Self {
-            accepted: Channel::ALL
+        let mut meters = Self {
+            accepted: Channel::OF_PEOPLE
                 .map(|channel| list::ACCEPTED.counter(&[scheme, channel.as_str()])),
             decided: Outcome::ALL.map(|outcome| list::DECIDED.counter(&[scheme, outcome.as_str()])),
             revised: Outcome::ALL.map(|outcome| list::REVISED.counter(&[scheme, outcome.as_str()])),
@@ -40,46 +35,38 @@ impl Meters {
             withdrawn_decided: list::WITHDRAWN.counter(&["payment"]),
             duration: list::COMMIT_DURATION.histogram(&[]),
             batch: list::COMMIT_BATCH.histogram(&[]),
+            counted: Tally::default(),
         };
-        meters
-            .accepted
-            .iter()
-            .zip(tally.accepted)
-            .for_each(|(counter, count)| counter.increment(count));
-        meters
-            .decided
-            .iter()
-            .zip(tally.decided)
-            .for_each(|(counter, count)| counter.increment(count));
-        meters
-            .revised
-            .iter()
-            .zip(tally.revised)
-            .for_each(|(counter, count)| counter.increment(count));
-        meters.withdrawn_undecided.increment(tally.withdrawn_undecided);
-        meters.withdrawn_decided.increment(tally.withdrawn_decided);
+        meters.follow(tally);
         meters
     }
 
-    pub(super) fn count(&self, batch: &Batch, written: &Written) {
-        let mut accepted = 0_u32;
-        for (submission, disposition) in batch.submissions.iter().zip(&written.dispositions) {
-            if matches!(disposition, Disposition::Accepted(..)) {
-                self.accepted[submission.channel as usize].increment(1);
-                accepted += 1;
-            }
-        }
+    /// Counts a batch that led to this tally.
+    pub(super) fn count(&mut self, tally: Tally) {
+        let accepted = self.follow(tally);
         if accepted > 0 {
-            self.batch.record(f64::from(accepted));
+            #[expect(clippy::cast_precision_loss, reason = "a batch")]
+            self.batch.record(accepted as f64);
         }
-        for change in written.rulings.iter().chain(&written.withdrawals).flatten() {
-            match change {
-                Change::Decided(outcome) => self.decided[*outcome as usize].increment(1),
-                Change::Revised(outcome) => self.revised[*outcome as usize].increment(1),
-                Change::Withdrawn(None) => self.withdrawn_undecided.increment(1),
-                Change::Withdrawn(Some(_)) => self.withdrawn_decided.increment(1),
-                Change::Erased => {}
+    }
+
+    /// Raises the counters to a tally, and returns how many applications were accepted meanwhile.
+    fn follow(&mut self, tally: Tally) -> u64 {
+        let before = std::mem::replace(&mut self.counted, tally);
+        let raise = |counter: &Counter, from: u64, to: u64| {
+            if to > from {
+                counter.increment(to - from);
             }
-        }
+            to - from
+        };
+        let raise_all = |counters: &[Counter], from: &[u64], to: &[u64]| -> u64 {
+            let both = from.iter().zip(to);
+            counters.iter().zip(both).map(|(counter, (from, to))| raise(counter, *from, *to)).sum()
+        };
+        raise_all(&self.decided, &before.decided, &tally.decided);
+        raise_all(&self.revised, &before.revised, &tally.revised);
+        raise(&self.withdrawn_undecided, before.withdrawn_undecided, tally.withdrawn_undecided);
+        raise(&self.withdrawn_decided, before.withdrawn_decided, tally.withdrawn_decided);
+        raise_all(&self.accepted, &before.accepted, &tally.accepted)
     }
 }

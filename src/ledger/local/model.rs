@@ -31,6 +31,9 @@ use crate::{
 const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 const DAY: jiff::civil::Date = jiff::civil::date(2024, 9, 16);
 
+/// Whose applications come from the canary: they are kept like the others, and counted apart.
+const CANARY: u64 = 3;
+
 /// An event; a batch holds several.
 #[derive(Clone, Debug)]
 enum Event {
@@ -99,16 +102,21 @@ impl Model {
             return Expected::NotNew;
         }
         self.records.push((person, key, body, State::Drawn));
-        self.tally.accepted[Channel::Citizen as usize] += 1;
+        if person == CANARY {
+            self.tally.canary += 1;
+        } else {
+            self.tally.accepted[Channel::Citizen as usize] += 1;
+        }
         Expected::Accepted(self.records.len() - 1)
     }
 
     fn decide(&mut self, at: usize, outcome: Outcome, again: bool) -> bool {
         let Some(record) = self.records.get_mut(at) else { return false };
+        let one = u64::from(record.0 != CANARY);
         match (record.3, again) {
-            (State::Waiting | State::Drawn, false) => self.tally.decided[outcome as usize] += 1,
+            (State::Waiting | State::Drawn, false) => self.tally.decided[outcome as usize] += one,
             (State::Decided(Outcome::Pending), true) if outcome != Outcome::Pending => {
-                self.tally.revised[outcome as usize] += 1;
+                self.tally.revised[outcome as usize] += one;
             }
             _ => return false,
         }
@@ -118,14 +126,15 @@ impl Model {
 
     fn withdraw(&mut self, at: usize) -> bool {
         let Some(record) = self.records.get_mut(at) else { return false };
+        let one = u64::from(record.0 != CANARY);
         record.3 = match record.3 {
             State::Withdrawn(_) | State::Erased { .. } => return false,
             State::Decided(outcome) => {
-                self.tally.withdrawn_decided += 1;
+                self.tally.withdrawn_decided += one;
                 State::Withdrawn(Some(outcome))
             }
             State::Waiting | State::Drawn => {
-                self.tally.withdrawn_undecided += 1;
+                self.tally.withdrawn_undecided += one;
                 State::Withdrawn(None)
             }
         };
@@ -143,7 +152,9 @@ impl Model {
     }
 
     fn tally(&self) -> Tally {
-        let pending = |record: &&(u64, u8, u8, State)| record.3 == State::Decided(Outcome::Pending);
+        let pending = |record: &&(u64, u8, u8, State)| {
+            record.0 != CANARY && record.3 == State::Decided(Outcome::Pending)
+        };
         Tally { pending: self.records.iter().filter(pending).count() as u64, ..self.tally }
     }
 }
@@ -162,7 +173,8 @@ fn body(person: u64, body: u8) -> String {
 pub(super) fn submission(keys: &HouseKeys, person: u64, key: u8, version: u8) -> Submission {
     let subject = keys.subject(&FiscalCode::made_up(person));
     let bytes = body(person, version);
-    let header = Header::of_citizen(subject, DAY);
+    let channel = if person == CANARY { Channel::Canary } else { Channel::Citizen };
+    let header = Header { channel, ..Header::of_citizen(subject, DAY) };
     let key = keys.key_hash(subject, b"chosen", &[key]);
     let application = application::parse(bytes.as_bytes(), Rules::builtin()).unwrap();
     let digest = sha256(bytes.as_bytes());

@@ -125,7 +125,7 @@ fn insert(
         transaction.prepare_cached("INSERT OR IGNORE INTO filings VALUES (?1, ?2, ?3, ?4)")?;
     let mut rows = 0;
     for (position, entry) in (batch.first.0..).map(Position).zip(&batch.entries) {
-        if entry.channel == Channel::Citizen {
+        if matches!(entry.channel, Channel::Citizen | Channel::Canary) {
             continue;
         }
         // What was erased has no header any more.
