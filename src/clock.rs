@@ -89,6 +89,18 @@ impl Stopwatch {
         self.0.elapsed()
     }
 
+    /// The time from an earlier start to this one; zero if that was later.
+    #[must_use]
+    pub fn since(&self, earlier: Self) -> Duration {
+        self.0.saturating_duration_since(earlier.0)
+    }
+
+    /// Whether this start was at a deadline or after it.
+    #[must_use]
+    pub fn is_at(&self, deadline: Instant) -> bool {
+        self.0 >= deadline
+    }
+
     /// The instant `after` the start, as the deadline of a blocking wait.
     #[must_use]
     pub fn deadline(&self, after: Duration) -> Instant {

@@ -15,6 +15,7 @@ use std::{
 
 use crate::{
     application,
+    clock::Stopwatch,
     ledger::{
         Ledger,
         book::{change::Ruling, record::Turn},
@@ -137,6 +138,7 @@ impl Bench {
                 subject: header.subject,
                 received_on: header.received_on,
                 application: Box::new(application),
+                recording: None,
             });
         }
         let receipt = ReceiptCode::of(&self.keys, campaign, position);
@@ -185,7 +187,11 @@ impl Bench {
 
     /// Decides a case; `None` if the rules panic, so that a bug leaves this one case undecided and no other.
     fn ruling_unless_panic(&self, case: &Case, turn: Turn) -> Option<Ruling> {
+        let begun = case.recording.as_ref().map(|recording| (recording, Stopwatch::start()));
         let ruling = catch_unwind(AssertUnwindSafe(|| self.ruling(case, turn)));
+        if let Some((recording, begun)) = begun {
+            recording.decided(begun);
+        }
         if ruling.is_err() {
             let campaign = case.campaign;
             tracing::error!(%campaign, "a rule panicked: one application stays undecided until a restart");

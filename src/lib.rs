@@ -34,7 +34,7 @@
 //! | 4 | the public listener; metrics, health, control, the console and the canary | [`http`], [`operator`] |
 //! | 3 | the use cases, a file each; the threads that decide | [`intake`], [`judges`] |
 //! | 2 | who may enter, whose data it is, who somebody is | [`gate`], [`session`], [`identity`] |
-//! | 1 | storage, secrets, registry data, time, metrics, log | [`ledger`], [`vault`], [`private_files`], [`registry`], [`urn`], [`clock`], [`live`], [`metrics`], [`log`] |
+//! | 1 | storage, secrets, registry data, time, metrics, log, traces | [`ledger`], [`vault`], [`private_files`], [`trusted_roots`], [`registry`], [`urn`], [`clock`], [`live`], [`metrics`], [`log`], [`trace`] |
 //! | 0 | identifiers, the law, valid applications: pure functions | [`civic`], [`schemes`], [`application`] |
 //!
 //! # What never happens
@@ -64,6 +64,8 @@ pub mod log;
 pub mod metrics;
 pub mod private_files;
 pub mod registry;
+pub mod trace;
+pub mod trusted_roots;
 pub mod urn;
 pub mod vault;
 

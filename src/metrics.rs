@@ -170,6 +170,8 @@ metrics_list! {
         "Open connections on the public listener and on that for people inside.";
     INSIDE_CONNECTIONS = Kind::Counter, Count, "sportello_inside_connections_total" ["session"]
         "Connections at the listener for people inside that ended, by whether a session was shown (shown, none).";
+    SPANS = Kind::Counter, Count, "sportello_spans_total" ["outcome"]
+        "Spans of sampled requests, by what became of them: taken by the collector of traces (sent), or not (lost).";
     URN = Kind::Gauge, Count, "sportello_urn_applications" []
         "Applications in the urn, waiting for a judge.";
 }

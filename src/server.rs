@@ -1,8 +1,8 @@
 //! Builds, binds, serves and drains: the only wiring.
 //!
-//! The order of starting is data and keys, metrics, ledgers, intake, keys of issuers, judges, upkeep, operator, public
-//! runtimes. The order of stopping is the reverse: no new connection, requests finish, judges and upkeep end, ledgers
-//! sync, the operator's page ends.
+//! The order of starting is data and keys, metrics, traces, ledgers, intake, keys of issuers, judges, upkeep, operator,
+//! public runtimes. The order of stopping is the reverse: no new connection, requests finish, judges and upkeep end,
+//! ledgers sync, the operator's page ends, traces are sent.
 
 mod canary;
 mod descriptors;
@@ -53,6 +53,7 @@ use crate::{
     private_files::{is_exposed, private_directory, sync_name},
     registry::{self, FileRegistry, Silence, mandates::MandateFile, notice::NoticeFile},
     schemes::Rules,
+    trace,
     upkeep::{self, Kept, LiveSettings, LiveSteering, Upkeep, publish_keys},
     vault::{HouseKeys, KeysFault, fill_random},
 };
@@ -119,7 +120,7 @@ pub fn run(
     ready: impl FnOnce(Addresses),
 ) -> Result<(), StartFault> {
     let Start { clock, verifier, relying, tls, certificates, origin, demo } = start;
-    let exporter = Exporter::install()?;
+    let (exporter, _traces) = observe(settings)?;
     let tls = tls.server()?;
     let bounds = bounds(settings, demo.is_some());
     upkeep::warn(settings);
@@ -192,6 +193,12 @@ pub fn run(
     join([operator], "the operator's runtime");
     tracing::info!("stopped: every accepted application is on disk");
     Ok(())
+}
+
+/// Starts to record metrics, and to export traces until the second part is dropped.
+fn observe(settings: &Settings) -> Result<(Exporter, trace::Exporter), StartFault> {
+    let exporter = Exporter::install()?;
+    Ok((exporter, trace::Exporter::start(settings.traces())?))
 }
 
 /// Opens the data and everything that works on it, from the keys upwards.

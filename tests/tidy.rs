@@ -20,7 +20,19 @@ mod imports;
 /// The floors of the house, the ground first: a module may import from its own line and those above it.
 const FLOORS: [&[&str]; 6] = [
     &["civic", "schemes", "application", "properties"],
-    &["ledger", "registry", "vault", "private_files", "urn", "clock", "live", "log", "metrics"],
+    &[
+        "ledger",
+        "registry",
+        "vault",
+        "private_files",
+        "trusted_roots",
+        "urn",
+        "clock",
+        "live",
+        "log",
+        "metrics",
+        "trace",
+    ],
     &["gate", "session", "identity"],
     &["intake", "judges"],
     &["http", "operator"],

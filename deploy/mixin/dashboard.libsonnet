@@ -305,8 +305,9 @@ local lines = grafana.lines;
           m.max('certificate_refused', by=['instance', 'certificate'], legend='{{instance}}: certificate {{certificate}} refused'),
           m.max('intake_paused', by=['instance'], legend='{{instance}}: intake paused'),
           m.sum('control_actions_total', by=['action', 'outcome'], legend='control: {{action}}, {{outcome}}'),
+          m.rate('spans_total', by=['outcome'], legend='spans {{outcome}} a second'),
         ],
-        about='Events that are only in the log, whether the trail has failed, and lost log lines. Above 0 is an alarm: people are served, but the trail or the log does not record every event. Also what operators have done by control.'
+        about='Events that are only in the log, whether the trail has failed, and lost log lines. Above 0 is an alarm: people are served, but the trail or the log does not record every event. Also what operators have done by control, and spans for the collector of traces, if there is one.'
       ),
     ]),
     row('Admission and drafts', 8, [

@@ -56,7 +56,7 @@ pub(super) fn written(results: io::Result<()>) -> Exit {
 
 /// Says on standard error what went wrong.
 pub(super) fn complain(what: impl Display) {
-    log::message(&format!("sportello: {}", what.to_string().trim_end()));
+    log::complaint(&format!("sportello: {}", what.to_string().trim_end()));
 }
 
 /// Replaces the line of progress on standard error if that is a terminal.

@@ -382,6 +382,15 @@ settings! {
         /// Least severity that is logged.
         level: Text = Text::Borrowed("info"), OneOf(&["error", "warn", "info", "debug"]);
     }
+    traces: Traces {
+        /// Base URL of a collector that takes spans by OTLP over HTTP, such as "http://127.0.0.1:4318". Empty means none:
+        /// no request is sampled. Read at the start, like the file below.
+        endpoint: Text = Text::Borrowed(""), Allowed::CollectorIfAny;
+        /// Certificates that sign the collector's, PEM file. Empty means the system's.
+        ca: Text = Text::Borrowed(""), TEXT;
+        /// Requests a second that are sampled, however many come.
+        requests_per_second_max: NonZeroU32 = rate(10), Number(1, 1000);
+    }
 }
 
 /// A setting by its key; a misspelt key does not compile.

@@ -51,6 +51,7 @@ use crate::{
         local::{self, committer, sqlite},
     },
     session::sessions,
+    trace,
 };
 
 /// Longest body of a request, bytes. Part of the public contract, therefore not a setting.
@@ -255,6 +256,14 @@ impl Settings {
         &self.0.log.level
     }
 
+    /// Where spans go, and how many; `None` without a collector.
+    #[must_use]
+    pub fn traces(&self) -> Option<trace::Config> {
+        let list::Traces { endpoint, ca, requests_per_second_max } = &self.0.traces;
+        let (endpoint, ca) = (endpoint.parse().ok()?, path(ca));
+        Some(trace::Config { endpoint, ca, per_second_max: *requests_per_second_max })
+    }
+
     /// Leases, fewer than places in the commit queue.
     #[must_use]
     pub fn leases_max(&self) -> usize {
@@ -456,6 +465,7 @@ mod tests {
         let _configs =
             (settings.schedule(), settings.limits(), settings.sessions(), settings.listener());
         assert!(settings.waiting().people_max > 0);
+        assert!(settings.traces().is_none());
         assert!(!settings.log_as_json() && !settings.log_level().is_empty());
         assert_eq!(settings.body().body_bytes_max, 65_536);
         assert!(settings.ledger_key() == KeySource::File(PathBuf::from("./data/ledger.key")));

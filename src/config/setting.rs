@@ -14,6 +14,7 @@ use crate::{
         Assurance, Office, algorithm::Algorithm, certificate::Policies, choice::Choice,
         fetch::KeysUrl,
     },
+    trace::Endpoint,
 };
 
 /// Prefix of our environment variables.
@@ -131,6 +132,8 @@ pub(super) enum Allowed {
     Switch,
     /// An HTTPS URL; none if empty.
     HttpsUrl,
+    /// The URL of a collector of traces; none if empty.
+    CollectorIfAny,
     /// Signature algorithms, separated by commas.
     Algorithms,
     /// Levels of assurance, separated by commas.
@@ -160,6 +163,7 @@ impl Allowed {
             Self::OneOf(words) => words.contains(&text),
             Self::HttpsUrl => text.is_empty() || text.parse::<KeysUrl>().is_ok(),
             Self::OriginIfAny => text.is_empty() || is_origin(text),
+            Self::CollectorIfAny => text.is_empty() || text.parse::<Endpoint>().is_ok(),
             Self::Policies => text.parse::<Policies>().is_ok(),
             Self::Offices => offices(text).is_some(),
             Self::Address
@@ -211,6 +215,9 @@ impl fmt::Display for Allowed {
             Self::HttpsUrl => {
                 formatter.write_str("an https URL such as \"https://login.example.it/jwks.json\"")
             }
+            Self::CollectorIfAny => formatter.write_str(
+                "an http or https URL such as \"http://127.0.0.1:4318\", or \"\" for none",
+            ),
             Self::Algorithms => {
                 formatter.write_str("one or more of EdDSA, ES256, PS256, RS256, RS512, such as \"ES256, RS256\"")
             }

@@ -1,8 +1,8 @@
 //! The last gate, the third wall of promise 3: the only place where a response is made.
 //!
 //! An answer leaves only if the person it was rendered for is the person whose request it answers. Every answer that is
-//! not public carries `no-store`, under a session the session's `Subject-Tag`, and a `Referrer-Policy`: no page that
-//! follows learns the path, which holds a visit. Every page carries a policy that forbids scripts, frames and everything
+//! not public carries `no-store`, its `Request-Id`, under a session the session's `Subject-Tag`, and a `Referrer-Policy`:
+//! no page that follows learns the path, which holds a visit. Every page carries a policy that forbids scripts, frames and everything
 //! from other hosts.
 
 #[cfg(test)]
@@ -31,11 +31,13 @@ use crate::{
     gate::waiting::Waiter,
     metrics as list,
     session::{Session, scope::Shown},
+    trace,
     vault::Subject,
 };
 
 const SUBJECT_TAG: HeaderName = HeaderName::from_static("subject-tag");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// A cookie for this host alone, over HTTPS, that no script reads and no other site's request carries.
@@ -377,8 +379,13 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Body> {
         headers.insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
         headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     }
-    if is_page || matches!(reply.meant_for, MeantFor::Requester | MeantFor::Person(_)) {
+    let is_for_one = matches!(reply.meant_for, MeantFor::Requester | MeantFor::Person(_));
+    if is_page || is_for_one {
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    }
+    // What caches keep answers many requests.
+    if is_for_one && let Some(id) = request_id() {
+        headers.insert(REQUEST_ID, id);
     }
     if let Some(tag) = session.and_then(|session| HeaderValue::from_str(&session.tag).ok()) {
         headers.insert(SUBJECT_TAG, tag);
@@ -392,6 +399,14 @@ pub fn release(reply: Reply, session: Option<&Session>) -> Response<Body> {
         }
     }
     response
+}
+
+/// The id of the request under way. HTTP/2 would keep it in its table of fields for later answers, which have others.
+fn request_id() -> Option<HeaderValue> {
+    let digits = trace::current()?.id.digits();
+    let mut id = HeaderValue::from_bytes(&digits).ok()?;
+    id.set_sensitive(true);
+    Some(id)
 }
 
 /// The same response, after which its HTTP/1.1 connection is closed.

@@ -1,8 +1,7 @@
-//! Metrics of requests, and a rate limit on log lines about refused ones.
+//! Metrics of requests, and log lines about refused ones.
 
 use std::{cell::RefCell, collections::HashMap};
 
-use governor::{DefaultDirectRateLimiter, Quota};
 use hyper::{Method, StatusCode};
 use metrics::{Counter, Histogram};
 
@@ -12,14 +11,10 @@ use super::{
 };
 use crate::{clock::Stopwatch, gate::pressure::Class, metrics as list};
 
-/// Log lines a second about refused input, so that a flood of bad requests does not flood the log.
-const INPUT_LOG_PER_SECOND: std::num::NonZeroU32 = std::num::NonZeroU32::new(20).expect("not zero");
-
-/// One runtime's metrics of requests, each registered once, and its rate limit on log lines.
+/// One runtime's metrics of requests, each registered once.
 pub struct Meters {
     answered: RefCell<HashMap<(&'static str, &'static str, StatusCode), Counter>>,
     durations: RefCell<HashMap<&'static str, Histogram>>,
-    input_log: DefaultDirectRateLimiter,
 }
 
 impl Default for Meters {
@@ -32,11 +27,7 @@ impl Default for Meters {
         for session in ["shown", "none"] {
             list::INSIDE_CONNECTIONS.counter(&[session]).increment(0);
         }
-        Self {
-            answered: RefCell::default(),
-            durations: RefCell::default(),
-            input_log: DefaultDirectRateLimiter::direct(Quota::per_second(INPUT_LOG_PER_SECOND)),
-        }
+        Self { answered: RefCell::default(), durations: RefCell::default() }
     }
 }
 
@@ -59,19 +50,24 @@ impl Meters {
             durations.entry(route).or_insert_with(|| list::REQUEST_DURATION.histogram(&[route]));
         duration.record(watch.elapsed());
     }
+}
 
-    /// Counts a shed request, or logs the kind of fault in a refused one: nothing of the input itself.
-    pub(super) fn note(&self, route: &Route, problem: &Problem) {
-        if let Some(reason) = problem.shed() {
-            list::SHED.counter(&[route.class.as_str(), reason]).increment(1);
-        } else if problem.kind().status().is_client_error() && self.input_log.check().is_ok() {
-            tracing::info!(
-                route = route.path,
-                problem = problem.kind().slug(),
-                faults = problem.faults(),
-                "input refused"
-            );
-        }
+/// Counts a shed request, or logs another one that was refused or has failed.
+pub(super) fn note(route: &Route, problem: &Problem) {
+    if let Some(reason) = problem.shed() {
+        list::SHED.counter(&[route.class.as_str(), reason]).increment(1);
+    } else {
+        log(problem);
+    }
+}
+
+/// Logs a request that was refused or has failed: nothing of its input.
+pub(super) fn log(problem: &Problem) {
+    let (kind, faults) = (problem.kind().slug(), problem.faults());
+    if problem.kind().status().is_client_error() {
+        tracing::info!(problem = kind, faults, "input refused");
+    } else {
+        tracing::error!(problem = kind, "a request failed");
     }
 }
 

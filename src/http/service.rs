@@ -4,7 +4,14 @@
 //! reads the body.
 
 use std::{
-    cell::Cell, net::IpAddr, panic::AssertUnwindSafe, rc::Rc, sync::Arc, task::Poll, time::Duration,
+    cell::Cell,
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
 };
 
 use hyper::{
@@ -21,7 +28,7 @@ use super::{
     body::Unread,
     guard::{self, Body, Reply},
     metered::Standing,
-    meters::method_label,
+    meters::{self, method_label},
     pages,
     problem::{Kind, Language, Problem},
     request::{Authenticated, Head, Public, bearer, one, session_cookie},
@@ -35,10 +42,13 @@ use crate::{
     },
     metrics as list,
     session::{Session, scope},
+    trace::{Part, Traced, time},
 };
 
 /// Longest time that a request without a session waits for CPU time; then it is refused.
 const STRANGER_PATIENCE: Duration = Duration::from_secs(5);
+/// The field that makes a request part of a trace (W3C Trace Context).
+const TRACEPARENT: &str = "traceparent";
 /// What the paths of visits' pages begin with.
 const PAGES_OF_VISITS: &str = "/visit/";
 
@@ -61,10 +71,14 @@ impl Public {
         let body = Unread::new(body, &under_way);
         let standing = under_way.standing();
         let request = Arrived { parts: &parts, face, from, standing, is_inside: Cell::new(false) };
-        let pass = std::pin::pin!(self.pass(found, &request, body));
-        let mut response = unwinding(pass).await.unwrap_or_else(|| {
-            tracing::error!(route = label, "a request handler panicked");
-            guard::release(problem(face, &Problem::internal(), Language::default()), None)
+        let mut traced = Traced::begin(one(&parts.headers, TRACEPARENT), method, label);
+        let pass = pin!(self.pass(found, &request, body));
+        let answered = traced.run(pin!(unwinding(pass))).await;
+        let mut response = answered.unwrap_or_else(|| {
+            traced.within(|| {
+                tracing::error!("a request handler panicked");
+                guard::release(problem(face, &Problem::internal(), Language::default()), None)
+            })
         });
         let is_misplaced = standing.entrance() == Entrance::Inside && !request.is_inside.get();
         if is_misplaced && standing.refuse() && parts.version <= Version::HTTP_11 {
@@ -74,6 +88,7 @@ impl Public {
             response = guard::without_cookies(response);
         }
         self.meters.count(label, method, response.status(), watch);
+        traced.end(response.status().as_u16());
         if method == "HEAD" { guard::without_content(response) } else { response }
     }
 
@@ -89,18 +104,16 @@ impl Public {
         let (route, segments) = match found {
             Found::Route(route, segments) => (route, segments),
             Found::WrongMethod { allowed, .. } => {
-                let refused = Problem::method_not_allowed(allowed);
-                return guard::release(problem(face, &refused, language), None);
+                return refuse_nowhere(face, &Problem::method_not_allowed(allowed), language);
             }
             Found::Nothing => {
-                let refused = nothing_at(parts.uri.path()).into();
-                return guard::release(problem(face, &refused, language), None);
+                return refuse_nowhere(face, &nothing_at(parts.uri.path()).into(), language);
             }
         };
         // Pages name their language in their path.
         let named = segments.named("language").and_then(Language::from_tag);
         let language = named.or(route.access.language()).unwrap_or(language);
-        let refuse = |problem: Problem| self.finish(route, Err(problem), language, None);
+        let refuse = |problem: Problem| finish(route, Err(problem), language, None);
         if parts.version == Version::HTTP_11 && one(headers, HOST.as_str()).is_none() {
             return refuse(Kind::HostMissing.into());
         }
@@ -123,7 +136,7 @@ impl Public {
                 Entrance::Inside => self.renew(route.access, &head, standing).await,
             };
             is_inside.set(standing.entrance() == Entrance::Inside && result.is_ok());
-            return self.finish(route, result, language, None);
+            return finish(route, result, language, None);
         };
         let strangers = self.counter.intake.admission().strangers();
         standing.is_inside(&session, strangers);
@@ -134,10 +147,12 @@ impl Public {
         };
         if !session.visit.is(head.visit()) {
             list::VISIT_MISMATCH.counter(&[]).increment(1);
-            return refuse(no_such_visit(inside).into());
+            tracing::info!("the visit in the path is not that of the session");
+            let refused = no_such_visit(inside).into();
+            return guard::release(problem(face, &refused, language), None);
         }
         if let Err(too_often) = self.counter.intake.limit(&session) {
-            return self.finish(route, Err(too_often.into()), language, Some(&session));
+            return finish(route, Err(too_often.into()), language, Some(&session));
         }
         let authenticated = Authenticated { token, session: &session };
         let result = scope::within(&session, async |scope| match inside {
@@ -145,7 +160,7 @@ impl Public {
             Face::Page(page) => pages::inside(self, page, scope, &head, authenticated, body).await,
         })
         .await;
-        self.finish(route, result, language, Some(&session))
+        finish(route, result, language, Some(&session))
     }
 
     /// Counts a request of somebody inside, unless there are too many of its class. The canary is neither counted nor
@@ -187,7 +202,10 @@ impl Public {
             && bearer(head.headers).is_some_and(|token| self.counter.intake.is_of_canary(token));
         if !is_canary {
             standing.turned_outside();
-            if !strangers.turn_of_request(STRANGER_PATIENCE).await {
+            let waiting = time(Part::Turn);
+            let has_turn = strangers.turn_of_request(STRANGER_PATIENCE).await;
+            drop(waiting);
+            if !has_turn {
                 return Err(Problem::shedding(Kind::Busy, "strangers"));
             }
         }
@@ -224,20 +242,6 @@ impl Public {
             Access::Inside(page @ Face::Page(_)) => Err(no_such_visit(page).into()),
         }
     }
-
-    fn finish(
-        &self,
-        route: &Route,
-        result: Result<Reply, Problem>,
-        language: Language,
-        session: Option<&Session>,
-    ) -> Response<Body> {
-        let reply = result.unwrap_or_else(|refused| {
-            self.meters.note(route, &refused);
-            problem(route.face(), &refused, language)
-        });
-        guard::release(reply, session)
-    }
 }
 
 /// A request that has arrived, apart from its route and its body.
@@ -257,6 +261,20 @@ struct Inside<'r> {
     what: Face<router::Inside, router::InsidePage>,
     token: &'r str,
     session: Arc<Session>,
+}
+
+/// The answer to a request with a route, through the last gate.
+fn finish(
+    route: &Route,
+    result: Result<Reply, Problem>,
+    language: Language,
+    session: Option<&Session>,
+) -> Response<Body> {
+    let reply = result.unwrap_or_else(|refused| {
+        meters::note(route, &refused);
+        problem(route.face(), &refused, language)
+    });
+    guard::release(reply, session)
 }
 
 /// What is said of a visit that is not the session's, or has none.
@@ -288,13 +306,19 @@ fn face_of(found: &Found<'_>, parts: &Parts) -> Face {
     }
 }
 
+/// Refuses a request without a route.
+fn refuse_nowhere(face: Face, refused: &Problem, language: Language) -> Response<Body> {
+    meters::log(refused);
+    guard::release(problem(face, refused, language), None)
+}
+
 /// What is said at a path without a route: below a visit, the same as without its session.
 fn nothing_at(path: &str) -> Kind {
     if path.starts_with(PAGES_OF_VISITS) { Kind::VisitEnded } else { Kind::NotFound }
 }
 
 /// Runs a future to its end; `None` if it panics. The caller then drops what the future held.
-async fn unwinding<T>(mut work: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
+async fn unwinding<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     std::future::poll_fn(move |context| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
             Ok(Poll::Ready(done)) => Poll::Ready(Some(done)),

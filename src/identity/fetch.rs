@@ -3,8 +3,7 @@
 //! No redirect is followed and no proxy of the environment is used: the URL in the settings is the one that is asked.
 
 use std::{
-    convert::Infallible, fmt, future::pending, io, path::Path, str::FromStr, sync::Arc,
-    time::Duration,
+    convert::Infallible, fmt, future::pending, io, path::Path, str::FromStr, time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,14 +17,12 @@ use hyper::{
     },
 };
 use hyper_util::rt::TokioIo;
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
-};
+use rustls::pki_types::ServerName;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::jwks::SET_BYTES_MAX;
+use crate::trusted_roots::{RootsFault, client_tls};
 
 /// Time for a connection to one address, so that another one gets its turn.
 const CONNECT_MS_MAX: u64 = 3000;
@@ -153,23 +150,6 @@ pub(super) enum FetchFault {
     Body(String),
 }
 
-/// Why no certificate of a provider can be checked.
-#[derive(Debug, thiserror::Error)]
-pub enum RootsFault {
-    /// The file with trusted certificates cannot be read.
-    #[error("identity.ca: {0}")]
-    File(rustls::pki_types::pem::Error),
-    /// The file has no certificate, or one that is none.
-    #[error("identity.ca has no certificates that can be used")]
-    None,
-    /// The system has none.
-    #[error("this system has no trusted certificates: name a PEM file in identity.ca ({0})")]
-    System(String),
-    /// TLS refuses its configuration.
-    #[error(transparent)]
-    Tls(#[from] rustls::Error),
-}
-
 /// Asks providers.
 pub(super) struct Client {
     tls: TlsConnector,
@@ -180,29 +160,8 @@ pub(super) struct Client {
 impl Client {
     /// A client that trusts the certificates in the PEM file `ca`; without one, those of the system.
     pub(super) fn trusting(ca: Option<&Path>, fetch_max: Duration) -> Result<Self, RootsFault> {
-        let mut roots = RootCertStore::empty();
-        if let Some(ca) = ca {
-            for certificate in CertificateDer::pem_file_iter(ca).map_err(RootsFault::File)? {
-                let certificate = certificate.map_err(RootsFault::File)?;
-                roots.add(certificate).map_err(|_| RootsFault::None)?;
-            }
-            if roots.is_empty() {
-                return Err(RootsFault::None);
-            }
-        } else {
-            let found = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(found.certs);
-            if roots.is_empty() {
-                let faults: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
-                return Err(RootsFault::System(faults.join("; ")));
-            }
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { tls: TlsConnector::from(Arc::new(tls)), fetch_max })
+        let tls = client_tls("identity.ca", ca)?;
+        Ok(Self { tls: TlsConnector::from(tls), fetch_max })
     }
 
     /// Gets a JWK set.

@@ -10,11 +10,8 @@ use futures_util::future::join_all;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    fetch::{Client, RootsFault},
-    remote_keys::Pace,
-    token::Verifier,
-};
+use super::{fetch::Client, remote_keys::Pace, token::Verifier};
+use crate::trusted_roots::RootsFault;
 
 /// Why keys cannot be fetched.
 #[derive(Debug, thiserror::Error)]

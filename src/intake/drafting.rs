@@ -14,6 +14,7 @@ use crate::{
     },
     schemes::Scheme,
     session::scope::{Personal, Scope},
+    trace::{Part, time},
     vault::Subject,
 };
 
@@ -63,6 +64,7 @@ impl Intake {
         let whose = whose.ok_or(DraftingFault::NoMandate)?;
         let noted = self.note(scope, Action::DraftSaved, whose, None).await;
         noted.map_err(|untraced| DraftingFault::Draft(untraced.into()))?;
+        let _committing = time(Part::Commit);
         let saved = self.drafts.save(self.slot(scope, which), draft, expected).await;
         saved.map_err(DraftingFault::Draft)
     }

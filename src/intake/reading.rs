@@ -24,6 +24,7 @@ use crate::{
     metrics as list,
     schemes::withheld,
     session::scope::{Personal, Scope},
+    trace::{Part, time},
     vault::Subject,
 };
 
@@ -130,6 +131,7 @@ impl Intake {
         self.note(scope, Action::WithdrawalAsked, header.subject, object)
             .await
             .map_err(LookupFault::Untraced)?;
+        let _committing = time(Part::Commit);
         ledger.withdraw(position).await.map_err(LookupFault::Commit)?;
         Ok(())
     }

@@ -25,6 +25,7 @@ use crate::{
     },
     schemes::{Answers, Campaign, CampaignWindow, Decision},
     session::scope::{Personal, Scope},
+    trace::{Part, time},
     vault::Subject,
 };
 
@@ -125,7 +126,9 @@ impl Intake {
             Audience::Citizens => self.registry.answers(&application.applicant.fiscal_code),
             Audience::Intermediaries => Answers::NONE,
         };
+        let deciding = time(Part::Decision);
         let decision = self.rules.decide_with(&application.facts, today, &answers);
+        drop(deciding);
         if answers != Answers::NONE {
             self.note(scope, Action::EstimateShown, scope.session().person, None)
                 .await
@@ -289,6 +292,8 @@ impl Counter {
         let mut submission = intake.seal(scope, key, body, digest, today, application);
         submission.may_be_new = !matches!(reserved, Some(Err(UsedUp)));
         let disposition = {
+            let committing = time(Part::Commit);
+            submission.recording = committing.recording();
             let _waiting = intake.finishing.one_more();
             self.handover(&ledger).submit(submission).await
         };

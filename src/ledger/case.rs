@@ -1,9 +1,11 @@
 //! The applications that judges decide.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
 use super::{book::record::Header, position::Position};
-use crate::{application::Application, schemes::Campaign, vault::Subject};
+use crate::{application::Application, schemes::Campaign, trace::Recording, vault::Subject};
 
 /// A durable application on its way to a judge.
 pub struct Case {
@@ -17,6 +19,8 @@ pub struct Case {
     pub received_on: Date,
     /// The parsed application.
     pub application: Box<Application>,
+    /// The request that it was submitted with, if that is sampled.
+    pub recording: Option<Arc<Recording>>,
 }
 
 /// An undecided or pending application, read from the ledger for a judge.

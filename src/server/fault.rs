@@ -9,6 +9,7 @@ use crate::{
     metrics::MetricsFault,
     operator::control::ControlFault,
     registry::{LoadFault, mandates::MandatesFault, notice::NoticeFault},
+    trace::ExporterFault,
     vault::KeysFault,
 };
 
@@ -50,6 +51,9 @@ pub enum StartFault {
     /// The keys of issuers cannot be fetched.
     #[error(transparent)]
     Issuers(#[from] FetcherFault),
+    /// Traces cannot be exported.
+    #[error(transparent)]
+    Traces(#[from] ExporterFault),
     /// The registry's file is refused.
     #[error("{path}: {source}")]
     Registry {

@@ -22,14 +22,29 @@ impl Answer {
         self.headers.get(name).map_or(String::new(), |value| value.to_str().unwrap().to_owned())
     }
 
-    /// The last part of a problem's type. Asserts that the response is a well-formed problem.
+    /// The last part of a problem's type. Asserts that the response is a well-formed problem that names its request.
     pub(crate) fn problem(&self) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json");
         let problem = self.json();
         assert_eq!(problem["status"], self.status.as_u16());
         assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+        let id = problem["requestId"].as_str().unwrap_or_default();
+        let is_id =
+            id.len() == 32 && id.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        // Those of the operator listener have none.
+        assert!(is_id || id.is_empty(), "{self:?}");
+        assert_eq!(self.header("request-id"), id, "{self:?}");
         let kind = problem["type"].as_str().unwrap().strip_prefix("urn:sportello:problem:");
         kind.unwrap().to_owned()
+    }
+
+    /// The body without the id of its request.
+    pub(crate) fn without_id(&self) -> String {
+        let id = self.header("request-id");
+        assert_eq!(id.len(), 32, "{self:?}");
+        let spoken = format!("{} {} {}", &id[20..24], &id[24..28], &id[28..]);
+        let text = String::from_utf8(self.body.to_vec()).unwrap();
+        text.replace(&id, "ID").replace(&spoken, "REFERENCE")
     }
 
     #[track_caller]

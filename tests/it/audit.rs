@@ -146,7 +146,8 @@ async fn who_asks_for_unknown_receipts_again_and_again_is_recorded_and_learns_no
         let answer = curious.get(path).await;
         let mut headers = answer.headers.clone();
         headers.remove("date");
-        answers.push((answer.status, headers, answer.body));
+        headers.remove("request-id");
+        answers.push((answer.status, headers, answer.without_id()));
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
     until("the event is written", async || (by_curious() > 0).then_some(())).await;

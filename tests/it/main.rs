@@ -26,6 +26,7 @@ mod desk;
 mod dice;
 mod drafts;
 mod entrusting;
+mod following;
 mod gulpease;
 mod harness;
 mod holders;

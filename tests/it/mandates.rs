@@ -131,7 +131,8 @@ async fn what_an_office_sees_ends_with_the_persons_revocation_for_good() {
     assert_eq!((&shown["revokedOn"], &shown["holds"]), (&json!("2024-09-16"), &json!(false)));
     let nothing = office.get("/applications/ISCRO-2024-0000-0000-0000-0000").await;
     for answer in asked(&office, &place).await {
-        assert_eq!((answer.status, &answer.body), (nothing.status, &nothing.body));
+        assert_eq!(answer.status, nothing.status);
+        assert_eq!(answer.without_id(), nothing.without_id());
     }
     may_nothing(&counter, &office, 1, &mandate(1), "revoked").await;
     assert_eq!(citizen.get(&place).await.json()["state"], "decided");

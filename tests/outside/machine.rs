@@ -48,6 +48,15 @@ fn the_debian_package_is_installed_used_upgraded_removed_and_purged() {
 }
 
 #[test]
+#[ignore = "needs the superuser, systemd, curl and jq"]
+fn systemds_journal_gets_each_line_with_its_severity() {
+    let given = tempfile::tempdir().unwrap();
+    fs::copy(PROGRAM, given.path().join("sportello")).unwrap();
+    let said = on_a_machine(given.path(), "journal");
+    assert!(said.ends_with("journal: done\n"), "{said}");
+}
+
+#[test]
 #[ignore = "needs the superuser, systemd, prometheus, haproxy, curl, jq and PyYAML"]
 fn prometheus_of_compose_and_the_proxy_of_kubernetes_show_metrics_and_nothing_else() {
     let given = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
+#[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "../it/answer.rs"]
 mod answer;
 mod cached_pages;
@@ -43,5 +44,6 @@ mod running;
 mod slow_sync;
 mod states;
 mod stranger;
+mod traces;
 #[path = "../it/trust.rs"]
 mod trust;

@@ -6,7 +6,7 @@ use super::{
     super::{
         fault::{ConfigFault, Source},
         issuers,
-        list::setting,
+        list::{Identity, setting},
         providers,
         setting::Setting,
     },
@@ -58,7 +58,7 @@ impl Reading {
 
     /// Takes the issuers of `[identity]` and of its tables, each with another name.
     pub(super) fn check_issuers(&mut self) {
-        let single = self.values.identity.single();
+        let single = single(&self.values.identity);
         let keys = [
             setting!(identity.issuer),
             setting!(identity.public_key),
@@ -132,5 +132,18 @@ fn tables(item: &Item) -> Option<Vec<(&dyn TableLike, Option<usize>)>> {
             })
             .collect(),
         _ => None,
+    }
+}
+
+/// The issuer of `[identity]`, as if it were in a table.
+fn single(identity: &Identity) -> issuers::Issuer {
+    issuers::Issuer {
+        issuer: identity.issuer.clone(),
+        audience: identity.audience.clone(),
+        public_key: identity.public_key.clone(),
+        jwks_file: identity.jwks_file.clone(),
+        jwks_url: identity.jwks_url.clone(),
+        algorithms: identity.algorithms,
+        levels: identity.levels,
     }
 }

@@ -29,6 +29,7 @@ use crate::{
         Session,
         scope::{Scope, within},
     },
+    trace::carried,
 };
 
 /// Lines of one batch that are being committed; no more are read while the client does not read its answers.
@@ -56,7 +57,7 @@ pub(super) fn take(
         lines: VecDeque::with_capacity(LINES_AHEAD_MAX),
         _under_way: (under_way, public.pressure.admit(Class::Finish).ok()),
     };
-    tokio::task::spawn_local(batch.run(Lines::of(body.take(), public.body)));
+    tokio::task::spawn_local(carried(batch.run(Lines::of(body.take(), public.body))));
     Ok(reply)
 }
 
@@ -111,7 +112,7 @@ impl Batch {
     fn submit(&mut self, number: u64, line: Bytes) {
         let (public, session, language) =
             (Rc::clone(&self.public), Arc::clone(&self.session), self.language);
-        self.lines.push_back(tokio::task::spawn_local(async move {
+        self.lines.push_back(tokio::task::spawn_local(carried(async move {
             within(&session, async |scope| match public.counter.submit_line(scope, &line).await {
                 Ok(accepted) => {
                     let json = accepted
@@ -124,7 +125,7 @@ impl Batch {
                 }
             })
             .await
-        }));
+        })));
     }
 
     fn refuse(&mut self, number: u64, problem: Problem) {

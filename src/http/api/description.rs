@@ -89,6 +89,16 @@ mod tests {
     }
 
     #[test]
+    fn every_problem_names_its_request() {
+        let described = described();
+        let schemas = described["components"]["schemas"].as_object().unwrap();
+        for (name, schema) in schemas.iter().filter(|(name, _)| name.starts_with("Problem")) {
+            let required = schema["required"].as_array().unwrap();
+            assert!(required.contains(&"requestId".into()), "{name}");
+        }
+    }
+
+    #[test]
     fn schemes_requirements_and_faults_are_those_of_the_code() {
         assert_eq!(words("Scheme"), Scheme::ALL.map(Scheme::as_str));
         let requirements = Requirement::ALL.map(Requirement::as_str);

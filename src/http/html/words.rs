@@ -166,6 +166,9 @@ words! {
     problem_retry
         "Riprova tra"
         "Try again in";
+    problem_reference
+        "Se chiedi assistenza, indica questo codice:"
+        "If you ask for help, say this reference:";
     problem_back
         "Torna alla pagina iniziale"
         "Go to the home page";

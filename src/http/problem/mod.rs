@@ -25,6 +25,7 @@ use crate::{
     intake::{EnterFault, SubmitFault},
     ledger::{CommitFault, ReadFault, Receipt, StorageFault},
     schemes::CampaignWindow,
+    trace,
     vault::{Subject, fill_random},
 };
 
@@ -218,6 +219,9 @@ impl Problem {
         members.insert("status".into(), self.status().as_u16().into());
         members.insert("detail".into(), self.kind.detail(language).into());
         members.extend(self.details.extensions.clone());
+        if let Some(request) = trace::current() {
+            members.insert("requestId".into(), request.id.to_string().into());
+        }
         if !self.details.faults.is_empty() {
             let error = |fault: &Fault| {
                 json!({

@@ -7,6 +7,7 @@ use super::{Kind, Language, Problem};
 use crate::{
     civic::{local_time, written_time},
     http::html::Frame,
+    trace,
 };
 
 #[derive(Template)]
@@ -20,6 +21,8 @@ struct Page<'p> {
     is_of_sign_in: bool,
     /// Whether signing in again is what to do.
     has_ended: bool,
+    /// What to tell the help desk.
+    reference: Option<String>,
     /// Pointer and text of each.
     faults: Vec<(&'p str, String)>,
 }
@@ -45,6 +48,10 @@ impl Problem {
                 written_time::duration(SignedDuration::from_secs(seconds), language)
             }),
             is_of_sign_in: self.kind.is_of_sign_in(),
+            // The page of a visit that has ended is the same for everybody.
+            reference: trace::current()
+                .filter(|_| self.kind != Kind::VisitEnded)
+                .map(|request| request.id.reference()),
             has_ended: matches!(self.kind, Kind::VisitEnded | Kind::Unauthenticated),
             faults: self
                 .details

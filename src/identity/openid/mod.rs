@@ -44,8 +44,8 @@ use self::{
     provider::Provider,
     spent::{Spending, Spent},
 };
-use super::fetch::{Client, RootsFault};
-use crate::civic::Language;
+use super::fetch::Client;
+use crate::{civic::Language, trusted_roots::RootsFault};
 
 /// Time for one answer of a provider.
 const ANSWER_MAX: Duration = Duration::from_secs(8);

@@ -28,8 +28,10 @@ use crate::{
     civic::FiscalCode,
     clock::Clock,
     ledger::fault::OpenFault,
+    log::EVIDENCE,
     metrics as list,
     schemes::Campaign,
+    trace::{Part, time},
     vault::{HouseKeys, Subject},
 };
 
@@ -137,7 +139,7 @@ impl Trail for LocalTrail {
     fn control(&self, what: &str) {
         if self.messages.try_send(Message::Control(self.clock.now(), what.to_owned())).is_err() {
             list::AUDIT_LOST.counter(&[]).increment(1);
-            tracing::error!(what, "the audit trail could not record this action");
+            tracing::error!(target: EVIDENCE, what, "the audit trail could not record this action");
         }
     }
 
@@ -153,6 +155,7 @@ impl Trail for LocalTrail {
                 // If the trail has failed meanwhile, what it has is searched.
                 let _failed = answer.await;
             }
+            let _reading = time(Part::Read);
             match spawn_blocking(move || search.done_to(campaigns.into_iter())).await {
                 Ok(found) => found,
                 Err(fault) => std::panic::resume_unwind(fault.into_panic()),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::event::{Actor, Event};
-use crate::metrics as list;
+use crate::{log::EVIDENCE, metrics as list};
 
 /// A message to the writer.
 pub(super) enum Message {
@@ -72,5 +72,5 @@ impl LaterQueue {
 /// Logs and counts an event that the trail could not take. The log line holds keyed hashes, no names.
 pub(super) fn lost(event: &Event) {
     list::AUDIT_LOST.counter(&[]).increment(1);
-    tracing::error!(?event, "the audit trail could not record this event");
+    tracing::error!(target: EVIDENCE, ?event, "the audit trail could not record this event");
 }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     application::Application,
+    trace::Recording,
     vault::{Claim, HouseKeys, KeyHash, Subject},
 };
 
@@ -37,6 +38,8 @@ pub struct Submission {
     pub application: Box<Application>,
     /// Whether it may be accepted; otherwise it is only answered if it repeats an accepted one.
     pub may_be_new: bool,
+    /// The request that it came with, if that is sampled.
+    pub recording: Option<Arc<Recording>>,
 }
 
 impl Submission {
@@ -63,6 +66,7 @@ impl Submission {
             record: keys.seal_record(campaign, header, body),
             application: Box::new(application),
             may_be_new: true,
+            recording: None,
         }
     }
 }

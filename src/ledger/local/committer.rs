@@ -187,6 +187,9 @@ impl Committer {
             return Ok(Written::default());
         }
         let watch = Stopwatch::start();
+        for recording in batch.submissions.iter().filter_map(|it| it.recording.as_ref()) {
+            recording.commits(watch);
+        }
         let written = self.bookkeeper.write(batch).map_err(|fault| {
             self.poison.set(self.campaign, Cause::Commit, &fault);
             CommitFault::Storage
@@ -218,9 +221,10 @@ impl Committer {
         let mut handed_on = 0;
         for (submission, disposition) in submissions.into_iter().zip(dispositions) {
             if let Disposition::Accepted(position, ..) = *disposition {
-                let Submission { application, subject, received_on, .. } = submission;
+                let Submission { application, subject, received_on, recording, .. } = submission;
+                let campaign = self.campaign;
                 let case =
-                    Case { campaign: self.campaign, position, subject, received_on, application };
+                    Case { campaign, position, subject, received_on, application, recording };
                 if let Err(case) = self.urn.put(case) {
                     index::lock(&self.index).put_back(case.position);
                 }

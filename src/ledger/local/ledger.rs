@@ -39,6 +39,7 @@ use crate::{
         receipt::{Receipt, ReceiptCode},
     },
     schemes::Campaign,
+    trace::{Part, time},
     urn::Urn,
     vault::{Claim, HouseKeys, Subject},
 };
@@ -151,6 +152,7 @@ impl LocalLedger {
     ) -> BoxFuture<'_, Result<T, F>> {
         let records = Arc::clone(&self.records);
         Box::pin(async move {
+            let _reading = time(Part::Read);
             match spawn_blocking(move || read(&records)).await {
                 Ok(result) => result,
                 Err(fault) => std::panic::resume_unwind(fault.into_panic()),

@@ -33,6 +33,7 @@ use crate::{
         Session,
         scope::{Scope, within},
     },
+    trace::carried,
 };
 
 /// Rows of one file that are being committed.
@@ -111,7 +112,7 @@ pub(in super::super) async fn run(
         list: List::new(visit.language),
         _under_way: (under_way, public.pressure.admit(Class::Finish).ok()),
     };
-    tokio::task::spawn_local(run.answer(page.to_string(), rows));
+    tokio::task::spawn_local(carried(run.answer(page.to_string(), rows)));
     Ok(reply)
 }
 
@@ -198,7 +199,7 @@ impl Run {
     fn begin(&mut self, row: Row) {
         let (public, session) = (Rc::clone(&self.public), Arc::clone(&self.session));
         let (language, number) = (self.language, row.number);
-        let committing = tokio::task::spawn_local(async move {
+        let committing = tokio::task::spawn_local(carried(async move {
             let Row { mandate, json, faults, .. } = row;
             if !faults.is_empty() {
                 return Told::refused(number, mandate, faults);
@@ -208,7 +209,7 @@ impl Run {
                 Told::new(scope, (number, mandate), answer, language)
             })
             .await
-        });
+        }));
         self.committing.push_back((number, committing));
     }
 

@@ -47,6 +47,7 @@ use crate::{
         local::sqlite_fault::store_error,
     },
     metrics as list,
+    trace::{Part, time},
     vault::{HouseKeys, Subject},
 };
 
@@ -136,6 +137,7 @@ impl Drafts for LocalDrafts {
             if !known {
                 return Ok(None);
             }
+            let _reading = time(Part::Read);
             match spawn_blocking(move || reader.load(slot)).await {
                 Ok(loaded) => loaded,
                 Err(fault) => std::panic::resume_unwind(fault.into_panic()),
