@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     Settings,
-    issuers::Issuer,
-    list::{Certificates, Federation, Identity},
+    list::{Certificates, Federation},
     path,
     setting::{Value as _, offices},
 };
@@ -85,20 +84,5 @@ impl Settings {
     #[must_use]
     pub fn identity_ca(&self) -> Option<PathBuf> {
         path(&self.0.identity.ca)
-    }
-}
-
-impl Identity {
-    /// The issuer of this section, as if it were in a table.
-    pub(super) fn single(&self) -> Issuer {
-        Issuer {
-            issuer: self.issuer.clone(),
-            audience: self.audience.clone(),
-            public_key: self.public_key.clone(),
-            jwks_file: self.jwks_file.clone(),
-            jwks_url: self.jwks_url.clone(),
-            algorithms: self.algorithms,
-            levels: self.levels,
-        }
     }
 }

@@ -116,7 +116,8 @@ pub(super) fn safety(recent: &Recent, language: Language) -> [Option<Tile>; 7] {
         Some(log(now, language)),
         Some(settings(now, language)),
         now.known(Quantity::CertificateExpiry).map(|seconds| certificate(seconds, language)),
-        now.known(Quantity::CanaryFailures).map(|failures| canary(failures, language)),
+        now.known(Quantity::CanaryFailures)
+            .map(|failures| canary(failures, now.of(Quantity::CanaryMixups), language)),
     ]
 }
 
@@ -242,16 +243,17 @@ fn certificate(seconds: f64, language: Language) -> Tile {
     .alarm(alarm)
 }
 
-fn canary(failures: f64, language: Language) -> Tile {
+/// A mix-up never goes away; a visit that failed otherwise is looked at by the alert of a silent canary.
+fn canary(failures: f64, mixups: f64, language: Language) -> Tile {
     let t = |italian, english| language.of(italian, english);
-    let value = if failures > 0.0 { t("Tace", "Failed") } else { t("Canta", "Sings") };
-    let failed = t("controlli non riusciti", "failed checks");
+    let value = if mixups > 0.0 { t("Scambio", "Mix-up") } else { t("Canta", "Sings") };
+    let failed = t("controlli non riusciti dall'avvio", "failed checks since the start");
     Tile::new("canary", t("Canarino", "Canary"), value, "")
         .note(format!("{} {failed}", Numbers(language).whole(failures)))
-        .alarm((failures > 0.0).then(|| {
+        .alarm((mixups > 0.0).then(|| {
             Alarm::critical(t(
-                "Una visita di prova non è riuscita o ha incontrato i dati di un'altra persona: vedere il log.",
-                "A synthetic visit failed or met another person's data: see the log.",
+                "Una visita di prova ha ricevuto i dati di un'altra persona: sospendere gli ingressi e seguire il runbook.",
+                "A synthetic visit was given another person's data: pause intake and follow the runbook.",
             ))
         }))
 }

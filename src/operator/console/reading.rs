@@ -73,6 +73,7 @@ quantities! {
     // Named by the contract; a server without them has no such series, and the console then says nothing of them.
     CertificateExpiry = "sportello_certificate_expiry_seconds", "" "" Least;
     CanaryFailures = "sportello_canary_failures_total", "" "" Sum;
+    CanaryMixups = "sportello_canary_failures_total", "reason" "mixup" Sum;
 }
 
 /// The metrics page at one moment.

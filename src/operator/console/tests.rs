@@ -83,7 +83,7 @@ fn the_page_speaks_italian_and_english() {
                    sportello_disk_free_bytes 150\nsportello_disk_reserve_bytes 100\nsportello_audit_failed 1\n\
                    sportello_audit_lost_total 2\nsportello_drafts_failed 1\nsportello_journal_failed 1\n\
                    sportello_settings_faults 1\nsportello_certificate_expiry_seconds -1\n\
-                   sportello_canary_failures_total 1\n";
+                   sportello_canary_failures_total{reason=\"mixup\"} 1\n";
     let seen = Seen { metrics, status: &status(), obstacle: None, is_paused: true, actions: &[] };
     let console = Console::new();
     console.show(&seen);
@@ -151,7 +151,11 @@ fn certificate_and_canary_are_shown_once_the_server_measures_them() {
     assert!(expiry(13.0).contains("Act today") && expiry(2.0).contains("Act now"));
     assert!(expiry(-1.0).contains("has expired"));
     assert!(piece("sportello_canary_failures_total 0\n", |_| (), "canary").contains("Sings"));
-    assert!(piece("sportello_canary_failures_total 1\n", |_| (), "canary").contains("Act now"));
+    let failed =
+        |reason: &str| format!("sportello_canary_failures_total{{reason=\"{reason}\"}} 1\n");
+    let silent = piece(&failed("no-answer"), |_| (), "canary");
+    assert!(silent.contains("Sings") && silent.contains("1 failed checks"), "{silent}");
+    assert!(piece(&failed("mixup"), |_| (), "canary").contains("Act now"));
 }
 
 #[test]
