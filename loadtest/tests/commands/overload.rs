@@ -35,7 +35,7 @@ fn a_given_server_is_offered_twice_and_ten_times_the_capacity() {
     assert_eq!(run["figures"]["crossovers"], 0);
     assert!(phases[3]["server"]["cpu_shares"][2].as_f64() > Some(0.0), "{text}");
     assert!(run["seconds"].as_array().is_some_and(|seconds| seconds.len() >= 7), "{text}");
-    assert_eq!(found["reached"]["checks"].as_array().map(Vec::len), Some(7), "{text}");
+    assert_eq!(found["reached"]["checks"].as_array().map(Vec::len), Some(8), "{text}");
     let page = fs::read_to_string(page).expect("a page");
     assert!(page.matches("<svg").count() == 4 && !page.contains("src="));
 
