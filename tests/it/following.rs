@@ -94,7 +94,7 @@ async fn a_trace_is_taken_over_and_a_malformed_one_is_ignored() {
             answer.header("request-id")
         };
         assert_eq!(id(&[("traceparent", PARENT)]).await, TRACE);
-        let state = "x".repeat(4000);
+        let state = "vendor=told,".repeat(400);
         assert_eq!(id(&[("traceparent", PARENT), ("tracestate", &state)]).await, TRACE);
         for fields in [
             &[("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-")][..],
@@ -105,7 +105,7 @@ async fn a_trace_is_taken_over_and_a_malformed_one_is_ignored() {
             assert_ne!(id(fields).await.to_lowercase(), TRACE, "{fields:?}");
         }
     }
-    assert!(!counter.log().contains("xxxx"), "tracestate is not logged");
+    assert!(!counter.log().contains("vendor=told"), "tracestate is not logged");
 }
 
 #[tokio::test]
