@@ -88,6 +88,12 @@ impl<T> Urn<T> {
         self.shards.iter().map(ArrayQueue::len).sum()
     }
 
+    /// How many more items it has room for.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.shards.iter().map(|shard| shard.capacity() - shard.len()).sum()
+    }
+
     /// Whether the urn is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -131,6 +137,8 @@ mod tests {
             urn.put(item).unwrap();
         }
         assert_eq!(urn.put(77), Err(77));
-        assert_eq!(urn.len(), SHARDS);
+        assert_eq!((urn.len(), urn.room()), (SHARDS, 0));
+        assert_eq!(urn.draw(1).len(), 1);
+        assert_eq!(urn.room(), 1);
     }
 }

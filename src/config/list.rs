@@ -35,6 +35,9 @@ const TEXT: Allowed = Allowed::Text;
 /// A time slice.
 const SLICE: Allowed = Allowed::Slice;
 
+/// The values of `ledger.engine`.
+const LOCAL: &str = "local";
+pub(super) const POSTGRES: &str = "postgres";
 /// The value of `log.format` for machines.
 pub(super) const JSON: &str = "json";
 
@@ -310,6 +313,9 @@ settings! {
         unsent_ms_max: u64 = 15_000, MILLISECONDS;
     }
     ledger: Ledger {
+        /// Where the ledgers are: "local", in files of the data directory, or "postgres", in a replicated database that the
+        /// section postgres names, with a build that has the feature postgres. All other data stay in the data directory.
+        engine: Text = Text::Borrowed(LOCAL), OneOf(&[LOCAL, POSTGRES]);
         /// File with the ledger's secrets. Empty means the systemd credential ledger.key or, without one, ledger.key in
         /// the data directory.
         key: Text = Text::Borrowed(""), TEXT;
@@ -334,6 +340,26 @@ settings! {
         disk_reserve_bytes: u64 = 1_073_741_824, Number(0, 1 << 50);
         /// Read connections to the database, per campaign.
         readers_max: usize = 8, Number(1, 256);
+    }
+    postgres: Postgres {
+        /// The database, with every server of the cluster and without a password, such as
+        /// "postgres://sportello@db1.example.it,db2.example.it,db3.example.it/sportello". The primary is found by itself.
+        url: Text = Text::Borrowed(""), Allowed::DatabaseUrl;
+        /// Certificates of the authorities that sign those of the servers, PEM file. Empty only for servers on this machine,
+        /// with "?sslmode=disable" at the end of the URL.
+        ca: Text = Text::Borrowed(""), TEXT;
+        /// Certificate of this server at the database, PEM file. Empty means none.
+        certificate: Text = Text::Borrowed(""), TEXT;
+        /// Private key of that certificate, PEM file.
+        key: Text = Text::Borrowed(""), TEXT;
+        /// File with the password, which only its owner may read. Empty means none.
+        password_file: Text = Text::Borrowed(""), TEXT;
+        /// Connections that read, per campaign; one more writes.
+        readers_max: usize = 4, Number(1, 256);
+        /// Time that a submission waits for a database that does not answer, such as during a failover, milliseconds.
+        wait_ms_max: u64 = 10_000, MILLISECONDS;
+        /// Time that a judge has a case before a judge of another server may take it, seconds.
+        lease_seconds: u32 = 60, Number(1, 86_400);
     }
     audit: audit::Config {
         /// Full months of the audit trail that are kept, besides the current month.
@@ -415,7 +441,7 @@ pub(super) const fn named(key: &str) -> &'static Setting<Values> {
     panic!("there is no such setting")
 }
 
-const fn is_same(mut left: &[u8], mut right: &[u8]) -> bool {
+pub(super) const fn is_same(mut left: &[u8], mut right: &[u8]) -> bool {
     while let ([one, ones @ ..], [other, others @ ..]) = (left, right) {
         if *one != *other {
             return false;
@@ -423,69 +449,6 @@ const fn is_same(mut left: &[u8], mut right: &[u8]) -> bool {
         (left, right) = (ones, others);
     }
     left.is_empty() && right.is_empty()
-}
-
-/// What must hold between two settings.
-pub(super) struct Relation {
-    pub(super) settings: [&'static Setting<Values>; 2],
-    pub(super) holds: fn(&Values) -> bool,
-    /// The demand, to stand between the two.
-    pub(super) demand: &'static str,
-    /// Why.
-    pub(super) reason: &'static str,
-}
-
-macro_rules! relations {
-    ($($a:ident.$b:ident $demand:literal $c:ident.$d:ident: $reason:literal,
-       |$left:ident, $right:ident| $holds:expr;)+) => {
-        /// Every relation between settings. Defaults that break one do not compile.
-        pub(super) const RELATIONS: &[Relation] = &[$(Relation {
-            settings: [setting!($a.$b), setting!($c.$d)],
-            holds: |values| {
-                let ($left, $right) = (&values.$a.$b, &values.$c.$d);
-                $holds
-            },
-            demand: $demand,
-            reason: $reason,
-        }),+];
-
-        $(const _: () = {
-            let ($left, $right) = (&DEFAULTS.$a.$b, &DEFAULTS.$c.$d);
-            assert!($holds, $reason);
-        };)+
-    };
-}
-
-relations! {
-    gate.leases_max "must be less than" ledger.queue_messages_max:
-        "each lease reserves a place in the commit queue, and decisions need places, too",
-        |leases, places| *leases < *places;
-    server.inside_url "must not be set without" server.listen_inside:
-        "nobody could reconnect there",
-        |url, listens| is_empty(url) || listens.is_some();
-    schedule.closed_on "must have no day in common with" schedule.open_on:
-        "nobody may enter on the ones, and everybody on the others",
-        |closed, open| closed.is_disjoint(open);
-    federation.entity "must be set together with" federation.key: "neither is of use without the other",
-        |entity, key| is_empty(entity) == is_empty(key);
-    certificates.roots "must not be set without" server.listen_certificates:
-        "no listener asks for certificates",
-        |roots, listens| is_empty(roots) || listens.is_some();
-    certificates.crls "must not be set without" certificates.roots:
-        "they are the lists of these authorities",
-        |lists, roots| is_empty(lists) || !is_empty(roots);
-    certificates.server_certificate "must be set together with" certificates.server_key:
-        "neither is of use without the other",
-        |certificate, key| is_empty(certificate) == is_empty(key);
-    tls.certificate "must be set together with" tls.key: "neither is of use without the other",
-        |certificate, key| is_empty(certificate) == is_empty(key);
-}
-
-const fn is_empty(text: &Text) -> bool {
-    match text {
-        Text::Borrowed(text) => text.is_empty(),
-        Text::Owned(text) => text.is_empty(),
-    }
 }
 
 /// A rate among the defaults: 0 does not compile.

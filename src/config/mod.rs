@@ -4,6 +4,7 @@
 //! [`Settings`] fills them. All faults of all sources are reported together.
 
 mod data;
+mod engine;
 mod fault;
 mod identity;
 mod issuers;
@@ -12,6 +13,7 @@ mod origin;
 mod over;
 mod providers;
 mod read;
+mod relations;
 mod setting;
 mod written;
 
@@ -46,10 +48,7 @@ use crate::{
     },
     http::{body, listener},
     intake,
-    ledger::{
-        audit,
-        local::{self, committer, sqlite},
-    },
+    ledger::audit,
     session::sessions,
     trace,
 };
@@ -407,30 +406,10 @@ impl Settings {
             quotas: self.0.quotas,
             sessions: self.sessions(),
             urn_applications_max: self.urn_applications_max(),
-            ledger: self.ledger(),
+            ledger: self.engine(),
             audit: self.audit(),
             contact_centers: self.contact_centers(),
             disk_reserve_bytes: self.disk_reserve_bytes(),
-        }
-    }
-
-    /// Bounds of a ledger.
-    #[must_use]
-    pub fn ledger(&self) -> local::Config {
-        let ledger = &self.0.ledger;
-        local::Config {
-            commit: committer::Config {
-                batch_records_max: ledger.batch_records_max,
-                batch_bytes_max: ledger.batch_bytes_max,
-                batch_wait_ms: ledger.batch_wait_ms,
-                ruling_wait_ms: ledger.ruling_wait_ms,
-                queue_messages_max: ledger.queue_messages_max,
-            },
-            files: sqlite::Bounds {
-                wal_bytes_max: ledger.wal_bytes_max,
-                readers_max: ledger.readers_max,
-            },
-            checkpoint_ms: ledger.checkpoint_ms,
         }
     }
 }

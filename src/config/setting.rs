@@ -134,6 +134,8 @@ pub(super) enum Allowed {
     HttpsUrl,
     /// The URL of a collector of traces; none if empty.
     CollectorIfAny,
+    /// The URL of a `PostgreSQL` database, without a password; none if empty.
+    DatabaseUrl,
     /// Signature algorithms, separated by commas.
     Algorithms,
     /// Levels of assurance, separated by commas.
@@ -164,6 +166,7 @@ impl Allowed {
             Self::HttpsUrl => text.is_empty() || text.parse::<KeysUrl>().is_ok(),
             Self::OriginIfAny => text.is_empty() || is_origin(text),
             Self::CollectorIfAny => text.is_empty() || text.parse::<Endpoint>().is_ok(),
+            Self::DatabaseUrl => text.is_empty() || is_database_url(text),
             Self::Policies => text.parse::<Policies>().is_ok(),
             Self::Offices => offices(text).is_some(),
             Self::Address
@@ -217,6 +220,9 @@ impl fmt::Display for Allowed {
             }
             Self::CollectorIfAny => formatter.write_str(
                 "an http or https URL such as \"http://127.0.0.1:4318\", or \"\" for none",
+            ),
+            Self::DatabaseUrl => formatter.write_str(
+                "the URL of a PostgreSQL database without a password, such as \"postgres://sportello@db1.example.it,db2.example.it/sportello\" (the password goes into postgres.password_file)",
             ),
             Self::Algorithms => {
                 formatter.write_str("one or more of EdDSA, ES256, PS256, RS256, RS512, such as \"ES256, RS256\"")
@@ -307,6 +313,17 @@ fn is_origin(text: &str) -> bool {
     is_plain && authority.parse::<hyper::http::uri::Authority>().is_ok()
 }
 
+/// Whether `text` is the URL of a `PostgreSQL` database, and no secret.
+fn is_database_url(text: &str) -> bool {
+    let scheme = ["postgres://", "postgresql://"];
+    let Some(rest) = scheme.into_iter().find_map(|scheme| text.strip_prefix(scheme)) else {
+        return false;
+    };
+    let user = rest.split_once('@').map_or("", |(user, _)| user);
+    let parameters = rest.split_once('?').map_or("", |(_, parameters)| parameters);
+    !user.contains(':') && !parameters.contains("password")
+}
+
 /// A port of this machine's loopback address.
 pub(super) const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
@@ -326,6 +343,20 @@ mod tests {
         assert_eq!(names("a, b").unwrap(), ["a", "b"]);
         for wrong in [",", "a,", "a b", "a;b"] {
             assert_eq!(names(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_url_of_a_database_holds_no_password() {
+        for (text, expected) in [
+            ("", true),
+            ("postgres://u@a,b:5433/d?sslmode=disable", true),
+            ("postgresql://u@a/d", true),
+            ("postgres://u:s3cret@a/d", false),
+            ("postgres://u@a/d?password=s3cret", false),
+            ("mysql://u@a/d", false),
+        ] {
+            assert_eq!(Allowed::DatabaseUrl.admits(text), expected, "{text}");
         }
     }
 

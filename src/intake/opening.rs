@@ -27,10 +27,11 @@ use crate::{
         audit::{self, LocalTrail, MessageStore, Trail},
         case::Case,
         drafts::Drafts,
+        engines,
         fault::OpenFault,
         journal::{Event, Journal},
         local::{
-            self, LocalEngine, drafts::LocalDrafts, journal::LocalJournal, mandates::LocalMandates,
+            drafts::LocalDrafts, journal::LocalJournal, mandates::LocalMandates,
             rounds::LocalRounds,
         },
         mandates::Mandates,
@@ -75,8 +76,8 @@ pub struct Config {
     pub sessions: sessions::Config,
     /// Applications in the urn at most.
     pub urn_applications_max: usize,
-    /// Bounds of each ledger.
-    pub ledger: local::Config,
+    /// The engine of the ledgers, and the bounds of each.
+    pub ledger: engines::Config,
     /// Bounds of the audit trail.
     pub audit: audit::Config,
     /// Offices that act under telephone PINs.
@@ -157,7 +158,7 @@ impl Intake {
         let Parts { clock, keys, mandates, beacon, .. } = parts;
         let urn = Arc::new(fresh_urn(config.urn_applications_max));
         let own = (Arc::clone(&keys), Arc::clone(&urn));
-        let engine = LocalEngine::take(directory, own.0, own.1, clock.clone(), config.ledger)?;
+        let engine = config.ledger.open(directory, own.0, own.1, clock.clone())?;
         let space = Arc::new(Space::of(
             directory,
             config.disk_reserve_bytes,
@@ -199,7 +200,7 @@ impl Intake {
             quotas,
             batches: Batches::default(),
             sessions,
-            shelf: Arc::new(Shelf::new(engine)),
+            shelf: Arc::new(Shelf::over(engine)),
             space,
             drafts: Box::new(drafts),
             mandates: Box::new(mandates),

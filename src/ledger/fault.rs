@@ -81,6 +81,12 @@ pub enum OpenFault {
         /// What was found.
         what: String,
     },
+    /// The database of the ledgers cannot be used.
+    #[error("PostgreSQL: {what}")]
+    Database {
+        /// What was found, and what to do.
+        what: String,
+    },
     /// The ledger contradicts itself.
     #[error("ledger {path} is damaged: {what}; restore it from your backup")]
     Damaged {
@@ -125,13 +131,14 @@ impl StorageFault {
     }
 }
 
-/// Why a submission was not committed. Nothing of it is kept.
+/// Why a submission was not committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitFault {
     /// The commit queue is full: try again in a moment.
     #[error("the commit queue is full")]
     Busy,
-    /// The ledger cannot be reached at present: try again in a moment. Nothing is wrong with what it holds.
+    /// The ledger cannot be reached at present: try again in a moment with the same key, because it may have been kept.
+    /// Nothing is wrong with what the ledger holds.
     #[error("the ledger is not available")]
     Away,
     /// The storage failed; intake has stopped until a restart.

@@ -5,8 +5,8 @@
 //!
 //! - the values: [`receipt`], [`case`], [`position`], and [`fault`] for what can go wrong;
 //! - [`book`] decides, seals and signs, on [`proof`]; it is the same on every engine;
-//! - [`local`] is the engine of one machine; [`handover`] batches the submissions of a runtime on their way to any
-//!   engine;
+//! - [`local`] is the engine of one machine, `replicated` (a feature) that of many, and [`engines`] chooses; [`group`] is
+//!   what their committers have in common; [`handover`] batches the submissions of a runtime on their way to any engine;
 //! - [`filings`] are the lists of offices, from an index that follows the ledger;
 //! - [`drafts`], [`mandates`], [`rounds`], [`journal`] and [`audit`] keep what is not a record of the ledger; [`space`] watches
 //!   the disk;
@@ -17,16 +17,21 @@ pub mod backup;
 pub mod book;
 pub mod case;
 pub mod drafts;
+pub mod engines;
 pub mod erasure;
 pub mod fault;
 pub mod filings;
+pub mod group;
 pub mod handover;
 pub mod journal;
 pub mod local;
 pub mod mandates;
+mod meters;
 pub mod position;
 pub mod proof;
 pub mod receipt;
+#[cfg(feature = "postgres")]
+pub mod replicated;
 pub mod rounds;
 pub mod shelf;
 pub mod snapshot;
@@ -69,8 +74,8 @@ pub trait Ledger: Send + Sync {
     /// Commits submissions, and answers in their order once they are durable.
     ///
     /// # Errors
-    /// [`CommitFault`]; nothing of them was kept. [`CommitFault::Busy`] and [`CommitFault::Away`]: try again in a
-    /// moment. [`CommitFault::Storage`]: final until a restart.
+    /// [`CommitFault`]. [`CommitFault::Busy`]: nothing was kept; try again in a moment. [`CommitFault::Away`]: try again in
+    /// a moment with the same keys, because some may have been kept. [`CommitFault::Storage`]: final until a restart.
     fn submit(
         &self,
         submissions: Vec<Submission>,
@@ -169,6 +174,9 @@ pub struct Contents {
 pub enum Health {
     /// It does.
     Sound,
+    /// Its store cannot be reached at present; it tries again by itself, and what is submitted meanwhile waits or is sent
+    /// away.
+    Away,
     /// Its storage failed: intake has stopped until a restart; reading continues.
     Poisoned,
 }

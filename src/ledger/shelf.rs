@@ -30,7 +30,13 @@ impl Shelf {
     /// A shelf without open ledgers.
     #[must_use]
     pub fn new(engine: impl Engine + 'static) -> Self {
-        Self { engine: Box::new(engine), ledgers: RwLock::default() }
+        Self::over(Box::new(engine))
+    }
+
+    /// A shelf without open ledgers over an engine that was chosen at run time.
+    #[must_use]
+    pub fn over(engine: Box<dyn Engine>) -> Self {
+        Self { engine, ledgers: RwLock::default() }
     }
 
     /// Opens a campaign's ledger unless it is open. May wait for the disk.

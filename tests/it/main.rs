@@ -16,6 +16,7 @@ mod certificates;
 mod clients;
 mod commands;
 mod console;
+mod contract;
 mod control;
 mod counts;
 mod crash;
@@ -25,6 +26,7 @@ mod desk;
 #[path = "../durability/dice.rs"]
 mod dice;
 mod drafts;
+mod engines;
 mod entrusting;
 mod following;
 mod gulpease;

@@ -12,8 +12,9 @@ use super::{
     data::KEY_FILE,
     fault::{ConfigFault, ConfigFaults, Source},
     issuers::{self, Issuer},
-    list::{DEFAULTS, RELATIONS, Relation, SETTINGS, Values, setting},
+    list::{DEFAULTS, POSTGRES, SETTINGS, Values, setting},
     providers::{self, Provider},
+    relations::{RELATIONS, Relation},
     setting::{Allowed, ENVIRONMENT_PREFIX, Setting},
 };
 
@@ -176,9 +177,26 @@ impl Reading {
     /// The values, if there is no fault and every relation holds.
     pub(super) fn finish(mut self) -> Result<Values, ConfigFaults> {
         self.check_relations();
+        self.check_engine();
         self.check_issuers();
         self.check_providers();
         if self.faults.is_empty() { Ok(self.values) } else { Err(ConfigFaults(self.faults)) }
+    }
+
+    /// A build without the feature cannot use the database.
+    fn check_engine(&mut self) {
+        let engine = setting!(ledger.engine);
+        if cfg!(not(feature = "postgres")) && *self.values.ledger.engine == *POSTGRES {
+            let source = self.sources.get(engine.key).cloned();
+            self.faults.push(ConfigFault {
+                sources: source.into_iter().collect(),
+                setting: Some(engine.key),
+                what: format!(
+                    "{} is \"{POSTGRES}\", which this build does not have: build it with cargo build --release --features postgres",
+                    engine.key
+                ),
+            });
+        }
     }
 
     fn check_relations(&mut self) {
@@ -235,6 +253,8 @@ fn refusal<V>(setting: &Setting<V>, shown: &str) -> String {
             setting.variable(),
             setting!(ledger.key).key
         ),
+        // It may hold a password.
+        Allowed::DatabaseUrl => format!("{key} must be {allowed}"),
         _ => format!("{key} must be {allowed}, not {shown}"),
     }
 }
@@ -306,7 +326,7 @@ mod tests {
             ":2: server.listen must be an IP address and a port, such as \"127.0.0.1:8443\", not \"nowhere\"",
             ":3: server.listne is not a setting; [server] has: listen, listen_inside, inside_url, listen_certificates, operator, data, runtimes, drain_ms_max",
             ":4: server.runtimes must be a whole number from 0 to 1024, not \"two\"",
-            ":6: gates is not a section; there are: server, tls, identity, federation, certificates, schedule, gate, waiting, beacon, limits, quotas, sessions, http, ledger, audit, judges, registry, pages, canary, log, traces",
+            ":6: gates is not a section; there are: server, tls, identity, federation, certificates, schedule, gate, waiting, beacon, limits, quotas, sessions, http, ledger, postgres, audit, judges, registry, pages, canary, log, traces",
             ":10: schedule.citizens must be a time slice such as \"08:00-16:00\", not \"8-16\"",
             ":11: schedule.weekends_open must be true or false, not 1",
             ":13: log.level must be one of \"error\", \"warn\", \"info\", \"debug\", not a TOML array",

@@ -327,7 +327,7 @@ impl From<CommitFault> for Problem {
     fn from(fault: CommitFault) -> Self {
         match fault {
             CommitFault::Busy => Self::shedding(Kind::Busy, "queue"),
-            CommitFault::Away => Self::shedding(Kind::Busy, "ledger"),
+            CommitFault::Away => Self::shedding(Kind::StorageUnavailable, "ledger"),
             CommitFault::Storage | CommitFault::NoRoom => Kind::StorageUnavailable.into(),
         }
     }

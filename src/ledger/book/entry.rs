@@ -84,15 +84,33 @@ impl Change {
         let mut bytes = Vec::with_capacity(changes.len() * CHANGE_BYTES);
         for (position, change) in changes {
             bytes.extend_from_slice(&position.0.to_be_bytes());
-            bytes.push(match change {
-                Self::Decided(outcome) => *outcome as u8,
-                Self::Revised(outcome) => REVISED | *outcome as u8,
-                Self::Withdrawn(None) => WITHDRAWN_UNDECIDED,
-                Self::Withdrawn(Some(outcome)) => WITHDRAWN_DECIDED | *outcome as u8,
-                Self::Erased => ERASED,
-            });
+            bytes.push(change.code());
         }
         bytes
+    }
+
+    /// Its byte in a stored row.
+    pub(in crate::ledger) fn code(self) -> u8 {
+        match self {
+            Self::Decided(outcome) => outcome as u8,
+            Self::Revised(outcome) => REVISED | outcome as u8,
+            Self::Withdrawn(None) => WITHDRAWN_UNDECIDED,
+            Self::Withdrawn(Some(outcome)) => WITHDRAWN_DECIDED | outcome as u8,
+            Self::Erased => ERASED,
+        }
+    }
+
+    /// The change with this byte; `None` if it is damaged.
+    pub(in crate::ledger) fn from_code(code: u8) -> Option<Self> {
+        let outcome = || Outcome::ALL.get(usize::from(code & 0x0f)).copied();
+        Some(match code & 0xf0 {
+            0 => Self::Decided(outcome()?),
+            WITHDRAWN_UNDECIDED => Self::Withdrawn(None),
+            WITHDRAWN_DECIDED => Self::Withdrawn(Some(outcome()?)),
+            REVISED => Self::Revised(outcome()?),
+            ERASED => Self::Erased,
+            _ => return None,
+        })
     }
 
     /// Decodes a stored row; `None` if it is damaged.
@@ -103,16 +121,7 @@ impl Change {
 
     fn decode(row: [u8; CHANGE_BYTES]) -> Option<(Position, Self)> {
         let (position, code) = row.split_first_chunk::<4>()?;
-        let outcome = || Outcome::ALL.get(usize::from(code[0] & 0x0f)).copied();
-        let change = match code[0] & 0xf0 {
-            0 => Self::Decided(outcome()?),
-            WITHDRAWN_UNDECIDED => Self::Withdrawn(None),
-            WITHDRAWN_DECIDED => Self::Withdrawn(Some(outcome()?)),
-            REVISED => Self::Revised(outcome()?),
-            ERASED => Self::Erased,
-            _ => return None,
-        };
-        Some((Position(u32::from_be_bytes(*position)), change))
+        Some((Position(u32::from_be_bytes(*position)), Self::from_code(code[0])?))
     }
 }
 

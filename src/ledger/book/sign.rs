@@ -107,6 +107,12 @@ impl SignedBatch {
         self.tree.root()
     }
 
+    /// The codes of its receipts, in the order of positions.
+    #[cfg(feature = "postgres")]
+    pub(in crate::ledger) fn codes(&self) -> &[ReceiptCode] {
+        &self.codes
+    }
+
     pub(in crate::ledger) fn signature(&self) -> &str {
         &self.signature
     }

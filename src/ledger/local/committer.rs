@@ -1,10 +1,5 @@
 //! The committer: one thread that owns the ledger's only writer, gathers what is waiting, writes it with one sync,
-//! answers all.
-//!
-//! Group commit adapts to the load. At rest a submission is written at once. While batches hold [`GROUP_MIN`]
-//! submissions or more, the next batch waits [`Config::batch_wait_ms`] for more, because the fixed cost of a commit
-//! dominates at partial load. Decisions are not urgent: they are written with submissions, and alone only after
-//! [`Config::ruling_wait_ms`].
+//! answers all. How it gathers: see [`group`](crate::ledger::group).
 
 use std::{
     sync::{Arc, Mutex},
@@ -12,15 +7,11 @@ use std::{
     time::Duration,
 };
 
-use crossbeam::channel::RecvTimeoutError;
-use tokio::sync::oneshot;
-
 use super::{
     bookkeeper::Bookkeeper,
     checkpoints::CheckpointRequests,
     index::{self, Index},
     mailbox::Inbox,
-    meters::Meters,
     poison::{Cause, Poison},
 };
 use crate::{
@@ -28,45 +19,17 @@ use crate::{
     ledger::{
         book::{
             batch::{Batch, Written},
-            change::{Change, Ruling},
             submission::{Disposition, Submission},
         },
         case::Case,
         fault::CommitFault,
-        position::Position,
+        group::{Config, Gathered, Message},
+        meters::Meters,
     },
     schemes::Campaign,
     urn::Urn,
 };
-
-/// Batch size from which the committer waits for more. Two submissions may meet by chance on a quiet day.
-const GROUP_MIN: usize = 3;
-
-/// The bounds of a commit.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// Submissions written with one sync; the last message of a batch may exceed it.
-    pub batch_records_max: usize,
-    /// Bytes of records written with one sync; the last message of a batch may exceed it.
-    pub batch_bytes_max: usize,
-    /// How long a batch waits for more submissions under load, milliseconds.
-    pub batch_wait_ms: u64,
-    /// How long decisions wait for submissions to be written with, milliseconds.
-    pub ruling_wait_ms: u64,
-    /// Messages that may wait for the committer; further submissions are answered with [`CommitFault::Busy`].
-    pub queue_messages_max: usize,
-}
-
-/// Where an answer goes. A receiver that is gone changes nothing: what was written is durable.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, CommitFault>>;
-
-/// A message to the committer.
-pub(super) enum Message {
-    Submit(Vec<Submission>, Reply<Vec<Disposition>>),
-    Rule(Vec<Ruling>),
-    Withdraw(Position, Reply<Option<Change>>),
-    Close,
-}
+use crossbeam::channel::RecvTimeoutError;
 
 /// What the committer's thread owns.
 pub(super) struct Committer {
@@ -82,15 +45,6 @@ pub(super) struct Committer {
     pub(super) meters: Meters,
 }
 
-#[derive(Default)]
-struct Gathered {
-    batch: Batch,
-    bytes: usize,
-    submitters: Vec<(usize, Reply<Vec<Disposition>>)>,
-    withdrawers: Vec<Reply<Option<Change>>>,
-    close: bool,
-}
-
 impl Committer {
     /// Runs until it is closed or every sender is dropped, and writes what was sent before that. A panic poisons the
     /// ledger.
@@ -99,7 +53,7 @@ impl Committer {
         let mut busy = false;
         loop {
             let gathered = self.gather(busy);
-            busy = gathered.batch.submissions.len() >= GROUP_MIN;
+            busy = gathered.is_group();
             let close = gathered.close;
             self.settle(gathered);
             self.tidy();
@@ -150,31 +104,16 @@ impl Committer {
     }
 
     fn settle(&mut self, gathered: Gathered) {
-        let Gathered { mut batch, submitters, withdrawers, .. } = gathered;
+        let (mut batch, waiting) = gathered.parts();
         batch.at = self.clock.now();
-        let written = self.write(&batch);
-        match written {
+        match self.write(&batch) {
             Ok(written) => {
                 self.meters.count(index::lock(&self.index).tally());
-                let Written { dispositions, withdrawals, .. } = written;
-                let handed_on = self.hand_on(batch.submissions, &dispositions);
-                let mut dispositions = dispositions.into_iter();
-                for (count, reply) in submitters {
-                    let _gone = reply.send(Ok(dispositions.by_ref().take(count).collect()));
-                }
-                for (reply, change) in withdrawers.into_iter().zip(withdrawals) {
-                    let _gone = reply.send(Ok(change));
-                }
+                let handed_on = self.hand_on(batch.submissions, &written.dispositions);
+                waiting.answer(Ok(written));
                 self.urn.ring(handed_on);
             }
-            Err(fault) => {
-                for (_, reply) in submitters {
-                    let _gone = reply.send(Err(fault));
-                }
-                for reply in withdrawers {
-                    let _gone = reply.send(Err(fault));
-                }
-            }
+            Err(fault) => waiting.answer(Err(fault)),
         }
     }
 
@@ -235,42 +174,11 @@ impl Committer {
     }
 }
 
-impl Gathered {
-    fn add(&mut self, message: Message) {
-        match message {
-            Message::Submit(submissions, reply) => {
-                self.bytes +=
-                    submissions.iter().map(|submission| submission.record.len()).sum::<usize>();
-                self.submitters.push((submissions.len(), reply));
-                self.batch.submissions.extend(submissions);
-            }
-            Message::Rule(rulings) => {
-                self.bytes += rulings.iter().map(|ruling| ruling.decision.len()).sum::<usize>();
-                self.batch.rulings.extend(rulings);
-            }
-            Message::Withdraw(position, reply) => {
-                self.withdrawers.push(reply);
-                self.batch.withdrawals.push(position);
-            }
-            Message::Close => self.close = true,
-        }
-    }
-
-    fn full(&self, config: &Config) -> bool {
-        self.close
-            || self.batch.submissions.len() >= config.batch_records_max
-            || self.bytes >= config.batch_bytes_max
-    }
-
-    /// Whether a client waits for the answer.
-    fn urgent(&self) -> bool {
-        !self.submitters.is_empty() || !self.withdrawers.is_empty()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::oneshot;
 
     use super::{
         super::{

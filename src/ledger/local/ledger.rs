@@ -13,12 +13,11 @@ use tokio::{sync::oneshot, task::spawn_blocking};
 
 use super::{
     checkpoints::{self, CheckpointRequests},
-    committer::{self, Committer, Message},
+    committer::Committer,
     filings::{self, FilingIndex, Row},
     fresh::{FreshRecord, FreshRecords},
     index::{self, Index},
     mailbox::{Outbox, mailbox},
-    meters::Meters,
     poison::Poison,
     sqlite::{self, SqliteReader},
 };
@@ -35,6 +34,8 @@ use crate::{
         case::{Case, PendingCases, StoredCase},
         fault::{CommitFault, OpenFault, ReadFault, StorageFault},
         filings::{Filing, FilingPage, FilingsFault},
+        group::{self, Message},
+        meters::Meters,
         position::Position,
         receipt::{Receipt, ReceiptCode},
     },
@@ -48,7 +49,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// Bounds of a commit.
-    pub commit: committer::Config,
+    pub commit: group::Config,
     /// Bounds of the files.
     pub files: sqlite::Bounds,
     /// Time from a commit to the checkpoint of the write-ahead log at most, milliseconds.
@@ -396,7 +397,7 @@ mod tests {
     const CAMPAIGN: Campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
 
     fn open(directory: &Path, keys: &Arc<HouseKeys>) -> LocalLedger {
-        let commit = committer::Config {
+        let commit = group::Config {
             batch_records_max: 10,
             batch_bytes_max: 1 << 20,
             batch_wait_ms: 1,

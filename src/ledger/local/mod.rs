@@ -6,7 +6,7 @@
 
 mod bookkeeper;
 mod checkpoints;
-pub mod committer;
+mod committer;
 pub mod drafts;
 mod engine;
 pub(super) mod files;
@@ -17,7 +17,6 @@ pub mod journal;
 mod ledger;
 mod mailbox;
 pub mod mandates;
-mod meters;
 #[cfg(test)]
 mod model;
 mod poison;

@@ -1,0 +1,44 @@
+//! The engine of many machines: `PostgreSQL` with synchronous quorum replication.
+//!
+//! [`ReplicatedLedger`] is the handle. A [`committer`] task gathers messages and writes each batch in one
+//! [`transaction`]; the unique indexes of the [`schema`] decide what is new, whichever node asks. [`reads`] and [`cases`]
+//! work on a small pool of other [`link`]s. Judges of any node lease cases from the database.
+//!
+//! # Durable means a majority
+//!
+//! - The [`guard`] looks at the settings of the primary on each new link, in each transaction and together with each
+//!   `COMMIT`. What it refuses is never written, or never acknowledged.
+//! - A commit is *unknown* if its connection was lost, or if the server warned that it did not wait for its standbys. An
+//!   unknown commit is looked up in the row of this node in `nodes`, which is locked by the transaction until it ends:
+//!   either it is there, and a synchronous commit after the look-up makes it durable, or it never will be.
+//! - What is visible may not be replicated yet. So each batch writes, also one of duplicates only, and a receipt is read
+//!   only after a synchronous commit that follows the look-up.
+//! - No cancel request is ever sent: it would end the wait for the standbys as if they had answered.
+//!
+//! # Order of locks
+//!
+//! A batch locks the row of its node, then inserts its claims in their order, then its changes in the order of positions,
+//! so two nodes cannot wait for each other. Where they do (an idempotency key of an office, a third node), the server
+//! ends one of the two, which decides again.
+
+mod address;
+mod blocks;
+mod cases;
+mod committer;
+mod counts;
+mod engine;
+mod fault;
+mod found;
+mod guard;
+mod ledger;
+mod link;
+mod pool;
+mod reads;
+mod rows;
+mod schema;
+mod standing;
+mod statements;
+mod tls;
+mod transaction;
+
+pub use self::{address::Config, engine::ReplicatedEngine, ledger::ReplicatedLedger};

@@ -1,0 +1,17 @@
+//! The ledger of many machines on real servers: a primary and two standbys for each test, on this machine.
+//!
+//! `cargo test --features postgres --test postgres`. They need the programs of `PostgreSQL` 14 or newer, and fail without them.
+//! As the superuser, which `PostgreSQL` refuses to serve, they start them as the user `postgres`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
+
+mod cluster;
+#[path = "../it/contract.rs"]
+mod contract;
+#[expect(dead_code, reason = "other tests use the rest of it")]
+#[path = "../durability/dice.rs"]
+mod dice;
+mod failing;
+mod guarding;
+mod node;
+mod nodes;

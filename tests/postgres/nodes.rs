@@ -1,0 +1,169 @@
+//! Several nodes on one database.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    thread::{self, sleep},
+    time::Duration,
+};
+
+use sportello::{
+    ledger::{
+        ReceiptCode, State,
+        book::{
+            change::Ruling,
+            record::Turn,
+            submission::{Disposition, Submission},
+        },
+    },
+    schemes::Outcome,
+    urn::Urn,
+};
+
+use crate::{
+    cluster::Cluster,
+    contract,
+    node::{CAMPAIGN, DAY, Node, body, engine, filing, keys, subject, submission},
+};
+
+#[test]
+fn the_database_keeps_the_contract_of_a_ledger() {
+    let cluster = Cluster::start();
+    contract::holds(&|session| {
+        let name = format!("node-{session}");
+        Box::new(engine(&cluster, &name, Arc::new(Urn::new(64, 1)), 10_000).unwrap())
+    });
+}
+
+#[test]
+fn of_two_nodes_with_the_same_people_one_accepts_each_of_them() {
+    let cluster = Cluster::start();
+    let nodes = ["one", "two"].map(|name| Node::open(&cluster, name, 20_000));
+    let people = 200_u64;
+    let answers: Vec<Vec<Disposition>> = thread::scope(|scope| {
+        let submit = |node: &'static str, (at, own): (usize, &Node)| {
+            // In opposite orders, and in batches that overlap.
+            let mut order: Vec<u64> = (0..people).collect();
+            if at == 1 {
+                order.reverse();
+            }
+            let mut answers: Vec<(u64, Disposition)> = Vec::new();
+            for some in order.chunks(16) {
+                let batch = some.iter().map(|&person| submission(person, at as u64, 0)).collect();
+                answers.extend(some.iter().copied().zip(own.submit(batch).expect(node)));
+            }
+            answers.sort_by_key(|(person, _)| *person);
+            answers.into_iter().map(|(_, answer)| answer).collect::<Vec<_>>()
+        };
+        let [one, two] = &nodes;
+        let first = scope.spawn(move || submit("one", (0, one)));
+        let second = scope.spawn(move || submit("two", (1, two)));
+        vec![first.join().unwrap(), second.join().unwrap()]
+    });
+    for (person, (one, two)) in answers[0].iter().zip(&answers[1]).enumerate() {
+        let ((Disposition::Accepted(winner, ..), Disposition::AlreadyApplied(loser))
+        | (Disposition::AlreadyApplied(loser), Disposition::Accepted(winner, ..))) = (one, two)
+        else {
+            panic!("person {person}: neither or both")
+        };
+        assert_eq!(winner, loser);
+    }
+    assert_eq!(
+        cluster.sql("SELECT count(*) FROM sportello_iscro_2024.records"),
+        people.to_string()
+    );
+}
+
+#[test]
+fn an_office_uses_a_key_once_wherever_it_asks_and_sees_its_filings_there() {
+    let cluster = Cluster::start();
+    let [one, two] = ["one", "two"].map(|name| Node::open(&cluster, name, 20_000));
+    assert!(matches!(one.submit_one(filing("caf", 1, 5, 0)), Ok(Disposition::Accepted(..))));
+    assert!(matches!(two.submit_one(filing("caf", 1, 5, 0)), Ok(Disposition::Replayed(_))));
+    assert!(matches!(two.submit_one(filing("caf", 2, 5, 0)), Ok(Disposition::KeyReused)));
+    assert!(matches!(two.submit_one(filing("other", 2, 5, 0)), Ok(Disposition::Accepted(..))));
+    let filings = two.ledger.filings(keys().office("caf"), None, 10);
+    let page = two.runtime.block_on(filings).unwrap();
+    assert_eq!(page.filings.len(), 1);
+    assert_eq!((page.filings[0].person, page.filings[0].state), (subject(1), State::Waiting));
+    assert_eq!(page.next, None);
+}
+
+#[test]
+fn a_receipt_reads_the_same_at_every_node() {
+    let cluster = Cluster::start();
+    let [one, two] = ["one", "two"].map(|name| Node::open(&cluster, name, 20_000));
+    let batch: Vec<Submission> = (0..20).map(|person| submission(person, 0, 0)).collect();
+    for (person, disposition) in (0..).zip(one.submit(batch).unwrap()) {
+        let Disposition::Accepted(position, signed, _) = disposition else { panic!("{person}") };
+        let digest = sportello::ledger::proof::sha256(body(person, 0).as_bytes());
+        let given = signed.receipt(position, DAY, &digest).unwrap();
+        let read = two.runtime.block_on(two.ledger.receipt(position)).unwrap().unwrap();
+        assert_eq!(read, given);
+        let code = ReceiptCode::parse(&given.receipt).unwrap();
+        let (found, state) = two.runtime.block_on(two.ledger.find(code)).unwrap().unwrap();
+        assert_eq!((found, state), (position, State::Waiting));
+        let contents = two.runtime.block_on(two.ledger.read(position, subject(person))).unwrap();
+        assert_eq!(contents.application, body(person, 0).as_bytes());
+        assert!(two.runtime.block_on(two.ledger.read(position, subject(person + 1))).is_err());
+    }
+}
+
+#[test]
+fn a_case_is_leased_to_one_judge_and_again_if_that_one_dies_and_decided_once() {
+    let cluster = Cluster::start();
+    let [one, two] = ["one", "two"].map(|name| Node::open(&cluster, name, 20_000));
+    let batch: Vec<Submission> = (0..40).map(|person| submission(person, 0, 0)).collect();
+    assert_eq!(one.submit(batch).unwrap().len(), 40);
+    assert_eq!(one.urn.len(), 40, "the node that accepted them leases them to its own judges");
+    assert!(two.ledger.cases(64).is_empty(), "leased");
+    // The judges of the first node never come back.
+    sleep(Duration::from_secs(3));
+    let leased: Vec<_> =
+        [&one, &two, &one, &two].into_iter().flat_map(|node| node.ledger.cases(16)).collect();
+    let positions: Vec<_> = leased.iter().map(|case| case.position).collect();
+    let different: std::collections::HashSet<_> = positions.iter().copied().collect();
+    assert_eq!(different.len(), positions.len(), "leased twice");
+    for node in [&one, &two] {
+        let rulings = leased.iter().map(|case| {
+            let (position, turn, outcome) = (case.position, Turn::First, Outcome::Granted);
+            let text = outcome.as_str().as_bytes();
+            let sealed =
+                keys().seal_decision(CAMPAIGN, case.header.subject, (position, turn), text);
+            Ruling { position, turn, outcome, decision: sealed }
+        });
+        node.ledger.rule(rulings.collect());
+    }
+    let decided = leased.len();
+    assert!(decided > 16);
+    cluster.wait_for("SELECT count(*) FROM sportello_iscro_2024.changes", &decided.to_string());
+    cluster.wait_for(
+        "SELECT count(*) FROM sportello_iscro_2024.undecided",
+        &(40 - decided).to_string(),
+    );
+    // Something that follows both batches of rulings.
+    for node in [&one, &two] {
+        node.submit(Vec::new()).unwrap();
+    }
+    assert_eq!(
+        cluster.sql("SELECT count(*) FROM sportello_iscro_2024.changes"),
+        decided.to_string()
+    );
+    sleep(Duration::from_secs(3));
+    let tallies: BTreeSet<_> =
+        [&one, &two].map(|node| node.ledger.tally().decided.iter().sum::<u64>()).into();
+    assert_eq!(tallies, [decided as u64].into());
+}
+
+#[test]
+fn a_second_server_is_refused_while_sessions_are_those_of_one_machine() {
+    let cluster = Cluster::start();
+    let open = |name| engine(&cluster, name, Arc::new(Urn::new(1, 1)), 10_000).unwrap();
+    let first = open("one");
+    first.serve_alone().unwrap();
+    let told = open("two").serve_alone().err().unwrap().to_string();
+    assert!(told.contains("another node serves"), "{told}");
+    drop(first);
+    cluster.wait_for("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "0");
+    open("three").serve_alone().unwrap();
+}
