@@ -128,7 +128,7 @@ fn a_million_people_wait_in_64_megabytes_and_are_drawn_in_them() {
     let directory = tempfile::tempdir().unwrap();
     let rounds = LocalRounds::open(directory.path(), Arc::clone(&keys), at(0)).unwrap();
     let nobody = (Forgetful::shared(), Remembered::default());
-    let room = Room::new(config, rounds, Some(beacon(directory.path())), nobody, at(0));
+    let room = Room::new(config, Box::new(rounds), Some(beacon(directory.path())), nobody, at(0));
     for n in 0..PEOPLE as u64 {
         let fiscal_code = FiscalCode::made_up(n);
         let asking = Asking {

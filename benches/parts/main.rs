@@ -119,7 +119,7 @@ fn crowd(people: u64) -> (Room, tempfile::TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
     let rounds = LocalRounds::open(directory.path(), Arc::clone(&keys), EVENING).expect("a store");
     let nobody = (Forgetful::shared(), waiting::Remembered::default());
-    let room = Room::new(config, rounds, None, nobody, EVENING);
+    let room = Room::new(config, Box::new(rounds), None, nobody, EVENING);
     for n in 0..people {
         let fiscal_code = FiscalCode::made_up(n);
         let asking = Asking {

@@ -24,20 +24,17 @@ use crate::{
     identity::{Office, certificate::Certificates, openid::RelyingParty, token::Verifier},
     judges::Bench,
     ledger::{
-        audit::{self, LocalTrail, MessageStore, Trail},
+        audit::{self, MessageStore, Trail},
         case::Case,
         drafts::Drafts,
         engines,
         fault::OpenFault,
         journal::{Event, Journal},
-        local::{
-            drafts::LocalDrafts, journal::LocalJournal, mandates::LocalMandates,
-            rounds::LocalRounds,
-        },
         mandates::Mandates,
-        rounds::{Outlook, Round, Rounds as _},
+        rounds::{Outlook, Round, Rounds},
         shelf::Shelf,
         space::{Space, Watch},
+        stores::Stores,
     },
     live::Live,
     registry::{
@@ -158,20 +155,19 @@ impl Intake {
         let Parts { clock, keys, mandates, beacon, .. } = parts;
         let urn = Arc::new(fresh_urn(config.urn_applications_max));
         let own = (Arc::clone(&keys), Arc::clone(&urn));
-        let engine = config.ledger.open(directory, own.0, own.1, clock.clone())?;
+        let stores = config.ledger.open(directory, own.0, own.1, clock.clone())?;
         let space = Arc::new(Space::of(
             directory,
             config.disk_reserve_bytes,
             config.audit.disk_reserve_bytes,
         )?);
-        let trail = LocalTrail::open(directory, Arc::clone(&keys), clock.clone(), config.audit)?;
-        let messages = MessageStore::open(directory, Arc::clone(&keys), clock.clone())?;
-        let drafts = LocalDrafts::open(directory, Arc::clone(&keys))?;
-        let own = (Arc::clone(&keys), &*config.contact_centers);
-        let mandates = LocalMandates::open(directory, own, mandates)?;
-        let rounds = LocalRounds::open(directory, Arc::clone(&keys), clock.real())?;
-        note_rounds(&trail, &rounds);
-        let recalled = Recalled::read(directory, &keys, &clock, config.quotas)?;
+        let trail = stores.trail(config.audit)?;
+        let messages = stores.messages()?;
+        let drafts = stores.drafts()?;
+        let mandates = stores.mandates(&config.contact_centers, mandates)?;
+        let rounds = stores.rounds()?;
+        note_rounds(&*trail, &*rounds);
+        let recalled = Recalled::read(&*stores, config.quotas)?;
         let Recalled { journal, visits, seats, quotas } = recalled;
         let leases = Leases::new(config.leases_max);
         let sessions = Sessions::new(
@@ -200,11 +196,11 @@ impl Intake {
             quotas,
             batches: Batches::default(),
             sessions,
-            shelf: Arc::new(Shelf::over(engine)),
+            shelf: Arc::new(Shelf::over(stores)),
             space,
-            drafts: Box::new(drafts),
-            mandates: Box::new(mandates),
-            trail: Box::new(trail),
+            drafts,
+            mandates,
+            trail,
             messages,
             journal,
             searches: Semaphore::new(SEARCHES_MAX),
@@ -311,16 +307,10 @@ struct Recalled {
 }
 
 impl Recalled {
-    fn read(
-        directory: &Path,
-        keys: &Arc<HouseKeys>,
-        clock: &Clock,
-        quotas: quotas::Config,
-    ) -> Result<Self, OpenFault> {
+    fn read(stores: &dyn Stores, quotas: quotas::Config) -> Result<Self, OpenFault> {
         let (mut visits, mut seats) = (Remembered::nothing(), waiting::Remembered::default());
         let quotas = Quotas::new(quotas);
-        let (keys, clock) = (Arc::clone(keys), clock.clone());
-        let (journal, whole_until) = LocalJournal::open(directory, keys, clock, |event| {
+        let (journal, whole_until) = stores.journal(&mut |event| {
             visits.take(&event);
             seats.take(&event);
             if let Event::Counted { office, clerk, day } = event {
@@ -328,7 +318,7 @@ impl Recalled {
             }
         })?;
         let visits = visits.whole_until(whole_until);
-        Ok(Self { journal: Arc::new(journal), visits, seats, quotas })
+        Ok(Self { journal, visits, seats, quotas })
     }
 }
 
@@ -340,7 +330,7 @@ fn fresh_urn(applications_max: usize) -> Urn<Case> {
 }
 
 /// Records the next round and the published chains. Before them the last draw: a kill may have come before its entry.
-fn note_rounds(trail: &dyn Trail, rounds: &LocalRounds) {
+fn note_rounds(trail: &dyn Trail, rounds: &dyn Rounds) {
     let Outlook { next: [Round { index, seed }, _], chains: [chain, following], drawn, .. } =
         rounds.outlook();
     if let Some(drawn) = drawn.last() {

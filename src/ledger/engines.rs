@@ -2,13 +2,16 @@
 
 use std::{path::Path, sync::Arc};
 
-#[cfg(feature = "postgres")]
-use super::replicated::{self, ReplicatedEngine};
 use super::{
     case::Case,
     fault::OpenFault,
     local::{self, LocalEngine},
-    shelf::Engine,
+    stores::{InFiles, Stores},
+};
+#[cfg(feature = "postgres")]
+use super::{
+    replicated::{self, ReplicatedEngine},
+    stores::InDatabase,
 };
 use crate::{clock::Clock, urn::Urn, vault::HouseKeys};
 
@@ -33,17 +36,20 @@ impl Config {
         keys: Arc<HouseKeys>,
         urn: Arc<Urn<Case>>,
         clock: Clock,
-    ) -> Result<Box<dyn Engine>, OpenFault> {
+    ) -> Result<Box<dyn Stores>, OpenFault> {
         match self {
             Self::Local(config) => {
-                Ok(Box::new(LocalEngine::take(directory, keys, urn, clock, *config)?))
+                let own = (Arc::clone(&keys), clock.clone());
+                let engine = LocalEngine::take(directory, own.0, urn, own.1, *config)?;
+                Ok(Box::new(InFiles::new(engine, directory, keys, clock)))
             }
             #[cfg(feature = "postgres")]
             Self::Replicated(config) => {
                 let config = (**config).clone();
-                let engine = ReplicatedEngine::connect(directory, keys, urn, clock, config)?;
+                let own = (Arc::clone(&keys), clock.clone());
+                let engine = ReplicatedEngine::connect(directory, own.0, urn, own.1, config)?;
                 engine.serve_alone()?;
-                Ok(Box::new(engine))
+                Ok(Box::new(InDatabase::new(engine, directory, keys, clock)?))
             }
         }
     }

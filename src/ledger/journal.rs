@@ -101,6 +101,13 @@ pub trait Journal: Send + Sync {
     /// Notes a change. Waits for nothing.
     fn note(&self, event: Event);
 
+    /// Calls `learn` with every change that another node notes from now on, soon after it is noted. The changes of one node
+    /// come in their order, on one thread at a time; `learn` waits for nothing. Only the first call counts, and a journal of
+    /// one machine never calls it.
+    fn follow(&self, learn: Box<dyn Fn(Event) + Send + Sync>) {
+        drop(learn);
+    }
+
     /// Completes when everything that was noted before is on disk. It completes with an error if the journal has failed:
     /// then the next start remembers nothing of it, so that no session that has ended is opened again.
     fn synced(&self) -> oneshot::Receiver<()>;

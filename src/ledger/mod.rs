@@ -7,6 +7,7 @@
 //! - [`book`] decides, seals and signs, on [`proof`]; it is the same on every engine;
 //! - [`local`] is the engine of one machine, `replicated` (a feature) that of many, and [`engines`] chooses; [`group`] is
 //!   what their committers have in common; [`handover`] batches the submissions of a runtime on their way to any engine;
+//! - [`stores`] opens what belongs to no campaign, in files or in the database;
 //! - [`filings`] are the lists of offices, from an index that follows the ledger;
 //! - [`drafts`], [`mandates`], [`rounds`], [`journal`] and [`audit`] keep what is not a record of the ledger; [`space`] watches
 //!   the disk;
@@ -36,6 +37,7 @@ pub mod rounds;
 pub mod shelf;
 pub mod snapshot;
 pub mod space;
+pub mod stores;
 pub mod telephone;
 pub mod verify;
 

@@ -125,7 +125,7 @@ impl Room {
     #[must_use]
     pub fn new(
         config: Config,
-        rounds: impl Rounds + 'static,
+        rounds: Box<dyn Rounds>,
         beacon: Option<Beacon>,
         (journal, remembered): (Arc<dyn Journal>, Remembered),
         now: Timestamp,
@@ -141,7 +141,7 @@ impl Room {
         Self {
             config,
             beacon,
-            rounds: Mutex::new(Box::new(rounds)),
+            rounds: Mutex::new(rounds),
             journal,
             wake: OnceLock::new(),
             people: AtomicUsize::new(inner.seats.people()),

@@ -62,7 +62,7 @@ impl Hall {
             remembered.take(&event);
         }
         let kept = (Arc::clone(&journal) as Arc<dyn Journal>, remembered);
-        let room = Room::new(config, rounds, beacon, kept, at(second));
+        let room = Room::new(config, Box::new(rounds), beacon, kept, at(second));
         Self { room, keys, journal, directory }
     }
 

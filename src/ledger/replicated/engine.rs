@@ -21,11 +21,12 @@ use super::{
     blocks::Block,
     committer::Committer,
     fault::Setback,
+    house::House,
     ledger::ReplicatedLedger,
     link::Link,
-    pool::{Primary, pool},
+    pool::pool,
     reads::Reader,
-    schema::{exists, migrate, schema_of},
+    schema::{OF_CAMPAIGN, exists, migrate, schema_of},
     standing::Standing,
     transaction::{Writer, WritingLink},
 };
@@ -100,6 +101,17 @@ impl ReplicatedEngine {
         Ok(engine)
     }
 
+    /// What belongs to no campaign.
+    ///
+    /// # Errors
+    /// [`OpenFault::Database`].
+    pub fn house(&self) -> Result<House, OpenFault> {
+        let (address, links_max) = (self.address.clone(), self.config.readers_max);
+        let wait_max = Duration::from_millis(self.config.wait_ms_max);
+        let runtime = self.runtime.clone();
+        self.block_on(House::open(address, runtime, links_max, wait_max))
+    }
+
     /// Makes sure that no other node serves. Sessions, drafts, the waiting room, limits and the audit trail are still those
     /// of one machine, so a second one would break their promises.
     ///
@@ -144,7 +156,7 @@ impl Engine for ReplicatedEngine {
         let (address, keys) = (self.address.clone(), Arc::clone(&self.keys));
         let lease_ms = f64::from(self.config.lease_seconds) * 1000.0;
         let opened = self.block_on(async move {
-            migrate(&address, campaign).await?;
+            migrate(&address, &schema_of(campaign), OF_CAMPAIGN).await?;
             let writer =
                 Writer { campaign, keys, node: register(&address, campaign).await?, lease_ms };
             let link = WritingLink::open(&address, &writer).await?;
@@ -154,8 +166,7 @@ impl Engine for ReplicatedEngine {
         let (writer, link, true) = opened else {
             return Err(OpenFault::OtherKey { path: schema_of(campaign).into() });
         };
-        let primary = Primary { address: self.address.clone(), schema: schema_of(campaign) };
-        let pool = pool(primary, self.config.readers_max)
+        let pool = pool(&self.address, &schema_of(campaign), self.config.readers_max)
             .map_err(|setback| OpenFault::Database { what: setback.to_string() })?;
         let reader = Arc::new(Reader {
             campaign,

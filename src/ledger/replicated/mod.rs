@@ -30,6 +30,7 @@ mod engine;
 mod fault;
 mod found;
 mod guard;
+mod house;
 mod ledger;
 mod link;
 mod pool;
@@ -41,4 +42,4 @@ mod statements;
 mod tls;
 mod transaction;
 
-pub use self::{address::Config, engine::ReplicatedEngine, ledger::ReplicatedLedger};
+pub use self::{address::Config, engine::ReplicatedEngine, house::House, ledger::ReplicatedLedger};

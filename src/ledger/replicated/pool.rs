@@ -1,6 +1,6 @@
-//! A few links that read.
+//! Pools of a few links.
 
-use std::time::Duration;
+use std::{marker::PhantomData, time::Duration};
 
 use deadpool::{
     Runtime,
@@ -13,30 +13,49 @@ use super::{address::Address, fault::Setback, link::Link, statements::Reading};
 /// person to come back.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// A link that reads.
+/// A link with what it is used for.
+pub(super) trait Prepared: Sized + Send {
+    /// Prepares a link.
+    fn prepare(link: Link) -> impl Future<Output = Result<Self, Setback>> + Send;
+
+    /// The link.
+    fn link(&self) -> &Link;
+}
+
+/// A link that reads a campaign.
 pub(super) struct ReadingLink {
     pub(super) link: Link,
     pub(super) statements: Reading,
 }
 
-/// Opens links to the primary.
-pub(super) struct Primary {
-    pub(super) address: Address,
-    pub(super) schema: String,
-}
-
-impl managed::Manager for Primary {
-    type Type = ReadingLink;
-    type Error = Setback;
-
-    async fn create(&self) -> Result<ReadingLink, Setback> {
-        let link = Link::open(&self.address, Some(&self.schema)).await?;
+impl Prepared for ReadingLink {
+    async fn prepare(link: Link) -> Result<Self, Setback> {
         let statements = Reading::prepare(&link).await?;
-        Ok(ReadingLink { link, statements })
+        Ok(Self { link, statements })
     }
 
-    async fn recycle(&self, link: &mut ReadingLink, _: &Metrics) -> RecycleResult<Setback> {
-        if link.link.is_closed() { Err(RecycleError::message("closed")) } else { Ok(()) }
+    fn link(&self) -> &Link {
+        &self.link
+    }
+}
+
+/// Opens links to the primary.
+pub(super) struct Primary<L> {
+    address: Address,
+    schema: String,
+    kind: PhantomData<fn() -> L>,
+}
+
+impl<L: Prepared> managed::Manager for Primary<L> {
+    type Type = L;
+    type Error = Setback;
+
+    async fn create(&self) -> Result<L, Setback> {
+        L::prepare(Link::open(&self.address, Some(&self.schema)).await?).await
+    }
+
+    async fn recycle(&self, link: &mut L, _: &Metrics) -> RecycleResult<Setback> {
+        if link.link().is_closed() { Err(RecycleError::message("closed")) } else { Ok(()) }
     }
 }
 
@@ -44,7 +63,13 @@ impl managed::Manager for Primary {
 ///
 /// # Errors
 /// [`Setback::Away`] if it cannot be made.
-pub(super) fn pool(primary: Primary, links_max: usize) -> Result<Pool<Primary>, Setback> {
+pub(super) fn pool<L: Prepared>(
+    address: &Address,
+    schema: &str,
+    links_max: usize,
+) -> Result<Pool<Primary<L>>, Setback> {
+    let (address, schema) = (address.clone(), schema.to_owned());
+    let primary = Primary { address, schema, kind: PhantomData };
     let builder = Pool::builder(primary)
         .max_size(links_max)
         .runtime(Runtime::Tokio1)
@@ -56,7 +81,9 @@ pub(super) fn pool(primary: Primary, links_max: usize) -> Result<Pool<Primary>, 
 ///
 /// # Errors
 /// [`Setback`].
-pub(super) async fn take(pool: &Pool<Primary>) -> Result<managed::Object<Primary>, Setback> {
+pub(super) async fn take<L: Prepared>(
+    pool: &Pool<Primary<L>>,
+) -> Result<managed::Object<Primary<L>>, Setback> {
     pool.get().await.map_err(|fault| match fault {
         managed::PoolError::Backend(setback) => setback,
         other => Setback::Away(other.to_string()),

@@ -26,7 +26,7 @@ use super::{
     counts::Counts,
     fault::Setback,
     found::{FoundRecord, state_after},
-    pool::{self, Primary},
+    pool::{self, Primary, ReadingLink},
 };
 use crate::{
     schemes::Campaign,
@@ -38,7 +38,7 @@ pub(super) struct Reader {
     pub(super) campaign: Campaign,
     pub(super) keys: Arc<HouseKeys>,
     pub(super) node: i32,
-    pub(super) pool: Pool<Primary>,
+    pub(super) pool: Pool<Primary<ReadingLink>>,
     pub(super) lease_ms: f64,
     /// The last batch of each node that is known to be on a majority of servers.
     pub(super) durable: Mutex<HashMap<i32, i32>>,
@@ -232,7 +232,7 @@ impl Reader {
         Ok(all)
     }
 
-    async fn link(&self) -> Result<deadpool::managed::Object<Primary>, StorageFault> {
+    async fn link(&self) -> Result<deadpool::managed::Object<Primary<ReadingLink>>, StorageFault> {
         Ok(pool::take(&self.pool).await?)
     }
 

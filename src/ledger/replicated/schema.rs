@@ -1,4 +1,4 @@
-//! The tables of a campaign, which a migration library brings up to date.
+//! The tables of a campaign and those of the house, which a migration library brings up to date.
 //!
 //! A migration only adds what the release before can do without, because nodes of both releases run at the same time: no
 //! column is removed or renamed, and a new one has a default. There is no way back.
@@ -8,9 +8,16 @@ use refinery_core::{Migration, Runner, tokio_postgres::Client};
 use super::{address::Address, fault::Setback, link::Link};
 use crate::schemes::Campaign;
 
-/// Every migration, oldest first. One that was released never changes.
-const MIGRATIONS: [(&str, &str); 1] =
-    [("V1__campaign", include_str!("migrations/V1__campaign.sql"))];
+/// Migrations: names, and what they do, oldest first. One that was released never changes.
+pub(super) type Migrations = &'static [(&'static str, &'static str)];
+
+/// Those of a campaign.
+pub(super) const OF_CAMPAIGN: Migrations =
+    &[("V1__campaign", include_str!("migrations/V1__campaign.sql"))];
+/// Those of what belongs to no campaign.
+pub(super) const OF_HOUSE: Migrations = &[];
+/// The schema of what belongs to no campaign.
+pub(super) const HOUSE: &str = "sportello";
 
 /// Key of the advisory lock under which tables are made: one node does it, the others wait.
 const LOCK: i64 = 0x5370_6f72_7465_6c00;
@@ -20,29 +27,32 @@ pub(super) fn schema_of(campaign: Campaign) -> String {
     format!("sportello_{}_{}", campaign.scheme, campaign.year)
 }
 
-/// Makes the tables of `campaign`, or brings them up to date.
+/// Makes the tables in a schema, or brings them up to date.
 ///
 /// # Errors
 /// [`Setback`]; another try goes on where this one stopped.
-pub(super) async fn migrate(address: &Address, campaign: Campaign) -> Result<(), Setback> {
-    let schema = schema_of(campaign);
+pub(super) async fn migrate(
+    address: &Address,
+    schema: &str,
+    migrations: Migrations,
+) -> Result<(), Setback> {
     let mut link = Link::open(address, None).await?;
     // Held until the link ends. The first of many nodes may take longer than a lock is usually waited for.
     link.batch_execute("SET lock_timeout = 0").await?;
     link.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
     let made = format!("CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path TO {schema}");
     link.batch_execute(&made).await?;
-    let migrations = MIGRATIONS
+    let migrations = migrations
+        .iter()
         .map(|(name, sql)| Migration::unapplied(name, sql))
-        .into_iter()
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|fault| refused(&schema, &fault))?;
+        .map_err(|fault| refused(schema, &fault))?;
     // A later release may have applied more.
     let runner = Runner::new(&migrations).set_abort_missing(false);
     let client: &mut Client = link.client_mut();
-    runner.run_async(client).await.map_err(|fault| refused(&schema, &fault))?;
+    runner.run_async(client).await.map_err(|fault| refused(schema, &fault))?;
     // What the library committed is durable once this is.
-    link.durably(link.batch_execute("COMMENT ON TABLE positions IS NULL")).await
+    link.durably(link.batch_execute("COMMENT ON TABLE refinery_schema_history IS NULL")).await
 }
 
 fn refused(schema: &str, fault: &refinery_core::Error) -> Setback {
