@@ -1,17 +1,21 @@
 //! The engine that an operator chose.
 
+#[cfg(feature = "postgres")]
+mod database;
+mod files;
+
 use std::{path::Path, sync::Arc};
 
+#[cfg(feature = "postgres")]
+use self::database::InDatabase;
+use self::files::InFiles;
+#[cfg(feature = "postgres")]
+use super::replicated::{self, ReplicatedEngine};
 use super::{
     case::Case,
     fault::OpenFault,
     local::{self, LocalEngine},
-    stores::{InFiles, Stores},
-};
-#[cfg(feature = "postgres")]
-use super::{
-    replicated::{self, ReplicatedEngine},
-    stores::InDatabase,
+    stores::Stores,
 };
 use crate::{clock::Clock, urn::Urn, vault::HouseKeys};
 

@@ -15,8 +15,9 @@ use super::{
         replicated::{House, ReplicatedEngine},
         rounds::Rounds,
         shelf::Engine,
+        stores::Stores,
     },
-    InFiles, Stores,
+    files::InFiles,
 };
 use crate::{
     clock::Clock, identity::Office, registry::mandates::MandateFile, schemes::Campaign,

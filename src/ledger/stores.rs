@@ -1,19 +1,11 @@
 //! The stores that belong to no campaign: audit trail, messages, drafts, mandates, rounds and journal.
 //!
-//! [`Stores`] opens them, besides the ledgers, where the operator keeps them: [`files`] of this machine, or a replicated
-//! database (a feature).
-
-#[cfg(feature = "postgres")]
-mod database;
-mod files;
+//! [`Stores`] opens them, besides the ledgers, where the operator keeps them.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-#[cfg(feature = "postgres")]
-pub(super) use self::database::InDatabase;
-pub(super) use self::files::InFiles;
 use super::{
     audit::{self, MessageStore, Trail},
     drafts::Drafts,

@@ -7,22 +7,19 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{
-    super::{
-        Ledger,
-        audit::{self, LocalTrail, MessageStore, Trail},
-        drafts::Drafts,
-        fault::OpenFault,
-        journal::{Event, Journal},
-        local::{
-            drafts::LocalDrafts, journal::LocalJournal, mandates::LocalMandates,
-            rounds::LocalRounds,
-        },
-        mandates::Mandates,
-        rounds::Rounds,
-        shelf::Engine,
+use super::super::{
+    Ledger,
+    audit::{self, LocalTrail, MessageStore, Trail},
+    drafts::Drafts,
+    fault::OpenFault,
+    journal::{Event, Journal},
+    local::{
+        drafts::LocalDrafts, journal::LocalJournal, mandates::LocalMandates, rounds::LocalRounds,
     },
-    Stores,
+    mandates::Mandates,
+    rounds::Rounds,
+    shelf::Engine,
+    stores::Stores,
 };
 use crate::{
     clock::Clock, identity::Office, registry::mandates::MandateFile, schemes::Campaign,
