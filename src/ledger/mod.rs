@@ -34,6 +34,7 @@ pub mod receipt;
 #[cfg(feature = "postgres")]
 pub mod replicated;
 pub mod rounds;
+mod secret_rounds;
 pub mod shelf;
 pub mod snapshot;
 pub mod space;

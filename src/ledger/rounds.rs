@@ -102,8 +102,21 @@ pub struct Outlook {
 
 /// Where rounds are kept. An index is never used twice, and a restart continues with the same round and the same seed.
 ///
-/// One thread draws; the calls that change something may wait for a disk or another machine.
+/// One thread of each node draws; the calls that change something may wait for a disk or another machine.
 pub trait Rounds: Send {
+    /// Whether this node draws, now: of many nodes one does. May wait for another machine.
+    fn leads(&mut self) -> bool {
+        true
+    }
+
+    /// Takes over what another node has done.
+    ///
+    /// # Errors
+    /// [`StorageFault`]: what it held before stays; try again later.
+    fn refresh(&mut self) -> Result<(), StorageFault> {
+        Ok(())
+    }
+
     /// What it holds. Everything in it is durable, so its commitments and anchors may be published.
     fn outlook(&self) -> Outlook;
 

@@ -15,3 +15,4 @@ mod failing;
 mod guarding;
 mod node;
 mod nodes;
+mod rounds;

@@ -12,7 +12,7 @@ use super::{
         fault::OpenFault,
         journal::{Event, Journal},
         mandates::Mandates,
-        replicated::{House, ReplicatedEngine},
+        replicated::{House, ReplicatedEngine, ReplicatedRounds},
         rounds::Rounds,
         shelf::Engine,
         stores::Stores,
@@ -27,6 +27,8 @@ use crate::{
 /// The database.
 pub(in crate::ledger) struct InDatabase {
     house: House,
+    keys: Arc<HouseKeys>,
+    clock: Clock,
     files: InFiles<ReplicatedEngine>,
 }
 
@@ -38,7 +40,8 @@ impl InDatabase {
         clock: Clock,
     ) -> Result<Self, OpenFault> {
         let house = engine.house()?;
-        Ok(Self { house, files: InFiles::new(engine, directory, keys, clock) })
+        let own = (Arc::clone(&keys), clock.clone());
+        Ok(Self { house, keys, clock, files: InFiles::new(engine, directory, own.0, own.1) })
     }
 }
 
@@ -74,7 +77,8 @@ impl Stores for InDatabase {
     }
 
     fn rounds(&self) -> Result<Box<dyn Rounds>, OpenFault> {
-        self.files.rounds()
+        let (house, keys) = (self.house.clone(), Arc::clone(&self.keys));
+        Ok(Box::new(ReplicatedRounds::open(house, keys, self.clock.real())?))
     }
 
     fn journal(

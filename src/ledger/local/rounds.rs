@@ -4,64 +4,35 @@
 //! seeds.
 
 use std::{
-    collections::VecDeque,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     ledger::{
         fault::{OpenFault, StorageFault, StoreError, StoreErrorKind},
-        rounds::{Chain, DRAWN_ROUNDS_MAX, DrawnRound, Outlook, Round, Rounds, SEED_BYTES, Seed},
+        rounds::{DrawnRound, Outlook, Rounds},
+        secret_rounds::{CHAIN_ROUNDS, SealFault, SecretRounds},
     },
     private_files::{replace_private, sync_name},
-    vault::{HouseKeys, Place, Subject, fill_random},
+    vault::HouseKeys,
 };
 
 const FILE: &str = "rounds.sealed";
-/// Rounds of one chain: more than 22 hours at a draw every 5 seconds, and 3 ms to compute a seed from the last one.
-const CHAIN_ROUNDS: u64 = 16_384;
-/// The header of the sealed file: its version.
-const HEADER: [u8; 1] = [1];
-/// The subject of the seal: rounds belong to no person.
-const NOBODY: Subject = Subject([0; 16]);
 
 /// The rounds of this machine.
 pub struct LocalRounds {
     path: PathBuf,
     keys: Arc<HouseKeys>,
     chain_rounds: u64,
-    kept: Kept,
-}
-
-/// What the file holds.
-#[derive(Clone, Serialize, Deserialize)]
-struct Kept {
-    /// The chain of the next round, and the one after it, whose anchor is already public.
-    chains: [SecretChain; 2],
-    next: u64,
-    beacon_round: Option<u64>,
-    drawn: VecDeque<DrawnRound>,
-}
-
-/// A chain with its secret.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct SecretChain {
-    first: u64,
-    rounds: u64,
-    /// The seed of its last round, which is random. It determines all the others.
-    last: Seed,
+    kept: SecretRounds,
 }
 
 impl LocalRounds {
     /// Opens or creates the file in the ledgers' directory, which must be locked for this process.
-    ///
-    /// The first index of a new file is the current second. A round takes at least a second, so this is above every
-    /// index of a lost file.
     ///
     /// # Errors
     /// [`OpenFault`].
@@ -89,10 +60,7 @@ impl LocalRounds {
                 kept
             }
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
-                let first = u64::try_from(real_now.as_second()).unwrap_or(0);
-                let chain = SecretChain::fresh(first, chain_rounds);
-                let chains = [chain, SecretChain::fresh(chain.end(), chain_rounds)];
-                let kept = Kept { chains, next: first, beacon_round: None, drawn: VecDeque::new() };
+                let kept = SecretRounds::beginning(real_now, chain_rounds);
                 replace_private(&path, &kept.seal(&keys)).map_err(fault)?;
                 kept
             }
@@ -101,7 +69,7 @@ impl LocalRounds {
         Ok(Self { path, keys, chain_rounds, kept })
     }
 
-    fn replace(&mut self, kept: Kept) -> Result<(), StorageFault> {
+    fn replace(&mut self, kept: SecretRounds) -> Result<(), StorageFault> {
         replace_private(&self.path, &kept.seal(&self.keys))
             .map_err(|source| StoreError::new(source, StoreErrorKind::Disk))?;
         self.kept = kept;
@@ -111,79 +79,27 @@ impl LocalRounds {
 
 impl Rounds for LocalRounds {
     fn outlook(&self) -> Outlook {
-        let Kept { chains, next, beacon_round, drawn } = &self.kept;
-        Outlook {
-            next: [*next, next + 1]
-                .map(|index| Round { index, seed: self.kept.chain_of(index).seed(index) }),
-            beacon_round: *beacon_round,
-            chains: chains.map(|chain| chain.public()),
-            drawn: drawn.iter().copied().collect(),
-        }
+        self.kept.outlook()
     }
 
     fn name_beacon(&mut self, beacon_round: u64) -> Result<(), StorageFault> {
-        self.replace(Kept { beacon_round: Some(beacon_round), ..self.kept.clone() })
+        self.replace(self.kept.naming(beacon_round))
     }
 
     fn end(&mut self, drawn: &DrawnRound) -> Result<(), StorageFault> {
-        let mut kept = self.kept.clone();
-        if kept.drawn.len() == DRAWN_ROUNDS_MAX {
-            kept.drawn.pop_front();
+        self.replace(self.kept.ending(drawn, self.chain_rounds))
+    }
+}
+
+fn open_sealed(keys: &HouseKeys, path: &Path, sealed: &[u8]) -> Result<SecretRounds, OpenFault> {
+    let path = path.to_owned();
+    SecretRounds::open(keys, sealed).map_err(|fault| match fault {
+        SealFault::Version => {
+            OpenFault::Foreign { path, what: "its version is not that of this release".to_owned() }
         }
-        kept.drawn.push_back(*drawn);
-        (kept.next, kept.beacon_round) = (kept.next + 1, None);
-        let [chain, following] = kept.chains;
-        if kept.next == chain.end() {
-            kept.chains = [following, SecretChain::fresh(following.end(), self.chain_rounds)];
-        }
-        self.replace(kept)
-    }
-}
-
-impl Kept {
-    fn chain_of(&self, index: u64) -> &SecretChain {
-        let [chain, following] = &self.chains;
-        if index < chain.end() { chain } else { following }
-    }
-
-    fn seal(&self, keys: &HouseKeys) -> Vec<u8> {
-        let plain = serde_json::to_vec(self).expect("numbers have a JSON form");
-        keys.seal(Place::Rounds, NOBODY, &HEADER, &plain)
-    }
-}
-
-fn open_sealed(keys: &HouseKeys, path: &Path, sealed: &[u8]) -> Result<Kept, OpenFault> {
-    if !sealed.starts_with(&HEADER) {
-        let what = "its version is not that of this release".to_owned();
-        return Err(OpenFault::Foreign { path: path.to_owned(), what });
-    }
-    let plain = keys
-        .open(Place::Rounds, NOBODY, HEADER.len(), sealed)
-        .map_err(|_| OpenFault::OtherKey { path: path.to_owned() })?;
-    serde_json::from_slice(&plain)
-        .map_err(|fault| OpenFault::Damaged { path: path.to_owned(), what: fault.to_string() })
-}
-
-impl SecretChain {
-    fn fresh(first: u64, rounds: u64) -> Self {
-        let mut last = [0; SEED_BYTES];
-        fill_random(&mut last);
-        Self { first, rounds, last: Seed::new(last) }
-    }
-
-    /// The first index after it.
-    fn end(&self) -> u64 {
-        self.first + self.rounds
-    }
-
-    fn seed(&self, index: u64) -> Seed {
-        (index + 1..self.end()).fold(self.last, |seed, _| seed.before())
-    }
-
-    fn public(&self) -> Chain {
-        let anchor = self.seed(self.first).before();
-        Chain { first: self.first, rounds: self.rounds, anchor }
-    }
+        SealFault::OtherKey => OpenFault::OtherKey { path },
+        SealFault::Damaged(what) => OpenFault::Damaged { path, what },
+    })
 }
 
 #[cfg(test)]
@@ -193,7 +109,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ledger::rounds::DrawnBeacon;
+    use crate::ledger::rounds::{Chain, DrawnBeacon, Round, SEED_BYTES, Seed};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
     const FEW: u64 = 5;
@@ -311,14 +227,11 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_private_and_shows_no_seed() {
+    fn the_file_is_private_and_of_one_key_and_version() {
         let directory = tempfile::tempdir().unwrap();
-        let rounds = open(directory.path(), NOW);
+        drop(open(directory.path(), NOW));
         let path = directory.path().join(FILE);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let sealed = fs::read(&path).unwrap();
-        let plain = serde_json::to_vec(&rounds.kept.chains[0].last).unwrap();
-        assert!(!sealed.windows(plain.len()).any(|part| part == plain));
         let others = Arc::new(HouseKeys::from_master(&[8; 32]));
         let opened = LocalRounds::open(directory.path(), others, NOW);
         assert!(matches!(opened, Err(OpenFault::OtherKey { .. })));

@@ -76,12 +76,34 @@ impl House {
         &self,
         work: impl for<'l> FnOnce(&'l HouseLink) -> BoxFuture<'l, Result<T, Setback>> + Send + 'static,
     ) -> Result<T, Setback> {
+        self.block_on(|house| async move { on_a_link(&house.pool, work).await })
+    }
+
+    /// Works on the runtime of the links while this thread waits. Never on a thread of a runtime.
+    ///
+    /// # Errors
+    /// [`Setback`].
+    pub(super) fn block_on<T: Send + 'static, F>(
+        &self,
+        work: impl FnOnce(Self) -> F,
+    ) -> Result<T, Setback>
+    where
+        F: Future<Output = Result<T, Setback>> + Send + 'static,
+    {
         let (reply, answer) = channel::bounded(1);
-        let (pool, wait_max) = (self.pool.clone(), self.wait_max);
+        let (work, wait_max) = (work(self.clone()), self.wait_max);
         self.runtime.spawn(async move {
-            let _gone = reply.send(within(wait_max, on_a_link(&pool, work)).await);
+            let _gone = reply.send(within(wait_max, work).await);
         });
         answer.recv().map_err(|_| ended()).flatten()
+    }
+
+    /// A link of its own, outside of the pool.
+    ///
+    /// # Errors
+    /// [`Setback`].
+    pub(super) async fn own_link(&self) -> Result<HouseLink, Setback> {
+        take(&self.pool).await.map(Object::take)
     }
 }
 

@@ -33,8 +33,10 @@ mod guard;
 mod house;
 mod ledger;
 mod link;
+mod lock;
 mod pool;
 mod reads;
+mod rounds;
 mod rows;
 mod schema;
 mod standing;
@@ -42,4 +44,7 @@ mod statements;
 mod tls;
 mod transaction;
 
-pub use self::{address::Config, engine::ReplicatedEngine, house::House, ledger::ReplicatedLedger};
+pub use self::{
+    address::Config, engine::ReplicatedEngine, house::House, ledger::ReplicatedLedger,
+    rounds::ReplicatedRounds,
+};

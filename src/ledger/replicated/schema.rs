@@ -15,7 +15,8 @@ pub(super) type Migrations = &'static [(&'static str, &'static str)];
 pub(super) const OF_CAMPAIGN: Migrations =
     &[("V1__campaign", include_str!("migrations/V1__campaign.sql"))];
 /// Those of what belongs to no campaign.
-pub(super) const OF_HOUSE: Migrations = &[];
+pub(super) const OF_HOUSE: Migrations =
+    &[("V6__rounds", include_str!("migrations/house/V6__rounds.sql"))];
 /// The schema of what belongs to no campaign.
 pub(super) const HOUSE: &str = "sportello";
 
