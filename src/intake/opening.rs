@@ -310,9 +310,9 @@ impl Recalled {
     fn read(stores: &dyn Stores, quotas: quotas::Config) -> Result<Self, OpenFault> {
         let (mut visits, mut seats) = (Remembered::nothing(), waiting::Remembered::default());
         let quotas = Quotas::new(quotas);
-        let (journal, whole_until) = stores.journal(&mut |event| {
+        let (journal, whole_until) = stores.journal(&mut |node, event| {
             visits.take(&event);
-            seats.take(&event);
+            seats.take(node, &event);
             if let Event::Counted { office, clerk, day } = event {
                 quotas.recall(office, clerk, day);
             }

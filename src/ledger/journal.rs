@@ -3,7 +3,7 @@
 //! Nothing in it is a record of the ledger, and nothing is needed for longer than two days. It holds keyed hashes of
 //! people and visits, no names.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, civil::Date};
 use tokio::sync::oneshot;
@@ -43,6 +43,20 @@ pub enum Event {
     },
     /// A person entered, or lost their seat.
     Left(Seated),
+    /// A person who has a seat asked at another node, which waits for them from now on. Of many nodes only.
+    Moved(Seated),
+    /// Nobody joins this round any more. Of many nodes only.
+    Closed {
+        /// The index of the round.
+        round: u64,
+    },
+    /// This round was drawn. Of many nodes only.
+    Drawn {
+        /// The index of the round.
+        round: u64,
+    },
+    /// What a node reports of its waiting room. Of many nodes only.
+    Reported(Report),
     /// An application of an office was accepted.
     Counted {
         /// The office.
@@ -93,6 +107,21 @@ pub struct Joined {
     pub number: [u8; 8],
 }
 
+/// What a node reports, about once a second while anybody waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many more people could be called for it; below zero if too many were.
+    pub spare: i32,
+    /// How many people enter there, thousandths of a person a second.
+    pub entering_per_kilosecond: u32,
+    /// The round and the number up to which it knew people to be called then.
+    pub reached: (u64, [u8; 8]),
+}
+
+/// A node, as the journal knows it: one start of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Node(pub NonZeroU32);
+
 /// Where changes are noted, in their order.
 ///
 /// A change is lost if the process is killed within some milliseconds of it, or the power fails within about a second,
@@ -104,8 +133,18 @@ pub trait Journal: Send + Sync {
     /// Calls `learn` with every change that another node notes from now on, soon after it is noted. The changes of one node
     /// come in their order, on one thread at a time; `learn` waits for nothing. Only the first call counts, and a journal of
     /// one machine never calls it.
-    fn follow(&self, learn: Box<dyn Fn(Event) + Send + Sync>) {
+    fn follow(&self, learn: Box<dyn Fn(Node, Event) + Send + Sync>) {
         drop(learn);
+    }
+
+    /// Whether everything that other nodes had noted so long ago was learned. Always, of one machine.
+    fn has_read_within(&self, _last: Duration) -> bool {
+        true
+    }
+
+    /// Whether several nodes note changes here.
+    fn is_shared(&self) -> bool {
+        false
     }
 
     /// Completes when everything that was noted before is on disk. It completes with an error if the journal has failed:

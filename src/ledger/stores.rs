@@ -10,7 +10,7 @@ use super::{
     audit::{self, MessageStore, Trail},
     drafts::Drafts,
     fault::OpenFault,
-    journal::{Event, Journal},
+    journal::{Event, Journal, Node},
     mandates::Mandates,
     rounds::Rounds,
     shelf::Engine,
@@ -53,13 +53,14 @@ pub trait Stores: Engine {
     /// [`OpenFault`].
     fn rounds(&self) -> Result<Box<dyn Rounds>, OpenFault>;
 
-    /// The journal. Calls `each` with every event that it holds, in their order. Returns also the moment, in real time,
+    /// The journal. Calls `each` with every event that it holds, in their order, and with the other node that noted it, where
+    /// there are several. Returns also the moment, in real time,
     /// until which it holds everything.
     ///
     /// # Errors
     /// [`OpenFault`].
     fn journal(
         &self,
-        each: &mut dyn FnMut(Event),
+        each: &mut dyn FnMut(Option<Node>, Event),
     ) -> Result<(Arc<dyn Journal>, Timestamp), OpenFault>;
 }

@@ -75,7 +75,14 @@ impl Remembered {
                 self.open.remove(&visit);
                 self.ended.add(SecretHash::of_visit(visit));
             }
-            Event::Joined(_) | Event::Called { .. } | Event::Left(_) | Event::Counted { .. } => {}
+            Event::Joined(_)
+            | Event::Called { .. }
+            | Event::Left(_)
+            | Event::Moved(_)
+            | Event::Closed { .. }
+            | Event::Drawn { .. }
+            | Event::Reported(_)
+            | Event::Counted { .. } => {}
         }
     }
 

@@ -121,7 +121,7 @@ impl Inner {
     ) -> u32 {
         let Self { seats, turns, pace, .. } = self;
         let seat = seats.get(index);
-        let polling = Polling::of(config, supply, seats.people(), (turns, pace));
+        let polling = Polling::of(config, supply, seats.here(), (turns, pace));
         let person = u64::from_be_bytes(seat.person);
         let spread = person ^ u64::from(now);
         match seat.stage {

@@ -14,7 +14,8 @@ use crate::{
     gate::lottery::Mixer,
     ledger::{
         fault::StorageFault,
-        rounds::{BeaconValue, DrawnBeacon, DrawnRound},
+        journal::Event,
+        rounds::{BeaconValue, DrawnBeacon, DrawnRound, Rounds},
     },
     metrics::DRAWN_WITHOUT_BEACON,
 };
@@ -38,6 +39,9 @@ impl Room {
         note: impl Fn(&dyn Display),
     ) -> Result<(), StorageFault> {
         let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.may_draw(&mut **rounds, now)? {
+            return Ok(());
+        }
         let Some(mut closed) = self.lock().turns.closed else { return Ok(()) };
         if let (None, Some(beacon)) = (closed.beacon_round, &self.beacon) {
             let named = beacon.round_after(real_now);
@@ -59,7 +63,15 @@ impl Room {
         };
         // Nobody joins it any more. Once it is drawn, everybody in it must be known after a power cut, too. An error: the
         // journal has failed, and remembers nobody.
-        let _is_on_disk = self.journal.synced().blocking_recv();
+        let is_on_disk = self.journal.synced().blocking_recv().is_ok();
+        let drawn_after = self.lock().nodes.as_ref().map(|nodes| nodes.drawn_after);
+        if let Some(drawn_after) = drawn_after {
+            if !is_on_disk {
+                return Ok(());
+            }
+            // Other nodes let people join until they know that it is closed.
+            thread::sleep(drawn_after);
+        }
         let people = self.lock().turns.closed.map_or(0, |closed| closed.people);
         let Gathering { round, seed, commitment, .. } = closed;
         let drawn = DrawnRound { round, seed, commitment, beacon, people, drawn_at: now };
@@ -74,8 +86,44 @@ impl Room {
             self.mix(closed.stage(), &Mixer::new(value));
         }
         self.with(|inner| inner.turns.draw(&mut inner.seats, drawn, &outlook));
+        if self.journal.is_shared() {
+            self.journal.note(Event::Drawn { round });
+        }
         self.calling(supply, now, |_| ());
         Ok(())
+    }
+
+    /// Whether this node draws. Takes over what other nodes have drawn.
+    fn may_draw(&self, rounds: &mut dyn Rounds, now: Timestamp) -> Result<bool, StorageFault> {
+        let is_behind = match &self.lock().nodes {
+            None => return Ok(true),
+            Some(_) if self.is_empty() => return Ok(false),
+            Some(nodes) => nodes.is_behind || nodes.leads,
+        };
+        let leads = rounds.leads();
+        if is_behind || leads {
+            if let Some(nodes) = &mut self.lock().nodes {
+                nodes.is_behind = false;
+            }
+            // A draw whose outcome this node did not learn counts, too.
+            rounds.refresh()?;
+            let outlook = rounds.outlook();
+            let elsewhere = self.lock().drawn_elsewhere(&outlook);
+            for (drawn, after) in elsewhere {
+                self.with(|inner| inner.close_for(drawn.round, seconds(now)));
+                if let Some(value) = drawn.mixed_with() {
+                    self.mix(Stage::of_undrawn(drawn.round), &Mixer::new(value));
+                }
+                self.with(|inner| inner.draw_elsewhere((drawn, &after), seconds(now)));
+            }
+            if let Some(named) = outlook.beacon_round {
+                self.lock().turns.name_beacon(named);
+            }
+        }
+        if let Some(nodes) = &mut self.lock().nodes {
+            nodes.leads = leads;
+        }
+        Ok(leads)
     }
 
     /// Mixes the numbers of the people in this stage. Releases the lock after each part, so that others can ask while a

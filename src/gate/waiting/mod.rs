@@ -12,6 +12,8 @@
 
 mod answering;
 mod drawing;
+mod nodes;
+mod others;
 mod pace;
 mod polling;
 mod restoring;
@@ -27,21 +29,23 @@ use std::sync::{
 
 use jiff::Timestamp;
 
-use self::{
-    pace::Pace,
-    seats::{Seats, Stage, seconds},
-    turns::Turns,
-};
 pub use self::{
+    others::JOINS_LAST,
     restoring::Remembered,
     seats::{Asking, Waiter},
     supply::{Rate, Supply},
+};
+use self::{
+    others::Nodes,
+    pace::Pace,
+    seats::{Seats, Stage, seconds},
+    turns::Turns,
 };
 use super::{beacon::Beacon, lottery::Number};
 use crate::{
     identity::Audience,
     ledger::{
-        journal::{Event, Journal},
+        journal::{Event, Journal, Node},
         rounds::{Chain, Commitment, DrawnRound, Rounds, Seed},
     },
     vault::Subject,
@@ -118,6 +122,8 @@ struct Inner {
     pace: Pace,
     /// The seat at which [`Room::tidy`] continues.
     tidied: u32,
+    /// The other nodes, if there may be some.
+    nodes: Option<Nodes>,
 }
 
 impl Room {
@@ -136,6 +142,7 @@ impl Room {
             turns: Turns::new(rounds.outlook(), waits),
             pace: Pace::from(seconds(now)),
             tidied: 0,
+            nodes: journal.is_shared().then(Nodes::default),
         };
         inner.restore(remembered, &config, seconds(now));
         Self {
@@ -176,7 +183,7 @@ impl Room {
             return None;
         }
         self.calling(supply, now, |inner| {
-            let index = inner.seats.of_person(person, audience)?;
+            let index = inner.comes_back(person, audience, seconds(now))?;
             let waits = !inner.may_enter(index, supply, seconds(now));
             waits.then(|| inner.answer(index, &self.config, supply, seconds(now)))
         })
@@ -192,7 +199,7 @@ impl Room {
         now: Timestamp,
     ) -> Option<Waiting> {
         self.with(|inner| {
-            let index = inner.seats.of_person(person, audience)?;
+            let index = inner.comes_back(person, audience, seconds(now))?;
             Some(inner.answer(index, &self.config, supply, seconds(now)))
         })
     }
@@ -210,7 +217,7 @@ impl Room {
         if self.is_empty() {
             return supply.free > 0;
         }
-        self.calling(supply, now, |inner| match inner.seats.of_person(person, audience) {
+        self.calling(supply, now, |inner| match inner.comes_back(person, audience, seconds(now)) {
             Some(index) => inner.may_enter(index, supply, seconds(now)),
             None => inner.leaves_a_place(&self.config, supply, seconds(now)),
         })
@@ -230,7 +237,7 @@ impl Room {
     ) -> Option<Waiting> {
         let now_s = seconds(now);
         self.with(|inner| {
-            let known = inner.seats.of_person(asking.person, asking.audience);
+            let known = inner.comes_back(asking.person, asking.audience, now_s);
             let index = if let Some(index) = known {
                 index
             } else {
@@ -279,7 +286,8 @@ impl Room {
             return;
         }
         let mut inner = self.lock();
-        if let Some(index) = inner.seats.of_person(waiter.person, waiter.audience) {
+        let seat = inner.seats.of_person(waiter.person, waiter.audience);
+        if let Some(index) = seat.filter(|index| inner.seats.get(*index).elsewhere.is_none()) {
             inner.has_gone(index);
         }
     }
@@ -290,13 +298,18 @@ impl Room {
         let now_s = seconds(now);
         let gone_before = now_s.saturating_sub(self.config.absent_seconds);
         self.calling(supply, now, |inner| {
-            let (waits, called) = (inner.seats.people() > 0, inner.turns.called() > 0);
-            inner.pace.measure(now_s, &self.entered, waits, called);
+            let called = inner.turns.called();
+            // Free leases say nothing while people for them are on their way: of many nodes, the one that calls learns late.
+            let is_known = inner.nodes.is_none() || called < supply.free;
+            let waits = inner.seats.people() > 0 && is_known;
+            inner.pace.measure(now_s, &self.entered, waits, called > 0);
             let from = if inner.tidied < inner.seats.len() { inner.tidied } else { 0 };
             inner.tidied = inner.seats.len().min(from + inner.seats.len() / TIDY_PARTS + 1);
             for index in from..inner.tidied {
+                inner.adopt(index, now_s);
                 let seat = inner.seats.get(index);
-                if seat.stage != Stage::Vacant && seat.due < gone_before {
+                let is_here = seat.stage != Stage::Vacant && seat.elsewhere.is_none();
+                if is_here && seat.due < gone_before {
                     inner.leave(index);
                 }
             }
@@ -330,9 +343,11 @@ impl Room {
     fn calling<T>(&self, supply: &Supply, now: Timestamp, work: impl FnOnce(&mut Inner) -> T) -> T {
         let mut closed = false;
         let done = self.with(|inner| {
-            let Inner { seats, turns, pace, .. } = inner;
+            let Inner { seats, turns, pace, nodes, .. } = inner;
             pace.saw(supply);
-            if supply.places > 0 {
+            if nodes.is_some() {
+                closed = inner.lead(&self.config, supply, seconds(now));
+            } else if supply.places > 0 {
                 let before = turns.reached;
                 closed = turns.call(seats, (supply.free, pace), seconds(now));
                 if let Some((round, number)) = turns.reached.filter(|_| turns.reached != before) {
@@ -345,6 +360,14 @@ impl Room {
             wake();
         }
         done
+    }
+
+    /// Learns what another node has noted in the journal. Waits for nothing.
+    pub fn learn(&self, node: Node, event: &Event, now: Timestamp) {
+        let is_drawn = self.with(|inner| inner.learn(node, event, seconds(now)));
+        if is_drawn && let Some(wake) = self.wake.get() {
+            wake();
+        }
     }
 
     /// Runs `work`, and notes how many people are left.
@@ -361,6 +384,13 @@ impl Room {
 }
 
 impl Inner {
+    /// The seat of a person who asks here.
+    fn comes_back(&mut self, person: Subject, audience: Audience, now: u32) -> Option<u32> {
+        let index = self.seats.of_person(person, audience)?;
+        self.comes_here(index, now);
+        Some(index)
+    }
+
     /// Frees the seat of a person who enters, or has given up.
     fn leave(&mut self, index: u32) {
         let seat = self.seats.leave(index);

@@ -29,6 +29,8 @@ pub(super) struct Pace {
     leases_were_free: bool,
     /// The controller's rate.
     controlled: Rate,
+    /// People who enter at other nodes.
+    others: Rate,
 }
 
 impl Pace {
@@ -39,7 +41,23 @@ impl Pace {
             leases_free: true,
             leases_were_free: true,
             controlled: Rate::UNBOUNDED,
+            others: Rate::per_second(0.0),
         }
+    }
+
+    /// Sets how many people a second enter at other nodes.
+    pub(super) fn set_others(&mut self, others: Rate) {
+        self.others = others;
+    }
+
+    /// How many people enter here within a thousand seconds.
+    pub(super) fn own_per_kilosecond(&self) -> u32 {
+        u32::try_from(self.rate().within(1000)).unwrap_or(u32::MAX)
+    }
+
+    /// How many people can enter at all nodes within this many seconds.
+    pub(super) fn all_in(&self, seconds: u32) -> usize {
+        self.people_in(seconds) + self.others.within(seconds.min(HORIZON_SECONDS))
     }
 
     /// Notes how many leases are free, and the controller's rate.
@@ -75,7 +93,7 @@ impl Pace {
 
     /// Seconds until this many people have entered at the [assumed](Self::assumed) rate.
     pub(super) fn seconds_at_most(&self, people: usize) -> u32 {
-        self.assumed().seconds_for(people).unwrap_or(u32::MAX)
+        self.assumed().and(self.others).seconds_for(people).unwrap_or(u32::MAX)
     }
 
     /// The rate that is assumed for the time until a person asks again: the controller's, or [`POLL_RATE_MIN`] at least.
@@ -86,7 +104,7 @@ impl Pace {
 
     /// Seconds until this many people have entered; `None` while nearly nobody enters.
     pub(super) fn seconds_for(&self, people: usize) -> Option<u32> {
-        self.rate().seconds_for(people)
+        self.rate().and(self.others).seconds_for(people)
     }
 
     /// Whether the controller is the bound, and not the number of leases.

@@ -11,35 +11,54 @@ use super::{
 };
 use crate::{
     gate::lottery::{Mixer, Number},
-    ledger::journal::{Event, Joined, Seated},
+    ledger::journal::{Event, Joined, Node, Seated},
     metrics::SEATS_RESTORED,
 };
 
 /// What the journal says of the room, gathered while it is read.
 #[derive(Default)]
 pub struct Remembered {
-    seats: HashMap<Seated, (u64, Number)>,
+    seats: HashMap<Seated, Known>,
     /// The round and the number up to which people were called.
     called: Option<(u64, Number)>,
+    /// The latest round that another node closed.
+    closed: Option<u64>,
+}
+
+/// A seat: its round, its number, and the other node at which its person asked last.
+#[derive(Clone, Copy)]
+struct Known {
+    round: u64,
+    number: Number,
+    elsewhere: Option<Node>,
 }
 
 impl Remembered {
-    /// Takes in the next event of the journal.
-    pub fn take(&mut self, event: &Event) {
+    /// Takes in the next event of the journal; `node`: the other node that noted it.
+    pub fn take(&mut self, node: Option<Node>, event: &Event) {
         match *event {
             Event::Joined(Joined { who, round, number }) => {
-                self.seats.insert(who, (round, Number::from_bytes(number)));
+                let number = Number::from_bytes(number);
+                self.seats.insert(who, Known { round, number, elsewhere: node });
             }
+            Event::Moved(who) => {
+                if let Some(known) = self.seats.get_mut(&who) {
+                    known.elsewhere = node;
+                }
+            }
+            Event::Closed { round } => self.closed = self.closed.max(Some(round)),
             Event::Left(who) => {
                 self.seats.remove(&who);
             }
             Event::Called { round, number } => {
-                self.called = Some((round, Number::from_bytes(number)));
+                self.called = self.called.max(Some((round, Number::from_bytes(number))));
             }
             Event::Opened(_)
             | Event::Renewed { .. }
             | Event::LeaseGone { .. }
             | Event::Ended { .. }
+            | Event::Drawn { .. }
+            | Event::Reported(_)
             | Event::Counted { .. } => {}
         }
     }
@@ -56,7 +75,7 @@ impl Inner {
             let due = now.saturating_add(self.poll_seconds(index, place, (config, &supply), now));
             let seat = self.seats.get_mut(index);
             seat.due = due;
-            if seat.is_called() {
+            if seat.is_called() && seat.elsewhere.is_none() {
                 self.turns.expected(due);
             }
         }
@@ -67,8 +86,11 @@ impl Turns {
     /// Closes the first round again if it was closed: its beacon round was named, or somebody joined the one after it.
     fn close_again(&mut self, remembered: &Remembered, now: u32) {
         let next = self.gathering.round + 1;
-        let mut rounds = remembered.seats.values().map(|(round, _)| *round);
-        if self.gathering.beacon_round.is_some() || rounds.any(|round| round == next) {
+        let mut rounds = remembered.seats.values().map(|known| known.round);
+        if self.gathering.beacon_round.is_some()
+            || remembered.closed >= Some(self.gathering.round)
+            || rounds.any(|round| round == next)
+        {
             let closed = self.replace_gathering();
             self.closed = Some(Gathering { since: now, ..closed });
         }
@@ -77,11 +99,11 @@ impl Turns {
 
     /// Seats everybody whose round is still known. Returns each seat, with how many people are called before it.
     fn seat_again(&mut self, seats: &mut Seats, remembered: Remembered) -> Vec<(usize, u32)> {
-        let Remembered { seats: people, called } = remembered;
+        let Remembered { seats: people, called, .. } = remembered;
         let (mut drawn, mut others, mut lost) = (Vec::new(), Vec::new(), 0);
         let mixers: HashMap<u64, Option<Mixer>> =
             self.drawn().map(|drawn| (drawn.round, drawn.mixed_with().map(Mixer::new))).collect();
-        for (who, (round, number)) in people {
+        for (who, Known { round, number, elsewhere }) in people {
             let (stage, number) = match mixers.get(&round) {
                 Some(mixer) => {
                     let number = mixer.as_ref().map_or(number, |mixer| mixer.mix(number));
@@ -94,7 +116,7 @@ impl Turns {
                     continue;
                 }
             };
-            let Some(index) = seats.restore(who, (stage, number)) else {
+            let Some(index) = seats.restore(who, (stage, number), elsewhere) else {
                 lost += 1;
                 continue;
             };

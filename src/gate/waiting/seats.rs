@@ -9,7 +9,7 @@ use crate::{
     civic::FiscalCode,
     gate::lottery::Number,
     identity::Audience,
-    ledger::journal::{Event, Joined, Journal, Seated},
+    ledger::journal::{Event, Joined, Journal, Node, Seated},
     vault::Subject,
 };
 
@@ -78,6 +78,8 @@ pub(super) struct Seat {
     pub(super) stage: Stage,
     pub(super) audience: Audience,
     pub(super) presence: Presence,
+    /// The other node at which the person asked last; `None` if it was this one. Then `due` and `presence` mean nothing.
+    pub(super) elsewhere: Option<Node>,
 }
 
 impl Stage {
@@ -93,13 +95,23 @@ impl Stage {
 }
 
 impl Seat {
-    fn who(&self) -> Seated {
+    pub(super) fn who(&self) -> Seated {
         Seated { person: self.person, for_office: self.audience == Audience::Intermediaries }
     }
 
     /// Whether they would ask before they were told to.
     pub(super) fn is_early(&self, now: u32) -> bool {
         self.presence != Presence::MayCome && now < self.due
+    }
+
+    /// Whether their connection to this node was closed since they asked.
+    pub(super) fn is_gone(&self) -> bool {
+        self.elsewhere.is_none() && self.presence == Presence::Gone
+    }
+
+    /// Whether this node waits for them at the moment that it told them.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.elsewhere.is_none() && self.presence != Presence::Gone
     }
 
     /// Whether the person was called.
@@ -116,6 +128,8 @@ pub(super) struct Seats {
     vacant: Vec<u32>,
     by_person: HashTable<u32>,
     taken: [usize; Audience::ALL.len()],
+    /// Of them, those who asked last at another node.
+    elsewhere: usize,
     people_max: usize,
 }
 
@@ -127,6 +141,7 @@ impl Seats {
             vacant: Vec::new(),
             by_person: HashTable::with_capacity(people_max),
             taken: [0; Audience::ALL.len()],
+            elsewhere: 0,
             people_max,
         }
     }
@@ -139,6 +154,11 @@ impl Seats {
     /// How many people are in the room.
     pub(super) fn people(&self) -> usize {
         self.taken.iter().sum()
+    }
+
+    /// How many of them asked last at this node.
+    pub(super) fn here(&self) -> usize {
+        self.people() - self.elsewhere
     }
 
     pub(super) fn get(&self, index: u32) -> &Seat {
@@ -160,7 +180,15 @@ impl Seats {
     }
 
     pub(super) fn of_person(&self, person: Subject, audience: Audience) -> Option<u32> {
-        let person = half(person);
+        self.find(half(person), audience)
+    }
+
+    /// The seat of a person whom the journal names.
+    pub(super) fn of(&self, who: Seated) -> Option<u32> {
+        self.find(who.person, audience_of(who))
+    }
+
+    fn find(&self, person: [u8; 8], audience: Audience) -> Option<u32> {
         let same = |index: &u32| {
             let seat = self.get(*index);
             seat.person == person && seat.audience == audience
@@ -182,6 +210,7 @@ impl Seats {
             stage: Stage::of_undrawn(round),
             audience: asking.audience,
             presence: Presence::Expected,
+            elsewhere: None,
         };
         let index = self.put(seat)?;
         let (who, number) = (seat.who(), number.to_bytes());
@@ -189,11 +218,27 @@ impl Seats {
         Some(index)
     }
 
-    /// Gives a person the seat again that they had before a restart; `None` if all are taken.
-    pub(super) fn restore(&mut self, who: Seated, (stage, number): (Stage, Number)) -> Option<u32> {
-        let audience = if who.for_office { Audience::Intermediaries } else { Audience::Citizens };
-        let presence = Presence::MayCome;
-        self.put(Seat { person: who.person, number, due: 0, stage, audience, presence })
+    /// Gives a person the seat that the journal knows, at this node or another; `None` if all are taken.
+    pub(super) fn restore(
+        &mut self,
+        who: Seated,
+        (stage, number): (Stage, Number),
+        elsewhere: Option<Node>,
+    ) -> Option<u32> {
+        let (person, audience, presence) = (who.person, audience_of(who), Presence::MayCome);
+        self.put(Seat { person, number, due: 0, stage, audience, presence, elsewhere })
+    }
+
+    /// Notes at which node a person asked last.
+    pub(super) fn set_elsewhere(&mut self, index: u32, elsewhere: Option<Node>) {
+        let before = std::mem::replace(&mut self.get_mut(index).elsewhere, elsewhere);
+        self.elsewhere += usize::from(elsewhere.is_some());
+        self.elsewhere -= usize::from(before.is_some());
+    }
+
+    /// Notes a change in the journal.
+    pub(super) fn note(&self, event: Event) {
+        self.journal.note(event);
     }
 
     fn put(&mut self, seat: Seat) -> Option<u32> {
@@ -211,20 +256,28 @@ impl Seats {
         let person_of = |index: &u32| u64::from_be_bytes(all[*index as usize].person);
         self.by_person.insert_unique(person_of(&index), index, person_of);
         self.taken[seat.audience as usize] += 1;
+        self.elsewhere += usize::from(seat.elsewhere.is_some());
         Some(index)
     }
 
     /// Frees a seat; returns it as it was.
     pub(super) fn leave(&mut self, index: u32) -> Seat {
+        let seat = self.free(index);
+        self.note(Event::Left(seat.who()));
+        seat
+    }
+
+    /// Frees a seat that another node has freed; returns it as it was.
+    pub(super) fn free(&mut self, index: u32) -> Seat {
         let seat = *self.get(index);
         let person = u64::from_be_bytes(seat.person);
         if let Ok(known) = self.by_person.find_entry(person, |known| *known == index) {
             known.remove();
         }
         self.taken[seat.audience as usize] -= 1;
+        self.elsewhere -= usize::from(seat.elsewhere.is_some());
         self.get_mut(index).stage = Stage::Vacant;
         self.vacant.push(index);
-        self.journal.note(Event::Left(seat.who()));
         seat
     }
 
@@ -243,6 +296,10 @@ pub(super) fn seconds(at: Timestamp) -> u32 {
 /// The name of a round in a [`Stage`].
 pub(super) fn last_byte(round: u64) -> u8 {
     round.to_le_bytes()[0]
+}
+
+fn audience_of(who: Seated) -> Audience {
+    if who.for_office { Audience::Intermediaries } else { Audience::Citizens }
 }
 
 fn half(person: Subject) -> [u8; 8] {

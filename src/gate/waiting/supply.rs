@@ -55,6 +55,12 @@ impl Rate {
         Self(self.0.max(other.0))
     }
 
+    /// The sum of two rates.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
     /// A share of it.
     #[must_use]
     pub fn share(self, share: f64) -> Self {

@@ -14,8 +14,9 @@ use crate::{
     vault::HouseKeys,
 };
 
-mod crowds;
+pub(super) mod crowds;
 mod draws;
+mod nodes;
 mod polls;
 mod restarts;
 mod spare;
@@ -59,7 +60,7 @@ impl Hall {
         });
         let mut remembered = Remembered::default();
         for event in journal.events() {
-            remembered.take(&event);
+            remembered.take(None, &event);
         }
         let kept = (Arc::clone(&journal) as Arc<dyn Journal>, remembered);
         let room = Room::new(config, Box::new(rounds), beacon, kept, at(second));

@@ -1,5 +1,8 @@
 //! The order of the waiting room: one round gathers people, the one before it is being called.
 
+mod shared;
+
+pub(super) use self::shared::Further;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{
@@ -20,7 +23,7 @@ const LATE_SECONDS_MAX: u32 = 3;
 const OVERDUE_SECONDS: u32 = 15;
 /// The next round is closed this long before everybody in the one before is called, seconds: its people have to ask
 /// once until they know, and no place should stay empty meanwhile.
-const DRAWN_AHEAD_SECONDS: u32 = 4;
+pub(super) const DRAWN_AHEAD_SECONDS: u32 = 4;
 
 /// A round that is not drawn.
 #[derive(Clone, Copy)]
@@ -97,6 +100,11 @@ impl Turns {
         }
     }
 
+    /// Begins with the first round that is not drawn, and with nobody.
+    pub(super) fn begin_anew(&mut self, outlook: Outlook) {
+        *self = Self::new(outlook, (self.gather_seconds, self.absent_seconds));
+    }
+
     /// The round that a person joins: the gathering one, or the closed one if they `held` a seat in it.
     pub(super) fn round_to_join(&mut self, held: Option<u64>) -> &mut Gathering {
         match &mut self.closed {
@@ -112,10 +120,10 @@ impl Turns {
             Stage::Gathering(_) => {
                 if let Some(round) = self.undrawn(seat.stage) {
                     round.people -= 1;
-                    round.gone -= u32::from(seat.presence == Presence::Gone);
+                    round.gone -= u32::from(seat.is_gone());
                 }
             }
-            Stage::Called(_) if seat.presence != Presence::Gone => {
+            Stage::Called(_) if seat.is_awaited() => {
                 self.expected_no_more(seat.due);
                 self.turnout.count(1, 0);
             }

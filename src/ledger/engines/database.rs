@@ -10,7 +10,7 @@ use super::{
         audit::{self, MessageStore, Trail},
         drafts::Drafts,
         fault::OpenFault,
-        journal::{Event, Journal},
+        journal::{Event, Journal, Node},
         mandates::Mandates,
         replicated::{House, ReplicatedEngine, ReplicatedRounds},
         rounds::Rounds,
@@ -83,7 +83,7 @@ impl Stores for InDatabase {
 
     fn journal(
         &self,
-        each: &mut dyn FnMut(Event),
+        each: &mut dyn FnMut(Option<Node>, Event),
     ) -> Result<(Arc<dyn Journal>, Timestamp), OpenFault> {
         self.files.journal(each)
     }

@@ -12,7 +12,7 @@ use super::super::{
     audit::{self, LocalTrail, MessageStore, Trail},
     drafts::Drafts,
     fault::OpenFault,
-    journal::{Event, Journal},
+    journal::{Event, Journal, Node},
     local::{
         drafts::LocalDrafts, journal::LocalJournal, mandates::LocalMandates, rounds::LocalRounds,
     },
@@ -85,9 +85,10 @@ impl<E: Engine> Stores for InFiles<E> {
 
     fn journal(
         &self,
-        each: &mut dyn FnMut(Event),
+        each: &mut dyn FnMut(Option<Node>, Event),
     ) -> Result<(Arc<dyn Journal>, Timestamp), OpenFault> {
         let (keys, clock) = (Arc::clone(&self.keys), self.clock.clone());
+        let each = |event| each(None, event);
         let (journal, whole_until) = LocalJournal::open(&self.directory, keys, clock, each)?;
         Ok((Arc::new(journal), whole_until))
     }

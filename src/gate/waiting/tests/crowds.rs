@@ -131,7 +131,7 @@ fn from_environment(name: &str, default: u64) -> u64 {
 }
 
 /// A reproducible number for each pair (splitmix64).
-fn dice(seed: u64, n: u64) -> u64 {
+pub(super) fn dice(seed: u64, n: u64) -> u64 {
     let mut z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(n << 20 | 1);
     for factor in [0xbf58_476d_1ce4_e5b9_u64, 0x94d0_49bb_1331_11eb] {
         z = (z ^ (z >> 29)).wrapping_mul(factor);

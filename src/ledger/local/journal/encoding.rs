@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil::Date};
 
 use crate::{
     civic::ProvedBy,
-    ledger::journal::{Event, Joined, Opened, Seated},
+    ledger::journal::{Event, Joined, Opened, Report, Seated},
     vault::Subject,
 };
 
@@ -50,6 +50,25 @@ pub(super) fn encode(event: &Event, out: &mut Vec<u8>) {
             out.push(b'L');
             encode_who(*who, out);
         }
+        Event::Moved(who) => {
+            out.push(b'M');
+            encode_who(*who, out);
+        }
+        Event::Closed { round } => {
+            out.push(b'X');
+            out.extend(round.to_be_bytes());
+        }
+        Event::Drawn { round } => {
+            out.push(b'D');
+            out.extend(round.to_be_bytes());
+        }
+        Event::Reported(Report { spare, entering_per_kilosecond, reached: (round, number) }) => {
+            out.push(b'P');
+            out.extend(spare.to_be_bytes());
+            out.extend(entering_per_kilosecond.to_be_bytes());
+            out.extend(round.to_be_bytes());
+            out.extend(number);
+        }
         Event::Counted { office, clerk, day } => {
             out.push(b'Q');
             out.extend(office.0);
@@ -86,6 +105,14 @@ pub(super) fn decode(bytes: &mut &[u8]) -> Option<Event> {
         }),
         b'C' => Event::Called { round: u64::from_be_bytes(take(bytes)?), number: take(bytes)? },
         b'L' => Event::Left(who(bytes)?),
+        b'M' => Event::Moved(who(bytes)?),
+        b'X' => Event::Closed { round: u64::from_be_bytes(take(bytes)?) },
+        b'D' => Event::Drawn { round: u64::from_be_bytes(take(bytes)?) },
+        b'P' => Event::Reported(Report {
+            spare: i32::from_be_bytes(take(bytes)?),
+            entering_per_kilosecond: u32::from_be_bytes(take(bytes)?),
+            reached: (u64::from_be_bytes(take(bytes)?), take(bytes)?),
+        }),
         b'Q' => Event::Counted {
             office: subject(bytes)?,
             clerk: subject(bytes)?,
@@ -161,6 +188,16 @@ mod tests {
             (any::<u64>(), any::<[u8; 8]>())
                 .prop_map(|(round, number)| Event::Called { round, number }),
             who().prop_map(Event::Left),
+            who().prop_map(Event::Moved),
+            any::<u64>().prop_map(|round| Event::Closed { round }),
+            any::<u64>().prop_map(|round| Event::Drawn { round }),
+            any::<(i32, u32, u64, [u8; 8])>().prop_map(
+                |(spare, entering_per_kilosecond, round, number)| Event::Reported(Report {
+                    spare,
+                    entering_per_kilosecond,
+                    reached: (round, number)
+                })
+            ),
             (hash(), hash(), 1..=28_i8).prop_map(|(office, clerk, day)| Event::Counted {
                 office,
                 clerk,
