@@ -44,7 +44,7 @@ pub enum Event {
     /// A person entered, or lost their seat.
     Left(Seated),
     /// A person who has a seat asked at another node, which waits for them from now on. Of many nodes only.
-    Moved(Seated),
+    SeatMoved(Seated),
     /// Nobody joins this round any more. Of many nodes only.
     Closed {
         /// The index of the round.

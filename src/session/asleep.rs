@@ -78,7 +78,7 @@ impl Remembered {
             Event::Joined(_)
             | Event::Called { .. }
             | Event::Left(_)
-            | Event::Moved(_)
+            | Event::SeatMoved(_)
             | Event::Closed { .. }
             | Event::Drawn { .. }
             | Event::Reported(_)

@@ -36,7 +36,7 @@ impl Inner {
         let Some(nodes) = &mut self.nodes else { return false };
         match *event {
             Event::Joined(joined) => self.learn_joined(node, joined, now),
-            Event::Moved(who) => self.learn_moved(node, who),
+            Event::SeatMoved(who) => self.learn_moved(node, who),
             Event::Left(who) => {
                 if let Some(index) = self.seats.of(who) {
                     let seat = self.seats.free(index);
@@ -138,7 +138,7 @@ impl Inner {
         if seat.is_called() {
             self.turns.expected(now);
         }
-        self.seats.note(Event::Moved(seat.who()));
+        self.seats.note(Event::SeatMoved(seat.who()));
     }
 
     /// Closes the rounds that were closed elsewhere, as far as those before them are drawn here.

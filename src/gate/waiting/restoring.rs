@@ -41,7 +41,7 @@ impl Remembered {
                 let number = Number::from_bytes(number);
                 self.seats.insert(who, Known { round, number, elsewhere: node });
             }
-            Event::Moved(who) => {
+            Event::SeatMoved(who) => {
                 if let Some(known) = self.seats.get_mut(&who) {
                     known.elsewhere = node;
                 }

@@ -50,8 +50,8 @@ pub(super) fn encode(event: &Event, out: &mut Vec<u8>) {
             out.push(b'L');
             encode_who(*who, out);
         }
-        Event::Moved(who) => {
-            out.push(b'M');
+        Event::SeatMoved(who) => {
+            out.push(b'S');
             encode_who(*who, out);
         }
         Event::Closed { round } => {
@@ -105,7 +105,7 @@ pub(super) fn decode(bytes: &mut &[u8]) -> Option<Event> {
         }),
         b'C' => Event::Called { round: u64::from_be_bytes(take(bytes)?), number: take(bytes)? },
         b'L' => Event::Left(who(bytes)?),
-        b'M' => Event::Moved(who(bytes)?),
+        b'S' => Event::SeatMoved(who(bytes)?),
         b'X' => Event::Closed { round: u64::from_be_bytes(take(bytes)?) },
         b'D' => Event::Drawn { round: u64::from_be_bytes(take(bytes)?) },
         b'P' => Event::Reported(Report {
@@ -188,7 +188,7 @@ mod tests {
             (any::<u64>(), any::<[u8; 8]>())
                 .prop_map(|(round, number)| Event::Called { round, number }),
             who().prop_map(Event::Left),
-            who().prop_map(Event::Moved),
+            who().prop_map(Event::SeatMoved),
             any::<u64>().prop_map(|round| Event::Closed { round }),
             any::<u64>().prop_map(|round| Event::Drawn { round }),
             any::<(i32, u32, u64, [u8; 8])>().prop_map(
