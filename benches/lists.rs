@@ -164,7 +164,7 @@ async fn list(
     let Ok(Entered::In(token, _)) = intake.enter(asked).await else {
         return Err("no session".into());
     };
-    let session = intake.recognise(&token).ok_or("a session")?;
+    let session = intake.recognise(&token).await?.ok_or("a session")?;
     let took = within(&session, async |scope| {
         let started = Instant::now();
         let listed = intake.applications(scope, after, PAGE_APPLICATIONS_MAX).await;

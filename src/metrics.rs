@@ -133,7 +133,9 @@ metrics_list! {
     DRAFTS_FAILED = Kind::Gauge, Count, "sportello_drafts_failed" []
         "1 after a failed write or sync of the drafts: none is saved until a restart; applications are still accepted.";
     JOURNAL_FAILED = Kind::Gauge, Count, "sportello_journal_failed" []
-        "1 after a failed write or sync of the journal: nothing is refused for it, but after a restart everybody inside or waiting has to enter again.";
+        "1 after a failed write or sync of the journal: nothing is refused for it, but after a restart everybody inside or waiting has to enter again. With the replicated ledger: more waits to be written than may, so nobody enters at this node until a restart.";
+    JOURNAL_LAG = Kind::Gauge, Seconds, "sportello_journal_lag_seconds" []
+        "With the replicated ledger: time since this node last knew everything that other nodes had noted of sessions and quotas; 0 while it reads it. Above 0, sessions that ended elsewhere may still work here.";
     SESSIONS_REOPENED = Kind::Counter, Count, "sportello_sessions_reopened_total" ["lease"]
         "Sessions that were open before a restart and are again, by their lease: within the bound of leases, beyond it, or none because it was used before.";
     SEATS_RESTORED = Kind::Counter, Count, "sportello_seats_restored_total" ["seat"]

@@ -227,8 +227,11 @@ fn open_intake(
         beacon: settings.beacon(),
     };
     let intake = Intake::open(&ledgers_in(&settings.data()), parts, &settings.intake())?;
+    intake.serve_alone()?;
     publish_keys(&keys, &settings.data());
-    Ok(Arc::new(intake))
+    let intake = Arc::new(intake);
+    intake.follow();
+    Ok(intake)
 }
 
 /// What operators steer, and what they wish of the thread that waits for signals. What control had set before a restart is

@@ -111,7 +111,7 @@ impl Inside {
     /// What every request would cost if its token was opened instead of looked up.
     fn open_token(&self, place: usize) {
         let token = black_box(self.token(place));
-        assert!(self.sessions.reopen(token, &self.leases, black_box(EVENING)).is_some());
+        assert!(self.sessions.reopen(token, black_box(EVENING)).is_some());
     }
 
     /// The time of `count` look-ups on every core at once: the mean of the cores.
@@ -159,7 +159,7 @@ pub(super) fn sessions(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let token = black_box(wrong.as_str());
                 assert!(inside.sessions.find(token, EVENING).is_none());
-                assert!(inside.sessions.reopen(token, &inside.leases, EVENING).is_none());
+                assert!(inside.sessions.reopen(token, EVENING).is_none());
             });
         });
     }

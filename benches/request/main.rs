@@ -261,7 +261,8 @@ impl House {
         let door = self.door(&intake, self.settings.requests_max());
         let (_, answered) = self.answer(&door, vec![submission(&newcomer)]);
         assert_eq!(answered.get(&201), Some(&1), "{answered:?}");
-        let session = intake.recognise(&newcomer.token).expect("a session");
+        let session = self.runtime.block_on(intake.recognise(&newcomer.token));
+        let session = session.expect("one machine").expect("a session");
         let latest = within(&session, async |scope| {
             let latest = intake.latest(scope, CAMPAIGN, None).await;
             latest.ok().and_then(|latest| scope.open(latest)).flatten()

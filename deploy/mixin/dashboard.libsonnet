@@ -332,6 +332,11 @@ local lines = grafana.lines;
         about='As the admission controller measures it: of a whole visit, its handshake and entering, and of a request of somebody outside.'
       ),
       lines(
+        'Journal of several nodes',
+        [m.max('journal_lag_seconds', by=['instance'], legend='{{instance}}: behind')],
+        about='With the replicated ledger: for how long a node has not known what the others noted of sessions and quotas. Meanwhile, sessions that ended elsewhere work there.'
+      ),
+      lines(
         'Drafts and unknown receipts',
         [
           m.mean('draft_group_size', legend='changes in one write'),

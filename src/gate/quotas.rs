@@ -1,7 +1,9 @@
 //! Daily quotas: how many applications each office and each of its clerks may submit in a day, Europe/Rome.
 //!
 //! A clerk who submits for invented people, or a program that has run wild, is stopped at a number that no honest
-//! working day reaches. Counts are in memory; after a restart they are read from the journal.
+//! working day reaches. Counts are in memory; after a restart they are read from the journal, and so are those of other
+//! nodes, a moment after they counted. So an office that submits at several nodes at once may exceed its quota by what
+//! they accept in that moment.
 
 use std::{
     collections::HashMap,
@@ -11,7 +13,7 @@ use std::{
 
 use jiff::civil::Date;
 
-use crate::vault::Subject;
+use crate::{ledger::journal::Event, vault::Subject};
 
 /// The quotas.
 #[derive(Clone, Copy, Debug)]
@@ -82,8 +84,14 @@ impl Quotas {
         Ok(Reserved { quotas: self, date: day.date, office, clerk, is_used: false })
     }
 
-    /// Counts an application that was accepted on a day before a restart.
-    pub fn recall(&self, office: Subject, clerk: Subject, date: Date) {
+    /// Takes in an event of the journal: an application that was accepted before a restart, or at another node.
+    pub fn learn(&self, event: &Event) {
+        if let Event::Counted { office, clerk, day } = *event {
+            self.count(office, clerk, day);
+        }
+    }
+
+    fn count(&self, office: Subject, clerk: Subject, date: Date) {
         let mut day = self.day();
         if day.date < date {
             *day = Day { date, ..Day::default() };
@@ -166,7 +174,7 @@ mod tests {
         });
         let yesterday = TODAY.yesterday().unwrap();
         for (clerk, date) in [(1, yesterday), (1, TODAY), (1, TODAY), (2, TODAY), (2, yesterday)] {
-            quotas.recall(subject(1), subject(clerk), date);
+            quotas.learn(&Event::Counted { office: subject(1), clerk: subject(clerk), day: date });
         }
         assert!(!submit(&quotas, 1, 1, TODAY) && !submit(&quotas, 1, 2, TODAY));
         assert!(submit(&quotas, 2, 1, TODAY));

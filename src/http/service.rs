@@ -40,6 +40,7 @@ use crate::{
         admission::Entrance,
         pressure::{Admitted, Class, Shed},
     },
+    ledger::journal::OutOfReach,
     metrics as list,
     session::{Session, scope},
     trace::{Part, Traced, time},
@@ -128,7 +129,10 @@ impl Public {
         let head = Head { headers, query, segments, from, certificates, authority, language };
         let inside = match route.access {
             Access::Open(_) => None,
-            Access::Inside(inside) => self.recognise(inside, headers),
+            Access::Inside(inside) => match self.recognise(inside, headers).await {
+                Ok(inside) => inside,
+                Err(fault) => return refuse(fault.into()),
+            },
         };
         let Some(Inside { what: inside, token, session }) = inside else {
             let result = match standing.entrance() {
@@ -176,17 +180,18 @@ impl Public {
 
     /// The session of a request. Each face has its credential, and looks at no other: a browser sends its cookie along
     /// with requests that another site makes, and a page must not depend on a header that no browser sends.
-    fn recognise<'r>(
+    async fn recognise<'r>(
         &self,
         inside: Face<router::Inside, router::InsidePage>,
         headers: &'r HeaderMap,
-    ) -> Option<Inside<'r>> {
+    ) -> Result<Option<Inside<'r>>, OutOfReach> {
         let token = match inside {
             Face::Api(_) => bearer(headers),
             Face::Page(_) => session_cookie(headers),
-        }?;
-        let session = self.counter.intake.recognise(token)?;
-        Some(Inside { what: inside, token, session })
+        };
+        let Some(token) = token else { return Ok(None) };
+        let session = self.counter.intake.recognise(token).await?;
+        Ok(session.map(|session| Inside { what: inside, token, session }))
     }
 
     /// Answers somebody without a session, once there is CPU time for them; the canary at once.

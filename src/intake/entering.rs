@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, net::IpAddr, sync::Arc};
 
+use futures_util::future::join;
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::CertificateDer;
 use tokio::time::sleep;
@@ -21,6 +22,7 @@ use crate::{
     ledger::{
         audit::{Action, QueueFull},
         fault::Untraced,
+        journal::OutOfReach,
     },
     session::{
         Session,
@@ -109,6 +111,8 @@ pub enum EnterFault {
     Full,
     /// The disk has no room for the audit trail.
     Untraced(Untraced),
+    /// It is not known whether other nodes have let them in, or will know that this one has.
+    OutOfReach(OutOfReach),
 }
 
 impl Intake {
@@ -118,19 +122,30 @@ impl Intake {
     /// # Errors
     /// [`EnterFault`].
     pub async fn enter(&self, asked: Asked<'_>) -> Result<Entered, EnterFault> {
-        let entered = self.enter_now(asked)?;
-        match entered {
-            // People come unevenly; their visits begin evenly.
-            Entered::In(_, ref session) if session.is_canary() => {}
-            Entered::In(..) => sleep(self.admission.pause()).await,
-            // Only then the old token is over for good. An error: the journal has failed, and so it is too.
-            Entered::Again(..) => drop(self.journal.synced().await),
-            Entered::Waiting(_) => {}
-        }
+        let entered = self.enter_now(asked).await?;
+        let kept = match entered {
+            Entered::In(_, ref session) if session.is_canary() => Ok(()),
+            Entered::In(..) => {
+                // People come unevenly; their visits begin evenly.
+                let pause = sleep(self.admission.pause());
+                if self.journal.is_shared() {
+                    // No other node admits a token before it knows the session.
+                    join(pause, self.journal.kept()).await.1
+                } else {
+                    pause.await;
+                    Ok(())
+                }
+            }
+            // Only then the old token is over for good.
+            Entered::Again(..) => self.journal.kept().await,
+            Entered::Waiting(_) => Ok(()),
+        };
+        // The session stays open: who asks again in the same visit gets a token of it.
+        kept.map_err(EnterFault::OutOfReach)?;
         Ok(entered)
     }
 
-    fn enter_now(&self, asked: Asked<'_>) -> Result<Entered, EnterFault> {
+    async fn enter_now(&self, asked: Asked<'_>) -> Result<Entered, EnterFault> {
         if !matches!(asked.proof, Proof::Token(token) if self.is_of_canary(token)) {
             self.limits.load().enter_from(asked.from).map_err(EnterFault::TooOften)?;
         }
@@ -161,6 +176,14 @@ impl Intake {
         self.limits.load().enter_as(asking.person).map_err(EnterFault::TooOften)?;
         self.is_their_turn(&asking, now)?;
         let seat_ends_at = self.schedule.past(slice_end).min(ends_at);
+        if self.journal.is_shared() {
+            // Another node may have let them in: in this visit, whose answer they lost, or in another one.
+            self.journal.caught_up().await.map_err(EnterFault::OutOfReach)?;
+            if self.sessions.knows(&visit) {
+                let (token, session) = self.renew_as(&visit, &identity, asking.person, now)?;
+                return Ok(Entered::Again(token, session));
+            }
+        }
         if let Some(entered) = self.seat(&visit, &identity, &asking, now, seat_ends_at)? {
             return Ok(entered);
         }
@@ -181,13 +204,16 @@ impl Intake {
         asked: Asked<'_>,
     ) -> Result<Option<(String, Arc<Session>)>, EnterFault> {
         let visit = Visit::parse(asked.visit).ok_or(EnterFault::VisitTooShort)?;
+        if self.journal.is_shared() && !self.sessions.knows(&visit) {
+            self.journal.caught_up().await.map_err(EnterFault::OutOfReach)?;
+        }
         if !self.sessions.has_open(&visit) {
             return Ok(None);
         }
         let now = self.clock.now();
         let Proved { identity, asking, .. } = self.prove(&visit, asked, now)?;
         let renewed = self.renew_as(&visit, &identity, asking.person, now)?;
-        let _is_on_disk = self.journal.synced().await;
+        self.journal.kept().await.map_err(EnterFault::OutOfReach)?;
         Ok(Some(renewed))
     }
 
@@ -366,12 +392,27 @@ impl Intake {
         Opening { identity, visit, began_at, expires_at, real_now }
     }
 
-    /// The session that a token opens, also if it was opened before a restart; `None` if the token is unknown or over.
-    #[must_use]
-    pub fn recognise(&self, token: &str) -> Option<Arc<Session>> {
+    /// The session that a token opens, also if it was opened before a restart or at another node; `None` if the token is
+    /// unknown or over. What another node ended or renewed works here for as long as this one has not learned of it.
+    ///
+    /// # Errors
+    /// [`OutOfReach`]: the session may be one that another node has just opened.
+    pub async fn recognise(&self, token: &str) -> Result<Option<Arc<Session>>, OutOfReach> {
+        let known = self.recognise_now(token);
+        if known.is_some() || !self.journal.is_shared() {
+            return Ok(known);
+        }
+        if !self.sessions.is_unheard_of(token, self.clock.now()) {
+            return Ok(None);
+        }
+        self.journal.caught_up().await?;
+        Ok(self.recognise_now(token))
+    }
+
+    fn recognise_now(&self, token: &str) -> Option<Arc<Session>> {
         let now = self.clock.now();
         let known = self.sessions.find(token, now);
-        known.or_else(|| self.sessions.reopen(token, &self.leases, now))
+        known.or_else(|| self.sessions.reopen(token, now))
     }
 
     /// Whether a session has neither ended nor expired.
@@ -391,11 +432,14 @@ impl Intake {
         self.limits.load().session_of(session.person)
     }
 
-    /// Ends the session that a token opens, if there is one, for good: a restart does not open it again.
-    pub async fn leave(&self, token: &str) {
+    /// Ends the session that a token opens, if there is one, for good: a restart does not open it again, nor does another
+    /// node.
+    ///
+    /// # Errors
+    /// [`OutOfReach`]: it has ended here, and at other nodes as soon as they can learn it.
+    pub async fn leave(&self, token: &str) -> Result<(), OutOfReach> {
         self.sessions.close(token);
-        // An error: the journal has failed, and a restart opens no session at all.
-        let _is_on_disk = self.journal.synced().await;
+        self.journal.kept().await
     }
 
     /// Ends expired sessions, evicts unused rate limits, and advances the waiting room. Call it every second or two.
@@ -403,6 +447,7 @@ impl Intake {
         let now = self.clock.now();
         self.limits.load().tidy();
         self.sessions.sweep(now);
+        self.journal.attend(!self.sessions.is_empty());
         self.found.tidy(now);
         self.waiting.tidy(&self.supply(), now);
     }

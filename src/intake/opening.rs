@@ -29,7 +29,7 @@ use crate::{
         drafts::Drafts,
         engines,
         fault::OpenFault,
-        journal::{Event, Journal},
+        journal::Journal,
         mandates::Mandates,
         rounds::{Outlook, Round, Rounds},
         shelf::Shelf,
@@ -221,6 +221,25 @@ impl Intake {
         Ok(intake)
     }
 
+    /// Makes sure that no other node serves, if only one may with this store.
+    ///
+    /// # Errors
+    /// [`OpenFault`] if another one does.
+    pub fn serve_alone(&self) -> Result<(), OpenFault> {
+        self.shelf.serve_alone()
+    }
+
+    /// Learns from now on what other nodes note.
+    pub fn follow(self: &Arc<Self>) {
+        let intake = Arc::downgrade(self);
+        self.journal.follow(Box::new(move |node, event| {
+            let Some(intake) = intake.upgrade() else { return };
+            intake.waiting.learn(node, &event, intake.clock.now());
+            intake.sessions.learn(&event);
+            intake.quotas.learn(&event);
+        }));
+    }
+
     /// Opens the ledgers of campaigns that are open today or tomorrow, and of those that have one. May wait for the
     /// disk.
     ///
@@ -313,9 +332,7 @@ impl Recalled {
         let (journal, whole_until) = stores.journal(&mut |node, event| {
             visits.take(&event);
             seats.take(node, &event);
-            if let Event::Counted { office, clerk, day } = event {
-                quotas.recall(office, clerk, day);
-            }
+            quotas.learn(&event);
         })?;
         let visits = visits.whole_until(whole_until);
         Ok(Self { journal, visits, seats, quotas })

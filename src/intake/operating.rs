@@ -3,6 +3,7 @@
 use super::opening::Intake;
 use crate::{
     gate::waiting::Waiting,
+    ledger::journal::OutOfReach,
     registry::notice::{Notice, NoticeFile, NoticeSource},
     vault::Subject,
 };
@@ -80,10 +81,12 @@ impl Intake {
         self.sessions.end_all_of(person, self.clock.now())
     }
 
-    /// Completes when what was ended stays so after a restart.
-    pub async fn sessions_kept(&self) {
-        // An error: the journal has failed, and a restart opens no session at all.
-        let _is_on_disk = self.journal.synced().await;
+    /// Completes when what was ended stays so after a restart, and at other nodes.
+    ///
+    /// # Errors
+    /// [`OutOfReach`]: it has ended here, and at other nodes as soon as they can learn it.
+    pub async fn sessions_kept(&self) -> Result<(), OutOfReach> {
+        self.journal.kept().await
     }
 }
 

@@ -2,7 +2,10 @@
 
 use super::opening::Intake;
 use crate::{
-    ledger::audit::{Action, QueueFull},
+    ledger::{
+        audit::{Action, QueueFull},
+        journal::OutOfReach,
+    },
     session::{
         scope::{Personal, Scope},
         sessions::OwnSession,
@@ -18,21 +21,26 @@ impl Intake {
     }
 
     /// Ends one of them for good: a restart does not open it again. False if none has this handle.
-    pub async fn end_own(&self, scope: Scope<'_>, handle: &str) -> bool {
+    ///
+    /// # Errors
+    /// [`OutOfReach`]: it has ended here, and at other nodes as soon as they can learn it.
+    pub async fn end_own(&self, scope: Scope<'_>, handle: &str) -> Result<bool, OutOfReach> {
         let is_ended = self.sessions.end_own(scope.session(), handle, self.clock.now());
         if is_ended {
             self.note_ended(scope, 1);
-            // An error: the journal has failed, and a restart opens no session at all.
-            let _is_on_disk = self.journal.synced().await;
+            self.journal.kept().await?;
         }
-        is_ended
+        Ok(is_ended)
     }
 
     /// Ends all of them but this one, for good.
-    pub async fn end_others(&self, scope: Scope<'_>) {
+    ///
+    /// # Errors
+    /// As for [`end_own`](Self::end_own).
+    pub async fn end_others(&self, scope: Scope<'_>) -> Result<(), OutOfReach> {
         let ended = self.sessions.end_others(scope.session(), self.clock.now());
         self.note_ended(scope, ended);
-        let _is_on_disk = self.journal.synced().await;
+        self.journal.kept().await
     }
 
     /// Records that a person ended some of their sessions. Who fears that somebody else has one must be able to end it: a

@@ -285,6 +285,7 @@ impl Counter {
         let today = local_time::date_at(now);
         let ledger = intake.open_ledger(application.campaign(), today)?;
         let reserved = intake.reserve(scope, today);
+        intake.sessions.take_back(scope.session());
         let finishing = scope.session().finishing(&intake.leases).ok_or(SubmitFault::NoLease)?;
 
         let digest = sha256(body);

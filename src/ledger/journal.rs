@@ -3,8 +3,11 @@
 //! Nothing in it is a record of the ledger, and nothing is needed for longer than two days. It holds keyed hashes of
 //! people and visits, no names.
 
+pub(super) mod encoding;
+
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
+use futures_util::future::{BoxFuture, ready};
 use jiff::{Timestamp, civil::Date};
 use tokio::sync::oneshot;
 
@@ -26,6 +29,14 @@ pub enum Event {
     LeaseGone {
         /// The keyed hash of the visit.
         visit: Subject,
+    },
+    /// The session of a visit was woken at another node than before, or its lease was taken back there: that node holds its
+    /// lease now, and counts it. Of several nodes the one with the greatest turn does.
+    Moved {
+        /// The keyed hash of the visit.
+        visit: Subject,
+        /// How often it moved, then 32 random bits: two nodes may move it at the same time.
+        turn: u64,
     },
     /// The session of a visit is over.
     Ended {
@@ -122,13 +133,42 @@ pub struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Node(pub NonZeroU32);
 
+/// Other nodes, or the store that they share, cannot be reached in time. It is not known what they noted, or whether they
+/// will learn what was noted here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the journal of all nodes cannot be reached in time")]
+pub struct OutOfReach;
+
 /// Where changes are noted, in their order.
 ///
 /// A change is lost if the process is killed within some milliseconds of it, or the power fails within about a second,
-/// unless [`synced`](Self::synced) was awaited. A change that was noted later is never kept without an earlier one.
+/// unless [`synced`](Self::synced) or [`kept`](Self::kept) was awaited. A change that was noted later is never kept without an
+/// earlier one of the same node.
 pub trait Journal: Send + Sync {
     /// Notes a change. Waits for nothing.
     fn note(&self, event: Event);
+
+    /// Completes when everything that was noted before is on disk. It completes with an error if the journal has failed:
+    /// then the next start remembers nothing of it, so that no session that has ended is opened again.
+    fn synced(&self) -> oneshot::Receiver<()>;
+
+    /// Completes when everything that was noted before is kept, so that it may be promised. A journal of one machine that
+    /// has failed keeps nothing, and so promises everything.
+    ///
+    /// # Errors
+    /// [`OutOfReach`]: promise nothing; what was noted is written as soon as that is possible.
+    fn kept(&self) -> BoxFuture<'_, Result<(), OutOfReach>> {
+        let synced = self.synced();
+        Box::pin(async {
+            let _failed = synced.await;
+            Ok(())
+        })
+    }
+
+    /// Whether other nodes read it, and note in it.
+    fn is_shared(&self) -> bool {
+        false
+    }
 
     /// Calls `learn` with every change that another node notes from now on, soon after it is noted. The changes of one node
     /// come in their order, on one thread at a time; `learn` waits for nothing. Only the first call counts, and a journal of
@@ -142,14 +182,16 @@ pub trait Journal: Send + Sync {
         true
     }
 
-    /// Whether several nodes note changes here.
-    fn is_shared(&self) -> bool {
-        false
+    /// Completes when everything that other nodes have kept before was learned.
+    ///
+    /// # Errors
+    /// [`OutOfReach`].
+    fn caught_up(&self) -> BoxFuture<'_, Result<(), OutOfReach>> {
+        Box::pin(ready(Ok(())))
     }
 
-    /// Completes when everything that was noted before is on disk. It completes with an error if the journal has failed:
-    /// then the next start remembers nothing of it, so that no session that has ended is opened again.
-    fn synced(&self) -> oneshot::Receiver<()>;
+    /// Says whether anybody is inside here: then what others note is wanted soon.
+    fn attend(&self, _is_anybody_inside: bool) {}
 
     /// Writes what was noted, and ends.
     fn close(&self);
@@ -180,27 +222,39 @@ impl Journal for Forgetful {
 /// A journal in memory, for tests: what it was told can be taken in again.
 #[cfg(test)]
 #[derive(Default)]
-pub(crate) struct Noted(std::sync::Mutex<Vec<Event>>);
+pub(crate) struct Noted {
+    events: std::sync::Mutex<Vec<Event>>,
+    is_shared: bool,
+}
 
 #[cfg(test)]
 impl Noted {
+    /// One that other nodes read.
+    pub(crate) fn shared() -> Arc<Self> {
+        Arc::new(Self { is_shared: true, ..Self::default() })
+    }
+
     pub(crate) fn events(&self) -> Vec<Event> {
-        self.0.lock().unwrap().clone()
+        self.events.lock().unwrap().clone()
     }
 
     pub(crate) fn forget(&self) {
-        self.0.lock().unwrap().clear();
+        self.events.lock().unwrap().clear();
     }
 }
 
 #[cfg(test)]
 impl Journal for Noted {
     fn note(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
+        self.events.lock().unwrap().push(event);
     }
 
     fn synced(&self) -> oneshot::Receiver<()> {
         Forgetful.synced()
+    }
+
+    fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     fn close(&self) {}

@@ -18,6 +18,14 @@ pub trait Engine: Send + Sync {
 
     /// Whether `campaign` has a ledger.
     fn holds(&self, campaign: Campaign) -> bool;
+
+    /// Makes sure that no other node serves, if only one may.
+    ///
+    /// # Errors
+    /// [`OpenFault`] if another one does.
+    fn serve_alone(&self) -> Result<(), OpenFault> {
+        Ok(())
+    }
 }
 
 /// The open ledgers. The lock guards only the map; a ledger is handed out as an `Arc`.
@@ -37,6 +45,14 @@ impl Shelf {
     #[must_use]
     pub fn over(engine: Box<dyn Engine>) -> Self {
         Self { engine, ledgers: RwLock::default() }
+    }
+
+    /// Makes sure that no other node serves, if only one may.
+    ///
+    /// # Errors
+    /// [`OpenFault`] if another one does.
+    pub fn serve_alone(&self) -> Result<(), OpenFault> {
+        self.engine.serve_alone()
     }
 
     /// Opens a campaign's ledger unless it is open. May wait for the disk.

@@ -2,16 +2,20 @@
 //!
 //! A visit leads to its session's token only when somebody enters; every other request brings the token. A session that
 //! was open before a restart sleeps until its token or its visit is seen again: the token holds what the session needs,
-//! and the journal which tokens still count.
+//! and the journal which tokens still count. Where the journal is shared by several nodes, so do the sessions of other
+//! nodes: they hold no lease here, and are in no count of this node, until they are [`waking`] here.
 //!
 //! A `DashMap` guards them: all runtimes look sessions up at the same time, and a look-up holds a shard for some
 //! hundred nanoseconds. The map is private to this file, and no guard of it lives across an await: a session is handed
 //! out as an `Arc`.
 
+mod elsewhere;
 mod of_canary;
 mod of_person;
+mod waking;
 
 use std::{
+    collections::HashMap,
     hash::BuildHasherDefault,
     sync::{
         Arc, Mutex, PoisonError,
@@ -27,7 +31,7 @@ use metrics::{Counter, Gauge};
 pub use self::of_person::OwnSession;
 use super::{
     Session, Whose,
-    asleep::{Asleep, Remembered, lease_again},
+    asleep::{Asleep, Changed, Remembered},
     ended::Ended,
     secret_hash::{SecretHash, Unhashed},
     token::{self, Contents},
@@ -66,21 +70,33 @@ struct Known {
     /// The session's keyed visit, by which the journal knows it.
     visit: Subject,
     expires_at: Timestamp,
+    /// It counts here, and its lease, if it has one, is held here; else at another node, or it is the canary's.
+    is_here: bool,
+    /// When it moved last; other nodes know it by a smaller turn.
+    turn: u64,
     state: State,
 }
 
 enum State {
-    /// In the registry, under this hash of its token.
-    Awake(SecretHash),
-    /// Open since before a restart, and not seen again yet.
+    /// In the registry.
+    Awake(Awake),
+    /// Open since before a restart, or at another node, and not seen here yet.
     Asleep(Box<Asleep>),
 }
 
-/// All open sessions of this node.
+/// A session that was seen here.
+struct Awake {
+    /// The hash of its token, which is in the registry unless another node has renewed it.
+    token: SecretHash,
+    session: Arc<Session>,
+}
+
+/// All open sessions of this node, and what it knows of those of others.
 pub struct Sessions {
     config: Config,
     keys: Arc<HouseKeys>,
     journal: Arc<dyn Journal>,
+    leases: Leases,
     by_token: DashMap<SecretHash, Held, BuildHasherDefault<Unhashed>>,
     /// Each open session, also those asleep. A guard of this map may be held while the others are used, never the
     /// reverse.
@@ -88,6 +104,8 @@ pub struct Sessions {
     /// Each person's visits, oldest first. A guard of this map is never held while another one is used.
     by_person: DashMap<Subject, Vec<SecretHash>>,
     ended: Ended,
+    /// What other nodes noted of sessions of whose opening nothing is known yet.
+    early: Mutex<HashMap<Subject, elsewhere::Early>>,
     /// The latest moment, in real time, from which the journal has kept everything: a token that was made later may be of
     /// a session whose opening was lost.
     whole_until: Timestamp,
@@ -123,8 +141,8 @@ pub enum NotOpened {
 }
 
 impl Sessions {
-    /// The sessions that `remembered` holds, asleep; each keeps the lease that it held, beyond the bound of `leases` if
-    /// need be. Those that have expired at `now` have ended.
+    /// The sessions that `remembered` holds, asleep. Each keeps the lease that it held, beyond the bound of `leases` if need
+    /// be; if the journal is shared, each is one of another node. Those that have expired at `now` have ended.
     #[must_use]
     pub fn new(
         config: Config,
@@ -140,15 +158,17 @@ impl Sessions {
         }
         let opened =
             Audience::ALL.map(|audience| list::SESSIONS_OPENED.counter(&[audience.as_str()]));
-        let Remembered { open, ended, whole_until, .. } = remembered;
+        let Remembered { open, ended, early, whole_until, .. } = remembered;
         let sessions = Self {
             config,
             keys,
             journal,
+            leases: leases.clone(),
             by_token: DashMap::default(),
             by_visit: DashMap::default(),
             by_person: DashMap::new(),
             ended,
+            early: Mutex::new(elsewhere::Early::all(early)),
             whole_until,
             open: AtomicUsize::new(0),
             requests: Mutex::default(),
@@ -160,20 +180,37 @@ impl Sessions {
         for (visit, kept) in open {
             if kept.expires_at <= now {
                 sessions.ended.add(SecretHash::of_visit(visit));
+            } else if sessions.journal.is_shared() {
+                let expires_at = kept.expires_at;
+                let (asleep, turn) = kept.elsewhere();
+                sessions.lay_down(visit, expires_at, turn, asleep);
             } else {
-                sessions.lay_down(visit, kept.expires_at, kept.asleep(leases));
+                let expires_at = kept.expires_at;
+                let asleep = kept.asleep(leases);
+                sessions.begin_to_count(asleep.whose.audience());
+                sessions.lay_down(visit, expires_at, 0, asleep);
             }
         }
         sessions
     }
 
-    fn lay_down(&self, visit: Subject, expires_at: Timestamp, asleep: Asleep) {
+    /// Adds a session that sleeps.
+    fn lay_down(&self, visit: Subject, expires_at: Timestamp, turn: u64, asleep: Asleep) {
         let (key, whose) = (SecretHash::of_visit(visit), asleep.whose);
+        let is_here = !self.journal.is_shared();
         let state = State::Asleep(Box::new(asleep));
-        self.by_visit.insert(key, Known { visit, expires_at, state });
+        self.by_visit.insert(key, Known { visit, expires_at, is_here, turn, state });
         self.by_person.entry(whose.person).or_default().push(key);
+    }
+
+    fn begin_to_count(&self, audience: Audience) {
         self.open.fetch_add(1, Ordering::AcqRel);
-        self.gauges[whose.audience() as usize].increment(1.0);
+        self.gauges[audience as usize].increment(1.0);
+    }
+
+    fn cease_to_count(&self, audience: Audience) {
+        self.open.fetch_sub(1, Ordering::AcqRel);
+        self.gauges[audience as usize].decrement(1.0);
     }
 
     /// When a session ends at the latest that opens at `now`.
@@ -207,8 +244,7 @@ impl Sessions {
         let (token, contents) = self.fresh_token(opening, (began_at, expires_at), proved_by, 0);
         let session = self.session_of(contents, visit, Some(lease));
         self.note_opened(&session);
-        let state = State::Awake(self.register(&token, &session));
-        drop(free.insert(Known { visit, expires_at, state }));
+        drop(free.insert(self.awake(&token, &session, true)));
         self.gauges[session.audience as usize].increment(1.0);
         self.opened[session.audience as usize].increment(1);
         if let Some(oldest) = self.add_to_person(session.person, key) {
@@ -242,26 +278,30 @@ impl Sessions {
         if now >= known.expires_at {
             return None;
         }
+        let known = &mut *known;
         let (visit, expires_at) = (known.visit, known.expires_at);
         let (token, session) = match &mut known.state {
-            State::Awake(current) => {
-                let is_theirs = |_: &SecretHash, held: &Held| held.session.is_of(whose);
-                let (_, Held { session, .. }) = self.by_token.remove_if(current, is_theirs)?;
+            State::Awake(Awake { token, session }) if session.is_of(whose) => {
+                self.by_token.remove(token);
                 let generation = session.generation.fetch_add(1, Ordering::Relaxed) + 1;
                 let (since, by) = (session.began_at, session.proved_by);
-                (self.fresh_token(opening, (since, expires_at), by, generation).0, session)
+                let fresh = self.fresh_token(opening, (since, expires_at), by, generation).0;
+                *token = self.register(&fresh, session);
+                let session = Arc::clone(session);
+                self.bring_here(known);
+                (fresh, session)
             }
             State::Asleep(asleep) if asleep.whose == whose => {
-                let (generation, lease) = (asleep.generation + 1, asleep.lease.take());
+                let generation = asleep.generation + 1;
                 let (time, by) = ((asleep.began_at, expires_at), asleep.proved_by);
                 let (token, contents) = self.fresh_token(opening, time, by, generation);
-                (token, self.session_of(contents, visit, lease))
+                let session = self.wake(known, contents, &token)?;
+                (token, session)
             }
-            State::Asleep(_) => return None,
+            State::Awake(_) | State::Asleep(_) => return None,
         };
         let generation = session.generation.load(Ordering::Relaxed);
         self.journal.note(Event::Renewed { visit, generation });
-        known.state = State::Awake(self.register(&token, &session));
         Some((token, session))
     }
 
@@ -270,61 +310,6 @@ impl Sessions {
     pub fn find(&self, token: &str, now: Timestamp) -> Option<Arc<Session>> {
         let held = self.by_token.get(&SecretHash::of(token))?;
         (now < held.expires_at).then(|| Arc::clone(&held.session))
-    }
-
-    /// Opens the session of a token again that was open before a restart, exactly as it was; `None` if the token is none
-    /// of ours or its session is over.
-    #[must_use]
-    pub fn reopen(&self, token: &str, leases: &Leases, now: Timestamp) -> Option<Arc<Session>> {
-        let contents = token::open(&self.keys, token)?;
-        let whose = Whose::of(&self.keys, &contents.identity);
-        let (expires_at, generation) = (contents.expires_at, contents.generation);
-        let visit = self.keys.visit(contents.visit.as_str());
-        let key = SecretHash::of_visit(visit);
-        if now >= expires_at {
-            return None;
-        }
-        match self.by_visit.entry(key) {
-            Entry::Occupied(mut known) => match &mut known.get_mut().state {
-                // A request at the same time has woken it, or this token was renewed.
-                State::Awake(_) => {
-                    drop(known);
-                    self.find(token, now)
-                }
-                State::Asleep(asleep) => {
-                    if asleep.whose != whose || generation < asleep.generation {
-                        return None;
-                    }
-                    let session = self.session_of(contents, visit, asleep.lease.take());
-                    known.get_mut().state = State::Awake(self.register(token, &session));
-                    Some(session)
-                }
-            },
-            Entry::Vacant(free) => {
-                let is_lost = contents.issued_at >= self.whole_until && !self.ended.contains(key);
-                if !is_lost {
-                    return None;
-                }
-                let lease = lease_again(leases);
-                let session = self.session_of(contents, visit, Some(lease));
-                self.note_opened(&session);
-                let state = State::Awake(self.register(token, &session));
-                drop(free.insert(Known { visit, expires_at, state }));
-                self.open.fetch_add(1, Ordering::AcqRel);
-                self.gauges[session.audience as usize].increment(1.0);
-                if let Some(oldest) = self.add_to_person(session.person, key) {
-                    self.end(&oldest);
-                }
-                Some(session)
-            }
-        }
-    }
-
-    /// Notes that a session has used the lease that it was opened with, so that a restart does not reserve one again.
-    pub fn has_finished(&self, session: &Session) {
-        if !session.finished.swap(true, Ordering::Relaxed) {
-            self.journal.note(Event::LeaseGone { visit: session.visit_hash });
-        }
     }
 
     /// How many more sessions may be opened.
@@ -344,19 +329,21 @@ impl Sessions {
     /// Ends every session that has expired at `now`, and returns their leases. Call it every few seconds.
     pub fn sweep(&self, now: Timestamp) {
         let over = |known: &Known| now >= known.expires_at;
-        let ended: Vec<SecretHash> = self
+        let ended: Vec<(SecretHash, bool)> = self
             .by_visit
             .iter()
             .filter(|entry| over(entry.value()))
-            .map(|entry| *entry.key())
+            .map(|entry| (*entry.key(), entry.is_here))
             .collect();
-        for visit in &ended {
-            self.end(visit);
+        for (visit, is_here) in &ended {
+            // Each node sees by itself that a session of another one has expired.
+            self.take_off(visit, *is_here);
         }
         self.ended.sweep(now);
+        self.sweep_early();
     }
 
-    /// How many sessions are open.
+    /// How many sessions are open, without those of other nodes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.open.load(Ordering::Acquire)
@@ -438,6 +425,14 @@ impl Sessions {
         hash
     }
 
+    /// A session that begins here.
+    fn awake(&self, token: &str, session: &Arc<Session>, is_here: bool) -> Known {
+        let token = self.register(token, session);
+        let state = State::Awake(Awake { token, session: Arc::clone(session) });
+        let (visit, expires_at) = (session.visit_hash, session.expires_at);
+        Known { visit, expires_at, is_here, turn: 0, state }
+    }
+
     fn note_opened(&self, session: &Session) {
         self.journal.note(Event::Opened(Opened {
             visit: session.visit_hash,
@@ -450,18 +445,25 @@ impl Sessions {
         }));
     }
 
-    /// Ends the session of a visit.
+    /// Ends the session of a visit, here and at every other node.
     fn end(&self, key: &SecretHash) {
+        self.take_off(key, true);
+    }
+
+    /// Ends the session of a visit, and notes that unless another node has.
+    fn take_off(&self, key: &SecretHash, is_noted: bool) {
         if !self.by_visit.contains_key(key) {
             return;
         }
         // Before the visit is free: nothing may open a session in it in between.
         self.ended.add(*key);
-        let Some((_, Known { visit, state, .. })) = self.by_visit.remove(key) else { return };
+        let Some((_, Known { visit, is_here, state, .. })) = self.by_visit.remove(key) else {
+            return;
+        };
         let (person, audience, is_canarys) = match state {
             State::Asleep(asleep) => (asleep.whose.person, asleep.whose.audience(), false),
-            State::Awake(token) => {
-                let Some((_, Held { session, .. })) = self.by_token.remove(&token) else { return };
+            State::Awake(Awake { token, session }) => {
+                self.by_token.remove(&token);
                 session.ended.store(true, Ordering::Release);
                 if !session.is_canary() {
                     self.count_visit(session.requests.load(Ordering::Relaxed));
@@ -475,10 +477,11 @@ impl Sessions {
             theirs.retain(|known| known != key);
             theirs.is_empty()
         });
-        if !is_canarys {
+        if is_noted && !is_canarys {
             self.journal.note(Event::Ended { visit });
-            self.open.fetch_sub(1, Ordering::AcqRel);
-            self.gauges[audience as usize].decrement(1.0);
+        }
+        if is_here {
+            self.cease_to_count(audience);
         }
     }
 

@@ -16,3 +16,4 @@ mod guarding;
 mod node;
 mod nodes;
 mod rounds;
+mod sessions;

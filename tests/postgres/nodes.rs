@@ -156,7 +156,7 @@ fn a_case_is_leased_to_one_judge_and_again_if_that_one_dies_and_decided_once() {
 }
 
 #[test]
-fn a_second_server_is_refused_while_sessions_are_those_of_one_machine() {
+fn a_second_server_is_refused_while_drafts_are_those_of_one_machine() {
     let cluster = Cluster::start();
     let open = |name| engine(&cluster, name, Arc::new(Urn::new(1, 1)), 10_000).unwrap();
     let first = open("one");

@@ -59,6 +59,7 @@ impl Inner {
             Event::Opened(_)
             | Event::Renewed { .. }
             | Event::LeaseGone { .. }
+            | Event::Moved { .. }
             | Event::Ended { .. }
             | Event::Counted { .. } => {}
         }

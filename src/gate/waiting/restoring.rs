@@ -56,6 +56,7 @@ impl Remembered {
             Event::Opened(_)
             | Event::Renewed { .. }
             | Event::LeaseGone { .. }
+            | Event::Moved { .. }
             | Event::Ended { .. }
             | Event::Drawn { .. }
             | Event::Reported(_)

@@ -79,7 +79,7 @@ pub(super) async fn inside(
 ) -> Result<Reply, Problem> {
     match route {
         Inside::ShowSession => Ok(sessions::show(public, scope)),
-        Inside::Leave => Ok(sessions::leave(public, authenticated.token).await),
+        Inside::Leave => sessions::leave(public, authenticated.token).await,
         Inside::ShowDraft => drafts::show(public, scope, head).await,
         Inside::SaveDraft => drafts::save(public, scope, head, body).await,
         Inside::DeleteDraft => drafts::delete(public, scope, head).await,

@@ -27,7 +27,7 @@ pub(super) async fn end(
     head: &Head<'_>,
 ) -> Result<Reply, Problem> {
     let handle = head.segments.named("handle").unwrap_or_default();
-    if public.counter.intake.end_own(scope, handle).await {
+    if public.counter.intake.end_own(scope, handle).await? {
         Ok(Reply::empty())
     } else {
         Err(Kind::NotFound.into())

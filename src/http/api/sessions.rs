@@ -85,9 +85,9 @@ pub(super) fn show(public: &Public, scope: Scope<'_>) -> Reply {
     Reply::personal(StatusCode::OK, scope.show(json))
 }
 
-pub(super) async fn leave(public: &Public, token: &str) -> Reply {
-    public.counter.intake.leave(token).await;
-    Reply::empty()
+pub(super) async fn leave(public: &Public, token: &str) -> Result<Reply, Problem> {
+    public.counter.intake.leave(token).await?;
+    Ok(Reply::empty())
 }
 
 fn describe(public: &Public, session: &Session) -> serde_json::Value {

@@ -80,9 +80,9 @@ pub(super) async fn end(
     let intake = &public.counter.intake;
     match &*named {
         "" => return Err(Kind::NotFound.into()),
-        OTHERS => intake.end_others(scope).await,
+        OTHERS => intake.end_others(scope).await?,
         handle => {
-            let _was_open = intake.end_own(scope, handle).await;
+            let _was_open = intake.end_own(scope, handle).await?;
         }
     }
     Ok(visit.go("/sessions"))

@@ -162,7 +162,7 @@ pub(super) async fn leave(
     body: Unread,
 ) -> Result<Reply, Problem> {
     Posted::read_inside(public, head, body).await?;
-    public.counter.intake.leave(token).await;
+    public.counter.intake.leave(token).await?;
     let home = format!("/{}", head.language.tag());
     Ok(Reply::see_other(&home).without_session_cookie())
 }

@@ -23,7 +23,7 @@ use crate::{
     gate::{limits::TooOften, pressure::Shed},
     identity::{certificate::CertificateFault, token::TokenFault},
     intake::{EnterFault, SubmitFault},
-    ledger::{CommitFault, ReadFault, Receipt, StorageFault},
+    ledger::{CommitFault, ReadFault, Receipt, StorageFault, journal::OutOfReach},
     schemes::CampaignWindow,
     trace,
     vault::{Subject, fill_random},
@@ -302,7 +302,14 @@ impl From<EnterFault> for Problem {
             EnterFault::TooOften(too_often) => too_often.into(),
             EnterFault::Full => Self::shedding(Kind::Busy, "waiting"),
             EnterFault::Untraced(_) => Kind::AccessSuspended.into(),
+            EnterFault::OutOfReach(fault) => fault.into(),
         }
+    }
+}
+
+impl From<OutOfReach> for Problem {
+    fn from(_: OutOfReach) -> Self {
+        Kind::StorageUnavailable.into()
     }
 }
 

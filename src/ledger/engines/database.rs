@@ -12,7 +12,7 @@ use super::{
         fault::OpenFault,
         journal::{Event, Journal, Node},
         mandates::Mandates,
-        replicated::{House, ReplicatedEngine, ReplicatedRounds},
+        replicated::{House, ReplicatedEngine, ReplicatedJournal, ReplicatedRounds},
         rounds::Rounds,
         shelf::Engine,
         stores::Stores,
@@ -53,6 +53,10 @@ impl Engine for InDatabase {
     fn holds(&self, campaign: Campaign) -> bool {
         self.files.holds(campaign)
     }
+
+    fn serve_alone(&self) -> Result<(), OpenFault> {
+        self.files.engine.serve_alone()
+    }
 }
 
 impl Stores for InDatabase {
@@ -85,6 +89,8 @@ impl Stores for InDatabase {
         &self,
         each: &mut dyn FnMut(Option<Node>, Event),
     ) -> Result<(Arc<dyn Journal>, Timestamp), OpenFault> {
-        self.files.journal(each)
+        let (house, keys) = (self.house.clone(), Arc::clone(&self.keys));
+        let (journal, whole_until) = ReplicatedJournal::open(house, keys, each)?;
+        Ok((Arc::new(journal), whole_until))
     }
 }

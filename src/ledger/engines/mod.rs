@@ -52,7 +52,6 @@ impl Config {
                 let config = (**config).clone();
                 let own = (Arc::clone(&keys), clock.clone());
                 let engine = ReplicatedEngine::connect(directory, own.0, urn, own.1, config)?;
-                engine.serve_alone()?;
                 Ok(Box::new(InDatabase::new(engine, directory, keys, clock)?))
             }
         }

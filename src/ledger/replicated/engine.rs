@@ -64,7 +64,7 @@ pub struct ReplicatedEngine {
     _stop: tokio_util::sync::DropGuard,
     /// Holds [`SERVING`].
     serving: Mutex<Option<Link>>,
-    /// Drafts, journal and audit trail are files of this machine, which no second process may write.
+    /// Drafts and audit trail are files of this machine, which no second process may write.
     _lock: File,
 }
 
@@ -112,8 +112,8 @@ impl ReplicatedEngine {
         self.block_on(House::open(address, runtime, links_max, wait_max))
     }
 
-    /// Makes sure that no other node serves. Sessions, drafts, the waiting room, limits and the audit trail are still those
-    /// of one machine, so a second one would break their promises.
+    /// Makes sure that no other node serves. Drafts, the waiting room and the audit trail are still those of one machine, so a
+    /// second one would break their promises.
     ///
     /// # Errors
     /// [`OpenFault::Database`] if another node serves.
@@ -126,12 +126,12 @@ impl ReplicatedEngine {
             Ok(is_free.then_some(link))
         })?;
         let Some(link) = held else {
-            let what = "another node serves with this database: sessions, drafts and the waiting room are still those of one machine, so stop the other first".to_owned();
+            let what = "another node serves with this database: drafts and the waiting room are still those of one machine, so stop the other first".to_owned();
             return Err(OpenFault::Database { what });
         };
         *self.serving.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(link);
         tracing::warn!(
-            "one node only: sessions, drafts, waiting room, limits and audit trail are on this machine; the ledger survives it, and they do not"
+            "one node only: drafts, waiting room and audit trail are on this machine; the ledger survives it, and they do not"
         );
         Ok(())
     }

@@ -52,6 +52,16 @@ impl House {
         Ok(Self { runtime, pool: pool(&address, HOUSE, links_max)?, wait_max })
     }
 
+    /// The runtime of the links, for tasks that use them.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Longest time that work takes.
+    pub(super) fn wait_max(&self) -> Duration {
+        self.wait_max
+    }
+
     /// Does `work` on a link, on the runtime of the links: it goes on if the returned future is dropped.
     ///
     /// # Errors

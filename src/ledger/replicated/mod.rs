@@ -31,6 +31,7 @@ mod fault;
 mod found;
 mod guard;
 mod house;
+mod journal;
 mod ledger;
 mod link;
 mod lock;
@@ -45,6 +46,6 @@ mod tls;
 mod transaction;
 
 pub use self::{
-    address::Config, engine::ReplicatedEngine, house::House, ledger::ReplicatedLedger,
-    rounds::ReplicatedRounds,
+    address::Config, engine::ReplicatedEngine, house::House, journal::ReplicatedJournal,
+    ledger::ReplicatedLedger, rounds::ReplicatedRounds,
 };

@@ -15,8 +15,10 @@ pub(super) type Migrations = &'static [(&'static str, &'static str)];
 pub(super) const OF_CAMPAIGN: Migrations =
     &[("V1__campaign", include_str!("migrations/V1__campaign.sql"))];
 /// Those of what belongs to no campaign.
-pub(super) const OF_HOUSE: Migrations =
-    &[("V6__rounds", include_str!("migrations/house/V6__rounds.sql"))];
+pub(super) const OF_HOUSE: Migrations = &[
+    ("V1__journal", include_str!("migrations/house/V1__journal.sql")),
+    ("V6__rounds", include_str!("migrations/house/V6__rounds.sql")),
+];
 /// The schema of what belongs to no campaign.
 pub(super) const HOUSE: &str = "sportello";
 

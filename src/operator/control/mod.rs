@@ -173,8 +173,13 @@ impl Control {
                 ));
             }
         };
-        if ends_sessions {
-            self.steering.intake.sessions_kept().await;
+        if ends_sessions && self.steering.intake.sessions_kept().await.is_err() {
+            return Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "storage-unavailable",
+                "The database is away",
+                "The sessions have ended here. Other nodes end them when it is back.",
+            ));
         }
         Ok(done)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{super::Session, Known, Opening, Sessions, State, in_seconds};
+use super::{super::Session, Opening, Sessions, in_seconds};
 use crate::{civic::ProvedBy, session::secret_hash::SecretHash};
 
 impl Sessions {
@@ -21,9 +21,9 @@ impl Sessions {
             let (token, contents) =
                 self.fresh_token(opening, (began_at, expires_at), ProvedBy::Canary, 0);
             let session = self.session_of(contents, visit, None);
-            let state = State::Awake(self.register(&token, &session));
+            let known = self.awake(&token, &session, false);
             opened = Some((token, session));
-            Known { visit, expires_at, state }
+            known
         }));
         let (token, session) = opened?;
         if let Some(oldest) = self.add_to_person(session.person, key) {

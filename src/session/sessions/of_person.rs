@@ -1,9 +1,14 @@
 //! The sessions of one person: what they may know of them, how they end them, and how many there may be.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 
-use super::{super::Session, Sessions, State};
+use super::{
+    super::{Session, asleep::lease_again},
+    Awake, Known, Sessions, State,
+};
 use crate::{
     civic::ProvedBy,
     gate::leases::Lease,
@@ -30,7 +35,7 @@ pub struct OwnSession {
 impl Sessions {
     /// The open sessions of a session's person for the same principal, oldest first.
     ///
-    /// After a restart those are listed too that were not seen again yet. One whose opening the journal lost in a power
+    /// Those of other nodes are listed too, and after a restart those that were not seen again yet. One whose opening the journal lost in a power
     /// cut is listed from the moment on at which its token is seen again.
     #[must_use]
     pub fn of_person(&self, mine: &Session, now: Timestamp) -> Vec<OwnSession> {
@@ -56,8 +61,7 @@ impl Sessions {
             let known = self.by_visit.get(&visit).filter(|known| now < known.expires_at)?;
             let (theirs, began_at, proved_by) = match &known.state {
                 State::Asleep(asleep) => (asleep.whose == whose, asleep.began_at, asleep.proved_by),
-                State::Awake(token) => {
-                    let session = &self.by_token.get(token)?.session;
+                State::Awake(Awake { session, .. }) => {
                     (session.is_of(whose), session.began_at, session.proved_by)
                 }
             };
@@ -79,14 +83,19 @@ impl Sessions {
     pub fn hand_over(&self, person: Subject, audience: Audience) -> Option<Lease> {
         self.visits_of(person).iter().find_map(|key| {
             let mut known = self.by_visit.get_mut(key)?;
-            let visit = known.visit;
-            let lease = match &mut known.state {
-                State::Asleep(asleep) if asleep.whose.audience() == audience => asleep.lease.take(),
-                State::Asleep(_) => None,
-                State::Awake(token) => {
-                    let held = self.by_token.get(token)?;
-                    (held.session.audience == audience).then(|| held.session.take_lease())?
+            let Known { visit, is_here, state, .. } = &mut *known;
+            let visit = *visit;
+            let lease = match state {
+                State::Asleep(asleep) if asleep.whose.audience() == audience => {
+                    asleep.take_lease(&self.leases)
                 }
+                State::Awake(Awake { session, .. }) if session.audience == audience => {
+                    // Another node may hold it, which learns that it is gone.
+                    let is_elsewhere = || !*is_here && !session.finished.swap(true, Relaxed);
+                    let lease = session.take_lease();
+                    lease.or_else(|| is_elsewhere().then(|| lease_again(&self.leases)))
+                }
+                State::Asleep(_) | State::Awake(_) => None,
             };
             lease.inspect(|_| self.journal.note(Event::LeaseGone { visit }))
         })
@@ -109,20 +118,15 @@ impl Sessions {
         // A tag or a handle is a hash. None is made while a shard of the map is held, where people would wait for it.
         let known = self.by_visit.iter().map(|known| {
             let whose = match &known.state {
-                State::Asleep(asleep) => Ok(asleep.whose),
-                State::Awake(token) => Err(*token),
+                State::Asleep(asleep) => asleep.whose,
+                State::Awake(Awake { session, .. }) => {
+                    Whose { subject: session.subject, person: session.person }
+                }
             };
             (known.visit, whose)
         });
         let known: Vec<_> = known.collect();
-        known.into_iter().find_map(|(visit, whose)| {
-            let Whose { subject, person } = match whose {
-                Ok(whose) => whose,
-                Err(token) => {
-                    let held = self.by_token.get(&token)?;
-                    Whose { subject: held.session.subject, person: held.session.person }
-                }
-            };
+        known.into_iter().find_map(|(visit, Whose { subject, person })| {
             let is_tag = || URL_SAFE_NO_PAD.encode(self.keys.tag(visit, person, subject)) == name;
             (self.keys.session_handle(visit) == name || is_tag()).then_some(person)
         })

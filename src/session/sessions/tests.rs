@@ -187,18 +187,18 @@ fn after_a_restart_a_token_opens_its_session_exactly_as_it_was() {
         let (token, before) = open_in(&visit, &sessions, &leases, &who).unwrap();
         let after = restarted(&journal, &Leases::new(9), 30, 1);
         assert!(after.find(&token, at(30)).is_none() && after.knows(&visit));
-        let session = after.reopen(&token, &leases, at(30)).unwrap();
+        let session = after.reopen(&token, at(30)).unwrap();
         assert!(Arc::ptr_eq(&session, &after.find(&token, at(30)).unwrap()));
-        assert!(Arc::ptr_eq(&session, &after.reopen(&token, &leases, at(30)).unwrap()));
+        assert!(Arc::ptr_eq(&session, &after.reopen(&token, at(30)).unwrap()));
         assert_eq!((session.subject, session.person), (before.subject, before.person));
         assert_eq!((&session.tag, session.expires_at), (&before.tag, before.expires_at));
         assert_eq!((session.began_at, session.proved_by), (at(0), ProvedBy::Spid));
         assert_eq!((session.fiscal_code, session.audience), (who.fiscal_code, who.audience()));
         assert_eq!(session.who().office, before.who().office);
         assert!(session.visit.is(visit.as_str()));
-        assert!(after.reopen(&token, &leases, at(60)).is_none(), "it has expired");
+        assert!(after.reopen(&token, at(60)).is_none(), "it has expired");
         after.sweep(at(60));
-        assert!(after.is_empty() && after.reopen(&token, &leases, at(30)).is_none());
+        assert!(after.is_empty() && after.reopen(&token, at(30)).is_none());
     }
 }
 
@@ -218,7 +218,7 @@ fn what_has_ended_before_a_restart_does_not_open_after_it() {
     assert!(sessions.open(brief, leases.take().unwrap()).is_ok());
 
     let after = restarted(&journal, &leases, 10, 1);
-    let reopens = |token: &str| after.reopen(token, &leases, at(10)).is_some();
+    let reopens = |token: &str| after.reopen(token, at(10)).is_some();
     assert!(!reopens(&left) && !reopens(&theirs[0]) && reopens(&theirs[1]) && reopens(&theirs[2]));
     assert!(!reopens(&old) && reopens(&new) && !reopens(&old));
     assert!(after.knows(&expired) && after.renew(opening(&citizen(4), &expired), at(10)).is_none());
@@ -232,11 +232,11 @@ fn what_has_ended_before_a_restart_does_not_open_after_it() {
     assert_eq!(session.expires_at, at(60), "never longer");
     let began = (session.began_at, session.proved_by);
     assert_eq!(began, (at(0), ProvedBy::Spid), "as it began");
-    assert!(after.reopen(&new, &leases, at(10)).is_none());
+    assert!(after.reopen(&new, at(10)).is_none());
     assert!(after.find(&newest, at(10)).is_some());
     let after = restarted(&journal, &leases, 10, 1);
-    assert!(after.reopen(&new, &leases, at(10)).is_none(), "a renewal after the first restart");
-    let session = after.reopen(&newest, &leases, at(10)).unwrap();
+    assert!(after.reopen(&new, at(10)).is_none(), "a renewal after the first restart");
+    let session = after.reopen(&newest, at(10)).unwrap();
     assert_eq!((session.began_at, session.proved_by), began);
 }
 
@@ -246,13 +246,13 @@ fn a_session_whose_opening_was_lost_opens_by_its_token_if_it_can_be_that_young()
     let (token, _) = open(&restarted(&journal, &leases, 0, 0), &leases, 1).unwrap();
     journal.forget();
     let after = restarted(&journal, &leases, 10, 1);
-    assert!(after.reopen(&token, &leases, at(10)).is_none(), "made before the end of the journal");
+    assert!(after.reopen(&token, at(10)).is_none(), "made before the end of the journal");
     let after = restarted(&journal, &leases, 10, 0);
-    let session = after.reopen(&token, &leases, at(10)).unwrap();
+    let session = after.reopen(&token, at(10)).unwrap();
     assert_eq!(journal.events().len(), 1, "it is noted now");
-    assert!(Arc::ptr_eq(&session, &after.reopen(&token, &leases, at(10)).unwrap()));
+    assert!(Arc::ptr_eq(&session, &after.reopen(&token, at(10)).unwrap()));
     after.close(&token);
-    assert!(after.reopen(&token, &leases, at(10)).is_none() && after.is_empty());
+    assert!(after.reopen(&token, at(10)).is_none() && after.is_empty());
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn after_a_restart_leases_are_neither_lost_nor_doubled() {
     let after = restarted(&journal, &leases, 10, 1);
     assert_eq!((after.len(), leases.held(), leases.free()), (6, 4, 0));
     for token in [&finished, &handed_over, &second].into_iter().chain(&waiting) {
-        assert!(after.reopen(token, &leases, at(10)).is_some());
+        assert!(after.reopen(token, at(10)).is_some());
     }
     assert_eq!(leases.held(), 4);
     let holds = |token: &String| after.find(token, at(10)).unwrap().take_lease().is_some();
@@ -328,12 +328,12 @@ fn a_person_ends_their_own_sessions_of_the_same_capacity_and_no_others() {
     // After a restart the sessions that nobody has used yet are listed too, as they were.
     let leases = Leases::new(9);
     let after = restarted(&journal, &leases, 10, 1);
-    assert!(after.reopen(&second, &leases, at(10)).is_none(), "ended for good");
-    let mine = after.reopen(&first, &leases, at(10)).unwrap();
+    assert!(after.reopen(&second, at(10)).is_none(), "ended for good");
+    let mine = after.reopen(&first, at(10)).unwrap();
     assert_eq!(told(&after, &mine), told(&sessions, &mine));
     assert!(open(&after, &leases, 1).is_ok());
     let third = restarted(&journal, &leases, 20, 1);
-    let mine = third.reopen(&first, &leases, at(20)).unwrap();
+    let mine = third.reopen(&first, at(20)).unwrap();
     let asleep = third.of_person(&mine, at(20));
     assert_eq!((asleep.len(), asleep[1].proved_by), (2, ProvedBy::Spid));
     third.end_others(&mine, at(20));
@@ -347,3 +347,5 @@ fn a_person_ends_their_own_sessions_of_the_same_capacity_and_no_others() {
 fn own_handle(visit: &Visit) -> String {
     keys().session_handle(keys().visit(visit.as_str()))
 }
+
+mod elsewhere;

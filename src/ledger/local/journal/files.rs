@@ -9,9 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::encoding::decode;
 use crate::{
-    ledger::{fault::OpenFault, journal::Event},
+    ledger::{
+        fault::OpenFault,
+        journal::{Event, encoding::decode},
+    },
     private_files::{replace_private, sync_directory, sync_name},
     vault::{HouseKeys, Place, Subject},
 };

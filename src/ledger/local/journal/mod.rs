@@ -2,7 +2,6 @@
 //!
 //! Backups leave it out: a restored house must not open sessions that have ended since.
 
-mod encoding;
 mod files;
 mod writer;
 
@@ -16,7 +15,6 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use self::{
-    encoding::encode,
     files::Current,
     writer::{Queue, Writer},
 };
@@ -24,7 +22,7 @@ use crate::{
     clock::Clock,
     ledger::{
         fault::OpenFault,
-        journal::{Event, Journal},
+        journal::{Event, Journal, encoding::encode},
     },
     metrics as list,
     vault::HouseKeys,

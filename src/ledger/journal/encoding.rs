@@ -1,27 +1,21 @@
 //! Events as bytes: a letter for the kind, then fields of fixed lengths, big-endian.
+//!
+//! Nodes of two releases read each other's events. So there each event has its length in front of it: one of a kind that
+//! this release does not know is skipped, and fields that a later release appends to a known kind are.
 
 use jiff::{Timestamp, civil::Date};
 
-use crate::{
-    civic::ProvedBy,
-    ledger::journal::{Event, Joined, Opened, Report, Seated},
-    vault::Subject,
-};
+use super::{Event, Joined, Opened, Report, Seated};
+use crate::{civic::ProvedBy, vault::Subject};
+
+/// Bytes of an event's length, in front of it.
+#[cfg(feature = "postgres")]
+const LENGTH_BYTES: usize = 2;
 
 /// Appends an event.
-pub(super) fn encode(event: &Event, out: &mut Vec<u8>) {
+pub(in crate::ledger) fn encode(event: &Event, out: &mut Vec<u8>) {
     match event {
-        Event::Opened(opened) => {
-            let Opened { visit, person, subject, expires_at, generation, .. } = opened;
-            out.push(b'O');
-            for hash in [visit, person, subject] {
-                out.extend(hash.0);
-            }
-            out.extend(opened.began_at.as_second().to_be_bytes());
-            out.push(opened.proved_by.byte());
-            out.extend(expires_at.as_second().to_be_bytes());
-            out.extend(generation.to_be_bytes());
-        }
+        Event::Opened(opened) => encode_opened(opened, out),
         Event::Renewed { visit, generation } => {
             out.push(b'R');
             out.extend(visit.0);
@@ -30,6 +24,11 @@ pub(super) fn encode(event: &Event, out: &mut Vec<u8>) {
         Event::LeaseGone { visit } => {
             out.push(b'G');
             out.extend(visit.0);
+        }
+        Event::Moved { visit, turn } => {
+            out.push(b'M');
+            out.extend(visit.0);
+            out.extend(turn.to_be_bytes());
         }
         Event::Ended { visit } => {
             out.push(b'E');
@@ -81,7 +80,7 @@ pub(super) fn encode(event: &Event, out: &mut Vec<u8>) {
 }
 
 /// Takes the first event off `bytes`; `None` if it is not one.
-pub(super) fn decode(bytes: &mut &[u8]) -> Option<Event> {
+pub(in crate::ledger) fn decode(bytes: &mut &[u8]) -> Option<Event> {
     let [kind] = take(bytes)?;
     Some(match kind {
         b'O' => Event::Opened(Opened {
@@ -97,6 +96,7 @@ pub(super) fn decode(bytes: &mut &[u8]) -> Option<Event> {
             Event::Renewed { visit: subject(bytes)?, generation: u32::from_be_bytes(take(bytes)?) }
         }
         b'G' => Event::LeaseGone { visit: subject(bytes)? },
+        b'M' => Event::Moved { visit: subject(bytes)?, turn: u64::from_be_bytes(take(bytes)?) },
         b'E' => Event::Ended { visit: subject(bytes)? },
         b'J' => Event::Joined(Joined {
             who: who(bytes)?,
@@ -125,6 +125,46 @@ pub(super) fn decode(bytes: &mut &[u8]) -> Option<Event> {
         },
         _ => return None,
     })
+}
+
+/// Appends an event with its length in front of it.
+#[cfg(feature = "postgres")]
+pub(in crate::ledger) fn encode_framed(event: &Event, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend([0; LENGTH_BYTES]);
+    encode(event, out);
+    let length = u16::try_from(out.len() - start - LENGTH_BYTES).expect("an event is short");
+    out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+}
+
+/// Calls `each` with the framed events in `bytes`, apart from those of kinds that this release does not know. `None` if the
+/// frames are not whole.
+#[cfg(feature = "postgres")]
+pub(in crate::ledger) fn decode_framed(
+    mut bytes: &[u8],
+    each: &mut dyn FnMut(Event),
+) -> Option<()> {
+    while !bytes.is_empty() {
+        let length = u16::from_be_bytes(take(&mut bytes)?);
+        let (mut event, rest) = bytes.split_at_checked(length.into())?;
+        bytes = rest;
+        if let Some(event) = decode(&mut event) {
+            each(event);
+        }
+    }
+    Some(())
+}
+
+fn encode_opened(opened: &Opened, out: &mut Vec<u8>) {
+    let Opened { visit, person, subject, expires_at, generation, .. } = opened;
+    out.push(b'O');
+    for hash in [visit, person, subject] {
+        out.extend(hash.0);
+    }
+    out.extend(opened.began_at.as_second().to_be_bytes());
+    out.push(opened.proved_by.byte());
+    out.extend(expires_at.as_second().to_be_bytes());
+    out.extend(generation.to_be_bytes());
 }
 
 fn encode_who(who: Seated, out: &mut Vec<u8>) {
@@ -182,6 +222,7 @@ mod tests {
             (hash(), any::<u32>())
                 .prop_map(|(visit, generation)| Event::Renewed { visit, generation }),
             hash().prop_map(|visit| Event::LeaseGone { visit }),
+            (hash(), any::<u64>()).prop_map(|(visit, turn)| Event::Moved { visit, turn }),
             hash().prop_map(|visit| Event::Ended { visit }),
             (who(), any::<u64>(), any::<[u8; 8]>())
                 .prop_map(|(who, round, number)| Event::Joined(Joined { who, round, number })),
@@ -225,6 +266,35 @@ mod tests {
             let mut rest = &bytes[..bytes.len().saturating_sub(cut)];
             let read: Vec<_> = std::iter::from_fn(|| decode(&mut rest)).collect();
             prop_assert!(noted.starts_with(&read) && (read.len() < noted.len() || noted.is_empty()));
+        }
+    }
+    #[cfg(feature = "postgres")]
+    proptest! {
+        #![proptest_config(crate::properties::config())]
+
+        #[test]
+        fn what_a_later_release_notes_is_skipped_and_what_it_appends_too(
+            noted in proptest::collection::vec(events(), 1..20),
+            kind in prop::sample::select(vec![0, b'N', b'z', 255]),
+            unknown in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let mut bytes = Vec::new();
+            for event in &noted {
+                let mut later = Vec::new();
+                encode(event, &mut later);
+                later.extend(&unknown);
+                bytes.extend(u16::try_from(later.len()).unwrap().to_be_bytes());
+                bytes.extend(later);
+                bytes.extend(u16::try_from(unknown.len() + 1).unwrap().to_be_bytes());
+                bytes.push(kind);
+                bytes.extend(&unknown);
+                encode_framed(event, &mut bytes);
+            }
+            let mut read = Vec::new();
+            prop_assert!(decode_framed(&bytes, &mut |event| read.push(event)).is_some());
+            let twice: Vec<_> = noted.iter().flat_map(|event| [*event, *event]).collect();
+            prop_assert_eq!(read, twice);
+            prop_assert!(decode_framed(&bytes[..bytes.len() - 1], &mut |_| ()).is_none());
         }
     }
 }

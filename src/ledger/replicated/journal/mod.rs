@@ -1,0 +1,188 @@
+//! The journal of all nodes: sealed rows in the database, which each node reads of the others.
+//!
+//! A [`queue`] takes what is noted, and a [`flusher`] writes it in rows, one synchronous commit each. A row has the number
+//! of its node, and is sent again with the same number until it is known to be on a majority of servers, so the rows of a
+//! node are whole and in order. A [`follower`] reads the rows of other nodes.
+
+mod flusher;
+mod follower;
+mod queue;
+mod reader;
+mod row;
+
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use crossbeam::channel::{Receiver, bounded};
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use metrics::Gauge;
+use tokio::{sync::oneshot, task::AbortHandle, time::timeout};
+
+use self::{
+    flusher::Flusher,
+    follower::{Asked, Follower},
+    queue::{Noted, Queue},
+    reader::Reader,
+};
+use super::{fault::Setback, house::House};
+use crate::{
+    ledger::{
+        fault::OpenFault,
+        journal::{Event, Journal, Node, OutOfReach},
+    },
+    metrics as list,
+    vault::HouseKeys,
+};
+
+const REGISTER: &str = "INSERT INTO journal_nodes DEFAULT VALUES RETURNING node";
+
+/// The journal in the database.
+pub struct ReplicatedJournal {
+    house: House,
+    queue: Arc<Queue>,
+    flusher: AbortHandle,
+    /// Disconnected when the flusher has ended.
+    flushed: Receiver<()>,
+    /// Reads on where the opening stopped; taken by the first call of `follow`.
+    reader: Mutex<Option<Reader>>,
+    asked: Arc<Asked>,
+    /// The follower, and what is disconnected when it has ended.
+    follower: OnceLock<(AbortHandle, Receiver<()>)>,
+    wait_max: Duration,
+    failed: Gauge,
+}
+
+impl ReplicatedJournal {
+    /// Registers this node, and calls `each` with every event of the last two days of other nodes. Those of one node come in
+    /// their order. The moment that is returned, until which it holds everything, never comes: no session is handed out
+    /// whose opening it does not hold.
+    ///
+    /// # Errors
+    /// [`OpenFault`].
+    pub fn open(
+        house: House,
+        keys: Arc<HouseKeys>,
+        each: &mut dyn FnMut(Option<Node>, Event),
+    ) -> Result<(Self, Timestamp), OpenFault> {
+        let away = |setback: Setback| OpenFault::Database { what: setback.to_string() };
+        let registered = house.wait_for(|link| Box::pin(link.durably(REGISTER, &[])));
+        let rows = registered.map_err(away)?;
+        let node = rows.first().map(|row| row.try_get(0)).transpose();
+        let node: i32 = node.map_err(|fault| away(fault.into()))?.unwrap_or_default();
+        let mut reader = Reader::new(node, Arc::clone(&keys));
+        while reader.read_on_waiting(&house, &mut |node, event| each(Some(node), event))? {}
+        let wait_max = house.wait_max();
+        let failed = list::JOURNAL_FAILED.gauge(&[]);
+        failed.set(0.0);
+        list::JOURNAL_LAG.gauge(&[]).set(0.0);
+        let queue = Arc::new(Queue::default());
+        let (ended, flushed) = bounded::<()>(0);
+        let task = Flusher { house: house.clone(), keys, node, queue: Arc::clone(&queue) };
+        let task = house.runtime().spawn(async move {
+            task.run().await;
+            drop(ended);
+        });
+        let journal = Self {
+            house,
+            queue,
+            flusher: task.abort_handle(),
+            flushed,
+            reader: Mutex::new(Some(reader)),
+            asked: Arc::default(),
+            follower: OnceLock::new(),
+            wait_max,
+            failed,
+        };
+        Ok((journal, Timestamp::MAX))
+    }
+
+    /// What a waiter waits for, within the bound.
+    fn within<'a>(&self, waiter: oneshot::Receiver<()>) -> BoxFuture<'a, Result<(), OutOfReach>> {
+        let waiting = timeout(self.wait_max, waiter);
+        Box::pin(async { waiting.await.ok().and_then(Result::ok).ok_or(OutOfReach) })
+    }
+}
+
+impl Journal for ReplicatedJournal {
+    fn note(&self, event: Event) {
+        self.asked.has_noted.store(true, Ordering::Relaxed);
+        if self.queue.note(&event) == Noted::Overflowed {
+            self.failed.set(1.0);
+            tracing::error!(
+                "the journal has failed: the database was away for too long; restart this node, because other nodes learn nothing more of it: sessions that end here may open there again, until they expire"
+            );
+        }
+    }
+
+    fn synced(&self) -> oneshot::Receiver<()> {
+        self.queue.synced()
+    }
+
+    fn kept(&self) -> BoxFuture<'_, Result<(), OutOfReach>> {
+        self.within(self.queue.synced())
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn follow(&self, learn: Box<dyn Fn(Node, Event) + Send + Sync>) {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reader) = reader {
+            let follower = Follower::new(self.house.clone(), reader, Arc::clone(&self.asked));
+            let (ended, has_ended) = bounded::<()>(0);
+            let follower = self.house.runtime().spawn(async move {
+                follower.run(learn).await;
+                drop(ended);
+            });
+            // Only one call has the reader.
+            let _first = self.follower.set((follower.abort_handle(), has_ended));
+        }
+    }
+
+    fn has_read_within(&self, last: Duration) -> bool {
+        self.asked.has_looked_within(last)
+    }
+
+    fn caught_up(&self) -> BoxFuture<'_, Result<(), OutOfReach>> {
+        self.within(self.asked.ask())
+    }
+
+    fn attend(&self, is_anybody_inside: bool) {
+        self.asked.is_attended.store(is_anybody_inside, Ordering::Relaxed);
+    }
+
+    fn close(&self) {
+        self.queue.close();
+        // The channel has no messages: it ends with the flusher.
+        if self.flushed.recv_timeout(self.wait_max).is_err_and(|end| end.is_timeout()) {
+            tracing::error!("the database is away: what was noted last in the journal is lost");
+        }
+        self.stop();
+        if let Some((_, has_ended)) = self.follower.get() {
+            // It may be in the middle of an event, and then holds whatever learns it.
+            let _ended = has_ended.recv_timeout(self.wait_max);
+        }
+    }
+}
+
+impl ReplicatedJournal {
+    fn stop(&self) {
+        self.flusher.abort();
+        if let Some((follower, _)) = self.follower.get() {
+            follower.abort();
+        }
+        self.queue.end();
+        self.asked.end();
+    }
+}
+
+impl Drop for ReplicatedJournal {
+    /// Waits for nothing, as a kill: who must not lose what was noted calls [`close`](Journal::close).
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

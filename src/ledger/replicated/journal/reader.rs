@@ -1,0 +1,143 @@
+//! Reads the rows of other nodes, each once.
+
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
+
+use tokio_postgres::Row;
+
+use super::{
+    super::{
+        fault::Setback,
+        house::{House, HouseLink},
+    },
+    row,
+};
+use crate::{
+    ledger::{
+        fault::{OpenFault, StorageFault},
+        journal::{Event, Node},
+    },
+    vault::HouseKeys,
+};
+
+/// Rows of each node that are read at once.
+const ROWS_MAX: usize = 1024;
+/// The next rows of each other node, in one snapshot: whoever has learned from another node notes later than that one.
+const READ: &str = "SELECT nodes.node, rows.number, rows.sealed FROM journal_nodes AS nodes \
+     LEFT JOIN unnest($1::integer[], $2::bigint[]) AS known (node, number) USING (node) \
+     CROSS JOIN LATERAL (SELECT journal.number, journal.sealed FROM journal \
+        WHERE journal.node = nodes.node AND journal.number > coalesce(known.number, 0) \
+        ORDER BY journal.number LIMIT 1024) AS rows \
+     WHERE nodes.node <> $3 ORDER BY nodes.node, rows.number";
+
+/// How far this node has read.
+pub(super) struct Reader {
+    pub(super) node: i32,
+    keys: Arc<HouseKeys>,
+    /// The last number of each node.
+    known: HashMap<i32, i64>,
+}
+
+/// What one look has found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    /// Rows that were learned.
+    pub(super) rows: usize,
+    /// Some node may have more.
+    pub(super) has_more: bool,
+    /// A node whose next row does not open with the keys of this one.
+    pub(super) unreadable: Option<i32>,
+}
+
+impl Reader {
+    pub(super) fn new(node: i32, keys: Arc<HouseKeys>) -> Self {
+        Self { node, keys, known: HashMap::new() }
+    }
+
+    /// Reads on while this thread waits; whether there is more.
+    ///
+    /// # Errors
+    /// [`OpenFault::OtherKey`], [`OpenFault::Database`].
+    pub(super) fn read_on_waiting(
+        &mut self,
+        house: &House,
+        each: &mut dyn FnMut(Node, Event),
+    ) -> Result<bool, OpenFault> {
+        let place = self.place();
+        let rows = house.wait_for(move |link| Box::pin(look(link, place)));
+        let found = rows.and_then(|rows| self.take(&rows, each));
+        match found.map_err(|setback| OpenFault::Database { what: setback.to_string() })? {
+            Found { unreadable: Some(_), .. } => {
+                Err(OpenFault::OtherKey { path: "journal".into() })
+            }
+            Found { has_more, .. } => Ok(has_more),
+        }
+    }
+
+    /// Reads on.
+    ///
+    /// # Errors
+    /// [`Setback`].
+    pub(super) async fn read_on(
+        &mut self,
+        house: &House,
+        each: &mut (dyn FnMut(Node, Event) + Send),
+    ) -> Result<Found, Setback> {
+        let place = self.place();
+        let rows = house.with(move |link| Box::pin(look(link, place))).await?;
+        self.take(&rows, each)
+    }
+
+    /// Forgets nodes that have no rows any more.
+    pub(super) fn retain(&mut self, nodes: &[i32]) {
+        self.known.retain(|node, _| nodes.contains(node));
+    }
+
+    fn place(&self) -> (Vec<i32>, Vec<i64>, i32) {
+        let (nodes, numbers) = self.known.iter().unzip();
+        (nodes, numbers, self.node)
+    }
+
+    fn take(&mut self, rows: &[Row], each: &mut dyn FnMut(Node, Event)) -> Result<Found, Setback> {
+        let mut found = Found { rows: 0, has_more: false, unreadable: None };
+        let mut of_node = (0, 0);
+        for row in rows {
+            let (node, number): (i32, i64) = (row.try_get(0)?, row.try_get(1)?);
+            // Not later ones without it: its keys may be on their way to this node.
+            if found.unreadable == Some(node) {
+                continue;
+            }
+            let noted_by = u32::try_from(node).ok().and_then(NonZeroU32::new).map(Node);
+            let noted_by = noted_by.ok_or(StorageFault::Damaged)?;
+            let each = &mut |event| each(noted_by, event);
+            if row::open(&self.keys, (node, number), row.try_get(2)?, each).is_none() {
+                found.unreadable = Some(node);
+                continue;
+            }
+            self.known.insert(node, number);
+            found.rows += 1;
+            of_node = if of_node.0 == node { (node, of_node.1 + 1) } else { (node, 1) };
+            found.has_more |= of_node.1 == ROWS_MAX;
+        }
+        Ok(found)
+    }
+}
+
+async fn look(
+    link: &HouseLink,
+    (nodes, numbers, own): (Vec<i32>, Vec<i64>, i32),
+) -> Result<Vec<Row>, Setback> {
+    link.rows(READ, &[&nodes, &numbers, &own]).await
+}
+
+impl Found {
+    /// Everything was learned.
+    ///
+    /// # Errors
+    /// [`StorageFault::Damaged`] if a row does not open.
+    pub(super) fn whole(self) -> Result<Self, Setback> {
+        match self.unreadable {
+            Some(_) => Err(StorageFault::Damaged.into()),
+            None => Ok(self),
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Sessions and quotas at several nodes that share the journal in the database.
+
+use std::{
+    sync::Arc,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use sportello::{
+    civic::{FiscalCode, ProvedBy},
+    clock::Clock,
+    config::{Flags, Settings},
+    gate::{
+        leases::Leases,
+        quotas::{self, Quotas, Reserved},
+    },
+    identity::{Assurance, Identity, demo::Minter, openid::RelyingParty},
+    intake::{Asked, EnterFault, Entered, Intake, Parts, Proof},
+    ledger::{
+        OpenFault, engines,
+        journal::{Event, Journal},
+        stores::Stores,
+    },
+    registry::Silence,
+    schemes::Rules,
+    session::{
+        asleep::Remembered,
+        sessions::{self, Opening, Sessions},
+        visit::Visit,
+    },
+    urn::Urn,
+    vault::HouseKeys,
+};
+
+use crate::{
+    cluster::Cluster,
+    node::{DAY, config, keys},
+};
+
+/// In the time slice of citizens.
+const EVENING: Timestamp = Timestamp::constant(1_726_585_200, 0);
+/// In which a node learns what another one noted.
+const LEARNS_WITHIN: Duration = Duration::from_secs(5);
+/// Rows that are missing between the first and the last of a node.
+const MISSING: &str = "SELECT coalesce(sum(missing), 0) FROM \
+    (SELECT max(number) - count(*) AS missing FROM sportello.journal GROUP BY node) AS nodes";
+
+/// A node as it serves, without its listeners.
+struct Counter {
+    intake: Arc<Intake>,
+    minter: Arc<Minter>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Counter {
+    fn open(cluster: &Cluster, name: &str, wait_ms_max: u64) -> Self {
+        // Shown if the test fails.
+        let _told = tracing_subscriber::fmt().with_test_writer().try_init();
+        let minter = Minter::load_or_create(&cluster.directory("")).unwrap();
+        let parts = Parts {
+            clock: Clock::standing_at(EVENING),
+            keys: keys(),
+            rules: Rules::builtin(),
+            verifier: minter.verifier(),
+            relying: RelyingParty::none(),
+            certificates: None,
+            registry: Arc::new(Silence),
+            mandates: None,
+            notice: None,
+            beacon: None,
+        };
+        let at_once = ("SPORTELLO_GATE_PEOPLE_PER_SECOND".to_owned(), "1000".to_owned());
+        let mut settings =
+            Settings::gather(None, std::iter::once(at_once), &Flags::default()).unwrap().intake();
+        settings.ledger = engines::Config::Replicated(Box::new(config(cluster, wait_ms_max)));
+        let intake = Intake::open(&cluster.directory(name), parts, &settings).unwrap();
+        let intake = Arc::new(intake);
+        intake.follow();
+        Self { intake, minter: Arc::new(minter), runtime: runtime() }
+    }
+
+    fn enter(&self, person: u64, visit: &str) -> Result<Entered, EnterFault> {
+        let token =
+            self.minter.mint(&FiscalCode::made_up(person), None, Assurance::Level2, EVENING);
+        let asked = Asked { visit, proof: Proof::Token(&token), from: None };
+        self.runtime.block_on(self.intake.enter(asked))
+    }
+
+    fn knows(&self, token: &str) -> bool {
+        self.runtime.block_on(self.intake.recognise(token)).unwrap().is_some()
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Waits until `holds`.
+#[expect(clippy::disallowed_methods, reason = "a test waits for other nodes")]
+fn soon(what: &str, holds: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < LEARNS_WITHIN, "{what}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+fn visit(letter: &str) -> String {
+    letter.repeat(22)
+}
+
+#[test]
+fn a_session_of_one_node_works_at_every_other_and_ends_at_all() {
+    let cluster = Cluster::start();
+    let [a, b] = ["a-node", "b-node"].map(|name| Counter::open(&cluster, name, 10_000));
+    let Ok(Entered::In(first, here)) = a.enter(1, &visit("v")) else { panic!("not let in") };
+    // At once, although nobody has told the other node yet.
+    let there = b.runtime.block_on(b.intake.recognise(&first)).unwrap().unwrap();
+    assert_eq!(
+        (&there.tag, there.subject, there.expires_at),
+        (&here.tag, here.subject, here.expires_at)
+    );
+    assert!(!b.knows("made up") && a.knows(&first));
+
+    let Ok(Entered::Again(second, _)) = b.enter(1, &visit("v")) else { panic!("not renewed") };
+    assert!(!b.knows(&first) && b.knows(&second));
+    soon("the old token works at the other node", || !a.knows(&first));
+    assert!(a.knows(&second) && here.is_open(EVENING));
+    assert!(matches!(a.enter(2, &visit("v")), Err(EnterFault::VisitTaken)));
+
+    // A node that starts later, and one that starts again.
+    let c = Counter::open(&cluster, "c-node", 10_000);
+    assert!(!c.knows(&first) && c.knows(&second));
+    a.intake.close("closed");
+    drop(a);
+    let a = Counter::open(&cluster, "a-node", 10_000);
+    assert!(!a.knows(&first) && a.knows(&second));
+
+    c.runtime.block_on(c.intake.leave(&second)).unwrap();
+    assert!(!c.knows(&second));
+    soon("who left is inside at the other nodes", || !a.knows(&second) && !b.knows(&second));
+    assert!(!there.is_open(EVENING), "work under way learns it, too");
+    assert!(matches!(b.enter(1, &visit("v")), Err(EnterFault::VisitTaken)));
+    let d = Counter::open(&cluster, "d-node", 10_000);
+    assert!(!d.knows(&second));
+    assert_eq!(cluster.sql(MISSING), "0");
+}
+
+#[test]
+fn no_session_is_handed_out_that_a_failover_could_lose() {
+    let mut cluster = Cluster::start();
+    let [a, b] = ["a-node", "b-node"].map(|name| Counter::open(&cluster, name, 2000));
+    let Ok(Entered::In(inside, _)) = a.enter(1, &visit("v")) else { panic!("not let in") };
+    assert!(b.knows(&inside));
+    cluster.pause_standbys();
+    let entered = a.enter(2, &visit("w"));
+    assert!(
+        matches!(entered, Err(EnterFault::OutOfReach(_))),
+        "handed out, and on one server only"
+    );
+    assert!(a.knows(&inside) && b.knows(&inside), "who is inside goes on");
+
+    cluster.kill_primary();
+    assert!(matches!(b.enter(3, &visit("x")), Err(EnterFault::OutOfReach(_))));
+    assert!(a.knows(&inside) && b.knows(&inside));
+    // What was on one server only is visible again, and still on no other one.
+    cluster.start_primary();
+    cluster.wait_for("SELECT count(*) FROM sportello.journal", "3");
+    let kept = a.runtime.block_on(a.intake.sessions_kept());
+    assert!(kept.is_err(), "visible is not replicated");
+    let left = a.runtime.block_on(a.intake.leave(&inside));
+    assert!(left.is_err() && !a.knows(&inside), "it has ended here");
+    assert!(b.knows(&inside), "and nobody could tell the other node");
+    // They ask again with the same visit, here or there: one session, one token.
+    cluster.continue_standbys();
+    let again = |node: &Counter, person, visit: &str| loop {
+        match node.enter(person, visit) {
+            Err(EnterFault::OutOfReach(_)) => {}
+            other => break other.unwrap(),
+        }
+    };
+    let (Entered::Again(token, _) | Entered::In(token, _)) = again(&b, 2, &visit("w")) else {
+        panic!("they wait")
+    };
+    assert!(a.knows(&token) && b.knows(&token));
+    soon("who left is inside at the other node", || !b.knows(&inside));
+    let c = Counter::open(&cluster, "c-node", 2000);
+    assert!(c.knows(&token) && !c.knows(&inside));
+    assert_eq!(cluster.sql(MISSING), "0", "no row is skipped");
+    for node in [a, b, c] {
+        node.intake.close("closed");
+    }
+}
+
+/// What belongs to no campaign, at one node.
+struct Desk {
+    sessions: Arc<Sessions>,
+    quotas: Arc<Quotas>,
+    leases: Leases,
+    journal: Arc<dyn Journal>,
+    _stores: Box<dyn Stores>,
+}
+
+impl Desk {
+    fn open(cluster: &Cluster, name: &str, keys: &Arc<HouseKeys>) -> Result<Self, OpenFault> {
+        let ledger = engines::Config::Replicated(Box::new(config(cluster, 10_000)));
+        let (directory, urn) = (cluster.directory(name), Arc::new(Urn::new(1, 1)));
+        let stores = ledger.open(&directory, Arc::clone(keys), urn, Clock::standing_at(EVENING))?;
+        let (office, clerk) = (2, 2);
+        let quotas = Arc::new(Quotas::new(quotas::Config {
+            office_applications_per_day_max: office,
+            clerk_applications_per_day_max: clerk,
+        }));
+        let mut remembered = Remembered::nothing();
+        let (journal, whole_until) = stores.journal(&mut |_, event| {
+            remembered.take(&event);
+            quotas.learn(&event);
+        })?;
+        assert_eq!(whole_until, Timestamp::MAX);
+        let leases = Leases::new(9);
+        let sessions = Arc::new(Sessions::new(
+            sessions::Config { sessions_max: 9, person_sessions_max: 3, session_seconds: 3600 },
+            Arc::clone(keys),
+            Arc::clone(&journal),
+            remembered.whole_until(whole_until),
+            &leases,
+            EVENING,
+        ));
+        let own = (Arc::clone(&sessions), Arc::clone(&quotas));
+        journal.follow(Box::new(move |_, event| {
+            own.0.learn(&event);
+            own.1.learn(&event);
+        }));
+        Ok(Self { sessions, quotas, leases, journal, _stores: stores })
+    }
+
+    /// Waits until what it noted is durable.
+    fn keeps(&self) {
+        runtime().block_on(self.journal.kept()).unwrap();
+    }
+
+    /// Waits until it has learned what is durable.
+    fn catches_up(&self) {
+        runtime().block_on(self.journal.caught_up()).unwrap();
+    }
+
+    fn sees(&self, token: &str) -> bool {
+        let found = self.sessions.find(token, EVENING);
+        found.or_else(|| self.sessions.reopen(token, EVENING)).is_some()
+    }
+
+    fn counts(&self) -> (usize, usize) {
+        (self.sessions.len(), self.leases.held())
+    }
+
+    fn has_quota(&self) -> bool {
+        let [office, clerk] = ["office", "clerk"].map(|name| keys().office(name));
+        let reserved: Result<Reserved<'_>, _> = self.quotas.reserve(office, clerk, DAY);
+        reserved.is_ok()
+    }
+}
+
+#[test]
+fn an_idle_node_hardly_ever_looks_and_an_attended_one_often() {
+    let cluster = Cluster::start();
+    let node = Desk::open(&cluster, "node", &keys()).unwrap();
+    let look = "SELECT coalesce(max(query_start)::text, '') FROM pg_stat_activity \
+        WHERE query LIKE '%journal_nodes AS nodes%' AND pid <> pg_backend_pid()";
+    let looks_in_five_seconds = || {
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..50 {
+            seen.insert(cluster.sql(look));
+            sleep(Duration::from_millis(50));
+        }
+        seen.len()
+    };
+    let idle = looks_in_five_seconds();
+    assert!((1..=6).contains(&idle), "{idle}");
+    node.journal.attend(true);
+    sleep(Duration::from_secs(2));
+    let attended = looks_in_five_seconds();
+    assert!(attended >= 2 * idle && attended > 8, "{attended}, idle {idle}");
+}
+
+#[test]
+fn leases_are_held_once_and_quotas_are_those_of_all_nodes() {
+    let cluster = Cluster::start();
+    let [a, b] = ["a-node", "b-node"].map(|name| Desk::open(&cluster, name, &keys()).unwrap());
+    let identity = Identity {
+        fiscal_code: FiscalCode::made_up(1),
+        office: None,
+        proved_by: ProvedBy::Spid,
+        valid_until: Timestamp::MAX,
+    };
+    let visit = Visit::parse(&visit("v")).unwrap();
+    let expires_at = a.sessions.expiry(EVENING);
+    let (began_at, real_now) = (EVENING, EVENING);
+    let opening = Opening { identity: &identity, visit: &visit, began_at, expires_at, real_now };
+    let opened = a.sessions.open(opening, a.leases.take().unwrap());
+    let (token, _) = opened.unwrap();
+    let [office, clerk] = ["office", "clerk"].map(|name| keys().office(name));
+    a.journal.note(Event::Counted { office, clerk, day: DAY });
+    a.journal.note(Event::Counted { office, clerk, day: DAY });
+    a.keeps();
+    b.catches_up();
+    assert!(!b.has_quota(), "used up at the other node");
+    assert_eq!([&a, &b].map(Desk::counts), [(1, 1), (0, 0)]);
+    assert!(b.sees(&token));
+    soon("the lease is held twice", || [&a, &b].map(Desk::counts) == [(0, 0), (1, 1)]);
+    assert!(a.sees(&token));
+
+    let late = Desk::open(&cluster, "late", &keys()).unwrap();
+    assert!(!late.has_quota());
+    assert_eq!(late.counts(), (0, 0));
+    assert!(late.sees(&token));
+    let all = || [&a, &b, &late].map(Desk::counts) == [(0, 0), (0, 0), (1, 1)];
+    soon("the lease is held twice", all);
+
+    // Another house in the same database.
+    let others = Arc::new(HouseKeys::from_master(&[8; 32]));
+    let refused = Desk::open(&cluster, "others", &others).err();
+    assert!(matches!(refused, Some(OpenFault::OtherKey { .. })), "{refused:?}");
+
+    // Two days later nothing is left of them, apart from the nodes that live.
+    drop(a);
+    cluster.sql("UPDATE sportello.journal SET written_at = now() - interval '49 hours'");
+    cluster.sql("UPDATE sportello.journal_nodes SET seen_at = now() - interval '49 hours'");
+    let fresh = Desk::open(&cluster, "fresh", &keys()).unwrap();
+    cluster.wait_for("SELECT count(*) FROM sportello.journal", "0");
+    cluster.wait_for("SELECT count(*) FROM sportello.journal_nodes", "1");
+    // A node whose row is gone adds it again.
+    b.journal.note(Event::Counted { office: clerk, clerk, day: DAY });
+    b.keeps();
+    cluster.wait_for("SELECT count(*) FROM sportello.journal_nodes", "2");
+    cluster.wait_for("SELECT count(*) FROM sportello.journal", "1");
+    fresh.catches_up();
+    let reserved = fresh.quotas.reserve(clerk, clerk, DAY).map(Reserved::used);
+    assert!(reserved.is_ok() && fresh.quotas.reserve(clerk, clerk, DAY).is_err());
+}
