@@ -9,7 +9,7 @@ use crate::{
     ledger::{
         StorageFault,
         audit::Action,
-        drafts::{DraftFault, Expected, Slot},
+        drafts::{DraftFault, Expected, Forgetting, Slot},
         fault::ReadFault,
     },
     schemes::Scheme,
@@ -99,11 +99,10 @@ impl Intake {
         self.drafts.remove(self.slot(scope, which), expected).await
     }
 
-    /// Removes the draft of an application after its submission; does not wait for the disk.
-    pub(super) fn forget_draft(&self, scope: Scope<'_>, which: DraftOf<'_>) {
-        if self.drafts.has_some(scope.session().person, scope.subject()) {
-            self.drafts.forget(self.slot(scope, which));
-        }
+    /// Removes the draft of an application after its submission; does not wait until that is durable.
+    pub(super) fn forget_draft(&self, scope: Scope<'_>, which: DraftOf<'_>) -> Forgetting<'_> {
+        let (person, principal) = (scope.session().person, scope.subject());
+        self.drafts.forget(person, principal, &|| self.slot(scope, which).key)
     }
 
     /// Whose data the draft holds: the citizen's own, or the grantor's if the office's mandate holds today.

@@ -325,7 +325,7 @@ impl Counter {
         };
         finishing.done();
         intake.sessions.has_finished(scope.session());
-        intake.forget_draft(scope, DraftOf { scheme, mandate: mandate.as_deref() });
+        intake.forget_draft(scope, DraftOf { scheme, mandate: mandate.as_deref() }).await;
         Ok(scope.personal(owner, Accepted { receipt, is_new }))
     }
 }

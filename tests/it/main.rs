@@ -17,6 +17,8 @@ mod clients;
 mod commands;
 mod console;
 mod contract;
+mod contract_of_drafts;
+mod contract_of_mandates;
 mod control;
 mod counts;
 mod crash;

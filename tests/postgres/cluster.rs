@@ -25,6 +25,8 @@ const SETTINGS: &str = "listen_addresses = '127.0.0.1'\nunix_socket_directories 
 /// Three servers: `a`, the first primary, and the standbys `b` and `c`. They end with it.
 pub(crate) struct Cluster {
     servers: [Server; 3],
+    /// Which of them is the primary.
+    primary: usize,
     directory: TempDir,
 }
 
@@ -53,7 +55,7 @@ impl Cluster {
             port: free_port(),
             process: None,
         });
-        let mut cluster = Self { servers, directory };
+        let mut cluster = Self { servers, primary: 0, directory };
         let a = &cluster.servers[0];
         run(program("initdb")
             .args(["-A", "trust", "-U", DATABASE, "--no-sync", "-D"])
@@ -105,9 +107,9 @@ impl Cluster {
         self.wait_for(&format!("SELECT current_setting('{name}')"), value);
     }
 
-    /// Runs a statement at the first server; the values of its rows, a line each.
+    /// Runs a statement at the primary; the values of its rows, a line each.
     pub(crate) fn sql(&self, statement: &str) -> String {
-        self.sql_in(0, DATABASE, statement)
+        self.sql_in(self.primary, DATABASE, statement)
     }
 
     fn sql_in(&self, server: usize, database: &str, statement: &str) -> String {
@@ -130,12 +132,16 @@ impl Cluster {
         psql.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// Waits until a query of the first server gives `value`.
-    #[expect(clippy::disallowed_methods, reason = "a test waits for other processes")]
+    /// Waits until a query of the primary gives `value`.
     pub(crate) fn wait_for(&self, query: &str, value: &str) {
+        self.wait_at(self.primary, query, value);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test waits for other processes")]
+    fn wait_at(&self, server: usize, query: &str, value: &str) {
         let started = Instant::now();
         loop {
-            let found = self.sql(query);
+            let found = self.sql_in(server, DATABASE, query);
             if found == value {
                 return;
             }
@@ -161,15 +167,70 @@ impl Cluster {
             let pid = process.id().to_string();
             let children = Command::new("ps").args(["-o", "pid=", "--ppid", &pid]).output();
             let children = String::from_utf8(children.unwrap().stdout).unwrap();
-            run(Command::new("kill").arg(signal).arg(&pid).args(children.split_whitespace()));
+            run(Command::new("kill").args([signal, &pid]));
+            // One of them may have ended meanwhile.
+            let _some = Command::new("kill")
+                .arg(signal)
+                .args(children.split_whitespace())
+                .stderr(Stdio::null())
+                .status();
         }
     }
 
     /// Kills the first server without warning, as `kill -9` does.
     pub(crate) fn kill_primary(&mut self) {
-        let mut process = self.servers[0].process.take().unwrap();
+        self.kill(0);
+    }
+
+    /// Kills the standbys likewise: what is committed from now on never reaches them.
+    pub(crate) fn kill_standbys(&mut self) {
+        for standby in [1, 2] {
+            self.kill(standby);
+        }
+    }
+
+    fn kill(&mut self, server: usize) {
+        let mut process = self.servers[server].process.take().unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
+    }
+
+    /// Starts the standbys again after the first server was killed, and promotes the one that is ahead. Whatever was
+    /// acknowledged is there; what the first server alone had is lost.
+    pub(crate) fn start_standbys_and_promote(&mut self) {
+        for standby in [1, 2] {
+            self.start_server(standby);
+        }
+        self.promote();
+    }
+
+    /// Promotes the standby that is ahead of the other one, after the first server was killed. Whatever was acknowledged is
+    /// there; what the first server alone had is lost.
+    pub(crate) fn promote(&mut self) {
+        let reached = [1, 2].map(|standby| {
+            self.sql_in(standby, DATABASE, "ALTER SYSTEM SET primary_conninfo = ''");
+            self.sql_in(standby, DATABASE, "SELECT pg_reload_conf()");
+            // What arrived is not applied at once.
+            self.wait_at(standby, "SELECT count(*) FROM pg_stat_wal_receiver", "0");
+            self.wait_at(
+                standby,
+                "SELECT pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn()",
+                "t",
+            );
+            let reached = "SELECT pg_last_wal_replay_lsn() - '0/0'";
+            self.sql_in(standby, DATABASE, reached).parse::<u64>().unwrap()
+        });
+        let (ahead, behind) = if reached[0] >= reached[1] { (1, 2) } else { (2, 1) };
+        let (name, port) = (self.servers[behind].name, self.servers[ahead].port);
+        assert_eq!(self.sql_in(ahead, DATABASE, "SELECT pg_promote(true, 20)"), "t");
+        self.primary = ahead;
+        self.set("synchronous_standby_names", &format!("ANY 1 (a, {name})"));
+        let source = format!("host=127.0.0.1 port={port} user={DATABASE} application_name={name}");
+        let follow = format!("ALTER SYSTEM SET primary_conninfo = '{source}'");
+        self.sql_in(behind, DATABASE, &follow);
+        self.sql_in(behind, DATABASE, "SELECT pg_reload_conf()");
+        let following = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum'";
+        self.wait_for(following, "1");
     }
 
     /// Starts the first server again.

@@ -8,11 +8,17 @@
 mod cluster;
 #[path = "../it/contract.rs"]
 mod contract;
+#[path = "../it/contract_of_drafts.rs"]
+mod contract_of_drafts;
+#[path = "../it/contract_of_mandates.rs"]
+mod contract_of_mandates;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "../durability/dice.rs"]
 mod dice;
+mod drafts;
 mod failing;
 mod guarding;
+mod mandates;
 mod node;
 mod nodes;
 mod rounds;

@@ -39,7 +39,7 @@ fn drawn(outlook: &Outlook, people: u32) -> DrawnRound {
 #[expect(clippy::disallowed_methods, reason = "a test waits for other processes")]
 fn one_node_draws_and_all_know_the_same_rounds_whatever_dies() {
     let mut cluster = Cluster::start();
-    let (_one, mut one) = node(&cluster, "one");
+    let (one_engine, mut one) = node(&cluster, "one");
     let (other_engine, mut other) = node(&cluster, "other");
     assert_eq!(one.outlook(), other.outlook(), "the second one did not begin anew");
     assert!(one.leads() && !other.leads() && one.leads());
@@ -68,7 +68,7 @@ fn one_node_draws_and_all_know_the_same_rounds_whatever_dies() {
     assert_eq!(one.outlook(), before, "what failed has not happened");
     let lead = [one.leads(), other.leads()];
     assert!(lead[0] != lead[1], "{lead:?}");
-    drop((one, _one));
+    drop((one, one_engine));
     while !other.leads() {
         assert!(started.elapsed() < PATIENCE, "nobody takes over");
         sleep(Duration::from_millis(100));

@@ -27,6 +27,7 @@ impl From<DraftFault> for Problem {
             DraftFault::Read(fault) => fault.into(),
             DraftFault::Busy => Self::shedding(Kind::Busy, "drafts"),
             DraftFault::Failed => Kind::DraftsUnavailable.into(),
+            DraftFault::Away => Self::shedding(Kind::StorageUnavailable, "drafts"),
             DraftFault::Untraced(_) => Kind::AccessSuspended.into(),
         }
     }

@@ -12,7 +12,10 @@ use super::{
         fault::OpenFault,
         journal::{Event, Journal, Node},
         mandates::Mandates,
-        replicated::{House, ReplicatedEngine, ReplicatedJournal, ReplicatedRounds},
+        replicated::{
+            House, ReplicatedDrafts, ReplicatedEngine, ReplicatedJournal, ReplicatedMandates,
+            ReplicatedRounds,
+        },
         rounds::Rounds,
         shelf::Engine,
         stores::Stores,
@@ -69,7 +72,8 @@ impl Stores for InDatabase {
     }
 
     fn drafts(&self) -> Result<Box<dyn Drafts>, OpenFault> {
-        self.files.drafts()
+        let keys = Arc::clone(&self.keys);
+        Ok(Box::new(ReplicatedDrafts::new(self.house.clone(), keys)))
     }
 
     fn mandates(
@@ -77,7 +81,8 @@ impl Stores for InDatabase {
         contact_centers: &[Office],
         registry: Option<MandateFile>,
     ) -> Result<Box<dyn Mandates>, OpenFault> {
-        self.files.mandates(contact_centers, registry)
+        let own = (Arc::clone(&self.keys), contact_centers);
+        Ok(Box::new(ReplicatedMandates::open(self.house.clone(), own, registry)?))
     }
 
     fn rounds(&self) -> Result<Box<dyn Rounds>, OpenFault> {

@@ -12,20 +12,21 @@ use crate::{
     civic::Office,
     ledger::{
         fault::{OpenFault, StorageFault},
-        mandates::{Acting, Holder, MandatePage, Mandates},
-        telephone::{ContactCenters, MadePin, PinFault, PinStanding, RedeemFault, Redeeming},
+        mandates::{
+            Acting, Holder, MandatePage, Mandates,
+            signed::{Signed, page},
+        },
+        telephone::{MadePin, PinFault, PinStanding, RedeemFault, Redeeming},
     },
-    metrics as list,
-    registry::mandates::{Held, Mandate, MandateFile, MandateTable},
+    registry::mandates::{Mandate, MandateFile},
     vault::{HouseKeys, Subject},
 };
 
 /// The mandates of this machine.
 pub struct LocalMandates {
-    registry: Option<MandateFile>,
+    signed: Signed,
     revocations: Arc<Revocations>,
     telephone: Arc<Telephone>,
-    contact_centers: ContactCenters,
 }
 
 impl LocalMandates {
@@ -39,62 +40,19 @@ impl LocalMandates {
         (keys, contact_centers): (Arc<HouseKeys>, &[Office]),
         registry: Option<MandateFile>,
     ) -> Result<Self, OpenFault> {
-        let contact_centers = ContactCenters::of(&keys, contact_centers);
         let revocations = Arc::new(Revocations::open(directory, Arc::clone(&keys))?);
-        let telephone = Arc::new(Telephone::open(directory, keys)?);
-        if let Some(file) = &registry {
-            let table = file.current();
-            count(&table);
-            // Not at `info`: the first lines of a demo are for newcomers.
-            tracing::debug!(mandates = table.len(), "the mandates are loaded");
-        } else {
-            tracing::info!(
-                "no file of mandates (identity.mandates): no office can act under a signed one"
-            );
-        }
-        Ok(Self { registry, revocations, telephone, contact_centers })
-    }
-
-    fn table(&self) -> Option<Arc<MandateTable>> {
-        self.registry.as_ref().map(MandateFile::current)
-    }
-
-    /// Whether a mandate of the registry counts: a Contact Center has none there.
-    fn counts(&self, held: &Held<'_>) -> bool {
-        !self.contact_centers.has(held.office())
+        let telephone = Arc::new(Telephone::open(directory, Arc::clone(&keys))?);
+        Ok(Self { signed: Signed::new(&keys, contact_centers, registry), revocations, telephone })
     }
 
     fn covers(&self, acting: Acting<'_>, on: Date) -> bool {
-        let Acting { office, person, campaign, reference } = acting;
-        let Some(table) = self.table() else { return false };
-        table
-            .of_person(person, None)
-            .filter(|held| reference.is_none_or(|named| named == held.reference()))
-            .filter(|held| held.office() == office && held.campaign() == campaign)
-            .filter(|held| held.holds_on(on))
-            .any(|held| self.revocations.of(person, held.reference()).is_none())
+        let is_revoked = |reference: &str| self.revocations.of(acting.person, reference).is_some();
+        self.signed.covers(acting, on, |reference| !is_revoked(reference))
     }
 
     fn found(&self, holder: Holder, reference: &str) -> Option<Mandate> {
-        let table = self.table()?;
-        let held = match holder {
-            Holder::Grantor(person) => given(&table, person, reference)?,
-            Holder::Office(office) => table.named(office, reference)?,
-        };
-        self.counts(&held).then(|| self.revocations.apply(held.mandate()))
-    }
-
-    /// Some mandates of the registry, and one more if there are more.
-    fn listed(&self, holder: Holder, after: Option<&str>, most: usize) -> Vec<Mandate> {
-        let Some(table) = self.table() else { return Vec::new() };
-        let some = |held: &mut dyn Iterator<Item = Held<'_>>| {
-            let counting = held.filter(|held| self.counts(held)).take(most + 1);
-            counting.map(|held| self.revocations.apply(held.mandate())).collect()
-        };
-        match holder {
-            Holder::Grantor(person) => some(&mut table.of_person(person, after)),
-            Holder::Office(office) => some(&mut table.of_office(office, after)),
-        }
+        let found = self.signed.found(holder, reference);
+        found.map(|mandate| self.revocations.apply(mandate))
     }
 }
 
@@ -104,7 +62,7 @@ impl Mandates for LocalMandates {
         acting: Acting<'a>,
         on: Date,
     ) -> BoxFuture<'a, Result<bool, StorageFault>> {
-        if !self.contact_centers.has(acting.office) {
+        if !self.signed.is_contact_center(acting.office) {
             return Box::pin(ready(Ok(self.covers(acting, on))));
         }
         Box::pin(async move {
@@ -145,12 +103,10 @@ impl Mandates for LocalMandates {
             let (telephone, begins_after) = (Arc::clone(&self.telephone), after.map(str::to_owned));
             let given =
                 blocking(move || telephone.list(holder, begins_after.as_deref(), most + 1)).await?;
-            let mut mandates = self.listed(holder, after, most);
-            mandates.extend(given.into_iter().map(|mandate| self.revocations.apply(mandate)));
-            mandates.sort_by(|one, other| one.reference.cmp(&other.reference));
-            let has_more = mandates.len() > most;
-            mandates.truncate(most);
-            Ok(MandatePage { mandates, has_more })
+            let mut mandates = self.signed.listed(holder, after, most + 1);
+            mandates.extend(given);
+            let applied = mandates.into_iter().map(|mandate| self.revocations.apply(mandate));
+            Ok(page(applied.collect(), most))
         })
     }
 
@@ -161,7 +117,7 @@ impl Mandates for LocalMandates {
         at: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StorageFault>> {
         Box::pin(async move {
-            let is_signed = self.found(Holder::Grantor(person), reference).is_some();
+            let is_signed = self.signed.found(Holder::Grantor(person), reference).is_some();
             let (revocations, telephone) =
                 (Arc::clone(&self.revocations), Arc::clone(&self.telephone));
             let reference = reference.to_owned();
@@ -177,7 +133,7 @@ impl Mandates for LocalMandates {
     }
 
     fn is_contact_center(&self, office: Subject) -> bool {
-        self.contact_centers.has(office)
+        self.signed.is_contact_center(office)
     }
 
     fn make_pin(&self, person: Subject, at: Timestamp) -> BoxFuture<'_, Result<MadePin, PinFault>> {
@@ -211,22 +167,8 @@ impl Mandates for LocalMandates {
     }
 
     fn refresh(&self) {
-        match self.registry.as_ref().map(MandateFile::reload) {
-            None | Some(Ok(None)) => {}
-            Some(Ok(Some(table))) => {
-                count(&table);
-                tracing::info!(mandates = table.len(), bytes = table.bytes(), "mandates reloaded");
-            }
-            Some(Err(fault)) => {
-                tracing::error!(%fault, "mandates not reloaded: the file has faults; the old mandates stay");
-            }
-        }
+        self.signed.refresh();
     }
-}
-
-/// The mandate of this reference that a person gave.
-fn given<'t>(table: &'t MandateTable, person: Subject, reference: &str) -> Option<Held<'t>> {
-    table.of_person(person, None).find(|held| held.reference() == reference)
 }
 
 /// Runs what may wait for the disk.
@@ -236,14 +178,5 @@ async fn blocking<T: Send + 'static, F: Send + 'static>(
     match spawn_blocking(work).await {
         Ok(done) => done,
         Err(fault) => std::panic::resume_unwind(fault.into_panic()),
-    }
-}
-
-/// Publishes how many there are, and whether one is left out.
-fn count(table: &MandateTable) {
-    #[expect(clippy::cast_precision_loss, reason = "ten million are exact")]
-    list::MANDATES.gauge(&[]).set(table.len() as f64);
-    if table.is_unfinished() {
-        tracing::warn!("the last line of the mandates is unfinished: left out until it is whole");
     }
 }

@@ -11,10 +11,12 @@ use rusqlite::{Connection, params};
 
 use super::{files::FileFormat, sqlite_fault::store_error};
 use crate::{
-    civic::local_time,
-    ledger::fault::{OpenFault, StorageFault},
+    ledger::{
+        fault::{OpenFault, StorageFault},
+        mandates::revocation::{self, Revocation},
+    },
     registry::mandates::Mandate,
-    vault::{HouseKeys, MandateKey, Place, Subject},
+    vault::{HouseKeys, MandateKey, Subject},
 };
 
 const FILE: &str = "revocations.sqlite";
@@ -23,10 +25,6 @@ pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
     version: 1,
     schema: "CREATE TABLE revocations (key BLOB PRIMARY KEY, person BLOB NOT NULL, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID",
 };
-/// The first byte of a sealed revocation's header.
-const HEADER_VERSION: u8 = 1;
-/// The version, the key and the time.
-const HEADER_BYTES: usize = 1 + 16 + 8;
 
 /// When each mandate was revoked.
 type Revoked = HashMap<MandateKey, Timestamp>;
@@ -65,11 +63,10 @@ impl Revocations {
         revoked.get(&self.keys.mandate(person, reference)).copied()
     }
 
-    /// A mandate with its revocation; the earlier of two revocations counts.
-    pub(super) fn apply(&self, mut mandate: Mandate) -> Mandate {
-        let by_grantor = self.of(mandate.grantor, &mandate.reference).map(local_time::date_at);
-        mandate.revoked_on = [mandate.revoked_on, by_grantor].into_iter().flatten().min();
-        mandate
+    /// A mandate with its revocation.
+    pub(super) fn apply(&self, mandate: Mandate) -> Mandate {
+        let by_grantor = self.of(mandate.grantor, &mandate.reference);
+        revocation::applied(mandate, by_grantor)
     }
 
     /// Stores a revocation; it is durable when this returns. An earlier one of the same mandate stays.
@@ -79,13 +76,11 @@ impl Revocations {
         reference: &str,
         at: Timestamp,
     ) -> Result<(), StorageFault> {
-        let key = self.keys.mandate(person, reference);
         let connection = self.connection();
         if self.of(person, reference).is_some() {
             return Ok(());
         }
-        let header = header_of(key, at);
-        let sealed = self.keys.seal(Place::Mandates, person, &header, reference.as_bytes());
+        let Revocation { key, person, sealed } = Revocation::new(&self.keys, person, reference, at);
         connection
             .prepare_cached("INSERT INTO revocations VALUES (?1, ?2, ?3)")?
             .execute(params![key.0, person.0, sealed])?;
@@ -144,30 +139,10 @@ pub(in crate::ledger) fn copy(
     Ok(Some(rows))
 }
 
-/// A stored revocation.
-struct Row {
-    key: MandateKey,
-    person: Subject,
-    sealed: Vec<u8>,
-}
-
-impl Row {
-    /// The key and the time, if it is whole and of this mandate.
-    fn opened(&self, keys: &HouseKeys) -> Option<(MandateKey, Timestamp)> {
-        let plain = keys.open(Place::Mandates, self.person, HEADER_BYTES, &self.sealed).ok()?;
-        let reference = str::from_utf8(&plain).ok()?;
-        let (_, second) = self.sealed.get(1..HEADER_BYTES)?.split_first_chunk::<16>()?;
-        let at = Timestamp::from_second(i64::from_be_bytes(second.try_into().ok()?)).ok()?;
-        let is_whole = self.sealed.starts_with(&header_of(self.key, at))
-            && keys.mandate(self.person, reference) == self.key;
-        is_whole.then_some((self.key, at))
-    }
-}
-
-fn rows(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
+fn rows(connection: &Connection) -> rusqlite::Result<Vec<Revocation>> {
     let mut select = connection.prepare("SELECT key, person, sealed FROM revocations")?;
     let rows = select.query_map([], |row| {
-        Ok(Row {
+        Ok(Revocation {
             key: row.get(0).map(MandateKey)?,
             person: row.get(1).map(Subject)?,
             sealed: row.get(2)?,
@@ -178,11 +153,6 @@ fn rows(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
 
 fn read(connection: &Connection, keys: &HouseKeys) -> rusqlite::Result<Option<Revoked>> {
     Ok(rows(connection)?.iter().map(|row| row.opened(keys)).collect())
-}
-
-/// The header of a sealed revocation. It is authenticated, so a revocation opens under its own key only.
-fn header_of(key: MandateKey, at: Timestamp) -> Vec<u8> {
-    [&[HEADER_VERSION], key.0.as_slice(), &at.as_second().to_be_bytes()].concat()
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! [`ReplicatedLedger`] is the handle. A [`committer`] task gathers messages and writes each batch in one
 //! [`transaction`]; the unique indexes of the [`schema`] decide what is new, whichever node asks. [`reads`] and [`cases`]
-//! work on a small pool of other [`link`]s. Judges of any node lease cases from the database.
+//! work on a small pool of other [`link`]s. Judges of any node lease cases from the database. [`drafts`], [`mandates`] and
+//! [`rounds`] belong to no campaign: their tables are those of the [`house`].
 //!
 //! # Durable means a majority
 //!
@@ -19,22 +20,27 @@
 //!
 //! A batch locks the row of its node, then inserts its claims in their order, then its changes in the order of positions,
 //! so two nodes cannot wait for each other. Where they do (an idempotency key of an office, a third node), the server
-//! ends one of the two, which decides again.
+//! ends one of the two, which decides again. Changes of what belongs to a person take the [`turns`] of people, in the order
+//! of their keys, before anything else.
 
 mod address;
 mod blocks;
 mod cases;
+mod columns;
 mod committer;
 mod counts;
+mod drafts;
 mod engine;
 mod fault;
 mod found;
+mod gatherer;
 mod guard;
 mod house;
 mod journal;
 mod ledger;
 mod link;
 mod lock;
+mod mandates;
 mod pool;
 mod reads;
 mod rounds;
@@ -42,10 +48,13 @@ mod rows;
 mod schema;
 mod standing;
 mod statements;
+mod telephone;
 mod tls;
 mod transaction;
+mod turns;
 
 pub use self::{
-    address::Config, engine::ReplicatedEngine, house::House, journal::ReplicatedJournal,
-    ledger::ReplicatedLedger, rounds::ReplicatedRounds,
+    address::Config, drafts::ReplicatedDrafts, engine::ReplicatedEngine, house::House,
+    journal::ReplicatedJournal, ledger::ReplicatedLedger, mandates::ReplicatedMandates,
+    rounds::ReplicatedRounds,
 };

@@ -17,6 +17,8 @@ pub(super) const OF_CAMPAIGN: Migrations =
 /// Those of what belongs to no campaign.
 pub(super) const OF_HOUSE: Migrations = &[
     ("V1__journal", include_str!("migrations/house/V1__journal.sql")),
+    ("V2__drafts", include_str!("migrations/house/V2__drafts.sql")),
+    ("V3__mandates", include_str!("migrations/house/V3__mandates.sql")),
     ("V6__rounds", include_str!("migrations/house/V6__rounds.sql")),
 ];
 /// The schema of what belongs to no campaign.

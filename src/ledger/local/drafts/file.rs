@@ -19,11 +19,10 @@ use super::{
 };
 use crate::{
     ledger::{
-        book::record::RecordFault,
-        drafts::{DRAFTS_MAX, Draft, DraftFault, Expected, Slot},
+        drafts::{DRAFTS_MAX, Draft, DraftFault, Expected, Slot, sealed},
         fault::{OpenFault, ReadFault, StorageFault},
     },
-    vault::{DraftKey, HouseKeys, Place, SealBroken, Subject},
+    vault::{DraftKey, HouseKeys, Subject},
 };
 
 const FILE: &str = "drafts.sqlite";
@@ -32,10 +31,6 @@ pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
     version: 2,
     schema: "CREATE TABLE drafts (key BLOB PRIMARY KEY, person BLOB NOT NULL, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID",
 };
-/// The first byte of a sealed draft's header.
-const HEADER_VERSION: u8 = 3;
-/// The version, the key and the principal.
-const HEADER_BYTES: usize = 1 + 16 + 16;
 /// Approximate bytes that are written to the write-ahead log between two checkpoints.
 const WAL_BYTES_MAX: usize = 8 << 20;
 
@@ -99,8 +94,7 @@ impl DraftsFile {
                 if is_new && self.index.count(slot.person, slot.principal) >= DRAFTS_MAX {
                     return Ok(Err(DraftFault::TooMany));
                 }
-                let header = header_of(slot);
-                let sealed = self.keys.seal(Place::Drafts, slot.person, &header, content);
+                let sealed = sealed::seal(&self.keys, slot, content);
                 transaction
                     .prepare_cached("INSERT OR REPLACE INTO drafts VALUES (?1, ?2, ?3)")?
                     .execute(params![slot.key.0, slot.person.0, sealed])?;
@@ -168,14 +162,7 @@ pub(super) fn load(
         .prepare_cached("SELECT sealed FROM drafts WHERE key = ?1")
         .and_then(|mut select| select.query_row([slot.key.0], |row| row.get(0)).optional())?;
     let Some(sealed) = sealed else { return Ok(None) };
-    let opened = keys.open(Place::Drafts, slot.person, HEADER_BYTES, &sealed);
-    let content = opened.map_err(RecordFault::from)?;
-    // The seal has shown that the header is whole.
-    let (key, principal) = parts_of(&sealed).ok_or(RecordFault::Seal(SealBroken))?;
-    if key != slot.key {
-        return Err(RecordFault::Seal(SealBroken).into());
-    }
-    Ok(Some(Draft { principal, content }))
+    sealed::open(keys, slot, &sealed).map(Some)
 }
 
 /// Replaces all drafts by those of the attached schema `source`; see [`backup`](crate::ledger::backup).
@@ -200,20 +187,10 @@ fn prepare(connection: &Connection) -> rusqlite::Result<Index> {
     let index = Index::default();
     while let Some(row) = rows.next()? {
         let (key, person) = (row.get(0).map(DraftKey)?, row.get(1).map(Subject)?);
-        let principal = parts_of(row.get_ref(2)?.as_blob()?).map(|(_, principal)| principal);
+        let principal =
+            sealed::parts_of(row.get_ref(2)?.as_blob()?).map(|(_, principal)| principal);
         // A damaged draft is its person's, so that loading it reports the damage.
         index.put(Slot { key, person, principal: principal.unwrap_or(person) });
     }
     Ok(index)
-}
-
-/// The header of a sealed draft. It is authenticated, so a draft opens in its own slot only.
-fn header_of(slot: Slot) -> Vec<u8> {
-    [&[HEADER_VERSION], slot.key.0.as_slice(), &slot.principal.0].concat()
-}
-
-/// Which draft it is and for which principal, from the header of a sealed one.
-fn parts_of(sealed: &[u8]) -> Option<(DraftKey, Subject)> {
-    let (key, rest) = sealed.get(1..)?.split_first_chunk()?;
-    Some((DraftKey(*key), Subject(*rest.first_chunk()?)))
 }

@@ -127,6 +127,13 @@ impl House {
         loaded.expect("a load waits for no sync").unwrap().map(|draft| draft.content)
     }
 
+    /// The n-th person has submitted what they drafted.
+    fn forget(&self, n: u64) {
+        let slot = slot(n, None);
+        let forgetting = self.drafts.forget(slot.person, slot.principal, &|| slot.key);
+        assert!(matches!(forgetting, Forgetting::Left(_)), "nothing is waited for");
+    }
+
     fn syncs(&self) -> usize {
         self.syncs.load(Ordering::Acquire)
     }
@@ -176,7 +183,7 @@ async fn a_full_queue_is_an_answer_and_a_submission_is_not_refused_for_a_draft()
     assert!(matches!(house.save(0).await, Err(DraftFault::Busy)), "at once");
     let removed = house.drafts.remove(slot(0, None), Expected::Anything).await;
     assert!(matches!(removed, Err(DraftFault::Busy)));
-    house.drafts.forget(slot(0, None));
+    house.forget(0);
     assert_eq!(house.content(0).await, None, "forgotten without waiting for the disk");
     house.speed_up();
     for saved in join_all(waiting).await {
@@ -204,7 +211,7 @@ async fn a_failed_group_is_final_for_drafts_and_never_tried_again() {
     }
     assert_eq!(house.syncs(), 2, "one success and one failure");
     assert_eq!(house.content(1).await, Some(b"1".to_vec()), "what is stored can still be loaded");
-    house.drafts.forget(slot(1, None));
+    house.forget(1);
     assert!(house.content(1).await.is_some(), "it is on the disk, and stays visible");
 }
 
@@ -233,7 +240,7 @@ async fn forgotten_drafts_share_the_sync_of_a_later_change() {
     }
     let before = house.syncs();
     for n in 0..20 {
-        house.drafts.forget(slot(n, None));
+        house.forget(n);
         assert_eq!(house.content(n).await, None);
     }
     house.save(99).await.unwrap();
@@ -248,7 +255,7 @@ async fn closing_writes_what_waits() {
     let mut house = House::new(usize::MAX);
     house.speed_up();
     house.save(1).await.unwrap();
-    house.drafts.forget(slot(1, None));
+    house.forget(1);
     let last = house.saves(2);
     // Its place is taken when it is sent, and given back with the answer.
     while house.drafts.places.available_permits() == CHANGES_MAX && !last.is_finished() {

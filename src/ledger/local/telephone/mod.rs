@@ -3,8 +3,6 @@
 //! Whatever is answered is durable, wrong tries too. Mandates stay, as evidence of who was let in; PINs are removed when
 //! they have expired, and backups leave them out: a copy must not redeem a PIN twice.
 
-mod mandate;
-mod pin;
 #[cfg(test)]
 mod tests;
 
@@ -16,10 +14,6 @@ use std::{
 use jiff::{Timestamp, civil::Date};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use self::{
-    mandate::Row,
-    pin::{Pin, Use},
-};
 use super::{files::FileFormat, sqlite_fault::store_error};
 use crate::{
     civic::local_time,
@@ -28,8 +22,9 @@ use crate::{
         fault::{OpenFault, StorageFault},
         mandates::{Acting, Holder},
         telephone::{
-            CLERK_MISSES_PER_DAY_MAX, MadePin, PINS_PER_DAY_MAX, PinFault, PinStanding,
-            RedeemFault, Redeeming,
+            CLERK_MISSES_PER_DAY_MAX, MadePin, PinFault, PinStanding, RedeemFault, Redeeming,
+            mandate::{self, Row},
+            pin::{Pin, Try, Use},
         },
     },
     registry::mandates::Mandate,
@@ -73,14 +68,10 @@ impl Telephone {
 
     /// Makes a PIN for a person in place of the one that they have.
     pub(super) fn make(&self, person: Subject, at: Timestamp) -> Result<MadePin, PinFault> {
-        let today = local_time::date_at(at);
         let connection = self.connection();
-        let before = self.pin(&connection, person)?.filter(|pin| pin.made_on == today);
-        let made = before.map_or(0, |pin| pin.made_that_day);
-        if made >= PINS_PER_DAY_MAX {
-            return Err(PinFault::UsedUp);
-        }
-        let (stored, pin) = Pin::make(&self.keys, person, (at, today), made + 1);
+        let before = self.pin(&connection, person)?;
+        let (stored, pin) =
+            Pin::next(&self.keys, person, at, before.as_ref()).ok_or(PinFault::UsedUp)?;
         // One whose day is over is not needed to count those of the day.
         connection
             .prepare_cached("DELETE FROM pins WHERE expires_at <= ?1")?
@@ -96,7 +87,7 @@ impl Telephone {
         at: Timestamp,
     ) -> Result<Option<PinStanding>, StorageFault> {
         let pin = self.pin(&self.connection(), person)?;
-        Ok(pin.filter(|pin| pin.is_live(at)).map(|pin| pin.standing()))
+        Ok(pin.and_then(|pin| pin.standing(at)))
     }
 
     /// Revokes a person's PIN, if they have one. Mandates that were given with it stay.
@@ -127,31 +118,30 @@ impl Telephone {
 
     /// Redeems a PIN for a mandate of today. The same office gets the same mandate of a campaign again.
     pub(super) fn redeem(&self, redeeming: Redeeming<'_>) -> Result<Mandate, RedeemFault> {
-        let Redeeming { office, clerk, person, pin: digits, campaign, at } = redeeming;
+        let Redeeming { office, clerk, person, campaign, at, .. } = redeeming;
         let today = local_time::date_at(at);
-        let own = self.keys.office(office.as_str());
         let mut connection = self.connection();
         let transaction = connection.transaction()?;
         if misses(&transaction, clerk, today)? >= CLERK_MISSES_PER_DAY_MAX {
             return Err(RedeemFault::UsedUp);
         }
-        let pin = self.pin(&transaction, person)?.filter(|pin| pin.is_live(at));
-        let fitting = pin.as_ref().filter(|pin| pin.fits(&self.keys, person, digits, own));
-        let Some(fitting) = fitting else {
-            if let Some(mut pin) = pin {
-                pin.miss();
-                self.store(&transaction, person, &pin)?;
+        let fitting = match Try::of(&self.keys, self.pin(&transaction, person)?, &redeeming) {
+            Try::Right(pin) => pin,
+            Try::Wrong(missed) => {
+                if let Some(pin) = missed {
+                    self.store(&transaction, person, &pin)?;
+                }
+                miss(&transaction, clerk, today)?;
+                transaction.commit()?;
+                return Err(RedeemFault::Refused);
             }
-            miss(&transaction, clerk, today)?;
-            transaction.commit()?;
-            return Err(RedeemFault::Refused);
         };
         let new = Row::new(&self.keys, person, (office, campaign), today, fitting.number);
         if let Some(given) = self.given(&transaction, &new, campaign)? {
             return Ok(given);
         }
         insert(&transaction, &new)?;
-        self.store(&transaction, person, &fitting.clone().after(Use::By(own)))?;
+        self.store(&transaction, person, &fitting.after(Use::By(new.office)))?;
         let mandate = new.open(&self.keys).ok_or(StorageFault::Damaged)?;
         transaction.commit()?;
         Ok(mandate)
@@ -169,11 +159,7 @@ impl Telephone {
             .prepare_cached(&format!("{COLUMNS} WHERE person = ?1 AND office = ?2 AND day = ?3"))?;
         let rows = select.query_map(params![person.0, office.0, day_number(on)], row)?;
         let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-        let opened = rows.iter().filter_map(|row| row.open(&self.keys));
-        let is_meant = |mandate: &Mandate| {
-            mandate.campaign == campaign && reference.is_none_or(|named| named == mandate.reference)
-        };
-        Ok(opened.filter(is_meant).collect())
+        Ok(mandate::covering(&rows, &self.keys, campaign, reference))
     }
 
     /// The mandate that a person or a Contact Center knows by a reference.
@@ -216,8 +202,7 @@ impl Telephone {
         ))?;
         let rows = select.query_map(params![new.person.0, new.office.0, new.day, new.pin], row)?;
         let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-        let mut opened = rows.iter().filter_map(|row| row.open(&self.keys));
-        Ok(opened.find(|mandate| mandate.campaign == campaign))
+        Ok(mandate::covering(&rows, &self.keys, campaign, None).into_iter().next())
     }
 
     fn pin(&self, connection: &Connection, person: Subject) -> Result<Option<Pin>, StorageFault> {

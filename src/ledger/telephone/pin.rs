@@ -3,12 +3,10 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use jiff::{Timestamp, civil::Date};
 
+use super::{PIN_LASTS, PINS_PER_DAY_MAX, PinStanding, Redeeming, WRONG_TRIES_MAX};
 use crate::{
-    civic::TelephonePin,
-    ledger::{
-        book::record::{day_number, day_of},
-        telephone::{PIN_LASTS, PinStanding, WRONG_TRIES_MAX},
-    },
+    civic::{TelephonePin, local_time},
+    ledger::book::record::{day_number, day_of},
     vault::{HouseKeys, Place, Subject, fill_random},
 };
 
@@ -19,7 +17,7 @@ const HEADER_BYTES: usize = 1 + 8;
 
 /// What has become of a PIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
+pub(in crate::ledger) enum Use {
     /// Nobody has redeemed it.
     Fresh,
     /// This office has.
@@ -28,24 +26,62 @@ pub(super) enum Use {
     Revoked,
 }
 
+/// What a clerk's try is.
+pub(in crate::ledger) enum Try {
+    /// Right: this PIN is redeemed.
+    Right(Pin),
+    /// Wrong. What is to be stored of the PIN, if the person has one that can be redeemed.
+    Wrong(Option<Pin>),
+}
+
+impl Try {
+    /// Compares what a clerk says with the PIN that the person made last.
+    pub(in crate::ledger) fn of(
+        keys: &HouseKeys,
+        stored: Option<Pin>,
+        redeeming: &Redeeming<'_>,
+    ) -> Self {
+        let Redeeming { office, person, pin, at, .. } = *redeeming;
+        let Some(mut stored) = stored.filter(|stored| stored.is_live(at)) else {
+            return Self::Wrong(None);
+        };
+        if stored.fits(keys, person, pin, keys.office(office.as_str())) {
+            return Self::Right(stored);
+        }
+        stored.wrong_tries = stored.wrong_tries.saturating_add(1);
+        Self::Wrong(Some(stored))
+    }
+}
+
 /// The PIN that a person made last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pin {
+pub(in crate::ledger) struct Pin {
     /// A random number that names it.
-    pub(super) number: [u8; 8],
+    pub(in crate::ledger) number: [u8; 8],
     hash: [u8; 16],
-    pub(super) expires_at: Timestamp,
+    pub(in crate::ledger) expires_at: Timestamp,
     /// The day on which it was made, Europe/Rome.
-    pub(super) made_on: Date,
+    made_on: Date,
     /// How many the person has made on that day, this one included.
-    pub(super) made_that_day: u8,
+    made_that_day: u8,
     wrong_tries: u8,
-    pub(super) used: Use,
+    pub(in crate::ledger) used: Use,
 }
 
 impl Pin {
-    /// A new PIN of a person, and its digits, which are not kept.
-    pub(super) fn make(
+    /// The next PIN of a person, and its digits, which are not kept; `None` if they have made [`PINS_PER_DAY_MAX`] today.
+    pub(in crate::ledger) fn next(
+        keys: &HouseKeys,
+        person: Subject,
+        at: Timestamp,
+        before: Option<&Self>,
+    ) -> Option<(Self, TelephonePin)> {
+        let today = local_time::date_at(at);
+        let made = before.filter(|pin| pin.made_on == today).map_or(0, |pin| pin.made_that_day);
+        (made < PINS_PER_DAY_MAX).then(|| Self::make(keys, person, (at, today), made + 1))
+    }
+
+    fn make(
         keys: &HouseKeys,
         person: Subject,
         (at, today): (Timestamp, Date),
@@ -69,12 +105,12 @@ impl Pin {
     }
 
     /// Whether anybody can redeem it.
-    pub(super) fn is_live(&self, at: Timestamp) -> bool {
+    fn is_live(&self, at: Timestamp) -> bool {
         at < self.expires_at && self.wrong_tries < WRONG_TRIES_MAX && self.used != Use::Revoked
     }
 
     /// Whether an office may redeem it with these digits, unless it is void.
-    pub(super) fn fits(
+    fn fits(
         &self,
         keys: &HouseKeys,
         person: Subject,
@@ -87,26 +123,21 @@ impl Pin {
     }
 
     /// The same PIN after another use.
-    pub(super) fn after(self, used: Use) -> Self {
+    pub(in crate::ledger) fn after(self, used: Use) -> Self {
         Self { used, ..self }
     }
 
-    /// Counts a wrong try.
-    pub(super) fn miss(&mut self) {
-        self.wrong_tries = self.wrong_tries.saturating_add(1);
-    }
-
-    /// What its person may know of it.
-    pub(super) fn standing(&self) -> PinStanding {
-        PinStanding {
+    /// What its person may know of it, as long as anybody can redeem it.
+    pub(in crate::ledger) fn standing(&self, at: Timestamp) -> Option<PinStanding> {
+        self.is_live(at).then(|| PinStanding {
             expires_at: self.expires_at,
             is_redeemed: matches!(self.used, Use::By(_)),
             tries_left: WRONG_TRIES_MAX.saturating_sub(self.wrong_tries),
-        }
+        })
     }
 
     /// Seals it for its person.
-    pub(super) fn seal(&self, keys: &HouseKeys, person: Subject) -> Vec<u8> {
+    pub(in crate::ledger) fn seal(&self, keys: &HouseKeys, person: Subject) -> Vec<u8> {
         let (used, office) = match self.used {
             Use::Fresh => (0, Subject([0; 16])),
             Use::By(office) => (1, office),
@@ -124,7 +155,11 @@ impl Pin {
     }
 
     /// Opens a PIN; `None` if it is none of this person's.
-    pub(super) fn open(keys: &HouseKeys, person: Subject, sealed: &[u8]) -> Option<Self> {
+    pub(in crate::ledger) fn open(
+        keys: &HouseKeys,
+        person: Subject,
+        sealed: &[u8],
+    ) -> Option<Self> {
         let plain = keys.open(Place::Telephone, person, HEADER_BYTES, sealed).ok()?;
         let (&HEADER_VERSION, expires) = sealed.get(..HEADER_BYTES)?.split_first()? else {
             return None;
@@ -176,7 +211,7 @@ mod tests {
         let [person, other] = [1, 2].map(|n| Subject([n; 16]));
         let at = Timestamp::from_second(1_726_500_600).unwrap();
         let (mut pin, _) = Pin::make(&keys, person, (at, jiff::civil::date(2024, 9, 16)), 3);
-        pin.miss();
+        pin.wrong_tries = 1;
         for used in [Use::Fresh, Use::By(other), Use::Revoked] {
             let pin = Pin { used, ..pin.clone() };
             let mut sealed = pin.seal(&keys, person);

@@ -3,6 +3,9 @@
 //! A person makes a PIN under their own log-in and says it to the clerk who answers their call. The clerk redeems it,
 //! with the person's fiscal code, for a mandate of this day. Nobody is told whether a person has a PIN.
 
+pub(super) mod mandate;
+pub(super) mod pin;
+
 use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};

@@ -19,15 +19,15 @@ const HEADER_BYTES: usize = 1 + 4 + 16 + 8;
 const REFERENCE_BEGINS: &str = "TEL-";
 
 /// A row of the table of mandates.
-pub(super) struct Row {
-    pub(super) reference: String,
-    pub(super) person: Subject,
-    pub(super) office: Subject,
+pub(in crate::ledger) struct Row {
+    pub(in crate::ledger) reference: String,
+    pub(in crate::ledger) person: Subject,
+    pub(in crate::ledger) office: Subject,
     /// The day on which it holds, in days since 1970.
-    pub(super) day: i32,
+    pub(in crate::ledger) day: i32,
     /// The number of the PIN that was redeemed for it.
-    pub(super) pin: [u8; 8],
-    pub(super) sealed: Vec<u8>,
+    pub(in crate::ledger) pin: [u8; 8],
+    pub(in crate::ledger) sealed: Vec<u8>,
 }
 
 /// What is sealed.
@@ -40,7 +40,7 @@ struct Written {
 
 impl Row {
     /// A new mandate of a person for one day.
-    pub(super) fn new(
+    pub(in crate::ledger) fn new(
         keys: &HouseKeys,
         person: Subject,
         (office, campaign): (&Office, Campaign),
@@ -64,7 +64,7 @@ impl Row {
     }
 
     /// The mandate, unless the row was changed.
-    pub(super) fn open(&self, keys: &HouseKeys) -> Option<Mandate> {
+    pub(in crate::ledger) fn open(&self, keys: &HouseKeys) -> Option<Mandate> {
         let plain = keys.open(Place::Telephone, self.person, HEADER_BYTES, &self.sealed).ok()?;
         let Written { reference, office, campaign } = serde_json::from_slice(&plain).ok()?;
         let is_whole = self.sealed.starts_with(&self.header())
@@ -88,4 +88,18 @@ impl Row {
         let day = self.day.to_be_bytes();
         [&[HEADER_VERSION], day.as_slice(), &self.office.0, &self.pin].concat()
     }
+}
+
+/// The mandates in some rows that cover a campaign; that of `reference` alone, if there is one. A row that was changed
+/// covers nothing.
+pub(in crate::ledger) fn covering(
+    rows: &[Row],
+    keys: &HouseKeys,
+    campaign: Campaign,
+    reference: Option<&str>,
+) -> Vec<Mandate> {
+    let is_meant = |mandate: &Mandate| {
+        mandate.campaign == campaign && reference.is_none_or(|named| named == mandate.reference)
+    };
+    rows.iter().filter_map(|row| row.open(keys)).filter(is_meant).collect()
 }

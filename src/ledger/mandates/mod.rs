@@ -1,6 +1,9 @@
 //! Mandates: which office may act for which person. The registry says who was given a signed one, the house keeps who
 //! revoked it, and who was let in by telephone.
 
+pub(super) mod revocation;
+pub(super) mod signed;
+
 use futures_util::future::BoxFuture;
 use jiff::{Timestamp, civil::Date};
 
@@ -83,7 +86,7 @@ pub trait Mandates: Send + Sync {
     /// A mandate that was revoked before stays revoked since then.
     ///
     /// # Errors
-    /// [`StorageFault`]: it is not revoked.
+    /// [`StorageFault`]: try again, because it may not be revoked.
     fn revoke<'a>(
         &'a self,
         person: Subject,
@@ -97,7 +100,7 @@ pub trait Mandates: Send + Sync {
     /// Makes a telephone PIN for a person, in place of the one that they have. It is durable when this returns.
     ///
     /// # Errors
-    /// [`PinFault`]: the earlier one stays.
+    /// [`PinFault`]: nobody knows a new one, and the earlier one may be void.
     fn make_pin(&self, person: Subject, at: Timestamp) -> BoxFuture<'_, Result<MadePin, PinFault>>;
 
     /// The telephone PIN of a person, as long as anybody can redeem it.
@@ -113,7 +116,7 @@ pub trait Mandates: Send + Sync {
     /// Revokes the telephone PIN of a person, if they have one. It is durable when this returns.
     ///
     /// # Errors
-    /// [`StorageFault`]: it is not revoked.
+    /// [`StorageFault`]: try again, because it may not be revoked.
     fn revoke_pin(&self, person: Subject) -> BoxFuture<'_, Result<(), StorageFault>>;
 
     /// Redeems a telephone PIN for a mandate of today; ask for Contact Centers alone. The mandate is durable when this

@@ -1,8 +1,10 @@
 //! Drafts: what people have begun and not submitted, sealed like everything else.
 
+pub(super) mod sealed;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, Ready};
 
 use super::fault::{ReadFault, Untraced};
 use crate::vault::{DraftKey, Subject};
@@ -20,6 +22,9 @@ pub struct Slot {
     /// For whom they act: the person themselves, or an office. Only their sessions for this principal may see it.
     pub principal: Subject,
 }
+
+/// What becomes of a draft that is forgotten. Ready at once where nothing has to be asked.
+pub type Forgetting<'a> = Either<Ready<()>, BoxFuture<'a, ()>>;
 
 /// A stored draft.
 pub struct Draft {
@@ -40,7 +45,7 @@ pub enum Expected {
     OneOf(Vec<String>),
 }
 
-/// Why a draft is not changed. What was stored remains.
+/// Why a draft is not changed. What was stored remains, except perhaps after [`DraftFault::Away`].
 #[derive(Debug, thiserror::Error)]
 pub enum DraftFault {
     /// Another version is stored than the expected one.
@@ -58,13 +63,17 @@ pub enum DraftFault {
     /// An earlier write of drafts failed: none is made until a restart.
     #[error("drafts cannot be written until a restart")]
     Failed,
+    /// The store of the drafts cannot be reached at present: try again in a moment. The change may have been made, so what
+    /// was expected may be stored no more.
+    #[error("the store of the drafts is not available")]
+    Away,
     /// The disk has no room for the audit trail.
     #[error(transparent)]
     Untraced(#[from] Untraced),
 }
 
 /// Where drafts are kept. Unlike the ledger it forgets: a draft is replaced by the next one and removed after its
-/// submission.
+/// submission. It may be on another machine: dropping the future of a change does not undo the change.
 pub trait Drafts: Send + Sync {
     /// Stores a draft in place of an earlier one; it is durable when this returns.
     ///
@@ -89,12 +98,17 @@ pub trait Drafts: Send + Sync {
     /// [`DraftFault`].
     fn remove(&self, slot: Slot, expected: Expected) -> BoxFuture<'_, Result<bool, DraftFault>>;
 
-    /// Whether a person has drafts for a principal. Answers from memory.
-    fn has_some(&self, person: Subject, principal: Subject) -> bool;
-
-    /// Removes the draft in a slot without waiting for the disk. It is no longer loaded once this returns, and soon
-    /// durably gone. If it cannot be removed, that is logged and the draft remains.
-    fn forget(&self, slot: Slot);
+    /// Removes a draft after its submission, without waiting until that is durable. It is no longer loaded once the returned
+    /// future is done, and soon durably gone; a draft that is saved later is never removed. If it cannot be removed, that
+    /// is logged and the draft remains.
+    ///
+    /// `key` names the draft; it is not called if the person is known to have none for the principal.
+    fn forget(
+        &self,
+        person: Subject,
+        principal: Subject,
+        key: &dyn Fn() -> DraftKey,
+    ) -> Forgetting<'_>;
 
     /// Writes what waits, and closes. Blocks until that is done.
     fn close(&self);
