@@ -1,20 +1,25 @@
 //! `sportello audit`: who read or changed one person's data, and when; what operators did; and what identity providers
 //! said when they signed somebody in.
 
-use std::{error::Error, io::Write as _, path::Path};
+use std::{error::Error, io::Write as _};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Exit, complain, house::House, messages::escaped, person::Person, written};
+use super::{
+    Exit, complain,
+    ledgers::{Ledgers, note},
+    messages::escaped,
+    person::Person,
+    written,
+};
 use crate::{
     civic::local_time::rfc3339,
     ledger::{
         Channel,
-        audit::{FoundMessages, Line, MessageSearch, Search, controls},
+        audit::{FoundMessages, Line},
     },
     schemes::Rules,
-    vault::KeysFault,
 };
 
 /// Characters of a session's handle.
@@ -27,7 +32,7 @@ const HANDLE_CHARS: usize = 16;
 #[group(skip)]
 pub(super) struct Audit {
     #[command(flatten)]
-    house: House,
+    ledgers: Ledgers,
     #[command(flatten)]
     person: Person,
     /// Show instead what this person did, to their own data and to those of others.
@@ -64,36 +69,39 @@ impl Audit {
         })
     }
 
-    fn answer(&self) -> Result<Exit, Box<dyn Error>> {
-        let directory = self.house.ledgers()?;
-        let lines: Vec<_> = if self.controls {
-            let controls = controls(&directory)?.into_iter();
-            controls.map(|(at, what)| self.format.control(&rfc3339(at), &what)).collect()
-        } else if let Some(handle) = &self.session {
+    fn answer(self) -> Result<Exit, Box<dyn Error>> {
+        let Self { ledgers, person, by, controls, messages, session, format } = self;
+        let place = ledgers.find()?;
+        let lines: Vec<_> = if controls {
+            let controls = place.controls()?.into_iter();
+            controls.map(|(at, what)| format.control(&rfc3339(at), &what)).collect()
+        } else if let Some(handle) = &session {
             if handle.len() != HANDLE_CHARS || !handle.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err("--session: not the handle of a session, 16 characters".into());
             }
-            self.house.note(&format!("audit of the messages of session {handle}"))?;
-            self.format.messages(&self.message_search(&directory)?.of_session(handle)?)
-        } else if self.messages {
-            let (code, keys) = (self.person.read()?, self.house.keys()?);
-            self.house.note(&format!("audit of the messages of {:?}", keys.subject(&code)))?;
-            self.format.messages(&self.message_search(&directory)?.of_person(&code)?)
+            let archive = place.archive()?;
+            note(&*archive, &format!("audit of the messages of session {handle}"))?;
+            format.messages(&archive.messages_of_session(handle)?)
         } else {
-            let (code, keys) = (self.person.read()?, self.house.keys()?);
-            self.house.note(&format!("audit of {:?}", keys.subject(&code)))?;
-            let search = Search::of(&directory, keys, &code);
-            let campaigns = Rules::builtin().campaigns().map(|window| window.campaign);
-            let lines = if self.by { search.done_by() } else { search.done_to(campaigns) };
-            lines?.iter().map(|line| self.format.line(line)).collect()
+            let (code, keys) = (person.read()?, place.house.keys()?);
+            let (archive, subject) = (place.archive()?, keys.subject(&code));
+            if messages {
+                note(&*archive, &format!("audit of the messages of {subject:?}"))?;
+                format.messages(&archive.messages_of_person(&code)?)
+            } else {
+                note(&*archive, &format!("audit of {subject:?}"))?;
+                let lines = if by {
+                    archive.done_by(&code)
+                } else {
+                    let campaigns = Rules::builtin().campaigns().map(|window| window.campaign);
+                    archive.done_to(&code, campaigns.collect())
+                };
+                lines?.iter().map(|line| format.line(line)).collect()
+            }
         };
         let mut out = std::io::stdout().lock();
         let printed = lines.iter().try_for_each(|line| writeln!(out, "{line}"));
         Ok(written(printed.and_then(|()| out.flush())))
-    }
-
-    fn message_search(&self, directory: &Path) -> Result<MessageSearch, KeysFault> {
-        Ok(MessageSearch::of(directory, self.house.keys()?))
     }
 }
 

@@ -12,6 +12,7 @@ mod erase;
 mod evaluate;
 mod export;
 mod house;
+mod ledgers;
 mod man;
 mod messages;
 mod metrics;

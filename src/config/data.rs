@@ -11,6 +11,9 @@ use crate::vault::{HouseKeys, KeysFault};
 /// Environment variable of `server.data`, for commands; a server reads it with all other settings.
 pub const DATA_VARIABLE: &str = "SPORTELLO_SERVER_DATA";
 
+/// Environment variable of `ledger.engine`, likewise.
+pub const ENGINE_VARIABLE: &str = "SPORTELLO_LEDGER_ENGINE";
+
 /// Environment variable of `ledger.secret`, likewise.
 pub const SECRET_VARIABLE: &str = "SPORTELLO_LEDGER_SECRET";
 
@@ -98,6 +101,7 @@ mod tests {
     fn the_secret_goes_before_the_named_file_and_that_before_the_data_directory() {
         assert_eq!(setting!(ledger.secret).variable(), SECRET_VARIABLE);
         assert_eq!(setting!(server.data).variable(), DATA_VARIABLE);
+        assert_eq!(setting!(ledger.engine).variable(), ENGINE_VARIABLE);
         let find = |secret: &str, file: Option<&str>| {
             KeySource::find(secret.to_owned(), file.map(PathBuf::from), Path::new("data"))
         };

@@ -43,7 +43,7 @@ pub enum DisclosureFault {
     Busy,
     /// The trail or a ledger cannot be read.
     Search(SearchFault),
-    /// The disk has no room for the audit trail.
+    /// The audit trail takes nothing at present.
     Untraced(Untraced),
 }
 

@@ -109,7 +109,7 @@ pub enum EnterFault {
     TooOften(TooOften),
     /// The counter and the waiting room are full.
     Full,
-    /// The disk has no room for the audit trail.
+    /// The audit trail takes nothing at present.
     Untraced(Untraced),
     /// It is not known whether other nodes have let them in, or will know that this one has.
     OutOfReach(OutOfReach),

@@ -28,7 +28,7 @@ pub enum MandateFault {
     NotGrantor,
     /// The store does not answer, or did not take the revocation.
     Storage(StorageFault),
-    /// The disk has no room for the audit trail.
+    /// The audit trail takes nothing at present.
     Untraced(Untraced),
 }
 
@@ -126,7 +126,8 @@ impl Intake {
         let person = scope.subject();
         // Every revocation is an event of its own, also if it follows another one at once.
         let who = self.who(scope.session());
-        self.trail.note(Action::RevocationAsked, person, who, None).await;
+        let noted = self.trail.note(Action::RevocationAsked, person, who, None).await;
+        noted.map_err(MandateFault::Untraced)?;
         let revoked = self.mandates.revoke(person, reference, self.clock.now()).await;
         let revoked = revoked.map_err(MandateFault::Storage)?;
         if revoked { Ok(()) } else { Err(MandateFault::NotFound) }

@@ -159,7 +159,7 @@ impl Intake {
         let space = Arc::new(Space::of(
             directory,
             config.disk_reserve_bytes,
-            config.audit.disk_reserve_bytes,
+            config.ledger.kept_from_trail_bytes(config.audit),
         )?);
         let trail = stores.trail(config.audit)?;
         let messages = stores.messages()?;

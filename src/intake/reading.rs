@@ -41,7 +41,7 @@ pub enum LookupFault {
     Commit(CommitFault),
     /// The ledger could not be read.
     Read(ReadFault),
-    /// The disk has no room for the audit trail.
+    /// The audit trail takes nothing at present.
     Untraced(Untraced),
 }
 

@@ -84,7 +84,7 @@ impl Intake {
         let (callback, login) = attempt.ok_or(SignInFault::Login(LoginFault::Stale))?;
         let untraced = SignInFault::Enter(EnterFault::Untraced(Untraced));
         // Before the code is spent, which works once.
-        if self.messages.failed() || self.space.admits_events().is_err() {
+        if self.messages.is_away() || self.space.admits_events().is_err() {
             return Err(untraced);
         }
         let Redeemed { outcome, messages } =

@@ -76,7 +76,7 @@ pub enum SubmitFault {
     Commit(CommitFault),
     /// The ledger could not be read.
     Read(ReadFault),
-    /// The disk has no room for the audit trail.
+    /// The audit trail takes nothing at present.
     Untraced(Untraced),
 }
 
@@ -156,7 +156,7 @@ impl Intake {
             let who = self.who(session);
             let is_own = scope.subject() == subject;
             if !is_own || self.trail.note_soon(action, subject, who, object).is_err() {
-                self.trail.note(action, subject, who, object).await;
+                self.trail.note(action, subject, who, object).await?;
             }
             // Not before: the same request meanwhile must not overtake its event.
             session.noted(action, subject, object, now);

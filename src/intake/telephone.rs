@@ -9,7 +9,7 @@ use crate::{
     identity::{Audience, Office},
     ledger::{
         Channel, StorageFault,
-        audit::{Action, Who},
+        audit::{Action, QueueFull, Who},
         fault::Untraced,
         telephone::{MadePin, PinFault, PinStanding, RedeemFault, Redeeming},
     },
@@ -41,7 +41,7 @@ pub enum TelephoneFault {
     },
     /// The store does not answer.
     Storage(StorageFault),
-    /// The disk has no room for the audit trail.
+    /// The audit trail takes nothing at present.
     Untraced(Untraced),
 }
 
@@ -117,7 +117,12 @@ impl Intake {
             Err(RedeemFault::Storage(fault)) => return Err(TelephoneFault::Storage(fault)),
         };
         // Every try is an event of its own, also if it follows another one at once.
-        self.trail.note(action, person, self.who(session), None).await;
+        if let Err(untraced) = self.trail.note(action, person, self.who(session), None).await {
+            // It happened, so it is recorded when that can be, perhaps twice.
+            let noted = self.trail.note_soon(action, person, self.who(session), None);
+            noted.unwrap_or_else(QueueFull::lost);
+            return Err(TelephoneFault::Untraced(untraced));
+        }
         let mandate = result?;
         let holds = mandate.holds_on(local_time::date_at(now));
         Ok(scope.personal(scope.subject(), ShownMandate { mandate, holds }))
@@ -173,8 +178,8 @@ impl Intake {
             return Err(TelephoneFault::CitizensOnly);
         }
         self.space.admits_events().map_err(TelephoneFault::Untraced)?;
-        self.trail.note(action, scope.subject(), self.who(scope.session()), None).await;
-        Ok(())
+        let noted = self.trail.note(action, scope.subject(), self.who(scope.session()), None).await;
+        noted.map_err(TelephoneFault::Untraced)
     }
 }
 

@@ -149,9 +149,10 @@ pub enum CommitFault {
     NoRoom,
 }
 
-/// What must be recorded in the audit trail is refused: the disk has no room left for the trail.
+/// What must be recorded in the audit trail is refused: the disk has no room left for the trail, or the database of the trail
+/// does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the disk has no room for the audit trail")]
+#[error("the audit trail takes nothing at present")]
 pub struct Untraced;
 
 /// Why something cannot be read from the ledger.

@@ -23,3 +23,4 @@ mod node;
 mod nodes;
 mod rounds;
 mod sessions;
+mod trail;

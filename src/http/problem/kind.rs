@@ -262,6 +262,6 @@ problems! {
         "Drafts cannot be saved or deleted at the moment. You can still submit the application: keep on your device what you have written.";
     AccessSuspended "access-suspended" SERVICE_UNAVAILABLE
         "Accesso sospeso" "Access suspended"
-        "Ogni accesso ai dati personali deve essere registrato, e al momento non c'è spazio per farlo. Le domande con ricevuta sono al sicuro. Riprova più tardi."
-        "Every access to personal data must be recorded, and at the moment there is no room to do so. Applications with a receipt are safe. Try again later.";
+        "Ogni accesso ai dati personali deve essere registrato, e al momento non è possibile. Le domande con ricevuta sono al sicuro. Riprova più tardi."
+        "Every access to personal data must be recorded, and at the moment that is not possible. Applications with a receipt are safe. Try again later.";
 }

@@ -152,7 +152,7 @@ impl Event {
     }
 
     /// Decodes the events of a row; `None` if the row is damaged.
-    pub(super) fn decode_all(bytes: &[u8]) -> Option<Vec<Self>> {
+    pub(in crate::ledger) fn decode_all(bytes: &[u8]) -> Option<Vec<Self>> {
         let (rows, rest) = bytes.as_chunks::<EVENT_BYTES>();
         rest.is_empty().then(|| rows.iter().map(Self::decode).collect())?
     }
@@ -185,9 +185,9 @@ impl Event {
 }
 
 /// A person who appears in the trail: keyed hashes for the events, and the sealed name.
-pub(super) struct Actor {
-    pub(super) person: Subject,
-    pub(super) principal: Subject,
+pub(in crate::ledger) struct Actor {
+    pub(in crate::ledger) person: Subject,
+    pub(in crate::ledger) principal: Subject,
     /// Sealed only when it is written.
     named: Named,
 }
@@ -195,7 +195,7 @@ pub(super) struct Actor {
 /// The name of an actor, as it is sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Named {
+pub(in crate::ledger) struct Named {
     pub(super) fiscal_code: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) office: Option<String>,
@@ -205,9 +205,9 @@ pub(super) struct Named {
 }
 
 /// An actor as it is stored.
-pub(super) struct StoredActor<'a> {
-    pub(super) person: Subject,
-    pub(super) principal: Subject,
+pub(in crate::ledger) struct StoredActor<'a> {
+    pub(in crate::ledger) person: Subject,
+    pub(in crate::ledger) principal: Subject,
     sealed: &'a [u8],
 }
 
@@ -238,7 +238,7 @@ impl Actor {
 
 impl<'a> StoredActor<'a> {
     /// Decodes the actors of a row; `None` if the row is damaged.
-    pub(super) fn decode_all(mut bytes: &'a [u8]) -> Option<Vec<Self>> {
+    pub(in crate::ledger) fn decode_all(mut bytes: &'a [u8]) -> Option<Vec<Self>> {
         let mut actors = Vec::new();
         while !bytes.is_empty() {
             let (person, rest) = bytes.split_first_chunk::<16>()?;
@@ -251,7 +251,7 @@ impl<'a> StoredActor<'a> {
         Some(actors)
     }
 
-    pub(super) fn named(&self, keys: &HouseKeys) -> Result<Named, SealBroken> {
+    pub(in crate::ledger) fn named(&self, keys: &HouseKeys) -> Result<Named, SealBroken> {
         let opened = keys.open(Place::Trail, self.person, HEADER.len(), self.sealed)?;
         serde_json::from_slice(&opened).map_err(|_| SealBroken)
     }

@@ -9,22 +9,28 @@
 //! [`Trail`] is what the intake sees. [`LocalTrail`] stores it on this machine: one file a month (Europe/Rome), next to
 //! the ledgers; a month older than the law requires is removed as a whole. A row is one commit: some events, the people
 //! who appear for the first time, the root that chains it to the row before, and the signature. People are keyed
-//! hashes; their names are sealed.
+//! hashes; their names are sealed. The engine of many machines stores the same rows in its database, a chain for each node;
+//! what gathers events into rows, and what resolves what was found, is here for both.
 //!
 //! [`MessageStore`] keeps the messages that identity providers sent, apart from the trail: they are larger, and searched
 //! by person or session.
 //!
-//! Promise 1 holds for the trail too: a failed write or sync is final for this process. Reading continues then; events
-//! that could not be written are logged, and an alarm is raised.
+//! Promise 1 holds for the trail of a machine too: a failed write or sync is final for this process. Reading continues then;
+//! events that could not be written are logged, and an alarm is raised.
 
+mod archive;
 mod chain;
 mod config;
 mod event;
+mod found;
+mod gathered;
 mod local;
 mod messages;
 mod month;
 mod pending;
+mod recorder;
 mod search;
+mod state;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -32,8 +38,10 @@ mod writer;
 use futures_util::future::BoxFuture;
 
 pub use self::{
+    archive::{Archive, LocalArchive},
     config::Config,
     event::{Action, Event, Object, Who},
+    found::{Line, SearchFault},
     local::LocalTrail,
     messages::{
         FoundMessages, LoginMessages, MessageSearch, MessageStore, NotRecorded,
@@ -41,25 +49,40 @@ pub use self::{
     },
     month::note_command,
     pending::QueueFull,
-    search::{Line, Search, SearchFault, controls, inspect},
+    search::{Search, controls, inspect},
+};
+#[cfg(feature = "postgres")]
+pub(super) use self::{
+    chain::{Chained, End, Walk},
+    event::StoredActor,
+    found::{Found, Names as ActorNames, Person, add_names, name_of},
+    gathered::{Gathered, Names, RowWriter},
+    messages::{Attempt, MONTHS_KEPT as MESSAGES_MONTHS_KEPT, MessageRow, MessageWriter},
+    month::{Month, TrailRow},
+    recorder::Recorder,
+    state::WriterState,
 };
 pub(super) use self::{
     messages::{FORMAT as MESSAGES_FORMAT, copy as copy_messages},
     month::{FORMAT, copy},
 };
+use super::fault::Untraced;
 use crate::{civic::FiscalCode, schemes::Campaign, vault::Subject};
 
 /// Where the audit trail is written.
 pub trait Trail: Send + Sync {
     /// Records that `who` performs `action` on the data of `subject`. The event is durable when this returns, so call
-    /// it before the data leaves. If the trail has failed, the event is logged instead.
+    /// it before the data leaves. If the trail of this machine has failed, the event is logged instead.
+    ///
+    /// # Errors
+    /// [`Untraced`] if a trail on other machines does not answer in time: refuse it. The event may be recorded nevertheless.
     fn note<'a>(
         &'a self,
         action: Action,
         subject: Subject,
         who: Who<'a>,
         object: Object,
-    ) -> BoxFuture<'a, ()>;
+    ) -> BoxFuture<'a, Result<(), Untraced>>;
 
     /// Records within [`Config::own_wait_ms`] that `who` performs `action` on the data of `subject`. Returns at once. If
     /// the trail has failed, the event is logged instead.
@@ -88,7 +111,7 @@ pub trait Trail: Send + Sync {
         campaigns: Vec<Campaign>,
     ) -> BoxFuture<'_, Result<Vec<Line>, SearchFault>>;
 
-    /// Whether the trail can no longer be written.
+    /// Whether the trail can no longer be written, for good.
     fn failed(&self) -> bool;
 
     /// Writes what was recorded, and closes the trail. Blocks until that is done.

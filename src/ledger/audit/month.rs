@@ -17,7 +17,7 @@ use super::{
         },
         proof::{Digest, trail_root},
     },
-    chain::Chain,
+    chain::{Chain, Chained, End},
 };
 use crate::{civic::local_time, vault::HouseKeys};
 
@@ -36,26 +36,41 @@ const SUFFIX: &str = ".sqlite";
 
 /// A month of the trail, by its name `YYYY-MM`, which sorts by time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Month(String);
+pub(in crate::ledger) struct Month(String);
 
 /// One row: some events, or one control action.
-pub(super) struct TrailRow {
-    pub(super) number: i64,
-    pub(super) written_at: i64,
-    pub(super) events: Vec<u8>,
-    pub(super) actors: Vec<u8>,
-    pub(super) control: String,
-    pub(super) root: Digest,
-    pub(super) signature: String,
+pub(in crate::ledger) struct TrailRow {
+    pub(in crate::ledger) number: i64,
+    pub(in crate::ledger) written_at: i64,
+    pub(in crate::ledger) events: Vec<u8>,
+    pub(in crate::ledger) actors: Vec<u8>,
+    pub(in crate::ledger) control: String,
+    pub(in crate::ledger) root: Digest,
+    pub(in crate::ledger) signature: String,
 }
 
 impl Month {
-    pub(super) fn of(at: Timestamp) -> Self {
+    pub(in crate::ledger) fn of(at: Timestamp) -> Self {
         Self(local_time::date_at(at).strftime("%Y-%m").to_string())
     }
 
+    /// What commands did, which is no month.
+    pub(in crate::ledger) fn of_commands() -> Self {
+        Self(COMMANDS.to_owned())
+    }
+
+    /// The month with this name.
+    pub(in crate::ledger) fn named(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// Its name.
+    pub(in crate::ledger) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The month that is `months` before the one of `at`.
-    pub(super) fn before(at: Timestamp, months: u64) -> Self {
+    pub(in crate::ledger) fn before(at: Timestamp, months: u64) -> Self {
         let first = local_time::date_at(at).first_of_month();
         let earlier =
             first.saturating_sub(jiff::Span::new().months(months.min(MONTHS_MAX).cast_signed()));
@@ -63,7 +78,7 @@ impl Month {
     }
 
     /// Whether it continues the chain of the month before, as all but the chain of commands do.
-    pub(super) fn is_chained(&self) -> bool {
+    pub(in crate::ledger) fn is_chained(&self) -> bool {
         self.0 != COMMANDS
     }
 
@@ -104,20 +119,18 @@ impl Month {
         keys: &HouseKeys,
         previous_root: Digest,
         now: Timestamp,
-    ) -> Result<(Connection, i64, Digest), OpenFault> {
+    ) -> Result<(Connection, End), OpenFault> {
         let path = self.file(directory);
         let connection = FORMAT.open(directory, &path)?;
         let store = |source| store_error(&path, source);
         if CHAIN.last(&connection).map_err(store)?.is_none() {
-            let signature = keys.sign(&previous_root);
-            let row = TrailRow { root: previous_root, signature, ..TrailRow::at(now) };
-            row.insert(&connection).map_err(store)?;
+            TrailRow::first(now, previous_root, keys).insert(&connection).map_err(store)?;
         }
         let (number, root, signature) = CHAIN.last(&connection).map_err(store)?.unwrap_or_default();
         if !keys.has_signed(&root, &signature) {
             return Err(OpenFault::OtherKey { path });
         }
-        Ok((connection, number, root))
+        Ok((connection, End { number, root }))
     }
 
     /// The last root of the month, from which the next one continues.
@@ -152,7 +165,7 @@ impl std::fmt::Display for Month {
 
 impl TrailRow {
     /// An empty row.
-    pub(super) fn at(at: Timestamp) -> Self {
+    pub(in crate::ledger) fn at(at: Timestamp) -> Self {
         Self {
             number: 0,
             written_at: at.as_second(),
@@ -164,13 +177,17 @@ impl TrailRow {
         }
     }
 
-    /// The root that chains this row to the one before.
-    pub(super) fn root_after(&self, previous: &Digest) -> Digest {
-        trail_root(
-            previous,
-            self.written_at,
-            &[&self.events, &self.actors, self.control.as_bytes()],
-        )
+    /// This row as the next one of a chain, whose end it becomes.
+    pub(in crate::ledger) fn chained(mut self, end: &mut End, keys: &HouseKeys) -> Self {
+        end.number += 1;
+        end.root = self.root_after(&end.root);
+        (self.number, self.root, self.signature) = (end.number, end.root, keys.sign(&end.root));
+        self
+    }
+
+    /// The row with which a month begins: it holds the root that the month continues from.
+    pub(in crate::ledger) fn first(at: Timestamp, root: Digest, keys: &HouseKeys) -> Self {
+        Self { root, signature: keys.sign(&root), ..Self::at(at) }
     }
 
     pub(super) fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
@@ -194,6 +211,24 @@ impl TrailRow {
     }
 }
 
+impl Chained for TrailRow {
+    fn number(&self) -> i64 {
+        self.number
+    }
+
+    fn signed(&self) -> (&Digest, &str) {
+        (&self.root, &self.signature)
+    }
+
+    fn root_after(&self, previous: &Digest) -> Digest {
+        trail_root(
+            previous,
+            self.written_at,
+            &[&self.events, &self.actors, self.control.as_bytes()],
+        )
+    }
+}
+
 /// Records what an operator's command did; a server may be running.
 ///
 /// # Errors
@@ -208,15 +243,14 @@ pub fn note_command(
     let lock = files::lock_commands(directory);
     let _lock =
         lock.map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
-    let commands = Month(COMMANDS.to_owned());
+    let commands = Month::of_commands();
     let (connection, ..) = commands.open(directory, keys, Digest::default(), now)?;
     let store = |source| store_error(&commands.file(directory), source);
     let transaction = connection.unchecked_transaction().map_err(store)?;
     let (number, previous, _) = CHAIN.last(&transaction).map_err(store)?.unwrap_or_default();
-    let mut row = TrailRow { number: number + 1, control: what.to_owned(), ..TrailRow::at(now) };
-    row.root = row.root_after(&previous);
-    row.signature = keys.sign(&row.root);
-    row.insert(&transaction).map_err(store)?;
+    let row = TrailRow { control: what.to_owned(), ..TrailRow::at(now) };
+    let mut end = End { number, root: previous };
+    row.chained(&mut end, keys).insert(&transaction).map_err(store)?;
     transaction.commit().map_err(store)
 }
 

@@ -3,21 +3,30 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::event::{Actor, Event};
 use crate::{log::EVIDENCE, metrics as list};
 
 /// A message to the writer.
 pub(super) enum Message {
-    /// An event, and where to report that it is durable.
-    Event(Event, Actor, oneshot::Sender<()>),
+    Event(Awaited),
     Control(Timestamp, String),
     /// Where to report that everything that waits is durable.
     Flush(oneshot::Sender<()>),
     /// Wakes the writer: an event came that nobody waits for, the first since it last took the queue.
     Later,
     Close,
+}
+
+/// An event that must be durable before something happens.
+pub(super) struct Awaited {
+    pub(super) event: Event,
+    pub(super) actor: Actor,
+    /// Where to report that it is durable.
+    pub(super) written: oneshot::Sender<()>,
+    /// Until when its sender waits; what it stands for does not happen after that. `None`: for as long as it takes.
+    pub(super) until: Option<Instant>,
 }
 
 /// Events that nobody waits for and that are not written yet: what people did with their own data. They are kept apart from the messages, so
@@ -73,4 +82,10 @@ impl LaterQueue {
 pub(super) fn lost(event: &Event) {
     list::AUDIT_LOST.counter(&[]).increment(1);
     tracing::error!(target: EVIDENCE, ?event, "the audit trail could not record this event");
+}
+
+/// Logs and counts a control action that the trail could not take.
+pub(super) fn lost_control(what: &str) {
+    list::AUDIT_LOST.counter(&[]).increment(1);
+    tracing::error!(target: EVIDENCE, what, "the audit trail could not record this action");
 }

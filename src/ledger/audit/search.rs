@@ -1,7 +1,7 @@
 //! Searching the trail and the ledgers together: what happened to one person's data, ordered by time.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,72 +11,23 @@ use rusqlite::params;
 
 use super::{
     super::{
-        book::{
-            change::Change,
-            record::{Channel, Header},
-            sign::StoredBatch,
-        },
-        fault::{OpenFault, StorageFault, StoreError},
+        book::{record::Header, sign::StoredBatch},
         local::sqlite::{SqliteReader, file_of},
         position::Position,
-        proof::Digest,
-        receipt::ReceiptCode,
     },
-    event::{Event, Named, StoredActor},
+    chain::Walk,
+    event::Event,
+    found::{Found, Line, Names, Person, SearchFault, add_names, name_of},
     month::{Month, TrailRow},
 };
 use crate::{
     civic::FiscalCode,
-    schemes::{Campaign, Outcome},
+    schemes::Campaign,
     vault::{HouseKeys, Subject},
 };
 
 /// Rows read in one transaction, so that a search never delays the writer's checkpoints for long.
 const ROWS_AT_A_TIME: i64 = 1024;
-
-/// One event, with names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// When.
-    pub at: Timestamp,
-    /// What was done, such as `application-shown`.
-    pub what: String,
-    /// The receipt code of the application concerned.
-    pub receipt: Option<String>,
-    /// The fiscal code of the person who did it; `None` for the server itself.
-    pub by: Option<String>,
-    /// The office they acted for.
-    pub office: Option<String>,
-    /// The channel through which they acted; `None` for the server itself.
-    pub channel: Option<Channel>,
-}
-
-/// Why the trail cannot be searched.
-#[derive(Debug, thiserror::Error)]
-pub enum SearchFault {
-    /// A file cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenFault),
-    /// A ledger cannot be read.
-    #[error(transparent)]
-    Storage(#[from] StorageFault),
-    /// A month of the trail cannot be read.
-    #[error("audit trail of {month}: {source}")]
-    Month {
-        /// Which month.
-        month: String,
-        /// What the store reported.
-        source: StoreError,
-    },
-    /// A month of the trail is damaged.
-    #[error("audit trail of {month}: row {row} cannot be read; run sportello verify")]
-    Damaged {
-        /// Which month.
-        month: String,
-        /// Which row.
-        row: i64,
-    },
-}
 
 /// A search; a server may be running.
 pub struct Search {
@@ -84,14 +35,6 @@ pub struct Search {
     keys: Arc<HouseKeys>,
     subject: Subject,
     code: FiscalCode,
-}
-
-/// Something that happened, before its hashes are resolved to names.
-struct Found {
-    at: Timestamp,
-    what: String,
-    object: Option<(Campaign, Position)>,
-    by: Option<(Subject, Subject)>,
 }
 
 impl Search {
@@ -130,16 +73,8 @@ impl Search {
         let mut found = Vec::new();
         each_row(&self.directory, |month, row| {
             let damaged = || SearchFault::Damaged { month: month.to_string(), row: row.number };
-            for event in Event::decode_all(&row.events).ok_or_else(damaged)? {
-                if wanted(&event) {
-                    found.push(Found {
-                        at: event.at,
-                        what: event.action.as_str().to_owned(),
-                        object: event.object,
-                        by: Some((event.actor, event.principal)),
-                    });
-                }
-            }
+            let events = Event::decode_all(&row.events).ok_or_else(damaged)?;
+            found.extend(events.iter().filter(|event| wanted(event)).map(Found::of));
             Ok(())
         })?;
         Ok(found)
@@ -180,66 +115,23 @@ impl Search {
     }
 
     /// Resolves the hashes to names, and sorts.
-    fn resolve(&self, mut found: Vec<Found>) -> Result<Vec<Line>, SearchFault> {
-        found.sort_by_key(|found| found.at);
-        let themselves = (self.subject, self.subject);
-        let others: HashSet<_> =
-            found.iter().filter_map(|found| found.by).filter(|by| *by != themselves).collect();
-        let names = self.names(&others)?;
-        let line = |Found { at, what, object, by }: Found| {
-            let receipt = object.map(|(campaign, position)| {
-                ReceiptCode::of(&self.keys, campaign, position).to_string()
-            });
-            let (by, office, channel) = match by {
-                None => (None, None, None),
-                Some(by) if by == themselves => {
-                    (Some(self.code.as_str().to_owned()), None, Some(Channel::Citizen))
-                }
-                Some(by) => names.get(&by).map_or_else(|| unnamed(by), in_words),
-            };
-            Line { at, what, receipt, by, office, channel }
-        };
-        Ok(found.into_iter().map(line).collect())
+    fn resolve(&self, found: Vec<Found>) -> Result<Vec<Line>, SearchFault> {
+        let person = Person { subject: self.subject, code: self.code };
+        let names = self.names(&person.others(&found))?;
+        Ok(person.lines(&self.keys, found, &names))
     }
 
-    fn names(
-        &self,
-        wanted: &HashSet<(Subject, Subject)>,
-    ) -> Result<HashMap<(Subject, Subject), Named>, SearchFault> {
-        let mut names = HashMap::new();
+    fn names(&self, wanted: &HashSet<(Subject, Subject)>) -> Result<Names, SearchFault> {
+        let mut names = Names::new();
         if wanted.is_empty() {
             return Ok(names);
         }
         each_row(&self.directory, |month, row| {
             let damaged = || SearchFault::Damaged { month: month.to_string(), row: row.number };
-            for actor in StoredActor::decode_all(&row.actors).ok_or_else(damaged)? {
-                let who = (actor.person, actor.principal);
-                if wanted.contains(&who) && !names.contains_key(&who) {
-                    names.insert(who, actor.named(&self.keys).map_err(|_| damaged())?);
-                }
-            }
-            Ok(())
+            add_names(&self.keys, &row.actors, wanted, &mut names).ok_or_else(damaged)
         })?;
         Ok(names)
     }
-}
-
-/// Fiscal code, office and channel of an actor.
-type InWords = (Option<String>, Option<String>, Option<Channel>);
-
-fn in_words(Named { fiscal_code, office, is_contact_center }: &Named) -> InWords {
-    let channel = match (office, is_contact_center) {
-        (None, _) => Channel::Citizen,
-        (Some(_), false) => Channel::Intermediary,
-        (Some(_), true) => Channel::ContactCenter,
-    };
-    (Some(fiscal_code.clone()), office.clone(), Some(channel))
-}
-
-/// An actor whose name is no longer in the trail, at an office.
-fn unnamed((person, office): (Subject, Subject)) -> InWords {
-    let hash = |subject: Subject| Some(format!("{subject:?}"));
-    (hash(person), hash(office), Some(Channel::Intermediary))
 }
 
 /// Every control action, oldest first.
@@ -267,47 +159,15 @@ pub fn controls(directory: &Path) -> Result<Vec<(Timestamp, String)>, SearchFaul
 /// # Errors
 /// [`SearchFault`].
 pub fn inspect(directory: &Path, keys: &HouseKeys) -> Result<Vec<String>, SearchFault> {
-    let mut findings = Vec::new();
-    let mut roots_before: Option<HashSet<Digest>> = None;
+    let mut walk = Walk::new(keys);
     for month in Month::all(directory)? {
-        let mut roots: Vec<Digest> = Vec::new();
+        walk.begin(format!("audit trail of {month}"), month.is_chained());
         each_row_of(directory, &month, |row| {
-            let number = i64::try_from(roots.len()).unwrap_or(i64::MAX);
-            if row.number != number {
-                findings.push(format!(
-                    "audit trail of {month}: rows before {} are missing",
-                    row.number
-                ));
-            }
-            let chained = match roots.last() {
-                None => {
-                    !month.is_chained()
-                        || roots_before.as_ref().is_none_or(|before| before.contains(&row.root))
-                }
-                Some(previous) => row.root_after(previous) == row.root,
-            };
-            if !chained || !keys.has_signed(&row.root, &row.signature) {
-                findings.push(format!(
-                    "audit trail of {month}: row {} was changed, or the one before it",
-                    row.number
-                ));
-            }
-            roots.push(row.root);
+            walk.row(row);
             Ok(())
         })?;
-        roots_before = Some(roots.into_iter().collect());
     }
-    Ok(findings)
-}
-
-fn name_of(change: Change) -> String {
-    let decided = |word: &str, outcome: Outcome| format!("{word}-{}", outcome.as_str());
-    match change {
-        Change::Decided(outcome) => decided("decided", outcome),
-        Change::Revised(outcome) => decided("decided-again", outcome),
-        Change::Withdrawn(_) => "withdrawn".to_owned(),
-        Change::Erased => "erased".to_owned(),
-    }
+    Ok(walk.findings())
 }
 
 fn each_row(

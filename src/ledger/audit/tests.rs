@@ -71,7 +71,8 @@ fn clerk(n: u64) -> Who<'static> {
 
 async fn look(house: &House, trail: &LocalTrail, who: Who<'_>, whose: u64) {
     let subject = house.keys.subject(&FiscalCode::made_up(whose));
-    trail.note(Action::ApplicationShown, subject, who, Some((CAMPAIGN, Position(7)))).await;
+    let object = Some((CAMPAIGN, Position(7)));
+    trail.note(Action::ApplicationShown, subject, who, object).await.unwrap();
 }
 
 #[tokio::test]
@@ -234,7 +235,7 @@ async fn a_full_queue_takes_no_more_until_an_event_that_cannot_wait_has_written_
     let who = citizen(1);
     let subject = house.keys.subject(&who.fiscal_code);
     assert!(trail.note_soon(Action::DraftShown, subject, who, None).is_err());
-    trail.note(Action::DraftShown, subject, who, None).await;
+    trail.note(Action::DraftShown, subject, who, None).await.unwrap();
     assert_eq!(house.did(1).len(), CONFIG.queue_events_max + 1);
     enters(&house, &trail, 1);
 }

@@ -67,7 +67,7 @@ pub enum DraftFault {
     /// was expected may be stored no more.
     #[error("the store of the drafts is not available")]
     Away,
-    /// The disk has no room for the audit trail.
+    /// The audit trail takes nothing at present.
     #[error(transparent)]
     Untraced(#[from] Untraced),
 }

@@ -14,7 +14,7 @@ use super::{
         mandates::Mandates,
         replicated::{
             House, ReplicatedDrafts, ReplicatedEngine, ReplicatedJournal, ReplicatedMandates,
-            ReplicatedRounds,
+            ReplicatedRounds, ReplicatedTrail, open_messages,
         },
         rounds::Rounds,
         shelf::Engine,
@@ -64,11 +64,12 @@ impl Engine for InDatabase {
 
 impl Stores for InDatabase {
     fn trail(&self, config: audit::Config) -> Result<Box<dyn Trail>, OpenFault> {
-        self.files.trail(config)
+        let own = (Arc::clone(&self.keys), self.clock.clone());
+        Ok(Box::new(ReplicatedTrail::open(self.house.clone(), own.0, own.1, config)?))
     }
 
     fn messages(&self) -> Result<MessageStore, OpenFault> {
-        self.files.messages()
+        open_messages(self.house.clone(), Arc::clone(&self.keys), self.clock.clone())
     }
 
     fn drafts(&self) -> Result<Box<dyn Drafts>, OpenFault> {

@@ -10,8 +10,9 @@ use std::{path::Path, sync::Arc};
 use self::database::InDatabase;
 use self::files::InFiles;
 #[cfg(feature = "postgres")]
-use super::replicated::{self, ReplicatedEngine};
+use super::replicated::{self, ReplicatedArchive, ReplicatedEngine};
 use super::{
+    audit::{self, Archive, LocalArchive},
     case::Case,
     fault::OpenFault,
     local::{self, LocalEngine},
@@ -30,6 +31,12 @@ pub enum Config {
 }
 
 impl Config {
+    /// Whether the ledgers are files of this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Local(_))
+    }
+
     /// Opens the engine. `directory` is for what is kept on this machine, and is locked for this process.
     ///
     /// # Errors
@@ -54,6 +61,32 @@ impl Config {
                 let engine = ReplicatedEngine::connect(directory, own.0, urn, own.1, config)?;
                 Ok(Box::new(InDatabase::new(engine, directory, keys, clock)?))
             }
+        }
+    }
+
+    /// The audit trail and the messages of identity providers, for commands. `directory`: that of the ledgers.
+    ///
+    /// # Errors
+    /// [`OpenFault`].
+    pub fn archive(
+        &self,
+        directory: &Path,
+        keys: Arc<HouseKeys>,
+    ) -> Result<Box<dyn Archive>, OpenFault> {
+        match self {
+            Self::Local(_) => Ok(Box::new(LocalArchive::of(directory, keys))),
+            #[cfg(feature = "postgres")]
+            Self::Replicated(config) => Ok(Box::new(ReplicatedArchive::connect(config, keys)?)),
+        }
+    }
+
+    /// The disk space, bytes, that is kept from the audit trail: none if the trail is on other machines.
+    #[must_use]
+    pub fn kept_from_trail_bytes(&self, audit: audit::Config) -> u64 {
+        match self {
+            Self::Local(_) => audit.disk_reserve_bytes,
+            #[cfg(feature = "postgres")]
+            Self::Replicated(_) => 0,
         }
     }
 }

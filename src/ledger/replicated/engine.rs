@@ -64,7 +64,7 @@ pub struct ReplicatedEngine {
     _stop: tokio_util::sync::DropGuard,
     /// Holds [`SERVING`].
     serving: Mutex<Option<Link>>,
-    /// Drafts and audit trail are files of this machine, which no second process may write.
+    /// Drafts and journal are files of this machine, which no second process may write.
     _lock: File,
 }
 
@@ -246,7 +246,7 @@ async fn refresh(reader: Arc<Reader>, standing: Arc<Standing>) {
 }
 
 /// A thread for all links: they wait, and hardly ever work.
-fn start_runtime(stop: CancellationToken) -> std::io::Result<Handle> {
+pub(super) fn start_runtime(stop: CancellationToken) -> std::io::Result<Handle> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     thread::Builder::new()

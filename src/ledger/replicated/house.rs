@@ -57,7 +57,7 @@ impl House {
         &self.runtime
     }
 
-    /// Longest time that work takes.
+    /// Time that work takes at most.
     pub(super) fn wait_max(&self) -> Duration {
         self.wait_max
     }

@@ -2,8 +2,9 @@
 //!
 //! [`ReplicatedLedger`] is the handle. A [`committer`] task gathers messages and writes each batch in one
 //! [`transaction`]; the unique indexes of the [`schema`] decide what is new, whichever node asks. [`reads`] and [`cases`]
-//! work on a small pool of other [`link`]s. Judges of any node lease cases from the database. [`drafts`], [`mandates`] and
-//! [`rounds`] belong to no campaign: their tables are those of the [`house`].
+//! work on a small pool of other [`link`]s. Judges of any node lease cases from the database. What belongs to no
+//! campaign is in the schema of the [`house`]: [`drafts`], [`mandates`], [`rounds`], the [`journal`], and the audit [`trail`]
+//! and the [`messages`] of identity providers, whose rows each node adds to a [`chain`] of its own.
 //!
 //! # Durable means a majority
 //!
@@ -24,8 +25,10 @@
 //! of their keys, before anything else.
 
 mod address;
+mod archive;
 mod blocks;
 mod cases;
+mod chain;
 mod columns;
 mod committer;
 mod counts;
@@ -41,6 +44,8 @@ mod ledger;
 mod link;
 mod lock;
 mod mandates;
+mod messages;
+mod months;
 mod pool;
 mod reads;
 mod rounds;
@@ -50,11 +55,14 @@ mod standing;
 mod statements;
 mod telephone;
 mod tls;
+mod trail;
 mod transaction;
 mod turns;
+mod whole;
 
 pub use self::{
-    address::Config, drafts::ReplicatedDrafts, engine::ReplicatedEngine, house::House,
-    journal::ReplicatedJournal, ledger::ReplicatedLedger, mandates::ReplicatedMandates,
-    rounds::ReplicatedRounds,
+    address::Config, archive::ReplicatedArchive, drafts::ReplicatedDrafts,
+    engine::ReplicatedEngine, house::House, journal::ReplicatedJournal, ledger::ReplicatedLedger,
+    mandates::ReplicatedMandates, messages::open as open_messages, rounds::ReplicatedRounds,
+    trail::ReplicatedTrail,
 };

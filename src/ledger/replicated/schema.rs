@@ -19,6 +19,8 @@ pub(super) const OF_HOUSE: Migrations = &[
     ("V1__journal", include_str!("migrations/house/V1__journal.sql")),
     ("V2__drafts", include_str!("migrations/house/V2__drafts.sql")),
     ("V3__mandates", include_str!("migrations/house/V3__mandates.sql")),
+    ("V4__trail", include_str!("migrations/house/V4__trail.sql")),
+    ("V5__messages", include_str!("migrations/house/V5__messages.sql")),
     ("V6__rounds", include_str!("migrations/house/V6__rounds.sql")),
 ];
 /// The schema of what belongs to no campaign.

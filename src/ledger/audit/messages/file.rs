@@ -15,7 +15,7 @@ use super::{
             },
             proof::{Digest, trail_root},
         },
-        chain::Chain,
+        chain::{Chain, Chained, End},
         month::Month,
     },
     MONTHS_KEPT,
@@ -36,22 +36,37 @@ const CHAIN: Chain = Chain { table: "message", copied_at_a_time: 512 };
 const PREFIX: &str = "messages-";
 
 /// One attempt to sign in, as it is stored.
-pub(super) struct MessageRow {
-    pub(super) number: i64,
-    pub(super) written_at: i64,
-    pub(super) handle: String,
+pub(in crate::ledger) struct MessageRow {
+    pub(in crate::ledger) number: i64,
+    pub(in crate::ledger) written_at: i64,
+    pub(in crate::ledger) handle: String,
     /// For whom it is sealed.
-    pub(super) owner: Subject,
-    pub(super) sealed: Vec<u8>,
-    pub(super) root: Digest,
-    pub(super) signature: String,
+    pub(in crate::ledger) owner: Subject,
+    pub(in crate::ledger) sealed: Vec<u8>,
+    pub(in crate::ledger) root: Digest,
+    pub(in crate::ledger) signature: String,
 }
 
 impl MessageRow {
-    /// The root that chains this row to the one before.
-    pub(super) fn root_after(&self, previous: &Digest) -> Digest {
-        let parts = [self.handle.as_bytes(), &self.owner.0, &self.sealed];
-        trail_root(previous, self.written_at, &parts)
+    /// The row with which a month begins: it holds the root that the month continues from.
+    pub(in crate::ledger) fn first(at: Timestamp, root: Digest, keys: &HouseKeys) -> Self {
+        Self {
+            number: 0,
+            written_at: at.as_second(),
+            handle: String::new(),
+            owner: Subject([0; 16]),
+            sealed: Vec::new(),
+            root,
+            signature: keys.sign(&root),
+        }
+    }
+
+    /// This row as the next one of a chain, whose end it becomes.
+    pub(in crate::ledger) fn chained(mut self, end: &mut End, keys: &HouseKeys) -> Self {
+        end.number += 1;
+        end.root = self.root_after(&end.root);
+        (self.number, self.root, self.signature) = (end.number, end.root, keys.sign(&end.root));
+        self
     }
 
     pub(super) fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
@@ -75,6 +90,21 @@ impl MessageRow {
     }
 }
 
+impl Chained for MessageRow {
+    fn number(&self) -> i64 {
+        self.number
+    }
+
+    fn signed(&self) -> (&Digest, &str) {
+        (&self.root, &self.signature)
+    }
+
+    fn root_after(&self, previous: &Digest) -> Digest {
+        let parts = [self.handle.as_bytes(), &self.owner.0, &self.sealed];
+        trail_root(previous, self.written_at, &parts)
+    }
+}
+
 /// The months that have a file, oldest first.
 pub(super) fn months(directory: &Path) -> Result<Vec<Month>, OpenFault> {
     Month::all_of(directory, PREFIX)
@@ -87,7 +117,7 @@ pub(super) fn open(
     month: &Month,
     keys: &HouseKeys,
     now: Timestamp,
-) -> Result<(Connection, i64, Digest), OpenFault> {
+) -> Result<(Connection, End), OpenFault> {
     let path = month.file_of(directory, PREFIX);
     let connection = FORMAT.open(directory, &path)?;
     let store = |source| store_error(&path, source);
@@ -102,22 +132,13 @@ pub(super) fn open(
             }
             None => Digest::default(),
         };
-        let first = MessageRow {
-            number: 0,
-            written_at: now.as_second(),
-            handle: String::new(),
-            owner: Subject([0; 16]),
-            sealed: Vec::new(),
-            root,
-            signature: keys.sign(&root),
-        };
-        first.insert(&connection).map_err(store)?;
+        MessageRow::first(now, root, keys).insert(&connection).map_err(store)?;
     }
     let (number, root, signature) = CHAIN.last(&connection).map_err(store)?.unwrap_or_default();
     if !keys.has_signed(&root, &signature) {
         return Err(OpenFault::OtherKey { path });
     }
-    Ok((connection, number, root))
+    Ok((connection, End { number, root }))
 }
 
 /// Opens the file of a month for reading; a server may be writing it.

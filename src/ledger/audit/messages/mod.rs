@@ -5,16 +5,24 @@
 //! handle of its session, the keyed hash of the person whom its messages name, the messages sealed for that person, and
 //! the root that chains it to the row before. An attempt that names nobody is sealed for its own visit.
 //!
-//! [`MessageStore`] writes, on a thread of its own; [`MessageSearch`] reads. As in the trail, a failed write or sync is
-//! final for this process: nobody is signed in by a provider from then on, because it could not be recorded.
+//! [`MessageStore`] has them written, on a thread of its own; [`MessageSearch`] reads the files. As in the trail, a failed
+//! write or sync is final for this process: nobody is signed in by a provider from then on, because it could not be
+//! recorded.
 
+mod attempt;
 mod file;
 mod search;
 mod store;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub(in crate::ledger) use self::file::{FORMAT, copy};
+#[cfg(feature = "postgres")]
+pub(in crate::ledger) use self::{
+    attempt::{Attempt, MessageWriter},
+    file::MessageRow,
+};
 pub use self::{
     search::{FoundMessages, MessageSearch, inspect},
     store::{LoginMessages, MessageStore, NotRecorded},
@@ -22,4 +30,4 @@ pub use self::{
 
 /// Full months for which messages are kept besides the current one. SPID and CIE ask for 24 months and allow no longer
 /// use, so it is no setting.
-const MONTHS_KEPT: u64 = 24;
+pub(in crate::ledger) const MONTHS_KEPT: u64 = 24;

@@ -1,7 +1,6 @@
 //! Finding the messages of a person or of a session, and verifying the chain of all.
 
 use std::{
-    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -10,9 +9,9 @@ use jiff::Timestamp;
 use rusqlite::{Params, params};
 
 use super::{
-    super::{super::proof::Digest, month::Month, search::SearchFault},
+    super::{chain::Walk, found::SearchFault, month::Month},
+    attempt::HEADER,
     file::{self, MessageRow},
-    store::HEADER,
 };
 use crate::{
     civic::FiscalCode,
@@ -31,6 +30,16 @@ pub struct FoundMessages {
     pub handle: String,
     /// The messages, as JSON.
     pub content: Vec<u8>,
+}
+
+impl MessageRow {
+    /// The messages; `None` if they do not open.
+    pub(in crate::ledger) fn opened(self, keys: &HouseKeys) -> Option<FoundMessages> {
+        let Self { written_at, handle, owner, sealed, .. } = self;
+        let content = keys.open(Place::Messages, owner, HEADER.len(), &sealed).ok()?;
+        let at = Timestamp::from_second(written_at).unwrap_or_default();
+        Some(FoundMessages { at, handle, content })
+    }
 }
 
 /// Finds messages; a server may be running.
@@ -78,22 +87,11 @@ impl MessageSearch {
                     .collect::<Result<Vec<_>, _>>()
             });
             for row in rows.map_err(|source| fault(month, source))? {
-                found.push(self.opened(month, row)?);
+                let damaged = SearchFault::Damaged { month: month.to_string(), row: row.number };
+                found.push(row.opened(&self.keys).ok_or(damaged)?);
             }
         }
         Ok(found)
-    }
-
-    fn opened(&self, month: &Month, row: MessageRow) -> Result<FoundMessages, SearchFault> {
-        let MessageRow { number, written_at, handle, owner, sealed, .. } = row;
-        let content = self.keys.open(Place::Messages, owner, HEADER.len(), &sealed);
-        let content =
-            content.map_err(|_| SearchFault::Damaged { month: month.to_string(), row: number })?;
-        Ok(FoundMessages {
-            at: Timestamp::from_second(written_at).unwrap_or_default(),
-            handle,
-            content,
-        })
     }
 }
 
@@ -103,44 +101,26 @@ impl MessageSearch {
 /// # Errors
 /// [`SearchFault`].
 pub fn inspect(directory: &Path, keys: &HouseKeys) -> Result<Vec<String>, SearchFault> {
-    let mut findings = Vec::new();
-    let mut roots_before: Option<HashSet<Digest>> = None;
+    let mut walk = Walk::new(keys);
     for month in file::months(directory)? {
         let connection = file::read(directory, &month).map_err(|source| fault(&month, source))?;
-        let mut roots: Vec<Digest> = Vec::new();
+        walk.begin(format!("messages of {month}"), true);
+        let mut from = i64::MIN;
         loop {
-            let from = i64::try_from(roots.len()).unwrap_or(i64::MAX);
             let sql = "SELECT * FROM message WHERE number >= ?1 ORDER BY number LIMIT ?2";
             let rows = connection.prepare_cached(sql).and_then(|mut select| {
                 let rows = select.query_map(params![from, ROWS_AT_A_TIME], MessageRow::from_row)?;
                 rows.collect::<Result<Vec<_>, _>>()
             });
             let rows = rows.map_err(|source| fault(&month, source))?;
-            if rows.is_empty() {
-                break;
-            }
-            for row in rows {
-                let is_next = usize::try_from(row.number) == Ok(roots.len());
-                let is_chained = match roots.last() {
-                    None => roots_before.as_ref().is_none_or(|before| before.contains(&row.root)),
-                    Some(previous) => row.root_after(previous) == row.root,
-                };
-                if !is_next || !is_chained || !keys.has_signed(&row.root, &row.signature) {
-                    findings.push(format!(
-                        "messages of {month}: row {} was changed, or the one before it",
-                        row.number
-                    ));
-                    // What follows a gap cannot be numbered.
-                    if !is_next {
-                        return Ok(findings);
-                    }
-                }
-                roots.push(row.root);
+            let Some(last) = rows.last() else { break };
+            from = last.number + 1;
+            for row in &rows {
+                walk.row(row);
             }
         }
-        roots_before = Some(roots.into_iter().collect());
     }
-    Ok(findings)
+    Ok(walk.findings())
 }
 
 fn fault(month: &Month, source: rusqlite::Error) -> SearchFault {

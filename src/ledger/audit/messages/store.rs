@@ -1,7 +1,8 @@
-//! The writer of messages: one sync for all sign-ins that wait, a new file for each month.
+//! The store of messages: a queue of sign-ins, and the thread that writes them, with one sync for all that wait.
 
 use std::{
-    path::{Path, PathBuf},
+    io,
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -11,22 +12,18 @@ use std::{
 };
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
-use jiff::Timestamp;
-use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    super::{
-        super::{fault::OpenFault, local::sqlite_fault::store_error, proof::Digest},
-        month::Month,
-    },
-    file::{self, MessageRow},
+    super::{super::fault::OpenFault, state::WriterState},
+    attempt::{Attempt, HEADER, MessageWriter},
+    writer::Writer,
 };
 use crate::{
     civic::FiscalCode,
     clock::Clock,
     metrics as list,
-    vault::{HouseKeys, Place, Subject},
+    vault::{HouseKeys, Place},
 };
 
 /// Sign-ins that may wait for the writer; a further one is refused. As many conversations with providers are allowed.
@@ -35,9 +32,6 @@ const WAITING_MAX: usize = 512;
 const ROWS_MAX: usize = 128;
 /// How often months that are too old are looked for while nobody signs in.
 const RETIRE_EVERY: Duration = Duration::from_hours(1);
-/// The header of sealed messages: their version.
-pub(super) const HEADER: [u8; 1] = [1];
-
 /// The messages of one attempt to sign in.
 pub struct LoginMessages<'a> {
     /// The visit that begins with it.
@@ -56,18 +50,11 @@ pub struct NotRecorded;
 pub struct MessageStore {
     keys: Arc<HouseKeys>,
     clock: Clock,
-    waiting: Mutex<Option<Sender<Waiting>>>,
+    waiting: Mutex<Option<Sender<Attempt>>>,
     failed: Arc<AtomicBool>,
+    state: Arc<WriterState>,
+    wait_max: Option<Duration>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
-}
-
-/// An attempt that waits for its sync.
-struct Waiting {
-    at: Timestamp,
-    handle: String,
-    owner: Subject,
-    sealed: Vec<u8>,
-    written: oneshot::Sender<()>,
 }
 
 impl MessageStore {
@@ -77,24 +64,29 @@ impl MessageStore {
     /// # Errors
     /// [`OpenFault`].
     pub fn open(directory: &Path, keys: Arc<HouseKeys>, clock: Clock) -> Result<Self, OpenFault> {
-        file::retire(directory, clock.now())?;
+        let writer = Writer::open(directory, Arc::clone(&keys), clock.clone())?;
+        Self::over(writer, (keys, clock), Arc::default(), None)
+            .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })
+    }
+
+    /// A store that `writer` writes. `wait_max`: how long an attempt waits for it at most.
+    ///
+    /// # Errors
+    /// The I/O error if no thread can be started.
+    pub(in crate::ledger) fn over(
+        writer: impl MessageWriter,
+        (keys, clock): (Arc<HouseKeys>, Clock),
+        state: Arc<WriterState>,
+        wait_max: Option<Duration>,
+    ) -> io::Result<Self> {
         let (waiting, inbox) = bounded(WAITING_MAX);
         let failed = Arc::new(AtomicBool::new(false));
-        let writer = Writer {
-            directory: directory.to_owned(),
-            keys: Arc::clone(&keys),
-            clock: clock.clone(),
-            open: None,
-        };
-        let thread = thread::Builder::new()
-            .name("messages".to_owned())
-            .spawn({
-                let failed = Arc::clone(&failed);
-                move || writer.run(&inbox, &failed)
-            })
-            .map_err(|source| OpenFault::Directory { path: directory.to_owned(), source })?;
+        let thread = thread::Builder::new().name("messages".to_owned()).spawn({
+            let failed = Arc::clone(&failed);
+            move || run(writer, &inbox, &failed)
+        })?;
         let (waiting, thread) = (Mutex::new(Some(waiting)), Mutex::new(Some(thread)));
-        Ok(Self { keys, clock, waiting, failed, thread })
+        Ok(Self { keys, clock, waiting, failed, state, wait_max, thread })
     }
 
     /// Records the messages of an attempt; they are durable when this returns.
@@ -106,7 +98,7 @@ impl MessageStore {
         let visit = self.keys.visit(visit);
         let owner = person.map_or(visit, |code| self.keys.subject(code));
         let (written, answer) = oneshot::channel();
-        let waiting = Waiting {
+        let attempt = Attempt {
             at: self.clock.now(),
             handle: self.keys.session_handle(visit),
             owner,
@@ -114,8 +106,8 @@ impl MessageStore {
             written,
         };
         let sent = match &*self.waiting.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(sender) => sender.try_send(waiting).map_err(|fault| match fault {
-                TrySendError::Full(_) => "too many sign-ins wait for the disk",
+            Some(sender) => sender.try_send(attempt).map_err(|fault| match fault {
+                TrySendError::Full(_) => "too many sign-ins wait to be recorded",
                 TrySendError::Disconnected(_) => "the store of messages has failed",
             }),
             None => Err("the store of messages is closed"),
@@ -126,7 +118,14 @@ impl MessageStore {
             NotRecorded
         };
         sent.map_err(lost)?;
-        answer.await.map_err(|_| lost("the store of messages has failed"))
+        let failed = |_| lost("the store of messages has failed");
+        match self.wait_max {
+            None => answer.await.map_err(failed),
+            Some(wait_max) => match timeout(wait_max, answer).await {
+                Ok(answer) => answer.map_err(failed),
+                Err(_) => Err(lost("the database of messages did not answer in time")),
+            },
+        }
     }
 
     /// Whether nothing can be recorded any more.
@@ -135,8 +134,15 @@ impl MessageStore {
         self.failed.load(Ordering::Acquire)
     }
 
+    /// Whether nothing can be recorded at present; while its database is away, that passes.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.failed() || self.state.is_away()
+    }
+
     /// Writes what waits, and closes the store. Blocks until that is done.
     pub fn close(&self) {
+        self.state.close();
         drop(self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
@@ -151,87 +157,34 @@ impl Drop for MessageStore {
     }
 }
 
-struct Writer {
-    directory: PathBuf,
-    keys: Arc<HouseKeys>,
-    clock: Clock,
-    /// The month that is written; `None` before the first attempt.
-    open: Option<OpenMonth>,
-}
-
-struct OpenMonth {
-    month: Month,
-    connection: Connection,
-    number: i64,
-    root: Digest,
-}
-
-impl Writer {
-    /// Runs until the store is closed. A failed write is final: nothing is written after it.
-    fn run(mut self, inbox: &Receiver<Waiting>, failed: &AtomicBool) {
-        loop {
-            let first = match inbox.recv_timeout(RETIRE_EVERY) {
-                Ok(first) => first,
-                Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => {
-                    if let Err(fault) = file::retire(&self.directory, self.clock.now()) {
-                        tracing::error!(%fault, "messages that are too old cannot be removed");
-                    }
-                    continue;
+/// Writes until the store is closed. A failed write is final: nothing is written after it.
+fn run(mut writer: impl MessageWriter, inbox: &Receiver<Attempt>, failed: &AtomicBool) {
+    loop {
+        let first = match inbox.recv_timeout(RETIRE_EVERY) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                if let Err(fault) = writer.retire() {
+                    tracing::error!(%fault, "messages that are too old cannot be removed");
                 }
-            };
-            let gathered: Vec<_> =
-                std::iter::once(first).chain(inbox.try_iter()).take(ROWS_MAX).collect();
-            if let Err(fault) = self.write(&gathered) {
-                failed.store(true, Ordering::Release);
-                list::AUDIT_FAILED.gauge(&[]).set(1.0);
-                tracing::error!(%fault, "the store of messages has failed: repair the storage and restart");
-                // Closing would sync again; what is on disk after a failed sync is known only after a restart.
-                std::mem::forget(self);
-                drop(gathered);
-                // An attempt that is sent while this ends would wait for ever: each is refused here until the store closes.
-                inbox.iter().for_each(drop);
-                return;
+                continue;
             }
-            for waiting in gathered {
-                let _gone = waiting.written.send(());
-            }
+        };
+        let gathered: Vec<_> =
+            std::iter::once(first).chain(inbox.try_iter()).take(ROWS_MAX).collect();
+        if let Err(fault) = writer.write(&gathered) {
+            failed.store(true, Ordering::Release);
+            list::AUDIT_FAILED.gauge(&[]).set(1.0);
+            tracing::error!(%fault, "the store of messages has failed: repair the storage and restart");
+            // Closing would sync again; what is on disk after a failed sync is known only after a restart.
+            std::mem::forget(writer);
+            drop(gathered);
+            // An attempt that is sent while this ends would wait for ever: each is refused here until the store closes.
+            inbox.iter().for_each(drop);
+            return;
         }
-    }
-
-    fn write(&mut self, gathered: &[Waiting]) -> Result<(), OpenFault> {
-        let Some(now) = gathered.iter().map(|waiting| waiting.at).max() else { return Ok(()) };
-        let month = Month::of(now);
-        if self.open.as_ref().is_none_or(|open| open.month != month) {
-            self.turn_to(month, now)?;
+        for attempt in gathered {
+            let _gone = attempt.written.send(());
         }
-        let Some(open) = &mut self.open else { return Ok(()) };
-        let store = |source| store_error(&self.directory.join(open.month.to_string()), source);
-        let transaction = open.connection.unchecked_transaction().map_err(store)?;
-        let (mut number, mut root) = (open.number, open.root);
-        for Waiting { at, handle, owner, sealed, .. } in gathered {
-            number += 1;
-            let mut row = MessageRow {
-                number,
-                written_at: at.as_second(),
-                handle: handle.clone(),
-                owner: *owner,
-                sealed: sealed.clone(),
-                root,
-                signature: String::new(),
-            };
-            root = row.root_after(&root);
-            (row.root, row.signature) = (root, self.keys.sign(&root));
-            row.insert(&transaction).map_err(store)?;
-        }
-        transaction.commit().map_err(store)?;
-        (open.number, open.root) = (number, root);
-        Ok(())
-    }
-
-    fn turn_to(&mut self, month: Month, now: Timestamp) -> Result<(), OpenFault> {
-        let (connection, number, root) = file::open(&self.directory, &month, &self.keys, now)?;
-        self.open = Some(OpenMonth { month, connection, number, root });
-        file::retire(&self.directory, now)
     }
 }

@@ -1,0 +1,124 @@
+//! Whether the trail is whole: every chain row by row, and the end of each as the others name it.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Row;
+
+use super::{
+    super::{
+        super::{
+            audit::{Chained, SearchFault, TrailRow},
+            fault::StorageFault,
+            proof::Digest,
+        },
+        fault::Setback,
+        house::House,
+        messages,
+        whole::{self, Chains, NamedEnd},
+    },
+    heads::{self, Head, Of},
+    rows::{self, FoundBy},
+};
+use crate::vault::HouseKeys;
+
+const TRAIL: Chains = Chains {
+    what: "audit trail",
+    parts: "SELECT DISTINCT node, month FROM trail ORDER BY 1, 2",
+    page: "SELECT number, written_at, events, actors, control, root, signature, people, named FROM trail \
+        WHERE month = $1 AND node = $2 AND number >= $3 ORDER BY number LIMIT $4",
+    missing: "SELECT month, node, number FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bytea[]) \
+        AS named(month, node, number, root) WHERE NOT EXISTS (SELECT FROM trail t \
+        WHERE t.month = named.month COLLATE \"C\" AND t.node = named.node AND t.number = named.number \
+        AND t.root = named.root)",
+};
+
+/// A row with what finds it.
+struct Indexed {
+    row: TrailRow,
+    found_by: FoundBy,
+}
+
+impl Chained for Indexed {
+    fn number(&self) -> i64 {
+        self.row.number
+    }
+
+    fn signed(&self) -> (&Digest, &str) {
+        self.row.signed()
+    }
+
+    fn root_after(&self, previous: &Digest) -> Digest {
+        self.row.root_after(previous)
+    }
+}
+
+/// Verifies the chains of the trail and of the messages of providers, of all nodes. Returns what is wrong, in words for the
+/// operator. Waits for the database; servers may be running.
+///
+/// # Errors
+/// [`SearchFault`].
+pub(in crate::ledger::replicated) fn inspect(
+    house: &House,
+    keys: &HouseKeys,
+) -> Result<Vec<String>, SearchFault> {
+    // Before the rows: what is named now is there, and more may follow.
+    let mut ends = Ends::default();
+    ends.add(ends_in_tables(house)?);
+    let read = |row: &Row| {
+        let (row, found_by) = rows::read(row)?;
+        Ok(Indexed { row, found_by })
+    };
+    let (mut findings, first_month) = whole::walk((house, keys), &TRAIL, read, |indexed| {
+        ends.add(heads::parse(&indexed.row.control).unwrap_or_default());
+        let is_found = FoundBy::of(&indexed.row).is_some_and(|by| by == indexed.found_by);
+        (!is_found).then_some("searches do not find it, because what they look for was changed")
+    })?;
+    let (found, first_of_messages) = messages::walk(house, keys)?;
+    findings.extend(found);
+    for (chains, kind, first) in
+        [(&TRAIL, "trail", first_month), (&messages::CHAINS, "messages", first_of_messages)]
+    {
+        findings.extend(whole::missing(house, chains, ends.of(kind, first.as_deref()))?);
+    }
+    Ok(findings)
+}
+
+/// The ends that the tables of nodes name, whatever the month.
+fn ends_in_tables(house: &House) -> Result<Vec<Head>, SearchFault> {
+    let read = house.wait_for(|link| {
+        Box::pin(async move {
+            let rows = link.rows(heads::ENDS, &[&"", &i64::MAX]).await?;
+            rows.iter().map(Head::read).collect::<Result<Vec<_>, Setback>>()
+        })
+    });
+    Ok(read.map_err(StorageFault::from)?)
+}
+
+/// The last of the ends that were named of each chain and month.
+#[derive(Default)]
+struct Ends(BTreeMap<Of, (i64, Digest)>);
+
+impl Ends {
+    fn add(&mut self, heads: Vec<Head>) {
+        for Head { of, number, root } in heads {
+            let last = self.0.entry(of).or_insert((number, root));
+            if number > last.0 {
+                *last = (number, root);
+            }
+        }
+    }
+
+    /// Those of a table in months that are kept: before the first of which there are rows, everything was removed as a whole.
+    fn of(&self, kind: &str, first_month: Option<&str>) -> Vec<NamedEnd> {
+        let kept = self.0.iter().filter(|((of, month, _), _)| {
+            of == kind && first_month.is_none_or(|first| month.as_str() >= first)
+        });
+        kept.map(|((_, month, node), (number, root))| NamedEnd {
+            month: month.clone(),
+            node: *node,
+            number: *number,
+            root: *root,
+        })
+        .collect()
+    }
+}
