@@ -1,12 +1,15 @@
-"""The parts of deploy/check about compose/ and kubernetes/: check_manifests.py fields FILE|compose|kubernetes FILE PROGRAM|prometheus|scrape.
+"""The parts of deploy/check about compose/ and kubernetes*/:
+check_manifests.py fields FILE|compose|kubernetes FILE PROGRAM|replicated FILE PROGRAM|core FILE|prometheus|scrape.
 
 fields:     FILE is a document of the Compose specification, without unknown fields.
 compose:    every service is confined, every mounted file exists, and Grafana's provisioning fits what is mounted.
 kubernetes: the objects of FILE (what kustomize built) fit together, and with the settings of PROGRAM.
+replicated: the same for several servers, and the database makes a commit durable before it counts.
+core:       prints the objects of FILE whose kinds every Kubernetes has.
 scrape:     prints kubernetes/prometheus-scrape.yml without the discovery, which not every promtool knows.
 prometheus: prints as JSON how compose.yaml starts Prometheus and where Grafana looks for it.
 
-Whether the fields of kubernetes/ exist, kubernetes-validate checks. Needs PyYAML and, for `fields`, compose-spec.
+Whether the fields of kubernetes*/ exist, kubernetes-validate checks. Needs PyYAML and, for `fields`, compose-spec.
 """
 
 import json
@@ -128,16 +131,67 @@ def print_scrape():
     print(json.dumps(document))
 
 
-def check_kubernetes(built, program):
+def built_objects(built):
     objects = {}
     for item in yaml.safe_load_all(pathlib.Path(built).read_text(encoding="utf-8")):
         objects.setdefault(item["kind"], []).append(item)
+    return objects
+
+
+def print_core(built):
+    items = yaml.safe_load_all(pathlib.Path(built).read_text(encoding="utf-8"))
+    print(yaml.safe_dump_all(item for item in items if "cnpg.io" not in item["apiVersion"]))
+
+
+def check_kubernetes(built, program):
+    objects = built_objects(built)
+    if objects["StatefulSet"][0]["spec"]["replicas"] != 1:
+        yield "StatefulSet: a data directory has one process"
+    yield from check_objects(objects, program)
+
+
+def check_replicated(built, program):
+    objects = built_objects(built)
+    yield from check_objects(objects, program)
+    [database], [pods], [policy] = objects["Cluster"], objects["StatefulSet"], objects["NetworkPolicy"]
+    name, spec = database["metadata"]["name"], database["spec"]
+    synchronous = spec["postgresql"]["synchronous"]
+    standbys = spec["instances"] - 1
+    # What the servers ask of the list of standbys: a majority with the primary, and no other names.
+    if synchronous["maxStandbyNamesFromCluster"] != standbys or 2 * synchronous["number"] < standbys or standbys < 2:
+        yield "Cluster: a commit does not wait for a majority of its instances"
+    if synchronous["dataDurability"] != "required" or not synchronous["failoverQuorum"]:
+        yield "Cluster: goes on without standbys, or promotes one that may lack what was acknowledged"
+    if not spec["bootstrap"]["initdb"]["dataChecksums"] or spec["affinity"]["podAntiAffinityType"] != "required":
+        yield "Cluster: no checksums, or two instances in one place"
+    template = pods["spec"]["template"]["spec"]
+    [server] = [one for one in template["containers"] if one["name"] == "sportello"]
+    settings = tomllib.loads([one["data"] for one in objects["ConfigMap"]][0]["sportello.toml"])
+    role, host = re.fullmatch(r"postgres://(\w+)@([\w-]+)/\w+", settings["postgres"]["url"]).groups()
+    if host != f"{name}-rw" or role != spec["bootstrap"]["initdb"]["owner"] or settings["ledger"]["engine"] != "postgres":
+        yield "settings: not the role at the primary of the cluster"
+    secrets = {volume["secret"]["secretName"]: volume for volume in template["volumes"] if "secret" in volume}
+    if {f"{name}-ca", spec["bootstrap"]["initdb"]["secret"]["name"]} - secrets.keys():
+        yield "StatefulSet: no password, or no authority of the database"
+    elif "items" not in secrets[f"{name}-ca"]["secret"]:
+        yield "StatefulSet: the pods get the key of the database's authority"
+    variables = {value["name"] for value in server["env"]}
+    if not {"SPORTELLO_POSTGRES_CA", "SPORTELLO_POSTGRES_PASSWORD_FILE"} <= variables:
+        yield "sportello: no password, or no authority of the database"
+    allowed = [rule for rule in policy["spec"]["egress"] if {"port": 5432} in rule["ports"]]
+    if [rule["to"][0]["podSelector"]["matchLabels"] for rule in allowed] != [{"cnpg.io/cluster": name}]:
+        yield "NetworkPolicy: the servers do not reach the database, or more than it"
+    if pods["spec"]["replicas"] < 2 or "podAntiAffinity" not in template.get("affinity", {}):
+        yield "StatefulSet: one server, or all on one node"
+    if objects["PodDisruptionBudget"][0]["spec"].get("maxUnavailable") != 1:
+        yield "PodDisruptionBudget: not one server at a time"
+
+
+def check_objects(objects, program):
     [pods] = objects["StatefulSet"]
     spec = pods["spec"]["template"]["spec"]
     labels = pods["spec"]["template"]["metadata"]["labels"]
     ports = {port["name"]: port["containerPort"] for one in spec["containers"] for port in one.get("ports", [])}
-    if pods["spec"]["replicas"] != 1:
-        yield "StatefulSet: a data directory has one process"
     selectors = [("StatefulSet", pods["spec"]["selector"]["matchLabels"])]
     selectors += [("Service", one["spec"]["selector"]) for one in objects["Service"]]
     selectors += [("PodDisruptionBudget", one["spec"]["selector"]["matchLabels"]) for one in objects["PodDisruptionBudget"]]
@@ -206,10 +260,11 @@ def check_containers(pods, objects, program):
 
 def main():
     what, *arguments = sys.argv[1:] or [""]
-    prints = {"prometheus": print_prometheus, "scrape": print_scrape}
+    prints = {"prometheus": print_prometheus, "scrape": print_scrape, "core": print_core}
     if what in prints:
-        return prints[what]()
+        return prints[what](*arguments)
     checks = {"fields": check_fields, "compose": check_compose, "kubernetes": check_kubernetes}
+    checks["replicated"] = check_replicated
     if what not in checks:
         sys.exit(__doc__)
     faults = list(checks[what](*arguments))

@@ -128,6 +128,12 @@ metrics_list! {
         "Requests answered with 404 because their path holds another visit than their session's. Any client can cause it: no alarm.";
     LEDGER_POISONED = Kind::Gauge, Count, "sportello_ledger_poisoned" []
         "1 after a failed write or sync of the ledger: intake has stopped until a restart, which recovers from disk.";
+    LEDGER_AWAY = Kind::Gauge, Count, "sportello_ledger_away" ["campaign"]
+        "1 while the database of a campaign's ledger takes no commits: submissions wait, then get 503, until it does. Only with ledgers in a database.";
+    COMMITS_UNKNOWN = Kind::Counter, Count, "sportello_commits_unknown_total" ["campaign"]
+        "Batches whose commit was cut or not confirmed by the standbys, so that their outcome had to be looked up. Only with ledgers in a database.";
+    COMMITS_RACED = Kind::Counter, Count, "sportello_commits_raced_total" ["campaign"]
+        "Batches that were decided again because another node was first with one of their claims or cases. Only with ledgers in a database.";
     AUDIT_FAILED = Kind::Gauge, Count, "sportello_audit_failed" []
         "1 after a failed write or sync of the audit trail: requests are still served; a restart recovers from disk.";
     DRAFTS_FAILED = Kind::Gauge, Count, "sportello_drafts_failed" []

@@ -104,6 +104,31 @@
           |||,
           'sportello_ledger_poisoned > 0',
         ),
+        // Not at once: a failover takes half a minute, and intake goes on by itself after it.
+        alert(
+          'SportelloLedgerAway',
+          'critical',
+          'The database of {{ $labels.campaign }} takes no commits from {{ $labels.instance }}; intake has stopped',
+          |||
+            For a minute, which is longer than a failover. Everything with a receipt is on a majority of the servers, and
+            submissions are answered with 503. The log says why: no primary, no standby, or settings with which no commit
+            would be durable. Intake goes on by itself; never make it go on by shortening the list of standbys.
+          |||,
+          'sportello_ledger_away > 0',
+          { 'for': '1m' },
+        ),
+        alert(
+          'SportelloCommitsUnknown',
+          'warning',
+          'Commits of {{ $labels.instance }} to {{ $labels.campaign }} are cut again and again',
+          |||
+            Their outcomes are looked up, so nothing is lost or doubled, but each costs seconds of intake. One failover
+            explains a few, not a quarter of an hour: look for a tool that cancels queries or ends sessions, for a
+            statement_timeout, and for a network that drops connections.
+          |||,
+          'increase(sportello_commits_unknown_total[5m]) > 0',
+          { 'for': '15m' },
+        ),
         alert(
           'SportelloAuditTrailFailed',
           'critical',

@@ -310,6 +310,23 @@ local lines = grafana.lines;
         about='Events that are only in the log, whether the trail has failed, and lost log lines. Above 0 is an alarm: people are served, but the trail or the log does not record every event. Also what operators have done by control, and spans for the collector of traces, if there is one.'
       ),
     ]),
+    row('Ledgers in a database', 8, [
+      lines(
+        'Database away',
+        [m.max('ledger_away', by=['instance', 'campaign'], legend='{{instance}}: {{campaign}}')],
+        about='1 while the database takes no commits: submissions wait, then get 503, and go on by themselves. A failover takes half a minute. Empty with ledgers in files.',
+        fill=0
+      ),
+      lines(
+        'Commits looked up or decided again',
+        [
+          m.increase('commits_unknown_total', by=['instance', 'campaign'], over='5m', legend='{{instance}}: {{campaign}} unknown'),
+          m.increase('commits_raced_total', by=['instance', 'campaign'], over='5m', legend='{{instance}}: {{campaign}} raced'),
+        ],
+        about='Unknown: a commit was cut or not confirmed, and its outcome looked up; normal in a failover only. Raced: another node was first with a claim or case; normal with several nodes.',
+        fill=0
+      ),
+    ]),
     row('Admission and drafts', 8, [
       lines(
         'People let in per second, and what trims it',

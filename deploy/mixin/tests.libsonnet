@@ -88,6 +88,9 @@ function(mixin)
       series('sportello_start_time_seconds', '1700000000x200 1700003000x300'),
       series('sportello_certificate_expiry_seconds', '2592000-15x500', 'certificate="public"'),
       series('sportello_ledger_poisoned', '0x500'),
+      series('sportello_ledger_away', '0x200 1 1 1 0x297', 'campaign="iscro-2024"'),
+      series('sportello_commits_unknown_total', '0x200 1 2x299', 'campaign="iscro-2024"'),
+      series('sportello_commits_raced_total', '0+1x500', 'campaign="iscro-2024"'),
       series('sportello_crossover_blocked_total', '0x500'),
       series('sportello_canary_failures_total', '0x500', 'reason="mixup"'),
       series('sportello_canary_failures_total', '0 1 2x498', 'reason="no-answer"'),
@@ -173,6 +176,25 @@ function(mixin)
       [series('sportello_ledger_poisoned', '0x4 1x20')],
       '1m',
       '75s'
+    ),
+    raised(
+      'a database that takes no commits raises an alert after a minute, which ends with it',
+      'SportelloLedgerAway',
+      [series('sportello_ledger_away', '0x4 1x8 0x20', 'campaign="iscro-2024"')],
+      '2m',
+      '2m30s',
+      labels={ campaign: 'iscro-2024' },
+      ends='3m30s'
+    ),
+    raised(
+      'commits that are cut for a quarter of an hour raise a warning',
+      'SportelloCommitsUnknown',
+      [series('sportello_commits_unknown_total', '0+0.5x40 20x40', 'campaign="iscro-2024"')],
+      '10m',
+      '20m',
+      labels={ campaign: 'iscro-2024' },
+      ends='50m',
+      interval='1m'
     ),
     raised(
       'a failed audit trail raises an alert at once',

@@ -159,6 +159,17 @@ impl Intake {
     }
 
     fn poisoned(&self) -> bool {
-        self.shelf.all().iter().any(|ledger| ledger.health() == Health::Poisoned)
+        self.has(Health::Poisoned)
+    }
+
+    /// Whether the database of a ledger takes no commits at present. No [`Obstacle`]: it comes back by itself within
+    /// seconds, for all nodes at once, and meanwhile people inside read and fill in.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.has(Health::Away)
+    }
+
+    fn has(&self, health: Health) -> bool {
+        self.shelf.all().iter().any(|ledger| ledger.health() == health)
     }
 }

@@ -25,6 +25,18 @@ pub(super) fn obstacle(intake: &Intake, is_draining: bool) -> Option<&'static st
     })
 }
 
+/// What a server that takes new work says of itself.
+///
+/// It is ready also while the database takes no commits: all nodes lose the same database at the same moment, so a load
+/// balancer that heeded it would cut off everybody inside, who can read and fill in, for a failover of seconds.
+pub(super) fn readiness(intake: &Intake) -> &'static str {
+    if intake.is_away() {
+        "ready, but the database takes no commits: submissions wait for it, then get 503\n"
+    } else {
+        "ready\n"
+    }
+}
+
 /// Sets the gauges that are derived from the state, all at once so that they agree, and renders the page.
 #[expect(clippy::cast_precision_loss, reason = "counts and bytes are far below 2^52")]
 pub(super) fn page(

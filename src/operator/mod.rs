@@ -138,7 +138,7 @@ impl Side {
             "/metrics" => text(StatusCode::OK, figures::page(exporter, intake, certificates)),
             "/healthz" => text(StatusCode::OK, "alive\n"),
             "/readyz" => match figures::obstacle(intake, draining.is_cancelled()) {
-                None => text(StatusCode::OK, "ready\n"),
+                None => text(StatusCode::OK, figures::readiness(intake)),
                 Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, why),
             },
             _ => text(StatusCode::NOT_FOUND, "try /, /metrics, /healthz, /readyz or /control\n"),

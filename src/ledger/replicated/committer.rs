@@ -134,12 +134,12 @@ impl Committer {
     /// Writes a batch, and tries again until the time is over. Never answers a success that is not durable on a majority.
     async fn write(&mut self, batch: &Batch) -> Result<Committed, CommitFault> {
         let watch = Stopwatch::start();
-        let (mut tried, mut races) = (None, 0);
+        let (mut tried, mut races, mut is_unknown) = (None, 0, false);
         loop {
             let left = self.wait_max.saturating_sub(watch.elapsed());
             let setback = match timeout(left, self.attempt(batch, &mut tried)).await {
                 Ok(Ok(committed)) => {
-                    self.standing.back(self.writer.campaign);
+                    self.standing.back();
                     self.is_away = false;
                     self.meters.duration.record(watch.elapsed());
                     for recording in batch.submissions.iter().filter_map(|it| it.recording.as_ref())
@@ -150,10 +150,11 @@ impl Committer {
                 }
                 Ok(Err(Setback::Raced)) if races < RACES_MAX => {
                     races += 1;
+                    self.standing.count_raced();
                     continue;
                 }
                 Ok(Err(Setback::Storage(fault))) => {
-                    self.standing.poison(self.writer.campaign, &fault);
+                    self.standing.poison(&fault);
                     self.give_up();
                     return Err(CommitFault::Storage);
                 }
@@ -161,7 +162,11 @@ impl Committer {
                 Err(_) => Setback::Away("it did not answer in time".to_owned()),
             };
             self.link = None;
-            self.standing.away(self.writer.campaign, &setback);
+            if tried.is_some() && !is_unknown {
+                is_unknown = true;
+                self.standing.count_unknown();
+            }
+            self.standing.away(&setback);
             self.is_away = true;
             if watch.elapsed() + PAUSE >= self.wait_max {
                 self.give_up();

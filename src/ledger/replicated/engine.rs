@@ -176,7 +176,7 @@ impl Engine for ReplicatedEngine {
             lease_ms,
             durable: Mutex::default(),
         });
-        let standing = Arc::new(Standing::default());
+        let standing = Arc::new(Standing::new(campaign));
         let (messages, received) = mpsc::channel(self.config.commit.queue_messages_max);
         let committer = Committer {
             config: self.config.commit,

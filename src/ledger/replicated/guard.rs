@@ -1,6 +1,10 @@
 //! The guard: whether a commit on this primary is durable, by its settings.
 //!
-//! Durable is what a majority of the nodes has on disk. There is no bypass: a developer's single server is refused, too.
+//! Durable is what a majority of the servers has on disk. There is no bypass: a developer's single server is refused, too.
+//!
+//! The list of standbys says for how many a commit waits; how many servers there are, it says only while all of them are
+//! listed. A failover manager such as Patroni takes a standby that is away off the list: `ANY 1 (c)` is a majority of three
+//! servers all the same, and no majority of five. So the servers that `postgres.url` names count as well.
 
 use tokio_postgres::Row;
 
@@ -8,6 +12,9 @@ use tokio_postgres::Row;
 pub(super) const COLUMNS: &str = "current_setting('synchronous_commit'), \
      current_setting('synchronous_standby_names'), current_setting('fsync'), \
      current_setting('full_page_writes'), pg_is_in_recovery()";
+
+/// Servers of the smallest cluster that goes on without one of them.
+const SERVERS_MIN: usize = 3;
 
 /// What decides whether a commit is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +38,8 @@ impl Durability {
         })
     }
 
-    /// What is wrong, each with what to set; empty if a commit is durable.
-    pub(super) fn faults(&self) -> Vec<String> {
+    /// What is wrong, each with what to set; empty if a commit is durable. `servers`: how many `postgres.url` names.
+    pub(super) fn faults(&self, servers: usize) -> Vec<String> {
         let mut faults = Vec::new();
         if self.is_standby {
             faults.push(
@@ -51,7 +58,7 @@ impl Durability {
                 faults.push(format!("{name} is {value}: set on"));
             }
         }
-        if let Some(fault) = standbys_fault(&self.synchronous_standby_names) {
+        if let Some(fault) = standbys_fault(&self.synchronous_standby_names, servers) {
             let found = &self.synchronous_standby_names;
             faults.push(format!("synchronous_standby_names is '{found}': {fault}"));
         }
@@ -59,8 +66,8 @@ impl Durability {
     }
 }
 
-/// What is wrong with a list of standbys; `None` if a commit waits for a majority of named servers.
-fn standbys_fault(text: &str) -> Option<String> {
+/// What is wrong with a list of standbys; `None` if a commit waits for a majority of the servers, each by its name.
+fn standbys_fault(text: &str, servers: usize) -> Option<String> {
     const EXAMPLE: &str = "set the names of two standbys or more, such as 'ANY 1 (b, c)'";
     let Some((waits_for, mut names)) = parse(text) else {
         return Some(format!("it cannot be read: {EXAMPLE}"));
@@ -70,13 +77,14 @@ fn standbys_fault(text: &str) -> Option<String> {
     if names.iter().any(|name| name == "*") {
         return Some(format!("* counts whatever receives the log, such as a backup: {EXAMPLE}"));
     }
-    if names.len() < 2 {
+    // Whichever tells of more servers: one of them may be off the list, or behind one address of the URL.
+    let servers = servers.max(names.len() + 1);
+    if names.is_empty() || servers < SERVERS_MIN {
         return Some(EXAMPLE.to_owned());
     }
     // With the primary itself, the majority of all servers.
-    let needed = names.len().div_ceil(2);
+    let needed = servers / 2;
     (waits_for < needed).then(|| {
-        let servers = names.len() + 1;
         format!("a majority of {servers} servers needs {needed} standbys, not {waits_for}")
     })
 }
@@ -123,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_wrong_setting_is_named_with_what_to_set() {
-        assert_eq!(sound().faults(), Vec::<String>::new());
+        assert_eq!(sound().faults(3), Vec::<String>::new());
         let wrong = Durability {
             synchronous_commit: "local".to_owned(),
             synchronous_standby_names: String::new(),
@@ -132,7 +140,7 @@ mod tests {
             is_standby: true,
         };
         assert_eq!(
-            wrong.faults(),
+            wrong.faults(3),
             [
                 "it is a standby: name every server in postgres.url, so that the primary is found",
                 "synchronous_commit is local: set on or remote_apply",
@@ -168,7 +176,32 @@ mod tests {
             ("ANY 1 (b, c", false),
             ("b,, c", false),
         ] {
-            assert_eq!(standbys_fault(names).is_none(), is_sound, "{names:?}");
+            // The URL names one address, behind which the primary is found.
+            assert_eq!(standbys_fault(names, 1).is_none(), is_sound, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn a_standby_that_is_off_the_list_still_counts_as_a_server() {
+        for (names, servers, is_sound) in [
+            // Patroni, while one of two standbys is away.
+            ("ANY 1 (c)", 3, true),
+            ("\"db-c\"", 3, true),
+            // A cluster of two does not go on without one of them.
+            ("ANY 1 (c)", 2, false),
+            ("ANY 0 (c)", 3, false),
+            ("", 3, false),
+            // Patroni, while both are away.
+            ("ANY 1 (*)", 3, false),
+            // Two of five servers are no majority, whatever the list says.
+            ("ANY 1 (c)", 5, false),
+            ("ANY 1 (b, c)", 5, false),
+            ("ANY 2 (b, c)", 5, true),
+            ("ANY 2 (b, c, d, e)", 3, true),
+            ("ANY 1 (b, c, d, e)", 3, false),
+        ] {
+            let found = standbys_fault(names, servers);
+            assert_eq!(found.is_none(), is_sound, "{names:?} of {servers}: {found:?}");
         }
     }
 
@@ -182,7 +215,7 @@ mod tests {
             ("off", false),
         ] {
             let durability = Durability { synchronous_commit: value.to_owned(), ..sound() };
-            assert_eq!(durability.faults().is_empty(), is_sound, "{value}");
+            assert_eq!(durability.faults(3).is_empty(), is_sound, "{value}");
         }
     }
 }

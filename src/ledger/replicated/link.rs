@@ -39,6 +39,8 @@ pub(super) struct Link {
     /// may be in any language, so every warning counts.
     warnings: Arc<AtomicU64>,
     _driver: Driver,
+    /// How many servers the cluster has, as far as its address tells.
+    servers: usize,
     /// Looks at the settings of the primary.
     look: Statement,
 }
@@ -77,7 +79,8 @@ impl Link {
         let driver = Driver(driver);
         client.batch_execute(SESSION).await?;
         let look = client.prepare(&format!("SELECT {}", guard::COLUMNS)).await?;
-        Ok(Self { client, warnings, _driver: driver, look })
+        let servers = address.target.get_hosts().len();
+        Ok(Self { client, warnings, _driver: driver, servers, look })
     }
 
     /// Looks at the settings of the primary.
@@ -86,7 +89,16 @@ impl Link {
     /// [`Setback::Unsafe`].
     async fn look(&self) -> Result<(), Setback> {
         let row = self.query_one(&self.look, &[]).await?;
-        are_sound(&Durability::read(&row)?)
+        self.check(&Durability::read(&row)?)
+    }
+
+    /// Whether a commit is durable under these settings.
+    ///
+    /// # Errors
+    /// [`Setback::Unsafe`].
+    pub(super) fn check(&self, settings: &Durability) -> Result<(), Setback> {
+        let faults = settings.faults(self.servers);
+        if faults.is_empty() { Ok(()) } else { Err(Setback::Unsafe(faults)) }
     }
 
     /// Commits the transaction, and returns once a majority has it on disk.
@@ -115,15 +127,6 @@ impl Link {
         }
         Ok(done)
     }
-}
-
-/// Whether a commit is durable under these settings.
-///
-/// # Errors
-/// [`Setback::Unsafe`].
-pub(super) fn are_sound(settings: &Durability) -> Result<(), Setback> {
-    let faults = settings.faults();
-    if faults.is_empty() { Ok(()) } else { Err(Setback::Unsafe(faults)) }
 }
 
 impl Link {

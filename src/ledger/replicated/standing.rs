@@ -1,25 +1,31 @@
-//! What the handle, the committer and the readers of one ledger know together: whether the database answers, and the counts.
+//! What the handle, the committer and the readers of one ledger know together: whether the database answers, and the
+//! counts.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
+use metrics::{Counter, Gauge};
+
 use super::{
     super::{Health, book::change::Tally, fault::StorageFault},
     counts::Counts,
     fault::Setback,
 };
-use crate::schemes::Campaign;
+use crate::{metrics as list, schemes::Campaign};
 
 /// Shared by all parts of one ledger. Each lock guards only its value.
-#[derive(Default)]
 pub(super) struct Standing {
+    campaign: Campaign,
     /// Set once, never cleared.
     is_poisoned: AtomicBool,
     /// Why the database takes no commits, if it takes none.
     away: Mutex<Option<String>>,
     counts: Mutex<AllCounts>,
+    is_away: Gauge,
+    unknown: Counter,
+    raced: Counter,
 }
 
 #[derive(Default)]
@@ -31,6 +37,26 @@ struct AllCounts {
 }
 
 impl Standing {
+    /// Of a ledger that takes commits. Its metrics begin at 0.
+    pub(super) fn new(campaign: Campaign) -> Self {
+        let label = || vec![campaign.to_string()];
+        let (is_away, unknown) =
+            (list::LEDGER_AWAY.gauge_of(label()), list::COMMITS_UNKNOWN.counter_of(label()));
+        let raced = list::COMMITS_RACED.counter_of(label());
+        is_away.set(0.0);
+        unknown.increment(0);
+        raced.increment(0);
+        Self {
+            campaign,
+            is_poisoned: AtomicBool::default(),
+            away: Mutex::default(),
+            counts: Mutex::default(),
+            is_away,
+            unknown,
+            raced,
+        }
+    }
+
     pub(super) fn health(&self) -> Health {
         if self.is_poisoned.load(Ordering::Acquire) {
             Health::Poisoned
@@ -42,24 +68,38 @@ impl Standing {
     }
 
     /// Stops intake until a restart: what is stored contradicts itself.
-    pub(super) fn poison(&self, campaign: Campaign, fault: &StorageFault) {
+    pub(super) fn poison(&self, fault: &StorageFault) {
+        let campaign = self.campaign;
         self.is_poisoned.store(true, Ordering::Release);
         tracing::error!(%campaign, %fault, "the ledger is poisoned: intake has stopped; repair the database and restart");
     }
 
     /// Notes that the database takes no commits; logged when it begins, and when the reason is another one.
-    pub(super) fn away(&self, campaign: Campaign, setback: &Setback) {
-        let reason = setback.to_string();
+    pub(super) fn away(&self, setback: &Setback) {
+        self.is_away.set(1.0);
+        let (campaign, reason) = (self.campaign, setback.to_string());
         if self.reason().replace(reason.clone()) != Some(reason) {
             tracing::error!(%campaign, %setback, "the database takes no commits: intake waits for it and tries again");
         }
     }
 
     /// Notes that it took one.
-    pub(super) fn back(&self, campaign: Campaign) {
+    pub(super) fn back(&self) {
+        let campaign = self.campaign;
         if self.reason().take().is_some() {
+            self.is_away.set(0.0);
             tracing::warn!(%campaign, "the database takes commits again");
         }
+    }
+
+    /// Counts a batch whose outcome must be looked up.
+    pub(super) fn count_unknown(&self) {
+        self.unknown.increment(1);
+    }
+
+    /// Counts a batch that another node was faster than.
+    pub(super) fn count_raced(&self) {
+        self.raced.increment(1);
     }
 
     pub(super) fn tally(&self) -> Tally {
@@ -83,5 +123,37 @@ impl Standing {
 
     fn counts(&self) -> MutexGuard<'_, AllCounts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+    use crate::schemes::Scheme;
+
+    /// Prometheus sees no increase of a series that begins at its first event.
+    #[test]
+    fn metrics_begin_at_0_and_tell_that_the_database_is_away_until_it_is_back() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let page = recorder.handle();
+        let campaign = Campaign { scheme: Scheme::Iscro, year: 2024 };
+        let standing = metrics::with_local_recorder(&recorder, || Standing::new(campaign));
+        let has = |line: &str| page.render().lines().any(|found| found == line);
+        assert!(has("sportello_ledger_away{campaign=\"iscro-2024\"} 0"), "{}", page.render());
+        assert!(has("sportello_commits_unknown_total{campaign=\"iscro-2024\"} 0"));
+        assert!(has("sportello_commits_raced_total{campaign=\"iscro-2024\"} 0"));
+        assert_eq!(standing.health(), Health::Sound);
+
+        standing.away(&Setback::Away("it was cut".to_owned()));
+        standing.count_unknown();
+        assert!(has("sportello_ledger_away{campaign=\"iscro-2024\"} 1"), "{}", page.render());
+        assert!(has("sportello_commits_unknown_total{campaign=\"iscro-2024\"} 1"));
+        assert_eq!(standing.health(), Health::Away);
+
+        standing.back();
+        assert!(has("sportello_ledger_away{campaign=\"iscro-2024\"} 0"), "{}", page.render());
+        assert_eq!(standing.health(), Health::Sound);
     }
 }

@@ -24,7 +24,7 @@ use super::{
     fault::Setback,
     found::{Found, FoundRecord},
     guard::Durability,
-    link::{Link, are_sound},
+    link::Link,
     rows::{self, CaseColumns, ChangeRow, FilingColumns, RecordColumns},
     statements::Writing,
 };
@@ -317,7 +317,7 @@ impl Writer {
                 ],
             )
             .await?;
-        are_sound(&Durability::read(&row)?)?;
+        link.check(&Durability::read(&row)?)?;
         link.commit().await
     }
 }

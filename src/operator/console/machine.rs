@@ -142,13 +142,25 @@ fn crossover(now: &Reading, language: Language) -> Tile {
 fn ledger(now: &Reading, language: Language) -> Tile {
     let t = |italian, english| language.of(italian, english);
     let is_poisoned = now.of(Quantity::Poisoned) > 0.0;
-    let value = if is_poisoned { t("Bloccato", "Poisoned") } else { t("Integro", "Sound") };
-    Tile::new("ledger", t("Registro", "Ledger"), value, "").alarm(is_poisoned.then(|| {
-        Alarm::critical(t(
-            "Una scrittura o un sync del registro non è riuscito e le domande sono ferme: riparare il disco, poi riavviare.",
-            "A write or sync of the ledger failed and intake has stopped: repair the storage, then restart.",
-        ))
-    }))
+    let is_away = now.of(Quantity::Away) > 0.0;
+    let value = match (is_poisoned, is_away) {
+        (true, _) => t("Bloccato", "Poisoned"),
+        (false, true) => t("Non raggiungibile", "Away"),
+        (false, false) => t("Integro", "Sound"),
+    };
+    Tile::new("ledger", t("Registro", "Ledger"), value, "")
+        .alarm(is_poisoned.then(|| {
+            Alarm::critical(t(
+                "Una scrittura o un sync del registro non è riuscito e le domande sono ferme: riparare il disco, poi riavviare.",
+                "A write or sync of the ledger failed and intake has stopped: repair the storage, then restart.",
+            ))
+        }))
+        .alarm(is_away.then(|| {
+            Alarm::critical(t(
+                "La base dati non conferma le scritture: le domande attendono e riprendono da sole quando tornano il primario e una replica.",
+                "The database takes no commits: submissions wait, and go on by themselves once a primary and a standby are back.",
+            ))
+        }))
 }
 
 /// Audit trail, drafts and journal.

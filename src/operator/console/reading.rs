@@ -62,6 +62,8 @@ quantities! {
     Connections = list::CONNECTIONS.name, "" "" Sum;
     Crossover = list::CROSSOVER_BLOCKED.name, "" "" Sum;
     Poisoned = list::LEDGER_POISONED.name, "" "" Sum;
+    // Of ledgers in a database alone.
+    Away = list::LEDGER_AWAY.name, "" "" Sum;
     AuditFailed = list::AUDIT_FAILED.name, "" "" Sum;
     AuditLost = list::AUDIT_LOST.name, "" "" Sum;
     DraftsFailed = list::DRAFTS_FAILED.name, "" "" Sum;

@@ -82,7 +82,8 @@ fn the_page_speaks_italian_and_english() {
     let metrics = "sportello_crossover_blocked_total 1\nsportello_log_lost_total 4\nsportello_ledger_poisoned 1\n\
                    sportello_disk_free_bytes 150\nsportello_disk_reserve_bytes 100\nsportello_audit_failed 1\n\
                    sportello_audit_lost_total 2\nsportello_drafts_failed 1\nsportello_journal_failed 1\n\
-                   sportello_settings_faults 1\nsportello_certificate_expiry_seconds -1\n\
+                   sportello_settings_faults 1\nsportello_ledger_away{campaign=\"iscro-2024\"} 1\n\
+                   sportello_certificate_expiry_seconds -1\n\
                    sportello_canary_failures_total{reason=\"mixup\"} 1\n";
     let seen = Seen { metrics, status: &status(), obstacle: None, is_paused: true, actions: &[] };
     let console = Console::new();
@@ -135,6 +136,17 @@ fn what_needs_a_person_stands_above_all_the_most_urgent_first() {
         piece("", |_| (), "alarms"),
         "<p class=\"well\"><strong>Nothing needs you now.</strong></p>"
     );
+}
+
+#[test]
+fn a_database_that_takes_no_commits_is_an_alarm_and_no_poison() {
+    let away = "sportello_ledger_away{campaign=\"iscro-2024\"} ";
+    let tile = |value: &str, id| piece(&format!("{away}{value}\n"), |_| (), id);
+    assert!(tile("0", "ledger").contains("Sound") && tile("0", "alarms").contains("Nothing needs"));
+    assert!(tile("1", "ledger").contains("Away"), "{}", tile("1", "ledger"));
+    let alarms = tile("1", "alarms");
+    assert!(alarms.contains("\"critical\"") && alarms.contains("takes no commits"), "{alarms}");
+    assert!(!alarms.contains("restart"), "{alarms}");
 }
 
 #[test]

@@ -15,9 +15,26 @@ use crate::{
 pub(crate) const NAMES: [&str; 3] = ["a", "b", "c"];
 /// Longest time for a standby to find its primary and stream from it.
 const STREAMING_MAX: Duration = Duration::from_secs(40);
-const USER: &str = "counter";
+/// The role and the networks of the shipped configuration.
+const USER: &str = "sportello";
+const NETWORKS: [&str; 2] = ["192.0.2.0/24", "198.51.100.0/24"];
 const DATABASE: &str = "sportello";
 const REPLICATOR: &str = "replicator";
+
+/// What operators are given: the servers of these tests run with it.
+const SETTINGS: &str = include_str!("../../../deploy/postgresql/sportello.conf");
+const RULES: &str = include_str!("../../../deploy/postgresql/pg_hba.conf");
+const REPLICATION: &str = include_str!("../../../deploy/postgresql/replication.sql");
+const ROLES: &str = include_str!("../../../deploy/postgresql/roles.sql");
+const MAKE_DATABASE: &str = include_str!("../../../deploy/postgresql/database.sql");
+/// What differs, because disks and memory of tests are small.
+const SMALL: [(&str, &str); 5] = [
+    ("wal_keep_size", "128MB"),
+    ("max_wal_size", "128MB"),
+    ("min_wal_size", "48MB"),
+    ("shared_buffers", "32MB"),
+    ("lc_messages", "C"),
+];
 
 /// What a cluster is made of.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,13 +112,13 @@ impl Cluster {
         node.write("server.key", &key)?;
         node.write("authority.crt", &self.authority.certificate)?;
         node.write("pg_ident.conf", "")?;
+        node.write("sportello.conf", SETTINGS)?;
         node.write(
             "pg_hba.conf",
-            &format!(
-                "local all postgres peer\n\
-                 hostssl replication {REPLICATOR} {range} scram-sha-256\n\
-                 hostssl all {USER},{REPLICATOR} {range} scram-sha-256\n"
-            ),
+            &NETWORKS.iter().fold(RULES.to_owned(), |rules, network| {
+                assert!(rules.contains(network), "no {network} in what is shipped");
+                rules.replace(network, &range)
+            }),
         )?;
         let others: Vec<_> = NAMES.into_iter().filter(|other| *other != name).collect();
         let settings = [
@@ -118,7 +135,7 @@ impl Cluster {
         ];
         let node = self.node_mut(name);
         node.prepare(&settings)?;
-        node.prepare(&fixed().map(|(name, value)| (name, value.to_owned())))
+        node.prepare(&SMALL.map(|(name, value)| (name, value.to_owned())))
     }
 
     /// Makes the first data directory, copies it to the others, and starts all.
@@ -142,21 +159,16 @@ impl Cluster {
         }
         self.node_mut(first).start()?;
         let password = &self.password;
-        // Nobody can replicate before this is committed.
-        self.node(first).sql(&format!(
-            "SET synchronous_commit = local; \
-             CREATE ROLE {REPLICATOR} LOGIN REPLICATION PASSWORD '{password}'; \
-             CREATE ROLE {USER} LOGIN PASSWORD '{password}'; \
-             GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean) TO {REPLICATOR}; \
-             GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean) TO {REPLICATOR}; \
-             GRANT EXECUTE ON FUNCTION pg_read_binary_file(text) TO {REPLICATOR}; \
-             GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean) TO {REPLICATOR}"
-        ))?;
+        let give = |role: &str| format!("ALTER ROLE {role} PASSWORD '{password}';\n");
+        let roles = format!("{REPLICATION}\n{ROLES}\n{}{}", give(REPLICATOR), give(USER));
+        self.node(first).sql_file("roles.sql", &roles)?;
         for name in standbys {
             self.node_mut(name).start()?;
             self.await_streaming(name, first)?;
         }
-        self.node(first).sql(&format!("CREATE DATABASE {DATABASE} OWNER {USER}"))?;
+        // Tests make tables without a schema: those go into the one that is named like their role.
+        let database = format!("{MAKE_DATABASE}\nCREATE SCHEMA AUTHORIZATION {USER};\n");
+        self.node(first).sql_file("database.sql", &database)?;
         standbys.iter().try_for_each(|name| self.await_applied(name, first))
     }
 
@@ -311,27 +323,4 @@ impl Drop for Cluster {
 fn index_of(name: &str) -> usize {
     let at = NAMES.iter().position(|other| *other == name);
     at.unwrap_or_else(|| panic!("there is no server {name}"))
-}
-
-/// The settings that all servers have in common, and why.
-fn fixed() -> [(&'static str, &'static str); 14] {
-    [
-        ("synchronous_commit", "on"),
-        ("fsync", "on"),
-        ("full_page_writes", "on"),
-        ("wal_compression", "lz4"),
-        // pg_rewind needs the old versions of pages.
-        ("wal_log_hints", "on"),
-        // A dead peer is noticed in this time.
-        ("wal_sender_timeout", "3s"),
-        ("wal_receiver_timeout", "3s"),
-        ("wal_retrieve_retry_interval", "200ms"),
-        // Who comes back after an outage finds what it missed, and disks of tests are small.
-        ("wal_keep_size", "128MB"),
-        ("max_wal_size", "128MB"),
-        ("min_wal_size", "48MB"),
-        ("shared_buffers", "32MB"),
-        ("log_line_prefix", "%m [%p] %u "),
-        ("lc_messages", "C"),
-    ]
 }

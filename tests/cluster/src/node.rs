@@ -137,8 +137,9 @@ impl Node {
             self.settings.insert((*name).to_owned(), value.clone());
         }
         let line = |(name, value): (&String, &String)| format!("{name} = '{value}'\n");
-        let text: String = self.settings.iter().map(line).collect();
-        self.write("postgresql.conf", &text)
+        let own: String = self.settings.iter().map(line).collect();
+        // What comes later counts.
+        self.write("postgresql.conf", &format!("include 'sportello.conf'\n{own}"))
     }
 
     /// Changes a setting that needs no restart, and waits until the server has read it.
@@ -333,6 +334,15 @@ impl Node {
             "-c",
             statement,
         ]);
+        run(&mut psql, STATEMENT_MAX)
+    }
+
+    /// Runs a file of statements as the superuser.
+    pub(crate) fn sql_file(&self, name: &str, statements: &str) -> Result<String, Fault> {
+        self.write(name, statements)?;
+        let mut psql = self.as_postgres("psql");
+        psql.env("PGHOST", &self.place).env("PGPORT", PORT.to_string());
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-f", name]);
         run(&mut psql, STATEMENT_MAX)
     }
 
