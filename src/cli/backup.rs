@@ -8,14 +8,18 @@ use std::{
 
 use clap::Args;
 
-use super::{Exit, complain, house::House, progress, say, verify};
+use super::{Exit, complain, house::House, ledgers::Ledgers, progress, say, verify};
 use crate::{
     config::ledgers_in,
     ledger::{
         backup::{Copied, copy},
+        engines,
         local::take_directory,
     },
 };
+
+/// What an operator does instead of a backup of ledgers that are in a database.
+const IN_DATABASE: &str = "the ledgers are in PostgreSQL: back up the database with its own means (pg_basebackup and an archive of its log, for recovery to a point in time); `sportello migrate --from URL --to DIR` writes a copy in files while the servers are stopped";
 
 #[derive(Debug, Args)]
 #[command(
@@ -23,7 +27,7 @@ use crate::{
 )]
 pub(super) struct Backup {
     #[command(flatten)]
-    house: House,
+    ledgers: Ledgers,
     /// Directory for the copy: empty, or an earlier copy.
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
@@ -44,8 +48,13 @@ pub(super) struct Restore {
 impl Backup {
     pub(super) fn run(self) -> Exit {
         let backup = || -> Result<_, Box<dyn Error>> {
-            let from = self.house.ledgers()?;
-            self.house.note(&format!("backup to {}", self.to.display()))?;
+            let place = self.ledgers.find()?;
+            if !place.is_local() {
+                return Err(IN_DATABASE.into());
+            }
+            let house = place.house;
+            let from = house.ledgers()?;
+            house.note(&format!("backup to {}", self.to.display()))?;
             copy_with_progress(&from, &ledgers_in(&self.to))
         };
         match backup() {
@@ -85,7 +94,7 @@ impl Restore {
         }
         let reported = report(&copy_with_progress(&from, &to)?);
         let _taken = take_directory(&to)?;
-        let (_, findings) = verify::inspect(&to, &keys)?;
+        let (_, findings) = verify::inspect(&*engines::files(&to, keys))?;
         self.house.note(&format!("restored from {}", self.from.display()))?;
         Ok(if reported == Exit::Done { verify::conclude(&findings, 0) } else { reported })
     }

@@ -4,12 +4,17 @@ use std::error::Error;
 
 use clap::{ArgGroup, Args};
 
-use super::{Exit, complain, export::campaign, house::House, say};
+use super::{
+    Exit, complain,
+    export::campaign,
+    ledgers::{Ledgers, Place},
+    say,
+};
 use crate::{
     clock::Clock,
     ledger::{
         ReceiptCode,
-        erasure::{Erased, erase, erase_campaign},
+        erasure::Erased,
         local::{drafts::DraftsFile, take_directory},
     },
     schemes::Campaign,
@@ -17,13 +22,13 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  sportello erase --data ./data --receipt ISCRO-2024-7K3M-9QXT-B2FD-0YHR --reason 'order 12/2026'\n  sportello erase --data ./data --campaign iscro-2021 --reason 'kept for ten years'\n\nStop the server first. Erase the same from every backup. The position, the digest and the claim of an erased application\nstay, so that the chain and the receipts of other people can still be verified."
+    after_help = "Examples:\n  sportello erase --data ./data --receipt ISCRO-2024-7K3M-9QXT-B2FD-0YHR --reason 'order 12/2026'\n  sportello erase --data ./data --campaign iscro-2021 --reason 'kept for ten years'\n\nStop the server first; one whose ledgers are in a database may run, except for --campaign and --drafts. Erase the same\nfrom every backup. The position, the digest and the claim of an erased application\nstay, so that the chain and the receipts of other people can still be verified."
 )]
 #[group(skip)]
 #[command(group = ArgGroup::new("what").required(true))]
 pub(super) struct Erase {
     #[command(flatten)]
-    house: House,
+    ledgers: Ledgers,
     /// One application, which is decided or withdrawn.
     #[arg(long, value_name = "CODE", group = "what")]
     receipt: Option<String>,
@@ -38,45 +43,60 @@ pub(super) struct Erase {
     reason: String,
 }
 
+/// What is erased.
+enum What {
+    Application(ReceiptCode),
+    Campaign(Campaign),
+    Drafts,
+}
+
 impl Erase {
     pub(super) fn run(self) -> Exit {
-        match self.erase() {
-            Ok(Erased::Done(what)) => {
-                match self.house.note(&format!("erased {what}: {}", self.reason)) {
-                    Ok(()) => say(format_args!("erased {what}; erase the same from every backup")),
-                    Err(fault) => {
-                        complain(format_args!(
-                            "erased {what}, but this could not be recorded in the audit trail: {fault}"
-                        ));
-                        Exit::Faults
-                    }
+        self.erase().unwrap_or_else(|fault| {
+            complain(fault);
+            Exit::Usage
+        })
+    }
+
+    fn erase(self) -> Result<Exit, Box<dyn Error>> {
+        let Self { ledgers, receipt, campaign, drafts: _, reason } = self;
+        let what = match (receipt, campaign) {
+            (Some(code), _) => What::Application(ReceiptCode::parse(&code).ok_or_else(|| {
+                format!("--receipt {code}: not a receipt code of the form ISCRO-2024-7K3M-9QXT-B2FD-0YHR")
+            })?),
+            (None, Some(campaign)) => What::Campaign(campaign),
+            (None, None) => What::Drafts,
+        };
+        let place = ledgers.find()?;
+        Ok(match erase(&place, &what)? {
+            Erased::Done(what) => match place.house.note(&format!("erased {what}: {reason}")) {
+                Ok(()) => say(format_args!("erased {what}; erase the same from every backup")),
+                Err(fault) => {
+                    complain(format_args!(
+                        "erased {what}, but this could not be recorded in the audit trail: {fault}"
+                    ));
+                    Exit::Faults
                 }
-            }
-            Ok(Erased::Not(why)) => {
+            },
+            Erased::Not(why) => {
                 complain(why);
                 Exit::Faults
             }
-            Err(fault) => {
-                complain(fault);
-                Exit::Usage
-            }
-        }
+        })
     }
+}
 
-    fn erase(&self) -> Result<Erased, Box<dyn Error>> {
-        let directory = self.house.ledgers()?;
-        let keys = self.house.keys()?;
-        let _taken = take_directory(&directory)?;
-        if let Some(campaign) = self.campaign {
-            return Ok(erase_campaign(&directory, campaign)?);
+fn erase(place: &Place, what: &What) -> Result<Erased, Box<dyn Error>> {
+    let tools = place.tools()?;
+    // Drafts are in files with every engine.
+    let is_in_files = place.is_local() || matches!(what, What::Drafts);
+    let _taken = if is_in_files { Some(take_directory(&place.house.ledgers()?)?) } else { None };
+    Ok(match what {
+        What::Application(code) => tools.erase(*code, Clock::system().now())?,
+        What::Campaign(campaign) => tools.erase_campaign(*campaign)?,
+        What::Drafts => {
+            let drafts = DraftsFile::open(&place.house.ledgers()?, place.house.keys()?)?;
+            Erased::Done(format!("{} drafts", drafts.remove_all()?))
         }
-        if let Some(code) = &self.receipt {
-            let code = ReceiptCode::parse(code)
-                .ok_or_else(|| format!("--receipt {code}: not a receipt code of the form ISCRO-2024-7K3M-9QXT-B2FD-0YHR"))?;
-            return Ok(erase(&directory, code, keys, Clock::system().now())?);
-        }
-        let drafts = DraftsFile::open(&directory, keys)?;
-        let count = drafts.remove_all()?;
-        Ok(Erased::Done(format!("{count} drafts")))
-    }
+    })
 }

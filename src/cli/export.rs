@@ -4,15 +4,14 @@
 use std::{
     error::Error,
     io::{self, BufWriter, Write},
-    sync::Arc,
 };
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::{Exit, complain, house::House, progress, written};
+use super::{Exit, complain, ledgers::Ledgers, progress, written};
 use crate::{
-    ledger::snapshot::{Filed, Snapshot},
+    ledger::snapshot::Filed,
     schemes::{Campaign, Rules, Scheme},
 };
 
@@ -27,7 +26,7 @@ const COLUMNS: &str = "receipt,state,receivedOn,channel,fiscalCode,iban,outcome,
 )]
 pub(super) struct Export {
     #[command(flatten)]
-    house: House,
+    ledgers: Ledgers,
     /// Only this scheme, such as `iscro`.
     #[arg(long, value_name = "S", value_parser = scheme)]
     scheme: Option<Scheme>,
@@ -75,21 +74,20 @@ impl Export {
         }
     }
 
-    fn export(&self) -> Result<(), Box<dyn Error>> {
-        let directory = self.house.ledgers()?;
-        let keys = self.house.keys()?;
-        self.house.note("export")?;
+    fn export(self) -> Result<(), Box<dyn Error>> {
+        let Self { ledgers, scheme, campaign, format } = self;
+        let place = ledgers.find()?;
+        let tools = place.tools()?;
+        place.house.note("export")?;
         let mut out = BufWriter::new(io::stdout().lock());
-        if self.format == Format::Csv {
+        if format == Format::Csv {
             out.write_all(format!("{COLUMNS}\r\n").as_bytes())?;
         }
         let mut lines = 0_u64;
-        for campaign in self.campaigns() {
-            let Some(snapshot) = Snapshot::take(&directory, campaign, Arc::clone(&keys))? else {
-                continue;
-            };
-            for filed in snapshot.filed() {
-                match self.format {
+        for campaign in campaigns(scheme, campaign) {
+            let Some(all) = tools.filed(campaign)? else { continue };
+            for filed in all {
+                match format {
                     Format::Ndjson => write_document(&mut out, &filed?)?,
                     Format::Csv => write_row(&mut out, &filed?)?,
                 }
@@ -101,13 +99,14 @@ impl Export {
         }
         Ok(out.flush()?)
     }
+}
 
-    fn campaigns(&self) -> impl Iterator<Item = Campaign> {
-        let campaigns = Rules::builtin().campaigns().map(|window| window.campaign);
-        campaigns
-            .filter(|campaign| self.scheme.is_none_or(|scheme| campaign.scheme == scheme))
-            .filter(|campaign| self.campaign.is_none_or(|one| *campaign == one))
-    }
+/// All campaigns, those of a scheme, or one.
+fn campaigns(scheme: Option<Scheme>, chosen: Option<Campaign>) -> impl Iterator<Item = Campaign> {
+    let campaigns = Rules::builtin().campaigns().map(|window| window.campaign);
+    campaigns
+        .filter(move |campaign| scheme.is_none_or(|scheme| campaign.scheme == scheme))
+        .filter(move |campaign| chosen.is_none_or(|one| *campaign == one))
 }
 
 /// Writes application and decision as they are stored, on one line.

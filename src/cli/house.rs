@@ -32,6 +32,11 @@ pub(super) struct House {
 }
 
 impl House {
+    /// A data directory and, perhaps, a file of secrets.
+    pub(super) fn at(data: PathBuf, key: Option<PathBuf>) -> Self {
+        Self { data: Some(data), key }
+    }
+
     /// What the flags and, where they say nothing, the settings of a server name.
     pub(super) fn of_server(self, settings: &Settings) -> Self {
         let key = self.key.or_else(|| match settings.ledger_key() {

@@ -12,6 +12,7 @@ use crate::{
     ledger::{
         audit::{Archive, LocalArchive, controls},
         engines,
+        tools::Tools,
     },
 };
 
@@ -58,6 +59,22 @@ pub(super) fn environment() -> impl Iterator<Item = (String, String)> {
 }
 
 impl Place {
+    /// Whether the ledgers are files of this machine.
+    pub(super) fn is_local(&self) -> bool {
+        self.engine.as_ref().is_none_or(engines::Config::is_local)
+    }
+
+    /// The tools for these ledgers.
+    pub(super) fn tools(&self) -> Result<Box<dyn Tools>, Box<dyn Error>> {
+        let keys = self.house.keys()?;
+        Ok(match &self.engine {
+            Some(engine) if !engine.is_local() => {
+                engine.tools(&ledgers_in(self.house.data()), keys)?
+            }
+            _ => engines::files(&self.house.ledgers()?, keys),
+        })
+    }
+
     /// Every control action in the audit trail, oldest first. In files they are not sealed, and no key is needed.
     pub(super) fn controls(&self) -> Result<Vec<(Timestamp, String)>, Box<dyn Error>> {
         match &self.engine {

@@ -16,6 +16,7 @@ mod ledgers;
 mod man;
 mod messages;
 mod metrics;
+mod migrate;
 mod mint;
 mod person;
 mod rotate_key;
@@ -65,6 +66,8 @@ enum Command {
     Backup(backup::Backup),
     /// Restore a copy into an empty data directory and verify it.
     Restore(backup::Restore),
+    /// Move the ledgers from files into a database, or back, and verify them.
+    Migrate(migrate::Migrate),
     /// Erase an application, a campaign or all drafts, as law or a court order requires.
     Erase(erase::Erase),
     /// Add a new secret to the key file; a running server changes over to it.
@@ -95,6 +98,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Export(export) => export.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Migrate(migrate) => migrate.run(),
         Command::Erase(erase) => erase.run(),
         Command::RotateKey(rotate) => rotate.run(),
         Command::Config(config) => config.run(),

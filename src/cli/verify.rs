@@ -6,24 +6,27 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use clap::Args;
 
-use super::{Exit, complain, house::House, progress, say};
+use super::{
+    Exit, complain,
+    ledgers::{Ledgers, Place},
+    progress, say,
+};
 use crate::{
     ledger::{
-        Receipt, ReceiptCode, Tally, audit,
-        local::{sqlite::file_of, take_directory},
-        verify::{Inspection, Prover, revocations, telephone_mandates},
+        OpenFault, Receipt, ReceiptCode, Tally,
+        local::take_directory,
+        tools::{Checked, Inspected, Tools},
+        verify::{Prover, Receipts},
     },
     schemes::{Campaign, Rules},
-    vault::HouseKeys,
 };
 
 /// The inspected ledgers.
-type Inspections = BTreeMap<Campaign, Inspection>;
+type Inspections = BTreeMap<Campaign, Box<dyn Receipts>>;
 
 /// Findings that are printed; the others are only counted.
 const FINDINGS_SHOWN: usize = 20;
@@ -32,11 +35,11 @@ const PROGRESS_RECORDS: u64 = 100_000;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  sportello verify --data ./data --receipts receipts.ndjson\n\nStop the server first, or verify a backup. Exit code 0: the ledger is whole and holds every receipt of the list."
+    after_help = "Example:\n  sportello verify --data ./data --receipts receipts.ndjson\n\nStop the server first, or verify a backup. Servers whose ledgers are in a database may run. Exit code 0: the ledger is whole and holds every receipt of the list."
 )]
 pub(super) struct Verify {
     #[command(flatten)]
-    house: House,
+    ledgers: Ledgers,
     /// Receipts that the ledger must hold, one per line: JSON as the server sent it, or the code alone.
     #[arg(long, value_name = "FILE")]
     receipts: Option<PathBuf>,
@@ -44,7 +47,12 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) fn run(self) -> Exit {
-        match self.verify() {
+        let Self { ledgers, receipts } = self;
+        match ledgers
+            .find()
+            .map_err(Into::into)
+            .and_then(|place| verify(&place, receipts.as_deref()))
+        {
             Ok((findings, faulty)) => conclude(&findings, faulty),
             Err(fault) => {
                 complain(fault);
@@ -52,32 +60,32 @@ impl Verify {
             }
         }
     }
+}
 
-    fn verify(&self) -> Result<(Vec<String>, usize), Box<dyn Error>> {
-        let directory = self.house.ledgers()?;
-        let keys = self.house.keys()?;
-        let at = |path: &Path, fault| format!("{}: {fault}", path.display());
-        // Before the long part, so that a wrong name is reported at once.
-        let list = match &self.receipts {
-            Some(path) => Some((path, File::open(path).map_err(|fault| at(path, fault))?)),
-            None => None,
-        };
-        let _taken = take_directory(&directory)?;
-        let (inspections, mut findings) = inspect(&directory, &keys)?;
-        let Some((path, file)) = list else { return Ok((findings, 0)) };
-        let listed = receipts(path, file, &inspections, &keys.public_keys())
-            .map_err(|fault| at(path, fault))?;
-        // If it fails, so does the conclusion, which sets the exit code.
-        say(format_args!(
-            "receipts: {} read, {} distinct, {} lost, {} faulty",
-            listed.read,
-            listed.codes.len(),
-            listed.lost,
-            listed.faulty
-        ));
-        findings.extend(listed.findings);
-        Ok((findings, listed.faulty))
-    }
+/// The findings, and how many of them are about the list.
+fn verify(place: &Place, list: Option<&Path>) -> Result<(Vec<String>, usize), Box<dyn Error>> {
+    let (tools, keys) = (place.tools()?, place.house.keys()?);
+    let at = |path: &Path, fault| format!("{}: {fault}", path.display());
+    // Before the long part, so that a wrong name is reported at once.
+    let list = match list {
+        Some(path) => Some((path, File::open(path).map_err(|fault| at(path, fault))?)),
+        None => None,
+    };
+    let _taken =
+        if place.is_local() { Some(take_directory(&place.house.ledgers()?)?) } else { None };
+    let (inspections, mut findings) = inspect(&*tools)?;
+    let Some((path, file)) = list else { return Ok((findings, 0)) };
+    let listed = receipts(path, file, &inspections, &keys.public_keys())?;
+    // If it fails, so does the conclusion, which sets the exit code.
+    say(format_args!(
+        "receipts: {} read, {} distinct, {} lost, {} faulty",
+        listed.read,
+        listed.codes.len(),
+        listed.lost,
+        listed.faulty
+    ));
+    findings.extend(listed.findings);
+    Ok((findings, listed.faulty))
 }
 
 /// Prints what was found, at most [`FINDINGS_SHOWN`] findings, and concludes. `faulty` of the findings are about the list
@@ -98,50 +106,33 @@ pub(super) fn conclude(findings: &[String], faulty: usize) -> Exit {
     Exit::Faults
 }
 
-/// Inspects every ledger and the audit trail in a directory that this process has taken, and prints the counts.
-pub(super) fn inspect(
-    directory: &Path,
-    keys: &Arc<HouseKeys>,
-) -> Result<(Inspections, Vec<String>), Box<dyn Error>> {
+/// Inspects every ledger and what else the tools find, and prints the counts.
+pub(super) fn inspect(tools: &dyn Tools) -> Result<(Inspections, Vec<String>), Box<dyn Error>> {
     let mut inspections = BTreeMap::new();
     let mut findings = Vec::new();
     for window in Rules::builtin().campaigns() {
         let campaign = window.campaign;
-        if !file_of(directory, campaign).exists() {
-            continue;
-        }
-        match Inspection::open(directory, campaign, Arc::clone(keys)) {
-            Ok(inspection) => {
-                findings.extend(inspection.walk(watch()));
-                tell(campaign, &inspection.tally());
-                inspections.insert(campaign, inspection);
+        match tools.inspect(campaign, &mut watch()) {
+            Ok(Some(Inspected { tally, findings: found, receipts })) => {
+                findings.extend(found);
+                tell(campaign, &tally);
+                inspections.insert(campaign, receipts);
             }
+            Ok(None) => {}
             // The other ledgers are inspected nevertheless, and every receipt of this one is reported as lost.
             Err(fault) if fault.is_damage() => findings.push(fault.to_string()),
             Err(fault) => return Err(fault.into()),
         }
     }
-    for (what, checked) in [
-        ("revocations of mandates", revocations(directory, keys)),
-        ("mandates given by telephone", telephone_mandates(directory, keys)),
-    ] {
-        match checked {
-            Ok((0, found)) => findings.extend(found),
-            Ok((count, found)) => {
-                findings.extend(found);
-                // If it fails, so does the conclusion, which sets the exit code.
-                say(format_args!("{what}: {count}"));
-            }
-            Err(fault) => findings.push(fault.to_string()),
+    for Checked { counted, findings: found } in tools.check_stores() {
+        findings.extend(found);
+        if let Some((what, count)) = counted.filter(|(_, count)| *count > 0) {
+            // If it fails, so does the conclusion, which sets the exit code.
+            say(format_args!("{what}: {count}"));
         }
     }
-    match audit::inspect(directory, keys) {
-        Ok(found) => findings.extend(found),
-        Err(fault) => findings.push(fault.to_string()),
-    }
-    match audit::inspect_messages(directory, keys) {
-        Ok(found) => findings.extend(found),
-        Err(fault) => findings.push(fault.to_string()),
+    if !tools.not_covered().is_empty() {
+        complain(format_args!("not verified: {}", tools.not_covered().join(", ")));
     }
     Ok((inspections, findings))
 }
@@ -178,11 +169,11 @@ fn receipts(
     file: File,
     inspections: &Inspections,
     public_keys: &[Vec<u8>],
-) -> std::io::Result<Listed> {
+) -> Result<Listed, Box<dyn Error>> {
     let mut listed = Listed::default();
     let (mut prover, mut watch) = (Prover::with(public_keys), watch());
     for (number, line) in (1_u64..).zip(BufReader::new(file).split(b'\n')) {
-        let line = line?;
+        let line = line.map_err(|fault| format!("{}: {fault}", path.display()))?;
         let line = line.trim_ascii();
         if line.is_empty() {
             continue;
@@ -194,7 +185,7 @@ fn receipts(
                 listed.faulty += 1;
                 format!("not a receipt: {fault}")
             }
-            Ok((code, whole)) if !is_held(inspections, code, whole.as_ref()) => {
+            Ok((code, whole)) if !is_held(inspections, code, whole.as_ref())? => {
                 listed.lost += 1;
                 match whole {
                     Some(_) => {
@@ -234,14 +225,16 @@ fn parse_line(line: &[u8]) -> Result<(ReceiptCode, Option<Receipt>), String> {
 }
 
 /// Whether the ledger holds a receipt: to the letter if it is whole, else its code.
-fn is_held(inspections: &Inspections, code: ReceiptCode, whole: Option<&Receipt>) -> bool {
-    inspections.get(&code.campaign()).is_some_and(|inspection| {
-        let held = match whole {
-            Some(receipt) => inspection.holds(receipt),
-            None => inspection.holds_code(code),
-        };
-        held.is_ok_and(|held| held)
-    })
+fn is_held(
+    inspections: &Inspections,
+    code: ReceiptCode,
+    whole: Option<&Receipt>,
+) -> Result<bool, OpenFault> {
+    let Some(receipts) = inspections.get(&code.campaign()) else { return Ok(false) };
+    match whole {
+        Some(receipt) => receipts.holds(receipt),
+        None => receipts.holds_code(code),
+    }
 }
 
 /// Shows the progress about every [`PROGRESS_RECORDS`] records.

@@ -14,6 +14,9 @@ pub const DATA_VARIABLE: &str = "SPORTELLO_SERVER_DATA";
 /// Environment variable of `ledger.engine`, likewise.
 pub const ENGINE_VARIABLE: &str = "SPORTELLO_LEDGER_ENGINE";
 
+/// Environment variable of `postgres.url`, likewise.
+pub const URL_VARIABLE: &str = "SPORTELLO_POSTGRES_URL";
+
 /// Environment variable of `ledger.secret`, likewise.
 pub const SECRET_VARIABLE: &str = "SPORTELLO_LEDGER_SECRET";
 
@@ -102,6 +105,7 @@ mod tests {
         assert_eq!(setting!(ledger.secret).variable(), SECRET_VARIABLE);
         assert_eq!(setting!(server.data).variable(), DATA_VARIABLE);
         assert_eq!(setting!(ledger.engine).variable(), ENGINE_VARIABLE);
+        assert_eq!(setting!(postgres.url).variable(), URL_VARIABLE);
         let find = |secret: &str, file: Option<&str>| {
             KeySource::find(secret.to_owned(), file.map(PathBuf::from), Path::new("data"))
         };

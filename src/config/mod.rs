@@ -25,8 +25,8 @@ use std::{
 
 pub use self::{
     data::{
-        DATA_VARIABLE, ENGINE_VARIABLE, KeySource, SECRET_VARIABLE, demo_jwks_in, demo_mandates_in,
-        identity_keys_in, ledgers_in, receipt_keys_in,
+        DATA_VARIABLE, ENGINE_VARIABLE, KeySource, SECRET_VARIABLE, URL_VARIABLE, demo_jwks_in,
+        demo_mandates_in, identity_keys_in, ledgers_in, receipt_keys_in,
     },
     fault::{ConfigFault, ConfigFaults, Source},
     origin::{Change, Origin},

@@ -6,6 +6,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    slice,
 };
 
 use rusqlite::Connection;
@@ -65,15 +66,18 @@ pub enum BackupFault {
 /// rows; `None` if the file is not an earlier state of the source.
 pub(super) type Copy = fn(&Connection, &mut dyn FnMut(u64)) -> rusqlite::Result<Option<u64>>;
 
+/// The versions of one kind of file, the usual one first.
+type Versions = &'static [FileFormat];
+
 /// What is copied, in this order: a draft that becomes an application meanwhile is in both copies rather than in
 /// neither, and the trail covers everything copied before it.
-const KINDS: [(&FileFormat, Copy); 6] = [
-    (&drafts::FORMAT, drafts::copy),
-    (&revocations::FORMAT, revocations::copy),
-    (&telephone::FORMAT, telephone::copy),
-    (&sqlite::FORMAT, sqlite::copy),
-    (&audit::MESSAGES_FORMAT, audit::copy_messages),
-    (&audit::FORMAT, audit::copy),
+const KINDS: [(Versions, Copy); 6] = [
+    (slice::from_ref(&drafts::FORMAT), drafts::copy),
+    (slice::from_ref(&revocations::FORMAT), revocations::copy),
+    (slice::from_ref(&telephone::FORMAT), telephone::copy),
+    (&sqlite::FORMATS, sqlite::copy),
+    (slice::from_ref(&audit::MESSAGES_FORMAT), audit::copy_messages),
+    (slice::from_ref(&audit::FORMAT), audit::copy),
 ];
 
 /// Copies what `to` lacks of the ledgers, trail, drafts, revocations, telephone mandates and messages in `from`. Calls `progress` with
@@ -89,13 +93,14 @@ pub fn copy(
     let _taken = take_directory(to)?;
     let mut copied = Vec::new();
     let files = files(from)?;
-    for (format, copy) in KINDS {
+    for (versions, copy) in KINDS {
         for file in &files {
             let store = |source: rusqlite::Error| BackupFault::Store {
                 file: file.clone(),
                 source: source.into(),
             };
             let source = from.join(file);
+            let format = FileFormat::of(versions, &source);
             if !format.is_of(&source).map_err(store)? {
                 continue;
             }

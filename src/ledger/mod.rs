@@ -11,7 +11,8 @@
 //! - [`filings`] are the lists of offices, from an index that follows the ledger;
 //! - [`drafts`], [`mandates`], [`rounds`], [`journal`] and [`audit`] keep what is not a record of the ledger; [`space`] watches
 //!   the disk;
-//! - offline tools: [`verify`], [`snapshot`], [`backup`], [`erasure`].
+//! - offline tools: [`verify`], [`snapshot`], [`backup`], [`erasure`], [`migration`]; [`tools`] is what they have in common on every
+//!   engine.
 
 pub mod audit;
 pub mod backup;
@@ -28,6 +29,7 @@ pub mod journal;
 pub mod local;
 pub mod mandates;
 mod meters;
+pub mod migration;
 pub mod position;
 pub mod proof;
 pub mod receipt;
@@ -40,6 +42,7 @@ pub mod snapshot;
 pub mod space;
 pub mod stores;
 pub mod telephone;
+pub mod tools;
 pub mod verify;
 
 use futures_util::future::BoxFuture;

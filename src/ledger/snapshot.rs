@@ -66,7 +66,7 @@ impl Snapshot {
     }
 
     /// Every application of people that was not erased, in the order of receipt codes, which reveals no order of arrival.
-    pub fn filed(&self) -> impl Iterator<Item = Result<Filed, ReadFault>> {
+    pub fn filed(self) -> impl Iterator<Item = Result<Filed, ReadFault>> {
         let positions = (0..u32::try_from(self.len()).unwrap_or(u32::MAX)).map(Position);
         let mut standing: Vec<_> = positions
             .filter_map(|position| Some((position, self.index.durable_state(position)?)))
@@ -78,7 +78,7 @@ impl Snapshot {
             })
             .collect();
         standing.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
-        standing.into_iter().map(|(_, code, position, state)| self.open(code, position, state))
+        standing.into_iter().map(move |(_, code, position, state)| self.open(code, position, state))
     }
 
     fn open(

@@ -38,7 +38,14 @@ const BATCHES_AHEAD_MAX: usize = 64;
 const BATCHES_CACHED_MAX: usize = 64;
 
 /// The finding on an unsigned batch, and on every record in it.
-const UNSIGNED: &str = "does not match its signed root";
+pub(in crate::ledger) const UNSIGNED: &str = "does not match its signed root";
+
+/// Findings on a record and its decision, in the words of every engine.
+pub(in crate::ledger) const NOT_ERASED: &str = "it was erased, but some of its data is still there";
+pub(in crate::ledger) const NO_DECISION: &str = "the decision is missing";
+pub(in crate::ledger) const UNRECORDED_DECISION: &str =
+    "there is a decision that the chain does not record";
+pub(in crate::ledger) const SEALED_DECISION: &str = "the decision does not open for its subject";
 
 /// The finding if a thread panicked: then nothing is proven.
 const PANICKED: &str =
@@ -140,13 +147,19 @@ impl Inspection {
             findings.push(format!("{}: its batches cannot be read: {fault}", self.campaign));
             0
         });
+        let linked = self.reader.linked().unwrap_or_default();
+        findings.extend(self.broken_chains());
         for number in 1..=batches {
             let Some(batch) = self.batch(number, &mut findings) else {
                 previous_root = None;
                 continue;
             };
-            findings.extend(self.unread(next..batch.first.0));
-            if previous_root.is_some_and(|root| root != batch.previous_root) {
+            // Between gathered batches, positions may be vacant, and the chains of several nodes alternate.
+            if number > linked {
+                findings.extend(self.unread(next..batch.first.0));
+            }
+            if number > linked + 1 && previous_root.is_some_and(|root| root != batch.previous_root)
+            {
                 findings
                     .push(format!("{}: the chain is broken before batch {number}", self.campaign));
             }
@@ -190,6 +203,16 @@ impl Inspection {
         findings
     }
 
+    fn broken_chains(&self) -> Vec<Finding> {
+        let broken = |chain| {
+            format!("{}: chain {chain} has not the batches up to its last root", self.campaign)
+        };
+        match self.reader.broken_chains() {
+            Ok(chains) => chains.into_iter().map(broken).collect(),
+            Err(fault) => vec![format!("{}: its chains cannot be read: {fault}", self.campaign)],
+        }
+    }
+
     fn batch(&self, number: u32, findings: &mut Vec<Finding>) -> Option<StoredBatch> {
         let what = match self.reader.batch(number) {
             Ok(Some(batch)) => return Some(batch),
@@ -226,67 +249,35 @@ impl Inspection {
         let state = lock(&self.index).durable_state(position);
         if matches!(state, Some(State::Erased { .. })) {
             let erased = stored.is_empty() && self.reader.decision(position)?.is_none();
-            return Ok((!erased).then_some("it was erased, but some of its data is still there"));
+            return Ok((!erased).then_some(NOT_ERASED));
         }
-        let Ok(header) = Header::decode(&stored) else {
-            return Ok(Some("the record cannot be read"));
+        let header = match signed_header(&self.keys, self.campaign, &stored, entry) {
+            Ok(header) => header,
+            Err(difference) => return Ok(Some(difference)),
         };
-        let Ok(application) = self.keys.open_record(self.campaign, header.subject, &stored) else {
-            return Ok(Some("the record does not open for its subject"));
-        };
-        if sha256(&application) != entry.digest || header.received_on != entry.received_on {
-            return Ok(Some("the record is not the one that was signed"));
-        }
-        if self.keys.claim(header.subject, self.campaign) != entry.claim {
-            return Ok(Some("the record is another person's"));
-        }
         let decided = matches!(state, Some(State::Decided(_) | State::Withdrawn(Some(_))));
         Ok(match self.reader.decision(position)? {
-            None => decided.then_some("the decision is missing"),
-            Some(_) if !decided => Some("there is a decision that the chain does not record"),
+            None => decided.then_some(NO_DECISION),
+            Some(_) if !decided => Some(UNRECORDED_DECISION),
             Some((turn, sealed)) => {
                 let at = (position, turn);
                 let opened = self.keys.open_decision(self.campaign, header.subject, at, &sealed);
-                opened.is_err().then_some("the decision does not open for its subject")
+                opened.is_err().then_some(SEALED_DECISION)
             }
         })
     }
 
-    /// Whether the ledger holds an application under this code, also if it was withdrawn or erased.
-    ///
-    /// # Errors
-    /// [`StorageFault`] if the disk cannot be read.
-    pub fn holds_code(&self, code: ReceiptCode) -> Result<bool, StorageFault> {
-        Ok(self.find(code)?.is_some())
-    }
-
-    /// Whether the ledger holds exactly this receipt.
-    ///
-    /// # Errors
-    /// [`StorageFault`] if the disk cannot be read.
-    pub fn holds(&self, receipt: &Receipt) -> Result<bool, StorageFault> {
-        let Some(code) = ReceiptCode::parse(&receipt.receipt) else { return Ok(false) };
-        let Some((batch, offset)) = self.find(code)? else { return Ok(false) };
-        let Some(entry) = batch.entries.get(offset) else { return Ok(false) };
-        let leaf = entry.leaf(code);
-        let proof = &receipt.proof;
-        Ok(receipt.digest == content_digest(&entry.digest)
-            && receipt.received_on == entry.received_on.to_string()
-            && proof.signature == batch.signature
-            && proof.root_of(leaf) == Some(batch.root))
-    }
-
-    /// The batch that holds the application of a code, and the index of its entry.
-    fn find(&self, code: ReceiptCode) -> Result<Option<(Arc<StoredBatch>, usize)>, StorageFault> {
+    /// The batch that holds the application of a code, and its position.
+    fn find(
+        &self,
+        code: ReceiptCode,
+    ) -> Result<Option<(Arc<StoredBatch>, Position)>, StorageFault> {
         let position = code
             .position(&self.keys)
             .filter(|position| lock(&self.index).durable_state(*position).is_some());
         let Some(position) = position else { return Ok(None) };
         let batch = self.batch_of(position)?.filter(|batch| batch.holds(position));
-        Ok(batch.map(|batch| {
-            let offset = (position.0 - batch.first.0) as usize;
-            (batch, offset)
-        }))
+        Ok(batch.map(|batch| (batch, position)))
     }
 
     fn batch_of(&self, position: Position) -> Result<Option<Arc<StoredBatch>>, StorageFault> {
@@ -303,15 +294,81 @@ impl Inspection {
     }
 }
 
+/// Which receipts a ledger holds.
+pub trait Receipts {
+    /// Whether the ledger holds an application under this code, also if it was withdrawn or erased. What cannot be read is
+    /// not held.
+    ///
+    /// # Errors
+    /// [`OpenFault`] if the ledger has gone.
+    fn holds_code(&self, code: ReceiptCode) -> Result<bool, OpenFault>;
+
+    /// Whether the ledger holds exactly this receipt, likewise.
+    ///
+    /// # Errors
+    /// As for [`holds_code`](Self::holds_code).
+    fn holds(&self, receipt: &Receipt) -> Result<bool, OpenFault>;
+}
+
+impl Receipts for Inspection {
+    fn holds_code(&self, code: ReceiptCode) -> Result<bool, OpenFault> {
+        Ok(self.find(code).is_ok_and(|found| found.is_some()))
+    }
+
+    fn holds(&self, receipt: &Receipt) -> Result<bool, OpenFault> {
+        let Some(code) = ReceiptCode::parse(&receipt.receipt) else { return Ok(false) };
+        let Ok(Some((batch, position))) = self.find(code) else { return Ok(false) };
+        Ok(batch.gave(position, code, receipt))
+    }
+}
+
 impl StoredBatch {
-    fn positions(&self) -> impl Iterator<Item = (Position, &Entry)> {
+    pub(in crate::ledger) fn positions(&self) -> impl Iterator<Item = (Position, &Entry)> {
         (self.first.0..).map(Position).zip(&self.entries)
     }
 
-    fn holds(&self, position: Position) -> bool {
+    pub(in crate::ledger) fn holds(&self, position: Position) -> bool {
         let offset = position.0.checked_sub(self.first.0);
         offset.is_some_and(|offset| (offset as usize) < self.entries.len())
     }
+
+    /// Whether a receipt is that of its application at a position, to the letter.
+    pub(in crate::ledger) fn gave(
+        &self,
+        position: Position,
+        code: ReceiptCode,
+        receipt: &Receipt,
+    ) -> bool {
+        let offset = position.0.checked_sub(self.first.0);
+        let entry = offset.and_then(|offset| self.entries.get(offset as usize));
+        let proof = &receipt.proof;
+        entry.is_some_and(|entry| {
+            receipt.digest == content_digest(&entry.digest)
+                && receipt.received_on == entry.received_on.to_string()
+                && proof.signature == self.signature
+                && proof.root_of(entry.leaf(code)) == Some(self.root)
+        })
+    }
+}
+
+/// The header of a stored record, if the record is the one that was signed; otherwise what is wrong with it.
+pub(in crate::ledger) fn signed_header(
+    keys: &HouseKeys,
+    campaign: Campaign,
+    stored: &[u8],
+    entry: &Entry,
+) -> Result<Header, &'static str> {
+    let header = Header::decode(stored).map_err(|_| "the record cannot be read")?;
+    let application = keys
+        .open_record(campaign, header.subject, stored)
+        .map_err(|_| "the record does not open for its subject")?;
+    if sha256(&application) != entry.digest || header.received_on != entry.received_on {
+        return Err("the record is not the one that was signed");
+    }
+    if keys.claim(header.subject, campaign) != entry.claim {
+        return Err("the record is another person's");
+    }
+    Ok(header)
 }
 
 /// Verifies many receipts with the published keys. A signature that many receipts share is verified once.

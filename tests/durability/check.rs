@@ -10,7 +10,7 @@ use sportello::ledger::{
     Receipt, ReceiptCode, State,
     book::submission::Disposition,
     handover::Handover,
-    verify::{Inspection, proves_itself},
+    verify::{Inspection, Receipts as _, proves_itself},
 };
 use tokio::task::LocalSet;
 

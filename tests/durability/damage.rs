@@ -10,7 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use sportello::ledger::{Contents, Position, ReadFault, ReceiptCode, State, verify::Inspection};
+use sportello::ledger::{
+    Contents, Position, ReadFault, ReceiptCode, State,
+    verify::{Inspection, Receipts as _},
+};
 
 use crate::{
     check::Promised,

@@ -23,4 +23,5 @@ mod node;
 mod nodes;
 mod rounds;
 mod sessions;
+mod tools;
 mod trail;

@@ -83,6 +83,17 @@ pub enum Change {
     Erased,
 }
 
+impl Change {
+    /// Which decision it is, if it is one.
+    pub(in crate::ledger) fn turn(self) -> Option<Turn> {
+        match self {
+            Self::Decided(_) => Some(Turn::First),
+            Self::Revised(_) => Some(Turn::Again),
+            Self::Withdrawn(_) | Self::Erased => None,
+        }
+    }
+}
+
 /// A decision on its way into the ledger.
 pub struct Ruling {
     /// Which application.

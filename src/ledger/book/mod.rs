@@ -8,6 +8,7 @@ pub mod batch;
 pub mod change;
 pub(super) mod decide;
 pub mod entry;
+pub(in crate::ledger) mod history;
 mod packing;
 pub mod record;
 pub mod sign;

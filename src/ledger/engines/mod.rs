@@ -3,20 +3,23 @@
 #[cfg(feature = "postgres")]
 mod database;
 mod files;
+mod offline;
 
 use std::{path::Path, sync::Arc};
 
 #[cfg(feature = "postgres")]
 use self::database::InDatabase;
-use self::files::InFiles;
+use self::{files::InFiles, offline::FileTools};
 #[cfg(feature = "postgres")]
-use super::replicated::{self, ReplicatedArchive, ReplicatedEngine};
+use super::replicated::{self, ReplicatedArchive, ReplicatedEngine, ReplicatedTools};
 use super::{
     audit::{self, Archive, LocalArchive},
     case::Case,
     fault::OpenFault,
     local::{self, LocalEngine},
+    migration::{Direction, MigrationFault, Report},
     stores::Stores,
+    tools::Tools,
 };
 use crate::{clock::Clock, urn::Urn, vault::HouseKeys};
 
@@ -30,11 +33,58 @@ pub enum Config {
     Replicated(Box<replicated::Config>),
 }
 
+/// The commands for operators, on ledgers in files.
+#[must_use]
+pub fn files(directory: &Path, keys: Arc<HouseKeys>) -> Box<dyn Tools> {
+    Box::new(FileTools::new(directory.to_owned(), keys))
+}
+
 impl Config {
     /// Whether the ledgers are files of this machine.
     #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Local(_))
+    }
+
+    /// Moves what a server keeps between this database and a directory, which must be locked for this process. Nobody else
+    /// may work with either. Calls `progress` with what is moved and how much of it so far.
+    ///
+    /// # Errors
+    /// [`MigrationFault`]; what was moved before is whole.
+    pub fn migrate(
+        &self,
+        direction: Direction,
+        directory: &Path,
+        keys: Arc<HouseKeys>,
+        progress: &mut dyn FnMut(&str, u64),
+    ) -> Result<Report, MigrationFault> {
+        match self {
+            Self::Local(_) => {
+                // Only the engine of the database reads these.
+                let _unused = (direction, directory, keys, progress);
+                Err(MigrationFault::NoDatabase)
+            }
+            #[cfg(feature = "postgres")]
+            Self::Replicated(config) => {
+                ReplicatedTools::new(config, keys)?.migrate(direction, directory, progress)
+            }
+        }
+    }
+
+    /// The commands for operators.
+    ///
+    /// # Errors
+    /// [`OpenFault`].
+    pub fn tools(
+        &self,
+        directory: &Path,
+        keys: Arc<HouseKeys>,
+    ) -> Result<Box<dyn Tools>, OpenFault> {
+        match self {
+            Self::Local(_) => Ok(files(directory, keys)),
+            #[cfg(feature = "postgres")]
+            Self::Replicated(config) => Ok(Box::new(ReplicatedTools::new(config, keys)?)),
+        }
     }
 
     /// Opens the engine. `directory` is for what is kept on this machine, and is locked for this process.

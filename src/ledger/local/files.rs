@@ -58,6 +58,15 @@ impl FileFormat {
         Ok(connection)
     }
 
+    /// The one of several versions of a kind that a file is of; the first if it is of none of them, or missing.
+    pub(in crate::ledger) fn of(versions: &'static [Self], path: &Path) -> &'static Self {
+        let found = || -> rusqlite::Result<i32> {
+            reading(path)?.pragma_query_value(None, "user_version", |row| row.get(0))
+        };
+        let version = if path.exists() { found().ok() } else { None };
+        versions.iter().find(|format| Some(format.version) == version).unwrap_or(&versions[0])
+    }
+
     /// Whether a file is of this kind, in any version.
     pub(in crate::ledger) fn is_of(&self, path: &Path) -> rusqlite::Result<bool> {
         let id: i32 =

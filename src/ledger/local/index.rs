@@ -35,7 +35,7 @@ const PENDING_LOOKED_AT_MAX: usize = 1 << 15;
 type Fingerprint = [u8; 7];
 
 /// What the index holds of a record: 40 bytes without padding.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Slot {
     claim: [u8; 16],
     key: [u8; 16],
@@ -73,6 +73,29 @@ impl Index {
         self.waiting += 1;
         self.committed = self.len();
         self.tally.accept(channel);
+    }
+
+    /// Leaves the positions up to `position` vacant: they were reserved and never written.
+    pub(in crate::ledger) fn skip_to(&mut self, position: Position) {
+        while self.len() < position.0 as usize {
+            self.slots_for_one().push(Slot { state: VACANT, ..Slot::default() });
+        }
+        self.committed = self.len();
+    }
+
+    /// Moves each claim to the application that stands, if one does. Needed after a restore in another order than that of
+    /// writing.
+    pub(in crate::ledger) fn settle_claims(&mut self) {
+        let Self { chunks, claims, replaced, .. } = self;
+        let stands = |at: u32| decode(slot_at(chunks, at).state).stands();
+        for (claim, earlier) in replaced {
+            let of_claim = |&at: &u32| slot_at(chunks, at).claim == *claim;
+            let Some(holder) = claims.find_mut(hash_of(claim), of_claim) else { continue };
+            if let Some(place) = earlier.iter().position(|&at| stands(at)) {
+                let standing = earlier.remove(place);
+                earlier.push(std::mem::replace(holder, standing));
+            }
+        }
     }
 
     /// Marks the records of the written batch as durable.
@@ -145,7 +168,9 @@ impl Index {
 
     /// The state of a durable application; `None` if there is none at that position.
     pub(in crate::ledger) fn durable_state(&self, position: Position) -> Option<State> {
-        ((position.0 as usize) < self.committed).then(|| self.state(position))
+        let is_written = (position.0 as usize) < self.committed
+            && self.slot(position).state & !OF_CANARY != VACANT;
+        is_written.then(|| self.state(position))
     }
 
     /// The durable applications of a claim and their states, the earliest first.
@@ -172,14 +197,9 @@ impl Index {
         channel: Channel,
     ) -> Position {
         let position = position_of(self.len());
-        if self.chunks.last().is_none_or(|last| last.len() == CHUNK_SLOTS) {
-            self.chunks.push(Vec::with_capacity(CHUNK_SLOTS));
-        }
-        if let Some(chunk) = self.chunks.last_mut() {
-            let of_canary = if channel == Channel::Canary { OF_CANARY } else { 0 };
-            let state = encode(State::Drawn) | of_canary;
-            chunk.push(Slot { claim: claim.0, key: key.0, fingerprint, state });
-        }
+        let of_canary = if channel == Channel::Canary { OF_CANARY } else { 0 };
+        let state = encode(State::Drawn) | of_canary;
+        self.slots_for_one().push(Slot { claim: claim.0, key: key.0, fingerprint, state });
         let Self { chunks, claims, keys, replaced, .. } = self;
         let claim_at = |&at: &u32| hash_of(&slot_at(chunks, at).claim);
         let key_at = |&at: &u32| hash_of(&slot_at(chunks, at).key);
@@ -195,6 +215,15 @@ impl Index {
         }
         keys.insert_unique(hash_of(&key.0), position.0, key_at);
         position
+    }
+
+    /// The chunk that has room for the next slot.
+    fn slots_for_one(&mut self) -> &mut Vec<Slot> {
+        if self.chunks.last().is_none_or(|last| last.len() == CHUNK_SLOTS) {
+            self.chunks.push(Vec::with_capacity(CHUNK_SLOTS));
+        }
+        let last = self.chunks.len() - 1;
+        &mut self.chunks[last]
     }
 
     fn by_claim(&self, claim: &Claim) -> Option<Position> {
@@ -290,6 +319,8 @@ const WITHDRAWN: u8 = 0x20;
 const WITHDRAWN_DECIDED: u8 = 0x30;
 const ERASED: u8 = 0x40;
 const ERASED_WITHDRAWN: u8 = 0x50;
+/// There is no record at this position.
+const VACANT: u8 = 0x60;
 /// The record is the canary's, whatever its state.
 const OF_CANARY: u8 = 0x80;
 

@@ -50,7 +50,7 @@ use crate::{
 /// Interval in which the counts of other nodes are read.
 const REFRESH: Duration = Duration::from_secs(2);
 /// Key of the advisory lock of the one node that serves.
-const SERVING: i64 = 0x5370_6f72_7465_6c01;
+pub(super) const SERVING: i64 = 0x5370_6f72_7465_6c01;
 
 /// The ledgers in one database.
 pub struct ReplicatedEngine {
@@ -217,7 +217,7 @@ impl Engine for ReplicatedEngine {
 }
 
 /// Adds the row of this node.
-async fn register(address: &Address, campaign: Campaign) -> Result<i32, Setback> {
+pub(super) async fn register(address: &Address, campaign: Campaign) -> Result<i32, Setback> {
     let link = Link::open(address, Some(&schema_of(campaign))).await?;
     let none = Digest::default();
     let add = link.prepare("INSERT INTO nodes (root) VALUES ($1) RETURNING node").await?;
@@ -226,8 +226,10 @@ async fn register(address: &Address, campaign: Campaign) -> Result<i32, Setback>
 }
 
 /// Whether these keys signed the ledger. With other keys no claim would match, and people could apply twice.
-async fn is_ours(link: &Link, keys: &HouseKeys) -> Result<bool, Setback> {
-    let last = "SELECT root, signature FROM batches ORDER BY written_at DESC, node, number LIMIT 1";
+pub(super) async fn is_ours(link: &Link, keys: &HouseKeys) -> Result<bool, Setback> {
+    // The newest node that wrote: both tables are read by their primary keys.
+    let last = "SELECT b.root, b.signature FROM nodes n JOIN batches b ON b.node = n.node AND b.number = n.batches \
+        WHERE n.batches > 0 ORDER BY n.node DESC LIMIT 1";
     let Some(row) = link.query_opt(last, &[]).await? else { return Ok(true) };
     let root: &[u8] = row.try_get(0)?;
     let root: Digest = root.try_into().map_err(|_| StorageFault::Damaged)?;

@@ -32,6 +32,9 @@ const SESSION: &str = "SET lock_timeout = '3s'; \
      SET idle_in_transaction_session_timeout = '10s'; \
      SET client_connection_check_interval = '2s'";
 
+/// The same for a command: it may wait for whoever reads its output.
+pub(super) const UNHURRIED: &str = "SET idle_in_transaction_session_timeout = '1h'";
+
 /// A link to the primary. Drop it after any setback but [`Setback::Raced`]: its session may be in the middle of something.
 pub(super) struct Link {
     client: Client,
@@ -60,6 +63,27 @@ impl Link {
                 link.batch_execute(&format!("SET search_path TO {schema}")).await?;
             }
             link.look().await?;
+            Ok(link)
+        };
+        let late = |_| Setback::Away("no server answered as the primary in time".to_owned());
+        timeout(OPEN, opening).await.map_err(late)?
+    }
+
+    /// Connects to the primary for a command that reads at its own pace. Its settings are not looked at: what is restored is
+    /// verified before anything follows it.
+    ///
+    /// # Errors
+    /// [`Setback::Away`].
+    pub(super) async fn open_to_read(
+        address: &Address,
+        schema: Option<&str>,
+    ) -> Result<Self, Setback> {
+        let opening = async {
+            let link = Self::connect(address).await?;
+            link.batch_execute(UNHURRIED).await?;
+            if let Some(schema) = schema {
+                link.batch_execute(&format!("SET search_path TO {schema}")).await?;
+            }
             Ok(link)
         };
         let late = |_| Setback::Away("no server answered as the primary in time".to_owned());

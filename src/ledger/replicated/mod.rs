@@ -46,6 +46,7 @@ mod lock;
 mod mandates;
 mod messages;
 mod months;
+mod offline;
 mod pool;
 mod reads;
 mod rounds;
@@ -63,6 +64,6 @@ mod whole;
 pub use self::{
     address::Config, archive::ReplicatedArchive, drafts::ReplicatedDrafts,
     engine::ReplicatedEngine, house::House, journal::ReplicatedJournal, ledger::ReplicatedLedger,
-    mandates::ReplicatedMandates, messages::open as open_messages, rounds::ReplicatedRounds,
-    trail::ReplicatedTrail,
+    mandates::ReplicatedMandates, messages::open as open_messages, offline::ReplicatedTools,
+    rounds::ReplicatedRounds, trail::ReplicatedTrail,
 };

@@ -288,15 +288,11 @@ fn present(sealed: &[u8]) -> Result<&[u8], RecordFault> {
 
 /// Which decision a change is.
 fn turn_of(code: i16) -> Option<Turn> {
-    match Change::from_code(u8::try_from(code).ok()?)? {
-        Change::Decided(_) => Some(Turn::First),
-        Change::Revised(_) => Some(Turn::Again),
-        Change::Withdrawn(_) | Change::Erased => None,
-    }
+    Change::from_code(u8::try_from(code).ok()?)?.turn()
 }
 
 /// A batch, its node and its number.
-fn stored_batch(row: &Row) -> Result<(i32, i32, StoredBatch), StorageFault> {
+pub(super) fn stored_batch(row: &Row) -> Result<(i32, i32, StoredBatch), StorageFault> {
     let read = || -> Result<_, tokio_postgres::Error> {
         let (node, number): (i32, i32) = (row.try_get(0)?, row.try_get(1)?);
         let (first, written_at): (i64, i64) = (row.try_get(2)?, row.try_get(3)?);

@@ -71,7 +71,14 @@ fn refused(schema: &str, fault: &refinery_core::Error) -> Setback {
 /// # Errors
 /// [`Setback`].
 pub(super) async fn exists(address: &Address, campaign: Campaign) -> Result<bool, Setback> {
-    let link = Link::open(address, None).await?;
+    holds(&Link::open(address, None).await?, campaign).await
+}
+
+/// The same, on a link.
+///
+/// # Errors
+/// [`Setback`].
+pub(super) async fn holds(link: &Link, campaign: Campaign) -> Result<bool, Setback> {
     let schema = schema_of(campaign);
     let row = link.query_one("SELECT to_regnamespace($1) IS NOT NULL", &[&schema]).await?;
     Ok(row.try_get(0)?)

@@ -19,6 +19,18 @@ macro_rules! statements {
     };
 }
 
+/// The batch whose first position is the last one up to a position, and the root of the batch before.
+pub(super) const BATCH: &str = "SELECT b.node, b.number, b.first, b.written_at, b.entries, b.changes, b.root, b.signature, p.root \
+    FROM batches b LEFT JOIN batches p ON p.node = b.node AND p.number = b.number - 1 \
+    WHERE b.first <= $1 ORDER BY b.first DESC LIMIT 1";
+
+/// Empties what is erased: the rows stay, because the chain names them.
+pub(super) const ERASE: [&str; 3] = [
+    "UPDATE records SET sealed = '' WHERE position = ANY($1)",
+    "UPDATE changes SET sealed = NULL WHERE position = ANY($1) AND sealed IS NOT NULL",
+    "DELETE FROM filings WHERE position = ANY($1)",
+];
+
 /// A record without its contents, and its changes in their order.
 fn found(of: &str) -> String {
     format!(
@@ -75,10 +87,7 @@ statements! {
         contents: "SELECT r.sealed, d.change, d.sealed FROM records r LEFT JOIN LATERAL (\
             SELECT c.change, c.sealed FROM changes c WHERE c.position = r.position AND c.sealed IS NOT NULL \
             ORDER BY c.step DESC LIMIT 1) d ON true WHERE r.position = $1";
-        /// The batch whose first position is the last one up to a position, and the root of the batch before.
-        batch: "SELECT b.node, b.number, b.first, b.written_at, b.entries, b.changes, b.root, b.signature, p.root \
-            FROM batches b LEFT JOIN batches p ON p.node = b.node AND p.number = b.number - 1 \
-            WHERE b.first <= $1 ORDER BY b.first DESC LIMIT 1";
+        batch: BATCH;
         filings: "SELECT f.receipt, f.person, f.day, \
             ARRAY(SELECT c.change FROM changes c WHERE c.position = f.position ORDER BY c.step) \
             FROM filings f WHERE f.office = $1 AND f.receipt > $2 ORDER BY f.receipt LIMIT $3";

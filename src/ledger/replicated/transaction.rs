@@ -26,7 +26,7 @@ use super::{
     guard::Durability,
     link::Link,
     rows::{self, CaseColumns, ChangeRow, FilingColumns, RecordColumns},
-    statements::Writing,
+    statements::{ERASE, Writing},
 };
 use crate::{schemes::Campaign, vault::HouseKeys};
 
@@ -183,6 +183,7 @@ impl Writer {
         let records = RecordColumns::of(&plan, &found);
         try_join(add_records(link, statements, &records), add_changes(link, statements, &changes))
             .await?;
+        erase(link, &changes).await?;
         let mut counts = head.counts.clone();
         for new in &plan.fresh {
             counts.accept(new.channel);
@@ -355,6 +356,19 @@ async fn add_records(
         )
         .await?;
     if added == positions.len() as u64 { Ok(()) } else { Err(Setback::Raced) }
+}
+
+/// Empties the contents of what is erased.
+async fn erase(link: &Link, rows: &[ChangeRow<'_>]) -> Result<(), Setback> {
+    let erased = rows.iter().filter(|row| row.change == Change::Erased);
+    let positions: Vec<i64> = erased.map(|row| i64::from(row.position.0)).collect();
+    if positions.is_empty() {
+        return Ok(());
+    }
+    for statement in ERASE {
+        link.execute(statement, &[&positions]).await?;
+    }
+    Ok(())
 }
 
 /// Adds changes.

@@ -3,11 +3,12 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{
+    links,
     reader::{BATCH_COLUMNS, batch_from, decision_id},
     writer::erase,
 };
 use crate::ledger::{
-    book::{change::Change, record::Turn, sign::StoredBatch},
+    book::{change::Change, sign::StoredBatch},
     proof::Digest,
 };
 
@@ -32,6 +33,7 @@ pub(in crate::ledger) fn copy(
     if root("main", have)? != root("source", have)? {
         return Ok(None);
     }
+    let linked = links::count_in(connection, "source")?;
     let mut rows = 0;
     let mut from = have + 1;
     while from <= wanted {
@@ -40,6 +42,9 @@ pub(in crate::ledger) fn copy(
         for number in from..=to {
             let Some(copied) = copy_batch(&transaction, number)? else { return Ok(None) };
             rows += copied;
+            if number <= linked {
+                links::copy(&transaction, number, number == linked)?;
+            }
         }
         transaction.commit()?;
         progress(rows);
@@ -67,15 +72,10 @@ fn copy_batch(connection: &Connection, number: u32) -> rusqlite::Result<Option<u
         return Ok(None);
     }
     for (position, change) in changes {
-        let turn = match change {
-            Change::Decided(_) => Turn::First,
-            Change::Revised(_) => Turn::Again,
-            Change::Withdrawn(_) => continue,
-            Change::Erased => {
-                erase(connection, position)?;
-                continue;
-            }
-        };
+        if change == Change::Erased {
+            erase(connection, position)?;
+        }
+        let Some(turn) = change.turn() else { continue };
         connection
             .prepare_cached(
                 "INSERT INTO main.decisions SELECT * FROM source.decisions WHERE id = ?1",

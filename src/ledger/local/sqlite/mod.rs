@@ -8,6 +8,9 @@
 
 mod checkpoint;
 mod copy;
+#[cfg(feature = "postgres")]
+mod gathering;
+mod links;
 mod reader;
 mod writer;
 
@@ -20,6 +23,8 @@ use rusqlite::{Connection, hooks::Wal};
 
 pub(super) use self::checkpoint::checkpoint;
 pub(in crate::ledger) use self::copy::copy;
+#[cfg(feature = "postgres")]
+pub(in crate::ledger) use self::gathering::{BatchRow, End, Gathering};
 pub use self::{checkpoint::Checkpointer, reader::SqliteReader};
 use self::{
     checkpoint::WalProgress,
@@ -27,7 +32,12 @@ use self::{
     writer::SqliteWriter,
 };
 use super::{
-    super::{book::sign::StoredBatch, fault::OpenFault, proof::Digest},
+    super::{
+        book::{change::Change, history::History, sign::StoredBatch},
+        fault::OpenFault,
+        position::Position,
+        proof::Digest,
+    },
     bookkeeper::Bookkeeper,
     files::FileFormat,
     fresh::FreshRecords,
@@ -36,18 +46,39 @@ use super::{
 };
 use crate::{schemes::Campaign, vault::HouseKeys};
 
-/// The tables of a ledger.
-pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
-    application_id: 0x5370_746c,
-    version: 2,
-    schema: "
+/// The tables of a ledger that was written here.
+macro_rules! tables {
+    () => {
+        "
     CREATE TABLE IF NOT EXISTS records   (position INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS decisions (id INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS batches   (number INTEGER PRIMARY KEY, first INTEGER NOT NULL, written_at INTEGER NOT NULL,
                                           entries BLOB NOT NULL, changes BLOB NOT NULL,
                                           root BLOB NOT NULL, signature TEXT NOT NULL) STRICT;
-",
-};
+"
+    };
+}
+
+/// A ledger that was written here, and one that was gathered from several nodes of a replicated ledger.
+///
+/// In the latter, the first batches are those of the nodes, sorted by their first positions, and the last of them have
+/// changes only. Each has a row in `links`: which batch of which chain it is. `chains` has the end of each. Positions that no
+/// batch has were reserved and never written. Batches that are written here afterwards are a chain of their own.
+pub(in crate::ledger) static FORMATS: [FileFormat; 2] = [
+    FileFormat { application_id: 0x5370_746c, version: 2, schema: tables!() },
+    FileFormat {
+        application_id: 0x5370_746c,
+        version: 3,
+        schema: concat!(
+            tables!(),
+            "
+    CREATE TABLE links  (batch INTEGER PRIMARY KEY, chain INTEGER NOT NULL, number INTEGER NOT NULL,
+                         UNIQUE (chain, number)) STRICT;
+    CREATE TABLE chains (chain INTEGER PRIMARY KEY, batches INTEGER NOT NULL, root BLOB NOT NULL) STRICT;
+"
+        ),
+    },
+];
 /// The bounds of one campaign's files.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -89,7 +120,7 @@ pub fn open(
     bounds: Bounds,
 ) -> Result<Opened, OpenFault> {
     let path = file_of(directory, campaign);
-    let mut connection = FORMAT.open(directory, &path)?;
+    let mut connection = FileFormat::of(&FORMATS, &path).open(directory, &path)?;
     let wal = Arc::new(WalProgress::default());
     prepare(&mut connection, &wal, bounds).map_err(|source| store_error(&path, source))?;
     let Rebuilt { index, batches, root } = rebuild(&connection, &path, &keys)?;
@@ -136,7 +167,7 @@ pub(in crate::ledger) fn look(
     keys: &HouseKeys,
 ) -> Result<Option<(SqliteReader, Index)>, OpenFault> {
     let path = file_of(directory, campaign);
-    let Some(connection) = FORMAT.look(&path)? else { return Ok(None) };
+    let Some(connection) = FileFormat::of(&FORMATS, &path).look(&path)? else { return Ok(None) };
     // One transaction sees one state, also while the writer commits.
     let transaction =
         connection.unchecked_transaction().map_err(|source| store_error(&path, source))?;
@@ -157,6 +188,9 @@ fn rebuild(connection: &Connection, path: &Path, keys: &HouseKeys) -> Result<Reb
     let mut index = Index::default();
     let mut batches = 0;
     let mut last = None;
+    let linked = links::count(connection).map_err(store)?;
+    // Those of several nodes are in no common order before all batches are read.
+    let mut gathered = History::default();
     let sql = format!("SELECT {BATCH_COLUMNS} FROM batches ORDER BY number");
     let mut select = connection.prepare(&sql).map_err(store)?;
     let mut rows = select.query([]).map_err(store)?;
@@ -164,14 +198,33 @@ fn rebuild(connection: &Connection, path: &Path, keys: &HouseKeys) -> Result<Reb
         let (number, batch) = batch_from(row).map_err(store)?;
         batches += 1;
         let batch = batch.ok_or_else(|| damaged(format!("batch {number} cannot be read")))?;
-        if number != batches || batch.first.0 as usize != index.len() {
+        let (first, next) = (batch.first.0 as usize, index.len());
+        if number != batches || first < next || first > next && number > linked {
             return Err(damaged(format!("batch {batches} is missing or in the wrong place")));
         }
-        restore(&mut index, &batch)
+        index.skip_to(batch.first);
+        let restored = if number > linked {
+            if number == linked + 1 {
+                settle(&mut index, &gathered).ok_or_else(|| damaged(CONTRADICTORY.to_owned()))?;
+            }
+            restore(&mut index, &batch)
+        } else {
+            restore_entries(&mut index, &batch);
+            let mut changes = batch.changes.iter();
+            changes.all(|(position, change)| gathered.change(*position, *change)).then_some(())
+        };
+        restored
             .ok_or_else(|| damaged(format!("batch {number} contradicts what came before it")))?;
         last = Some((batch.root, batch.signature));
     }
-    let root = last.as_ref().map(|(root, _)| *root).unwrap_or_default();
+    if batches < linked {
+        return Err(damaged(format!("batch {} is missing or in the wrong place", batches + 1)));
+    }
+    if batches == linked {
+        settle(&mut index, &gathered).ok_or_else(|| damaged(CONTRADICTORY.to_owned()))?;
+    }
+    let root = last.as_ref().filter(|_| batches > linked).map(|(root, _)| *root);
+    let root = root.unwrap_or_default();
     // With another key no claim would match, and people could apply twice.
     if last.is_some_and(|(root, signature)| !keys.has_signed(&root, &signature)) {
         return Err(OpenFault::OtherKey { path: path.to_owned() });
@@ -186,15 +239,35 @@ fn rebuild(connection: &Connection, path: &Path, keys: &HouseKeys) -> Result<Reb
     Ok(Rebuilt { index, batches, root })
 }
 
+/// What is wrong with changes that no order of the batches explains.
+const CONTRADICTORY: &str = "the changes of its batches contradict each other";
+
 /// Restores a stored batch in the index; `None` if it contradicts earlier ones.
 fn restore(index: &mut Index, batch: &StoredBatch) -> Option<()> {
+    restore_entries(index, batch);
+    batch.changes.iter().try_for_each(|&(position, change)| restore_change(index, position, change))
+}
+
+fn restore_entries(index: &mut Index, batch: &StoredBatch) {
     for entry in &batch.entries {
         index.restore(entry.claim, entry.key, &entry.digest, entry.channel);
     }
-    for &(position, change) in &batch.changes {
-        let state = index.durable_state(position)?;
-        state.permits(change).filter(|permitted| *permitted == change)?;
-        index.apply(position, change);
+}
+
+fn restore_change(index: &mut Index, position: Position, change: Change) -> Option<()> {
+    let state = index.durable_state(position)?;
+    state.permits(change).filter(|permitted| *permitted == change)?;
+    index.apply(position, change);
+    Some(())
+}
+
+/// Restores the changes of gathered batches; `None` if they contradict each other.
+fn settle(index: &mut Index, gathered: &History) -> Option<()> {
+    for position in (0..gathered.end()).map(Position) {
+        for change in gathered.changes(position) {
+            restore_change(index, position, change)?;
+        }
     }
+    index.settle_claims();
     Some(())
 }

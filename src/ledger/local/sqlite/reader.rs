@@ -3,7 +3,7 @@
 use std::{
     ops::RangeInclusive,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -17,6 +17,9 @@ use super::super::{
     },
     files,
 };
+#[cfg(feature = "postgres")]
+use super::gathering::End;
+use super::links;
 
 /// The columns that [`batch_from`] reads.
 pub(super) const BATCH_COLUMNS: &str =
@@ -30,12 +33,14 @@ pub struct SqliteReader {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     readers_max: usize,
+    /// The number of gathered batches, once it is needed.
+    linked: OnceLock<u32>,
 }
 
 impl SqliteReader {
     /// Reads a campaign's file while its writer may be running. Nothing is opened before the first read.
     pub(in crate::ledger) fn new(path: PathBuf, readers_max: usize) -> Self {
-        Self { path, idle: Mutex::default(), readers_max }
+        Self { path, idle: Mutex::default(), readers_max, linked: OnceLock::new() }
     }
 
     fn with<T>(
@@ -88,6 +93,49 @@ impl SqliteReader {
             .transpose()
     }
 
+    /// One sealed decision on a position; `None` if there is none or it was erased.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    #[cfg(feature = "postgres")]
+    pub(in crate::ledger) fn decision_of(
+        &self,
+        position: Position,
+        turn: Turn,
+    ) -> Result<Option<Vec<u8>>, StorageFault> {
+        self.with(|connection| {
+            connection
+                .prepare_cached("SELECT sealed FROM decisions WHERE id = ?1")?
+                .query_row([decision_id(position, turn)], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    /// The end of every chain, the one that was written here last and with the number 0.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    #[cfg(feature = "postgres")]
+    pub(in crate::ledger) fn ends(&self) -> Result<Vec<End>, StorageFault> {
+        let linked = self.linked()?;
+        let mut ends = if linked == 0 { Vec::new() } else { self.with(links::ends)? };
+        let batches = self.batches()?;
+        if batches > linked {
+            let last = self.batch(batches)?.ok_or(StorageFault::Damaged)?;
+            ends.push(End { chain: 0, batches: batches - linked, root: last.root });
+        }
+        Ok(ends)
+    }
+
+    /// Which batch of which chain a batch is; `None` if it was written here.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    #[cfg(feature = "postgres")]
+    pub(in crate::ledger) fn link(&self, number: u32) -> Result<Option<(u32, u32)>, StorageFault> {
+        if number > self.linked()? { Ok(None) } else { self.with(|open| links::of(open, number)) }
+    }
+
     /// The number of batches.
     ///
     /// # Errors
@@ -101,7 +149,29 @@ impl SqliteReader {
     /// # Errors
     /// As for [`record`](Self::record).
     pub fn batch(&self, number: u32) -> Result<Option<StoredBatch>, StorageFault> {
-        self.with(|connection| batch(connection, number))
+        let linked = self.linked()?;
+        self.with(|connection| batch(connection, number, linked))
+    }
+
+    /// How many batches at the beginning were gathered from nodes of a replicated ledger. They are in no chain with their
+    /// neighbours, and positions between them may be vacant.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    pub(in crate::ledger) fn linked(&self) -> Result<u32, StorageFault> {
+        if let Some(linked) = self.linked.get() {
+            return Ok(*linked);
+        }
+        let linked = self.with(links::count)?;
+        Ok(*self.linked.get_or_init(|| linked))
+    }
+
+    /// The chains of gathered batches that are not whole.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    pub(in crate::ledger) fn broken_chains(&self) -> Result<Vec<u32>, StorageFault> {
+        if self.linked()? == 0 { Ok(Vec::new()) } else { self.with(links::broken) }
     }
 
     /// The batch that a position was written in. Batches are ordered by their first positions, so a binary search needs
@@ -110,6 +180,7 @@ impl SqliteReader {
     /// # Errors
     /// As for [`record`](Self::record).
     pub fn batch_of(&self, position: Position) -> Result<Option<StoredBatch>, StorageFault> {
+        let linked = self.linked()?;
         self.with(|connection| {
             let mut first_of =
                 connection.prepare_cached("SELECT first FROM batches WHERE number = ?1")?;
@@ -124,7 +195,7 @@ impl SqliteReader {
                     after = middle;
                 }
             }
-            batch(connection, at_or_before)
+            batch(connection, at_or_before, linked)
         })
     }
 }
@@ -135,14 +206,24 @@ fn batches(connection: &Connection) -> rusqlite::Result<u32> {
         .query_row([], |row| row.get(0))
 }
 
-fn batch(connection: &Connection, number: u32) -> rusqlite::Result<Option<StoredBatch>> {
+fn batch(
+    connection: &Connection,
+    number: u32,
+    linked: u32,
+) -> rusqlite::Result<Option<StoredBatch>> {
     let sql = format!("SELECT {BATCH_COLUMNS} FROM batches WHERE number = ?1");
     let found = connection.prepare_cached(&sql)?.query_row([number], batch_from).optional()?;
     let Some((_, Some(batch))) = found else { return Ok(None) };
-    let previous_root: Option<Digest> = connection
-        .prepare_cached("SELECT root FROM batches WHERE number = ?1")?
-        .query_row([number.saturating_sub(1)], |row| row.get(0))
-        .optional()?;
+    let previous_root: Option<Digest> = if number <= linked {
+        links::previous_root(connection, number)?
+    } else if number == linked + 1 {
+        None
+    } else {
+        connection
+            .prepare_cached("SELECT root FROM batches WHERE number = ?1")?
+            .query_row([number - 1], |row| row.get(0))
+            .optional()?
+    };
     Ok(Some(StoredBatch { previous_root: previous_root.unwrap_or_default(), ..batch }))
 }
 

@@ -1,0 +1,19 @@
+//! The commands for operators, on ledgers in the database.
+//!
+//! [`ReplicatedTools`] runs them one at a time on the thread that calls. Whatever reads a whole campaign reads one snapshot
+//! of it, a bounded number of rows at a time, while servers write.
+
+mod alone;
+mod erasing;
+mod filed;
+mod from_files;
+mod into_files;
+mod migrating;
+mod receipts;
+mod records;
+mod rows;
+mod strays;
+mod tools;
+mod walk;
+
+pub use self::tools::ReplicatedTools;
