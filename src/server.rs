@@ -227,7 +227,7 @@ fn open_intake(
         beacon: settings.beacon(),
     };
     let intake = Intake::open(&ledgers_in(&settings.data()), parts, &settings.intake())?;
-    intake.serve_alone()?;
+    intake.serve()?;
     publish_keys(&keys, &settings.data());
     let intake = Arc::new(intake);
     intake.follow();

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, net::IpAddr, sync::Arc};
 
-use futures_util::future::join;
+use futures_util::future::join3;
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::CertificateDer;
 use tokio::time::sleep;
@@ -16,13 +16,13 @@ use crate::{
         limits::TooOften,
         schedule::Window,
         spread::Pace,
-        waiting::{Asking, Waiter, Waiting},
+        waiting::{Asking, JOINS_LAST, Waiter, Waiting},
     },
     identity::{Audience, Identity, certificate::CertificateFault, token::TokenFault},
     ledger::{
         audit::{Action, QueueFull},
         fault::Untraced,
-        journal::OutOfReach,
+        journal::{OutOfReach, Seated},
     },
     session::{
         Session,
@@ -122,7 +122,7 @@ impl Intake {
     /// # Errors
     /// [`EnterFault`].
     pub async fn enter(&self, asked: Asked<'_>) -> Result<Entered, EnterFault> {
-        let entered = self.enter_now(asked).await?;
+        let (entered, claim) = self.enter_now(asked).await?;
         let kept = match entered {
             Entered::In(_, ref session) if session.is_canary() => Ok(()),
             Entered::In(..) => {
@@ -130,7 +130,13 @@ impl Intake {
                 let pause = sleep(self.admission.pause());
                 if self.journal.is_shared() {
                     // No other node admits a token before it knows the session.
-                    join(pause, self.journal.kept()).await.1
+                    let (_, kept, claimed) =
+                        join3(pause, self.journal.kept(), self.claim(claim)).await;
+                    if let (Ok(false), Entered::In(token, _)) = (claimed, &entered) {
+                        self.sessions.close(token);
+                        return Err(EnterFault::VisitTaken);
+                    }
+                    kept.and(claimed.map(drop))
                 } else {
                     pause.await;
                     Ok(())
@@ -145,7 +151,19 @@ impl Intake {
         Ok(entered)
     }
 
-    async fn enter_now(&self, asked: Asked<'_>) -> Result<Entered, EnterFault> {
+    /// Whether the entry that a seat gives is this one; without a seat it is.
+    async fn claim(&self, seat: Option<(Seated, u64)>) -> Result<bool, OutOfReach> {
+        match seat {
+            Some((seat, round)) => self.journal.claim_entry(seat, round).await,
+            None => Ok(true),
+        }
+    }
+
+    /// What becomes of a person, and the seat on which they were called if they are let in.
+    async fn enter_now(
+        &self,
+        asked: Asked<'_>,
+    ) -> Result<(Entered, Option<(Seated, u64)>), EnterFault> {
         if !matches!(asked.proof, Proof::Token(token) if self.is_of_canary(token)) {
             self.limits.load().enter_from(asked.from).map_err(EnterFault::TooOften)?;
         }
@@ -153,11 +171,11 @@ impl Intake {
         let now = self.clock.now();
         let Proved { identity, asking, ticket, ends_at } = self.prove(&visit, asked, now)?;
         if let Some(entered) = self.enter_canary(&visit, &identity, now) {
-            return entered;
+            return entered.map(|entered| (entered, None));
         }
         if self.sessions.knows(&visit) {
             let (token, session) = self.renew_as(&visit, &identity, asking.person, now)?;
-            return Ok(Entered::Again(token, session));
+            return Ok((Entered::Again(token, session), None));
         }
         let slice_end = self.slice_end(&asking, now)?;
         let fresh = |round| {
@@ -171,17 +189,22 @@ impl Intake {
             let waiting = self.told(waiting);
             let lasting = ticket.lasting(now, slice_end.min(ends_at));
             let ticket = lasting.unwrap_or_else(|| fresh(waiting.round));
-            return Ok(Entered::Waiting(Place { waiter: asking.waiter(), waiting, ticket }));
+            let place = Place { waiter: asking.waiter(), waiting, ticket };
+            return Ok((Entered::Waiting(place), None));
         }
         self.limits.load().enter_as(asking.person).map_err(EnterFault::TooOften)?;
         self.is_their_turn(&asking, now)?;
         let seat_ends_at = self.schedule.past(slice_end).min(ends_at);
         if self.journal.is_shared() {
             // Another node may have let them in: in this visit, whose answer they lost, or in another one.
+            // And nobody joins a round that has been closed for long.
             self.journal.caught_up().await.map_err(EnterFault::OutOfReach)?;
+            if !self.journal.has_read_within(JOINS_LAST) {
+                return Err(EnterFault::OutOfReach(OutOfReach));
+            }
             if self.sessions.knows(&visit) {
                 let (token, session) = self.renew_as(&visit, &identity, asking.person, now)?;
-                return Ok(Entered::Again(token, session));
+                return Ok((Entered::Again(token, session), None));
             }
         }
         if let Some(entered) = self.seat(&visit, &identity, &asking, now, seat_ends_at)? {
@@ -191,7 +214,7 @@ impl Intake {
         let waiting = self.waiting.wait(&asking, round, &self.supply(), now);
         let waiting = self.told(waiting.ok_or(EnterFault::Full)?);
         let ticket = fresh(waiting.round);
-        Ok(Entered::Waiting(Place { waiter: asking.waiter(), waiting, ticket }))
+        Ok((Entered::Waiting(Place { waiter: asking.waiter(), waiting, ticket }), None))
     }
 
     /// Gives a person who is inside a fresh token; `None` if the visit has no open session. Then no identity is checked:
@@ -349,7 +372,7 @@ impl Intake {
         asking: &Asking,
         now: Timestamp,
         ends_at: Timestamp,
-    ) -> Result<Option<Entered>, EnterFault> {
+    ) -> Result<Option<(Entered, Option<(Seated, u64)>)>, EnterFault> {
         self.space.admits_events().map_err(EnterFault::Untraced)?;
         let person = asking.person;
         let is_turn = self.waiting.turn_of(person, asking.audience, &self.supply(), now);
@@ -365,11 +388,11 @@ impl Intake {
         let opening = self.opening(identity, visit, expires_at);
         match self.sessions.open(opening, lease) {
             Ok((token, session)) => {
-                self.waiting.entered(person);
+                let called = self.waiting.entered(person);
                 self.trail
                     .note_soon(Action::Entered, person, self.who(&session), None)
                     .unwrap_or_else(QueueFull::lost);
-                Ok(Some(Entered::In(token, session)))
+                Ok(Some((Entered::In(token, session), called)))
             }
             Err(NotOpened::Full) => Ok(None),
             // The same request came twice at once, and the other one has opened it.
@@ -377,7 +400,7 @@ impl Intake {
                 let (token, session) =
                     self.sessions.renew(opening, now).ok_or(EnterFault::VisitTaken)?;
                 session.keep(lease);
-                Ok(Some(Entered::Again(token, session)))
+                Ok(Some((Entered::Again(token, session), None)))
             }
         }
     }

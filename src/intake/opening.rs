@@ -221,12 +221,12 @@ impl Intake {
         Ok(intake)
     }
 
-    /// Makes sure that no other node serves, if only one may with this store.
+    /// Says that this process serves from now on, to whoever must not meddle with its store meanwhile.
     ///
     /// # Errors
-    /// [`OpenFault`] if another one does.
-    pub fn serve_alone(&self) -> Result<(), OpenFault> {
-        self.shelf.serve_alone()
+    /// [`OpenFault`] if somebody does.
+    pub fn serve(&self) -> Result<(), OpenFault> {
+        self.shelf.serve()
     }
 
     /// Learns from now on what other nodes note.

@@ -19,11 +19,11 @@ pub trait Engine: Send + Sync {
     /// Whether `campaign` has a ledger.
     fn holds(&self, campaign: Campaign) -> bool;
 
-    /// Makes sure that no other node serves, if only one may.
+    /// Says that this process serves from now on, to whoever must not meddle meanwhile.
     ///
     /// # Errors
-    /// [`OpenFault`] if another one does.
-    fn serve_alone(&self) -> Result<(), OpenFault> {
+    /// [`OpenFault`] if somebody does.
+    fn serve(&self) -> Result<(), OpenFault> {
         Ok(())
     }
 }
@@ -47,12 +47,12 @@ impl Shelf {
         Self { engine, ledgers: RwLock::default() }
     }
 
-    /// Makes sure that no other node serves, if only one may.
+    /// Says that this process serves from now on, to whoever must not meddle meanwhile.
     ///
     /// # Errors
-    /// [`OpenFault`] if another one does.
-    pub fn serve_alone(&self) -> Result<(), OpenFault> {
-        self.engine.serve_alone()
+    /// [`OpenFault`] if somebody does.
+    pub fn serve(&self) -> Result<(), OpenFault> {
+        self.engine.serve()
     }
 
     /// Opens a campaign's ledger unless it is open. May wait for the disk.

@@ -156,14 +156,25 @@ fn a_case_is_leased_to_one_judge_and_again_if_that_one_dies_and_decided_once() {
 }
 
 #[test]
-fn a_second_server_is_refused_while_drafts_are_those_of_one_machine() {
-    let cluster = Cluster::start();
-    let open = |name| engine(&cluster, name, Arc::new(Urn::new(1, 1)), 10_000).unwrap();
-    let first = open("one");
-    first.serve_alone().unwrap();
-    let told = open("two").serve_alone().err().unwrap().to_string();
-    assert!(told.contains("another node serves"), "{told}");
-    drop(first);
-    cluster.wait_for("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "0");
-    open("three").serve_alone().unwrap();
+fn nodes_serve_together_also_after_a_failure_of_the_primary_and_not_while_ledgers_are_moved() {
+    const LOCKS: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
+    let mut cluster = Cluster::start();
+    let open =
+        |cluster: &Cluster, name| engine(cluster, name, Arc::new(Urn::new(1, 1)), 10_000).unwrap();
+    let both = ["one", "two"].map(|name| open(&cluster, name));
+    both.iter().for_each(|engine| engine.serve().unwrap());
+    cluster.wait_for(LOCKS, "2");
+    cluster.kill_primary();
+    cluster.start_primary();
+    cluster.wait_for(LOCKS, "2");
+    drop(both);
+    cluster.wait_for(LOCKS, "0");
+    let serving = 0x5370_6f72_7465_6c01_i64;
+    let mut mover =
+        cluster.sql_beside(&format!("SELECT pg_advisory_lock({serving}), pg_sleep(60)"));
+    cluster.wait_for(LOCKS, "1");
+    let told = open(&cluster, "three").serve().unwrap_err().to_string();
+    assert!(told.contains("are being moved"), "{told}");
+    mover.kill().unwrap();
+    mover.wait().unwrap();
 }

@@ -4,9 +4,9 @@
 //! which number everybody was called. About once a second each node reports how many more people it could take; the one that
 //! leads moves the number by their sum. A person asks whichever node they like and has the same seat.
 //!
-//! Nobody may join a round whose seed they could know. So a node lets people join only while it has
-//! [read](crate::ledger::journal::Journal::has_read_within) the journal within [`JOINS_LAST`](super::JOINS_LAST), and who closes a round waits
-//! for longer than that before it is drawn. No clocks are compared.
+//! Nobody may join a round whose seed they could know. So a node lets a person join only within
+//! [`JOINS_LAST`](super::JOINS_LAST) of a look into the journal, and who closes a round waits for longer than that before it
+//! is drawn. No clocks are compared.
 
 use super::{
     Config, Inner,

@@ -11,7 +11,7 @@ use crate::{
     ledger::journal::{Joined, Node, Report},
 };
 
-/// How long after its latest look into the journal a node lets people join a round.
+/// How long after a look into the journal a node lets people join a round.
 pub const JOINS_LAST: Duration = Duration::from_secs(1);
 /// How long a closed round waits before it is drawn: until every node has stopped to let people join it.
 const DRAWN_AFTER: Duration = Duration::from_secs(2);

@@ -57,8 +57,8 @@ impl Engine for InDatabase {
         self.files.holds(campaign)
     }
 
-    fn serve_alone(&self) -> Result<(), OpenFault> {
-        self.files.engine.serve_alone()
+    fn serve(&self) -> Result<(), OpenFault> {
+        self.files.engine.serve()
     }
 }
 

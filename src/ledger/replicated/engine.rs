@@ -49,8 +49,11 @@ use crate::{
 
 /// Interval in which the counts of other nodes are read.
 const REFRESH: Duration = Duration::from_secs(2);
-/// Key of the advisory lock of the one node that serves.
+/// Key of the advisory lock that nodes share while they serve, and that a move of the ledgers has for itself alone.
 pub(super) const SERVING: i64 = 0x5370_6f72_7465_6c01;
+
+/// Interval in which the link that holds it is looked at.
+const SERVING_LOOK: Duration = Duration::from_secs(5);
 
 /// The ledgers in one database.
 pub struct ReplicatedEngine {
@@ -62,9 +65,7 @@ pub struct ReplicatedEngine {
     runtime: Handle,
     /// Ends the runtime of the links when it is dropped.
     _stop: tokio_util::sync::DropGuard,
-    /// Holds [`SERVING`].
-    serving: Mutex<Option<Link>>,
-    /// Drafts and journal are files of this machine, which no second process may write.
+    /// No second process may use the directory of this machine.
     _lock: File,
 }
 
@@ -93,7 +94,6 @@ impl ReplicatedEngine {
             clock,
             config,
             runtime,
-            serving: Mutex::default(),
             _stop: stop.drop_guard(),
             _lock: lock,
         };
@@ -112,27 +112,18 @@ impl ReplicatedEngine {
         self.block_on(House::open(address, runtime, links_max, wait_max))
     }
 
-    /// Makes sure that no other node serves. Drafts, the waiting room and the audit trail are still those of one machine, so a
-    /// second one would break their promises.
+    /// Tells the other users of the database that this node serves, so that nobody moves the ledgers meanwhile.
     ///
     /// # Errors
-    /// [`OpenFault::Database`] if another node serves.
-    pub fn serve_alone(&self) -> Result<(), OpenFault> {
+    /// [`OpenFault::Database`] if somebody moves them.
+    pub fn serve(&self) -> Result<(), OpenFault> {
         let address = self.address.clone();
-        let held = self.block_on(async move {
-            let link = Link::open(&address, None).await?;
-            let row = link.query_one("SELECT pg_try_advisory_lock($1)", &[&SERVING]).await?;
-            let is_free: bool = row.try_get(0)?;
-            Ok(is_free.then_some(link))
-        })?;
+        let held = self.block_on(async move { take_serving(&address).await })?;
         let Some(link) = held else {
-            let what = "another node serves with this database: drafts and the waiting room are still those of one machine, so stop the other first".to_owned();
-            return Err(OpenFault::Database { what });
+            let what = "the ledgers are being moved: wait until sportello migrate has ended";
+            return Err(OpenFault::Database { what: what.to_owned() });
         };
-        *self.serving.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(link);
-        tracing::warn!(
-            "one node only: drafts, waiting room and audit trail are on this machine; the ledger survives it, and they do not"
-        );
+        self.runtime.spawn(keep_serving(self.address.clone(), link));
         Ok(())
     }
 
@@ -213,6 +204,28 @@ impl Engine for ReplicatedEngine {
         let address = self.address.clone();
         // Asked again by the chore that opens campaigns.
         self.block_on(async move { exists(&address, campaign).await }).unwrap_or(false)
+    }
+}
+
+/// A link that holds a share of [`SERVING`]; `None` if somebody has it for themselves alone.
+async fn take_serving(address: &Address) -> Result<Option<Link>, Setback> {
+    let link = Link::open(address, None).await?;
+    let row = link.query_one("SELECT pg_try_advisory_lock_shared($1)", &[&SERVING]).await?;
+    Ok(row.try_get::<_, bool>(0)?.then_some(link))
+}
+
+/// Takes the share again on the primary of the day when the link has ended.
+async fn keep_serving(address: Address, link: Link) {
+    let mut held = Some(link);
+    loop {
+        sleep(SERVING_LOOK).await;
+        if held.as_ref().is_some_and(|link| !link.is_closed()) {
+            continue;
+        }
+        held = take_serving(&address).await.unwrap_or_else(|setback| {
+            tracing::debug!(%setback, "the lock of those who serve is not held");
+            None
+        });
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) const OF_HOUSE: Migrations = &[
     ("V4__trail", include_str!("migrations/house/V4__trail.sql")),
     ("V5__messages", include_str!("migrations/house/V5__messages.sql")),
     ("V6__rounds", include_str!("migrations/house/V6__rounds.sql")),
+    ("V7__entries", include_str!("migrations/house/V7__entries.sql")),
 ];
 /// The schema of what belongs to no campaign.
 pub(super) const HOUSE: &str = "sportello";

@@ -47,6 +47,10 @@ const REMOVE: &str = "WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lo
      old AS (SELECT node, number FROM journal WHERE (SELECT is_held FROM alone) \
         AND written_at < now() - interval '2 days' ORDER BY written_at LIMIT 2000) \
      DELETE FROM journal USING old WHERE journal.node = old.node AND journal.number = old.number";
+/// Removes who was let in as long ago.
+const REMOVE_ENTRIES: &str = "WITH old AS (SELECT ctid FROM entries \
+        WHERE entered_at < now() - interval '2 days' LIMIT 2000 FOR UPDATE SKIP LOCKED) \
+     DELETE FROM entries USING old WHERE entries.ctid = old.ctid";
 /// A node that notes nothing is seen nevertheless.
 const LIVE: &str = "UPDATE journal_nodes SET seen_at = clock_timestamp() WHERE node = $1";
 const REMOVE_NODES: &str = "DELETE FROM journal_nodes AS nodes \
@@ -215,6 +219,12 @@ impl Follower {
 async fn remove_old(house: &House, node: i32) -> Result<Vec<i32>, Setback> {
     for _ in 0..TIDY_ROUNDS_MAX {
         let removed = house.with(|link| Box::pin(link.change(REMOVE, &[&TIDYING]))).await?;
+        if removed < TIDY_ROWS {
+            break;
+        }
+    }
+    for _ in 0..TIDY_ROUNDS_MAX {
+        let removed = house.with(|link| Box::pin(link.change(REMOVE_ENTRIES, &[]))).await?;
         if removed < TIDY_ROWS {
             break;
         }

@@ -31,13 +31,16 @@ use super::{fault::Setback, house::House};
 use crate::{
     ledger::{
         fault::OpenFault,
-        journal::{Event, Journal, Node, OutOfReach},
+        journal::{Event, Journal, Node, OutOfReach, Seated},
     },
     metrics as list,
     vault::HouseKeys,
 };
 
 const REGISTER: &str = "INSERT INTO journal_nodes DEFAULT VALUES RETURNING node";
+
+const CLAIM: &str = "INSERT INTO entries (round, person, for_office) VALUES ($1, $2, $3) \
+     ON CONFLICT DO NOTHING RETURNING true";
 
 /// The journal in the database.
 pub struct ReplicatedJournal {
@@ -149,6 +152,19 @@ impl Journal for ReplicatedJournal {
 
     fn caught_up(&self) -> BoxFuture<'_, Result<(), OutOfReach>> {
         self.within(self.asked.ask())
+    }
+
+    fn claim_entry(&self, seat: Seated, round: u64) -> BoxFuture<'_, Result<bool, OutOfReach>> {
+        let round = i64::from_be_bytes(round.to_be_bytes());
+        let claimed = self.house.with(move |link| {
+            Box::pin(async move {
+                let Seated { person, for_office } = seat;
+                let person = &person[..];
+                let claimed = link.durably(CLAIM, &[&round, &person, &for_office]).await?;
+                Ok(!claimed.is_empty())
+            })
+        });
+        Box::pin(async { claimed.await.map_err(|_| OutOfReach) })
     }
 
     fn attend(&self, is_anybody_inside: bool) {

@@ -1,6 +1,10 @@
 //! Reads the rows of other nodes, each once.
 
-use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    num::NonZeroU32,
+    sync::Arc,
+};
 
 use tokio_postgres::Row;
 
@@ -22,9 +26,10 @@ use crate::{
 /// Rows of each node that are read at once.
 const ROWS_MAX: usize = 1024;
 /// The next rows of each other node, in one snapshot: whoever has learned from another node notes later than that one.
-const READ: &str = "SELECT nodes.node, rows.number, rows.sealed FROM journal_nodes AS nodes \
+const READ: &str = "SELECT nodes.node, rows.number, rows.sealed, \
+        (extract(epoch FROM rows.written_at) * 1000000)::bigint FROM journal_nodes AS nodes \
      LEFT JOIN unnest($1::integer[], $2::bigint[]) AS known (node, number) USING (node) \
-     CROSS JOIN LATERAL (SELECT journal.number, journal.sealed FROM journal \
+     CROSS JOIN LATERAL (SELECT journal.number, journal.sealed, journal.written_at FROM journal \
         WHERE journal.node = nodes.node AND journal.number > coalesce(known.number, 0) \
         ORDER BY journal.number LIMIT 1024) AS rows \
      WHERE nodes.node <> $3 ORDER BY nodes.node, rows.number";
@@ -99,27 +104,52 @@ impl Reader {
 
     fn take(&mut self, rows: &[Row], each: &mut dyn FnMut(Node, Event)) -> Result<Found, Setback> {
         let mut found = Found { rows: 0, has_more: false, unreadable: None };
-        let mut of_node = (0, 0);
-        for row in rows {
-            let (node, number): (i32, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let mut unreadable = HashSet::new();
+        for Placed { node, number, row, nth, .. } in in_time(rows)? {
             // Not later ones without it: its keys may be on their way to this node.
-            if found.unreadable == Some(node) {
+            if unreadable.contains(&node) {
                 continue;
             }
             let noted_by = u32::try_from(node).ok().and_then(NonZeroU32::new).map(Node);
             let noted_by = noted_by.ok_or(StorageFault::Damaged)?;
             let each = &mut |event| each(noted_by, event);
             if row::open(&self.keys, (node, number), row.try_get(2)?, each).is_none() {
+                unreadable.insert(node);
                 found.unreadable = Some(node);
                 continue;
             }
             self.known.insert(node, number);
             found.rows += 1;
-            of_node = if of_node.0 == node { (node, of_node.1 + 1) } else { (node, 1) };
-            found.has_more |= of_node.1 == ROWS_MAX;
+            found.has_more |= nth == ROWS_MAX;
         }
         Ok(found)
     }
+}
+
+/// A row among those of all nodes.
+struct Placed<'r> {
+    /// When it was written, microseconds; not before the earlier ones of its node, whatever the clocks of the servers say.
+    at: i64,
+    node: i32,
+    number: i64,
+    row: &'r Row,
+    /// How many rows of its node were read up to it.
+    nth: usize,
+}
+
+/// The rows in the order in which they were written, those of a node in the order of their numbers: whoever took a seat at
+/// one node left it at another later.
+fn in_time(rows: &[Row]) -> Result<Vec<Placed<'_>>, Setback> {
+    let mut placed: Vec<Placed<'_>> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (node, number, at): (i32, i64, i64) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(3)?);
+        let before = placed.last().filter(|before| before.node == node);
+        let (at, nth) = before.map_or((at, 1), |before| (at.max(before.at), before.nth + 1));
+        placed.push(Placed { at, node, number, row, nth });
+    }
+    placed.sort_by_key(|placed| placed.at);
+    Ok(placed)
 }
 
 async fn look(
