@@ -49,26 +49,16 @@ impl Desk {
         self.place.path().join(name)
     }
 
-    /// The program, without settings.
-    fn program(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sportello"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPORTELLO_")) {
-            command.env_remove(name);
-        }
-        command.args(arguments);
-        command
-    }
-
     /// Runs a command on the files in a data directory: its exit code, results and complaints.
     fn on_files(&self, data: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let mut command = self.program(arguments);
+        let mut command = program(arguments);
         command.arg("--data").arg(data).arg("--key").arg(self.path("ledger.key"));
         finished(&mut command)
     }
 
     /// Runs a command on the database, with settings from the environment.
     fn on_database(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let mut command = self.program(arguments);
+        let mut command = program(arguments);
         command
             .env("SPORTELLO_LEDGER_ENGINE", "postgres")
             .env("SPORTELLO_POSTGRES_URL", &self.url)
@@ -81,7 +71,7 @@ impl Desk {
 
     /// Moves the ledgers from one place to another.
     fn migrate(&self, from: &str, to: &str) -> (Option<i32>, String, String) {
-        let mut command = self.program(&["migrate", "--from", from, "--to", to]);
+        let mut command = program(&["migrate", "--from", from, "--to", to]);
         finished(command.arg("--key").arg(self.path("ledger.key")))
     }
 
@@ -101,11 +91,21 @@ impl Desk {
             let path = self.path("receipt.json");
             fs::write(&path, serde_json::to_string(receipt).unwrap()).unwrap();
             let key = self.path("receipt-key.pub");
-            let mut command = self.program(&["verify-receipt"]);
+            let mut command = program(&["verify-receipt"]);
             let (code, out, told) = finished(command.arg(&path).arg("--key").arg(key));
             assert_eq!(code, Some(0), "{out}{told}");
         }
     }
+}
+
+/// The program, without settings.
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sportello"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPORTELLO_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments);
+    command
 }
 
 fn finished(command: &mut Command) -> (Option<i32>, String, String) {

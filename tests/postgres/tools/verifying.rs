@@ -35,6 +35,7 @@ fn verify_after(cluster: &Cluster, desk: &Desk, damage: &str) -> (Option<i32>, S
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of everything that may be tampered with")]
 fn verify_is_content_with_what_two_nodes_write_and_names_every_tampering() {
     let cluster = Cluster::start();
     let desk = Desk::at(cluster.url());
@@ -60,7 +61,7 @@ fn verify_is_content_with_what_two_nodes_write_and_names_every_tampering() {
     for table in TABLES {
         cluster.sql(&format!("CREATE TABLE kept.{table} AS TABLE {SCHEMA}.{table}"));
     }
-    let last = "(SELECT max(number) FROM batches WHERE node = 1)";
+    let newest = "(SELECT max(number) FROM batches WHERE node = 1)";
     let granted = "(SELECT min(position) FROM changes WHERE sealed IS NOT NULL)";
     let two = "(SELECT array_agg(position ORDER BY position) FROM (SELECT position FROM records \
         WHERE channel = 0 AND nth = 0 LIMIT 2) r)";
@@ -82,9 +83,9 @@ fn verify_is_content_with_what_two_nodes_write_and_names_every_tampering() {
         ),
         ("INSERT INTO changes VALUES (4000, 0, 0, NULL)".to_owned(), "a change of it is left, and no record"),
         ("DELETE FROM batches WHERE node = 1 AND number = 2".to_owned(), "chain 1 is broken before batch 3"),
-        (format!("DELETE FROM batches WHERE node = 1 AND number = {last}"), "batches and not the"),
+        (format!("DELETE FROM batches WHERE node = 1 AND number = {newest}"), "batches and not the"),
         (
-            format!("UPDATE nodes SET batches = batches - 1 WHERE node = 1; DELETE FROM batches WHERE node = 1 AND number = {last}"),
+            format!("UPDATE nodes SET batches = batches - 1 WHERE node = 1; DELETE FROM batches WHERE node = 1 AND number = {newest}"),
             "batches and not the",
         ),
         (

@@ -5,20 +5,17 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::{
+use super::super::{
     super::{
-        super::{
-            fault::OpenFault,
-            local::{
-                files::{self, FileFormat, reading},
-                sqlite_fault::store_error,
-            },
-            proof::{Digest, trail_root},
+        fault::OpenFault,
+        local::{
+            files::{self, FileFormat, reading},
+            sqlite_fault::store_error,
         },
-        chain::{Chain, Chained, End},
-        month::Month,
+        proof::{Digest, trail_root},
     },
-    MONTHS_KEPT,
+    chain::{Chain, Chained, End},
+    month::Month,
 };
 use crate::vault::{HouseKeys, Subject};
 
@@ -31,6 +28,9 @@ pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
     CREATE INDEX message_by_handle ON message (handle);
     CREATE INDEX message_by_owner ON message (owner)",
 };
+/// Full months for which messages are kept besides the current one. SPID and CIE ask for 24 months and allow no longer
+/// use, so it is no setting.
+pub(in crate::ledger) const MONTHS_KEPT: u64 = 24;
 /// Rows take several kilobytes each, so few are copied at a time.
 const CHAIN: Chain = Chain { table: "message", copied_at_a_time: 512 };
 const PREFIX: &str = "messages-";

@@ -21,13 +21,9 @@ pub(in crate::ledger) use self::file::{FORMAT, copy};
 #[cfg(feature = "postgres")]
 pub(in crate::ledger) use self::{
     attempt::{Attempt, MessageWriter},
-    file::MessageRow,
+    file::{MONTHS_KEPT, MessageRow},
 };
 pub use self::{
     search::{FoundMessages, MessageSearch, inspect},
     store::{LoginMessages, MessageStore, NotRecorded},
 };
-
-/// Full months for which messages are kept besides the current one. SPID and CIE ask for 24 months and allow no longer
-/// use, so it is no setting.
-pub(in crate::ledger) const MONTHS_KEPT: u64 = 24;

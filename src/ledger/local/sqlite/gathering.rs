@@ -12,11 +12,13 @@ use super::{
         files::{self, FileFormat},
         sqlite_fault::store_error,
     },
-    FORMATS, checkpoint, file_of,
+    checkpoint::checkpoint,
+    format::{FORMATS, file_of},
+    links::End,
     reader::decision_id,
 };
 use crate::{
-    ledger::{book::record::Turn, fault::OpenFault, position::Position, proof::Digest},
+    ledger::{book::record::Turn, fault::OpenFault, position::Position},
     private_files::sync_directory,
     schemes::Campaign,
 };
@@ -36,13 +38,6 @@ pub(in crate::ledger) struct Gathering {
     batches: u32,
     /// Rows of the transaction.
     rows: u32,
-}
-
-/// The end of a chain.
-pub(in crate::ledger) struct End {
-    pub(in crate::ledger) chain: u32,
-    pub(in crate::ledger) batches: u32,
-    pub(in crate::ledger) root: Digest,
 }
 
 /// The row of a batch, encoded.

@@ -2,9 +2,15 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-#[cfg(feature = "postgres")]
-use super::gathering::End;
 use crate::ledger::proof::Digest;
+
+/// The end of a chain.
+#[cfg(feature = "postgres")]
+pub(in crate::ledger) struct End {
+    pub(in crate::ledger) chain: u32,
+    pub(in crate::ledger) batches: u32,
+    pub(in crate::ledger) root: Digest,
+}
 
 /// The number of gathered batches, which are the first ones; 0 in a file that was written here.
 pub(super) fn count(connection: &Connection) -> rusqlite::Result<u32> {

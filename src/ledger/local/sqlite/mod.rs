@@ -8,6 +8,7 @@
 
 mod checkpoint;
 mod copy;
+mod format;
 #[cfg(feature = "postgres")]
 mod gathering;
 mod links;
@@ -15,21 +16,24 @@ mod reader;
 mod writer;
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, atomic::Ordering},
 };
 
 use rusqlite::{Connection, hooks::Wal};
 
 pub(super) use self::checkpoint::checkpoint;
-pub(in crate::ledger) use self::copy::copy;
-#[cfg(feature = "postgres")]
-pub(in crate::ledger) use self::gathering::{BatchRow, End, Gathering};
-pub use self::{checkpoint::Checkpointer, reader::SqliteReader};
+pub use self::{checkpoint::Checkpointer, format::file_of, reader::SqliteReader};
 use self::{
     checkpoint::WalProgress,
     reader::{BATCH_COLUMNS, batch_from},
     writer::SqliteWriter,
+};
+pub(in crate::ledger) use self::{copy::copy, format::FORMATS};
+#[cfg(feature = "postgres")]
+pub(in crate::ledger) use self::{
+    gathering::{BatchRow, Gathering},
+    links::End,
 };
 use super::{
     super::{
@@ -46,39 +50,6 @@ use super::{
 };
 use crate::{schemes::Campaign, vault::HouseKeys};
 
-/// The tables of a ledger that was written here.
-macro_rules! tables {
-    () => {
-        "
-    CREATE TABLE IF NOT EXISTS records   (position INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS decisions (id INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS batches   (number INTEGER PRIMARY KEY, first INTEGER NOT NULL, written_at INTEGER NOT NULL,
-                                          entries BLOB NOT NULL, changes BLOB NOT NULL,
-                                          root BLOB NOT NULL, signature TEXT NOT NULL) STRICT;
-"
-    };
-}
-
-/// A ledger that was written here, and one that was gathered from several nodes of a replicated ledger.
-///
-/// In the latter, the first batches are those of the nodes, sorted by their first positions, and the last of them have
-/// changes only. Each has a row in `links`: which batch of which chain it is. `chains` has the end of each. Positions that no
-/// batch has were reserved and never written. Batches that are written here afterwards are a chain of their own.
-pub(in crate::ledger) static FORMATS: [FileFormat; 2] = [
-    FileFormat { application_id: 0x5370_746c, version: 2, schema: tables!() },
-    FileFormat {
-        application_id: 0x5370_746c,
-        version: 3,
-        schema: concat!(
-            tables!(),
-            "
-    CREATE TABLE links  (batch INTEGER PRIMARY KEY, chain INTEGER NOT NULL, number INTEGER NOT NULL,
-                         UNIQUE (chain, number)) STRICT;
-    CREATE TABLE chains (chain INTEGER PRIMARY KEY, batches INTEGER NOT NULL, root BLOB NOT NULL) STRICT;
-"
-        ),
-    },
-];
 /// The bounds of one campaign's files.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -101,12 +72,6 @@ pub struct Opened {
     pub(in crate::ledger) index: Arc<Mutex<Index>>,
     /// The newest records; shared by the bookkeeper and the readers.
     pub(in crate::ledger) fresh: Arc<FreshRecords>,
-}
-
-/// The file of a campaign below the ledgers' directory.
-#[must_use]
-pub fn file_of(directory: &Path, campaign: Campaign) -> PathBuf {
-    directory.join(format!("{campaign}.sqlite"))
 }
 
 /// Opens or creates the files of `campaign` in `directory`, and rebuilds its index.

@@ -17,9 +17,9 @@ use super::super::{
     },
     files,
 };
-#[cfg(feature = "postgres")]
-use super::gathering::End;
 use super::links;
+#[cfg(feature = "postgres")]
+use super::links::End;
 
 /// The columns that [`batch_from`] reads.
 pub(super) const BATCH_COLUMNS: &str =

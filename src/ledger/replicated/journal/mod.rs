@@ -104,8 +104,10 @@ impl ReplicatedJournal {
 
     /// What a waiter waits for, within the bound.
     fn within<'a>(&self, waiter: oneshot::Receiver<()>) -> BoxFuture<'a, Result<(), OutOfReach>> {
-        let waiting = timeout(self.wait_max, waiter);
-        Box::pin(async { waiting.await.ok().and_then(Result::ok).ok_or(OutOfReach) })
+        let wait_max = self.wait_max;
+        Box::pin(async move {
+            timeout(wait_max, waiter).await.ok().and_then(Result::ok).ok_or(OutOfReach)
+        })
     }
 }
 
