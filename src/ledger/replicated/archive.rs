@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
@@ -35,19 +36,42 @@ impl ReplicatedArchive {
     /// # Errors
     /// [`OpenFault::Database`] with every fault of the settings, here and in the database.
     pub fn connect(config: &Config, keys: Arc<HouseKeys>) -> Result<Self, OpenFault> {
+        let address = Address::read(config)
+            .map_err(|faults| OpenFault::Database { what: faults.join("\n") })?;
+        let (house, stop) = Self::opening(|links| House::open(address, links, 1, WAIT))?;
+        Ok(Self { house, keys, _stop: stop })
+    }
+
+    /// For a command that only reads, whatever the settings of the primary; `None` if no server has written yet.
+    ///
+    /// # Errors
+    /// [`OpenFault::Database`].
+    pub(super) fn to_read(
+        address: Address,
+        keys: Arc<HouseKeys>,
+    ) -> Result<Option<Self>, OpenFault> {
+        let opened = Self::opening(|links| House::open_to_read(address, links, WAIT))?;
+        Ok(opened.0.map(|house| Self { house, keys, _stop: opened.1 }))
+    }
+
+    /// Opens on a runtime of its own.
+    fn opening<T: Send + 'static, F>(
+        open: impl FnOnce(Handle) -> F,
+    ) -> Result<(T, DropGuard), OpenFault>
+    where
+        F: Future<Output = Result<T, Setback>> + Send + 'static,
+    {
         let database = |what| OpenFault::Database { what };
-        let address = Address::read(config).map_err(|faults| database(faults.join("\n")))?;
         let stop = CancellationToken::new();
         let runtime = start_runtime(stop.clone()).map_err(|fault| database(fault.to_string()))?;
         let (opened, answer) = crossbeam::channel::bounded(1);
-        let links = runtime.clone();
+        let opening = open(runtime.clone());
         runtime.spawn(async move {
-            let _gone = opened.send(House::open(address, links, 1, WAIT).await);
+            let _gone = opened.send(opening.await);
         });
         let ended = |_| Setback::Away("its runtime has ended".to_owned());
-        let house = answer.recv().map_err(ended).flatten();
-        let house = house.map_err(|setback| database(setback.to_string()))?;
-        Ok(Self { house, keys, _stop: stop.drop_guard() })
+        let done = answer.recv().map_err(ended).flatten();
+        Ok((done.map_err(|setback| database(setback.to_string()))?, stop.drop_guard()))
     }
 
     fn search(&self, code: &FiscalCode) -> trail::Search {

@@ -157,7 +157,7 @@ impl Engine for ReplicatedEngine {
         let (writer, link, true) = opened else {
             return Err(OpenFault::OtherKey { path: schema_of(campaign).into() });
         };
-        let pool = pool(&self.address, &schema_of(campaign), self.config.readers_max)
+        let pool = pool(&self.address, &schema_of(campaign), self.config.readers_max, false)
             .map_err(|setback| OpenFault::Database { what: setback.to_string() })?;
         let reader = Arc::new(Reader {
             campaign,

@@ -49,7 +49,23 @@ impl House {
         wait_max: Duration,
     ) -> Result<Self, Setback> {
         migrate(&address, HOUSE, OF_HOUSE).await?;
-        Ok(Self { runtime, pool: pool(&address, HOUSE, links_max)?, wait_max })
+        Ok(Self { runtime, pool: pool(&address, HOUSE, links_max, false)?, wait_max })
+    }
+
+    /// For a command that only reads, whatever the settings of the primary; `None` if there are no tables.
+    ///
+    /// # Errors
+    /// [`Setback`].
+    pub(super) async fn open_to_read(
+        address: Address,
+        runtime: Handle,
+        wait_max: Duration,
+    ) -> Result<Option<Self>, Setback> {
+        let link = Link::open_to_read(&address, None).await?;
+        let row = link.query_one("SELECT to_regnamespace($1) IS NOT NULL", &[&HOUSE]).await?;
+        let is_there: bool = row.try_get(0)?;
+        let house = || Ok(Self { runtime, pool: pool(&address, HOUSE, 1, true)?, wait_max });
+        is_there.then(house).transpose()
     }
 
     /// The runtime of the links, for tasks that use them.

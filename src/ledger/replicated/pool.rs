@@ -43,6 +43,8 @@ impl Prepared for ReadingLink {
 pub(super) struct Primary<L> {
     address: Address,
     schema: String,
+    /// Nothing is committed on its links, so the settings of the primary do not matter.
+    reads_only: bool,
     kind: PhantomData<fn() -> L>,
 }
 
@@ -51,7 +53,13 @@ impl<L: Prepared> managed::Manager for Primary<L> {
     type Error = Setback;
 
     async fn create(&self) -> Result<L, Setback> {
-        L::prepare(Link::open(&self.address, Some(&self.schema)).await?).await
+        let schema = Some(&*self.schema);
+        L::prepare(if self.reads_only {
+            Link::open_to_read(&self.address, schema).await?
+        } else {
+            Link::open(&self.address, schema).await?
+        })
+        .await
     }
 
     async fn recycle(&self, link: &mut L, _: &Metrics) -> RecycleResult<Setback> {
@@ -59,7 +67,7 @@ impl<L: Prepared> managed::Manager for Primary<L> {
     }
 }
 
-/// A pool of at most `links_max` links.
+/// A pool of at most `links_max` links. `reads_only`: nothing is committed on them.
 ///
 /// # Errors
 /// [`Setback::Away`] if it cannot be made.
@@ -67,9 +75,10 @@ pub(super) fn pool<L: Prepared>(
     address: &Address,
     schema: &str,
     links_max: usize,
+    reads_only: bool,
 ) -> Result<Pool<Primary<L>>, Setback> {
     let (address, schema) = (address.clone(), schema.to_owned());
-    let primary = Primary { address, schema, kind: PhantomData };
+    let primary = Primary { address, schema, reads_only, kind: PhantomData };
     let builder = Pool::builder(primary)
         .max_size(links_max)
         .runtime(Runtime::Tokio1)

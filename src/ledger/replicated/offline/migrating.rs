@@ -12,7 +12,7 @@ use super::{
     from_files::Source,
     into_files,
     receipts::gone,
-    tools::{NOT_COVERED, ReplicatedTools},
+    tools::{NOT_MOVED, ReplicatedTools},
 };
 use crate::{
     ledger::{
@@ -27,7 +27,7 @@ use crate::{
 /// Moves one kind of thing. Whatever it returns was moved as a whole; it refuses a target that holds something else.
 type Carry = fn(&Way<'_>, &mut dyn FnMut(&str, u64)) -> Result<Vec<Moved>, MigrationFault>;
 
-/// What goes along, in this order: both ways of each. What has no entry is in [`NOT_COVERED`].
+/// What goes along, in this order: both ways of each. What has no entry is in [`NOT_MOVED`].
 const CARRIED: [(Carry, Carry); 1] = [(ledgers_into_database, ledgers_into_files)];
 
 /// The two sides.
@@ -68,7 +68,7 @@ impl ReplicatedTools {
         if moved.is_empty() {
             Err(MigrationFault::Nothing)
         } else {
-            Ok(Report { moved, left: &NOT_COVERED })
+            Ok(Report { moved, left: &NOT_MOVED })
         }
     }
 }

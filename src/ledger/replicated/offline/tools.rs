@@ -8,6 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::{
     super::{
         address::{Address, Config},
+        archive::ReplicatedArchive,
         fault::Setback,
         link::Link,
         schema::{holds, schema_of},
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     ledger::{
+        audit::Archive as _,
         book::change::Tally,
         erasure::{Erased, ErasureFault},
         fault::OpenFault,
@@ -31,10 +33,17 @@ use crate::{
     vault::HouseKeys,
 };
 
-/// What belongs to no campaign: these tools neither verify nor move it.
-pub(super) const NOT_COVERED: [&str; 7] = [
+/// What belongs to no campaign and is not moved, and of it what is not verified.
+pub(super) const NOT_MOVED: [&str; 7] = [
     "audit trail",
     "messages of identity providers",
+    "drafts",
+    "revocations of mandates",
+    "mandates given by telephone",
+    "rounds of the waiting room",
+    "journal",
+];
+const NOT_VERIFIED: [&str; 5] = [
     "drafts",
     "revocations of mandates",
     "mandates given by telephone",
@@ -117,11 +126,18 @@ impl Tools for ReplicatedTools {
     }
 
     fn check_stores(&self) -> Vec<Checked> {
-        Vec::new()
+        let opened = ReplicatedArchive::to_read(self.address.clone(), Arc::clone(&self.keys));
+        let findings = match opened.map(|archive| archive.map(|archive| archive.inspect())) {
+            Ok(None) => return Vec::new(),
+            Ok(Some(Ok(findings))) => findings,
+            Ok(Some(Err(fault))) => vec![format!("audit trail: {fault}")],
+            Err(fault) => vec![format!("audit trail: {fault}")],
+        };
+        vec![Checked { counted: None, findings }]
     }
 
     fn not_covered(&self) -> &'static [&'static str] {
-        &NOT_COVERED
+        &NOT_VERIFIED
     }
 
     fn filed(&self, campaign: Campaign) -> Result<Option<AllFiled>, OpenFault> {
