@@ -151,6 +151,66 @@ fn one_search_finds_what_every_node_and_ledger_recorded_in_the_order_of_time() {
     assert!(!text.contains(FiscalCode::made_up(8).as_str()), "names are sealed");
 }
 
+/// What a superuser does to the tables, and words of the finding.
+fn tamperings() -> Vec<(String, &'static str)> {
+    let last = "number = (SELECT max(number) FROM sportello.trail WHERE node = 1)";
+    let hidden_end = format!(
+        "DELETE FROM sportello.trail WHERE node = 1 AND {last}; UPDATE sportello.trail_nodes n \
+         SET number = n.number - 1, root = t.root FROM sportello.trail t \
+         WHERE n.node = 1 AND t.node = 1 AND t.number = n.number - 1"
+    );
+    let removed_chain = "DELETE FROM sportello.trail WHERE node = 2; DELETE FROM sportello.trail_nodes WHERE node = 2";
+    vec![
+        (
+            "UPDATE sportello.trail SET written_at = written_at + 1 WHERE node = 1 AND number = 2".to_owned(),
+            "node 1: row 2 was changed",
+        ),
+        ("UPDATE sportello.trail SET actors = '' WHERE node = 2 AND number = 2".to_owned(), "node 2: row"),
+        (
+            "UPDATE sportello.trail SET control = 'nothing' WHERE node = 0 AND number = 1".to_owned(),
+            "commands, node 0: row 1 was changed",
+        ),
+        (
+            "DELETE FROM sportello.trail WHERE node = 2 AND number = 1".to_owned(),
+            "node 2: rows before 2 are missing",
+        ),
+        (
+            "DELETE FROM sportello.trail WHERE node = 1 AND number = 0".to_owned(),
+            "node 1: rows before 1 are missing",
+        ),
+        (
+            "UPDATE sportello.trail SET number = CASE number WHEN 1 THEN 2 ELSE 1 END, month = month \
+          WHERE node = 1 AND number IN (1, 2)".to_owned(),
+            "node 1: row",
+        ),
+        (
+            "UPDATE sportello.trail a SET events = b.events, actors = b.actors, root = b.root, signature = b.signature, \
+          people = b.people, named = b.named FROM sportello.trail b \
+          WHERE a.node = 1 AND a.number = 2 AND b.node = 2 AND b.number = 2".to_owned(),
+            "node 1: row 2 was changed",
+        ),
+        (
+            "UPDATE sportello.trail SET people = '{}' WHERE node = 1 AND number = 2".to_owned(),
+            "node 1: row 2: searches do not find it",
+        ),
+        (format!("DELETE FROM sportello.trail WHERE node = 1 AND {last}"), "node 1: rows up to"),
+        (hidden_end, "node 1: rows up to"),
+        (removed_chain.to_owned(), "node 2: rows up to"),
+        (
+            "DELETE FROM sportello.messages WHERE node = 1 AND number = 2".to_owned(),
+            "messages of 2024-09, node 1: rows up to 2",
+        ),
+        (
+            "UPDATE sportello.messages SET sealed = '' WHERE node = 2 AND number = 1".to_owned(),
+            "messages of 2024-09, node 2: row 1",
+        ),
+        (
+            "DELETE FROM sportello.messages WHERE node = 1; DELETE FROM sportello.message_nodes WHERE node = 1".to_owned(),
+            "messages of 2024-09, node 1: rows up to 2",
+        ),
+    ]
+}
+
 #[test]
 fn every_tampering_with_the_rows_of_any_node_is_found() {
     let cluster = Cluster::start();
@@ -169,62 +229,7 @@ fn every_tampering_with_the_rows_of_any_node_is_found() {
     for table in ["trail", "trail_nodes", "messages", "message_nodes"] {
         cluster.sql(&format!("CREATE TABLE public.{table} AS SELECT * FROM sportello.{table}"));
     }
-    let last = "number = (SELECT max(number) FROM sportello.trail WHERE node = 1)";
-    let hidden_end = format!(
-        "DELETE FROM sportello.trail WHERE node = 1 AND {last}; UPDATE sportello.trail_nodes n \
-         SET number = n.number - 1, root = t.root FROM sportello.trail t \
-         WHERE n.node = 1 AND t.node = 1 AND t.number = n.number - 1"
-    );
-    let removed_chain = "DELETE FROM sportello.trail WHERE node = 2; DELETE FROM sportello.trail_nodes WHERE node = 2";
-    for (tampering, words) in [
-        (
-            "UPDATE sportello.trail SET written_at = written_at + 1 WHERE node = 1 AND number = 2",
-            "node 1: row 2 was changed",
-        ),
-        ("UPDATE sportello.trail SET actors = '' WHERE node = 2 AND number = 2", "node 2: row"),
-        (
-            "UPDATE sportello.trail SET control = 'nothing' WHERE node = 0 AND number = 1",
-            "commands, node 0: row 1 was changed",
-        ),
-        (
-            "DELETE FROM sportello.trail WHERE node = 2 AND number = 1",
-            "node 2: rows before 2 are missing",
-        ),
-        (
-            "DELETE FROM sportello.trail WHERE node = 1 AND number = 0",
-            "node 1: rows before 1 are missing",
-        ),
-        (
-            "UPDATE sportello.trail SET number = CASE number WHEN 1 THEN 2 ELSE 1 END, month = month \
-          WHERE node = 1 AND number IN (1, 2)",
-            "node 1: row",
-        ),
-        (
-            "UPDATE sportello.trail a SET events = b.events, actors = b.actors, root = b.root, signature = b.signature, \
-          people = b.people, named = b.named FROM sportello.trail b \
-          WHERE a.node = 1 AND a.number = 2 AND b.node = 2 AND b.number = 2",
-            "node 1: row 2 was changed",
-        ),
-        (
-            "UPDATE sportello.trail SET people = '{}' WHERE node = 1 AND number = 2",
-            "node 1: row 2: searches do not find it",
-        ),
-        (&*format!("DELETE FROM sportello.trail WHERE node = 1 AND {last}"), "node 1: rows up to"),
-        (&*hidden_end, "node 1: rows up to"),
-        (removed_chain, "node 2: rows up to"),
-        (
-            "DELETE FROM sportello.messages WHERE node = 1 AND number = 2",
-            "messages of 2024-09, node 1: rows up to 2",
-        ),
-        (
-            "UPDATE sportello.messages SET sealed = '' WHERE node = 2 AND number = 1",
-            "messages of 2024-09, node 2: row 1",
-        ),
-        (
-            "DELETE FROM sportello.messages WHERE node = 1; DELETE FROM sportello.message_nodes WHERE node = 1",
-            "messages of 2024-09, node 1: rows up to 2",
-        ),
-    ] {
+    for (tampering, words) in tamperings() {
         // Two rows may not have the same number in between.
         cluster.sql(&format!("BEGIN; ALTER TABLE sportello.trail DROP CONSTRAINT IF EXISTS trail_pkey; {tampering}; COMMIT"));
         let findings = findings(&cluster);

@@ -60,11 +60,13 @@ impl Month {
     }
 
     /// The month with this name.
+    #[cfg(feature = "postgres")]
     pub(in crate::ledger) fn named(name: &str) -> Self {
         Self(name.to_owned())
     }
 
     /// Its name.
+    #[cfg(feature = "postgres")]
     pub(in crate::ledger) fn as_str(&self) -> &str {
         &self.0
     }

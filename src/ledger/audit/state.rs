@@ -15,11 +15,13 @@ impl WriterState {
         self.closing.store(true, Ordering::Release);
     }
 
+    #[cfg(feature = "postgres")]
     pub(in crate::ledger) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
 
     /// Notes whether the database of the writer does not answer. Returns whether that is new.
+    #[cfg(feature = "postgres")]
     pub(in crate::ledger) fn set_away(&self, is_away: bool) -> bool {
         self.away.swap(is_away, Ordering::AcqRel) != is_away
     }
