@@ -12,11 +12,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    ledger::{
-        ReceiptCode,
-        erasure::Erased,
-        local::{drafts::DraftsFile, take_directory},
-    },
+    ledger::{ReceiptCode, erasure::Erased, local::take_directory},
     schemes::Campaign,
 };
 
@@ -69,7 +65,7 @@ impl Erase {
         };
         let place = ledgers.find()?;
         Ok(match erase(&place, &what)? {
-            Erased::Done(what) => match place.house.note(&format!("erased {what}: {reason}")) {
+            Erased::Done(what) => match place.note(&format!("erased {what}: {reason}")) {
                 Ok(()) => say(format_args!("erased {what}; erase the same from every backup")),
                 Err(fault) => {
                     complain(format_args!(
@@ -88,15 +84,11 @@ impl Erase {
 
 fn erase(place: &Place, what: &What) -> Result<Erased, Box<dyn Error>> {
     let tools = place.tools()?;
-    // Drafts are in files with every engine.
-    let is_in_files = place.is_local() || matches!(what, What::Drafts);
-    let _taken = if is_in_files { Some(take_directory(&place.house.ledgers()?)?) } else { None };
+    let _taken =
+        if place.is_local() { Some(take_directory(&place.house.ledgers()?)?) } else { None };
     Ok(match what {
         What::Application(code) => tools.erase(*code, Clock::system().now())?,
         What::Campaign(campaign) => tools.erase_campaign(*campaign)?,
-        What::Drafts => {
-            let drafts = DraftsFile::open(&place.house.ledgers()?, place.house.keys()?)?;
-            Erased::Done(format!("{} drafts", drafts.remove_all()?))
-        }
+        What::Drafts => tools.erase_drafts()?,
     })
 }

@@ -78,7 +78,7 @@ impl Export {
         let Self { ledgers, scheme, campaign, format } = self;
         let place = ledgers.find()?;
         let tools = place.tools()?;
-        place.house.note("export")?;
+        place.note("export")?;
         let mut out = BufWriter::new(io::stdout().lock());
         if format == Format::Csv {
             out.write_all(format!("{COLUMNS}\r\n").as_bytes())?;

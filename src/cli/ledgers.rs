@@ -75,6 +75,11 @@ impl Place {
         })
     }
 
+    /// Records in the audit trail what a command did, and which system user ran it.
+    pub(super) fn note(&self, what: &str) -> Result<(), Box<dyn Error>> {
+        note(&*self.archive()?, what)
+    }
+
     /// Every control action in the audit trail, oldest first. In files they are not sealed, and no key is needed.
     pub(super) fn controls(&self) -> Result<Vec<(Timestamp, String)>, Box<dyn Error>> {
         match &self.engine {

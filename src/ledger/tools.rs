@@ -69,4 +69,10 @@ pub trait Tools {
     /// # Errors
     /// [`ErasureFault`].
     fn erase_campaign(&self, campaign: Campaign) -> Result<Erased, ErasureFault>;
+
+    /// Removes every draft. No server may be running.
+    ///
+    /// # Errors
+    /// [`ErasureFault`]; the drafts remain.
+    fn erase_drafts(&self) -> Result<Erased, ErasureFault>;
 }

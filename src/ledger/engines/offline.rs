@@ -8,7 +8,7 @@ use super::super::{
     audit,
     erasure::{self, Erased, ErasureFault},
     fault::OpenFault,
-    local::sqlite::file_of,
+    local::{drafts::DraftsFile, sqlite::file_of},
     receipt::ReceiptCode,
     snapshot::Snapshot,
     tools::{AllFiled, Checked, Inspected, Tools},
@@ -77,5 +77,10 @@ impl Tools for FileTools {
 
     fn erase_campaign(&self, campaign: Campaign) -> Result<Erased, ErasureFault> {
         erasure::erase_campaign(&self.directory, campaign)
+    }
+
+    fn erase_drafts(&self) -> Result<Erased, ErasureFault> {
+        let drafts = DraftsFile::open(&self.directory, Arc::clone(&self.keys))?;
+        Ok(Erased::Done(format!("{} drafts", drafts.remove_all()?)))
     }
 }

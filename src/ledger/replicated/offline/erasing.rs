@@ -12,7 +12,7 @@ use super::{
         engine::{is_ours, register},
         fault::Setback,
         link::Link,
-        schema::schema_of,
+        schema::{HOUSE, schema_of},
         transaction::{Tried, Writer, WritingLink},
     },
     alone::take_database,
@@ -86,6 +86,19 @@ async fn attempt<'b>(
     let link = WritingLink::open(address, writer).await?;
     let done = writer.write(&link, batch, &mut Block::default(), 0, tried).await?;
     Ok(done.written.erasures.first().is_some_and(Option::is_some))
+}
+
+/// Removes every draft while no server works with the database, and returns their number.
+///
+/// # Errors
+/// [`Setback`]. Whether they were removed may be unknown: do it again.
+pub(super) async fn erase_drafts(link: &Link) -> Result<u64, Setback> {
+    take_database(link).await?;
+    let remove = format!("DELETE FROM {HOUSE}.drafts");
+    let removed = link.durably(link.execute(&remove, &[])).await?;
+    // Their old versions are removed from the table, too; nobody waits.
+    link.batch_execute(&format!("VACUUM {HOUSE}.drafts")).await?;
+    Ok(removed)
 }
 
 /// Removes a campaign while no server works with the database.

@@ -169,4 +169,13 @@ impl Tools for ReplicatedTools {
         };
         Ok(self.runtime.block_on(erasing).map_err(gone)?)
     }
+
+    fn erase_drafts(&self) -> Result<Erased, ErasureFault> {
+        let erasing = async {
+            let link = Link::open(&self.address, None).await?;
+            erasing::erase_drafts(&link).await
+        };
+        let removed = self.runtime.block_on(erasing).map_err(gone)?;
+        Ok(Erased::Done(format!("{removed} drafts")))
+    }
 }
