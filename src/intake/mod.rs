@@ -12,6 +12,7 @@ mod drafting;
 mod entering;
 mod forms;
 mod found;
+mod inside;
 mod listing;
 mod mandates;
 mod meters;

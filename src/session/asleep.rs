@@ -125,6 +125,20 @@ impl Remembered {
     }
 }
 
+/// What is known of a session before its opening.
+pub(super) struct Early {
+    pub(super) changed: Changed,
+    /// How often sweeps have found it.
+    pub(super) sweeps: u32,
+}
+
+impl Early {
+    /// What a restart has read.
+    pub(super) fn all(changed: HashMap<Subject, Changed>) -> HashMap<Subject, Self> {
+        changed.into_iter().map(|(visit, changed)| (visit, Self { changed, sweeps: 0 })).collect()
+    }
+}
+
 impl Changed {
     /// Which session an event changes, and how; `None` if it is not a change of one.
     pub(super) fn by(event: &Event) -> Option<(Subject, Self)> {

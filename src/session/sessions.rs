@@ -31,7 +31,7 @@ use metrics::{Counter, Gauge};
 pub use self::of_person::OwnSession;
 use super::{
     Session, Whose,
-    asleep::{Asleep, Changed, Remembered},
+    asleep::{Asleep, Changed, Early, Remembered},
     ended::Ended,
     secret_hash::{SecretHash, Unhashed},
     token::{self, Contents},
@@ -105,7 +105,7 @@ pub struct Sessions {
     by_person: DashMap<Subject, Vec<SecretHash>>,
     ended: Ended,
     /// What other nodes noted of sessions of whose opening nothing is known yet.
-    early: Mutex<HashMap<Subject, elsewhere::Early>>,
+    early: Mutex<HashMap<Subject, Early>>,
     /// The latest moment, in real time, from which the journal has kept everything: a token that was made later may be of
     /// a session whose opening was lost.
     whole_until: Timestamp,
@@ -168,7 +168,7 @@ impl Sessions {
             by_visit: DashMap::default(),
             by_person: DashMap::new(),
             ended,
-            early: Mutex::new(elsewhere::Early::all(early)),
+            early: Mutex::new(Early::all(early)),
             whole_until,
             open: AtomicUsize::new(0),
             requests: Mutex::default(),

@@ -7,14 +7,12 @@ use std::{
     sync::{MutexGuard, PoisonError, atomic::Ordering},
 };
 
-use dashmap::Entry;
-
 use super::{
     super::{
-        asleep::{Asleep, Promised},
+        asleep::{Asleep, Early, Promised},
         secret_hash::SecretHash,
     },
-    Awake, Changed, Known, Sessions, State,
+    Awake, Changed, Entry, Known, Sessions, State,
 };
 use crate::{
     ledger::journal::{Event, Opened},
@@ -26,19 +24,6 @@ use crate::{
 const EARLY_MAX: usize = 100_000;
 /// Sweeps after which the opening is not expected any more.
 const EARLY_SWEEPS: u32 = 60;
-
-/// What is known of a session before its opening.
-pub(super) struct Early {
-    changed: Changed,
-    sweeps: u32,
-}
-
-impl Early {
-    /// What a restart has read.
-    pub(super) fn all(changed: HashMap<Subject, Changed>) -> HashMap<Subject, Self> {
-        changed.into_iter().map(|(visit, changed)| (visit, Self { changed, sweeps: 0 })).collect()
-    }
-}
 
 impl Sessions {
     /// Takes in what another node notes.

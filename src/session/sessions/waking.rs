@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use dashmap::Entry;
 use jiff::Timestamp;
 
 use super::{
@@ -12,7 +11,7 @@ use super::{
         secret_hash::SecretHash,
         token::{self, Contents},
     },
-    Awake, Known, Sessions, State,
+    Awake, Entry, Known, Sessions, State,
 };
 use crate::{ledger::journal::Event, metrics::SESSIONS_REOPENED, vault::fill_random};
 
