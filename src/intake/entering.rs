@@ -22,7 +22,7 @@ use crate::{
     ledger::{
         audit::{Action, QueueFull},
         fault::Untraced,
-        journal::{OutOfReach, Seated},
+        journal::{OutOfReach, SeatEntry},
     },
     session::{
         Session,
@@ -130,7 +130,7 @@ impl Intake {
                 let pause = sleep(self.admission.pause());
                 if self.journal.is_shared() {
                     // No other node admits a token before it knows the session.
-                    let (_, kept, claimed) =
+                    let ((), kept, claimed) =
                         join3(pause, self.journal.kept(), self.claim(claim)).await;
                     if let (Ok(false), Entered::In(token, _)) = (claimed, &entered) {
                         self.sessions.close(token);
@@ -152,9 +152,9 @@ impl Intake {
     }
 
     /// Whether the entry that a seat gives is this one; without a seat it is.
-    async fn claim(&self, seat: Option<(Seated, u64)>) -> Result<bool, OutOfReach> {
+    async fn claim(&self, seat: Option<SeatEntry>) -> Result<bool, OutOfReach> {
         match seat {
-            Some((seat, round)) => self.journal.claim_entry(seat, round).await,
+            Some(entry) => self.journal.claim_entry(entry).await,
             None => Ok(true),
         }
     }
@@ -163,7 +163,7 @@ impl Intake {
     async fn enter_now(
         &self,
         asked: Asked<'_>,
-    ) -> Result<(Entered, Option<(Seated, u64)>), EnterFault> {
+    ) -> Result<(Entered, Option<SeatEntry>), EnterFault> {
         if !matches!(asked.proof, Proof::Token(token) if self.is_of_canary(token)) {
             self.limits.load().enter_from(asked.from).map_err(EnterFault::TooOften)?;
         }
@@ -372,7 +372,7 @@ impl Intake {
         asking: &Asking,
         now: Timestamp,
         ends_at: Timestamp,
-    ) -> Result<Option<(Entered, Option<(Seated, u64)>)>, EnterFault> {
+    ) -> Result<Option<(Entered, Option<SeatEntry>)>, EnterFault> {
         self.space.admits_events().map_err(EnterFault::Untraced)?;
         let person = asking.person;
         let is_turn = self.waiting.turn_of(person, asking.audience, &self.supply(), now);

@@ -107,6 +107,15 @@ pub struct Seated {
     pub for_office: bool,
 }
 
+/// The one entry that a seat gives: whose it is, and the round in which they were called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeatEntry {
+    /// Whose.
+    pub who: Seated,
+    /// The index of the round.
+    pub round: u64,
+}
+
 /// A person who took a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Joined {
@@ -186,7 +195,7 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`OutOfReach`]: it may have been claimed.
-    fn claim_entry(&self, _seat: Seated, _round: u64) -> BoxFuture<'_, Result<bool, OutOfReach>> {
+    fn claim_entry(&self, _entry: SeatEntry) -> BoxFuture<'_, Result<bool, OutOfReach>> {
         Box::pin(ready(Ok(true)))
     }
 

@@ -162,7 +162,9 @@ fn nodes_serve_together_also_after_a_failure_of_the_primary_and_not_while_ledger
     let open =
         |cluster: &Cluster, name| engine(cluster, name, Arc::new(Urn::new(1, 1)), 10_000).unwrap();
     let both = ["one", "two"].map(|name| open(&cluster, name));
-    both.iter().for_each(|engine| engine.serve().unwrap());
+    for engine in &both {
+        engine.serve().unwrap();
+    }
     cluster.wait_for(LOCKS, "2");
     cluster.kill_primary();
     cluster.start_primary();

@@ -45,7 +45,7 @@ use super::{beacon::Beacon, lottery::Number};
 use crate::{
     identity::Audience,
     ledger::{
-        journal::{Event, Journal, Node, Seated},
+        journal::{Event, Journal, Node, SeatEntry},
         rounds::{Chain, Commitment, DrawnRound, Rounds, Seed},
     },
     vault::Subject,
@@ -259,13 +259,13 @@ impl Room {
 
     /// Notes that a person entered, and frees their seats if they had any. Returns the one on which they were called, and its
     /// round: of many nodes, the first to [claim](Journal::claim_entry) it lets them in.
-    pub fn entered(&self, person: Subject) -> Option<(Seated, u64)> {
+    pub fn entered(&self, person: Subject) -> Option<SeatEntry> {
         self.entered.fetch_add(1, Ordering::Relaxed);
         let called = |audience| {
             let inner = self.lock();
             let seat = *inner.seats.get(inner.seats.of_person(person, audience)?);
             let round = inner.turns.round_of(seat.stage).err().map(|drawn| drawn.round)?;
-            Some((seat.who(), round))
+            Some(SeatEntry { who: seat.who(), round })
         };
         let [first, second] = Audience::ALL.map(|audience| {
             let called = if self.is_empty() { None } else { called(audience) };

@@ -31,7 +31,7 @@ use super::{fault::Setback, house::House};
 use crate::{
     ledger::{
         fault::OpenFault,
-        journal::{Event, Journal, Node, OutOfReach, Seated},
+        journal::{Event, Journal, Node, OutOfReach, SeatEntry, Seated},
     },
     metrics as list,
     vault::HouseKeys,
@@ -156,11 +156,11 @@ impl Journal for ReplicatedJournal {
         self.within(self.asked.ask())
     }
 
-    fn claim_entry(&self, seat: Seated, round: u64) -> BoxFuture<'_, Result<bool, OutOfReach>> {
+    fn claim_entry(&self, entry: SeatEntry) -> BoxFuture<'_, Result<bool, OutOfReach>> {
+        let SeatEntry { who: Seated { person, for_office }, round } = entry;
         let round = i64::from_be_bytes(round.to_be_bytes());
         let claimed = self.house.with(move |link| {
             Box::pin(async move {
-                let Seated { person, for_office } = seat;
                 let person = &person[..];
                 let claimed = link.durably(CLAIM, &[&round, &person, &for_office]).await?;
                 Ok(!claimed.is_empty())
