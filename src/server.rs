@@ -7,6 +7,7 @@
 mod canary;
 mod descriptors;
 mod fault;
+mod judging;
 mod signals;
 mod sockets;
 
@@ -26,8 +27,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::fault::StartFault;
 use self::signals::Signals;
+pub use self::{fault::StartFault, judging::judge};
 use crate::{
     clock::Clock,
     config::{KeySource, Origin, Settings, ledgers_in},

@@ -12,6 +12,7 @@ mod erase;
 mod evaluate;
 mod export;
 mod house;
+mod judge;
 mod ledgers;
 mod man;
 mod messages;
@@ -22,6 +23,7 @@ mod person;
 mod rotate_key;
 mod running;
 mod serve;
+mod starting;
 mod verify;
 mod verify_draw;
 mod verify_receipt;
@@ -44,6 +46,8 @@ pub struct Arguments {
 enum Command {
     /// Run the server: HTTPS for the public; metrics, health and control for the operator.
     Serve(serve::Serve),
+    /// Decide applications that other servers take, with ledgers in a database.
+    Judge(judge::Judge),
     /// Decide applications from a file or standard input, one per line, without a server.
     Evaluate(evaluate::Evaluate),
     /// Compute loss and recovery of running benefits after events, one report per line.
@@ -87,6 +91,7 @@ enum Command {
 pub fn run(arguments: Arguments) -> Exit {
     let work = move || match arguments.command {
         Command::Serve(serve) => serve.run(),
+        Command::Judge(judge) => judge.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Running(running) => running.run(),
         Command::Mint(mint) => mint.run(),

@@ -5,20 +5,20 @@ use std::{path::PathBuf, sync::Arc};
 use clap::Args;
 use jiff::{Timestamp, Zoned};
 
-use super::{Exit, announce, browser, complain, demo};
+use super::{
+    Exit, announce, browser, complain, demo, judge,
+    starting::{relying, run, trusted},
+};
 use crate::{
     civic::local_time,
     clock::Clock,
-    config::{Flags, Origin, Settings, identity_keys_in},
+    config::{Flags, Origin, Settings},
     http::{name_institute, tls},
     identity::{
         certificate::{AtHandshake, Certificates},
         demo::Minter,
         demo_cards::CardMaker,
-        openid::RelyingParty,
-        token::Verifier,
     },
-    log,
     server::{self, Start, StartFault},
 };
 
@@ -59,36 +59,16 @@ impl Serve {
             listen: self.listen.clone(),
             operator: self.operator.clone(),
             demo: self.demo,
+            judges_only: false,
         };
-        let environment: Vec<_> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        let file = self.config.as_deref();
-        let settings = match Settings::gather(file, environment.iter().cloned(), &flags) {
-            Ok(settings) => settings,
-            Err(faults) => {
-                faults.0.iter().for_each(complain);
-                return Exit::Usage;
+        run(self.config.as_deref(), flags, |settings, origin| {
+            if !settings.takes() {
+                return judge::decide(settings, origin);
             }
-        };
-        if let Err(fault) = log::start(settings.log_level(), settings.log_as_json()) {
-            complain(fault);
-            return Exit::Usage;
-        }
-        let served = server::prepare_data(&settings, self.demo)
-            .map_err(|fault| fault.to_string())
-            .and_then(|()| {
-                let origin = Origin::new(self.config.clone(), environment.into_iter(), flags);
-                if self.demo { self.demo(&settings, origin) } else { real(&settings, origin) }
-            })
-            .and_then(|start| self.serve(&settings, start).map_err(|fault| fault.to_string()));
-        match served {
-            Ok(()) => Exit::Done,
-            Err(fault) => {
-                complain(fault);
-                Exit::Usage
-            }
-        }
+            let start =
+                if self.demo { self.demo(settings, origin) } else { real(settings, origin) };
+            self.serve(settings, start?).map_err(|fault| fault.to_string())
+        })
     }
 
     fn serve(&self, settings: &Settings, start: Start) -> Result<(), StartFault> {
@@ -206,23 +186,4 @@ fn certificates(
     let verifier = Arc::new(AtHandshake(Arc::clone(&opened)));
     let configured = own.as_ref().unwrap_or(tls).server_with_certificates(verifier);
     Ok(Some((opened, configured.map_err(|fault| fault.to_string())?)))
-}
-
-/// A verifier that trusts the issuers of the settings.
-fn trusted(settings: &Settings, clock: &Clock) -> Result<Verifier, String> {
-    let cache = identity_keys_in(&settings.data());
-    let opened = Verifier::open(settings.issuers(), &cache, clock);
-    let verifier = opened.map_err(|fault| fault.to_string())?;
-    Ok(verifier.lasting_at_most(settings.identity_seconds_max()))
-}
-
-/// What signs people in at the providers of the settings.
-fn relying(settings: &Settings) -> Result<RelyingParty, String> {
-    let ca = settings.identity_ca();
-    let opened = RelyingParty::open(settings.providers(), ca.as_deref());
-    let opened = match settings.federation() {
-        Some(federation) => opened.and_then(|relying| relying.in_federation(&federation)),
-        None => opened,
-    };
-    opened.map_err(|fault| fault.to_string())
 }

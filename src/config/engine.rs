@@ -31,6 +31,7 @@ impl Settings {
                 readers_max,
                 wait_ms_max,
                 lease_seconds,
+                decides: self.decides(),
             }));
         }
         engines::Config::Local(self.ledger())

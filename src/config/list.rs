@@ -38,6 +38,10 @@ const SLICE: Allowed = Allowed::Slice;
 /// The values of `ledger.engine`.
 const LOCAL: &str = "local";
 pub(super) const POSTGRES: &str = "postgres";
+/// The values of `server.roles`.
+pub(super) const ALL_ROLES: &str = "intake, judge";
+pub(super) const INTAKE: &str = "intake";
+pub(super) const JUDGE: &str = "judge";
 /// The value of `log.format` for machines.
 pub(super) const JSON: &str = "json";
 
@@ -83,6 +87,9 @@ macro_rules! section {
 
 settings! {
     server: Server {
+        /// What this server does: it takes applications, decides them, or both. Anything but both requires
+        /// ledger.engine = "postgres", where other servers do the rest. "judge" alone has no public listener: sportello judge.
+        roles: Text = Text::Borrowed(ALL_ROLES), OneOf(&[ALL_ROLES, INTAKE, JUDGE]);
         /// Public HTTPS listener: IP address and port. Port 0 picks a free port.
         listen: SocketAddr = loopback(8443), Address;
         /// Second HTTPS listener, where people inside who lost their connection do not queue with those outside: IP

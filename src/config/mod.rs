@@ -35,7 +35,7 @@ pub use self::{
     written::default_file,
 };
 use self::{
-    list::{Http, Ledger, Limits, Values, setting},
+    list::{Http, INTAKE, JUDGE, Ledger, Limits, Values, setting},
     read::Reading,
     setting::{Text, Value as _},
 };
@@ -78,6 +78,8 @@ pub struct Flags {
     pub operator: Option<String>,
     /// `--demo`.
     pub demo: bool,
+    /// `sportello judge`.
+    pub judges_only: bool,
 }
 
 impl Settings {
@@ -110,7 +112,22 @@ impl Settings {
                 reading.flag(setting, flag, value);
             }
         }
+        if flags.judges_only {
+            reading.flag(setting!(server.roles), "sportello judge", JUDGE);
+        }
         reading.finish().map(|values| Self(values, flags.demo))
+    }
+
+    /// Whether this server takes applications.
+    #[must_use]
+    pub fn takes(&self) -> bool {
+        &*self.0.server.roles != JUDGE
+    }
+
+    /// Whether it decides them.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        &*self.0.server.roles != INTAKE
     }
 
     /// Data directory.
@@ -170,7 +187,7 @@ impl Settings {
     /// Threads that decide applications, at least one.
     #[must_use]
     pub fn judges(&self) -> usize {
-        per_core(self.0.judges.threads)
+        if self.decides() { per_core(self.0.judges.threads) } else { 0 }
     }
 
     /// Applications in the urn.

@@ -1,7 +1,7 @@
 //! What must hold between settings. Defaults that break a relation do not compile.
 
 use super::{
-    list::{DEFAULTS, POSTGRES, Values, is_same, setting},
+    list::{ALL_ROLES, DEFAULTS, POSTGRES, Values, is_same, setting},
     setting::{Setting, Text},
 };
 
@@ -60,6 +60,9 @@ relations! {
     postgres.url "must be set, and only then, if this is postgres:" ledger.engine:
         "the ledgers are either in that database or in the data directory",
         |url, engine| is_empty(url) != is_postgres(engine);
+    server.roles "must be \"intake, judge\" unless this is postgres:" ledger.engine:
+        "no other server takes or decides applications of ledgers in files",
+        |roles, engine| is_text(roles, ALL_ROLES) || is_postgres(engine);
     postgres.certificate "must be set together with" postgres.key: "neither is of use without the other",
         |certificate, key| is_empty(certificate) == is_empty(key);
     tls.certificate "must be set together with" tls.key: "neither is of use without the other",
@@ -74,11 +77,13 @@ const fn is_empty(text: &Text) -> bool {
 }
 
 const fn is_postgres(engine: &Text) -> bool {
-    is_same(
-        match engine {
-            Text::Borrowed(text) => text.as_bytes(),
-            Text::Owned(text) => text.as_bytes(),
-        },
-        POSTGRES.as_bytes(),
-    )
+    is_text(engine, POSTGRES)
+}
+
+const fn is_text(value: &Text, text: &str) -> bool {
+    let value = match value {
+        Text::Borrowed(value) => value.as_bytes(),
+        Text::Owned(value) => value.as_bytes(),
+    };
+    is_same(value, text.as_bytes())
 }

@@ -35,6 +35,17 @@ impl Bound {
     }
 }
 
+/// Takes the operator's socket of the service manager, or binds it.
+///
+/// # Errors
+/// As for [`bind`].
+pub(super) fn bind_operator(settings: &Settings) -> Result<TcpListener, StartFault> {
+    let mut inherited = Inherited::take()?;
+    let listener = inherited.operator(settings)?;
+    inherited.all_used()?;
+    Ok(listener)
+}
+
 /// Takes the sockets of the service manager, and binds the others.
 ///
 /// # Errors
@@ -44,7 +55,7 @@ pub(super) fn bind(settings: &Settings) -> Result<Bound, StartFault> {
     let mut inherited = Inherited::take()?;
     let runtimes = settings.runtimes();
     let bound = Bound {
-        operator: inherited.or_bind("operator", Some(settings.operator()), 1)?.swap_remove(0),
+        operator: inherited.operator(settings)?,
         public: inherited.or_bind("public", Some(settings.listen()), runtimes)?,
         inside: inherited.or_bind("inside", settings.listen_inside(), runtimes)?,
         certificates: inherited.or_bind(
@@ -54,10 +65,6 @@ pub(super) fn bind(settings: &Settings) -> Result<Bound, StartFault> {
         )?,
     };
     inherited.all_used()?;
-    let operator = bound.operator.local_addr()?;
-    if !operator.ip().to_canonical().is_loopback() {
-        return Err(StartFault::OperatorReachable(operator));
-    }
     if let Some(listener) = bound.certificates.first() {
         tracing::info!(
             address = %listener.local_addr()?,
@@ -89,6 +96,17 @@ impl Inherited {
             sockets.push((name, listener));
         }
         Ok(Self(sockets))
+    }
+
+    /// The operator's.
+    fn operator(&mut self, settings: &Settings) -> Result<TcpListener, StartFault> {
+        let listener = self.or_bind("operator", Some(settings.operator()), 1)?.swap_remove(0);
+        let address = listener.local_addr()?;
+        if address.ip().to_canonical().is_loopback() {
+            Ok(listener)
+        } else {
+            Err(StartFault::OperatorReachable(address))
+        }
     }
 
     /// The sockets of this name, shared by `count` runtimes; without any, new ones at the address, if there is one.

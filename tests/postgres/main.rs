@@ -18,6 +18,7 @@ mod dice;
 mod drafts;
 mod failing;
 mod guarding;
+mod judging;
 mod mandates;
 mod node;
 mod nodes;

@@ -54,6 +54,7 @@ pub(crate) fn config(cluster: &Cluster, wait_ms_max: u64) -> Config {
         readers_max: 2,
         wait_ms_max,
         lease_seconds: 2,
+        decides: true,
     }
 }
 

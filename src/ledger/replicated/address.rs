@@ -34,6 +34,8 @@ pub struct Config {
     pub wait_ms_max: u64,
     /// How long a judge has a case before another may take it, seconds.
     pub lease_seconds: u32,
+    /// Whether judges of this node decide: then new cases wait for them first.
+    pub decides: bool,
 }
 
 /// The servers, ready to connect to.
@@ -147,6 +149,7 @@ mod tests {
             readers_max: 1,
             wait_ms_max: 1,
             lease_seconds: 1,
+            decides: true,
         }
     }
 

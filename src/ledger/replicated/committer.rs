@@ -49,7 +49,8 @@ pub(super) struct Committer {
     pub(super) writer: Writer,
     pub(super) link: Option<WritingLink>,
     pub(super) block: Block,
-    pub(super) urn: Arc<Urn<Case>>,
+    /// Where judges of this node find new cases, if there are any.
+    pub(super) urn: Option<Arc<Urn<Case>>>,
     pub(super) messages: mpsc::Receiver<Message>,
     pub(super) standing: Arc<Standing>,
     pub(super) clock: Clock,
@@ -125,7 +126,9 @@ impl Committer {
                 self.standing.set_own(counts);
                 let handed_on = self.hand_on(batch.submissions, &written.dispositions);
                 waiting.answer(Ok(written));
-                self.urn.ring(handed_on);
+                if let Some(urn) = &self.urn {
+                    urn.ring(handed_on);
+                }
             }
             Err(fault) => waiting.answer(Err(fault)),
         }
@@ -192,7 +195,7 @@ impl Committer {
             Some(link) => link,
             None => WritingLink::open(&self.address, &self.writer).await?,
         };
-        let room = self.urn.room();
+        let room = self.urn.as_ref().map_or(0, |urn| urn.room());
         let done = self.writer.write(&link, batch, &mut self.block, room, tried).await;
         if matches!(done, Ok(_) | Err(Setback::Raced)) {
             self.link = Some(link);
@@ -204,13 +207,14 @@ impl Committer {
     /// database, or will be when its lease ends.
     fn hand_on(&self, submissions: Vec<Submission>, dispositions: &[Disposition]) -> usize {
         let mut handed_on = 0;
+        let Some(urn) = &self.urn else { return handed_on };
         for (submission, disposition) in submissions.into_iter().zip(dispositions) {
             if let Disposition::Accepted(position, ..) = *disposition {
                 let Submission { application, subject, received_on, recording, .. } = submission;
                 let campaign = self.writer.campaign;
                 let case =
                     Case { campaign, position, subject, received_on, application, recording };
-                handed_on += usize::from(self.urn.put(case).is_ok());
+                handed_on += usize::from(urn.put(case).is_ok());
             }
         }
         handed_on

@@ -176,7 +176,7 @@ impl Engine for ReplicatedEngine {
             writer,
             link: Some(link),
             block: Block::default(),
-            urn: Arc::clone(&self.urn),
+            urn: self.config.decides.then(|| Arc::clone(&self.urn)),
             messages: received,
             standing: Arc::clone(&standing),
             clock: self.clock.clone(),
