@@ -324,7 +324,7 @@ mod tests {
         let text = "[server]\nlisten = \"nowhere\"\nlistne = 1\nruntimes = \"two\"\n\n[gates]\nx = 1\n\n[schedule]\ncitizens = \"8-16\"\nweekends_open = 1\n[log]\nlevel = [\"info\"]\n";
         let expected = [
             ":2: server.listen must be an IP address and a port, such as \"127.0.0.1:8443\", not \"nowhere\"",
-            ":3: server.listne is not a setting; [server] has: listen, listen_inside, inside_url, listen_certificates, operator, data, runtimes, drain_ms_max",
+            ":3: server.listne is not a setting; [server] has: roles, listen, listen_inside, inside_url, listen_certificates, operator, data, runtimes, drain_ms_max",
             ":4: server.runtimes must be a whole number from 0 to 1024, not \"two\"",
             ":6: gates is not a section; there are: server, tls, identity, federation, certificates, schedule, gate, waiting, beacon, limits, quotas, sessions, http, ledger, postgres, audit, judges, registry, pages, canary, log, traces",
             ":10: schedule.citizens must be a time slice such as \"08:00-16:00\", not \"8-16\"",
