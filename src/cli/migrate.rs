@@ -7,7 +7,12 @@ use std::{
 
 use clap::Args;
 
-use super::{Exit, complain, house::House, ledgers::environment, progress, say, verify};
+use super::{
+    Exit, complain,
+    house::House,
+    ledgers::{environment, note},
+    progress, say, verify,
+};
 use crate::{
     config::{ENGINE_VARIABLE, Flags, Settings, URL_VARIABLE, ledgers_in},
     ledger::{
@@ -22,13 +27,13 @@ const PROGRESS_RECORDS: u64 = 10_000;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  sportello migrate --from /var/lib/sportello --to 'postgres://sportello@db1,db2,db3/sportello' --config sportello.toml\n  sportello migrate --from 'postgres://sportello@db1,db2,db3/sportello' --to /var/lib/sportello --key ledger.key\n\nStop every server first. Receipts, chains and codes stay the same, and the copy is verified. A campaign is copied as a whole\nor not at all; after an interruption, repeat the command. The source is not changed. Secrets are not copied: every server\nneeds the same ledger.key. What does not go along is named at the end. Certificates and password of the database come from\nthe section postgres of --config, or from its variables."
+    after_help = "Examples:\n  sportello migrate --from /var/lib/sportello --to 'postgres://sportello@db1,db2,db3/sportello' --config sportello.toml\n  sportello migrate --from 'postgres://sportello@db1,db2,db3/sportello' --to /var/lib/sportello --key ledger.key\n\nStop every server first. Receipts, chains and codes stay the same, and the copy is verified. A campaign, the drafts, the\nmandates, the messages of providers and the trail are each copied as a whole or not at all; after an interruption, repeat the\ncommand. The source is not changed. Secrets are not copied: every server needs the same ledger.key. What does not go along is\nnamed at the end. Certificates and password of the database come from the section postgres of --config, or from its variables."
 )]
 pub(super) struct Migrate {
     /// Data directory, or URL of the database, to copy from.
     #[arg(long, value_name = "DIR|URL")]
     from: String,
-    /// URL of the database, or data directory, to copy to. It must not hold the same campaigns.
+    /// URL of the database, or data directory, to copy to. It must hold nothing of what is copied.
     #[arg(long, value_name = "URL|DIR")]
     to: String,
     /// File with the ledger's secrets [default: `SPORTELLO_LEDGER_SECRET`, else `ledger.key` in the data directory].
@@ -75,10 +80,17 @@ impl Migrate {
             let done = if *was_there { "was there already" } else { "copied" };
             say(format_args!("{what}: {how_much} {done}"));
         }
-        house.note(&format!("migrated from {from} to {to}"))?;
+        let what = format!("migrated from {from} to {to}");
         let tools = match direction {
-            Direction::IntoDatabase => engine.tools(&directory, keys)?,
-            Direction::IntoFiles => engines::files(&directory, keys),
+            Direction::IntoDatabase => {
+                // Its commit makes durable, too, what an earlier run left unknown.
+                note(&*engine.archive(&directory, keys.clone())?, &what)?;
+                engine.tools(&directory, keys)?
+            }
+            Direction::IntoFiles => {
+                house.note(&what)?;
+                engines::files(&directory, keys)
+            }
         };
         let (_, findings) = verify::inspect(&*tools)?;
         complain(format_args!("not copied: {}, ledger.key", migrated.left.join(", ")));

@@ -1,6 +1,9 @@
 //! Moving what a server keeps from files into the database, and back.
 
-use super::fault::{OpenFault, StorageFault};
+use super::{
+    audit::SearchFault,
+    fault::{OpenFault, StorageFault},
+};
 
 /// Which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +43,17 @@ pub enum MigrationFault {
     /// One of the two sides cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageFault),
+    /// The trail or the messages cannot be read.
+    #[error(transparent)]
+    Trail(#[from] SearchFault),
     /// The target holds something else.
-    #[error("{what}: the target holds another ledger of this campaign: choose an empty one")]
+    #[error("{what}: the target holds something else than the source: choose an empty one")]
     NotEmpty {
         /// What it holds.
         what: String,
     },
     /// There is nothing to move.
-    #[error("there is no ledger to move")]
+    #[error("there is nothing to move")]
     Nothing,
     /// The copy is not what was copied.
     #[error("{what}: the copy differs from its source: do not use it, and report this as a bug")]

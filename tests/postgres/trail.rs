@@ -17,7 +17,10 @@ use sportello::{
         },
         book::{change::Ruling, record::Turn, submission::Disposition},
         fault::Untraced,
-        replicated::{ReplicatedArchive, ReplicatedEngine, ReplicatedTrail, open_messages},
+        replicated::{
+            ReplicatedArchive, ReplicatedEngine, ReplicatedRounds, ReplicatedTrail, open_messages,
+        },
+        rounds::Rounds as _,
     },
     schemes::Outcome,
     urn::Urn,
@@ -35,7 +38,7 @@ const ROWS: &str = "SELECT count(*) FROM sportello.trail";
 /// Commits that wait for a standby.
 const WAITING: &str = "SELECT count(*) FROM pg_stat_activity \
     WHERE application_name = 'sportello' AND wait_event = 'SyncRep'";
-const KEPT: Config =
+pub(crate) const KEPT: Config =
     Config { months_kept: 24, queue_events_max: 16, own_wait_ms: 5, disk_reserve_bytes: 0 };
 
 /// A node that keeps trail and messages only.
@@ -45,7 +48,7 @@ struct House {
     messages: MessageStore,
     clock: Clock,
     runtime: Runtime,
-    _engine: ReplicatedEngine,
+    engine: ReplicatedEngine,
 }
 
 fn at(text: &str) -> Timestamp {
@@ -64,7 +67,7 @@ impl House {
         let trail = ReplicatedTrail::open(house.clone(), keys(), clock.clone(), KEPT).unwrap();
         let messages = open_messages(house, keys(), clock.clone()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { trail, messages, clock, runtime, _engine: engine }
+        Self { trail, messages, clock, runtime, engine }
     }
 
     /// A clerk is shown the application of a person.
@@ -209,6 +212,21 @@ fn tamperings() -> Vec<(String, &'static str)> {
             "messages of 2024-09, node 1: rows up to 2",
         ),
     ]
+}
+
+#[test]
+fn a_month_begins_and_ends_while_a_node_draws_the_rounds() {
+    let cluster = Cluster::start();
+    House::open_at(&cluster, "old", 5_000, "2022-08-31T12:00:00Z").shows(9, 1).unwrap();
+    let house = House::open_at(&cluster, "one", 5_000, "2024-08-31T12:00:00Z");
+    let tables = house.engine.house().unwrap();
+    let mut rounds = ReplicatedRounds::open(tables, keys(), Timestamp::UNIX_EPOCH).unwrap();
+    assert!(rounds.leads());
+    assert_eq!(house.shows(9, 1), Ok(()));
+    house.clock.set(at(NOW));
+    assert_eq!(house.shows(9, 2), Ok(()));
+    let months = "SELECT string_agg(DISTINCT month, ' ' ORDER BY month) FROM sportello.trail";
+    assert_eq!(cluster.sql(months), "2024-08 2024-09", "and what is too old is removed");
 }
 
 #[test]

@@ -22,6 +22,8 @@ mod archive;
 mod chain;
 mod config;
 mod event;
+#[cfg(feature = "postgres")]
+mod filed;
 mod found;
 mod gathered;
 mod local;
@@ -55,6 +57,7 @@ pub use self::{
 pub(super) use self::{
     chain::{Chained, End, Walk},
     event::StoredActor,
+    filed::Filed,
     found::{Found, Names as ActorNames, Person, add_names, name_of},
     gathered::{Gathered, Names, RowWriter},
     messages::{Attempt, MONTHS_KEPT as MESSAGES_MONTHS_KEPT, MessageRow, MessageWriter},

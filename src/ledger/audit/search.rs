@@ -163,7 +163,7 @@ pub fn inspect(directory: &Path, keys: &HouseKeys) -> Result<Vec<String>, Search
     for month in Month::all(directory)? {
         walk.begin(format!("audit trail of {month}"), month.is_chained());
         each_row_of(directory, &month, |row| {
-            walk.row(row);
+            walk.row(&row);
             Ok(())
         })?;
     }
@@ -175,16 +175,16 @@ fn each_row(
     mut look: impl FnMut(&Month, &TrailRow) -> Result<(), SearchFault>,
 ) -> Result<(), SearchFault> {
     for month in Month::all(directory)? {
-        each_row_of(directory, &month, |row| look(&month, row))?;
+        each_row_of(directory, &month, |row| look(&month, &row))?;
     }
     Ok(())
 }
 
 /// Reads the rows of a month in short transactions: a long one would prevent checkpoints.
-fn each_row_of(
+pub(super) fn each_row_of(
     directory: &Path,
     month: &Month,
-    mut look: impl FnMut(&TrailRow) -> Result<(), SearchFault>,
+    mut look: impl FnMut(TrailRow) -> Result<(), SearchFault>,
 ) -> Result<(), SearchFault> {
     let fault = |source: rusqlite::Error| SearchFault::Month {
         month: month.to_string(),
@@ -201,6 +201,6 @@ fn each_row_of(
         let rows = rows.collect::<Result<Vec<_>, _>>().map_err(fault)?;
         let Some(last) = rows.last() else { return Ok(()) };
         from = last.number + 1;
-        rows.iter().try_for_each(&mut look)?;
+        rows.into_iter().try_for_each(&mut look)?;
     }
 }

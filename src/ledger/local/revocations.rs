@@ -19,7 +19,7 @@ use crate::{
     vault::{HouseKeys, MandateKey, Subject},
 };
 
-const FILE: &str = "revocations.sqlite";
+pub(in crate::ledger) const FILE: &str = "revocations.sqlite";
 pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
     application_id: 0x5370_7476,
     version: 1,

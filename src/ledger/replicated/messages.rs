@@ -48,6 +48,9 @@ pub(super) const CHAINS: Chains = Chains {
         AND m.root = named.root)",
 };
 
+/// The table of the messages.
+pub(super) const MONTHLY: Monthly = Monthly { rows: "messages", nodes: "message_nodes" };
+
 /// Opens the store of this node, and removes months that are too old.
 ///
 /// # Errors
@@ -57,7 +60,7 @@ pub fn open(house: House, keys: Arc<HouseKeys>, clock: Clock) -> Result<MessageS
     let wait_max: Duration = house.wait_max();
     let table = Table {
         what: "messages of providers",
-        monthly: Monthly { rows: "messages", nodes: "message_nodes" },
+        monthly: MONTHLY,
         register: "INSERT INTO message_nodes (month, number, root) VALUES ($1, -1, $2) RETURNING node",
         latest: "SELECT m.root, m.signature FROM message_nodes n JOIN messages m USING (month, node, number) \
             ORDER BY n.node DESC LIMIT 1",

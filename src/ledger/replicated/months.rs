@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{super::audit::Month, fault::Setback, house::HouseLink, pool::Prepared as _};
 
 /// Key of the advisory lock under which partitions are made and dropped: one node does it.
-const LOCK: i64 = 0x5370_6f72_7465_6c02;
+const LOCK: i64 = 0x5370_6f72_7465_6c03;
 
 /// A table with a partition for each month, and the one of its nodes.
 pub(super) struct Monthly {
@@ -29,13 +29,18 @@ pub(super) async fn ensure(
     }
     link.begin().await?;
     link.change("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-    // A name of a table cannot be a parameter; the month is digits and a hyphen.
-    let made = format!(
-        "CREATE TABLE IF NOT EXISTS {partition} PARTITION OF {} FOR VALUES IN ('{month}')",
-        table.rows
-    );
-    link.link().batch_execute(&made).await?;
+    link.link().batch_execute(&creation(table, month)).await?;
     link.commit().await
+}
+
+/// The statement that makes the partition of a month if there is none.
+pub(super) fn creation(table: &Monthly, month: &Month) -> String {
+    // A name of a table cannot be a parameter; the month is digits and a hyphen.
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES IN ('{month}')",
+        partition(table, month),
+        table.rows
+    )
 }
 
 /// Drops the months before `oldest`, unless another node is doing it. Returns which.

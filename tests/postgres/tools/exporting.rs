@@ -54,6 +54,6 @@ fn an_export_is_that_of_the_same_applications_in_files() {
         assert_eq!(from_database, from_files);
         assert_eq!(from_database.lines().count(), if format == "csv" { 9 } else { 8 });
     }
-    let commands = done(desk.on_files(&desk.path("data"), &["audit", "--controls"]));
+    let commands = done(desk.on_database(&["audit", "--controls"]));
     assert_eq!(commands.matches(": export").count(), 2, "each export is recorded: {commands}");
 }

@@ -1,7 +1,9 @@
 //! The commands for operators on a real database, by the program as operators run it.
 
+mod carrying;
 mod exporting;
 mod moving;
+mod recording;
 mod verifying;
 
 use std::{

@@ -77,7 +77,7 @@ fn a_ledger_moves_into_files_and_back_and_stays_what_it_was() {
         assert_eq!(code, Some(0), "{out}{told}");
         assert_eq!(out.contains("was there already"), done_before, "{out}");
         assert!(out.contains("19 applications in ") && out.contains("of 3 chains"), "{out}");
-        assert!(out.contains("whole") && told.contains("not copied: audit trail"), "{out}{told}");
+        assert!(out.contains("whole") && told.contains("not copied: "), "{out}{told}");
     }
     let list = desk.keep(&[&receipts[..], &[erased]].concat());
     let verify = ["verify", "--receipts", list.to_str().unwrap()];
@@ -118,7 +118,7 @@ fn a_ledger_moves_into_files_and_back_and_stays_what_it_was() {
     let exported = done(desk.on_files(&data, &["export"]));
 
     let told = failed(desk.migrate(to, &url), 2);
-    assert!(told.contains("iscro-2024: the target holds another ledger"), "{told}");
+    assert!(told.contains("iscro-2024: the target holds something else"), "{told}");
     let other = url.replace("/sportello?", "/other?");
     let (code, out, told) = desk.migrate(to, &other);
     assert_eq!(code, Some(0), "{out}{told}");

@@ -106,7 +106,7 @@ impl Chained for MessageRow {
 }
 
 /// The months that have a file, oldest first.
-pub(super) fn months(directory: &Path) -> Result<Vec<Month>, OpenFault> {
+pub(in crate::ledger) fn months(directory: &Path) -> Result<Vec<Month>, OpenFault> {
     Month::all_of(directory, PREFIX)
 }
 

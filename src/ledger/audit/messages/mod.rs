@@ -21,7 +21,8 @@ pub(in crate::ledger) use self::file::{FORMAT, copy};
 #[cfg(feature = "postgres")]
 pub(in crate::ledger) use self::{
     attempt::{Attempt, MessageWriter},
-    file::{MONTHS_KEPT, MessageRow},
+    file::{MONTHS_KEPT, MessageRow, months},
+    search::each_row_of,
 };
 pub use self::{
     search::{FoundMessages, MessageSearch, inspect},

@@ -103,24 +103,34 @@ impl MessageSearch {
 pub fn inspect(directory: &Path, keys: &HouseKeys) -> Result<Vec<String>, SearchFault> {
     let mut walk = Walk::new(keys);
     for month in file::months(directory)? {
-        let connection = file::read(directory, &month).map_err(|source| fault(&month, source))?;
         walk.begin(format!("messages of {month}"), true);
-        let mut from = i64::MIN;
-        loop {
-            let sql = "SELECT * FROM message WHERE number >= ?1 ORDER BY number LIMIT ?2";
-            let rows = connection.prepare_cached(sql).and_then(|mut select| {
-                let rows = select.query_map(params![from, ROWS_AT_A_TIME], MessageRow::from_row)?;
-                rows.collect::<Result<Vec<_>, _>>()
-            });
-            let rows = rows.map_err(|source| fault(&month, source))?;
-            let Some(last) = rows.last() else { break };
-            from = last.number + 1;
-            for row in &rows {
-                walk.row(row);
-            }
-        }
+        each_row_of(directory, &month, |row| {
+            walk.row(&row);
+            Ok(())
+        })?;
     }
     Ok(walk.findings())
+}
+
+/// Reads the rows of a month in short transactions.
+pub(in crate::ledger) fn each_row_of(
+    directory: &Path,
+    month: &Month,
+    mut look: impl FnMut(MessageRow) -> Result<(), SearchFault>,
+) -> Result<(), SearchFault> {
+    let connection = file::read(directory, month).map_err(|source| fault(month, source))?;
+    let mut from = i64::MIN;
+    loop {
+        let sql = "SELECT * FROM message WHERE number >= ?1 ORDER BY number LIMIT ?2";
+        let rows = connection.prepare_cached(sql).and_then(|mut select| {
+            let rows = select.query_map(params![from, ROWS_AT_A_TIME], MessageRow::from_row)?;
+            rows.collect::<Result<Vec<_>, _>>()
+        });
+        let rows = rows.map_err(|source| fault(month, source))?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        from = last.number + 1;
+        rows.into_iter().try_for_each(&mut look)?;
+    }
 }
 
 fn fault(month: &Month, source: rusqlite::Error) -> SearchFault {

@@ -25,7 +25,7 @@ use crate::{
     vault::{DraftKey, HouseKeys, Subject},
 };
 
-const FILE: &str = "drafts.sqlite";
+pub(in crate::ledger) const FILE: &str = "drafts.sqlite";
 pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
     application_id: 0x5370_7464,
     version: 2,

@@ -33,6 +33,8 @@ use tokio::{
 };
 
 pub use self::file::DraftsFile;
+#[cfg(feature = "postgres")]
+pub(in crate::ledger) use self::file::FILE;
 pub(in crate::ledger) use self::file::{FORMAT, copy};
 use self::{
     change::{Change, Message, What},

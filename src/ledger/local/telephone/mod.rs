@@ -32,7 +32,7 @@ use crate::{
     vault::{HouseKeys, Subject},
 };
 
-const FILE: &str = "telephone.sqlite";
+pub(in crate::ledger) const FILE: &str = "telephone.sqlite";
 pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
     application_id: 0x5370_7470,
     version: 1,

@@ -4,16 +4,21 @@
 //! of it, a bounded number of rows at a time, while servers write.
 
 mod alone;
+mod chains;
 mod erasing;
 mod filed;
 mod from_files;
 mod into_files;
 mod migrating;
+mod moving_ledger;
+mod plain;
 mod receipts;
 mod records;
 mod rows;
+mod stores;
 mod strays;
 mod tools;
 mod walk;
+mod way;
 
 pub use self::tools::ReplicatedTools;

@@ -16,8 +16,10 @@ mod writer;
 pub use self::store::ReplicatedTrail;
 pub(super) use self::{
     commands::note_command,
+    rows::FoundBy,
     search::{Search, controls},
     verify::inspect,
+    writer::MONTHLY,
 };
 
 /// The text as the database takes it.

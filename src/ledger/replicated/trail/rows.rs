@@ -41,14 +41,14 @@ pub(super) struct TrailColumns {
 
 /// By what a row is found.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct FoundBy {
-    pub(super) people: Vec<i64>,
-    pub(super) named: Vec<i64>,
+pub(in crate::ledger::replicated) struct FoundBy {
+    pub(in crate::ledger::replicated) people: Vec<i64>,
+    pub(in crate::ledger::replicated) named: Vec<i64>,
 }
 
 impl FoundBy {
     /// Those of a row; `None` if the row is damaged.
-    pub(super) fn of(row: &TrailRow) -> Option<Self> {
+    pub(in crate::ledger::replicated) fn of(row: &TrailRow) -> Option<Self> {
         let mut people = BTreeSet::new();
         for event in Event::decode_all(&row.events)? {
             people.extend([part(event.subject), part(event.actor)]);
