@@ -16,10 +16,10 @@ impl Intake {
         if known.is_some() || !self.journal.is_shared() {
             return Ok(known);
         }
-        if !self.sessions.is_unheard_of(token, self.clock.now()) {
-            return Ok(None);
+        if self.sessions.is_unheard_of(token, self.clock.now()) {
+            self.journal.caught_up().await?;
         }
-        self.journal.caught_up().await?;
+        // Also if it is known by now: this node may have learned of it since the first look.
         Ok(self.recognise_now(token))
     }
 

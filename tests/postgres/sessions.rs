@@ -148,6 +148,33 @@ fn a_session_of_one_node_works_at_every_other_and_ends_at_all() {
 }
 
 #[test]
+fn a_session_works_at_another_node_also_in_the_moment_in_which_that_one_learns_of_it() {
+    const PEOPLE: u64 = 80;
+    const ASKING: u64 = 16;
+    let cluster = Cluster::start();
+    let [a, b] = ["a-node", "b-node"].map(|name| Counter::open(&cluster, name, 10_000));
+    for person in 1..=PEOPLE {
+        let Ok(Entered::In(token, _)) = a.enter(person, &format!("{person:022}")) else {
+            panic!("not let in")
+        };
+        // Spread over the time until the other node looks into the journal.
+        std::thread::scope(|scope| {
+            for nth in 0..ASKING {
+                let (token, intake) = (&token, &b.intake);
+                scope.spawn(move || {
+                    sleep(Duration::from_micros(nth * 2000 + (person * 13) % 2000));
+                    let known = runtime().block_on(intake.recognise(token)).unwrap();
+                    assert!(known.is_some(), "person {person}, {nth}");
+                });
+            }
+        });
+    }
+    for node in [a, b] {
+        node.intake.close("closed");
+    }
+}
+
+#[test]
 fn no_session_is_handed_out_that_a_failover_could_lose() {
     let mut cluster = Cluster::start();
     let [a, b] = ["a-node", "b-node"].map(|name| Counter::open(&cluster, name, 2000));

@@ -217,6 +217,15 @@ impl Cluster {
         }
     }
 
+    /// A certificate and key for a host of clients or servers of a test, PEM, by the authority of [`access`](Self::access).
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made.
+    pub fn certify(&self, address: Ipv4Addr) -> Result<(String, String), Fault> {
+        self.authority.sign(address)
+    }
+
     /// The primary of the day: of those who answer that they are one, the one on the newest timeline.
     #[must_use]
     pub fn primary(&self) -> Option<&'static str> {

@@ -318,6 +318,15 @@ impl Node {
     ///
     /// With the server's error, or if it does not answer in time.
     pub fn sql(&self, statement: &str) -> Result<String, Fault> {
+        self.sql_in("postgres", statement)
+    }
+
+    /// The same in another database.
+    ///
+    /// # Errors
+    ///
+    /// As [`sql`](Self::sql).
+    pub fn sql_in(&self, database: &str, statement: &str) -> Result<String, Fault> {
         let mut psql = self.as_postgres("psql");
         psql.env("PGHOST", &self.place)
             .env("PGPORT", PORT.to_string())
@@ -330,7 +339,7 @@ impl Node {
             "-v",
             "ON_ERROR_STOP=1",
             "-d",
-            "postgres",
+            database,
             "-c",
             statement,
         ]);

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use super::{
     Operation, Outcome,
     index::{About, Index, Look, Sent, Span},
+    personal,
 };
 
 /// The reason of a refusal by which two nodes waited for each other.
@@ -15,6 +16,10 @@ pub const DEADLOCK: &str = "deadlock";
 pub struct Expect {
     /// Its last looks come after all work: each stored application that is not withdrawn has its decision there.
     pub all_decided: bool,
+    /// What judges do is not part of the history: only its results are.
+    pub judges_unseen: bool,
+    /// Time after which an ended token opens nothing any more, whoever is asked, microseconds; `None`: not checked.
+    pub ended_lasts_us_max: Option<u64>,
 }
 
 /// What is wrong.
@@ -48,6 +53,16 @@ pub enum Kind {
     WithdrawalWrong,
     /// Two nodes waited for each other.
     Deadlocked,
+    /// Shown twice, and not the same.
+    ShownDifferently,
+    /// A draft that was saved is not there, or an earlier one is.
+    DraftLost,
+    /// A draft that nobody saved.
+    DraftInvented,
+    /// A token that had ended opened something.
+    EndedTokenWorks,
+    /// A token that had not ended opened nothing.
+    TokenLost,
 }
 
 /// One contradiction.
@@ -84,15 +99,16 @@ pub fn check(history: &[Operation], expect: Expect) -> Vec<Violation> {
         keys_have_one_receipt(claim, sent, &mut found);
         refusals_have_a_reason(claim, sent, &mut found);
     }
+    personal::check(history, expect, &mut found);
     found.0.sort();
     found.0.dedup();
     found.0
 }
 
-struct Found(Vec<Violation>);
+pub(super) struct Found(Vec<Violation>);
 
 impl Found {
-    fn add(&mut self, kind: Kind, what: impl fmt::Display) {
+    pub(super) fn add(&mut self, kind: Kind, what: impl fmt::Display) {
         self.0.push(Violation { kind, what: what.to_string() });
     }
 }
@@ -156,7 +172,10 @@ fn is_decided_once(code: &str, about: &About<'_>, expect: Expect, found: &mut Fo
                 let made = about.decided.iter().any(|(_, verdict)| verdict == decision);
                 if !made && !about.decided.is_empty() {
                     found.add(Kind::DecisionLost, format_args!("{code}: {decision} instead"));
-                } else if !made && !about.perhaps_decided.contains(decision.as_str()) {
+                } else if !made
+                    && !expect.judges_unseen
+                    && !about.perhaps_decided.contains(decision.as_str())
+                {
                     found.add(Kind::DecidedByNobody, format_args!("{code}: {decision}"));
                 }
                 decisions.push((look.span, decision));

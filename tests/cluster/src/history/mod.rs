@@ -6,6 +6,7 @@
 
 mod check;
 mod index;
+mod personal;
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +61,33 @@ pub enum Call {
         code: String,
         /// The decision.
         verdict: String,
+    },
+    /// Asks for something that never changes, such as a receipt.
+    Show {
+        /// What.
+        what: String,
+    },
+    /// Saves a draft, of which only the last one is kept. One client saves one draft after the other.
+    SaveDraft {
+        /// Whose.
+        of: String,
+        /// Its content.
+        text: String,
+    },
+    /// Reads a draft.
+    ReadDraft {
+        /// Whose.
+        of: String,
+    },
+    /// Ends what a token opens: its session, or the token alone, for a fresh one.
+    EndToken {
+        /// Its name.
+        token: String,
+    },
+    /// Uses a token.
+    UseToken {
+        /// Its name.
+        token: String,
     },
 }
 
@@ -116,6 +144,17 @@ pub enum Outcome {
     Withdrawn,
     /// Decided by this request.
     Decided,
+    /// Shown.
+    Shown {
+        /// As it is.
+        text: String,
+    },
+    /// Done: a draft is saved, a token ended.
+    Done,
+    /// The token opened something.
+    Recognised,
+    /// The token opened nothing.
+    Unrecognised,
 }
 
 /// Collects the history of clients that run at the same time.

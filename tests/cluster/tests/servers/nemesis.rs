@@ -112,7 +112,7 @@ fn judge_history(recorder: &Recorder, codes: usize) {
         count(|outcome| matches!(outcome, Outcome::Refused { .. })),
         count(|outcome| *outcome == Outcome::Decided),
     );
-    let found = check(&history, Expect { all_decided: true });
+    let found = check(&history, Expect { all_decided: true, ..Expect::default() });
     if !found.is_empty() {
         let (file, path) =
             tempfile::Builder::new().suffix(".ndjson").tempfile().unwrap().keep().unwrap();
