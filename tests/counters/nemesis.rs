@@ -168,11 +168,7 @@ impl Nemesis {
             _ => cluster.node(old).host().isolate().unwrap(),
         }
         self.primary = cluster.promote_ahead(old).unwrap();
-        // One that hangs still accepts connections, and counters that find it first wait for it: it is ended, as a watchdog
-        // ends it, before anything is accepted again.
-        if !matches!(strike, Strike::HangPrimary) {
-            self.coming.people.progress();
-        }
+        self.coming.people.progress();
         let cluster = &mut self.house.cluster;
         match strike {
             Strike::KillPrimary => {}

@@ -52,7 +52,6 @@ impl Drop for Server {
 
 /// The canary of the first server hands in two applications.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test waits for other processes")]
 fn what_one_server_takes_another_decides_that_has_no_public_listener() {
     let cluster = Cluster::start();
     let _intake = Server::start(&cluster, "intake", &["serve", "--demo"], "intake");

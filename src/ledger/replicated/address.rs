@@ -10,8 +10,9 @@ use tokio_postgres::{
 use super::{super::group, tls::Tls};
 use crate::private_files::is_exposed;
 
-/// Time to connect to one server. The next is tried after it.
-const CONNECT: Duration = Duration::from_secs(3);
+/// Time to connect to a server, until it has answered the first statements. One that hangs accepts connections, and says no
+/// more.
+pub(super) const CONNECT: Duration = Duration::from_secs(3);
 /// Time after which a server that acknowledges nothing is given up, as the servers give up each other.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(3);
 
@@ -41,7 +42,8 @@ pub struct Config {
 /// The servers, ready to connect to.
 #[derive(Clone)]
 pub(super) struct Address {
-    pub(super) target: Target,
+    /// How to connect to each of them.
+    pub(super) servers: Vec<Target>,
     /// `None` only for servers on this machine.
     pub(super) tls: Option<Tls>,
 }
@@ -91,8 +93,38 @@ impl Address {
             .keepalives_idle(Duration::from_secs(2))
             .keepalives_interval(Duration::from_secs(1))
             .keepalives_retries(3);
-        if faults.is_empty() { Ok(Self { target, tls }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Self { servers: each_of(&target), tls }) } else { Err(faults) }
     }
+}
+
+/// The same target for each of its servers alone.
+fn each_of(target: &Target) -> Vec<Target> {
+    let one_of = |(place, host): (usize, &Host)| {
+        let mut one = Target::new();
+        target.get_user().map(|user| one.user(user));
+        target.get_password().map(|password| one.password(password));
+        target.get_dbname().map(|name| one.dbname(name));
+        target.get_options().map(|options| one.options(options));
+        target.get_application_name().map(|name| one.application_name(name));
+        target.get_connect_timeout().map(|time| one.connect_timeout(*time));
+        target.get_tcp_user_timeout().map(|time| one.tcp_user_timeout(*time));
+        target.get_keepalives_interval().map(|time| one.keepalives_interval(time));
+        target.get_keepalives_retries().map(|retries| one.keepalives_retries(retries));
+        one.target_session_attrs(target.get_target_session_attrs())
+            .ssl_mode(target.get_ssl_mode())
+            .keepalives(target.get_keepalives())
+            .keepalives_idle(target.get_keepalives_idle());
+        match host {
+            Host::Tcp(name) => one.host(name),
+            Host::Unix(path) => one.host_path(path),
+        };
+        let ports = target.get_ports();
+        // One port may be that of all.
+        ports.get(place).or(ports.first()).map(|port| one.port(*port));
+        target.get_hostaddrs().get(place).map(|address| one.hostaddr(*address));
+        one
+    };
+    target.get_hosts().iter().enumerate().map(one_of).collect()
 }
 
 /// TLS, which only servers on this machine may do without.

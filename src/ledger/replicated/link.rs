@@ -16,10 +16,12 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Statement, error::Severity};
+use tokio_postgres::{
+    AsyncMessage, Client, Config as Target, Connection, NoTls, Statement, error::Severity,
+};
 
 use super::{
-    address::Address,
+    address::{Address, CONNECT},
     fault::{Setback, with_causes},
     guard::{self, Durability},
 };
@@ -90,20 +92,31 @@ impl Link {
         timeout(OPEN, opening).await.map_err(late)?
     }
 
+    /// Asks all servers at once: only the primary takes writes, and one that hangs holds up nobody.
     async fn connect(address: &Address) -> Result<Self, Setback> {
+        let asked = address.servers.iter().map(|server| {
+            Box::pin(async {
+                let late = |_| Setback::Away("a server did not answer in time".to_owned());
+                timeout(CONNECT, Self::connect_to(server, address)).await.map_err(late).flatten()
+            })
+        });
+        Ok(future::select_ok(asked).await?.0)
+    }
+
+    async fn connect_to(server: &Target, address: &Address) -> Result<Self, Setback> {
         let warnings = Arc::new(AtomicU64::new(0));
         let seen = Arc::clone(&warnings);
         let (client, driver) = if let Some(tls) = &address.tls {
-            let (client, connection) = address.target.connect(tls.clone()).await?;
+            let (client, connection) = server.connect(tls.clone()).await?;
             (client, tokio::spawn(drive(connection, seen)))
         } else {
-            let (client, connection) = address.target.connect(NoTls).await?;
+            let (client, connection) = server.connect(NoTls).await?;
             (client, tokio::spawn(drive(connection, seen)))
         };
         let driver = Driver(driver);
         client.batch_execute(SESSION).await?;
         let look = client.prepare(&format!("SELECT {}", guard::COLUMNS)).await?;
-        let servers = address.target.get_hosts().len();
+        let servers = address.servers.len();
         Ok(Self { client, warnings, _driver: driver, servers, look })
     }
 
