@@ -24,6 +24,7 @@ use super::{
     house::House,
     ledger::ReplicatedLedger,
     link::Link,
+    lock_keys::SERVING,
     pool::pool,
     reads::Reader,
     schema::{OF_CAMPAIGN, exists, migrate, schema_of},
@@ -49,10 +50,8 @@ use crate::{
 
 /// Interval in which the counts of other nodes are read.
 const REFRESH: Duration = Duration::from_secs(2);
-/// Key of the advisory lock that nodes share while they serve, and that a move of the ledgers has for itself alone.
-pub(super) const SERVING: i64 = 0x5370_6f72_7465_6c01;
 
-/// Interval in which the link that holds it is looked at.
+/// Interval in which the link that holds the lock of those who serve is looked at.
 const SERVING_LOOK: Duration = Duration::from_secs(5);
 
 /// The ledgers in one database.

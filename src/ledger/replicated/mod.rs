@@ -43,6 +43,7 @@ mod journal;
 mod ledger;
 mod link;
 mod lock;
+mod lock_keys;
 mod mandates;
 mod messages;
 mod months;

@@ -2,10 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{super::audit::Month, fault::Setback, house::HouseLink, pool::Prepared as _};
-
-/// Key of the advisory lock under which partitions are made and dropped: one node does it.
-const LOCK: i64 = 0x5370_6f72_7465_6c03;
+use super::{
+    super::audit::Month, fault::Setback, house::HouseLink, lock_keys::MONTHS, pool::Prepared as _,
+};
 
 /// A table with a partition for each month, and the one of its nodes.
 pub(super) struct Monthly {
@@ -28,7 +27,7 @@ pub(super) async fn ensure(
         return Ok(());
     }
     link.begin().await?;
-    link.change("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    link.change("SELECT pg_advisory_xact_lock($1)", &[&MONTHS]).await?;
     link.link().batch_execute(&creation(table, month)).await?;
     link.commit().await
 }
@@ -53,7 +52,7 @@ pub(super) async fn retire(
     oldest: &Month,
 ) -> Result<Vec<String>, Setback> {
     link.begin().await?;
-    let locked = link.rows("SELECT pg_try_advisory_xact_lock($1)", &[&LOCK]).await?;
+    let locked = link.rows("SELECT pg_try_advisory_xact_lock($1)", &[&MONTHS]).await?;
     let mut dropped = Vec::new();
     if locked.first().is_some_and(|row| row.get(0)) {
         let all = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \

@@ -17,11 +17,9 @@ use super::{
     fault::Setback,
     house::{House, HouseLink},
     lock::Lock,
+    lock_keys::DRAWING,
 };
 use crate::vault::HouseKeys;
-
-/// Key of the advisory lock of the node that draws.
-const DRAWING: i64 = 0x5370_6f72_7465_6c02;
 
 /// Reads the row and waits until a majority of servers has it: what is merely visible may be lost, and must not be published.
 const READ: &str = "UPDATE rounds SET confirmed = confirmed + 1 RETURNING version, sealed";

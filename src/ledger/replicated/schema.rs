@@ -5,7 +5,7 @@
 
 use refinery_core::{Migration, Runner, tokio_postgres::Client};
 
-use super::{address::Address, fault::Setback, link::Link};
+use super::{address::Address, fault::Setback, link::Link, lock_keys::MIGRATING};
 use crate::schemes::Campaign;
 
 /// Migrations: names, and what they do, oldest first. One that was released never changes.
@@ -27,9 +27,6 @@ pub(super) const OF_HOUSE: Migrations = &[
 /// The schema of what belongs to no campaign.
 pub(super) const HOUSE: &str = "sportello";
 
-/// Key of the advisory lock under which tables are made: one node does it, the others wait.
-const LOCK: i64 = 0x5370_6f72_7465_6c00;
-
 /// The schema of a campaign.
 pub(super) fn schema_of(campaign: Campaign) -> String {
     format!("sportello_{}_{}", campaign.scheme, campaign.year)
@@ -47,7 +44,7 @@ pub(super) async fn migrate(
     let mut link = Link::open(address, None).await?;
     // Held until the link ends. The first of many nodes may take longer than a lock is usually waited for.
     link.batch_execute("SET lock_timeout = 0").await?;
-    link.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
+    link.execute("SELECT pg_advisory_lock($1)", &[&MIGRATING]).await?;
     let made = format!("CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path TO {schema}");
     link.batch_execute(&made).await?;
     let migrations = migrations

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    super::{fault::Setback, house::House},
+    super::{fault::Setback, house::House, lock_keys::TIDYING},
     reader::{Found, Reader},
 };
 use crate::{
@@ -40,8 +40,6 @@ const TIDY_EVERY: Duration = Duration::from_mins(10);
 const TIDY_ROUNDS_MAX: usize = 20;
 /// Rows that are removed at a time.
 const TIDY_ROWS: u64 = 2000;
-/// Key of the advisory lock under which rows are removed, by one node at a time.
-const TIDYING: i64 = 0x5370_6f72_7465_6c4a;
 /// Removes what no session, round or quota needs any more.
 const REMOVE: &str = "WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1) AS is_held), \
      old AS (SELECT node, number FROM journal WHERE (SELECT is_held FROM alone) \

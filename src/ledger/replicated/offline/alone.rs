@@ -1,6 +1,6 @@
 //! Making sure that no server works with the database.
 
-use super::super::{engine::SERVING, fault::Setback, link::Link};
+use super::super::{fault::Setback, link::Link, lock_keys::SERVING};
 
 /// Our other sessions.
 const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
