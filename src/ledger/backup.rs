@@ -100,10 +100,7 @@ pub fn copy(
                 source: source.into(),
             };
             let source = from.join(file);
-            let format = FileFormat::of(versions, &source);
-            if !format.is_of(&source).map_err(store)? {
-                continue;
-            }
+            let Some(format) = FileFormat::of(versions, &source).map_err(store)? else { continue };
             let target = format.open(to, &to.join(file))?;
             target.execute("ATTACH ?1 AS source", [source.to_string_lossy()]).map_err(store)?;
             let rows = copy(&target, &mut |rows| progress(file, rows)).map_err(store)?;

@@ -34,6 +34,20 @@ impl FileFormat {
         directory: &Path,
         path: &Path,
     ) -> Result<Connection, OpenFault> {
+        Self::open_one_of(std::slice::from_ref(self), directory, path)
+    }
+
+    /// As [`open`](Self::open), in the version that the file is of; a missing one is created in the first. Nothing opens the
+    /// file before its log is rewritten: after a failed sync the log may hold what is not on the disk, and a connection that
+    /// ends would copy it into the file.
+    ///
+    /// # Errors
+    /// [`OpenFault`].
+    pub(in crate::ledger) fn open_one_of(
+        versions: &[Self],
+        directory: &Path,
+        path: &Path,
+    ) -> Result<Connection, OpenFault> {
         let store = |source| store_error(path, source);
         let directory_fault = |source| OpenFault::Directory { path: directory.to_owned(), source };
         let log = wal::wal_of(path);
@@ -48,30 +62,33 @@ impl FileFormat {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(store)?;
         connection.busy_timeout(BUSY_WAIT).map_err(store)?;
-        let fresh = self.examine(&connection, path)?;
+        let format = Self::which(versions, &connection);
+        let fresh = format.examine(&connection, path)?;
         prepare(&connection).map_err(store)?;
         if fresh {
-            self.make(&connection).map_err(store)?;
+            format.make(&connection).map_err(store)?;
         }
         // The file and its log exist now; sync their names, so that they survive a power cut.
         sync_directory(directory).map_err(directory_fault)?;
         Ok(connection)
     }
 
-    /// The one of several versions of a kind that a file is of; the first if it is of none of them, or missing.
-    pub(in crate::ledger) fn of(versions: &'static [Self], path: &Path) -> &'static Self {
-        let found = || -> rusqlite::Result<i32> {
-            reading(path)?.pragma_query_value(None, "user_version", |row| row.get(0))
-        };
-        let version = if path.exists() { found().ok() } else { None };
-        versions.iter().find(|format| Some(format.version) == version).unwrap_or(&versions[0])
+    /// The one of several versions of a kind that an open file is of; the first if it is of none of them.
+    fn which<'v>(versions: &'v [Self], connection: &Connection) -> &'v Self {
+        let version =
+            connection.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0));
+        let is_it = |format: &&Self| version.as_ref().is_ok_and(|it| *it == format.version);
+        versions.iter().find(is_it).unwrap_or(&versions[0])
     }
 
-    /// Whether a file is of this kind, in any version.
-    pub(in crate::ledger) fn is_of(&self, path: &Path) -> rusqlite::Result<bool> {
-        let id: i32 =
-            reading(path)?.pragma_query_value(None, "application_id", |row| row.get(0))?;
-        Ok(id == self.application_id)
+    /// The version of a kind that a file is of, the first if it is none of them; `None` if it is of another kind.
+    pub(in crate::ledger) fn of(
+        versions: &'static [Self],
+        path: &Path,
+    ) -> rusqlite::Result<Option<&'static Self>> {
+        let connection = reading(path)?;
+        let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        Ok((id == versions[0].application_id).then(|| Self::which(versions, &connection)))
     }
 
     /// Opens a file for reading while its writer may be running; `None` if there is none.
@@ -79,11 +96,22 @@ impl FileFormat {
     /// # Errors
     /// [`OpenFault`].
     pub(in crate::ledger) fn look(&self, path: &Path) -> Result<Option<Connection>, OpenFault> {
+        Self::look_one_of(std::slice::from_ref(self), path)
+    }
+
+    /// As [`look`](Self::look), in the version that the file is of.
+    ///
+    /// # Errors
+    /// [`OpenFault`].
+    pub(in crate::ledger) fn look_one_of(
+        versions: &[Self],
+        path: &Path,
+    ) -> Result<Option<Connection>, OpenFault> {
         if !path.exists() {
             return Ok(None);
         }
         let connection = reading(path).map_err(|source| store_error(path, source))?;
-        self.examine(&connection, path)?;
+        Self::which(versions, &connection).examine(&connection, path)?;
         Ok(Some(connection))
     }
 

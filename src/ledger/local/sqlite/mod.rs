@@ -85,7 +85,7 @@ pub fn open(
     bounds: Bounds,
 ) -> Result<Opened, OpenFault> {
     let path = file_of(directory, campaign);
-    let mut connection = FileFormat::of(&FORMATS, &path).open(directory, &path)?;
+    let mut connection = FileFormat::open_one_of(&FORMATS, directory, &path)?;
     let wal = Arc::new(WalProgress::default());
     prepare(&mut connection, &wal, bounds).map_err(|source| store_error(&path, source))?;
     let Rebuilt { index, batches, root } = rebuild(&connection, &path, &keys)?;
@@ -132,7 +132,7 @@ pub(in crate::ledger) fn look(
     keys: &HouseKeys,
 ) -> Result<Option<(SqliteReader, Index)>, OpenFault> {
     let path = file_of(directory, campaign);
-    let Some(connection) = FileFormat::of(&FORMATS, &path).look(&path)? else { return Ok(None) };
+    let Some(connection) = FileFormat::look_one_of(&FORMATS, &path)? else { return Ok(None) };
     // One transaction sees one state, also while the writer commits.
     let transaction =
         connection.unchecked_transaction().map_err(|source| store_error(&path, source))?;
