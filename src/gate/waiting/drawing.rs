@@ -106,7 +106,12 @@ impl Room {
                 nodes.is_behind = false;
             }
             // A draw whose outcome this node did not learn counts, too.
-            rounds.refresh()?;
+            if let Err(fault) = rounds.refresh() {
+                if let Some(nodes) = &mut self.lock().nodes {
+                    nodes.is_behind = is_behind;
+                }
+                return Err(fault);
+            }
             let outlook = rounds.outlook();
             let elsewhere = self.lock().drawn_elsewhere(&outlook);
             for (drawn, after) in elsewhere {
