@@ -15,6 +15,8 @@ use crate::{
 pub const JOINS_LAST: Duration = Duration::from_secs(1);
 /// How long a closed round waits before it is drawn: until every node has stopped to let people join it.
 const DRAWN_AFTER: Duration = Duration::from_secs(2);
+const _: () =
+    assert!(DRAWN_AFTER.as_millis() > JOINS_LAST.as_millis(), "somebody could know the seed");
 /// A report counts for this long, seconds.
 const REPORT_SECONDS: u32 = 5;
 /// A node that has reported nothing for so long while somebody waited has ended; people whom it waited for are absent unless

@@ -34,12 +34,20 @@ impl Journal for Shared {
 struct SharedRounds {
     rounds: Arc<Mutex<LocalRounds>>,
     leader: Arc<AtomicUsize>,
+    /// How often each node fails to read them from now on.
+    failures: Arc<AtomicUsize>,
     own: usize,
 }
 
 impl Rounds for SharedRounds {
     fn leads(&mut self) -> bool {
         self.leader.load(Ordering::Relaxed) == self.own
+    }
+
+    fn refresh(&mut self) -> Result<(), StorageFault> {
+        let one_less = |left: usize| left.checked_sub(1);
+        let failed = self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        failed.map_or(Ok(()), |_| Err(StorageFault::Damaged))
     }
 
     fn outlook(&self) -> Outlook {
@@ -73,6 +81,8 @@ struct OneNode {
 struct Building {
     nodes: Vec<OneNode>,
     leader: Arc<AtomicUsize>,
+    failures: Arc<AtomicUsize>,
+    rounds: Arc<Mutex<LocalRounds>>,
     keys: Arc<HouseKeys>,
     /// What is on its way to the others.
     under_way: Vec<(usize, Event)>,
@@ -85,11 +95,16 @@ impl Building {
         let keys = Arc::new(HouseKeys::from_master(&[7; 32]));
         let rounds = LocalRounds::open(directory.path(), Arc::clone(&keys), at(0)).unwrap();
         let (rounds, leader) = (Arc::new(Mutex::new(rounds)), Arc::new(AtomicUsize::new(0)));
+        let failures = Arc::new(AtomicUsize::new(0));
         let node = |(own, places)| {
             let journal = Arc::new(Shared(Mutex::default(), N > 1));
             let kept = (Arc::clone(&journal) as Arc<dyn Journal>, Remembered::default());
-            let rounds =
-                SharedRounds { rounds: Arc::clone(&rounds), leader: Arc::clone(&leader), own };
+            let rounds = SharedRounds {
+                rounds: Arc::clone(&rounds),
+                leader: Arc::clone(&leader),
+                failures: Arc::clone(&failures),
+                own,
+            };
             let room = Room::new(CONFIG, Box::new(rounds), None, kept, at(0));
             if let Some(nodes) = &mut room.lock().nodes {
                 nodes.drawn_after = Duration::ZERO;
@@ -97,7 +112,7 @@ impl Building {
             OneNode { own, room, journal, inside: Vec::new(), places }
         };
         let nodes = (0..).zip(places).map(node).collect();
-        Self { nodes, leader, keys, under_way: Vec::new(), _directory: directory }
+        Self { nodes, leader, failures, rounds, keys, under_way: Vec::new(), _directory: directory }
     }
 
     fn supply(&self, node: usize, second: i64) -> Supply {
@@ -328,4 +343,50 @@ fn a_node_that_knows_nothing_of_a_draw_takes_it_over_with_all_who_joined_meanwhi
     assert_eq!(first.len(), 40);
     assert_eq!(first, last);
     assert!(first.values().any(|(_, number)| number.is_some()), "a round was drawn");
+}
+
+#[test]
+fn a_draw_that_a_node_could_not_read_is_taken_over_at_the_next_try() {
+    let mut building = Building::new([0, 0]);
+    for n in 0..5 {
+        building.ask(0, n, 1, 0).unwrap_err();
+    }
+    let mut second = 0;
+    while building.nodes[0].room.draws().drawn.is_empty() {
+        building.pass_second(second);
+        second += 1;
+    }
+    let OneNode { room, .. } = &building.nodes[1];
+    for (from, event) in std::mem::take(&mut building.under_way) {
+        if from == 0 {
+            room.learn(name(from), &event, at(second));
+        }
+    }
+    building.failures.store(1, Ordering::Relaxed);
+    let draw = || room.draw(&Supply::of(0), at(second), at(second), |_| ());
+    assert!(draw().is_err() && room.draws().drawn.is_empty());
+    draw().unwrap();
+    assert_eq!(room.draws().drawn, building.nodes[0].room.draws().drawn);
+}
+
+/// Who knew the seed could choose whether to join.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a draw waits in real time")]
+fn a_seed_is_secret_until_no_node_lets_people_join_its_round() {
+    let mut building = Building::new([0, 0]);
+    building.pass_second(0);
+    building.ask(0, 1, 1, 1).unwrap_err();
+    let OneNode { room, .. } = &building.nodes[0];
+    // It takes the lead, and then closes the round.
+    room.draw(&Supply::of(0), at(2), at(2), |_| ()).unwrap();
+    room.tidy(&Supply::of(0), at(20));
+    assert!(room.lock().turns.closed.is_some());
+    room.lock().nodes.as_mut().unwrap().drawn_after = Duration::from_secs(1);
+    std::thread::scope(|scope| {
+        let drawing = scope.spawn(|| room.draw(&Supply::of(0), at(20), at(20), |_| ()));
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(building.rounds.lock().unwrap().outlook().drawn.is_empty(), "it is too early");
+        drawing.join().unwrap().unwrap();
+    });
+    assert_eq!(building.rounds.lock().unwrap().outlook().drawn.len(), 1);
 }
