@@ -257,18 +257,22 @@ impl Room {
         })
     }
 
-    /// Notes that a person entered, and frees their seats if they had any. Returns the one on which they were called, and its
-    /// round: of many nodes, the first to [claim](Journal::claim_entry) it lets them in.
+    /// Notes that a person entered, and frees their seats if they had any. Of many nodes, returns the seat on which they were
+    /// called and its round: the first to [claim](Journal::claim_entry) it lets them in.
     pub fn entered(&self, person: Subject) -> Option<SeatEntry> {
         self.entered.fetch_add(1, Ordering::Relaxed);
+        let is_shared = self.journal.is_shared() && !self.is_empty();
         let called = |audience| {
+            if !is_shared {
+                return None;
+            }
             let inner = self.lock();
             let seat = *inner.seats.get(inner.seats.of_person(person, audience)?);
             let round = inner.turns.round_of(seat.stage).err().map(|drawn| drawn.round)?;
             Some(SeatEntry { who: seat.who(), round })
         };
         let [first, second] = Audience::ALL.map(|audience| {
-            let called = if self.is_empty() { None } else { called(audience) };
+            let called = called(audience);
             self.give_up(person, audience);
             called
         });

@@ -371,7 +371,6 @@ fn a_draw_that_a_node_could_not_read_is_taken_over_at_the_next_try() {
 
 /// Who knew the seed could choose whether to join.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a draw waits in real time")]
 fn a_seed_is_secret_until_no_node_lets_people_join_its_round() {
     let mut building = Building::new([0, 0]);
     building.pass_second(0);
