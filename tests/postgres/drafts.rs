@@ -169,7 +169,8 @@ fn a_save_is_never_acknowledged_and_lost_while_the_primary_dies() {
     assert!(acknowledged > 2);
     let nodes = ["three", "four"].map(|name| Node::open(&cluster, name, 20_000));
     let found: usize = nodes[0].content(slot).unwrap().parse().unwrap();
-    assert_eq!(found + 1, acknowledged, "the one under way was neither acknowledged nor kept");
+    // The one under way was not acknowledged; a standby may have it if it was killed before it said so.
+    assert!((acknowledged - 1..=acknowledged).contains(&found), "{found} of {acknowledged}");
     nodes[1].save(slot, "afterwards", Expected::Something).unwrap();
     assert_eq!(nodes[0].content(slot).as_deref(), Some("afterwards"));
 }
