@@ -390,6 +390,30 @@ fn old_months_are_removed_as_a_whole_and_what_remains_is_verified() {
 }
 
 #[test]
+fn a_node_that_rested_until_its_last_month_was_removed_goes_on() {
+    let cluster = Cluster::start();
+    let [resting, busy] =
+        ["one", "two"].map(|name| House::open_at(&cluster, name, 20_000, "2022-08-31T12:00:00Z"));
+    resting.shows(9, 1).unwrap();
+    resting.record("visit-1", 1).unwrap();
+    let now = "2024-09-30T22:00:00Z";
+    for house in [&busy, &resting] {
+        house.clock.set(at(now));
+    }
+    // Started at that time, it removes what is older than two years, and the nodes that only that knew.
+    let two_years_later = House::open_at(&cluster, "three", 20_000, now);
+    let known = "SELECT count(*) FROM sportello.trail_nodes WHERE node > 0";
+    assert_eq!(cluster.sql(known), "1");
+    for house in [&busy, &resting] {
+        house.shows(9, 1).unwrap();
+        house.record("visit-2", 1).unwrap();
+    }
+    assert_eq!(two_years_later.done_to(1).len(), 2);
+    assert_eq!(archive(&cluster).messages_of_person(&FiscalCode::made_up(1)).unwrap().len(), 2);
+    assert_eq!(findings(&cluster), Vec::<String>::new());
+}
+
+#[test]
 fn messages_are_found_by_session_and_person_at_any_node() {
     let cluster = Cluster::start();
     let [one, two] = ["one", "two"].map(|name| House::open(&cluster, name, 20_000));

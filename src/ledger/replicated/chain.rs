@@ -57,6 +57,9 @@ pub(super) struct Place {
     pub(super) end: End,
 }
 
+/// The end of a chain that has no row yet.
+const NO_ROW: End = End { number: -1, root: [0; 32] };
+
 /// The chain of this node.
 pub(super) struct Chain {
     house: House,
@@ -64,6 +67,8 @@ pub(super) struct Chain {
     state: Arc<WriterState>,
     node: i32,
     month: Option<Month>,
+    /// In which this node was added or wrote last: once that month is too old, other nodes forget this one.
+    known_in: Month,
     /// Its last row, which a write moves before it is known.
     pub(super) end: End,
 }
@@ -85,11 +90,7 @@ impl Chain {
         let opened = house.wait_for(move |link| {
             Box::pin(async move {
                 months::retire_before(link, &of.monthly, now, of.months_kept).await?;
-                let (month, root) = (Month::of(now), Digest::default());
-                let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-                    [&month.as_str(), &root.as_slice()];
-                let added = link.durably(of.register, &parameters).await?;
-                let node: i32 = added.first().ok_or(StorageFault::Damaged)?.try_get(0)?;
+                let node = register(link, &of, &Month::of(now)).await?;
                 let latest = link.rows(of.latest, &[]).await?;
                 let latest = latest.first().map(|row| {
                     let root: &[u8] = row.try_get(0)?;
@@ -104,12 +105,11 @@ impl Chain {
         if latest.is_some_and(|(root, signature)| !is_ours(&root, &signature)) {
             return Err(OpenFault::OtherKey { path: table.monthly.rows.into() });
         }
-        let end = End { number: -1, root: Digest::default() };
-        Ok(Self { house, table, state, node, month: None, end })
+        Ok(Self { house, table, state, node, month: None, known_in: Month::of(now), end: NO_ROW })
     }
 
     /// Turns to the month of `now` unless the chain is in it or in a later one. Returns whether it did: then the next row is
-    /// the first of a month.
+    /// the first of a month. A node that wrote nothing for so long that others have forgotten it begins a new chain.
     ///
     /// # Errors
     /// As for [`until_known`](Self::until_known).
@@ -118,11 +118,19 @@ impl Chain {
         if self.month.as_ref().is_some_and(|current| *current >= month) {
             return Ok(false);
         }
+        let is_forgotten = self.known_in < Month::before(now, self.table.months_kept);
         let (table, made) = (Arc::clone(&self.table), month.clone());
-        self.until_known(move |link| {
+        let added = self.until_known(move |link| {
             let (table, made) = (Arc::clone(&table), made.clone());
-            Box::pin(async move { months::ensure(link, &table.monthly, &made).await })
+            Box::pin(async move {
+                months::ensure(link, &table.monthly, &made).await?;
+                if is_forgotten { register(link, &table, &made).await.map(Some) } else { Ok(None) }
+            })
         })?;
+        if let Some(node) = added {
+            (self.node, self.end) = (node, NO_ROW);
+        }
+        self.known_in = month.clone();
         if self.month.replace(month).is_some() {
             self.retire(now);
         }
@@ -198,4 +206,11 @@ impl Chain {
         let what = "its end in the database is not the one that this server wrote".to_owned();
         OpenFault::Damaged { path: self.table.monthly.rows.into(), what }
     }
+}
+
+/// Adds a node, which has no rows yet.
+async fn register(link: &HouseLink, table: &Table, month: &Month) -> Result<i32, Setback> {
+    let root = NO_ROW.root.as_slice();
+    let added = link.durably(table.register, &[&month.as_str(), &root]).await?;
+    Ok(added.first().ok_or(StorageFault::Damaged)?.try_get(0)?)
 }

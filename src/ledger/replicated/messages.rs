@@ -83,9 +83,10 @@ struct Writer {
 impl MessageWriter for Writer {
     fn write(&mut self, attempts: &[Attempt]) -> Result<(), OpenFault> {
         let Some(now) = attempts.iter().map(|attempt| attempt.at).max() else { return Ok(()) };
-        let previous = self.chain.end.root;
         let mut rows = Vec::with_capacity(1 + attempts.len());
-        if self.chain.turn_to(now)? {
+        let is_first = self.chain.turn_to(now)?;
+        let previous = self.chain.end.root;
+        if is_first {
             rows.push(MessageRow::first(now, previous, &self.keys));
             self.chain.end = End { number: 0, root: previous };
         }

@@ -77,9 +77,10 @@ impl Writer {
 impl RowWriter for Writer {
     fn write(&mut self, gathered: &Gathered) -> Result<(), OpenFault> {
         let Some(now) = gathered.at() else { return Ok(()) };
-        let previous = self.chain.end.root;
         let mut rows = Vec::new();
-        if self.chain.turn_to(now)? {
+        let is_first = self.chain.turn_to(now)?;
+        let previous = self.chain.end.root;
+        if is_first {
             rows.push(TrailRow::first(now, previous, &self.keys));
             self.chain.end = End { number: 0, root: previous };
             self.names = Names::default();
