@@ -161,14 +161,10 @@ impl Ledger for ReplicatedLedger {
     }
 
     fn cases(&self, most: usize) -> Vec<StoredCase> {
-        match self.waiting(move |reader| async move { reader.lease(most).await }) {
-            Some(Ok(cases)) => cases,
-            Some(Err(fault)) => {
-                tracing::warn!(%fault, "judges get no cases from the database");
-                Vec::new()
-            }
-            None => Vec::new(),
-        }
+        let leased = self.waiting(move |reader| async move { reader.lease(most).await });
+        let Some(leased) = leased else { return Vec::new() };
+        self.standing.note_cases(leased.as_ref().err());
+        leased.unwrap_or_default()
     }
 
     fn pending(&self, from: Option<Position>, most: usize) -> PendingCases {

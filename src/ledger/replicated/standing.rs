@@ -23,6 +23,8 @@ pub(super) struct Standing {
     /// Why the database takes no commits, if it takes none.
     away: Mutex<Option<String>>,
     counts: Mutex<AllCounts>,
+    /// Judges were told nothing when they last asked for cases.
+    lacks_cases: AtomicBool,
     is_away: Gauge,
     unknown: Counter,
     raced: Counter,
@@ -51,6 +53,7 @@ impl Standing {
             is_poisoned: AtomicBool::default(),
             away: Mutex::default(),
             counts: Mutex::default(),
+            lacks_cases: AtomicBool::default(),
             is_away,
             unknown,
             raced,
@@ -89,6 +92,18 @@ impl Standing {
         if self.reason().take().is_some() {
             self.is_away.set(0.0);
             tracing::warn!(%campaign, "the database takes commits again");
+        }
+    }
+
+    /// Notes whether judges get cases; logged when that changes.
+    pub(super) fn note_cases(&self, fault: Option<&StorageFault>) {
+        let campaign = self.campaign;
+        match (fault, self.lacks_cases.swap(fault.is_some(), Ordering::Relaxed)) {
+            (Some(fault), false) => {
+                tracing::warn!(%campaign, %fault, "judges get no cases from the database: they ask again");
+            }
+            (None, true) => tracing::info!(%campaign, "judges get cases again"),
+            _ => {}
         }
     }
 
