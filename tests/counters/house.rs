@@ -96,13 +96,17 @@ impl House {
         self.place.path()
     }
 
-    /// Drops packets between a counter and every server of the database, in both directions.
-    pub(crate) fn cut_off(&self, at: usize) {
+    /// Drops packets from every server of the database to a counter, and those that it sends to them.
+    pub(crate) fn cut_off(&self, at: usize, hears_nothing: bool, is_not_heard: bool) {
         let host = self.counters[at].host();
         for name in ["a", "b", "c"] {
             let server = self.cluster.node(name).host();
-            server.drop_from(host).unwrap();
-            host.drop_from(server).unwrap();
+            if hears_nothing {
+                host.drop_from(server).unwrap();
+            }
+            if is_not_heard {
+                server.drop_from(host).unwrap();
+            }
         }
     }
 

@@ -42,18 +42,24 @@ enum Strike {
     CutPrimaryOff,
     PowerOfPrimary,
     PowerOfAll,
+    FillPrimary,
     KillStandby,
     KillStandbys,
+    HangStandbys,
+    CutStandbysOff,
     LagStandby,
     FillStandby,
     OneWayToStandby,
+    OneWayFromStandby,
     KillCounter,
     PauseCounter,
     CutCounterOff,
+    OneWayToCounter,
+    OneWayFromCounter,
     SkewCounter,
 }
 
-const ALL: [Strike; 14] = [
+const ALL: [Strike; 20] = [
     Strike::KillPrimary,
     Strike::KillCounter,
     Strike::KillStandbys,
@@ -68,6 +74,12 @@ const ALL: [Strike; 14] = [
     Strike::FillStandby,
     Strike::OneWayToStandby,
     Strike::SkewCounter,
+    Strike::FillPrimary,
+    Strike::HangStandbys,
+    Strike::CutStandbysOff,
+    Strike::OneWayFromStandby,
+    Strike::OneWayToCounter,
+    Strike::OneWayFromCounter,
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
@@ -76,8 +88,9 @@ async fn people_at_three_counters_are_told_nothing_wrong_whatever_fails() {
     let seed = dice::seed();
     let minutes = dice::setting("SPORTELLO_CLUSTER_MINUTES");
     let lasts = minutes.map_or(SHORT, Duration::from_mins);
-    let house =
-        tokio::task::block_in_place(|| House::open(Setup { disk_mib: Some(DISK_MIB) }, SETTINGS));
+    let house = tokio::task::block_in_place(|| {
+        House::open(Setup { disk_mib: Some(DISK_MIB), ..Setup::default() }, SETTINGS)
+    });
     let house = house.unwrap();
     let coming = Coming::begin(PEOPLE, seed, &house.door);
     let mut nemesis = Nemesis { house, coming, primary: "a", dice: Dice::new(seed) };
@@ -142,10 +155,14 @@ impl Nemesis {
             | Strike::CutPrimaryOff
             | Strike::PowerOfPrimary
             | Strike::PowerOfAll => self.strike_primary(strike),
-            Strike::KillCounter
-            | Strike::PauseCounter
-            | Strike::CutCounterOff
-            | Strike::SkewCounter => self.strike_counter(strike, at),
+            Strike::FillPrimary => self.fill(primary),
+            Strike::KillCounter | Strike::PauseCounter | Strike::SkewCounter => {
+                self.strike_counter(strike, at);
+            }
+            Strike::CutCounterOff | Strike::OneWayToCounter | Strike::OneWayFromCounter => {
+                self.cut_counter(strike, at);
+            }
+            Strike::FillStandby => self.fill(one),
             _ => self.strike_standbys(strike, one),
         }
         self.coming.people.progress();
@@ -205,22 +222,40 @@ impl Nemesis {
                 let cluster = &mut self.house.cluster;
                 cluster.node_mut(one).set("recovery_min_apply_delay", "0").unwrap();
             }
-            Strike::FillStandby => {
-                self.house.cluster.node(one).fill_disk().unwrap();
-                self.coming.people.progress();
-                self.last();
-                self.house.cluster.node(one).free_disk().unwrap();
-                if self.house.cluster.node(one).is_primary().is_err() {
-                    self.each(&[one], Node::kill);
-                    self.each(&[one], Node::start);
+            Strike::HangStandbys => {
+                self.each(&standbys, |node| node.pause());
+                self.stands_still();
+                self.each(&standbys, |node| node.resume());
+            }
+            Strike::CutStandbysOff => {
+                for standby in standbys {
+                    self.house.cluster.partition(primary, standby).unwrap();
                 }
+                self.stands_still();
+                self.house.heal();
             }
             _ => {
-                self.house.cluster.partition_one_way(primary, one).unwrap();
+                let is_to = matches!(strike, Strike::OneWayToStandby);
+                let (from, to) = if is_to { (primary, one) } else { (one, primary) };
+                self.house.cluster.partition_one_way(from, to).unwrap();
                 self.coming.people.progress();
                 self.last();
                 self.house.heal();
             }
+        }
+    }
+
+    /// A server whose disk is full: without a primary nothing is accepted, but nothing is lost either.
+    fn fill(&mut self, name: &'static str) {
+        self.house.cluster.node(name).fill_disk().unwrap();
+        if name != self.primary {
+            self.coming.people.progress();
+        }
+        self.last();
+        self.house.cluster.node(name).free_disk().unwrap();
+        if self.house.cluster.node(name).is_primary().is_err() {
+            self.each(&[name], Node::kill);
+            self.each(&[name], Node::start);
         }
     }
 
@@ -237,12 +272,6 @@ impl Nemesis {
                 self.coming.people.progress();
                 self.house.counters[at].resume();
             }
-            Strike::CutCounterOff => {
-                self.house.cut_off(at);
-                self.coming.people.progress();
-                self.last();
-                self.house.heal();
-            }
             _ => {
                 // Within what an identity that was signed elsewhere may come early.
                 let ahead_s = if self.dice.chance(50) { 300 } else { -40 };
@@ -255,6 +284,18 @@ impl Nemesis {
                 }
             }
         }
+    }
+
+    /// A counter without its database: it asks and hears nothing, its questions do not arrive, or the answers do not.
+    fn cut_counter(&mut self, strike: Strike, at: usize) {
+        self.house.cut_off(
+            at,
+            !matches!(strike, Strike::OneWayFromCounter),
+            !matches!(strike, Strike::OneWayToCounter),
+        );
+        self.coming.people.progress();
+        self.last();
+        self.house.heal();
     }
 
     /// Nothing is accepted that was asked while the primary is alone.

@@ -1,4 +1,5 @@
-//! An upgrade in small: one counter after the other is stopped and started while people apply.
+//! An upgrade in small: while people apply, a later release brings the tables up to date, then one counter after the other
+//! is stopped and started. Counters of this release serve on the later tables as they will beside the next release.
 
 use std::sync::Arc;
 
@@ -21,6 +22,15 @@ const INSIDE: u64 = 12;
 /// The first of them; those who come and go have lower numbers.
 const FIRST_INSIDE: u64 = 500_000;
 
+/// What brings the tables of all schemas up to a later release, a statement a line.
+const LATER: &str = "WITH tables AS (SELECT c.relname, n.nspname FROM pg_class c \
+        JOIN pg_namespace n ON n.oid = c.relnamespace \
+        WHERE n.nspname ~ '^sportello_.*$|^sportello$' AND c.relkind IN ('r', 'p') AND NOT c.relispartition) \
+    SELECT CASE relname WHEN 'refinery_schema_history' \
+        THEN format('INSERT INTO %I.%I SELECT 1000, ''later'', applied_on, ''1'' FROM %1$I.%2$I LIMIT 1', nspname, relname) \
+        ELSE format('ALTER TABLE %I.%I ADD COLUMN later integer NOT NULL DEFAULT 7', nspname, relname) END \
+    FROM tables";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 #[ignore = "needs the superuser and PostgreSQL"]
 async fn one_counter_after_the_other_is_renewed_and_nobody_inside_is_thrown_out() {
@@ -33,6 +43,17 @@ async fn one_counter_after_the_other_is_renewed_and_nobody_inside_is_thrown_out(
         .map(|number| Person::new(number, seed, &house.door, &recorder))
         .collect();
     join_all(inside.iter_mut().map(Person::enter)).await;
+    tokio::task::block_in_place(|| {
+        let statements = house.sql("a", LATER);
+        house
+            .cluster
+            .tell(format_args!("a later release: {} statements", statements.lines().count()));
+        assert!(statements.lines().count() > 20, "{statements}");
+        for statement in statements.lines() {
+            house.sql("a", statement);
+        }
+        coming.people.progress();
+    });
     for at in 0..COUNTERS {
         tokio::task::block_in_place(|| {
             coming.people.progress();
