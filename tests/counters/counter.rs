@@ -203,10 +203,14 @@ impl Counter {
         self.signal("CONT");
     }
 
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
     fn signal(&self, name: &str) {
-        let Some(process) = &self.process else { return };
-        let sent =
-            Command::new("kill").arg(format!("-{name}")).arg(process.id().to_string()).status();
+        let Some(pid) = self.pid() else { return };
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
         assert!(sent.unwrap().success(), "{} has ended: {}", self.name, self.log_end());
     }
 

@@ -28,19 +28,22 @@ const REPLICATION: &str = include_str!("../../../deploy/postgresql/replication.s
 const ROLES: &str = include_str!("../../../deploy/postgresql/roles.sql");
 const MAKE_DATABASE: &str = include_str!("../../../deploy/postgresql/database.sql");
 /// What differs, because disks and memory of tests are small.
-const SMALL: [(&str, &str); 5] = [
+const SMALL: [(&str, &str); 4] = [
     ("wal_keep_size", "128MB"),
     ("max_wal_size", "128MB"),
     ("min_wal_size", "48MB"),
     ("shared_buffers", "32MB"),
-    ("lc_messages", "C"),
 ];
+/// What differs on machines as in service: their memory, a quarter of which is usual.
+const LARGE: [(&str, &str); 1] = [("shared_buffers", "2GB")];
 
 /// What a cluster is made of.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Setup {
     /// Size of an ext4 file system for each server, which can be filled and cut off; without, data are in files.
     pub disk_mib: Option<u64>,
+    /// Memory and WAL as in service, not as small as tests get by with: for measurements.
+    pub is_large: bool,
 }
 
 /// What a client needs to connect.
@@ -93,7 +96,7 @@ impl Cluster {
             let place = cluster.place.path().join(name);
             let node = Node::new(name, cluster.network.host(index)?, place, setup.disk_mib)?;
             cluster.nodes.push(node);
-            cluster.configure(name)?;
+            cluster.configure(name, setup.is_large)?;
         }
         cluster.initialize()?;
         cluster.tell("three servers, the primary is a");
@@ -101,7 +104,7 @@ impl Cluster {
     }
 
     /// Certificate, rules of access and settings of one server.
-    fn configure(&mut self, name: &str) -> Result<(), Fault> {
+    fn configure(&mut self, name: &str, is_large: bool) -> Result<(), Fault> {
         let range = self.network.range();
         let place = self.node(name).place().display().to_string();
         let data = self.node(name).data().display().to_string();
@@ -132,10 +135,13 @@ impl Cluster {
             ("ssl_cert_file", format!("{place}/server.crt")),
             ("ssl_key_file", format!("{place}/server.key")),
             ("synchronous_standby_names", format!("ANY 1 ({})", others.join(", "))),
+            ("lc_messages", "C".to_owned()),
         ];
         let node = self.node_mut(name);
         node.prepare(&settings)?;
-        node.prepare(&SMALL.map(|(name, value)| (name, value.to_owned())))
+        let size: &[_] = if is_large { &LARGE } else { &SMALL };
+        let size: Vec<_> = size.iter().map(|&(name, value)| (name, value.to_owned())).collect();
+        node.prepare(&size)
     }
 
     /// Makes the first data directory, copies it to the others, and starts all.

@@ -31,5 +31,5 @@ pub use self::{
     fault::Fault,
     network::{Host, Network},
     node::{Node, Position},
-    process::until,
+    process::{cpu_with_children, until},
 };

@@ -12,7 +12,7 @@ use crate::{
     Fault, Host,
     disk::Disk,
     network::report,
-    process::{TOOL_MAX, run, tool, until},
+    process::{TOOL_MAX, cpu_with_children, run, tool, until},
 };
 
 /// The port of every server; each has an address of its own.
@@ -263,6 +263,17 @@ impl Node {
         let children = fs::read_to_string(&path).map_err(Fault::io(path))?;
         let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
         Ok([first].into_iter().chain(children).collect())
+    }
+
+    /// CPU time of all of its processes, those that have ended included.
+    ///
+    /// # Errors
+    ///
+    /// If it does not run.
+    pub fn cpu(&self) -> Result<Duration, Fault> {
+        let pids = self.pids()?;
+        Ok(cpu_with_children(pids[0])
+            + pids[1..].iter().copied().map(cpu_with_children).sum::<Duration>())
     }
 
     /// Cuts the power of its disk and of itself: what was not synced is lost as ext4 loses it.

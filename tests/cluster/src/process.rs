@@ -16,6 +16,9 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 /// Longest run of a program that changes the machine: a namespace, a mount, a signal.
 pub(crate) const TOOL_MAX: Duration = Duration::from_secs(10);
 
+/// Milliseconds of a tick of proc(5), the same on all Linux systems of today.
+const MS_A_TICK: u64 = 10;
+
 /// Waits until `look` finds something.
 ///
 /// # Errors
@@ -78,4 +81,21 @@ pub(crate) fn run(command: &mut Command, bound: Duration) -> Result<String, Faul
 /// Runs a tool of the system to its end.
 pub(crate) fn tool(program: &str, arguments: &[&str]) -> Result<String, Fault> {
     run(Command::new(program).args(arguments), TOOL_MAX)
+}
+
+/// CPU time of a process and of its children that have ended; nothing if it has ended itself.
+///
+/// # Panics
+///
+/// Where `/proc` is not as proc(5) describes it.
+#[must_use]
+pub fn cpu_with_children(pid: u32) -> Duration {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return Duration::ZERO;
+    };
+    // The name in parentheses may contain anything; the fields after it are numbers.
+    let fields = stat.rsplit(')').next().expect("a last part").split_whitespace();
+    // utime, stime, cutime and cstime, fields 14 to 17.
+    let ticks = fields.skip(11).take(4).map(|field| field.parse::<u64>().expect("a number"));
+    Duration::from_millis(ticks.sum::<u64>() * MS_A_TICK)
 }

@@ -22,7 +22,7 @@ async fn count(cluster: &Cluster, at: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn disks_are_cut_off_and_filled_and_clocks_are_wrong_and_nothing_acknowledged_is_lost() {
-    let mut cluster = Cluster::open(Setup { disk_mib: Some(384) }).unwrap();
+    let mut cluster = Cluster::open(Setup { disk_mib: Some(384), ..Setup::default() }).unwrap();
     insert(&cluster, "a", "before the cut of all").await;
     for name in ["a", "b", "c"] {
         cluster.node_mut(name).cut_power().unwrap();

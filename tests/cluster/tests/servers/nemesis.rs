@@ -52,7 +52,7 @@ async fn under_faults_drawn_by_lot_nothing_acknowledged_is_lost_and_nothing_happ
     println!("SPORTELLO_TEST_SEED={seed}");
     let minutes =
         number("SPORTELLO_CLUSTER_MINUTES").map(|minutes| Duration::from_secs(60 * minutes));
-    let cluster = Cluster::open(Setup { disk_mib: Some(DISK_MIB) }).unwrap();
+    let cluster = Cluster::open(Setup { disk_mib: Some(DISK_MIB), ..Setup::default() }).unwrap();
     create(&cluster.access(), cluster.node("a").host().address()).await;
     let (recorder, is_over) = (Arc::new(Recorder::default()), Arc::new(AtomicBool::default()));
     let access = cluster.access();
