@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    cells::CellCosts,
     observed::{Observed, ObservedRun},
     queue::CommitCosts,
 };
@@ -59,6 +60,13 @@ pub(super) struct Measurements {
     pub base_bytes: f64,
     /// Most people inside one server (`gate.leases_max`).
     pub leases_max: f64,
+    /// Costs of a replicated database; the built-in ones where a file has none.
+    #[serde(default = "built_in_cell")]
+    pub cell: CellCosts,
+}
+
+fn built_in_cell() -> CellCosts {
+    Measurements::built_in().cell
 }
 
 const BUILT_IN: &str = include_str!("measurements.toml");
@@ -129,6 +137,7 @@ impl Measurements {
             ("connection_bytes", self.connection_bytes),
             ("base_bytes", self.base_bytes),
         ];
+        let above_0 = above_0.into_iter().chain(self.cell.members());
         let wrong = above_0.into_iter().find(|(_, value)| !(value.is_finite() && *value > 0.0));
         let wrong = wrong.map(|one| (one, "above 0"));
         let below = at_least_0.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0));

@@ -3,6 +3,7 @@
 //!
 //! It reads JSON reports and depends on nothing of the generator. Only [`PlanArgs`] and [`carry_out`] are public.
 
+mod cells;
 mod measurements;
 mod model;
 mod observed;
@@ -29,6 +30,7 @@ const INTERNET_PER_S: f64 = 100_000.0;
 Examples:
   surge plan --rate 100 --peak 300 --day 2400000
   surge plan --peak 5000 --measurements capacity.json
+  surge plan --replicated --peak 5000 --memory-gib 128
   surge plan --check run-100.json run-400.json run-800.json")]
 pub struct PlanArgs {
     /// Long-term average of applications a second
@@ -64,6 +66,9 @@ pub struct PlanArgs {
     /// Write bandwidth of each machine's disk, in MB a second
     #[arg(long, value_name = "N", default_value_t = 200.0)]
     disk_mb_per_s: f64,
+    /// Ledgers in replicated databases (`ledger.engine = "postgres"`), instead of files of each machine
+    #[arg(long)]
+    replicated: bool,
     /// Highest utilisation of each resource at the peak
     #[arg(long, value_name = "SHARE", default_value_t = 0.6)]
     utilisation_max: f64,
@@ -156,13 +161,15 @@ fn plan(args: &PlanArgs, costs: Measurements) -> Result<Plan, Fault> {
         let records = kept * (per_s / demand.peak).max(1.0);
         model::need(per_s, records, &demand, &machine, &costs)
     });
+    let cells = rates.map(|per_s| cells::need(per_s, &demand, &machine, &costs));
     Ok(Plan {
+        cells: if args.replicated { cells.to_vec() } else { Vec::new() },
         day_gb: demand.day * costs.record_bytes / 1e9,
         kept_gb: kept * costs.record_bytes / 1e9,
         day_at_peak_h: demand.day / demand.peak / 3600.0,
         demand,
         machine,
-        needs: needs.to_vec(),
+        needs: if args.replicated { Vec::new() } else { needs.to_vec() },
         measurements: costs,
     })
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{
+    cells::CellNeed,
     measurements::Measurements,
     observed::ObservedRun,
     queue::{CORES_MAX, Commits, group_commit, wait_mgc},
@@ -78,8 +79,10 @@ pub(super) struct Plan {
     pub machine: MachineKind,
     /// The measured costs.
     pub measurements: Measurements,
-    /// Needs at the average rate, the peak, ten times the peak, and internet scale.
+    /// Needs at the average rate, the peak, ten times the peak, and internet scale: of machines with files.
     pub needs: Vec<Need>,
+    /// The same of machines with replicated databases.
+    pub cells: Vec<CellNeed>,
     /// Gigabytes on disk for the busiest day.
     pub day_gb: f64,
     /// Gigabytes on disk for all records kept.
@@ -176,7 +179,7 @@ pub(super) fn application_cpu_us(demand: &Demand, costs: &Measurements) -> f64 {
 }
 
 /// Rounds up to whole machines, at least one.
-fn rounded_up(machines: f64) -> u64 {
+pub(super) fn rounded_up(machines: f64) -> u64 {
     (1..=64)
         .map(|bits| 1_u64 << bits.min(62))
         .find(|&most| crate::figures::real(most) >= machines)
@@ -265,6 +268,7 @@ mod tests {
             connection_bytes: 20_000.0,
             base_bytes: 5e7,
             leases_max: 1e9,
+            cell: Measurements::built_in().cell,
         }
     }
 

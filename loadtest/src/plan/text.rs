@@ -13,9 +13,16 @@ use crate::figures::{grouped, millis_text, whole};
 pub(super) fn measurements(costs: &Measurements) -> String {
     let value = serde_json::to_value(costs).unwrap_or_default();
     fmt::from_fn(|out| {
-        // A JSON string is a TOML basic string, and a JSON number a TOML number.
-        let mut members = value.as_object().into_iter().flatten();
-        members.try_for_each(|(name, value)| writeln!(out, "{name} = {value}"))
+        // A JSON string is a TOML basic string, and a JSON number a TOML number. Tables are last.
+        for (name, value) in value.as_object().into_iter().flatten() {
+            let Some(table) = value.as_object() else {
+                writeln!(out, "{name} = {value}")?;
+                continue;
+            };
+            writeln!(out, "\n[{name}]")?;
+            table.iter().try_for_each(|(name, value)| writeln!(out, "{name} = {value}"))?;
+        }
+        Ok(())
     })
     .to_string()
 }
@@ -28,6 +35,61 @@ pub(super) fn plan(plan: &Plan) -> String {
 
 fn write_plan(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
     let (demand, machine) = (&plan.demand, &plan.machine);
+    if plan.cells.is_empty() {
+        write_machines(plan, out)?
+    } else {
+        write_cells(plan, out)?
+    }
+    writeln!(
+        out,
+        "\na day of {} applications takes {:.1} hours at the peak rate and {:.1} GB on disk; \
+         {} days at {} a second take {:.1} GB\n",
+        grouped(whole(demand.day).into()),
+        plan.day_at_peak_h,
+        plan.day_gb,
+        demand.days_kept,
+        demand.rate,
+        plan.kept_gb
+    )?;
+    writeln!(out, "assumptions:")?;
+    for line in assumptions(plan) {
+        writeln!(out, "  - {line}")?;
+    }
+    writeln!(
+        out,
+        "machine: {} cores, {} GiB, disk {} MB a second",
+        machine.cores, machine.memory_gib, machine.disk_mb_per_s
+    )?;
+    Ok(())
+}
+
+fn write_cells(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
+    let head = ["applications", "cells", "counters", "machines", "CPU of a", "CPU of a", "memory"];
+    let below = ["a second", "", "each", "in all", "counter", "primary", "GiB each"];
+    for row in [head, below] {
+        for word in row {
+            write!(out, "{word:>13}")?;
+        }
+        writeln!(out, "{}", if row == head { "  a cell is limited by" } else { "" })?;
+    }
+    for need in &plan.cells {
+        writeln!(
+            out,
+            "{:>13}{:>13}{:>13}{:>13}{:>12.0}%{:>12.0}%{:>13.2}  {}",
+            format!("{:.1}", need.per_s),
+            grouped(need.cells),
+            grouped(need.counters),
+            grouped(need.machines),
+            100.0 * need.counter_utilisation,
+            100.0 * need.primary_utilisation,
+            need.memory_gib,
+            need.decided_by,
+        )?;
+    }
+    Ok(())
+}
+
+fn write_machines(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
     writeln!(
         out,
         "{:>12}{:>10}{:>10}{:>8}{:>10}{:>9}{:>10}{:>12}{:>9}{:>10}{:>10}  limited by",
@@ -76,26 +138,6 @@ fn write_plan(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
             need.decided_by,
         )?;
     }
-    writeln!(
-        out,
-        "\na day of {} applications takes {:.1} hours at the peak rate and {:.1} GB on disk; \
-         {} days at {} a second take {:.1} GB\n",
-        grouped(whole(demand.day).into()),
-        plan.day_at_peak_h,
-        plan.day_gb,
-        demand.days_kept,
-        demand.rate,
-        plan.kept_gb
-    )?;
-    writeln!(out, "assumptions:")?;
-    for line in assumptions(plan) {
-        writeln!(out, "  - {line}")?;
-    }
-    writeln!(
-        out,
-        "machine: {} cores, {} GiB, disk {} MB a second",
-        machine.cores, machine.memory_gib, machine.disk_mb_per_s
-    )?;
     Ok(())
 }
 
@@ -133,11 +175,31 @@ fn assumptions(plan: &Plan) -> Vec<String> {
             "disk: {:.0} bytes written and {:.0} kept for each application; {} bytes of memory for its index entry",
             costs.written_bytes, costs.record_bytes, costs.index_bytes
         ),
-        "machines share nothing: people are distributed by fiscal code, and each machine has its own ledger; load \
-         balancing, replication and failed machines are not included"
-            .to_owned(),
+        sharing(plan),
         "in the rows beyond the peak the records kept grow with the rate".to_owned(),
     ]
+}
+
+fn sharing(plan: &Plan) -> String {
+    let cell = &plan.measurements.cell;
+    if plan.cells.is_empty() {
+        let what = "machines share nothing: people are distributed by fiscal code, and each machine has its own \
+            ledger; load balancing, replication and failed machines are not included";
+        return what.to_owned();
+    }
+    format!(
+        "a cell is three database servers and its counters, one of them to spare; people are distributed over cells by \
+         fiscal code, and cells share nothing. In a cell an application costs its counter {:.0} us more, each other \
+         counter {} us, the primary {} us and {} us for each of {} transactions, which applications share at high rates: a \
+         counter makes at most {} a second. Each counter holds all sessions of its cell. The disks of the servers are not \
+         included",
+        cell.counter_us,
+        cell.learn_us,
+        cell.primary_us,
+        cell.transaction_us,
+        cell.transactions,
+        cell.transactions_per_s_max
+    )
 }
 
 /// The comparison with measured runs.

@@ -1,0 +1,246 @@
+//! The model of many machines on replicated databases.
+//!
+//! A cell is one database of three servers with its counters, and serves the people whose fiscal codes its hash chooses; a
+//! claim, a session and a seat belong to one person, so cells share nothing. Within a cell each counter serves its part of
+//! the people and learns of all others, and each holds all sessions. A cell grows until its primary or the memory of its
+//! counters is full; then there are more cells.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    measurements::Measurements,
+    model::{Demand, MachineKind, cores_busy, rounded_up},
+};
+use crate::figures::real;
+
+/// Measured costs of the replicated database, in addition to those of one server.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CellCosts {
+    /// CPU that an application takes of its counter beyond that of a server with files, microseconds.
+    pub counter_us: f64,
+    /// CPU that it takes of each other counter, which learns of its session, microseconds.
+    pub learn_us: f64,
+    /// CPU that it takes of the primary in full batches, microseconds.
+    pub primary_us: f64,
+    /// CPU of the primary for a transaction, whatever is in it, microseconds.
+    pub transaction_us: f64,
+    /// Transactions of an application at low rates, when it shares them with nobody.
+    pub transactions: f64,
+    /// Most transactions a second of a counter: at high rates applications share them.
+    pub transactions_per_s_max: f64,
+}
+
+/// What one rate needs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct CellNeed {
+    /// Applications a second.
+    pub per_s: f64,
+    /// Cells.
+    pub cells: u64,
+    /// Counters of each, one of them to spare.
+    pub counters: u64,
+    /// All machines, three database servers a cell included.
+    pub machines: u64,
+    /// Utilisation of the cores of each counter, none lost.
+    pub counter_utilisation: f64,
+    /// Utilisation of the cores of each primary.
+    pub primary_utilisation: f64,
+    /// Memory used by each counter, GiB.
+    pub memory_gib: f64,
+    /// What a cell is limited by.
+    pub decided_by: &'static str,
+}
+
+/// Servers of a database.
+const SERVERS: u64 = 3;
+/// Most counters of a cell that are looked at.
+const COUNTERS_MAX: u64 = 1000;
+
+/// Applications a second that no cell can take.
+const RATE_MAX: f64 = 1e7;
+
+/// The load on one cell.
+struct Load {
+    counter_cores: f64,
+    primary_cores: f64,
+    memory_bytes: f64,
+}
+
+/// What `per_s` applications a second need.
+#[must_use]
+pub(super) fn need(
+    per_s: f64,
+    demand: &Demand,
+    kind: &MachineKind,
+    costs: &Measurements,
+) -> CellNeed {
+    // By bisection: a cell that can take a rate can take every lower one.
+    let (mut most, mut too_much) = (0.001, RATE_MAX);
+    let mut decided_by = "CPU of counters";
+    for _ in 0..64 {
+        let middle = f64::midpoint(most, too_much);
+        match counters_for(middle, demand, kind, costs) {
+            Ok(_) => most = middle,
+            Err(limit) => (too_much, decided_by) = (middle, limit),
+        }
+    }
+    let cells = rounded_up(per_s / most);
+    let each = per_s / real(cells);
+    let counters = counters_for(each, demand, kind, costs).unwrap_or(COUNTERS_MAX);
+    let load = load(each, counters, demand, kind, costs);
+    CellNeed {
+        per_s,
+        cells,
+        counters: counters + 1,
+        machines: cells * (counters + 1 + SERVERS),
+        counter_utilisation: load.counter_cores / f64::from(kind.cores),
+        primary_utilisation: load.primary_cores / f64::from(kind.cores),
+        memory_gib: load.memory_bytes / f64::from(1 << 30),
+        decided_by,
+    }
+}
+
+/// The fewest counters with which one cell can take a rate, or what prevents it.
+fn counters_for(
+    rate: f64,
+    demand: &Demand,
+    kind: &MachineKind,
+    costs: &Measurements,
+) -> Result<u64, &'static str> {
+    let usable = f64::from(kind.cores) * kind.utilisation_max;
+    let room = kind.memory_gib * f64::from(1 << 30) * kind.utilisation_max;
+    let mut prevents = "CPU of counters";
+    for counters in 1..=COUNTERS_MAX {
+        let load = load(rate, counters, demand, kind, costs);
+        // More counters make more transactions, and hold as many sessions each.
+        if load.primary_cores > usable {
+            return Err("CPU of the primary");
+        }
+        prevents = if load.memory_bytes > room { "memory of counters" } else { "CPU of counters" };
+        if load.counter_cores <= usable && load.memory_bytes <= room {
+            return Ok(counters);
+        }
+    }
+    Err(prevents)
+}
+
+fn load(
+    rate: f64,
+    counters: u64,
+    demand: &Demand,
+    kind: &MachineKind,
+    costs: &Measurements,
+) -> Load {
+    let (cell, own) = (&costs.cell, rate / real(counters));
+    let more_us = own * cell.counter_us + (rate - own) * cell.learn_us;
+    let primary_us =
+        rate * cell.primary_us + real(counters) * transactions(own, cell) * cell.transaction_us;
+    let sessions = rate * demand.session_s * costs.session_bytes;
+    let connections = own * demand.connections * demand.connection_s * costs.connection_bytes;
+    Load {
+        counter_cores: cores_busy(own, f64::from(kind.cores), demand, costs) + more_us / 1e6,
+        primary_cores: primary_us / 1e6,
+        memory_bytes: costs.base_bytes + sessions + connections,
+    }
+}
+
+/// Transactions a second of a counter: one by one at first, then shared.
+fn transactions(own: f64, costs: &CellCosts) -> f64 {
+    let alone = own * costs.transactions;
+    costs.transactions_per_s_max * (1.0 - (-alone / costs.transactions_per_s_max).exp())
+}
+
+impl CellCosts {
+    /// Its members with their names, all of which must be above 0.
+    pub(super) fn members(&self) -> [(&'static str, f64); 6] {
+        [
+            ("cell.counter_us", self.counter_us),
+            ("cell.learn_us", self.learn_us),
+            ("cell.primary_us", self.primary_us),
+            ("cell.transaction_us", self.transaction_us),
+            ("cell.transactions", self.transactions),
+            ("cell.transactions_per_s_max", self.transactions_per_s_max),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CellCosts, need, transactions};
+    use crate::plan::{
+        measurements::Measurements,
+        model::{Demand, MachineKind},
+    };
+
+    const CELL: CellCosts = CellCosts {
+        counter_us: 100.0,
+        learn_us: 10.0,
+        primary_us: 100.0,
+        transaction_us: 50.0,
+        transactions: 8.0,
+        transactions_per_s_max: 400.0,
+    };
+    const DEMAND: Demand = Demand {
+        rate: 100.0,
+        peak: 300.0,
+        day: 2_400_000.0,
+        days_kept: 30.0,
+        reads: 0.0,
+        connections: 0.0,
+        session_s: 100.0,
+        connection_s: 30.0,
+    };
+    const KIND: MachineKind =
+        MachineKind { cores: 10, memory_gib: 40.0, disk_mb_per_s: 100.0, utilisation_max: 0.5 };
+
+    /// A login and a submission are 500 us of CPU; a session is 1,000 bytes.
+    fn costs() -> Measurements {
+        Measurements {
+            cpu_login_us: 400.0,
+            cpu_submit_us: 100.0,
+            cpu_waking_share: 0.0,
+            cpu_idle_cores: 0.0,
+            session_bytes: 1000.0,
+            base_bytes: 0.0,
+            cell: CELL,
+            ..Measurements::built_in()
+        }
+    }
+
+    fn near(found: f64, expected: f64) {
+        assert!((found / expected - 1.0).abs() < 1e-3, "{found} instead of {expected}");
+    }
+
+    #[test]
+    fn applications_share_transactions_at_high_rates() {
+        near(transactions(0.1, &CELL), 0.8);
+        near(transactions(1000.0, &CELL), 400.0);
+    }
+
+    #[test]
+    fn a_cell_by_hand_and_several_when_its_primary_is_full() {
+        // 600 us each: half of ten cores take 8,333 a second. One counter is enough, and one is to spare.
+        let small = need(1000.0, &DEMAND, &KIND, &costs());
+        assert_eq!((small.cells, small.counters, small.machines), (1, 2, 5));
+        near(small.counter_utilisation, 0.06);
+        near(small.primary_utilisation, (1000.0 * 100.0 + 400.0 * 50.0) / 1e7);
+        near(small.memory_gib, 1e8 / f64::from(1 << 30));
+
+        // Five cores of a primary take 100 us a record and the transactions of n counters, which are 600 us and 10 us
+        // for each of the others: 48,000 a second with 7.
+        let large = need(150_000.0, &DEMAND, &KIND, &costs());
+        assert_eq!((large.cells, large.decided_by), (4, "CPU of the primary"));
+        assert_eq!(large.machines, large.cells * (large.counters + 3));
+        assert!(large.primary_utilisation < 0.5 && large.counter_utilisation < 0.5, "{large:?}");
+    }
+
+    #[test]
+    fn sessions_of_a_cell_fill_the_memory_of_each_of_its_counters() {
+        let kind = MachineKind { memory_gib: 2.0, ..KIND };
+        // Half of 2 GiB holds 1.07 million sessions, those of 10,737 people a second.
+        let need = need(20_000.0, &DEMAND, &kind, &costs());
+        assert_eq!((need.cells, need.decided_by), (2, "memory of counters"));
+        near(need.memory_gib, 1e9 / f64::from(1 << 30));
+    }
+}
