@@ -229,6 +229,8 @@ async function applied(walk) {
   const there = page.url();
   await tab.getByRole("button", { name: walk.say(...SUBMIT) }).click();
   if (tab.url() !== there) walk.fault(`the second tab is at ${tab.url()}`);
+  // Chromium may ignore a request to close a tab whose page it has not loaded yet; `close` then waits forever.
+  await tab.waitForLoadState();
   await tab.close();
   await fillIn(walk, "iscro");
   await walk.press(...SUBMIT);
