@@ -26,14 +26,16 @@ async function findings(page, runOnly = RULES) {
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
 }
 
-/** The page as it stands. One that updates itself may be on its way just then. */
-async function contentOf(page) {
+/** Asks a page something. One that updates itself may be on its way just then, and is asked again. */
+async function asking(page, ask) {
   for (let tries = 0; tries < 20; tries += 1) {
-    const content = await page.content().catch(() => undefined);
-    if (content) return content;
-    await page.waitForLoadState();
+    try {
+      return await ask();
+    } catch {
+      await page.waitForLoadState();
+    }
   }
-  return page.content();
+  return ask();
 }
 
 class Inspector {
@@ -55,7 +57,7 @@ class Inspector {
   /** The faults of what a page shows now. */
   async look(page) {
     // axe objects to any refresh. Whether it can be turned off is tested where pages have one.
-    this.html = (await contentOf(page)).replace(/<meta http-equiv="refresh"[^>]*>/, "");
+    this.html = (await asking(page, () => page.content())).replace(/<meta http-equiv="refresh"[^>]*>/, "");
     const url = page.url().split("#")[0];
     const faults = this.looks.map(async ({ name, page: shown }, number) => {
       await shown.goto(url);
@@ -68,4 +70,4 @@ class Inspector {
   }
 }
 
-module.exports = { findings, Inspector };
+module.exports = { asking, findings, Inspector };

@@ -4,7 +4,7 @@
 // in a URL or title, a request to another host, a page wider than 320 pixels. SCREENSHOTS names a directory for pictures.
 "use strict";
 const { chromium } = require("playwright-core");
-const { findings, Inspector } = require("./inspect.cjs");
+const { asking, findings, Inspector } = require("./inspect.cjs");
 
 const [server] = process.argv.slice(2);
 const PERSONAL = ["RSSMRA80A01H501U", "mario@", "IT60X0542811101000000123456", "00743110157"];
@@ -13,6 +13,8 @@ const VIEWS = [
   { name: "dark", language: "it", width: 320, colorScheme: "dark", scripts: true },
   { name: "desktop", language: "en", width: 1280, colorScheme: "light", scripts: true },
 ];
+/** Several times what the longest way takes. Not everything in a browser has a time limit of its own. */
+const WAY_SECONDS_MAX = 900;
 const faults = [];
 let seen = 0;
 
@@ -37,10 +39,11 @@ class Walk {
     const { page } = this;
     const found = (await page.locator("h1").innerText()).trim();
     if (!heading.includes(found)) this.fault(`"${found}" instead of "${heading}"`);
-    const title = await page.title();
+    const title = await asking(page, () => page.title());
     for (const personal of PERSONAL) if (title.includes(personal)) this.fault("personal data in the title");
     await this.inspect();
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    const excess = () => document.documentElement.scrollWidth - window.innerWidth;
+    const overflow = await asking(page, () => page.evaluate(excess));
     if (overflow > 0) this.fault(`${overflow} pixels too wide`);
     if (process.env.SCREENSHOTS) {
       this.number += 1;
@@ -76,8 +79,18 @@ class Walk {
   }
 }
 
-/** Lets somebody go their way in each view, and ends the process: with 1 if there was a fault. */
+function end() {
+  faults.forEach((fault) => console.log(fault));
+  console.log(`${seen} pages seen`);
+  process.exit(faults.length > 0 ? 1 : 0);
+}
+
+/** Lets somebody go their way in each view, and ends the process: with 1 if there was a fault, or it takes too long. */
 async function inEachView(go, { views = VIEWS, everywhere = false } = {}) {
+  setTimeout(() => {
+    faults.push(`no end after ${WAY_SECONDS_MAX} seconds`);
+    end();
+  }, WAY_SECONDS_MAX * 1000);
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
@@ -104,9 +117,7 @@ async function inEachView(go, { views = VIEWS, everywhere = false } = {}) {
     for (const context of browser.contexts()) await context.close();
   }
   await browser.close();
-  faults.forEach((fault) => console.log(fault));
-  console.log(`${seen} pages seen`);
-  process.exit(faults.length > 0 ? 1 : 0);
+  end();
 }
 
 module.exports = { inEachView, server };
