@@ -14,8 +14,10 @@ use super::{
     progress, say, verify,
 };
 use crate::{
+    clock::Clock,
     config::{ENGINE_VARIABLE, Flags, Settings, URL_VARIABLE, ledgers_in},
     ledger::{
+        audit::name_ends,
         engines,
         local::take_directory,
         migration::{Direction, Moved},
@@ -89,6 +91,7 @@ impl Migrate {
             }
             Direction::IntoFiles => {
                 house.note(&what)?;
+                name_ends(&directory, &keys, Clock::system().now())?;
                 engines::files(&directory, keys)
             }
         };

@@ -12,7 +12,10 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    audit,
+    audit::{
+        MessageRow, TrailRow,
+        stored::{self, Stored as _},
+    },
     fault::{OpenFault, StoreError},
     local::{
         drafts,
@@ -76,8 +79,8 @@ const KINDS: [(Versions, Copy); 6] = [
     (slice::from_ref(&revocations::FORMAT), revocations::copy),
     (slice::from_ref(&telephone::FORMAT), telephone::copy),
     (&sqlite::FORMATS, sqlite::copy),
-    (slice::from_ref(&audit::MESSAGES_FORMAT), audit::copy_messages),
-    (slice::from_ref(&audit::FORMAT), audit::copy),
+    (MessageRow::FORMATS, stored::copy::<MessageRow>),
+    (TrailRow::FORMATS, stored::copy::<TrailRow>),
 ];
 
 /// Copies what `to` lacks of the ledgers, trail, drafts, revocations, telephone mandates and messages in `from`. Calls `progress` with

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{
     found::{Line, SearchFault},
     messages::{self, FoundMessages, MessageSearch},
-    month::note_command,
+    row::note_command,
     search::{Search, controls, inspect},
 };
 use crate::{civic::FiscalCode, ledger::fault::OpenFault, schemes::Campaign, vault::HouseKeys};

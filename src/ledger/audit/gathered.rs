@@ -16,8 +16,8 @@ use super::{
     super::fault::OpenFault,
     chain::End,
     event::{Actor, Event},
-    month::TrailRow,
     pending::{Awaited, LaterQueue, Message, lost, lost_control},
+    row::TrailRow,
 };
 use crate::{
     metrics as list,

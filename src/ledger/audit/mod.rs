@@ -10,7 +10,8 @@
 //! the ledgers; a month older than the law requires is removed as a whole. A row is one commit: some events, the people
 //! who appear for the first time, the root that chains it to the row before, and the signature. People are keyed
 //! hashes; their names are sealed. The engine of many machines stores the same rows in its database, a chain for each node;
-//! what gathers events into rows, and what resolves what was found, is here for both.
+//! what gathers events into rows, and what resolves what was found, is here for both. If such a trail is moved into files, they
+//! hold the chains of its nodes, what commands did names their ends, and this machine goes on with a chain of its own.
 //!
 //! [`MessageStore`] keeps the messages that identity providers sent, apart from the trail: they are larger, and searched
 //! by person or session.
@@ -22,19 +23,24 @@ mod archive;
 mod chain;
 mod config;
 mod event;
-#[cfg(feature = "postgres")]
-mod filed;
 mod found;
 mod gathered;
+pub(in crate::ledger) mod heads;
 mod local;
 mod messages;
 mod month;
+#[cfg(feature = "postgres")]
+mod month_copy;
+mod naming;
 mod pending;
 mod recorder;
+mod row;
 mod search;
 mod state;
+pub(in crate::ledger) mod stored;
 #[cfg(test)]
 mod tests;
+mod whole;
 mod writer;
 
 use futures_util::future::BoxFuture;
@@ -49,26 +55,24 @@ pub use self::{
         FoundMessages, LoginMessages, MessageSearch, MessageStore, NotRecorded,
         inspect as inspect_messages,
     },
-    month::note_command,
+    naming::name_ends,
     pending::QueueFull,
+    row::note_command,
     search::{Search, controls, inspect},
 };
 #[cfg(feature = "postgres")]
 pub(super) use self::{
     chain::{Chained, End, Walk},
     event::StoredActor,
-    filed::Filed,
     found::{Found, Names as ActorNames, Person, add_names, name_of},
     gathered::{Gathered, Names, RowWriter},
-    messages::{Attempt, MONTHS_KEPT as MESSAGES_MONTHS_KEPT, MessageRow, MessageWriter},
-    month::{Month, TrailRow},
+    messages::{Attempt, MONTHS_KEPT as MESSAGES_MONTHS_KEPT, MessageWriter},
+    month::Month,
+    month_copy::MonthCopy,
     recorder::Recorder,
     state::WriterState,
 };
-pub(super) use self::{
-    messages::{FORMAT as MESSAGES_FORMAT, copy as copy_messages},
-    month::{FORMAT, copy},
-};
+pub(super) use self::{messages::MessageRow, row::TrailRow};
 use super::fault::Untraced;
 use crate::{civic::FiscalCode, schemes::Campaign, vault::Subject};
 

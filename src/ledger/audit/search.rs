@@ -7,7 +7,6 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rusqlite::params;
 
 use super::{
     super::{
@@ -15,19 +14,20 @@ use super::{
         local::sqlite::{SqliteReader, file_of},
         position::Position,
     },
-    chain::Walk,
     event::Event,
     found::{Found, Line, Names, Person, SearchFault, add_names, name_of},
-    month::{Month, TrailRow},
+    heads::{self, Ends},
+    messages::MessageRow,
+    month::Month,
+    row::TrailRow,
+    stored::{self, Stored as _},
+    whole,
 };
 use crate::{
     civic::FiscalCode,
     schemes::Campaign,
     vault::{HouseKeys, Subject},
 };
-
-/// Rows read in one transaction, so that a search never delays the writer's checkpoints for long.
-const ROWS_AT_A_TIME: i64 = 1024;
 
 /// A search; a server may be running.
 pub struct Search {
@@ -141,7 +141,8 @@ impl Search {
 pub fn controls(directory: &Path) -> Result<Vec<(Timestamp, String)>, SearchFault> {
     let mut controls = Vec::new();
     each_row(directory, |_, row| {
-        if !row.control.is_empty() {
+        // The ends of chains are for the verification alone.
+        if !row.control.is_empty() && heads::parse(&row.control).is_none() {
             controls.push((
                 Timestamp::from_second(row.written_at).unwrap_or_default(),
                 row.control.clone(),
@@ -153,54 +154,30 @@ pub fn controls(directory: &Path) -> Result<Vec<(Timestamp, String)>, SearchFaul
     Ok(controls)
 }
 
-/// Verifies the whole trail: every row matches its root, every root is signed, every month continues an earlier one.
-/// Returns what is wrong, in words for the operator.
+/// Verifies the whole trail: every row matches its root, every root is signed, every month continues an earlier one, and every
+/// chain ends where others say it does. Returns what is wrong, in words for the operator.
 ///
 /// # Errors
 /// [`SearchFault`].
 pub fn inspect(directory: &Path, keys: &HouseKeys) -> Result<Vec<String>, SearchFault> {
-    let mut walk = Walk::new(keys);
-    for month in Month::all(directory)? {
-        walk.begin(format!("audit trail of {month}"), month.is_chained());
-        each_row_of(directory, &month, |row| {
-            walk.row(&row);
-            Ok(())
-        })?;
-    }
-    Ok(walk.findings())
+    let mut ends = Ends::default();
+    let (mut findings, first_month) = whole::walk::<TrailRow>(directory, keys, |row| {
+        ends.add(heads::parse(&row.control).unwrap_or_default());
+    })?;
+    let trail = ends.of(TrailRow::KIND, first_month.as_deref());
+    findings.extend(whole::missing::<TrailRow>(directory, trail)?);
+    let months = stored::months::<MessageRow>(directory)?;
+    let messages = ends.of(MessageRow::KIND, months.first().map(Month::as_str));
+    findings.extend(whole::missing::<MessageRow>(directory, messages)?);
+    Ok(findings)
 }
 
 fn each_row(
     directory: &Path,
     mut look: impl FnMut(&Month, &TrailRow) -> Result<(), SearchFault>,
 ) -> Result<(), SearchFault> {
-    for month in Month::all(directory)? {
-        each_row_of(directory, &month, |row| look(&month, &row))?;
+    for month in stored::months::<TrailRow>(directory)? {
+        stored::each_row(directory, &month, |_, row| look(&month, &row))?;
     }
     Ok(())
-}
-
-/// Reads the rows of a month in short transactions: a long one would prevent checkpoints.
-pub(super) fn each_row_of(
-    directory: &Path,
-    month: &Month,
-    mut look: impl FnMut(TrailRow) -> Result<(), SearchFault>,
-) -> Result<(), SearchFault> {
-    let fault = |source: rusqlite::Error| SearchFault::Month {
-        month: month.to_string(),
-        source: source.into(),
-    };
-    let connection = month.read(directory).map_err(fault)?;
-    let mut from = i64::MIN;
-    loop {
-        let mut select = connection
-            .prepare_cached("SELECT * FROM trail WHERE number >= ?1 ORDER BY number LIMIT ?2")
-            .map_err(fault)?;
-        let rows =
-            select.query_map(params![from, ROWS_AT_A_TIME], TrailRow::from_row).map_err(fault)?;
-        let rows = rows.collect::<Result<Vec<_>, _>>().map_err(fault)?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        from = last.number + 1;
-        rows.into_iter().try_for_each(&mut look)?;
-    }
 }

@@ -55,7 +55,7 @@ impl House {
     }
 
     fn months(&self) -> Vec<String> {
-        let months = month::Month::all(self.directory.path()).unwrap();
+        let months = stored::months::<TrailRow>(self.directory.path()).unwrap();
         months.iter().map(ToString::to_string).collect()
     }
 }
@@ -169,6 +169,36 @@ async fn a_month_of_another_house_or_out_of_the_chain_is_found() {
     assert!(findings[0].starts_with("audit trail of 2024-09: row 0"), "{findings:?}");
     let others = HouseKeys::from_master(&[8; 32]);
     assert!(!inspect(house.directory.path(), &others).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_month_without_rows_breaks_the_chain_if_it_had_some_and_not_otherwise() {
+    let house = house("2024-07-16T15:30:00Z");
+    // What a crash leaves between the making of a file and its first row.
+    let make = |month: &str| {
+        let path = house.directory.path().join(format!("audit-{month}.sqlite"));
+        drop(row::FORMATS[0].open(house.directory.path(), &path).unwrap());
+    };
+    make("2024-06");
+    look(&house, &house.trail(), citizen(1), 1).await;
+    make("2024-08");
+    house.clock.set(at("2024-09-16T15:30:00Z"));
+    let trail = house.trail();
+    look(&house, &trail, citizen(1), 1).await;
+    house.clock.set(at("2024-10-16T15:30:00Z"));
+    look(&house, &trail, citizen(1), 1).await;
+    drop(trail);
+    assert_eq!(house.findings(), Vec::<String>::new());
+    for (month, next) in [("2024-09", "2024-10"), ("2024-07", "2024-10")] {
+        let file = house.directory.path().join(format!("audit-{month}.sqlite"));
+        rusqlite::Connection::open(file).unwrap().execute("DELETE FROM trail", []).unwrap();
+        let findings = house.findings();
+        let words = format!("audit trail of {next}: row 0 was changed");
+        assert!(
+            findings.iter().any(|finding| finding.starts_with(&words)),
+            "{month}: {findings:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ use super::{
     config::Config,
     gathered::{Gathered, Names, RowWriter},
     month::Month,
+    row::TrailRow,
+    stored::{self, Stored as _},
 };
 use crate::vault::HouseKeys;
 
@@ -36,19 +38,20 @@ impl Writer {
     ) -> Result<Self, OpenFault> {
         let month = Month::of(now);
         retire(directory, now, config)?;
-        let earlier = Month::all(directory)?.into_iter().rev().find(|earlier| *earlier < month);
-        let root =
-            earlier.map(|earlier| earlier.last_root(directory)).transpose()?.unwrap_or_default();
-        let (connection, end) = month.open(directory, &keys, root, now)?;
-        let (directory, names) = (directory.to_owned(), Names::default());
+        let previous = || stored::last_root::<TrailRow>(directory, &month);
+        let opened = stored::open::<TrailRow>(directory, &month, (&keys, now), previous);
+        let ((connection, end), names) = (opened?, Names::default());
+        let directory = directory.to_owned();
         Ok(Self { directory, keys, config, month, connection, end, names })
     }
 
     fn turn_to(&mut self, now: Timestamp) -> Result<(), OpenFault> {
-        let month = Month::of(now);
-        let (connection, end) = month.open(&self.directory, &self.keys, self.end.root, now)?;
-        (self.month, self.connection, self.end) = (month, connection, end);
-        self.names = Names::default();
+        let (month, previous) = (Month::of(now), self.end.root);
+        let previous = || Ok(previous);
+        let opened =
+            stored::open::<TrailRow>(&self.directory, &month, (&self.keys, now), previous)?;
+        (self.connection, self.end) = opened;
+        (self.month, self.names) = (month, Names::default());
         retire(&self.directory, now, self.config)
     }
 }
@@ -70,8 +73,9 @@ impl RowWriter for Writer {
 /// Removes the months that are older than the retention.
 fn retire(directory: &Path, now: Timestamp, config: Config) -> Result<(), OpenFault> {
     let oldest = Month::before(now, config.months_kept);
-    for month in Month::all(directory)?.into_iter().filter(|month| *month < oldest) {
-        month.remove(directory)?;
+    let months = stored::months::<TrailRow>(directory)?;
+    for month in months.into_iter().filter(|month| *month < oldest) {
+        month.remove(directory, TrailRow::PREFIX)?;
         tracing::info!(%month, "a month of the audit trail is older than the retention: removed");
     }
     Ok(())

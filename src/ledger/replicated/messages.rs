@@ -138,7 +138,11 @@ impl Rows for MessageRows {
     }
 }
 
-fn read(row: &Row) -> Result<MessageRow, Setback> {
+/// Reads number, time, handle, owner, content, root and signature of a row.
+///
+/// # Errors
+/// [`Setback`].
+pub(super) fn read(row: &Row) -> Result<MessageRow, Setback> {
     let (owner, root): (&[u8], &[u8]) = (row.try_get(3)?, row.try_get(5)?);
     Ok(MessageRow {
         number: row.try_get(0)?,

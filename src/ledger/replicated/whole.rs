@@ -4,9 +4,8 @@ use tokio_postgres::Row;
 
 use super::{
     super::{
-        audit::{Chained, Month, SearchFault, Walk},
+        audit::{Chained, Month, SearchFault, Walk, heads::Head},
         fault::StorageFault,
-        proof::Digest,
     },
     fault::Setback,
     house::House,
@@ -26,15 +25,6 @@ pub(super) struct Chains {
     pub(super) page: &'static str,
     /// Which of some rows, given by month, node, number and root, are not there.
     pub(super) missing: &'static str,
-}
-
-/// The end of a chain, as some row or table names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NamedEnd {
-    pub(super) month: String,
-    pub(super) node: i32,
-    pub(super) number: i64,
-    pub(super) root: Digest,
 }
 
 /// Walks along every chain of a table, and shows each row to `each`, which may add a finding. Returns what is wrong, in words
@@ -112,13 +102,13 @@ fn page<R: Send + 'static>(
 pub(super) fn missing(
     house: &House,
     chains: &Chains,
-    ends: Vec<NamedEnd>,
+    ends: Vec<Head>,
 ) -> Result<Vec<String>, SearchFault> {
     let (what, sql) = (chains.what, chains.missing);
     let missing = house.wait_for(move |link| {
         Box::pin(async move {
-            let months: Vec<&str> = ends.iter().map(|end| end.month.as_str()).collect();
-            let nodes: Vec<i32> = ends.iter().map(|end| end.node).collect();
+            let months: Vec<&str> = ends.iter().map(|end| end.of.1.as_str()).collect();
+            let nodes: Vec<i32> = ends.iter().map(|end| end.of.2).collect();
             let numbers: Vec<i64> = ends.iter().map(|end| end.number).collect();
             let roots: Vec<&[u8]> = ends.iter().map(|end| end.root.as_slice()).collect();
             let rows = link.rows(sql, &[&months, &nodes, &numbers, &roots]).await?;

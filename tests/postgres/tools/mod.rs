@@ -4,6 +4,7 @@ mod carrying;
 mod exporting;
 mod moving;
 mod recording;
+mod returning;
 mod verifying;
 
 use std::{

@@ -8,7 +8,7 @@ use sportello::{
     clock::Clock,
     ledger::{
         audit::{Action, LocalTrail, LoginMessages, MessageStore, Trail, Who, note_command},
-        replicated::{ReplicatedTrail, open_messages},
+        replicated::{Config, ReplicatedEngine, ReplicatedTrail, open_messages},
     },
     urn::Urn,
 };
@@ -16,11 +16,12 @@ use sportello::{
 use super::{Desk, done, failed};
 use crate::{
     cluster::Cluster,
-    node::{engine, keys, subject},
+    node::{config, keys, subject},
     trail::KEPT,
 };
 
-const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sportello'";
+pub(super) const SESSIONS: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sportello'";
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -45,7 +46,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// Three months of a trail and of messages, with what two clerks, the server and a command did.
-fn fill(ledgers: &Path) {
+pub(super) fn fill(ledgers: &Path) {
     let (runtime, clock) = (runtime(), Clock::standing_at(at("2024-07-31T12:00:00Z")));
     let trail = LocalTrail::open(ledgers, keys(), clock.clone(), KEPT).unwrap();
     let store = MessageStore::open(ledgers, keys(), clock.clone()).unwrap();
@@ -66,7 +67,7 @@ fn fill(ledgers: &Path) {
 /// What `audit` shows of people and their sign-ins.
 const QUESTIONS: [&[&str]; 3] = [&[], &["--by"], &["--messages"]];
 
-fn answers(ask: impl Fn(&[&str]) -> String) -> Vec<String> {
+pub(super) fn answers(ask: impl Fn(&[&str]) -> String) -> Vec<String> {
     let mut answers = Vec::new();
     for person in [1, 2, 8, 9] {
         let code = FiscalCode::made_up(person);
@@ -78,15 +79,33 @@ fn answers(ask: impl Fn(&[&str]) -> String) -> Vec<String> {
     answers
 }
 
-/// A server shows somebody more, and signs somebody in.
-fn go_on(cluster: &Cluster) {
-    let engine = engine(cluster, "one", Arc::new(Urn::new(64, 1)), 20_000).unwrap();
-    let (house, clock) = (engine.house().unwrap(), Clock::standing_at(at("2024-09-17T12:00:00Z")));
+/// A server starts, shows somebody more and signs somebody in at each of some times, and ends.
+pub(super) fn serve(cluster: &Cluster, url: String, name: &str, visits: &[(&str, &str)]) {
+    let (clock, urn) = (Clock::standing_at(at("2024-09-17T12:00:00Z")), Arc::new(Urn::new(64, 1)));
+    let (directory, config) = (cluster.directory(name), Config { url, ..config(cluster, 20_000) });
+    let engine = ReplicatedEngine::connect(&directory, keys(), urn, clock.clone(), config).unwrap();
+    let house = engine.house().unwrap();
     let trail = ReplicatedTrail::open(house.clone(), keys(), clock.clone(), KEPT).unwrap();
-    let store = open_messages(house, keys(), clock).unwrap();
+    let store = open_messages(house, keys(), clock.clone()).unwrap();
+    go_on(&trail, &store, &clock, visits);
+}
+
+/// The same of a server with files.
+pub(super) fn serve_files(ledgers: &Path, visits: &[(&str, &str)]) {
+    let clock = Clock::standing_at(at(visits[0].0));
+    let trail = LocalTrail::open(ledgers, keys(), clock.clone(), KEPT).unwrap();
+    let store = MessageStore::open(ledgers, keys(), clock.clone()).unwrap();
+    go_on(&trail, &store, &clock, visits);
+}
+
+fn go_on(trail: &dyn Trail, store: &MessageStore, clock: &Clock, visits: &[(&str, &str)]) {
     let runtime = runtime();
-    show(&trail, &runtime, 9, 1);
-    record(&store, &runtime, "visit-4", 1);
+    for (time, visit) in visits {
+        clock.set(at(time));
+        trail.control(&format!("operator: {visit}"));
+        show(trail, &runtime, 9, 1);
+        record(store, &runtime, visit, 1);
+    }
     trail.close();
     store.close();
 }
@@ -129,7 +148,7 @@ fn the_trail_and_the_messages_move_into_the_database_as_the_chain_of_a_node() {
     assert_eq!(after.matches("migrated from").count(), 2, "{after}");
 
     // A server goes on, and names the end of the chain that was moved.
-    go_on(&cluster);
+    serve(&cluster, cluster.url(), "one", &[("2024-09-17T12:00:00Z", "visit-4")]);
     cluster.wait_for(SESSIONS, "0");
     done(desk.on_database(&["verify"]));
     let told = failed(desk.migrate(from, &url), 2);

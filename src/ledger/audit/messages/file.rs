@@ -8,32 +8,47 @@ use rusqlite::{Connection, Row, params};
 use super::super::{
     super::{
         fault::OpenFault,
-        local::{
-            files::{self, FileFormat, reading},
-            sqlite_fault::store_error,
-        },
+        local::files::FileFormat,
         proof::{Digest, trail_root},
     },
-    chain::{Chain, Chained, End},
+    chain::{Chained, End},
     month::Month,
+    stored::{self, Stored},
 };
 use crate::vault::{HouseKeys, Subject};
 
-pub(in crate::ledger) const FORMAT: FileFormat = FileFormat {
-    application_id: 0x5370_6d73,
-    version: 1,
-    schema: "
+/// The table of the chain that this machine writes.
+macro_rules! own_chain {
+    () => {
+        "
     CREATE TABLE message (number INTEGER PRIMARY KEY, written_at INTEGER NOT NULL, handle TEXT NOT NULL,
                           owner BLOB NOT NULL, sealed BLOB NOT NULL, root BLOB NOT NULL, signature TEXT NOT NULL) STRICT;
     CREATE INDEX message_by_handle ON message (handle);
-    CREATE INDEX message_by_owner ON message (owner)",
-};
+    CREATE INDEX message_by_owner ON message (owner)"
+    };
+}
+
+/// The files of a month; see [`Stored::FORMATS`].
+pub(in crate::ledger) static FORMATS: [FileFormat; 2] = [
+    FileFormat { application_id: 0x5370_6d73, version: 1, schema: own_chain!() },
+    FileFormat {
+        application_id: 0x5370_6d73,
+        version: 2,
+        schema: concat!(
+            own_chain!(),
+            ";
+    CREATE TABLE node_rows (number INTEGER NOT NULL, written_at INTEGER NOT NULL, handle TEXT NOT NULL,
+                            owner BLOB NOT NULL, sealed BLOB NOT NULL, root BLOB NOT NULL, signature TEXT NOT NULL,
+                            node INTEGER NOT NULL, UNIQUE (node, number)) STRICT;
+    CREATE INDEX node_rows_by_handle ON node_rows (handle);
+    CREATE INDEX node_rows_by_owner ON node_rows (owner);
+    CREATE TABLE node_ends (node INTEGER PRIMARY KEY, number INTEGER NOT NULL, root BLOB NOT NULL) STRICT"
+        ),
+    },
+];
 /// Full months for which messages are kept besides the current one. SPID and CIE ask for 24 months and allow no longer
 /// use, so it is no setting.
 pub(in crate::ledger) const MONTHS_KEPT: u64 = 24;
-/// Rows take several kilobytes each, so few are copied at a time.
-const CHAIN: Chain = Chain { table: "message", copied_at_a_time: 512 };
-const PREFIX: &str = "messages-";
 
 /// One attempt to sign in, as it is stored.
 pub(in crate::ledger) struct MessageRow {
@@ -68,16 +83,22 @@ impl MessageRow {
         (self.number, self.root, self.signature) = (end.number, end.root, keys.sign(&end.root));
         self
     }
+}
 
-    pub(super) fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let Self { number, written_at, handle, owner, sealed, root, signature } = self;
-        connection
-            .prepare_cached("INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-            .execute(params![number, written_at, handle, owner.0, sealed, root, signature])?;
-        Ok(())
+impl Stored for MessageRow {
+    const CALLED: &'static str = "messages";
+    const KIND: &'static str = "messages";
+    const PREFIX: &'static str = "messages-";
+    const FORMATS: &'static [FileFormat; 2] = &FORMATS;
+    const TABLE: &'static str = "message";
+    // Rows take several kilobytes each.
+    const ROWS_AT_A_TIME: i64 = 512;
+
+    fn first_of_month(at: Timestamp, root: Digest, keys: &HouseKeys) -> Self {
+        Self::first(at, root, keys)
     }
 
-    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             number: row.get(0)?,
             written_at: row.get(1)?,
@@ -87,6 +108,23 @@ impl MessageRow {
             root: row.get(5)?,
             signature: row.get(6)?,
         })
+    }
+
+    fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let Self { number, written_at, handle, owner, sealed, root, signature } = self;
+        connection
+            .prepare_cached("INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            .execute(params![number, written_at, handle, owner.0, sealed, root, signature])?;
+        Ok(())
+    }
+
+    #[cfg(feature = "postgres")]
+    fn insert_of_node(&self, connection: &Connection, node: i32) -> rusqlite::Result<()> {
+        let Self { number, written_at, handle, owner, sealed, root, signature } = self;
+        connection
+            .prepare_cached("INSERT INTO node_rows VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+            .execute(params![number, written_at, handle, owner.0, sealed, root, signature, node])?;
+        Ok(())
     }
 }
 
@@ -105,12 +143,7 @@ impl Chained for MessageRow {
     }
 }
 
-/// The months that have a file, oldest first.
-pub(in crate::ledger) fn months(directory: &Path) -> Result<Vec<Month>, OpenFault> {
-    Month::all_of(directory, PREFIX)
-}
-
-/// Opens the file of a month for its only writer: number and root of its last row. A new file begins with a row that holds
+/// Opens the file of a month for its only writer: number and root of its last row. A new chain begins with a row that holds
 /// the root it continues from.
 pub(super) fn open(
     directory: &Path,
@@ -118,49 +151,17 @@ pub(super) fn open(
     keys: &HouseKeys,
     now: Timestamp,
 ) -> Result<(Connection, End), OpenFault> {
-    let path = month.file_of(directory, PREFIX);
-    let connection = FORMAT.open(directory, &path)?;
-    let store = |source| store_error(&path, source);
-    if CHAIN.last(&connection).map_err(store)?.is_none() {
-        let earlier = months(directory)?.into_iter().rev().find(|earlier| earlier < month);
-        let root = match &earlier {
-            Some(earlier) => {
-                let source = earlier.file_of(directory, PREFIX);
-                let last = reading(&source).and_then(|earlier| CHAIN.last(&earlier));
-                let last = last.map_err(|fault| store_error(&source, fault))?;
-                last.map_or_else(Digest::default, |(_, root, _)| root)
-            }
-            None => Digest::default(),
-        };
-        MessageRow::first(now, root, keys).insert(&connection).map_err(store)?;
-    }
-    let (number, root, signature) = CHAIN.last(&connection).map_err(store)?.unwrap_or_default();
-    if !keys.has_signed(&root, &signature) {
-        return Err(OpenFault::OtherKey { path });
-    }
-    Ok((connection, End { number, root }))
-}
-
-/// Opens the file of a month for reading; a server may be writing it.
-pub(super) fn read(directory: &Path, month: &Month) -> rusqlite::Result<Connection> {
-    reading(&month.file_of(directory, PREFIX))
+    let previous = || stored::last_root::<MessageRow>(directory, month);
+    stored::open::<MessageRow>(directory, month, (keys, now), previous)
 }
 
 /// Removes the months that are older than the retention.
 pub(super) fn retire(directory: &Path, now: Timestamp) -> Result<(), OpenFault> {
     let oldest = Month::before(now, MONTHS_KEPT);
-    for month in months(directory)?.into_iter().filter(|month| *month < oldest) {
-        let path = month.file_of(directory, PREFIX);
-        files::remove(&path).map_err(|source| OpenFault::Directory { path, source })?;
+    let months = stored::months::<MessageRow>(directory)?;
+    for month in months.into_iter().filter(|month| *month < oldest) {
+        month.remove(directory, MessageRow::PREFIX)?;
         tracing::info!(%month, "messages of identity providers are older than the retention: removed");
     }
     Ok(())
-}
-
-/// Copies the rows that `main` lacks of the attached schema `source`; see [`backup`](crate::ledger::backup).
-pub(in crate::ledger) fn copy(
-    connection: &Connection,
-    progress: &mut dyn FnMut(u64),
-) -> rusqlite::Result<Option<u64>> {
-    CHAIN.copy(connection, progress)
 }

@@ -17,12 +17,11 @@ mod store;
 mod tests;
 mod writer;
 
-pub(in crate::ledger) use self::file::{FORMAT, copy};
+pub(in crate::ledger) use self::file::MessageRow;
 #[cfg(feature = "postgres")]
 pub(in crate::ledger) use self::{
     attempt::{Attempt, MessageWriter},
-    file::{MONTHS_KEPT, MessageRow, months},
-    search::each_row_of,
+    file::MONTHS_KEPT,
 };
 pub use self::{
     search::{FoundMessages, MessageSearch, inspect},

@@ -6,20 +6,21 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rusqlite::{Params, params};
+use rusqlite::Params;
 
 use super::{
-    super::{chain::Walk, found::SearchFault, month::Month},
+    super::{
+        found::SearchFault,
+        stored::{months, rows_where},
+        whole,
+    },
     attempt::HEADER,
-    file::{self, MessageRow},
+    file::MessageRow,
 };
 use crate::{
     civic::FiscalCode,
     vault::{HouseKeys, Place},
 };
-
-/// Rows verified in one transaction, so that the writer's checkpoints are not delayed for long.
-const ROWS_AT_A_TIME: i64 = 512;
 
 /// The messages of one attempt to sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl MessageSearch {
     /// [`SearchFault`].
     pub fn of_person(&self, code: &FiscalCode) -> Result<Vec<FoundMessages>, SearchFault> {
         let owner = self.keys.subject(code);
-        self.select("SELECT * FROM message WHERE owner = ?1 ORDER BY number", &[owner.0])
+        self.select("owner = ?1 AND number > 0", [owner.0])
     }
 
     /// The messages of the sign-in from which the session with this handle came.
@@ -69,70 +70,34 @@ impl MessageSearch {
     /// # Errors
     /// [`SearchFault`].
     pub fn of_session(&self, handle: &str) -> Result<Vec<FoundMessages>, SearchFault> {
-        let sql = "SELECT * FROM message WHERE handle = ?1 AND number > 0 ORDER BY number";
-        self.select(sql, &[handle])
+        self.select("handle = ?1 AND number > 0", [handle])
     }
 
-    fn select<P: Params + Clone>(
+    fn select<P: Params + Copy>(
         &self,
-        sql: &str,
-        wanted: &P,
+        condition: &str,
+        wanted: P,
     ) -> Result<Vec<FoundMessages>, SearchFault> {
         let mut found = Vec::new();
-        for month in &file::months(&self.directory)? {
-            let rows = file::read(&self.directory, month).and_then(|connection| {
-                let mut select = connection.prepare(sql)?;
-                select
-                    .query_map(wanted.clone(), MessageRow::from_row)?
-                    .collect::<Result<Vec<_>, _>>()
-            });
-            for row in rows.map_err(|source| fault(month, source))? {
+        for month in months::<MessageRow>(&self.directory)? {
+            let rows = rows_where(&self.directory, &month, condition, wanted)?;
+            for row in rows {
+                let row: MessageRow = row;
                 let damaged = SearchFault::Damaged { month: month.to_string(), row: row.number };
                 found.push(row.opened(&self.keys).ok_or(damaged)?);
             }
         }
+        found.sort_by_key(|found| found.at);
         Ok(found)
     }
 }
 
-/// Verifies all messages: every row matches its root, every root is signed, every month continues an earlier one. Returns
-/// what is wrong, in words for the operator.
+/// Verifies all messages: every row matches its root, every root is signed, every month continues an earlier one, every chain of
+/// a node ends where it did. Returns what is wrong, in words for the operator.
 ///
 /// # Errors
 /// [`SearchFault`].
 pub fn inspect(directory: &Path, keys: &HouseKeys) -> Result<Vec<String>, SearchFault> {
-    let mut walk = Walk::new(keys);
-    for month in file::months(directory)? {
-        walk.begin(format!("messages of {month}"), true);
-        each_row_of(directory, &month, |row| {
-            walk.row(&row);
-            Ok(())
-        })?;
-    }
-    Ok(walk.findings())
-}
-
-/// Reads the rows of a month in short transactions.
-pub(in crate::ledger) fn each_row_of(
-    directory: &Path,
-    month: &Month,
-    mut look: impl FnMut(MessageRow) -> Result<(), SearchFault>,
-) -> Result<(), SearchFault> {
-    let connection = file::read(directory, month).map_err(|source| fault(month, source))?;
-    let mut from = i64::MIN;
-    loop {
-        let sql = "SELECT * FROM message WHERE number >= ?1 ORDER BY number LIMIT ?2";
-        let rows = connection.prepare_cached(sql).and_then(|mut select| {
-            let rows = select.query_map(params![from, ROWS_AT_A_TIME], MessageRow::from_row)?;
-            rows.collect::<Result<Vec<_>, _>>()
-        });
-        let rows = rows.map_err(|source| fault(month, source))?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        from = last.number + 1;
-        rows.into_iter().try_for_each(&mut look)?;
-    }
-}
-
-fn fault(month: &Month, source: rusqlite::Error) -> SearchFault {
-    SearchFault::Month { month: month.to_string(), source: source.into() }
+    let (findings, _) = whole::walk::<MessageRow>(directory, keys, |_| {})?;
+    Ok(findings)
 }

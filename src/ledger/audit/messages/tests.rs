@@ -115,7 +115,7 @@ async fn messages_are_gone_after_24_months_and_not_before() {
     record(&store, "visit-1", Some(1), "of August").await;
     house.clock.set(at("2022-08-31T22:00:00Z"));
     record(&store, "visit-2", Some(1), "of September").await;
-    let months = || file::months(house.directory.path()).unwrap();
+    let months = || super::super::stored::months::<MessageRow>(house.directory.path()).unwrap();
     assert_eq!(months().len(), 2, "the month changes at midnight in Rome");
     assert_eq!(house.findings(), Vec::<String>::new());
 

@@ -13,6 +13,7 @@ use super::{
         super::{fault::OpenFault, local::sqlite_fault::store_error},
         chain::End,
         month::Month,
+        stored::Stored as _,
     },
     attempt::{Attempt, MessageWriter},
     file,

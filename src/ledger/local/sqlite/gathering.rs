@@ -1,43 +1,28 @@
 //! Writing a ledger that is gathered from the nodes of a replicated one: all of it, or nothing.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
-use rusqlite::{Connection, params, wal::CheckpointMode};
+use rusqlite::params;
 
 use super::{
-    super::{
-        files::{self, FileFormat},
-        sqlite_fault::store_error,
-    },
-    checkpoint::checkpoint,
+    file_copy::FileCopy,
     format::{FORMATS, file_of},
     links::End,
     reader::decision_id,
 };
 use crate::{
     ledger::{book::record::Turn, fault::OpenFault, position::Position},
-    private_files::sync_directory,
     schemes::Campaign,
 };
 
 /// Rows that are written in one transaction.
-const ROWS_AT_A_TIME: u32 = 1 << 14;
+const ROWS_AT_A_TIME: u64 = 1 << 14;
 
 /// A file that is not a ledger before it is finished.
 pub(in crate::ledger) struct Gathering {
-    connection: Connection,
-    directory: PathBuf,
-    /// Its name until it is finished.
-    path: PathBuf,
-    /// What it will be.
-    target: PathBuf,
+    file: FileCopy,
     /// The number of the last batch.
     batches: u32,
-    /// Rows of the transaction.
-    rows: u32,
 }
 
 /// The row of a batch, encoded.
@@ -62,15 +47,8 @@ impl Gathering {
         campaign: Campaign,
     ) -> Result<Self, OpenFault> {
         let target = file_of(directory, campaign);
-        let path = target.with_extension("copying");
-        let fault = |source| OpenFault::Directory { path: path.clone(), source };
-        files::remove(&path).map_err(fault)?;
-        let gathered: &FileFormat = &FORMATS[1];
-        let connection = gathered.open(directory, &path)?;
-        let begun = connection.execute_batch("PRAGMA synchronous = NORMAL; BEGIN");
-        begun.map_err(|source| store_error(&path, source))?;
-        let directory = directory.to_owned();
-        Ok(Self { connection, directory, path, target, batches: 0, rows: 0 })
+        let file = FileCopy::begin(&FORMATS[1], directory, target, ROWS_AT_A_TIME)?;
+        Ok(Self { file, batches: 0 })
     }
 
     /// Adds the next batch, in the order of first positions.
@@ -88,26 +66,22 @@ impl Gathering {
             root,
             signature,
         } = *row;
-        let write = || {
-            self.connection
+        let number_here = self.batches;
+        self.file.write(|connection| {
+            connection
                 .prepare_cached("INSERT INTO batches VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
                 .execute(params![
-                    self.batches,
-                    first.0,
-                    written_at,
-                    entries,
-                    changes,
-                    root,
-                    signature
-                ])?;
-            self.connection.prepare_cached("INSERT INTO links VALUES (?1, ?2, ?3)")?.execute([
-                self.batches,
-                chain,
-                number,
-            ])
-        };
-        let written = write();
-        self.written(written)
+                number_here,
+                first.0,
+                written_at,
+                entries,
+                changes,
+                root,
+                signature
+            ])?;
+            let mut insert = connection.prepare_cached("INSERT INTO links VALUES (?1, ?2, ?3)")?;
+            insert.execute([number_here, chain, number]).map(drop)
+        })
     }
 
     /// Adds a record, in the order of positions.
@@ -119,9 +93,10 @@ impl Gathering {
         position: Position,
         sealed: &[u8],
     ) -> Result<(), OpenFault> {
-        let insert = self.connection.prepare_cached("INSERT INTO records VALUES (?1, ?2)");
-        let written = insert.and_then(|mut insert| insert.execute(params![position.0, sealed]));
-        self.written(written)
+        self.file.write(|connection| {
+            let mut insert = connection.prepare_cached("INSERT INTO records VALUES (?1, ?2)")?;
+            insert.execute(params![position.0, sealed]).map(drop)
+        })
     }
 
     /// Adds a sealed decision.
@@ -135,9 +110,10 @@ impl Gathering {
         sealed: &[u8],
     ) -> Result<(), OpenFault> {
         let id = decision_id(position, turn);
-        let insert = self.connection.prepare_cached("INSERT INTO decisions VALUES (?1, ?2)");
-        let written = insert.and_then(|mut insert| insert.execute(params![id, sealed]));
-        self.written(written)
+        self.file.write(|connection| {
+            let mut insert = connection.prepare_cached("INSERT INTO decisions VALUES (?1, ?2)")?;
+            insert.execute(params![id, sealed]).map(drop)
+        })
     }
 
     /// Adds the end of a chain.
@@ -146,9 +122,10 @@ impl Gathering {
     /// [`OpenFault`].
     pub(in crate::ledger) fn end(&mut self, end: &End) -> Result<(), OpenFault> {
         let End { chain, batches, root } = end;
-        let insert = self.connection.prepare_cached("INSERT INTO chains VALUES (?1, ?2, ?3)");
-        let written = insert.and_then(|mut insert| insert.execute(params![chain, batches, root]));
-        self.written(written)
+        self.file.write(|connection| {
+            let mut insert = connection.prepare_cached("INSERT INTO chains VALUES (?1, ?2, ?3)")?;
+            insert.execute(params![chain, batches, root]).map(drop)
+        })
     }
 
     /// Syncs the file, and makes it the ledger.
@@ -156,33 +133,6 @@ impl Gathering {
     /// # Errors
     /// [`OpenFault`].
     pub(in crate::ledger) fn finish(self) -> Result<(), OpenFault> {
-        let Self { connection, directory, path, target, .. } = self;
-        let store = |source| store_error(&path, source);
-        connection.execute_batch("COMMIT; PRAGMA synchronous = FULL").map_err(store)?;
-        checkpoint(&connection, CheckpointMode::TRUNCATE).map_err(store)?;
-        connection.close().map_err(|(_, source)| store(source))?;
-        let renamed = || -> io::Result<()> {
-            fs::File::open(&path)?.sync_all()?;
-            fs::rename(&path, &target)?;
-            // Nothing of the temporary name stays.
-            files::remove(&path)?;
-            sync_directory(&directory)
-        };
-        renamed().map_err(|source| OpenFault::Directory { path: target.clone(), source })
-    }
-
-    /// Counts a written row, and ends the transaction after some of them.
-    fn written(&mut self, written: rusqlite::Result<usize>) -> Result<(), OpenFault> {
-        let counted = written.and_then(|_| {
-            self.rows += 1;
-            if self.rows < ROWS_AT_A_TIME {
-                return Ok(());
-            }
-            self.rows = 0;
-            self.connection.execute_batch("COMMIT")?;
-            checkpoint(&self.connection, CheckpointMode::TRUNCATE)?;
-            self.connection.execute_batch("BEGIN")
-        });
-        counted.map_err(|source| store_error(&self.path, source))
+        self.file.finish()
     }
 }

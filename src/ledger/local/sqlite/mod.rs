@@ -8,6 +8,8 @@
 
 mod checkpoint;
 mod copy;
+#[cfg(feature = "postgres")]
+mod file_copy;
 mod format;
 #[cfg(feature = "postgres")]
 mod gathering;
@@ -32,6 +34,7 @@ use self::{
 pub(in crate::ledger) use self::{copy::copy, format::FORMATS};
 #[cfg(feature = "postgres")]
 pub(in crate::ledger) use self::{
+    file_copy::FileCopy,
     gathering::{BatchRow, Gathering},
     links::End,
 };

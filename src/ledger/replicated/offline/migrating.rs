@@ -17,31 +17,22 @@ use crate::{
     schemes::Rules,
 };
 
-/// What stays in files, and why.
-const LEFT_IN_FILES: &[&str] = &[ROUNDS, JOURNAL];
-/// What stays in the database, and why.
-const LEFT_IN_DATABASE: &[&str] = &[
-    "audit trail (keep the database: files have one chain, it has one for each node)",
-    "messages of identity providers (likewise)",
-    ROUNDS,
-    JOURNAL,
-];
+/// What stays where it is, and why.
+const LEFT: &[&str] = &[ROUNDS, JOURNAL];
 const ROUNDS: &str = "rounds of the waiting room (they begin anew, above every number so far)";
 const JOURNAL: &str = "journal (sessions end with the move)";
 
 /// What goes along, in this order.
-fn things(direction: Direction) -> Vec<Box<dyn Thing>> {
+fn things() -> Vec<Box<dyn Thing>> {
     let campaigns = Rules::builtin().campaigns().map(|window| window.campaign);
     let mut things: Vec<Box<dyn Thing>> =
         campaigns.map(|campaign| Box::new(Ledger(campaign)) as Box<dyn Thing>).collect();
     for store in [DRAFTS, REVOCATIONS, TELEPHONE] {
         things.push(Box::new(store));
     }
-    if direction == Direction::IntoDatabase {
-        things.push(Box::new(MESSAGES));
-        // It covers everything before it.
-        things.push(Box::new(TRAIL));
-    }
+    things.push(Box::new(MESSAGES));
+    // It covers everything before it.
+    things.push(Box::new(TRAIL));
     things
 }
 
@@ -65,12 +56,12 @@ impl ReplicatedTools {
         let _taken = self.runtime.block_on(taking).map_err(gone)?;
         let (runtime, address, keys) = (&*self.runtime, &self.address, &self.keys);
         let way = Way { runtime, address, keys, directory };
-        let (from, to, left) = match direction {
-            Direction::IntoDatabase => (Side::Files, Side::Database, LEFT_IN_FILES),
-            Direction::IntoFiles => (Side::Database, Side::Files, LEFT_IN_DATABASE),
+        let (from, to) = match direction {
+            Direction::IntoDatabase => (Side::Files, Side::Database),
+            Direction::IntoFiles => (Side::Database, Side::Files),
         };
         let mut planned = Vec::new();
-        for thing in things(direction) {
+        for thing in things() {
             planned.extend(plan(&way, thing, (from, to))?);
         }
         if planned.is_empty() {
@@ -88,7 +79,7 @@ impl ReplicatedTools {
             }
             moved.push(Moved { what, how_much: source.how_much(), was_there });
         }
-        Ok(Report { moved, left })
+        Ok(Report { moved, left: LEFT })
     }
 }
 
@@ -111,6 +102,9 @@ fn plan(
         (None, Some(target)) if target.is_of_commands() => return Ok(None),
         (Some(source), None) => Some((source, false)),
         (Some(source), Some(target)) if source.is_copied_to(&target) => Some((source, true)),
+        (Some(source), Some(target)) if to == Side::Files && source.is_begun_in(&target) => {
+            Some((source, false))
+        }
         (_, Some(_)) => None,
     };
     let Some((source, was_there)) = was_there else {

@@ -5,9 +5,12 @@
 
 mod alone;
 mod chains;
+mod chains_from_files;
+mod chains_into_files;
 mod erasing;
 mod filed;
 mod from_files;
+mod held;
 mod into_files;
 mod migrating;
 mod moving_ledger;
@@ -17,6 +20,7 @@ mod records;
 mod rows;
 mod stores;
 mod strays;
+mod tabled;
 mod tools;
 mod walk;
 mod way;

@@ -1,6 +1,6 @@
 //! What a move needs to know: its two sides, and how what they hold is compared.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use tokio::runtime::Runtime;
 
@@ -60,7 +60,7 @@ pub(super) enum Sum {
     Ledger(Tally, Vec<(u32, Digest)>),
     /// Rows of some tables: the number in each and the name of such rows, and a digest of all of them.
     Rows(Vec<(u64, &'static str)>, Digest),
-    /// Chains of signed rows: each month with its number of rows and its end, and the rows of what commands did.
+    /// Chains of signed rows: each chain in each month with its number of rows and its end, and the rows of what commands did.
     Chains(Vec<(String, u64, End)>, Vec<End>),
 }
 
@@ -73,6 +73,15 @@ impl Sum {
             }
             _ => self == copy,
         }
+    }
+
+    /// Whether `copy` has some months of this as a whole and nothing else: what an interrupted copy into files leaves.
+    pub(super) fn is_begun_in(&self, copy: &Self) -> bool {
+        let (Self::Chains(months, _), Self::Chains(copied, later)) = (self, copy) else {
+            return false;
+        };
+        let names: BTreeSet<_> = copied.iter().map(|(month, ..)| month).collect();
+        later.is_empty() && months.iter().filter(|(month, ..)| names.contains(month)).eq(copied)
     }
 
     /// Whether it is no more than what commands record of themselves.
@@ -95,6 +104,7 @@ impl Sum {
             Self::Chains(months, commands) => {
                 let rows: u64 = months.iter().map(|(_, rows, _)| rows).sum();
                 let rows = rows + commands.len() as u64;
+                let months: BTreeSet<_> = months.iter().map(|(month, ..)| month).collect();
                 format!("{rows} rows, {} months", months.len())
             }
         }

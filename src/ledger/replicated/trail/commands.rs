@@ -8,7 +8,7 @@ use tokio_postgres::types::ToSql;
 use super::{
     super::{
         super::{
-            audit::{End, Month, TrailRow},
+            audit::{End, Month, TrailRow, heads::NODE_OF_COMMANDS},
             fault::{OpenFault, StorageFault},
         },
         chain::Place,
@@ -20,8 +20,6 @@ use super::{
 };
 use crate::vault::HouseKeys;
 
-/// The node of commands.
-const COMMANDS: i32 = 0;
 const END: &str = "SELECT number, root FROM trail_nodes WHERE node = $1 FOR UPDATE";
 
 /// Records what an operator's command did; servers may be running.
@@ -46,7 +44,7 @@ async fn note(
     row: TrailRow,
 ) -> Result<(), Setback> {
     link.begin().await?;
-    let parameters: [&(dyn ToSql + Sync); 1] = [&COMMANDS];
+    let parameters: [&(dyn ToSql + Sync); 1] = [&NODE_OF_COMMANDS];
     let found = link.rows(END, &parameters).await?;
     let found = found.first().ok_or(StorageFault::Damaged)?;
     let root: &[u8] = found.try_get(1)?;
@@ -58,7 +56,7 @@ async fn note(
         end.number = 0;
     }
     rows.push(row.chained(&mut end, &keys));
-    let place = Place { node: COMMANDS, month: Month::of_commands(), previous: root, end };
+    let place = Place { node: NODE_OF_COMMANDS, month: Month::of_commands(), previous: root, end };
     if TrailColumns::of(rows).execute(&place, link, true).await?.len() != 1 {
         return Err(StorageFault::Damaged.into());
     }

@@ -16,7 +16,7 @@ mod writer;
 pub use self::store::ReplicatedTrail;
 pub(super) use self::{
     commands::note_command,
-    rows::FoundBy,
+    rows::{FoundBy, read_row},
     search::{Search, controls},
     verify::inspect,
     writer::MONTHLY,

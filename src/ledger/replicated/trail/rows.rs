@@ -134,13 +134,13 @@ impl Rows for TrailColumns {
     }
 }
 
-/// Reads number, time, events, actors, control action, root, signature, and both lists of a row.
+/// Reads number, time, events, actors, control action, root and signature of a row.
 ///
 /// # Errors
 /// [`Setback`].
-pub(super) fn read(row: &Row) -> Result<(TrailRow, FoundBy), Setback> {
+pub(in crate::ledger::replicated) fn read_row(row: &Row) -> Result<TrailRow, Setback> {
     let root: &[u8] = row.try_get(5)?;
-    let stored = TrailRow {
+    Ok(TrailRow {
         number: row.try_get(0)?,
         written_at: row.try_get(1)?,
         events: row.try_get(2)?,
@@ -148,6 +148,13 @@ pub(super) fn read(row: &Row) -> Result<(TrailRow, FoundBy), Setback> {
         control: row.try_get(4)?,
         root: root.try_into().map_err(|_| StorageFault::Damaged)?,
         signature: row.try_get(6)?,
-    };
-    Ok((stored, FoundBy { people: row.try_get(7)?, named: row.try_get(8)? }))
+    })
+}
+
+/// Reads the same, and both lists of a row.
+///
+/// # Errors
+/// [`Setback`].
+pub(super) fn read(row: &Row) -> Result<(TrailRow, FoundBy), Setback> {
+    Ok((read_row(row)?, FoundBy { people: row.try_get(7)?, named: row.try_get(8)? }))
 }

@@ -9,7 +9,8 @@ use super::{
     super::{
         super::{
             audit::{
-                ActorNames, Event, Found, Line, Month, Person, SearchFault, add_names, name_of,
+                ActorNames, Event, Found, Line, Month, Person, SearchFault, add_names, heads,
+                name_of,
             },
             book::{change::Change, record::Header},
             fault::StorageFault,
@@ -20,7 +21,6 @@ use super::{
         pool::Prepared as _,
         schema::schema_of,
     },
-    heads,
     rows::{name_part, part},
 };
 use crate::{

@@ -1,22 +1,23 @@
 //! Whether the trail is whole: every chain row by row, and the end of each as the others name it.
 
-use std::collections::BTreeMap;
-
 use tokio_postgres::Row;
 
 use super::{
     super::{
         super::{
-            audit::{Chained, SearchFault, TrailRow},
+            audit::{
+                Chained, SearchFault, TrailRow,
+                heads::{Ends, Head, parse},
+            },
             fault::StorageFault,
             proof::Digest,
         },
         fault::Setback,
         house::House,
         messages,
-        whole::{self, Chains, NamedEnd},
+        whole::{self, Chains},
     },
-    heads::{self, Head, Of},
+    heads,
     rows::{self, FoundBy},
 };
 use crate::vault::HouseKeys;
@@ -69,7 +70,7 @@ pub(in crate::ledger::replicated) fn inspect(
         Ok(Indexed { row, found_by })
     };
     let (mut findings, first_month) = whole::walk((house, keys), &TRAIL, read, |indexed| {
-        ends.add(heads::parse(&indexed.row.control).unwrap_or_default());
+        ends.add(parse(&indexed.row.control).unwrap_or_default());
         let is_found = FoundBy::of(&indexed.row).is_some_and(|by| by == indexed.found_by);
         (!is_found).then_some("searches do not find it, because what they look for was changed")
     })?;
@@ -88,37 +89,8 @@ fn ends_in_tables(house: &House) -> Result<Vec<Head>, SearchFault> {
     let read = house.wait_for(|link| {
         Box::pin(async move {
             let rows = link.rows(heads::ENDS, &[&"", &i64::MAX]).await?;
-            rows.iter().map(Head::read).collect::<Result<Vec<_>, Setback>>()
+            rows.iter().map(heads::read).collect::<Result<Vec<_>, Setback>>()
         })
     });
     Ok(read.map_err(StorageFault::from)?)
-}
-
-/// The last of the ends that were named of each chain and month.
-#[derive(Default)]
-struct Ends(BTreeMap<Of, (i64, Digest)>);
-
-impl Ends {
-    fn add(&mut self, heads: Vec<Head>) {
-        for Head { of, number, root } in heads {
-            let last = self.0.entry(of).or_insert((number, root));
-            if number > last.0 {
-                *last = (number, root);
-            }
-        }
-    }
-
-    /// Those of a table in months that are kept: before the first of which there are rows, everything was removed as a whole.
-    fn of(&self, kind: &str, first_month: Option<&str>) -> Vec<NamedEnd> {
-        let kept = self.0.iter().filter(|((of, month, _), _)| {
-            of == kind && first_month.is_none_or(|first| month.as_str() >= first)
-        });
-        kept.map(|((_, month, node), (number, root))| NamedEnd {
-            month: month.clone(),
-            node: *node,
-            number: *number,
-            root: *root,
-        })
-        .collect()
-    }
 }

@@ -15,7 +15,7 @@ use super::{
         house::House,
         months::Monthly,
     },
-    heads::{self, Head, NamedEnds},
+    heads::{self, NamedEnds},
     rows::TrailColumns,
 };
 use crate::vault::HouseKeys;
@@ -65,7 +65,7 @@ impl Writer {
             Box::pin(async move {
                 let (month, most) = heads::since(now);
                 let ends = link.rows(heads::ENDS, &[&month.as_str(), &most]).await?;
-                ends.iter().map(Head::read).collect::<Result<Vec<_>, _>>()
+                ends.iter().map(heads::read).collect::<Result<Vec<_>, _>>()
             })
         })?;
         self.heads_due = Instant::now() + heads::EVERY;
