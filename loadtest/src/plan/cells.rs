@@ -5,52 +5,11 @@
 //! the people and learns of all others, and each holds all sessions. A cell grows until its primary or the memory of its
 //! counters is full; then there are more cells.
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    measurements::Measurements,
-    model::{Demand, MachineKind, cores_busy, rounded_up},
+    measurements::{CellCosts, Measurements},
+    model::{CellNeed, Demand, MachineKind, cores_busy, rounded_up},
 };
 use crate::figures::real;
-
-/// Measured costs of the replicated database, in addition to those of one server.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CellCosts {
-    /// CPU that an application takes of its counter beyond that of a server with files, microseconds.
-    pub counter_us: f64,
-    /// CPU that it takes of each other counter, which learns of its session, microseconds.
-    pub learn_us: f64,
-    /// CPU that it takes of the primary in full batches, microseconds.
-    pub primary_us: f64,
-    /// CPU of the primary for a transaction, whatever is in it, microseconds.
-    pub transaction_us: f64,
-    /// Transactions of an application at low rates, when it shares them with nobody.
-    pub transactions: f64,
-    /// Most transactions a second of a counter: at high rates applications share them.
-    pub transactions_per_s_max: f64,
-}
-
-/// What one rate needs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct CellNeed {
-    /// Applications a second.
-    pub per_s: f64,
-    /// Cells.
-    pub cells: u64,
-    /// Counters of each, one of them to spare.
-    pub counters: u64,
-    /// All machines, three database servers a cell included.
-    pub machines: u64,
-    /// Utilisation of the cores of each counter, none lost.
-    pub counter_utilisation: f64,
-    /// Utilisation of the cores of each primary.
-    pub primary_utilisation: f64,
-    /// Memory used by each counter, GiB.
-    pub memory_gib: f64,
-    /// What a cell is limited by.
-    pub decided_by: &'static str,
-}
 
 /// Servers of a database.
 const SERVERS: u64 = 3;
@@ -151,25 +110,11 @@ fn transactions(own: f64, costs: &CellCosts) -> f64 {
     costs.transactions_per_s_max * (1.0 - (-alone / costs.transactions_per_s_max).exp())
 }
 
-impl CellCosts {
-    /// Its members with their names, all of which must be above 0.
-    pub(super) fn members(&self) -> [(&'static str, f64); 6] {
-        [
-            ("cell.counter_us", self.counter_us),
-            ("cell.learn_us", self.learn_us),
-            ("cell.primary_us", self.primary_us),
-            ("cell.transaction_us", self.transaction_us),
-            ("cell.transactions", self.transactions),
-            ("cell.transactions_per_s_max", self.transactions_per_s_max),
-        ]
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{CellCosts, need, transactions};
+    use super::{need, transactions};
     use crate::plan::{
-        measurements::Measurements,
+        measurements::{CellCosts, Measurements},
         model::{Demand, MachineKind},
     };
 

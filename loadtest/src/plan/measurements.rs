@@ -5,7 +5,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cells::CellCosts,
     observed::{Observed, ObservedRun},
     queue::CommitCosts,
 };
@@ -63,6 +62,24 @@ pub(super) struct Measurements {
     /// Costs of a replicated database; the built-in ones where a file has none.
     #[serde(default = "built_in_cell")]
     pub cell: CellCosts,
+}
+
+/// Measured costs of the replicated database, in addition to those of one server.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CellCosts {
+    /// CPU that an application takes of its counter beyond that of a server with files, microseconds.
+    pub counter_us: f64,
+    /// CPU that it takes of each other counter, which learns of its session, microseconds.
+    pub learn_us: f64,
+    /// CPU that it takes of the primary in full batches, microseconds.
+    pub primary_us: f64,
+    /// CPU of the primary for a transaction, whatever is in it, microseconds.
+    pub transaction_us: f64,
+    /// Transactions of an application at low rates, when it shares them with nobody.
+    pub transactions: f64,
+    /// Most transactions a second of a counter: at high rates applications share them.
+    pub transactions_per_s_max: f64,
 }
 
 fn built_in_cell() -> CellCosts {
@@ -212,6 +229,20 @@ impl Measurements {
             ruling_wait_ms: self.ruling_wait_ms,
             records_max: self.commit_records_max,
         }
+    }
+}
+
+impl CellCosts {
+    /// Its members with their names, all of which must be above 0.
+    fn members(&self) -> [(&'static str, f64); 6] {
+        [
+            ("cell.counter_us", self.counter_us),
+            ("cell.learn_us", self.learn_us),
+            ("cell.primary_us", self.primary_us),
+            ("cell.transaction_us", self.transaction_us),
+            ("cell.transactions", self.transactions),
+            ("cell.transactions_per_s_max", self.transactions_per_s_max),
+        ]
     }
 }
 

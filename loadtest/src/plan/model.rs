@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::{
-    cells::CellNeed,
     measurements::Measurements,
     observed::ObservedRun,
     queue::{CORES_MAX, Commits, group_commit, wait_mgc},
@@ -68,6 +67,27 @@ pub(super) struct Need {
     pub core_wait_ms: f64,
     /// Mean time of a submission within the server, milliseconds.
     pub submit_ms: f64,
+}
+
+/// What one rate needs, in cells of replicated databases.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct CellNeed {
+    /// Applications a second.
+    pub per_s: f64,
+    /// Cells.
+    pub cells: u64,
+    /// Counters of each, one of them to spare.
+    pub counters: u64,
+    /// All machines, three database servers a cell included.
+    pub machines: u64,
+    /// Utilisation of the cores of each counter, none lost.
+    pub counter_utilisation: f64,
+    /// Utilisation of the cores of each primary.
+    pub primary_utilisation: f64,
+    /// Memory used by each counter, GiB.
+    pub memory_gib: f64,
+    /// What a cell is limited by.
+    pub decided_by: &'static str,
 }
 
 /// A plan in figures.
