@@ -160,6 +160,17 @@
           'sportello_journal_failed > 0',
         ),
         alert(
+          'SportelloJournalLag',
+          'critical',
+          '{{ $labels.instance }} has not learned for {{ $value | humanizeDuration }} what other servers note',
+          |||
+            For longer than a failover takes. A session that was left or ended at another server may still work at this
+            one, and nobody gets a new seat in its waiting room. The log says why: the database is away from here, or a
+            row does not open with the keys of this server. It goes on by itself as soon as it can read.
+          |||,
+          'sportello_journal_lag_seconds > 60',
+        ),
+        alert(
           'SportelloLogLost',
           'warning',
           '{{ $labels.instance }} loses log lines',

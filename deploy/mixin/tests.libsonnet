@@ -99,6 +99,7 @@ function(mixin)
       series('sportello_audit_lost_total', '0x500'),
       series('sportello_drafts_failed', '0x500'),
       series('sportello_journal_failed', '0x500'),
+      series('sportello_journal_lag_seconds', '0x200 15 30 45 0x297'),
       series('sportello_log_lost_total', '0x500'),
       series('sportello_disk_free_bytes', '500000000000-1000000x500'),
       series('sportello_disk_reserve_bytes', '1073741824x500'),
@@ -223,6 +224,15 @@ function(mixin)
       [series('sportello_journal_failed', '0x4 1x20')],
       '1m',
       '75s'
+    ),
+    raised(
+      'a server that does not learn what others note raises an alert after a minute, which ends with it',
+      'SportelloJournalLag',
+      [series('sportello_journal_lag_seconds', '0x4 0+15x8 0x20')],
+      '2m15s',
+      '2m30s',
+      value='1m 15s',
+      ends='4m'
     ),
     raised(
       'lost log lines raise a warning',

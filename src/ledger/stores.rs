@@ -53,9 +53,8 @@ pub trait Stores: Engine {
     /// [`OpenFault`].
     fn rounds(&self) -> Result<Box<dyn Rounds>, OpenFault>;
 
-    /// The journal. Calls `each` with every event that it holds, in their order, and with the other node that noted it, where
-    /// there are several. Returns also the moment, in real time,
-    /// until which it holds everything.
+    /// The journal. Calls `each` with every event that it holds and that can still matter, in their order, and with the other
+    /// node that noted it, where there are several. Returns also the moment, in real time, until which it holds everything.
     ///
     /// # Errors
     /// [`OpenFault`].

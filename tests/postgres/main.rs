@@ -24,5 +24,6 @@ mod node;
 mod nodes;
 mod rounds;
 mod sessions;
+mod summaries;
 mod tools;
 mod trail;

@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// In the time slice of citizens.
-const EVENING: Timestamp = Timestamp::constant(1_726_585_200, 0);
+pub(crate) const EVENING: Timestamp = Timestamp::constant(1_726_585_200, 0);
 /// In which a node learns what another one noted.
 const LEARNS_WITHIN: Duration = Duration::from_secs(5);
 /// Rows that are missing between the first and the last of a node.
@@ -85,6 +85,14 @@ impl Counter {
             self.minter.mint(&FiscalCode::made_up(person), None, Assurance::Level2, EVENING);
         let asked = Asked { visit, proof: Proof::Token(&token), from: None };
         self.runtime.block_on(self.intake.enter(asked))
+    }
+
+    /// Gives whoever is inside a fresh token, by their identity and visit alone.
+    fn renew(&self, person: u64, visit: &str) -> Option<String> {
+        let token =
+            self.minter.mint(&FiscalCode::made_up(person), None, Assurance::Level2, EVENING);
+        let asked = Asked { visit, proof: Proof::Token(&token), from: None };
+        self.runtime.block_on(self.intake.renew(asked)).unwrap().map(|(token, _)| token)
     }
 
     fn knows(&self, token: &str) -> bool {
@@ -144,6 +152,8 @@ fn a_session_of_one_node_works_at_every_other_and_ends_at_all() {
     assert!(matches!(b.enter(1, &visit("v")), Err(EnterFault::VisitTaken)));
     let d = Counter::open(&cluster, "d-node", 10_000);
     assert!(!d.knows(&second));
+    let Ok(Entered::In(_, _)) = a.enter(2, &visit("w")) else { panic!("not let in") };
+    assert!(b.renew(2, &visit("w")).is_some(), "entered a moment ago at another node");
     assert_eq!(cluster.sql(MISSING), "0");
 }
 
@@ -221,16 +231,24 @@ fn no_session_is_handed_out_that_a_failover_could_lose() {
 }
 
 /// What belongs to no campaign, at one node.
-struct Desk {
-    sessions: Arc<Sessions>,
-    quotas: Arc<Quotas>,
-    leases: Leases,
-    journal: Arc<dyn Journal>,
+pub(crate) struct Desk {
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) quotas: Arc<Quotas>,
+    pub(crate) leases: Leases,
+    pub(crate) journal: Arc<dyn Journal>,
+    /// Events of openings, and all events, that it was told when it started.
+    pub(crate) told: (usize, usize),
+    /// The last one of them.
+    pub(crate) last: Option<Event>,
     _stores: Box<dyn Stores>,
 }
 
 impl Desk {
-    fn open(cluster: &Cluster, name: &str, keys: &Arc<HouseKeys>) -> Result<Self, OpenFault> {
+    pub(crate) fn open(
+        cluster: &Cluster,
+        name: &str,
+        keys: &Arc<HouseKeys>,
+    ) -> Result<Self, OpenFault> {
         let ledger = engines::Config::Replicated(Box::new(config(cluster, 10_000)));
         let (directory, urn) = (cluster.directory(name), Arc::new(Urn::new(1, 1)));
         let stores = ledger.open(&directory, Arc::clone(keys), urn, Clock::standing_at(EVENING))?;
@@ -239,8 +257,11 @@ impl Desk {
             office_applications_per_day_max: office,
             clerk_applications_per_day_max: clerk,
         }));
-        let mut remembered = Remembered::nothing();
+        let (mut remembered, mut told, mut last) = (Remembered::nothing(), (0, 0), None);
         let (journal, whole_until) = stores.journal(&mut |_, event| {
+            told.0 += usize::from(matches!(event, Event::Opened(_)));
+            told.1 += 1;
+            last = Some(event);
             remembered.take(&event);
             quotas.learn(&event);
         })?;
@@ -259,20 +280,21 @@ impl Desk {
             own.0.learn(&event);
             own.1.learn(&event);
         }));
-        Ok(Self { sessions, quotas, leases, journal, _stores: stores })
+        Ok(Self { sessions, quotas, leases, journal, told, last, _stores: stores })
     }
 
     /// Waits until what it noted is durable.
-    fn keeps(&self) {
-        runtime().block_on(self.journal.kept()).unwrap();
+    pub(crate) fn keeps(&self) {
+        let is_kept = || runtime().block_on(self.journal.kept()).is_ok();
+        assert!((0..6).any(|_| is_kept()), "what it noted is not durable for a minute");
     }
 
     /// Waits until it has learned what is durable.
-    fn catches_up(&self) {
+    pub(crate) fn catches_up(&self) {
         runtime().block_on(self.journal.caught_up()).unwrap();
     }
 
-    fn sees(&self, token: &str) -> bool {
+    pub(crate) fn sees(&self, token: &str) -> bool {
         let found = self.sessions.find(token, EVENING);
         found.or_else(|| self.sessions.reopen(token, EVENING)).is_some()
     }
@@ -352,6 +374,7 @@ fn leases_are_held_once_and_quotas_are_those_of_all_nodes() {
     // Two days later nothing is left of them, apart from the nodes that live.
     drop(a);
     cluster.sql("UPDATE sportello.journal SET written_at = now() - interval '49 hours'");
+    cluster.sql("UPDATE sportello.journal_summaries SET written_at = now() - interval '49 hours'");
     cluster.sql("UPDATE sportello.journal_nodes SET seen_at = now() - interval '49 hours'");
     let fresh = Desk::open(&cluster, "fresh", &keys()).unwrap();
     cluster.wait_for("SELECT count(*) FROM sportello.journal", "0");

@@ -96,7 +96,8 @@ impl Stores for InDatabase {
         each: &mut dyn FnMut(Option<Node>, Event),
     ) -> Result<(Arc<dyn Journal>, Timestamp), OpenFault> {
         let (house, keys) = (self.house.clone(), Arc::clone(&self.keys));
-        let (journal, whole_until) = ReplicatedJournal::open(house, keys, each)?;
+        let clock = self.clock.clone();
+        let (journal, whole_until) = ReplicatedJournal::open(house, keys, clock, each)?;
         Ok((Arc::new(journal), whole_until))
     }
 }

@@ -1,7 +1,8 @@
 //! Events as bytes: a letter for the kind, then fields of fixed lengths, big-endian.
 //!
 //! Nodes of two releases read each other's events. So there each event has its length in front of it: one of a kind that
-//! this release does not know is skipped, and fields that a later release appends to a known kind are.
+//! this release does not know is skipped, and fields that a later release appends to a known kind are. Who adds either
+//! raises the version of summaries, where the journal is shared.
 
 use jiff::{Timestamp, civil::Date};
 

@@ -349,3 +349,29 @@ fn decode(byte: u8) -> State {
         _ => State::Drawn,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_application_that_stands_holds_its_claim_in_whatever_order_all_were_restored() {
+        let (one, two) = (Claim([1; 16]), Claim([2; 16]));
+        let mut index = Index::default();
+        for (key, claim) in (1..).zip([one, two, one, two]) {
+            index.restore(claim, KeyHash([key; 16]), &[key; 32], Channel::Citizen);
+        }
+        // Several nodes wrote them: the one at the later position was withdrawn, and then the earlier one accepted.
+        for withdrawn in [2, 1].map(Position) {
+            index.apply(withdrawn, Change::Withdrawn(None));
+        }
+        index.settle_claims();
+        let holders = [one, two].map(|claim| index.by_claim(&claim));
+        assert_eq!(holders, [Some(Position(0)), Some(Position(3))]);
+        for claim in [one, two] {
+            let holder = index.by_claim(&claim).unwrap();
+            assert!(Index::state(&index, holder).stands(), "they could apply again");
+            assert_eq!((index.of_claim(&claim).len(), index.replaced_of(&claim)), (2, 1));
+        }
+    }
+}

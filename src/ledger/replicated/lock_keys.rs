@@ -10,3 +10,5 @@ pub(super) const DRAWING: i64 = 0x5370_6f72_7465_6c02;
 pub(super) const MONTHS: i64 = 0x5370_6f72_7465_6c03;
 /// Removing old rows of the journal.
 pub(super) const TIDYING: i64 = 0x5370_6f72_7465_6c4a;
+/// Making a summary of the journal.
+pub(super) const SUMMARISING: i64 = 0x5370_6f72_7465_6c4b;

@@ -23,6 +23,7 @@ pub(super) const OF_HOUSE: Migrations = &[
     ("V5__messages", include_str!("migrations/house/V5__messages.sql")),
     ("V6__rounds", include_str!("migrations/house/V6__rounds.sql")),
     ("V7__entries", include_str!("migrations/house/V7__entries.sql")),
+    ("V8__summaries", include_str!("migrations/house/V8__summaries.sql")),
 ];
 /// The schema of what belongs to no campaign.
 pub(super) const HOUSE: &str = "sportello";

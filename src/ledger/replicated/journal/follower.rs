@@ -16,7 +16,8 @@ use tokio::{
 
 use super::{
     super::{fault::Setback, house::House, lock_keys::TIDYING},
-    reader::{Found, Reader},
+    living::Written,
+    reader::{Found, Reader, node_of},
 };
 use crate::{
     clock::Stopwatch,
@@ -159,8 +160,12 @@ impl Follower {
     /// Learns everything that is there.
     async fn look(&mut self, learn: &(dyn Fn(Node, Event) + Send + Sync)) -> Result<(), Setback> {
         loop {
-            let found =
-                self.reader.read_on(&self.house, &mut |node, event| learn(node, event)).await?;
+            let each = &mut |Written { node, event, .. }| {
+                if let Some(node) = node_of(node) {
+                    learn(node, event);
+                }
+            };
+            let found = self.reader.read_on(&self.house, each).await?;
             if found.rows > 0 {
                 self.busy = Some(Stopwatch::start());
             }

@@ -2,13 +2,16 @@
 //!
 //! A [`queue`] takes what is noted, and a [`flusher`] writes it in rows, one synchronous commit each. A row has the number
 //! of its node, and is sent again with the same number until it is known to be on a majority of servers, so the rows of a
-//! node are whole and in order. A [`follower`] reads the rows of other nodes.
+//! node are whole and in order. A [`follower`] reads the rows of other nodes. A node that starts reads a [`summary`] of all
+//! rows but the latest, which holds only what is [`living`].
 
 mod flusher;
 mod follower;
+mod living;
 mod queue;
 mod reader;
 mod row;
+mod summary;
 
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
@@ -24,11 +27,14 @@ use tokio::{sync::oneshot, task::AbortHandle, time::timeout};
 use self::{
     flusher::Flusher,
     follower::{Asked, Follower},
+    living::Written,
     queue::{Noted, Queue},
-    reader::Reader,
+    reader::{Reader, node_of},
+    summary::Summariser,
 };
 use super::{fault::Setback, house::House};
 use crate::{
+    clock::{Clock, Stopwatch},
     ledger::{
         fault::OpenFault,
         journal::{Event, Journal, Node, OutOfReach, SeatEntry, Seated},
@@ -51,39 +57,59 @@ pub struct ReplicatedJournal {
     flushed: Receiver<()>,
     /// Reads on where the opening stopped; taken by the first call of `follow`.
     reader: Mutex<Option<Reader>>,
+    /// What the summariser works with.
+    keys: Arc<HouseKeys>,
+    clock: Clock,
     asked: Arc<Asked>,
     /// The follower, and what is disconnected when it has ended.
     follower: OnceLock<(AbortHandle, Receiver<()>)>,
+    summariser: OnceLock<AbortHandle>,
     wait_max: Duration,
     failed: Gauge,
 }
 
 impl ReplicatedJournal {
-    /// Registers this node, and calls `each` with every event of the last two days of other nodes. Those of one node come in
-    /// their order. The moment that is returned, until which it holds everything, never comes: no session is handed out
-    /// whose opening it does not hold.
+    /// Registers this node, and calls `each` with every event of other nodes that still matters, of the last two days at most.
+    /// Those of one node come in their order. The moment that is returned, until which it holds everything, never comes: no
+    /// session is handed out whose opening it does not hold. `clock` tells which sessions are over.
     ///
     /// # Errors
     /// [`OpenFault`].
     pub fn open(
         house: House,
         keys: Arc<HouseKeys>,
+        clock: Clock,
         each: &mut dyn FnMut(Option<Node>, Event),
     ) -> Result<(Self, Timestamp), OpenFault> {
+        let started = Stopwatch::start();
         let away = |setback: Setback| OpenFault::Database { what: setback.to_string() };
         let registered = house.wait_for(|link| Box::pin(link.durably(REGISTER, &[])));
         let rows = registered.map_err(away)?;
         let node = rows.first().map(|row| row.try_get(0)).transpose();
         let node: i32 = node.map_err(|fault| away(fault.into()))?.unwrap_or_default();
-        let mut reader = Reader::new(node, Arc::clone(&keys));
-        while reader.read_on_waiting(&house, &mut |node, event| each(Some(node), event))? {}
+        let mut each = |Written { node, times, event, .. }| {
+            (0..times).for_each(|_| each(node_of(node), event));
+        };
+        let recalled = summary::recall(&house, &keys, &mut each)?;
+        let mut reader = Reader::new(node, Arc::clone(&keys), recalled.known);
+        let mut rows = 0;
+        loop {
+            let found = reader.read_on_waiting(&house, &mut each)?;
+            rows += found.rows;
+            if !found.has_more {
+                break;
+            }
+        }
+        let (events, ms) = (recalled.events, started.elapsed().as_millis());
+        tracing::info!(events, rows, %ms, "the journal was read: events of its summary, and rows after it");
         let wait_max = house.wait_max();
         let failed = list::JOURNAL_FAILED.gauge(&[]);
         failed.set(0.0);
         list::JOURNAL_LAG.gauge(&[]).set(0.0);
         let queue = Arc::new(Queue::default());
         let (ended, flushed) = bounded::<()>(0);
-        let task = Flusher { house: house.clone(), keys, node, queue: Arc::clone(&queue) };
+        let own = (house.clone(), Arc::clone(&keys), Arc::clone(&queue));
+        let task = Flusher { house: own.0, keys: own.1, node, queue: own.2 };
         let task = house.runtime().spawn(async move {
             task.run().await;
             drop(ended);
@@ -94,8 +120,11 @@ impl ReplicatedJournal {
             flusher: task.abort_handle(),
             flushed,
             reader: Mutex::new(Some(reader)),
+            keys,
+            clock,
             asked: Arc::default(),
             follower: OnceLock::new(),
+            summariser: OnceLock::new(),
             wait_max,
             failed,
         };
@@ -143,8 +172,12 @@ impl Journal for ReplicatedJournal {
                 follower.run(learn).await;
                 drop(ended);
             });
+            let (house, keys) = (self.house.clone(), Arc::clone(&self.keys));
+            let summariser = Summariser { house, keys, clock: self.clock.clone() };
+            let summariser = self.house.runtime().spawn(summariser.run());
             // Only one call has the reader.
             let _first = self.follower.set((follower.abort_handle(), has_ended));
+            let _first = self.summariser.set(summariser.abort_handle());
         }
     }
 
@@ -190,9 +223,8 @@ impl Journal for ReplicatedJournal {
 impl ReplicatedJournal {
     fn stop(&self) {
         self.flusher.abort();
-        if let Some((follower, _)) = self.follower.get() {
-            follower.abort();
-        }
+        let follower = self.follower.get().map(|(follower, _)| follower);
+        follower.into_iter().chain(self.summariser.get()).for_each(AbortHandle::abort);
         self.queue.end();
         self.asked.end();
     }

@@ -195,12 +195,15 @@ mod tests {
         assert_eq!(queue.note(&ended(1)), Noted::Waits);
         let mut first = queue.synced();
         assert_eq!(next(&queue), Some(1));
+        let mut late = queue.synced();
+        assert!(late.try_recv().is_err(), "it is being written");
         assert_eq!(queue.note(&ended(2)), Noted::Waits);
         let mut second = queue.synced();
         queue.give_up(Duration::from_mins(1));
         assert!(first.try_recv().is_err() && second.try_recv().is_err());
         queue.is_kept(1);
-        assert!(first.try_recv().is_ok() && second.try_recv().is_err());
+        assert!(first.try_recv().is_ok() && late.try_recv().is_ok());
+        assert!(second.try_recv().is_err());
         assert_eq!(next(&queue), Some(2));
         queue.close();
         assert_eq!(queue.note(&ended(3)), Noted::Refused);

@@ -13,12 +13,13 @@ use super::{
         fault::Setback,
         house::{House, HouseLink},
     },
+    living::Written,
     row,
 };
 use crate::{
     ledger::{
         fault::{OpenFault, StorageFault},
-        journal::{Event, Node},
+        journal::Node,
     },
     vault::HouseKeys,
 };
@@ -42,6 +43,9 @@ pub(super) struct Reader {
     known: HashMap<i32, i64>,
 }
 
+/// Takes in an event.
+pub(super) type Each<'a> = &'a mut (dyn FnMut(Written) + Send);
+
 /// What one look has found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
@@ -54,19 +58,20 @@ pub(super) struct Found {
 }
 
 impl Reader {
-    pub(super) fn new(node: i32, keys: Arc<HouseKeys>) -> Self {
-        Self { node, keys, known: HashMap::new() }
+    /// `known`: the number of each node from which it reads on.
+    pub(super) fn new(node: i32, keys: Arc<HouseKeys>, known: HashMap<i32, i64>) -> Self {
+        Self { node, keys, known }
     }
 
-    /// Reads on while this thread waits; whether there is more.
+    /// Reads on while this thread waits.
     ///
     /// # Errors
     /// [`OpenFault::OtherKey`], [`OpenFault::Database`].
     pub(super) fn read_on_waiting(
         &mut self,
         house: &House,
-        each: &mut dyn FnMut(Node, Event),
-    ) -> Result<bool, OpenFault> {
+        each: &mut dyn FnMut(Written),
+    ) -> Result<Found, OpenFault> {
         let place = self.place();
         let rows = house.wait_for(move |link| Box::pin(look(link, place)));
         let found = rows.and_then(|rows| self.take(&rows, each));
@@ -74,7 +79,7 @@ impl Reader {
             Found { unreadable: Some(_), .. } => {
                 Err(OpenFault::OtherKey { path: "journal".into() })
             }
-            Found { has_more, .. } => Ok(has_more),
+            found => Ok(found),
         }
     }
 
@@ -85,11 +90,24 @@ impl Reader {
     pub(super) async fn read_on(
         &mut self,
         house: &House,
-        each: &mut (dyn FnMut(Node, Event) + Send),
+        each: Each<'_>,
     ) -> Result<Found, Setback> {
         let place = self.place();
         let rows = house.with(move |link| Box::pin(look(link, place))).await?;
         self.take(&rows, each)
+    }
+
+    /// The next rows, on a link, which [`take`](Self::take) takes in.
+    ///
+    /// # Errors
+    /// [`Setback`].
+    pub(super) async fn next(&self, link: &HouseLink) -> Result<Vec<Row>, Setback> {
+        look(link, self.place()).await
+    }
+
+    /// The last number of each node that was read.
+    pub(super) fn known(&self) -> &HashMap<i32, i64> {
+        &self.known
     }
 
     /// Forgets nodes that have no rows any more.
@@ -102,28 +120,48 @@ impl Reader {
         (nodes, numbers, self.node)
     }
 
-    fn take(&mut self, rows: &[Row], each: &mut dyn FnMut(Node, Event)) -> Result<Found, Setback> {
+    /// Takes in the events of rows that were read from where it is.
+    ///
+    /// # Errors
+    /// [`Setback`] if a row is none; a row that does not open is in what is returned.
+    pub(super) fn take(
+        &mut self,
+        rows: &[Row],
+        each: &mut dyn FnMut(Written),
+    ) -> Result<Found, Setback> {
         let mut found = Found { rows: 0, has_more: false, unreadable: None };
         let mut unreadable = HashSet::new();
-        for Placed { node, number, row, nth, .. } in in_time(rows)? {
+        let placed = in_time(rows)?;
+        // Nodes that may have more rows, and the time of the last one that was read. What others wrote later than that waits,
+        // so that the order of all is kept.
+        let full = placed.iter().filter(|placed| placed.nth == ROWS_MAX);
+        let mut full: HashMap<i32, i64> = full.map(|placed| (placed.node, placed.at)).collect();
+        for Placed { node, number, row, at, .. } in placed {
+            if full.values().any(|until| at > *until) {
+                break;
+            }
             // Not later ones without it: its keys may be on their way to this node.
             if unreadable.contains(&node) {
                 continue;
             }
-            let noted_by = u32::try_from(node).ok().and_then(NonZeroU32::new).map(Node);
-            let noted_by = noted_by.ok_or(StorageFault::Damaged)?;
-            let each = &mut |event| each(noted_by, event);
+            let each = &mut |event| each(Written { node, at, times: 1, event });
             if row::open(&self.keys, (node, number), row.try_get(2)?, each).is_none() {
                 unreadable.insert(node);
+                full.remove(&node);
                 found.unreadable = Some(node);
                 continue;
             }
             self.known.insert(node, number);
             found.rows += 1;
-            found.has_more |= nth == ROWS_MAX;
         }
+        found.has_more = !full.is_empty();
         Ok(found)
     }
+}
+
+/// A node, as others know it; `None` for a number that no node has.
+pub(super) fn node_of(node: i32) -> Option<Node> {
+    u32::try_from(node).ok().and_then(NonZeroU32::new).map(Node)
 }
 
 /// A row among those of all nodes.

@@ -193,6 +193,35 @@ fn the_order_between_nodes_does_not_matter() {
 }
 
 #[test]
+fn the_lease_of_a_node_that_died_is_held_where_its_session_is_seen_next_and_once() {
+    let [a, running] = [(); 2].map(|()| Node::open());
+    let tokens = [1, 2].map(|n| a.open_for(n, &some_visit()));
+    running.learns(&[&a]);
+    let mut remembered = Remembered::nothing();
+    for event in a.journal.events() {
+        remembered.take(&event);
+    }
+    drop(a);
+    // One that ran with it, and one that starts later.
+    let (journal, leases) = (Noted::shared(), Leases::new(9));
+    let own = Arc::clone(&journal);
+    let sessions = Sessions::new(config(99, 3), keys(), own, remembered, &leases, at(1));
+    let late = Node { journal, leases, sessions, learned: std::sync::Mutex::default() };
+    assert_eq!([&running, &late].map(Node::counts), [(0, 0), (0, 0)]);
+    let [first, second] = [running.sees(&tokens[0]), late.sees(&tokens[1])].map(Option::unwrap);
+    settle(&[&running, &late]);
+    assert_eq!([&running, &late].map(Node::counts), [(1, 1), (1, 1)]);
+    for (node, session) in [(&running, first), (&late, second)] {
+        session.finishing(&node.leases).unwrap().done();
+        node.sessions.has_finished(&session);
+    }
+    // It moves on, and no lease with it.
+    assert!(late.sees(&tokens[0]).is_some());
+    settle(&[&running, &late]);
+    assert_eq!([&running, &late].map(Node::counts), [(0, 0), (2, 0)]);
+}
+
+#[test]
 fn a_person_has_a_few_sessions_at_all_nodes_and_hands_a_lease_over_between_them() {
     let [a, b] = [(); 2].map(|()| Node::open());
     let tokens = [1, 2, 3].map(|_| a.open_for(1, &some_visit()));
