@@ -146,12 +146,12 @@ impl Used {
     fn since(&self, before: &Self) -> Self {
         let mut counters = self.counters;
         for (cpu, before) in counters.iter_mut().zip(before.counters) {
-            *cpu -= before;
+            *cpu = cpu.saturating_sub(before);
         }
         Self {
             counters,
-            primary: self.primary - before.primary,
-            standbys: self.standbys - before.standbys,
+            primary: self.primary.saturating_sub(before.primary),
+            standbys: self.standbys.saturating_sub(before.standbys),
             transactions: self.transactions - before.transactions,
         }
     }
@@ -171,8 +171,8 @@ fn measure(
     let mut playing = Vec::new();
     for at in 0..busy {
         playing.push(play(house, outside, at, (of_one, each), *skipped)?);
-        // More than ever come at a rate drawn by lot.
-        *skipped += (of_one * each.as_secs_f64() * 1.5) as u64 + 100;
+        // More than ever come at a rate drawn by lot, to however many counters.
+        *skipped += 2 * u64::from(rate) * each.as_secs() + 100;
     }
     let mut reports = Vec::new();
     for (mut surge, report) in playing {

@@ -65,10 +65,11 @@ fn fill(ground: &Ground, engine: Engine, records: u64) -> Outcome<()> {
         let after = ground.cpu()?;
         // This thread made the applications, while judges worked.
         let making = thread_cpu()?.saturating_sub(before.1);
+        let [nodes_before, primary_before, standbys_before] = before.0;
         let cpu = [
-            (after[0] - before.0[0]).saturating_sub(making),
-            after[1] - before.0[1],
-            after[2] - before.0[2],
+            after[0].saturating_sub(nodes_before).saturating_sub(making),
+            after[1].saturating_sub(primary_before),
+            after[2].saturating_sub(standbys_before),
         ];
         let cpu = cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / count as f64);
         println!(

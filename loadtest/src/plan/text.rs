@@ -36,9 +36,9 @@ pub(super) fn plan(plan: &Plan) -> String {
 fn write_plan(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
     let (demand, machine) = (&plan.demand, &plan.machine);
     if plan.cells.is_empty() {
-        write_machines(plan, out)?
+        write_machines(plan, out)?;
     } else {
-        write_cells(plan, out)?
+        write_cells(plan, out)?;
     }
     writeln!(
         out,
