@@ -105,6 +105,7 @@ fn main() -> Outcome<()> {
     for _ in 0..rounds {
         for (busy, found) in (1..).zip(&mut found) {
             found.push(measure(&house, &outside, busy, (rate, each), &mut skipped)?);
+            eprintln!("{busy} counters measured");
         }
     }
     for (busy, found) in (1..).zip(&found) {
@@ -179,7 +180,8 @@ fn measure(
         let status = surge.wait()?;
         let report: Value = serde_json::from_str(&fs::read_to_string(&report)?)?;
         if !status.success() {
-            return Err(format!("surge ended with {status}: {}", report["verdict"]).into());
+            let (verdict, sessions) = (&report["verdict"], &report["sessions"]);
+            return Err(format!("surge ended with {status}: {verdict}; {sessions}").into());
         }
         reports.push(report);
     }

@@ -125,6 +125,9 @@ impl Committer {
                 self.meters.count(counts.tally());
                 self.standing.set_own(counts);
                 let handed_on = self.hand_on(batch.submissions, &written.dispositions);
+                if handed_on < positions {
+                    self.standing.has_left_cases();
+                }
                 waiting.answer(Ok(written));
                 if let Some(urn) = &self.urn {
                     urn.ring(handed_on);

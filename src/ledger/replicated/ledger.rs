@@ -161,10 +161,17 @@ impl Ledger for ReplicatedLedger {
     }
 
     fn cases(&self, most: usize) -> Vec<StoredCase> {
+        if !self.standing.may_have_cases() {
+            return Vec::new();
+        }
         let leased = self.waiting(move |reader| async move { reader.lease(most).await });
         let Some(leased) = leased else { return Vec::new() };
         self.standing.note_cases(leased.as_ref().err());
-        leased.unwrap_or_default()
+        let cases = leased.unwrap_or_default();
+        if cases.len() < most {
+            self.standing.is_drained();
+        }
+        cases
     }
 
     fn pending(&self, from: Option<Position>, most: usize) -> PendingCases {

@@ -1,9 +1,12 @@
 //! What the handle, the committer and the readers of one ledger know together: whether the database answers, and the
 //! counts.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use metrics::{Counter, Gauge};
@@ -13,7 +16,11 @@ use super::{
     counts::Counts,
     fault::Setback,
 };
-use crate::{metrics as list, schemes::Campaign};
+use crate::{clock::Stopwatch, metrics as list, schemes::Campaign};
+
+/// How long judges who found fewer cases than they asked for wait until they ask again. A work list through which a surge
+/// passes is full of rows that are gone, and each look walks over them.
+const DRAINED_LASTS: Duration = Duration::from_millis(250);
 
 /// Shared by all parts of one ledger. Each lock guards only its value.
 pub(super) struct Standing {
@@ -25,6 +32,8 @@ pub(super) struct Standing {
     counts: Mutex<AllCounts>,
     /// Judges were told nothing when they last asked for cases.
     lacks_cases: AtomicBool,
+    /// Since when there were fewer cases than judges asked for, unless this node has left some in the database since.
+    drained: Mutex<Option<Stopwatch>>,
     is_away: Gauge,
     unknown: Counter,
     raced: Counter,
@@ -54,6 +63,7 @@ impl Standing {
             away: Mutex::default(),
             counts: Mutex::default(),
             lacks_cases: AtomicBool::default(),
+            drained: Mutex::default(),
             is_away,
             unknown,
             raced,
@@ -95,6 +105,21 @@ impl Standing {
         }
     }
 
+    /// Whether there may be cases in the database.
+    pub(super) fn may_have_cases(&self) -> bool {
+        self.drained().as_ref().is_none_or(|since| since.elapsed() >= DRAINED_LASTS)
+    }
+
+    /// Notes that there were fewer cases than judges asked for.
+    pub(super) fn is_drained(&self) {
+        *self.drained() = Some(Stopwatch::start());
+    }
+
+    /// Notes that this node has left cases in the database.
+    pub(super) fn has_left_cases(&self) {
+        *self.drained() = None;
+    }
+
     /// Notes whether judges get cases; logged when that changes.
     pub(super) fn note_cases(&self, fault: Option<&StorageFault>) {
         let campaign = self.campaign;
@@ -130,6 +155,10 @@ impl Standing {
 
     pub(super) fn set_others(&self, others: Counts) {
         self.counts().others = others;
+    }
+
+    fn drained(&self) -> MutexGuard<'_, Option<Stopwatch>> {
+        self.drained.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reason(&self) -> MutexGuard<'_, Option<String>> {
