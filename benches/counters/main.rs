@@ -36,7 +36,13 @@ use serde_json::Value;
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Applications a second, at all counters together.
-const RATE: u32 = 150;
+const RATE: u32 = 100;
+/// All come from one address.
+const SETTINGS: &str = "
+    [limits]
+    enter_by_address_per_second = 100000
+    enter_by_address_burst = 100000
+";
 /// How long people come to each number of counters.
 const EACH: Duration = Duration::from_secs(40);
 const EACH_OF_A_TEST: Duration = Duration::from_secs(4);
@@ -83,7 +89,7 @@ fn main() -> Outcome<()> {
             other => return Err(format!("unknown argument: {other}").into()),
         }
     }
-    let house = House::open(Setup { is_large: true, ..Setup::default() }, "")?;
+    let house = House::open(Setup { is_large: true, ..Setup::default() }, SETTINGS)?;
     let outside = house.cluster.network().host(OUTSIDE)?;
     let before = Used::read(&house)?;
     sleep(each);

@@ -72,14 +72,15 @@ pub(super) struct CellCosts {
     pub counter_us: f64,
     /// CPU that it takes of each other counter, which learns of its session, microseconds.
     pub learn_us: f64,
-    /// CPU that it takes of the primary in full batches, microseconds.
+    /// CPU that it takes of the primary where transactions hold many, microseconds.
     pub primary_us: f64,
-    /// CPU of the primary for a transaction, whatever is in it, microseconds.
-    pub transaction_us: f64,
-    /// Transactions of an application at low rates, when it shares them with nobody.
-    pub transactions: f64,
-    /// Most transactions a second of a counter: at high rates applications share them.
-    pub transactions_per_s_max: f64,
+    /// Cores of the primary that the small transactions of one counter keep busy besides.
+    ///
+    /// At low rates each application has transactions of its own, at high rates applications share them: at r
+    /// applications a second of the counter this is c (1 − exp(−r / s)) cores.
+    pub small_commits_cores: f64,
+    /// Applications a second of a counter at which that is 63 % of its value.
+    pub small_commits_per_s: f64,
 }
 
 fn built_in_cell() -> CellCosts {
@@ -234,14 +235,13 @@ impl Measurements {
 
 impl CellCosts {
     /// Its members with their names, all of which must be above 0.
-    fn members(&self) -> [(&'static str, f64); 6] {
+    fn members(&self) -> [(&'static str, f64); 5] {
         [
             ("cell.counter_us", self.counter_us),
             ("cell.learn_us", self.learn_us),
             ("cell.primary_us", self.primary_us),
-            ("cell.transaction_us", self.transaction_us),
-            ("cell.transactions", self.transactions),
-            ("cell.transactions_per_s_max", self.transactions_per_s_max),
+            ("cell.small_commits_cores", self.small_commits_cores),
+            ("cell.small_commits_per_s", self.small_commits_per_s),
         ]
     }
 }

@@ -189,16 +189,10 @@ fn sharing(plan: &Plan) -> String {
     }
     format!(
         "a cell is three database servers and its counters, one of them to spare; people are distributed over cells by \
-         fiscal code, and cells share nothing. In a cell an application costs its counter {:.0} us more, each other \
-         counter {} us, the primary {} us and {} us for each of {} transactions, which applications share at high rates: a \
-         counter makes at most {} a second. Each counter holds all sessions of its cell. The disks of the servers are not \
-         included",
-        cell.counter_us,
-        cell.learn_us,
-        cell.primary_us,
-        cell.transaction_us,
-        cell.transactions,
-        cell.transactions_per_s_max
+         fiscal code, and cells share nothing. In a cell an application costs its counter {} us more, each other \
+         counter {} us and the primary {} us; the small transactions of each counter take {} of its cores. Each counter \
+         holds all sessions of its cell. The disks of the servers are not included",
+        cell.counter_us, cell.learn_us, cell.primary_us, cell.small_commits_cores
     )
 }
 
