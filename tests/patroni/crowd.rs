@@ -144,6 +144,8 @@ impl Crowd {
                 Ok(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => {
                     self.refused.fetch_add(1, Ordering::AcqRel);
                 }
+                // Who tries again and again while there is no primary.
+                Ok(answer) if answer.status == StatusCode::TOO_MANY_REQUESTS => {}
                 Ok(answer) => panic!("person {person}: {answer:?}"),
                 // No answer in time: unknown, so the same key again.
                 Err(_) => {}
