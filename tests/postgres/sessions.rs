@@ -18,7 +18,7 @@ use sportello::{
     identity::{Assurance, Identity, demo::Minter, openid::RelyingParty},
     intake::{Asked, EnterFault, Entered, Intake, Parts, Proof},
     ledger::{
-        OpenFault, engines,
+        Health, OpenFault, engines,
         journal::{Event, Journal},
         stores::Stores,
     },
@@ -35,7 +35,7 @@ use sportello::{
 
 use crate::{
     cluster::Cluster,
-    node::{DAY, config, keys},
+    node::{CAMPAIGN, DAY, config, keys},
 };
 
 /// In the time slice of citizens.
@@ -116,6 +116,20 @@ fn soon(what: &str, holds: impl Fn() -> bool) {
 
 fn visit(letter: &str) -> String {
     letter.repeat(22)
+}
+
+#[test]
+fn nobody_can_enter_and_the_ledger_says_that_the_database_is_away_though_nobody_applies() {
+    let cluster = Cluster::start();
+    let counter = Counter::open(&cluster, "one", 1_000);
+    assert!(counter.enter(1, &visit("a")).is_ok());
+    let ledger = counter.intake.bench().shelf.get(CAMPAIGN).unwrap();
+    assert_eq!(ledger.health(), Health::Sound);
+    cluster.pause_standbys();
+    assert!(counter.enter(2, &visit("b")).is_err());
+    soon("the ledger is away", || ledger.health() == Health::Away);
+    cluster.continue_standbys();
+    soon("it is back", || ledger.health() == Health::Sound);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::mpsc,
+    sync::{Notify, mpsc},
     time::{sleep, timeout},
 };
 
@@ -56,6 +56,8 @@ pub(super) struct Committer {
     pub(super) clock: Clock,
     pub(super) meters: Meters,
     pub(super) is_away: bool,
+    /// Somebody else found that the database takes no commits.
+    pub(super) alarm: Arc<Notify>,
 }
 
 impl Committer {
@@ -74,7 +76,7 @@ impl Committer {
     }
 
     /// Collects messages for one batch: at once while the load is low, after a wait if the last batch was large (`busy`).
-    /// While the database is away, a batch of nothing looks for its return.
+    /// While the database is away, a batch of nothing looks for its return; at an alarm, whether it is away.
     async fn gather(&mut self, busy: bool) -> Gathered {
         let mut gathered = Gathered::default();
         let first = if self.is_away {
@@ -83,7 +85,13 @@ impl Committer {
                 Err(_) => return gathered,
             }
         } else {
-            self.messages.recv().await
+            tokio::select! {
+                message = self.messages.recv() => message,
+                () = self.alarm.notified() => {
+                    self.is_away = true;
+                    return gathered;
+                }
+            }
         };
         take(&mut gathered, first);
         let mut rulings_are_due = std::pin::pin!(sleep(ms(self.config.ruling_wait_ms)));

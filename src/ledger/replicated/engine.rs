@@ -11,7 +11,7 @@ use std::{
 use crossbeam::channel;
 use tokio::{
     runtime::{Builder, Handle},
-    sync::mpsc,
+    sync::{Notify, mpsc},
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -62,6 +62,8 @@ pub struct ReplicatedEngine {
     clock: Clock,
     config: Config,
     runtime: Handle,
+    /// Wakes the committers when somebody finds that the database takes no commits.
+    alarm: Arc<Notify>,
     /// Ends the runtime of the links when it is dropped.
     _stop: tokio_util::sync::DropGuard,
     /// No second process may use the directory of this machine.
@@ -93,6 +95,7 @@ impl ReplicatedEngine {
             clock,
             config,
             runtime,
+            alarm: Arc::default(),
             _stop: stop.drop_guard(),
             _lock: lock,
         };
@@ -107,8 +110,9 @@ impl ReplicatedEngine {
     pub fn house(&self) -> Result<House, OpenFault> {
         let (address, links_max) = (self.address.clone(), self.config.readers_max);
         let wait_max = Duration::from_millis(self.config.wait_ms_max);
-        let runtime = self.runtime.clone();
-        self.block_on(House::open(address, runtime, links_max, wait_max))
+        let (runtime, alarm) = (self.runtime.clone(), Arc::clone(&self.alarm));
+        let house = self.block_on(House::open(address, runtime, links_max, wait_max))?;
+        Ok(house.with_alarm(alarm))
     }
 
     /// Tells the other users of the database that this node serves, so that nobody moves the ledgers meanwhile.
@@ -181,6 +185,7 @@ impl Engine for ReplicatedEngine {
             clock: self.clock.clone(),
             meters: Meters::resumed(campaign, Tally::default()),
             is_away: false,
+            alarm: Arc::clone(&self.alarm),
         };
         let (ended, committer_ended) = channel::bounded::<()>(0);
         self.runtime.spawn(async move {

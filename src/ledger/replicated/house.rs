@@ -2,14 +2,18 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use crossbeam::channel;
 use deadpool::managed::{Object, Pool};
 use futures_util::future::BoxFuture;
-use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, oneshot},
+    time::timeout,
+};
 use tokio_postgres::{Row, Statement, types::ToSql};
 
 use super::{
@@ -29,6 +33,7 @@ pub struct House {
     runtime: Handle,
     pool: Pool<Primary<HouseLink>>,
     wait_max: Duration,
+    alarm: Arc<Notify>,
 }
 
 /// A link to these tables. A statement is prepared when it is used for the first time.
@@ -49,7 +54,18 @@ impl House {
         wait_max: Duration,
     ) -> Result<Self, Setback> {
         migrate(&address, HOUSE, OF_HOUSE).await?;
-        Ok(Self { runtime, pool: pool(&address, HOUSE, links_max, false)?, wait_max })
+        let pool = pool(&address, HOUSE, links_max, false)?;
+        Ok(Self { runtime, pool, wait_max, alarm: Arc::default() })
+    }
+
+    /// With this alarm, which committers hear.
+    pub(super) fn with_alarm(self, alarm: Arc<Notify>) -> Self {
+        Self { alarm, ..self }
+    }
+
+    /// Tells the committers, who may have nothing to write, that the database takes no commits.
+    pub(super) fn raise_alarm(&self) {
+        self.alarm.notify_waiters();
     }
 
     /// For a command that only reads, whatever the settings of the primary; `None` if there are no tables.
@@ -64,7 +80,10 @@ impl House {
         let link = Link::open_to_read(&address, None).await?;
         let row = link.query_one("SELECT to_regnamespace($1) IS NOT NULL", &[&HOUSE]).await?;
         let is_there: bool = row.try_get(0)?;
-        let house = || Ok(Self { runtime, pool: pool(&address, HOUSE, 1, true)?, wait_max });
+        let house = || {
+            let pool = pool(&address, HOUSE, 1, true)?;
+            Ok(Self { runtime, pool, wait_max, alarm: Arc::default() })
+        };
         is_there.then(house).transpose()
     }
 

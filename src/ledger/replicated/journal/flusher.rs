@@ -44,6 +44,7 @@ impl Flusher {
                 if reason.replace(now.clone()) != Some(now) {
                     tracing::error!(%setback, "the journal cannot be written: nobody enters until it can; it is tried again");
                 }
+                self.house.raise_alarm();
                 self.queue.give_up(self.house.wait_max());
                 sleep(RETRY).await;
             }
