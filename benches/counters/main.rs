@@ -45,6 +45,8 @@ const SETTINGS: &str = "
 ";
 /// How long people come to each number of counters.
 const EACH: Duration = Duration::from_secs(40);
+/// Also a build without optimization serves so many.
+const RATE_OF_A_TEST: u32 = 20;
 const EACH_OF_A_TEST: Duration = Duration::from_secs(4);
 /// Rounds over the numbers of counters; each figure is the median over them.
 const ROUNDS: usize = 3;
@@ -84,7 +86,7 @@ fn main() -> Outcome<()> {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--rate" => rate = arguments.next().ok_or("--rate N")?.parse()?,
-            "--test" => (each, rounds) = (EACH_OF_A_TEST, 1),
+            "--test" => (rate, each, rounds) = (RATE_OF_A_TEST, EACH_OF_A_TEST, 1),
             "--bench" => {}
             other => return Err(format!("unknown argument: {other}").into()),
         }
