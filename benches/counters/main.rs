@@ -187,7 +187,10 @@ fn measure(
     for (mut surge, report) in playing {
         let status = surge.wait()?;
         let report: Value = serde_json::from_str(&fs::read_to_string(&report)?)?;
-        if !status.success() {
+        // In a test nothing counts but that everybody was served, however slow the build is.
+        let is_short =
+            each == EACH_OF_A_TEST && report["sessions"]["served"] == report["sessions"]["offered"];
+        if !status.success() && !is_short {
             let (verdict, sessions) = (&report["verdict"], &report["sessions"]);
             return Err(format!("surge ended with {status}: {verdict}; {sessions}").into());
         }
