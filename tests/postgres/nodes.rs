@@ -180,3 +180,22 @@ fn nodes_serve_together_also_after_a_failure_of_the_primary_and_not_while_ledger
     mover.kill().unwrap();
     mover.wait().unwrap();
 }
+
+#[test]
+fn batches_find_rows_by_indexes_also_in_tables_that_nobody_counted() {
+    const SCANS: &str = "SELECT coalesce(sum(seq_scan), 0) FROM pg_stat_user_tables \
+        WHERE schemaname = 'sportello_iscro_2024' AND relname IN ('records', 'changes', 'undecided', 'batches')";
+    const LOOKED_UP: &str = "SELECT idx_scan >= 1000 FROM pg_stat_user_tables \
+        WHERE schemaname = 'sportello_iscro_2024' AND relname = 'records'";
+    let cluster = Cluster::start();
+    let node = Node::open(&cluster, "one", 20_000);
+    let before = cluster.sql(SCANS);
+    for people in (0..2048).collect::<Vec<_>>().chunks(256) {
+        node.submit(people.iter().map(|&person| submission(person, 0, 0)).collect()).unwrap();
+    }
+    // A session tells what it did once a second.
+    sleep(Duration::from_millis(1100));
+    node.submit(vec![submission(9999, 0, 0)]).unwrap();
+    cluster.wait_for(LOOKED_UP, "t");
+    assert_eq!(cluster.sql(SCANS), before);
+}

@@ -119,8 +119,7 @@ impl Link {
             (client, tokio::spawn(drive(connection, seen)))
         };
         let driver = Driver(driver);
-        client.batch_execute(SESSION).await?;
-        client.batch_execute(PLANS).await?;
+        client.batch_execute(&format!("{SESSION}; {PLANS}")).await?;
         let look = client.prepare(&format!("SELECT {}", guard::COLUMNS)).await?;
         let servers = address.servers.len();
         Ok(Self { client, warnings, _driver: driver, servers, look })
