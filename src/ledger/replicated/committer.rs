@@ -134,7 +134,7 @@ impl Committer {
                 self.standing.set_own(counts);
                 let handed_on = self.hand_on(batch.submissions, &written.dispositions);
                 if handed_on < positions {
-                    self.standing.has_left_cases();
+                    self.standing.note_left_cases();
                 }
                 waiting.answer(Ok(written));
                 if let Some(urn) = &self.urn {

@@ -169,7 +169,7 @@ impl Ledger for ReplicatedLedger {
         self.standing.note_cases(leased.as_ref().err());
         let cases = leased.unwrap_or_default();
         if cases.len() < most {
-            self.standing.is_drained();
+            self.standing.note_drained();
         }
         cases
     }

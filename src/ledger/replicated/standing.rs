@@ -111,12 +111,12 @@ impl Standing {
     }
 
     /// Notes that there were fewer cases than judges asked for.
-    pub(super) fn is_drained(&self) {
+    pub(super) fn note_drained(&self) {
         *self.drained() = Some(Stopwatch::start());
     }
 
     /// Notes that this node has left cases in the database.
-    pub(super) fn has_left_cases(&self) {
+    pub(super) fn note_left_cases(&self) {
         *self.drained() = None;
     }
 
@@ -199,5 +199,15 @@ mod tests {
         standing.back();
         assert!(has("sportello_ledger_away{campaign=\"iscro-2024\"} 0"), "{}", page.render());
         assert_eq!(standing.health(), Health::Sound);
+    }
+
+    #[test]
+    fn judges_who_found_no_more_cases_ask_again_at_once_only_if_this_node_has_left_some() {
+        let standing = Standing::new(Campaign { scheme: Scheme::Iscro, year: 2024 });
+        assert!(standing.may_have_cases());
+        standing.note_drained();
+        assert!(!standing.may_have_cases());
+        standing.note_left_cases();
+        assert!(standing.may_have_cases());
     }
 }
