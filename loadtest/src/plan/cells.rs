@@ -2,8 +2,8 @@
 //!
 //! A cell is one database of three servers with its counters, and serves the people whose fiscal codes its hash chooses; a
 //! claim, a session and a seat belong to one person, so cells share nothing. Within a cell each counter serves its part of
-//! the people and learns of all others, and each holds all sessions. A cell grows until its primary or the memory of its
-//! counters is full; then there are more cells.
+//! the people and learns of all others, and each holds all sessions. A cell grows until its primary, or the memory or the
+//! leases of its counters are used up; then there are more cells.
 
 use super::{
     measurements::{CellCosts, Measurements},
@@ -15,7 +15,6 @@ use crate::figures::real;
 const SERVERS: u64 = 3;
 /// Most counters of a cell that are looked at.
 const COUNTERS_MAX: u64 = 1000;
-
 /// Applications a second that no cell can take.
 const RATE_MAX: f64 = 1e7;
 

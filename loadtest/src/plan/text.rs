@@ -40,17 +40,17 @@ fn write_plan(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
     } else {
         write_cells(plan, out)?;
     }
-    writeln!(
-        out,
-        "\na day of {} applications takes {:.1} hours at the peak rate and {:.1} GB on disk; \
-         {} days at {} a second take {:.1} GB\n",
-        grouped(whole(demand.day).into()),
-        plan.day_at_peak_h,
-        plan.day_gb,
-        demand.days_kept,
-        demand.rate,
-        plan.kept_gb
-    )?;
+    let hours = plan.day_at_peak_h;
+    let day = grouped(whole(demand.day).into());
+    write!(out, "\na day of {day} applications takes {hours:.1} hours at the peak rate")?;
+    if plan.cells.is_empty() {
+        write!(
+            out,
+            " and {:.1} GB on disk; {} days at {} a second take {:.1} GB",
+            plan.day_gb, demand.days_kept, demand.rate, plan.kept_gb
+        )?;
+    }
+    writeln!(out, "\n")?;
     writeln!(out, "assumptions:")?;
     for line in assumptions(plan) {
         writeln!(out, "  - {line}")?;
@@ -143,7 +143,7 @@ fn write_machines(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
 
 fn assumptions(plan: &Plan) -> Vec<String> {
     let (demand, machine, costs) = (&plan.demand, &plan.machine, &plan.measurements);
-    vec![
+    let mut lines = vec![
         format!("costs: {}", costs.source),
         format!(
             "each application is a login, a submission, {} reads and {} new connections: {:.0} us of CPU; wake-ups \
@@ -153,12 +153,26 @@ fn assumptions(plan: &Plan) -> Vec<String> {
             application_cpu_us(demand, costs),
             100.0 * costs.cpu_waking_share
         ),
-        format!("at the peak at most {:.0} % of each resource is used", 100.0 * machine.utilisation_max),
+        format!(
+            "at the peak at most {:.0} % of each resource is used",
+            100.0 * machine.utilisation_max
+        ),
         format!(
             "a session stays open for {} s and a connection for {} s; their number follows from Little's law; each \
              session holds a lease, of which a server gives at most {} (`gate.leases_max`)",
             demand.session_s, demand.connection_s, costs.leases_max
         ),
+        sharing(plan),
+    ];
+    if plan.cells.is_empty() {
+        lines.extend(of_files(costs));
+    }
+    lines
+}
+
+/// What a plan for ledgers in files assumes besides.
+fn of_files(costs: &Measurements) -> [String; 4] {
+    [
         "cores: M/G/c by the approximation of Allen and Cunneen, with the submission's service time and one \
          queue for all cores"
             .to_owned(),
@@ -175,7 +189,6 @@ fn assumptions(plan: &Plan) -> Vec<String> {
             "disk: {:.0} bytes written and {:.0} kept for each application; {} bytes of memory for its index entry",
             costs.written_bytes, costs.record_bytes, costs.index_bytes
         ),
-        sharing(plan),
         "in the rows beyond the peak the records kept grow with the rate".to_owned(),
     ]
 }
