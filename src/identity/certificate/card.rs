@@ -95,7 +95,7 @@ fn has_policy(certificate: &X509Certificate<'_>, policies: &Policies) -> bool {
     let ParsedExtension::CertificatePolicies(its) = extension.parsed_extension() else {
         return false;
     };
-    its.iter().any(|policy| policies.have(&policy.policy_id.to_id_string()))
+    its.iter().any(|policy| policies.have(&policy.policy_id))
 }
 
 /// Whether its key authenticates a client, and signs no document: a card has another key for that.

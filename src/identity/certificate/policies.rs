@@ -2,9 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
+use x509_parser::der_parser::Oid;
+
 /// At least one policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policies(Vec<String>);
+pub struct Policies(Vec<Oid<'static>>);
 
 /// A list is empty, or one of its members is no object identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,49 +14,50 @@ pub struct Policies(Vec<String>);
 pub struct NoPolicies;
 
 impl Policies {
-    /// Whether a policy, written as numbers with dots, is one of these.
+    /// Whether a policy is one of these, byte by byte: as numbers, what is cut off within a number looks like one.
     #[must_use]
-    pub fn have(&self, policy: &str) -> bool {
-        self.0.iter().any(|ours| ours == policy)
+    pub fn have(&self, policy: &Oid<'_>) -> bool {
+        self.0.contains(policy)
     }
 }
 
 /// Numbers without leading zeros and with dots between them, the first of which is 0, 1 or 2.
-fn is_identifier(text: &str) -> bool {
-    let is_arc = |arc: &str| arc.parse::<u64>().is_ok_and(|number| number.to_string() == arc);
-    let mut arcs = text.split('.');
-    matches!(arcs.next(), Some("0" | "1" | "2")) && text.contains('.') && arcs.all(is_arc)
+fn identifier(text: &str) -> Result<Oid<'static>, NoPolicies> {
+    let policy: Oid<'static> = text.parse().map_err(|_| NoPolicies)?;
+    let is_known = matches!(text.as_bytes(), [b'0'..=b'2', b'.', ..]);
+    if is_known && policy.to_id_string() == text { Ok(policy) } else { Err(NoPolicies) }
 }
 
 impl FromStr for Policies {
     type Err = NoPolicies;
 
     fn from_str(list: &str) -> Result<Self, NoPolicies> {
-        let policies: Vec<_> = list.split(',').map(|policy| policy.trim().to_owned()).collect();
-        if policies.iter().all(|policy| is_identifier(policy)) {
-            Ok(Self(policies))
-        } else {
-            Err(NoPolicies)
-        }
+        list.split(',').map(|policy| identifier(policy.trim())).collect::<Result<_, _>>().map(Self)
     }
 }
 
 impl fmt::Display for Policies {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0.join(", "))
+        let policies: Vec<_> = self.0.iter().map(Oid::to_id_string).collect();
+        formatter.write_str(&policies.join(", "))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     #[test]
     fn policies_are_a_list_of_object_identifiers() {
         let policies: Policies = "1.3.76.16.2.1,1.3.76.47.4".parse().unwrap();
         assert_eq!(policies.to_string(), "1.3.76.16.2.1, 1.3.76.47.4");
-        assert!(policies.have("1.3.76.47.4") && !policies.have("1.3.76.47"));
-        for bad in ["", "1", "1.3,", "1..3", "1.03", "3.1", "1.3 1.4", "1.x", "1.+3"] {
+        let have = |content| policies.have(&Oid::new(Cow::Borrowed(content)));
+        assert!(have(&[0x2b, 76, 47, 4]) && !have(&[0x2b, 76, 47]));
+        // The last number goes on, but there is no more.
+        assert!(!have(&[0x2b, 76, 47, 0x84]));
+        for bad in ["", "1", "1.3,", "1..3", "1.03", "3.1", "1.3 1.4", "1.x", "1.+3", "2.40"] {
             assert_eq!(bad.parse::<Policies>(), Err(NoPolicies), "{bad}");
         }
     }
