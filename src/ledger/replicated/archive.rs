@@ -12,7 +12,7 @@ use super::{
         fault::OpenFault,
     },
     address::{Address, Config},
-    engine::start_runtime,
+    campaign::start_runtime,
     fault::Setback,
     house::House,
     messages, trail,

@@ -1,10 +1,8 @@
 //! The engine of many machines: `PostgreSQL` with synchronous quorum replication.
 //!
-//! [`ReplicatedLedger`] is the handle. A [`committer`] task gathers messages and writes each batch in one
-//! [`transaction`]; the unique indexes of the [`schema`] decide what is new, whichever node asks. [`reads`] and [`cases`]
-//! work on a small pool of other [`link`]s. Judges of any node lease cases from the database. What belongs to no
-//! campaign is in the schema of the [`house`]: [`drafts`], [`mandates`], [`rounds`], the [`journal`], and the audit [`trail`]
-//! and the [`messages`] of identity providers, whose rows each node adds to a [`chain`] of its own.
+//! Each [`campaign`] is a [`schema`] with its ledger. What belongs to no campaign is in the schema of the [`house`]: drafts
+//! and mandates of [`people`], [`rounds`], the [`journal`], and the audit [`trail`] and the [`messages`] of identity
+//! providers, whose rows each node adds to a [`chain`] of its own. All go over [`link`]s, most of them from a [`pool`].
 //!
 //! # Durable means a majority
 //!
@@ -21,50 +19,40 @@
 //!
 //! A batch locks the row of its node, then inserts its claims in their order, then its changes in the order of positions,
 //! so two nodes cannot wait for each other. Where they do (an idempotency key of an office, a third node), the server
-//! ends one of the two, which decides again. Changes of what belongs to a person take the [`turns`] of people, in the order
+//! ends one of the two, which decides again. Changes of what belongs to a person take the turns of these people, in the order
 //! of their keys, before anything else.
 
 mod address;
 mod archive;
-mod blocks;
-mod cases;
+mod campaign;
 mod chain;
-mod columns;
-mod committer;
-mod counts;
-mod drafts;
-mod engine;
 mod fault;
-mod found;
-mod gatherer;
 mod guard;
 mod house;
 mod journal;
-mod ledger;
 mod link;
 mod lock;
 mod lock_keys;
-mod mandates;
 mod messages;
 mod months;
 mod offline;
+mod people;
 mod pool;
-mod reads;
 mod rounds;
-mod rows;
 mod schema;
-mod standing;
-mod statements;
-mod telephone;
 mod tls;
 mod trail;
-mod transaction;
-mod turns;
 mod whole;
 
 pub use self::{
-    address::Config, archive::ReplicatedArchive, drafts::ReplicatedDrafts,
-    engine::ReplicatedEngine, house::House, journal::ReplicatedJournal, ledger::ReplicatedLedger,
-    mandates::ReplicatedMandates, messages::open as open_messages, offline::ReplicatedTools,
-    rounds::ReplicatedRounds, trail::ReplicatedTrail,
+    address::Config,
+    archive::ReplicatedArchive,
+    campaign::{ReplicatedEngine, ReplicatedLedger},
+    house::House,
+    journal::ReplicatedJournal,
+    messages::open as open_messages,
+    offline::ReplicatedTools,
+    people::{ReplicatedDrafts, ReplicatedMandates},
+    rounds::ReplicatedRounds,
+    trail::ReplicatedTrail,
 };

@@ -7,7 +7,7 @@ use deadpool::{
     managed::{self, Metrics, Pool, RecycleError, RecycleResult, Timeouts},
 };
 
-use super::{address::Address, fault::Setback, link::Link, statements::Reading};
+use super::{address::Address, fault::Setback, link::Link};
 
 /// Time that a reader waits for a link: longer than a failover manager needs to be worth waiting for, short enough to tell a
 /// person to come back.
@@ -20,23 +20,6 @@ pub(super) trait Prepared: Sized + Send {
 
     /// The link.
     fn link(&self) -> &Link;
-}
-
-/// A link that reads a campaign.
-pub(super) struct ReadingLink {
-    pub(super) link: Link,
-    pub(super) statements: Reading,
-}
-
-impl Prepared for ReadingLink {
-    async fn prepare(link: Link) -> Result<Self, Setback> {
-        let statements = Reading::prepare(&link).await?;
-        Ok(Self { link, statements })
-    }
-
-    fn link(&self) -> &Link {
-        &self.link
-    }
 }
 
 /// Opens links to the primary.

@@ -8,12 +8,10 @@ use tokio::time::sleep;
 use super::{
     super::{
         address::Address,
-        blocks::Block,
-        engine::{is_ours, register},
+        campaign::{Block, Tried, Writer, WritingLink, is_ours, register},
         fault::Setback,
         link::Link,
         schema::{HOUSE, schema_of},
-        transaction::{Tried, Writer, WritingLink},
     },
     alone::take_database,
 };

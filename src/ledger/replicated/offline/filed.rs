@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::Row;
 
 use super::{
-    super::{fault::Setback, found::state_after, link::Link},
+    super::{campaign::state_after, fault::Setback, link::Link},
     receipts::gone,
 };
 use crate::{

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join4;
 
-use super::super::{counts::Counts, fault::Setback, link::Link, rows::lot, statements::Writing};
+use super::super::{
+    campaign::{Writing, counts::Counts, lot},
+    fault::Setback,
+    link::Link,
+};
 use crate::{
     ledger::{
         book::{

@@ -5,7 +5,11 @@ use std::path::Path;
 use tokio_postgres::{Row, Transaction};
 
 use super::{
-    super::{counts, counts::Counts, fault::Setback, link::Link},
+    super::{
+        campaign::counts::{self, Counts},
+        fault::Setback,
+        link::Link,
+    },
     receipts::gone,
     rows::{Rows, snapshot},
 };

@@ -8,7 +8,11 @@ use std::{
 use tokio::runtime::Runtime;
 use tokio_postgres::Statement;
 
-use super::super::{fault::Setback, link::Link, reads::stored_batch, statements::BATCH};
+use super::super::{
+    campaign::{BATCH, stored_batch},
+    fault::Setback,
+    link::Link,
+};
 use crate::{
     ledger::{
         book::sign::StoredBatch,

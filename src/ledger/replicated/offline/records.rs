@@ -3,7 +3,7 @@
 use tokio_postgres::{Row, Transaction};
 
 use super::{
-    super::{fault::Setback, rows::lot},
+    super::{campaign::lot, fault::Setback},
     rows::Rows,
     walk::{BATCHES_MAX, Walk},
 };

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use tokio_postgres::{Row, Transaction};
 
 use super::{
-    super::{counts, counts::Counts, fault::Setback},
+    super::{
+        campaign::counts::{self, Counts},
+        fault::Setback,
+    },
     rows::Rows,
 };
 use crate::{

@@ -17,9 +17,11 @@ use futures_util::{
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
-    fault::Setback,
+    super::{
+        fault::Setback,
+        house::{House, HouseLink},
+    },
     gatherer::{Asked, Gatherer},
-    house::{House, HouseLink},
     turns,
 };
 use crate::{

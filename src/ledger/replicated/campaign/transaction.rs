@@ -5,7 +5,15 @@ use std::sync::Arc;
 use futures_util::future::{try_join, try_join4};
 
 use super::{
-    super::{
+    super::{fault::Setback, guard::Durability, link::Link},
+    blocks::Block,
+    counts::Counts,
+    found::{Found, FoundRecord},
+    rows::{self, CaseColumns, ChangeRow, FilingColumns, RecordColumns},
+    statements::{ERASE, Writing},
+};
+use crate::{
+    ledger::{
         book::{
             batch::{Batch, Written},
             change::Change,
@@ -19,34 +27,27 @@ use super::{
         proof::Digest,
         receipt::ReceiptCode,
     },
-    blocks::Block,
-    counts::Counts,
-    fault::Setback,
-    found::{Found, FoundRecord},
-    guard::Durability,
-    link::Link,
-    rows::{self, CaseColumns, ChangeRow, FilingColumns, RecordColumns},
-    statements::{ERASE, Writing},
+    schemes::Campaign,
+    vault::HouseKeys,
 };
-use crate::{schemes::Campaign, vault::HouseKeys};
 
 /// Who writes: what stays the same from batch to batch.
-pub(super) struct Writer {
-    pub(super) campaign: Campaign,
-    pub(super) keys: Arc<HouseKeys>,
+pub(in super::super) struct Writer {
+    pub(in super::super) campaign: Campaign,
+    pub(in super::super) keys: Arc<HouseKeys>,
     /// The row of this node.
-    pub(super) node: i32,
-    pub(super) lease_ms: f64,
+    pub(in super::super) node: i32,
+    pub(in super::super) lease_ms: f64,
 }
 
 /// A link that writes.
-pub(super) struct WritingLink {
+pub(in super::super) struct WritingLink {
     pub(super) link: Link,
     pub(super) statements: Writing,
 }
 
 /// The last attempt of a batch that may have been committed.
-pub(super) struct Tried<'b> {
+pub(in super::super) struct Tried<'b> {
     plan: Plan<'b>,
     signed: Option<Arc<SignedBatch>>,
     root: Digest,
@@ -54,8 +55,8 @@ pub(super) struct Tried<'b> {
 }
 
 /// A batch that is durable.
-pub(super) struct Committed {
-    pub(super) written: Written,
+pub(in super::super) struct Committed {
+    pub(in super::super) written: Written,
     /// The counts of this node with it.
     pub(super) counts: Counts,
     /// Positions that it used.
@@ -79,7 +80,7 @@ impl Writer {
     /// # Errors
     /// [`Setback::Raced`]: nothing was written, the link can be used again. Otherwise drop the link, and if `tried` is set,
     /// the outcome is unknown.
-    pub(super) async fn write<'b>(
+    pub(in super::super) async fn write<'b>(
         &self,
         WritingLink { link, statements }: &WritingLink,
         batch: &'b Batch,

@@ -10,6 +10,16 @@ use tokio_postgres::Row;
 
 use super::{
     super::{
+        fault::Setback,
+        link::Link,
+        pool::{self, Prepared, Primary},
+    },
+    counts::Counts,
+    found::{FoundRecord, state_after},
+    statements::Reading,
+};
+use crate::{
+    ledger::{
         Contents,
         book::{
             change::{Change, State},
@@ -23,15 +33,26 @@ use super::{
         position::Position,
         receipt::{BLOCK_BYTES, Receipt, ReceiptCode},
     },
-    counts::Counts,
-    fault::Setback,
-    found::{FoundRecord, state_after},
-    pool::{self, Primary, ReadingLink},
-};
-use crate::{
     schemes::Campaign,
     vault::{Claim, HouseKeys, Subject, fill_random},
 };
+
+/// A link that reads a campaign.
+pub(super) struct ReadingLink {
+    pub(super) link: Link,
+    pub(super) statements: Reading,
+}
+
+impl Prepared for ReadingLink {
+    async fn prepare(link: Link) -> Result<Self, Setback> {
+        let statements = Reading::prepare(&link).await?;
+        Ok(Self { link, statements })
+    }
+
+    fn link(&self) -> &Link {
+        &self.link
+    }
+}
 
 /// Reads from the primary. What it returns is visible, and may not be replicated yet.
 pub(super) struct Reader {
@@ -292,7 +313,7 @@ fn turn_of(code: i16) -> Option<Turn> {
 }
 
 /// A batch, its node and its number.
-pub(super) fn stored_batch(row: &Row) -> Result<(i32, i32, StoredBatch), StorageFault> {
+pub(in super::super) fn stored_batch(row: &Row) -> Result<(i32, i32, StoredBatch), StorageFault> {
     let read = || -> Result<_, tokio_postgres::Error> {
         let (node, number): (i32, i32) = (row.try_get(0)?, row.try_get(1)?);
         let (first, written_at): (i64, i64) = (row.try_get(2)?, row.try_get(3)?);

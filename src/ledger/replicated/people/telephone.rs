@@ -10,9 +10,8 @@ use jiff::{Timestamp, civil::Date};
 use tokio_postgres::Row as PgRow;
 
 use super::{
+    super::{fault::Setback, house::HouseLink},
     columns::{bytes_of, subject_of},
-    fault::Setback,
-    house::HouseLink,
     turns,
 };
 pub(super) use crate::ledger::telephone::mandate::covering;

@@ -6,7 +6,7 @@
 
 use futures_util::future::try_join;
 
-use super::{fault::Setback, house::HouseLink};
+use super::super::{fault::Setback, house::HouseLink};
 use crate::vault::Subject;
 
 /// Takes a turn, or fails after the time for which this session waits for locks.

@@ -17,17 +17,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    address::{Address, Config},
+    super::{
+        address::{Address, Config},
+        fault::Setback,
+        house::House,
+        link::Link,
+        lock_keys::SERVING,
+        pool::pool,
+        schema::{OF_CAMPAIGN, exists, migrate, schema_of},
+    },
     blocks::Block,
     committer::Committer,
-    fault::Setback,
-    house::House,
     ledger::ReplicatedLedger,
-    link::Link,
-    lock_keys::SERVING,
-    pool::pool,
     reads::Reader,
-    schema::{OF_CAMPAIGN, exists, migrate, schema_of},
     standing::Standing,
     transaction::{Writer, WritingLink},
 };
@@ -234,7 +236,10 @@ async fn keep_serving(address: Address, link: Link) {
 }
 
 /// Adds the row of this node.
-pub(super) async fn register(address: &Address, campaign: Campaign) -> Result<i32, Setback> {
+pub(in super::super) async fn register(
+    address: &Address,
+    campaign: Campaign,
+) -> Result<i32, Setback> {
     let link = Link::open(address, Some(&schema_of(campaign))).await?;
     let none = Digest::default();
     let add = link.prepare("INSERT INTO nodes (root) VALUES ($1) RETURNING node").await?;
@@ -243,7 +248,7 @@ pub(super) async fn register(address: &Address, campaign: Campaign) -> Result<i3
 }
 
 /// Whether these keys signed the ledger. With other keys no claim would match, and people could apply twice.
-pub(super) async fn is_ours(link: &Link, keys: &HouseKeys) -> Result<bool, Setback> {
+pub(in super::super) async fn is_ours(link: &Link, keys: &HouseKeys) -> Result<bool, Setback> {
     // The newest node that wrote: both tables are read by their primary keys.
     let last = "SELECT b.root, b.signature FROM nodes n JOIN batches b ON b.node = n.node AND b.number = n.batches \
         WHERE n.batches > 0 ORDER BY n.node DESC LIMIT 1";
@@ -265,7 +270,7 @@ async fn refresh(reader: Arc<Reader>, standing: Arc<Standing>) {
 }
 
 /// A thread for all links: they wait, and hardly ever work.
-pub(super) fn start_runtime(stop: CancellationToken) -> std::io::Result<Handle> {
+pub(in super::super) fn start_runtime(stop: CancellationToken) -> std::io::Result<Handle> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     thread::Builder::new()

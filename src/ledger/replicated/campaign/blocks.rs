@@ -1,18 +1,17 @@
 //! Positions that this node has reserved. What is reserved and never written leaves a gap, which nobody sees.
 
 use super::{
-    super::{fault::StorageFault, position::Position},
-    fault::Setback,
-    link::Link,
+    super::{fault::Setback, link::Link},
     statements::Writing,
 };
+use crate::ledger::{fault::StorageFault, position::Position};
 
 /// Positions reserved together: some seconds of a surge, and a few thousand restarts before one in a thousand is lost.
 const BLOCK_POSITIONS: i64 = 4096;
 
 /// The rest of the block that this node reserved last.
 #[derive(Default)]
-pub(super) struct Block {
+pub(in super::super) struct Block {
     next: i64,
     end: i64,
 }

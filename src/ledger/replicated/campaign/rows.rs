@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{
-    super::{
+use super::found::Found;
+use crate::{
+    ledger::{
         book::{
             batch::Batch,
             change::{Change, State},
@@ -14,9 +15,8 @@ use super::{
         position::Position,
         receipt::ReceiptCode,
     },
-    found::Found,
+    schemes::Outcome,
 };
-use crate::schemes::Outcome;
 
 const PENDING: State = State::Decided(Outcome::Pending);
 
@@ -148,7 +148,7 @@ impl<'b> FilingColumns<'b> {
 }
 
 /// Where a case stands in the work list: a part of its code, which is a keyed permutation, so that it is no order of arrival.
-pub(super) fn lot(code: &ReceiptCode) -> i64 {
+pub(in super::super) fn lot(code: &ReceiptCode) -> i64 {
     let block = code.block_bytes();
     block.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
 }

@@ -2,17 +2,17 @@
 
 use tokio_postgres::{Client, Statement};
 
-use super::{cases, counts, guard};
+use super::{super::guard, cases, counts};
 
 /// Declares the statements of a kind of link.
 macro_rules! statements {
     ($(#[doc = $about:literal])+ $kind:ident { $($(#[doc = $help:literal])* $name:ident: $sql:expr;)+ }) => {
         $(#[doc = $about])+
-        pub(super) struct $kind { $($(#[doc = $help])* pub(super) $name: Statement),+ }
+        pub(in super::super) struct $kind { $($(#[doc = $help])* pub(in super::super) $name: Statement),+ }
 
         impl $kind {
             /// Prepares all of them.
-            pub(super) async fn prepare(client: &Client) -> Result<Self, tokio_postgres::Error> {
+            pub(in super::super) async fn prepare(client: &Client) -> Result<Self, tokio_postgres::Error> {
                 Ok(Self { $($name: client.prepare(&$sql).await?),+ })
             }
         }
@@ -20,7 +20,7 @@ macro_rules! statements {
 }
 
 /// The batch whose first position is the last one up to a position, and the root of the batch before.
-pub(super) const BATCH: &str = "SELECT b.node, b.number, b.first, b.written_at, b.entries, b.changes, b.root, b.signature, p.root \
+pub(in super::super) const BATCH: &str = "SELECT b.node, b.number, b.first, b.written_at, b.entries, b.changes, b.root, b.signature, p.root \
     FROM batches b LEFT JOIN batches p ON p.node = b.node AND p.number = b.number - 1 \
     WHERE b.first <= $1 ORDER BY b.first DESC LIMIT 1";
 

@@ -4,8 +4,9 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use tokio_postgres::Row;
 
-use super::{
-    super::{
+use super::super::fault::Setback;
+use crate::{
+    ledger::{
         book::{
             change::{Change, State},
             decide::{APPLICATIONS_MAX, Claims, Uniqueness},
@@ -16,9 +17,8 @@ use super::{
         position::Position,
         proof::Digest,
     },
-    fault::Setback,
+    vault::{Claim, KeyHash},
 };
-use crate::vault::{Claim, KeyHash};
 
 /// A record without its contents.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl FoundRecord {
 }
 
 /// The state that stored changes lead to; `None` if they are damaged.
-pub(super) fn state_after(codes: &[i16]) -> Option<State> {
+pub(in super::super) fn state_after(codes: &[i16]) -> Option<State> {
     codes.iter().try_fold(State::Waiting, |state, &code| {
         Some(state.after(Change::from_code(u8::try_from(code).ok()?)?))
     })

@@ -11,12 +11,13 @@ use std::{
 
 use metrics::{Counter, Gauge};
 
-use super::{
-    super::{Health, book::change::Tally, fault::StorageFault},
-    counts::Counts,
-    fault::Setback,
+use super::{super::fault::Setback, counts::Counts};
+use crate::{
+    clock::Stopwatch,
+    ledger::{Health, book::change::Tally, fault::StorageFault},
+    metrics as list,
+    schemes::Campaign,
 };
-use crate::{clock::Stopwatch, metrics as list, schemes::Campaign};
 
 /// How long judges who found fewer cases than they asked for wait until they ask again. A work list through which a surge
 /// passes is full of rows that are gone, and each look walks over them.

@@ -2,33 +2,33 @@
 
 use tokio_postgres::Row;
 
-use super::{
-    super::book::{
+use super::super::fault::Setback;
+use crate::{
+    ledger::book::{
         change::{Change, State, Tally},
         record::Channel,
     },
-    fault::Setback,
+    schemes::Outcome,
 };
-use crate::schemes::Outcome;
 
 /// The columns of `nodes` that [`Counts::read`] expects.
-pub(super) const COLUMNS: &str =
+pub(in super::super) const COLUMNS: &str =
     "accepted, decided, revised, pending, withdrawn_undecided, withdrawn_decided";
 
 /// Counts by channel and by outcome. One of a single node may be negative: it may withdraw what another left pending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) accepted: Vec<i64>,
-    pub(super) decided: Vec<i64>,
-    pub(super) revised: Vec<i64>,
-    pub(super) pending: i64,
-    pub(super) withdrawn_undecided: i64,
-    pub(super) withdrawn_decided: i64,
+pub(in super::super) struct Counts {
+    pub(in super::super) accepted: Vec<i64>,
+    pub(in super::super) decided: Vec<i64>,
+    pub(in super::super) revised: Vec<i64>,
+    pub(in super::super) pending: i64,
+    pub(in super::super) withdrawn_undecided: i64,
+    pub(in super::super) withdrawn_decided: i64,
 }
 
 impl Counts {
     /// Reads the [`COLUMNS`] of a row, the first of them at `at`. A node of an earlier release knows fewer outcomes.
-    pub(super) fn read(row: &Row, at: usize) -> Result<Self, Setback> {
+    pub(in super::super) fn read(row: &Row, at: usize) -> Result<Self, Setback> {
         let list = |column, length| -> Result<Vec<i64>, tokio_postgres::Error> {
             let mut list: Vec<i64> = row.try_get(column)?;
             list.resize(list.len().max(length), 0);
@@ -45,7 +45,7 @@ impl Counts {
     }
 
     /// Counts an application that is accepted.
-    pub(super) fn accept(&mut self, channel: Channel) {
+    pub(in super::super) fn accept(&mut self, channel: Channel) {
         // The canary's are in no count.
         if let Some(accepted) = self.accepted.get_mut(channel as usize) {
             *accepted += 1;
@@ -53,7 +53,7 @@ impl Counts {
     }
 
     /// Counts a change of an application in the state `before`.
-    pub(super) fn change(&mut self, before: State, change: Change) {
+    pub(in super::super) fn change(&mut self, before: State, change: Change) {
         const PENDING: State = State::Decided(Outcome::Pending);
         match change {
             Change::Decided(outcome) => self.decided[outcome as usize] += 1,
@@ -66,7 +66,7 @@ impl Counts {
     }
 
     /// Adds the counts of another node.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(in super::super) fn add(&mut self, other: &Self) {
         let add = |list: &mut Vec<i64>, others: &[i64]| {
             list.resize(list.len().max(others.len()), 0);
             list.iter_mut().zip(others).for_each(|(one, other)| *one += other);
@@ -80,7 +80,7 @@ impl Counts {
     }
 
     /// The tally, if these are the counts of all nodes.
-    pub(super) fn tally(&self) -> Tally {
+    pub(in super::super) fn tally(&self) -> Tally {
         Tally {
             accepted: whole(&self.accepted),
             decided: whole(&self.decided),

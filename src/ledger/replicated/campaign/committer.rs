@@ -11,25 +11,21 @@ use tokio::{
 };
 
 use super::{
-    super::{
-        book::{batch::Batch, submission::Disposition},
-        case::Case,
-        fault::CommitFault,
-        group::{Config, Gathered, Message},
-        meters::Meters,
-    },
-    address::Address,
+    super::{address::Address, fault::Setback, link::Link, schema::schema_of},
     blocks::Block,
-    fault::Setback,
-    link::Link,
-    schema::schema_of,
     standing::Standing,
     statements::Writing,
     transaction::{Committed, Writer, WritingLink},
 };
 use crate::{
     clock::{Clock, Stopwatch},
-    ledger::book::submission::Submission,
+    ledger::{
+        book::{batch::Batch, submission::Disposition, submission::Submission},
+        case::Case,
+        fault::CommitFault,
+        group::{Config, Gathered, Message},
+        meters::Meters,
+    },
     urn::Urn,
 };
 
@@ -237,7 +233,10 @@ impl WritingLink {
     ///
     /// # Errors
     /// [`Setback`].
-    pub(super) async fn open(address: &Address, writer: &Writer) -> Result<Self, Setback> {
+    pub(in super::super) async fn open(
+        address: &Address,
+        writer: &Writer,
+    ) -> Result<Self, Setback> {
         let link = Link::open(address, Some(&schema_of(writer.campaign))).await?;
         let statements = Writing::prepare(&link).await?;
         Ok(Self { link, statements })

@@ -2,8 +2,8 @@
 
 use tokio_postgres::Row;
 
-use super::{super::fault::StorageFault, fault::Setback};
-use crate::vault::Subject;
+use super::super::fault::Setback;
+use crate::{ledger::fault::StorageFault, vault::Subject};
 
 /// The bytes of a column.
 ///

@@ -11,10 +11,12 @@ use futures_util::future::BoxFuture;
 use jiff::{Timestamp, civil::Date};
 
 use super::{
+    super::{
+        fault::Setback,
+        house::{House, HouseLink},
+    },
     columns::{bytes_of, subject_of},
-    fault::Setback,
     gatherer::{Asked, Gatherer},
-    house::{House, HouseLink},
     telephone, turns,
 };
 use crate::{
