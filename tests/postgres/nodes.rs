@@ -199,3 +199,35 @@ fn batches_find_rows_by_indexes_also_in_tables_that_nobody_counted() {
     cluster.wait_for(LOOKED_UP, "t");
     assert_eq!(cluster.sql(SCANS), before);
 }
+
+#[test]
+fn of_two_that_wait_for_each_other_the_node_decides_again_on_the_same_connection() {
+    const RECORDS: &str = "sportello_iscro_2024.records";
+    const SESSIONS: &str = "SELECT string_agg(pid::text, ',') FROM pg_stat_activity \
+        WHERE application_name = 'sportello'";
+    let cluster = Cluster::start();
+    let node = Node::open(&cluster, "one", 20_000);
+    let two_people = || (0..2).map(|person| submission(person, 0, 0)).collect();
+    node.submit(two_people()).unwrap();
+    let claims = cluster.sql(&format!("SELECT encode(claim, 'hex') FROM {RECORDS} ORDER BY claim"));
+    cluster.sql(&format!("DELETE FROM {RECORDS}"));
+    let sessions = cluster.sql(SESSIONS);
+    let take = |position: u32, claim: &str| {
+        format!("INSERT INTO {RECORDS} VALUES ({position}, '\\x{claim}', 0, '', '', 0, '')")
+    };
+    // Somebody who takes the claims in another order, the first of them once the node waits, and gives up at last.
+    let (first, last) = claims.split_once('\n').unwrap();
+    let (first, last) = (take(1_000_000, first), take(1_000_001, last));
+    let until_somebody_waits = "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted) \
+        LOOP PERFORM pg_sleep(0.02); END LOOP; END $$";
+    let mut other =
+        cluster.sql_beside(&format!("{last}; {until_somebody_waits}; {first}; SELECT 1 / 0"));
+    cluster.wait_for("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'", "t");
+    let answers = node.submit(two_people()).unwrap();
+    assert!(answers.iter().all(|answer| matches!(answer, Disposition::Accepted(..))));
+    other.wait().unwrap();
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    cluster.wait_for(deadlocks, "1");
+    let same = format!("SELECT count(*) FROM pg_stat_activity WHERE pid IN ({sessions})");
+    assert_eq!(cluster.sql(&same), sessions.split(',').count().to_string());
+}

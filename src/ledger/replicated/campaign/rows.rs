@@ -55,20 +55,60 @@ pub(super) fn changes<'b>(batch: &'b Batch, plan: &Plan<'_>, found: &Found) -> V
     rows
 }
 
-impl ChangeRow<'_> {
-    /// Whether a judge has nothing to decide any more.
-    pub(super) fn settles(&self) -> bool {
-        matches!(self.before, State::Waiting | State::Drawn)
-    }
+/// Changes, a list a column.
+#[derive(Default)]
+pub(super) struct ChangeColumns<'b> {
+    pub(super) positions: Vec<i64>,
+    pub(super) steps: Vec<i16>,
+    pub(super) codes: Vec<i16>,
+    pub(super) decisions: Vec<Option<&'b [u8]>>,
+    /// What is erased, of these.
+    pub(super) erased: Vec<i64>,
+}
 
-    /// Whether it leaves the application pending.
-    pub(super) fn leaves_pending(&self) -> bool {
-        self.after == PENDING
+impl<'b> ChangeColumns<'b> {
+    pub(super) fn of(rows: &[ChangeRow<'b>]) -> Self {
+        let mut columns = Self::default();
+        for row in rows {
+            columns.positions.push(i64::from(row.position.0));
+            columns.steps.push(row.step);
+            columns.codes.push(i16::from(row.change.code()));
+            columns.decisions.push(row.decision);
+            if row.change == Change::Erased {
+                columns.erased.push(i64::from(row.position.0));
+            }
+        }
+        columns
     }
+}
 
-    /// Whether the application was pending.
-    pub(super) fn was_pending(&self) -> bool {
-        self.before == PENDING
+/// What changes do to the work lists.
+#[derive(Default)]
+pub(super) struct WorkColumns {
+    /// What a judge need not decide any more, and where it stands.
+    pub(super) settled: Vec<i64>,
+    pub(super) lots: Vec<i64>,
+    pub(super) pending: Vec<i64>,
+    pub(super) no_more_pending: Vec<i64>,
+}
+
+impl WorkColumns {
+    pub(super) fn of(rows: &[ChangeRow<'_>], lot_of: impl Fn(Position) -> i64) -> Self {
+        let mut columns = Self::default();
+        for row in rows {
+            let position = i64::from(row.position.0);
+            if matches!(row.before, State::Waiting | State::Drawn) {
+                columns.settled.push(position);
+                columns.lots.push(lot_of(row.position));
+            }
+            if row.after == PENDING {
+                columns.pending.push(position);
+            }
+            if row.before == PENDING {
+                columns.no_more_pending.push(position);
+            }
+        }
+        columns
     }
 }
 

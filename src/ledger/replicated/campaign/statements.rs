@@ -24,13 +24,6 @@ pub(in super::super) const BATCH: &str = "SELECT b.node, b.number, b.first, b.wr
     FROM batches b LEFT JOIN batches p ON p.node = b.node AND p.number = b.number - 1 \
     WHERE b.first <= $1 ORDER BY b.first DESC LIMIT 1";
 
-/// Empties what is erased: the rows stay, because the chain names them.
-pub(super) const ERASE: [&str; 3] = [
-    "UPDATE records SET sealed = '' WHERE position = ANY($1)",
-    "UPDATE changes SET sealed = NULL WHERE position = ANY($1) AND sealed IS NOT NULL",
-    "DELETE FROM filings WHERE position = ANY($1)",
-];
-
 /// A record without its contents, and its changes in their order.
 fn found(of: &str) -> String {
     format!(
@@ -62,6 +55,10 @@ statements! {
         add_changes: "INSERT INTO changes (position, step, change, sealed) \
             SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::bytea[]) \
             ON CONFLICT DO NOTHING";
+        /// Empties what is erased: the rows stay, because the chain names them.
+        erase_records: "UPDATE records SET sealed = '' WHERE position = ANY($1)";
+        erase_changes: "UPDATE changes SET sealed = NULL WHERE position = ANY($1) AND sealed IS NOT NULL";
+        erase_filings: "DELETE FROM filings WHERE position = ANY($1)";
         take_undecided: "DELETE FROM undecided u USING unnest($1::bigint[], $2::bigint[]) AS t(lot, position) \
             WHERE u.lot = t.lot AND u.position = t.position";
         add_pending: "INSERT INTO pending SELECT unnest($1::bigint[]) ON CONFLICT DO NOTHING";

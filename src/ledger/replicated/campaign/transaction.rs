@@ -1,31 +1,30 @@
-//! One batch, one transaction: look up, decide, insert, sign, look at the settings, commit.
+//! One batch, one transaction, three round trips: look up; insert and look at the settings; commit.
 
 use std::sync::Arc;
 
-use futures_util::future::{try_join, try_join4};
+use futures_util::future::{join, try_join, try_join4};
+use tokio_postgres::{Row, Statement, types::ToSql};
 
 use super::{
     super::{fault::Setback, guard::Durability, link::Link},
     blocks::Block,
     counts::Counts,
+    decided::{BatchRow, Decided, Head, Signed, decide},
     found::{Found, FoundRecord},
-    rows::{self, CaseColumns, ChangeRow, FilingColumns, RecordColumns},
-    statements::{ERASE, Writing},
+    round_trip::{Parameter, RoundTrip},
+    rows::{CaseColumns, ChangeColumns, FilingColumns, RecordColumns, WorkColumns},
+    statements::Writing,
 };
 use crate::{
     ledger::{
         book::{
             batch::{Batch, Written},
-            change::Change,
             decide::Plan,
-            entry::Entry,
             record::Channel,
-            sign::{SignedBatch, UnsignedBatch},
+            sign::SignedBatch,
         },
         fault::StorageFault,
         position::Position,
-        proof::Digest,
-        receipt::ReceiptCode,
     },
     schemes::Campaign,
     vault::HouseKeys,
@@ -50,8 +49,8 @@ pub(in super::super) struct WritingLink {
 pub(in super::super) struct Tried<'b> {
     plan: Plan<'b>,
     signed: Option<Arc<SignedBatch>>,
-    root: Digest,
-    counts: Counts,
+    /// The row of the node with it.
+    head: Head,
 }
 
 /// A batch that is durable.
@@ -61,13 +60,6 @@ pub(in super::super) struct Committed {
     pub(super) counts: Counts,
     /// Positions that it used.
     pub(super) positions: usize,
-}
-
-/// The row of a node: its last batch, and its counts.
-struct Head {
-    batches: i32,
-    root: Digest,
-    counts: Counts,
 }
 
 impl Writer {
@@ -92,8 +84,11 @@ impl Writer {
         let (head, found) = self.look_up(link, statements, batch, next).await?;
         if let Some(landed) = tried.take_if(|tried| tried.is_last(&head)) {
             // Visible is not replicated: a commit after the look-up makes both durable.
-            let confirmed = self.finish(link, statements, &head).await;
-            return match confirmed {
+            let confirmed = async {
+                self.move_head(link, statements, &head).await?;
+                link.commit().await
+            };
+            return match confirmed.await {
                 Ok(()) => Ok(landed.committed(batch)),
                 Err(setback) => {
                     *tried = Some(landed);
@@ -103,21 +98,20 @@ impl Writer {
         }
         // The lock of its row was free, so the attempt before has ended without a commit.
         *tried = None;
-        let attempt = match self.insert(link, statements, batch, (&head, found), urn_room).await {
+        let house = (&*self.keys, self.campaign);
+        let decided = decide(house, batch, &head, found, urn_room);
+        match self.insert(link, statements, &decided).await {
             Err(Setback::Raced) => {
                 link.batch_execute("ROLLBACK").await?;
                 return Err(Setback::Raced);
             }
-            attempt => attempt?,
-        };
-        let head = Head {
-            batches: head.batches + i32::from(attempt.signed.is_some()),
-            root: attempt.root,
-            counts: attempt.counts.clone(),
-        };
+            inserted => inserted?,
+        }
+        let Decided { plan, signed, head, .. } = decided;
+        let signed = signed.map(|signed| signed.batch.signed);
         // From here on nobody knows, if this future is dropped or fails.
-        *tried = Some(attempt);
-        self.finish(link, statements, &head).await?;
+        *tried = Some(Tried { plan, signed, head });
+        link.commit().await?;
         Ok(tried.take().expect("it was put there above").committed(batch))
     }
 
@@ -153,9 +147,9 @@ impl Writer {
         };
         let (head, of_claims, of_keys, of_positions) = try_join4(
             begin_and_head,
-            link.query(&statements.of_claims, &[&claims]),
-            link.query(&statements.of_office_keys, &[&office_keys]),
-            link.query(&statements.of_positions, &[&positions]),
+            find(link, &statements.of_claims, &claims),
+            find(link, &statements.of_office_keys, &office_keys),
+            find(link, &statements.of_positions, &positions),
         )
         .await?;
         let head = head.ok_or(StorageFault::Damaged)?;
@@ -170,134 +164,62 @@ impl Writer {
         Ok((head, Found::new(records.into_iter(), next)))
     }
 
-    /// Decides, inserts what is new, signs it, and inserts the batch.
-    async fn insert<'b>(
+    /// Writes everything but the commit, in one round trip.
+    ///
+    /// # Errors
+    /// [`Setback::Raced`] if another node was first with something of the batch.
+    async fn insert(
         &self,
         link: &Link,
         statements: &Writing,
-        batch: &'b Batch,
-        (head, mut found): (&Head, Found),
-        urn_room: usize,
-    ) -> Result<Tried<'b>, Setback> {
-        let plan = Plan::decide(batch, &mut found);
-        let changes = rows::changes(batch, &plan, &found);
-        let records = RecordColumns::of(&plan, &found);
-        try_join(add_records(link, statements, &records), add_changes(link, statements, &changes))
-            .await?;
-        erase(link, &changes).await?;
-        let mut counts = head.counts.clone();
-        for new in &plan.fresh {
-            counts.accept(new.channel);
-        }
-        for row in changes.iter().filter(|row| !row.of_canary) {
-            counts.change(row.before, row.change);
-        }
-        if plan.fresh.is_empty() && changes.is_empty() {
-            return Ok(Tried { plan, signed: None, root: head.root, counts });
-        }
-        let signed = self.sign(link, statements, batch, (head, &plan)).await?;
-        try_join(
-            self.add_work(link, statements, &plan, signed.codes(), urn_room),
-            self.settle_work(link, statements, &changes),
-        )
-        .await?;
-        Ok(Tried { plan, root: signed.root(), signed: Some(Arc::new(signed)), counts })
-    }
-
-    /// Signs what was inserted, and adds the batch to the chain of this node.
-    async fn sign(
-        &self,
-        link: &Link,
-        statements: &Writing,
-        batch: &Batch,
-        (head, plan): (&Head, &Plan<'_>),
-    ) -> Result<SignedBatch, Setback> {
-        let entries: Vec<Entry> = plan.fresh.iter().map(|fresh| Entry::from(*fresh)).collect();
-        let unsigned = UnsignedBatch {
-            first: plan.first,
-            entries: &entries,
-            encoded: &Entry::encode_all(&entries),
-            changes: &Change::encode_all(&plan.changes(batch)),
-            written_at: batch.at.as_second(),
-            previous_root: &head.root,
-        };
-        let signed = SignedBatch::sign(&self.keys, self.campaign, &unsigned);
-        let first = (!entries.is_empty()).then_some(i64::from(plan.first.0));
-        link.execute(
-            &statements.add_batch,
-            &[
-                &self.node,
-                &(head.batches + 1),
-                &first,
-                &unsigned.written_at,
-                &unsigned.encoded,
-                &unsigned.changes,
-                &signed.root().as_slice(),
-                &signed.signature(),
-            ],
-        )
-        .await?;
-        Ok(signed)
-    }
-
-    /// Adds new cases for judges, and what offices handed in.
-    async fn add_work(
-        &self,
-        link: &Link,
-        statements: &Writing,
-        plan: &Plan<'_>,
-        codes: &[ReceiptCode],
-        urn_room: usize,
+        Decided { records, changes, work, signed, head, .. }: &Decided<'_>,
     ) -> Result<(), Setback> {
-        if codes.is_empty() {
-            return Ok(());
+        let RecordColumns { positions: new, claims, nths, keys, digests, channels, sealed } =
+            records;
+        let record = [new as Parameter<'_>, claims, nths, keys, digests, channels, sealed];
+        let ChangeColumns { positions: changed, steps, codes, decisions, erased } = changes;
+        let mut trip = RoundTrip::on(link)
+            .write(&statements.add_records, new.len(), record)
+            .write(&statements.add_changes, changed.len(), [changed, steps, codes, decisions])
+            .run(&statements.erase_records, erased.len(), [erased])
+            .run(&statements.erase_changes, erased.len(), [erased])
+            .run(&statements.erase_filings, erased.len(), [erased]);
+        if let Some(Signed { batch, cases, filings }) = signed {
+            let BatchRow { first, written_at, entries, changes, root, signature, .. } = batch;
+            let row = [
+                &self.node as Parameter<'_>,
+                &head.batches,
+                first,
+                written_at,
+                entries,
+                changes,
+                root,
+                signature,
+            ];
+            let CaseColumns { lots, positions: waiting, leased } = cases;
+            let FilingColumns { offices, receipts, positions: filed, people, days } = filings;
+            trip = trip
+                .run(&statements.add_batch, 1, row)
+                .run(&statements.add_undecided, lots.len(), [lots, waiting, leased, &self.lease_ms])
+                .run(
+                    &statements.add_filings,
+                    filed.len(),
+                    [offices, receipts, filed, people, days],
+                );
         }
-        let CaseColumns { lots, positions, leased } = CaseColumns::of(plan.first, codes, urn_room);
-        link.execute(&statements.add_undecided, &[&lots, &positions, &leased, &self.lease_ms])
-            .await?;
-        let FilingColumns { offices, receipts, positions, people, days } =
-            FilingColumns::of(plan, codes);
-        if !offices.is_empty() {
-            link.execute(
-                &statements.add_filings,
-                &[&offices, &receipts, &positions, &people, &days],
-            )
-            .await?;
-        }
-        Ok(())
+        let WorkColumns { settled, lots, pending, no_more_pending } = work;
+        let trip = trip
+            .run(&statements.take_undecided, lots.len(), [lots, settled])
+            .run(&statements.add_pending, pending.len(), [pending])
+            // After those that are added: a batch may decide and withdraw the same application.
+            .run(&statements.take_pending, no_more_pending.len(), [no_more_pending]);
+        let (written, moved) = join(trip.done(), self.move_head(link, statements, head)).await;
+        written?;
+        moved
     }
 
-    /// Takes what was decided or withdrawn off the work lists.
-    async fn settle_work(
-        &self,
-        link: &Link,
-        statements: &Writing,
-        changes: &[ChangeRow<'_>],
-    ) -> Result<(), Setback> {
-        let of = |row: &ChangeRow<'_>| i64::from(row.position.0);
-        let lot_of = |row: &ChangeRow<'_>| {
-            rows::lot(&ReceiptCode::of(&self.keys, self.campaign, row.position))
-        };
-        let settled = || changes.iter().filter(|row| row.settles());
-        let lots: Vec<i64> = settled().map(lot_of).collect();
-        if !lots.is_empty() {
-            let positions: Vec<i64> = settled().map(of).collect();
-            link.execute(&statements.take_undecided, &[&lots, &positions]).await?;
-        }
-        let pending: Vec<i64> = changes.iter().filter(|row| row.leaves_pending()).map(of).collect();
-        if !pending.is_empty() {
-            link.execute(&statements.add_pending, &[&pending]).await?;
-        }
-        // After those that are added: a batch may decide and withdraw the same application.
-        let no_more: Vec<i64> = changes.iter().filter(|row| row.was_pending()).map(of).collect();
-        if !no_more.is_empty() {
-            link.execute(&statements.take_pending, &[&no_more]).await?;
-        }
-        Ok(())
-    }
-
-    /// Writes the row of this node, looks at the settings of the primary, and commits.
-    async fn finish(
+    /// Writes the row of this node, and looks at the settings of the primary.
+    async fn move_head(
         &self,
         link: &Link,
         statements: &Writing,
@@ -319,76 +241,31 @@ impl Writer {
                 ],
             )
             .await?;
-        link.check(&Durability::read(&row)?)?;
-        link.commit().await
+        link.check(&Durability::read(&row)?)
     }
 }
 
 impl Tried<'_> {
     /// Whether it is the last batch of this node. One that wrote none must decide again: what it saw may be lost.
     fn is_last(&self, head: &Head) -> bool {
-        self.signed.is_some() && self.root == head.root
+        self.signed.is_some() && self.head.root == head.root
     }
 
     fn committed(self, batch: &Batch) -> Committed {
         let positions = self.plan.fresh.len();
         let written = self.plan.settle(batch, self.signed.as_ref());
-        Committed { written, counts: self.counts, positions }
+        Committed { written, counts: self.head.counts, positions }
     }
 }
 
-/// Adds new records.
-///
-/// # Errors
-/// [`Setback::Raced`] if another node has added one of their claims since they were looked up.
-async fn add_records(
+/// Finds the records of a list, if there is anything on it.
+async fn find<T: ToSql + Sync>(
     link: &Link,
-    statements: &Writing,
-    columns: &RecordColumns<'_>,
-) -> Result<(), Setback> {
-    let RecordColumns { positions, claims, nths, keys, digests, channels, sealed } = columns;
-    if positions.is_empty() {
-        return Ok(());
+    statement: &Statement,
+    list: &[T],
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    if list.is_empty() {
+        return Ok(Vec::new());
     }
-    let added = link
-        .execute(
-            &statements.add_records,
-            &[positions, claims, nths, keys, digests, channels, sealed],
-        )
-        .await?;
-    if added == positions.len() as u64 { Ok(()) } else { Err(Setback::Raced) }
-}
-
-/// Empties the contents of what is erased.
-async fn erase(link: &Link, rows: &[ChangeRow<'_>]) -> Result<(), Setback> {
-    let erased = rows.iter().filter(|row| row.change == Change::Erased);
-    let positions: Vec<i64> = erased.map(|row| i64::from(row.position.0)).collect();
-    if positions.is_empty() {
-        return Ok(());
-    }
-    for statement in ERASE {
-        link.execute(statement, &[&positions]).await?;
-    }
-    Ok(())
-}
-
-/// Adds changes.
-///
-/// # Errors
-/// [`Setback::Raced`] if another node has changed one of the applications since they were looked up.
-async fn add_changes(
-    link: &Link,
-    statements: &Writing,
-    rows: &[ChangeRow<'_>],
-) -> Result<(), Setback> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let positions: Vec<i64> = rows.iter().map(|row| i64::from(row.position.0)).collect();
-    let steps: Vec<i16> = rows.iter().map(|row| row.step).collect();
-    let codes: Vec<i16> = rows.iter().map(|row| i16::from(row.change.code())).collect();
-    let decisions: Vec<Option<&[u8]>> = rows.iter().map(|row| row.decision).collect();
-    let added =
-        link.execute(&statements.add_changes, &[&positions, &steps, &codes, &decisions]).await?;
-    if added == rows.len() as u64 { Ok(()) } else { Err(Setback::Raced) }
+    link.query(statement, &[&list]).await
 }
