@@ -46,14 +46,15 @@ struct Measured {
     wait_ms: [f64; 2],
 }
 
-/// Measures, and prints a table.
-pub(crate) fn run(ground: &Ground, extent: &Extent) -> Outcome<()> {
+/// Measures, and prints a table. `only`: this size alone.
+pub(crate) fn run(ground: &Ground, extent: &Extent, only: Option<usize>) -> Outcome<()> {
     let mut people = People::new();
     println!(
         "| engine | batch | records a second | CPU of nodes, µs a record | of the primary | of the standbys | a batch waits, p50, p99, ms |"
     );
     println!("|---|---|---|---|---|---|---|");
-    for &batch in extent.batches {
+    let batches = only.as_slice();
+    for &batch in if batches.is_empty() { extent.batches } else { batches } {
         let mut found: Vec<Vec<Measured>> = vec![Vec::new(); ENGINES.len()];
         for _ in 0..extent.rounds {
             for (engine, found) in ENGINES.into_iter().zip(&mut found) {
