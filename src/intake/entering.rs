@@ -174,6 +174,7 @@ impl Intake {
             return entered.map(|entered| (entered, None));
         }
         if self.sessions.knows(&visit) {
+            self.catch_up().await?;
             let (token, session) = self.renew_as(&visit, &identity, asking.person, now)?;
             return Ok((Entered::Again(token, session), None));
         }
@@ -198,7 +199,7 @@ impl Intake {
         if self.journal.is_shared() {
             // Another node may have let them in: in this visit, whose answer they lost, or in another one.
             // And nobody joins a round that has been closed for long.
-            self.journal.caught_up().await.map_err(EnterFault::OutOfReach)?;
+            self.catch_up().await?;
             if !self.journal.has_read_within(JOINS_LAST) {
                 return Err(EnterFault::OutOfReach(OutOfReach));
             }
@@ -227,9 +228,7 @@ impl Intake {
         asked: Asked<'_>,
     ) -> Result<Option<(String, Arc<Session>)>, EnterFault> {
         let visit = Visit::parse(asked.visit).ok_or(EnterFault::VisitTooShort)?;
-        if self.journal.is_shared() && !self.sessions.knows(&visit) {
-            self.journal.caught_up().await.map_err(EnterFault::OutOfReach)?;
-        }
+        self.catch_up().await?;
         if !self.sessions.has_open(&visit) {
             return Ok(None);
         }
@@ -238,6 +237,15 @@ impl Intake {
         let renewed = self.renew_as(&visit, &identity, asking.person, now)?;
         self.journal.kept().await.map_err(EnterFault::OutOfReach)?;
         Ok(Some(renewed))
+    }
+
+    /// Learns what other nodes have noted so far. Without it, a session that was renewed at another node a moment ago would
+    /// get a token of the same generation here, and whichever of the two was used first would hold.
+    async fn catch_up(&self) -> Result<(), EnterFault> {
+        if self.journal.is_shared() {
+            self.journal.caught_up().await.map_err(EnterFault::OutOfReach)?;
+        }
+        Ok(())
     }
 
     fn renew_as(

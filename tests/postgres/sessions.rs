@@ -172,6 +172,33 @@ fn a_session_of_one_node_works_at_every_other_and_ends_at_all() {
 }
 
 #[test]
+fn a_token_that_was_renewed_at_one_node_and_at_once_at_another_works_nowhere() {
+    let cluster = Cluster::start();
+    let [a, b] = ["a-node", "b-node"].map(|name| Counter::open(&cluster, name, 10_000));
+    for (person, enters_again) in [(1, true), (2, false), (3, true), (4, false)] {
+        let visit = format!("{person:022}");
+        let Ok(Entered::In(first, _)) = a.enter(person, &visit) else { panic!("not let in") };
+        assert!(b.knows(&first));
+        let second = a.renew(person, &visit).unwrap();
+        let third = if enters_again {
+            let Ok(Entered::Again(third, _)) = b.enter(person, &visit) else {
+                panic!("not renewed")
+            };
+            third
+        } else {
+            b.renew(person, &visit).unwrap()
+        };
+        // The one that is used first would hold.
+        assert!(!b.knows(&second) && !b.knows(&first), "person {person}");
+        soon("the token before works at the other node", || !a.knows(&second));
+        assert!(a.knows(&third) && b.knows(&third));
+        let c = Counter::open(&cluster, &format!("node-{person}"), 10_000);
+        assert!(!c.knows(&second) && c.knows(&third), "person {person}, at a node that starts");
+        c.intake.close("closed");
+    }
+}
+
+#[test]
 fn a_session_works_at_another_node_also_in_the_moment_in_which_that_one_learns_of_it() {
     const PEOPLE: u64 = 80;
     const ASKING: u64 = 16;
