@@ -22,7 +22,7 @@ use crate::{
     ledger::{
         audit::{Action, QueueFull},
         fault::Untraced,
-        journal::{OutOfReach, SeatEntry},
+        journal::{Claimed, OutOfReach, SeatEntry},
     },
     session::{
         Session,
@@ -125,18 +125,27 @@ impl Intake {
         let (entered, claim) = self.enter_now(asked).await?;
         let kept = match entered {
             Entered::In(_, ref session) if session.is_canary() => Ok(()),
-            Entered::In(..) => {
+            Entered::In(ref token, _) => {
                 // People come unevenly; their visits begin evenly.
                 let pause = sleep(self.admission.pause());
                 if self.journal.is_shared() {
                     // No other node admits a token before it knows the session.
-                    let ((), kept, claimed) =
-                        join3(pause, self.journal.kept(), self.claim(claim)).await;
-                    if let (Ok(false), Entered::In(token, _)) = (claimed, &entered) {
-                        self.sessions.close(token);
-                        return Err(EnterFault::VisitTaken);
+                    let claimed = self.claim(claim, self.keys.visit(asked.visit));
+                    let ((), kept, claimed) = join3(pause, self.journal.kept(), claimed).await;
+                    match claimed {
+                        Ok(Claimed::Now) => kept,
+                        // One session, known to two nodes: as if they had asked the other one first.
+                        Ok(Claimed::Before) => {
+                            let again = self.renew(asked).await?;
+                            let (token, session) = again.ok_or(EnterFault::VisitTaken)?;
+                            return Ok(Entered::Again(token, session));
+                        }
+                        Ok(Claimed::Elsewhere) => {
+                            self.sessions.close(token);
+                            return Err(EnterFault::VisitTaken);
+                        }
+                        Err(away) => Err(away),
                     }
-                    kept.and(claimed.map(drop))
                 } else {
                     pause.await;
                     Ok(())
@@ -151,11 +160,11 @@ impl Intake {
         Ok(entered)
     }
 
-    /// Whether the entry that a seat gives is this one; without a seat it is.
-    async fn claim(&self, seat: Option<SeatEntry>) -> Result<bool, OutOfReach> {
+    /// Claims the entry that a seat gives, if they come from one.
+    async fn claim(&self, seat: Option<SeatEntry>, visit: Subject) -> Result<Claimed, OutOfReach> {
         match seat {
-            Some(entry) => self.journal.claim_entry(entry).await,
-            None => Ok(true),
+            Some(entry) => self.journal.claim_entry(entry, visit).await,
+            None => Ok(Claimed::Now),
         }
     }
 

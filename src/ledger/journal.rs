@@ -116,6 +116,17 @@ pub struct SeatEntry {
     pub round: u64,
 }
 
+/// What became of the claim of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// Nobody had claimed it.
+    Now,
+    /// It was claimed before for the same visit, perhaps at a node that is gone.
+    Before,
+    /// Its person was let in in another visit.
+    Elsewhere,
+}
+
 /// A person who took a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Joined {
@@ -191,12 +202,16 @@ pub trait Journal: Send + Sync {
         true
     }
 
-    /// Claims the one entry that a seat of a round gives; false if its person was let in elsewhere.
+    /// Claims the one entry that a seat of a round gives, for a visit.
     ///
     /// # Errors
     /// [`OutOfReach`]: it may have been claimed.
-    fn claim_entry(&self, _entry: SeatEntry) -> BoxFuture<'_, Result<bool, OutOfReach>> {
-        Box::pin(ready(Ok(true)))
+    fn claim_entry(
+        &self,
+        _entry: SeatEntry,
+        _visit: Subject,
+    ) -> BoxFuture<'_, Result<Claimed, OutOfReach>> {
+        Box::pin(ready(Ok(Claimed::Now)))
     }
 
     /// Completes when everything that other nodes have kept before was learned.

@@ -204,6 +204,10 @@ impl Crowd {
             sleep(Duration::from_millis(pause_ms)).await;
         };
         sleep(STAY).await;
+        assert!(
+            self.is_inside(&session, &tokens, &mut dice).await,
+            "person {number} was let in, and is out"
+        );
         for token in tokens {
             self.leave(&session, &token, &mut dice).await;
         }
@@ -212,6 +216,24 @@ impl Crowd {
     async fn knock(&self, at: usize, code: &FiscalCode, session: &str) -> Result<Answer, String> {
         let (identity, url) = (self.door.identity(code), format!("{}{session}", self.door.url(at)));
         self.door.client.ask("PUT", &url, Sent { token: &identity, ..Sent::default() }).await
+    }
+
+    /// Whether one of the tokens works, at any counter. Who came at two counters in one moment has got a newer one.
+    async fn is_inside(&self, session: &str, tokens: &[String], dice: &mut Dice) -> bool {
+        for token in tokens {
+            let status = loop {
+                let url = format!("{}{session}", self.door.url(dice.below(COUNTERS)));
+                let sent = Sent { token, ..Sent::default() };
+                match self.door.client.ask("GET", &url, sent).await {
+                    Ok(answer) if !answer.status.is_server_error() => break answer.status,
+                    Ok(_) | Err(_) => sleep(STAY).await,
+                }
+            };
+            if status == StatusCode::OK {
+                return true;
+            }
+        }
+        false
     }
 
     /// Leaves at any counter: what was opened elsewhere is known there.

@@ -19,7 +19,7 @@ use sportello::{
     intake::{Asked, EnterFault, Entered, Intake, Parts, Proof},
     ledger::{
         Health, OpenFault, engines,
-        journal::{Event, Journal},
+        journal::{Claimed, Event, Journal, SeatEntry, Seated},
         stores::Stores,
     },
     registry::Silence,
@@ -196,6 +196,26 @@ fn a_token_that_was_renewed_at_one_node_and_at_once_at_another_works_nowhere() {
         assert!(!c.knows(&second) && c.knows(&third), "person {person}, at a node that starts");
         c.intake.close("closed");
     }
+}
+
+#[test]
+fn an_entry_is_claimed_once_and_again_in_the_same_visit_at_any_node() {
+    let cluster = Cluster::start();
+    let [a, b] = ["a-node", "b-node"].map(|name| Desk::open(&cluster, name, &keys()).unwrap());
+    let claim = |at: &Desk, person: u8, visit: &str| {
+        let who = Seated { person: [person; 8], for_office: false };
+        let claimed = at.journal.claim_entry(SeatEntry { who, round: 7 }, keys().visit(visit));
+        runtime().block_on(claimed).unwrap()
+    };
+    assert_eq!(claim(&a, 1, "1"), Claimed::Now);
+    assert_eq!(claim(&b, 1, "2"), Claimed::Elsewhere);
+    drop(a);
+    // The node that has claimed it may be gone before it has told them.
+    assert_eq!(claim(&b, 1, "1"), Claimed::Before);
+    assert_eq!(claim(&b, 2, "2"), Claimed::Now);
+    // By a release that did not write the visit.
+    cluster.sql("UPDATE sportello.entries SET visit = NULL");
+    assert_eq!(claim(&b, 1, "1"), Claimed::Elsewhere);
 }
 
 #[test]

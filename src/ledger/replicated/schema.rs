@@ -24,6 +24,7 @@ pub(super) const OF_HOUSE: Migrations = &[
     ("V6__rounds", include_str!("migrations/house/V6__rounds.sql")),
     ("V7__entries", include_str!("migrations/house/V7__entries.sql")),
     ("V8__summaries", include_str!("migrations/house/V8__summaries.sql")),
+    ("V9__entry_visits", include_str!("migrations/house/V9__entry_visits.sql")),
 ];
 /// The schema of what belongs to no campaign.
 pub(super) const HOUSE: &str = "sportello";

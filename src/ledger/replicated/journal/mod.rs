@@ -37,16 +37,19 @@ use crate::{
     clock::{Clock, Stopwatch},
     ledger::{
         fault::OpenFault,
-        journal::{Event, Journal, Node, OutOfReach, SeatEntry, Seated},
+        journal::{Claimed, Event, Journal, Node, OutOfReach, SeatEntry, Seated},
     },
     metrics as list,
-    vault::HouseKeys,
+    vault::{HouseKeys, Subject},
 };
 
 const REGISTER: &str = "INSERT INTO journal_nodes DEFAULT VALUES RETURNING node";
 
-const CLAIM: &str = "INSERT INTO entries (round, person, for_office) VALUES ($1, $2, $3) \
-     ON CONFLICT DO NOTHING RETURNING true";
+/// Writes in each case but that of another visit: an earlier claim may be visible and not replicated yet, and is durable
+/// once this commit is.
+const CLAIM: &str = "INSERT INTO entries (round, person, for_office, visit) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (round, person, for_office) DO UPDATE SET visit = excluded.visit \
+     WHERE entries.visit = excluded.visit RETURNING xmax = 0";
 
 /// The journal in the database.
 pub struct ReplicatedJournal {
@@ -189,14 +192,23 @@ impl Journal for ReplicatedJournal {
         self.within(self.asked.ask())
     }
 
-    fn claim_entry(&self, entry: SeatEntry) -> BoxFuture<'_, Result<bool, OutOfReach>> {
+    fn claim_entry(
+        &self,
+        entry: SeatEntry,
+        visit: Subject,
+    ) -> BoxFuture<'_, Result<Claimed, OutOfReach>> {
         let SeatEntry { who: Seated { person, for_office }, round } = entry;
         let round = i64::from_be_bytes(round.to_be_bytes());
         let claimed = self.house.with(move |link| {
             Box::pin(async move {
-                let person = &person[..];
-                let claimed = link.durably(CLAIM, &[&round, &person, &for_office]).await?;
-                Ok(!claimed.is_empty())
+                let (person, visit) = (&person[..], &visit.0[..]);
+                let claimed = link.durably(CLAIM, &[&round, &person, &for_office, &visit]).await?;
+                let is_new = claimed.first().map(|row| row.try_get(0)).transpose()?;
+                Ok(match is_new {
+                    Some(true) => Claimed::Now,
+                    Some(false) => Claimed::Before,
+                    None => Claimed::Elsewhere,
+                })
             })
         });
         Box::pin(async { claimed.await.map_err(|_| OutOfReach) })
