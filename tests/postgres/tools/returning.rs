@@ -160,9 +160,11 @@ const TAMPERINGS: [(&str, &str, &str); 15] = [
         "audit trail of 2024-09, node 2: row 2 was changed",
     ),
     (
-        "UPDATE node_rows SET actors = x'' WHERE node = 1 AND number = 1",
+        // Row 1 or 2: a control action and an event that is shown meanwhile are written in either order.
+        "UPDATE node_rows SET actors = x'' WHERE node = 1 AND number = \
+         (SELECT min(number) FROM node_rows WHERE node = 1 AND actors <> x'')",
         "audit-2024-07",
-        "audit trail of 2024-07, node 1: row 1 was changed",
+        "audit trail of 2024-07, node 1: row",
     ),
     (
         "DELETE FROM node_rows WHERE node = 3 AND number = 1",
@@ -245,7 +247,10 @@ fn every_tampering_with_the_chains_of_nodes_in_files_is_found() {
     for (tampering, file, words) in TAMPERINGS {
         let path = ledgers.join(format!("{file}.sqlite"));
         let kept = fs::read(&path).unwrap();
-        Connection::open(&path).unwrap().execute_batch(tampering).unwrap();
+        let tampered = Connection::open(&path).unwrap();
+        tampered.execute_batch(tampering).unwrap();
+        assert!(tampered.total_changes() > 0, "{file}: {tampering}: there is no such row");
+        drop(tampered);
         let (code, _, told) = verified();
         let is_found = code == Some(1) && told.contains(words);
         assert!(is_found, "{file}: {tampering}: {told}");
