@@ -15,8 +15,10 @@ pub const LAG_P99_MS_MAX: f64 = 50.0;
 /// The verdict and its reasons.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
-    /// True when everything held: exit code 0.
+    /// True when everything held and the figures are valid: exit code 0.
     pub passed: bool,
+    /// True when everybody got what is theirs, the server's books balance and the thresholds hold.
+    pub held: bool,
     /// Why the figures are invalid; empty when they are valid.
     pub invalid: Vec<String>,
     /// The thresholds of the profile.
@@ -50,8 +52,8 @@ impl Verdict {
         let checks = checks(outcome, &profile.thresholds);
         let owned = tally.crossed == 0 && outcome.receipts_doubled == 0;
         let balanced = outcome.server.as_ref().is_none_or(|(_, after)| after.balance().holds);
-        let held = checks.iter().all(|check| check.holds);
-        Self { passed: owned && balanced && held && invalid.is_empty(), invalid, checks }
+        let held = owned && balanced && checks.iter().all(|check| check.holds);
+        Self { passed: held && invalid.is_empty(), held, invalid, checks }
     }
 }
 

@@ -68,7 +68,7 @@ fn write_page(page: &mut String, summary: &Summary, plots: &Plots) -> fmt::Resul
 }
 
 fn verdict(page: &mut String, summary: &Summary) -> fmt::Result {
-    let Verdict { passed, invalid, checks } = &summary.verdict;
+    let Verdict { passed, invalid, checks, .. } = &summary.verdict;
     if summary.about.partial {
         page.write_str("<p class=\"bad\">Partial: the run was stopped before its end.</p>\n")?;
     }
