@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, net::IpAddr, sync::Arc};
 
-use futures_util::future::join3;
+use futures_util::future::join;
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::CertificateDer;
 use tokio::time::sleep;
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     gate::{
+        leases::Lease,
         limits::TooOften,
         schedule::Window,
         spread::Pace,
@@ -22,7 +23,7 @@ use crate::{
     ledger::{
         audit::{Action, QueueFull},
         fault::Untraced,
-        journal::{Claimed, OutOfReach, SeatEntry},
+        journal::{Claimed, OutOfReach},
     },
     session::{
         Session,
@@ -122,30 +123,15 @@ impl Intake {
     /// # Errors
     /// [`EnterFault`].
     pub async fn enter(&self, asked: Asked<'_>) -> Result<Entered, EnterFault> {
-        let (entered, claim) = self.enter_now(asked).await?;
+        let entered = self.enter_now(asked).await?;
         let kept = match entered {
             Entered::In(_, ref session) if session.is_canary() => Ok(()),
-            Entered::In(ref token, _) => {
+            Entered::In(..) => {
                 // People come unevenly; their visits begin evenly.
                 let pause = sleep(self.admission.pause());
                 if self.journal.is_shared() {
                     // No other node admits a token before it knows the session.
-                    let claimed = self.claim(claim, self.keys.visit(asked.visit));
-                    let ((), kept, claimed) = join3(pause, self.journal.kept(), claimed).await;
-                    match claimed {
-                        Ok(Claimed::Now) => kept,
-                        // One session, known to two nodes: as if they had asked the other one first.
-                        Ok(Claimed::Before) => {
-                            let again = self.renew(asked).await?;
-                            let (token, session) = again.ok_or(EnterFault::VisitTaken)?;
-                            return Ok(Entered::Again(token, session));
-                        }
-                        Ok(Claimed::Elsewhere) => {
-                            self.sessions.close(token);
-                            return Err(EnterFault::VisitTaken);
-                        }
-                        Err(away) => Err(away),
-                    }
+                    join(pause, self.journal.kept()).await.1
                 } else {
                     pause.await;
                     Ok(())
@@ -160,19 +146,8 @@ impl Intake {
         Ok(entered)
     }
 
-    /// Claims the entry that a seat gives, if they come from one.
-    async fn claim(&self, seat: Option<SeatEntry>, visit: Subject) -> Result<Claimed, OutOfReach> {
-        match seat {
-            Some(entry) => self.journal.claim_entry(entry, visit).await,
-            None => Ok(Claimed::Now),
-        }
-    }
-
-    /// What becomes of a person, and the seat on which they were called if they are let in.
-    async fn enter_now(
-        &self,
-        asked: Asked<'_>,
-    ) -> Result<(Entered, Option<SeatEntry>), EnterFault> {
+    /// What becomes of a person, not kept yet.
+    async fn enter_now(&self, asked: Asked<'_>) -> Result<Entered, EnterFault> {
         if !matches!(asked.proof, Proof::Token(token) if self.is_of_canary(token)) {
             self.limits.load().enter_from(asked.from).map_err(EnterFault::TooOften)?;
         }
@@ -180,12 +155,12 @@ impl Intake {
         let now = self.clock.now();
         let Proved { identity, asking, ticket, ends_at } = self.prove(&visit, asked, now)?;
         if let Some(entered) = self.enter_canary(&visit, &identity, now) {
-            return entered.map(|entered| (entered, None));
+            return entered;
         }
         if self.sessions.knows(&visit) {
             self.catch_up().await?;
             let (token, session) = self.renew_as(&visit, &identity, asking.person, now)?;
-            return Ok((Entered::Again(token, session), None));
+            return Ok(Entered::Again(token, session));
         }
         let slice_end = self.slice_end(&asking, now)?;
         let fresh = |round| {
@@ -200,7 +175,7 @@ impl Intake {
             let lasting = ticket.lasting(now, slice_end.min(ends_at));
             let ticket = lasting.unwrap_or_else(|| fresh(waiting.round));
             let place = Place { waiter: asking.waiter(), waiting, ticket };
-            return Ok((Entered::Waiting(place), None));
+            return Ok(Entered::Waiting(place));
         }
         self.limits.load().enter_as(asking.person).map_err(EnterFault::TooOften)?;
         self.is_their_turn(&asking, now)?;
@@ -214,17 +189,22 @@ impl Intake {
             }
             if self.sessions.knows(&visit) {
                 let (token, session) = self.renew_as(&visit, &identity, asking.person, now)?;
-                return Ok((Entered::Again(token, session), None));
+                return Ok(Entered::Again(token, session));
             }
         }
-        if let Some(entered) = self.seat(&visit, &identity, &asking, now, seat_ends_at)? {
-            return Ok(entered);
+        if let Some(lease) = self.lease_for(&asking, now)? {
+            let is_first = self.claim(&asking, &visit).await?;
+            let expires_at = self.sessions.expiry(now).min(seat_ends_at);
+            let opening = self.opening(&identity, &visit, expires_at);
+            if let Some(entered) = self.open_session(opening, &asking, lease, is_first)? {
+                return Ok(entered);
+            }
         }
         let round = ticket.map(|ticket| ticket.round);
         let waiting = self.waiting.wait(&asking, round, &self.supply(), now);
         let waiting = self.told(waiting.ok_or(EnterFault::Full)?);
         let ticket = fresh(waiting.round);
-        Ok((Entered::Waiting(Place { waiter: asking.waiter(), waiting, ticket }), None))
+        Ok(Entered::Waiting(Place { waiter: asking.waiter(), waiting, ticket }))
     }
 
     /// Gives a person who is inside a fresh token; `None` if the visit has no open session. Then no identity is checked:
@@ -381,43 +361,67 @@ impl Intake {
         }
     }
 
-    /// Opens a session for a person whose turn it is, until `ends_at` at the latest, unless that cannot be recorded.
-    fn seat(
-        &self,
-        visit: &Visit,
-        identity: &Identity,
-        asking: &Asking,
-        now: Timestamp,
-        ends_at: Timestamp,
-    ) -> Result<Option<(Entered, Option<SeatEntry>)>, EnterFault> {
+    /// A lease for a person whose turn it is; `None` if it is not, or none is free.
+    fn lease_for(&self, asking: &Asking, now: Timestamp) -> Result<Option<Lease>, EnterFault> {
         self.space.admits_events().map_err(EnterFault::Untraced)?;
-        let person = asking.person;
-        let is_turn = self.waiting.turn_of(person, asking.audience, &self.supply(), now);
+        let (person, audience) = (asking.person, asking.audience);
+        let is_turn = self.waiting.turn_of(person, audience, &self.supply(), now);
         let lease = if is_turn { self.lease() } else { None };
-        let Some(lease) = lease.or_else(|| self.sessions.hand_over(person, asking.audience)) else {
-            return Ok(None);
-        };
+        Ok(lease.or_else(|| self.sessions.hand_over(person, audience)))
+    }
+
+    /// Claims the one entry that the seat gives on which a person was called, if they were; whether it was not claimed before.
+    /// Nothing is open until that is known: a claim may be lost, and another visit may make it.
+    async fn claim(&self, asking: &Asking, visit: &Visit) -> Result<bool, EnterFault> {
+        let Some(entry) = self.waiting.called(asking.person) else { return Ok(true) };
+        let claimed = self.journal.claim_entry(entry, self.keys.visit(visit.as_str())).await;
+        match claimed.map_err(EnterFault::OutOfReach)? {
+            Claimed::Now => Ok(true),
+            // Perhaps by a node that is gone and has opened nothing.
+            Claimed::Before => self.catch_up().await.map(|()| false),
+            Claimed::Elsewhere => {
+                self.waiting.leave(asking.person);
+                Err(EnterFault::VisitTaken)
+            }
+        }
+    }
+
+    /// Opens a session for a person who has a lease, unless that cannot be recorded; `None` if there is no room for it.
+    fn open_session(
+        &self,
+        opening: Opening<'_>,
+        asking: &Asking,
+        lease: Lease,
+        is_first: bool,
+    ) -> Result<Option<Entered>, EnterFault> {
+        let person = asking.person;
         // What they hold in the other audience, for whichever offices, goes to somebody else.
         for other in Audience::ALL.into_iter().filter(|other| *other != asking.audience) {
             while self.sessions.hand_over(person, other).is_some() {}
         }
-        let expires_at = self.sessions.expiry(now).min(ends_at);
-        let opening = self.opening(identity, visit, expires_at);
+        let renew = || {
+            let renewed = self.sessions.renew(opening, opening.began_at);
+            renewed.ok_or(EnterFault::VisitTaken)
+        };
         match self.sessions.open(opening, lease) {
             Ok((token, session)) => {
-                let called = self.waiting.entered(person);
+                self.waiting.entered(person);
                 self.trail
                     .note_soon(Action::Entered, person, self.who(&session), None)
                     .unwrap_or_else(QueueFull::lost);
-                Ok(Some((Entered::In(token, session), called)))
+                if is_first {
+                    return Ok(Some(Entered::In(token, session)));
+                }
+                // The other node may open one in this moment: then this is the newer token.
+                let (token, session) = renew()?;
+                Ok(Some(Entered::Again(token, session)))
             }
             Err(NotOpened::Full) => Ok(None),
             // The same request came twice at once, and the other one has opened it.
             Err(NotOpened::Taken(lease)) => {
-                let (token, session) =
-                    self.sessions.renew(opening, now).ok_or(EnterFault::VisitTaken)?;
+                let (token, session) = renew()?;
                 session.keep(lease);
-                Ok(Some((Entered::Again(token, session), None)))
+                Ok(Some(Entered::Again(token, session)))
             }
         }
     }

@@ -205,7 +205,7 @@ pub trait Journal: Send + Sync {
     /// Claims the one entry that a seat of a round gives, for a visit.
     ///
     /// # Errors
-    /// [`OutOfReach`]: it may have been claimed.
+    /// [`OutOfReach`]: it may have been claimed; let nobody in, and claim it again for the same visit.
     fn claim_entry(
         &self,
         _entry: SeatEntry,

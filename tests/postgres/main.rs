@@ -16,6 +16,7 @@ mod contract_of_mandates;
 #[path = "../durability/dice.rs"]
 mod dice;
 mod drafts;
+mod entering;
 mod failing;
 mod guarding;
 mod judging;

@@ -19,7 +19,7 @@ use sportello::{
     intake::{Asked, EnterFault, Entered, Intake, Parts, Proof},
     ledger::{
         Health, OpenFault, engines,
-        journal::{Claimed, Event, Journal, SeatEntry, Seated},
+        journal::{Event, Journal},
         stores::Stores,
     },
     registry::Silence,
@@ -46,20 +46,32 @@ const LEARNS_WITHIN: Duration = Duration::from_secs(5);
 const MISSING: &str = "SELECT coalesce(sum(missing), 0) FROM \
     (SELECT max(number) - count(*) AS missing FROM sportello.journal GROUP BY node) AS nodes";
 
-/// A node as it serves, without its listeners.
-struct Counter {
-    intake: Arc<Intake>,
+/// A node as it serves, without its listeners and what runs at intervals.
+pub(crate) struct Counter {
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) clock: Clock,
     minter: Arc<Minter>,
-    runtime: tokio::runtime::Runtime,
+    pub(crate) runtime: tokio::runtime::Runtime,
 }
 
 impl Counter {
     fn open(cluster: &Cluster, name: &str, wait_ms_max: u64) -> Self {
+        Self::open_with(cluster, name, wait_ms_max, &[])
+    }
+
+    /// With settings of these variables besides.
+    pub(crate) fn open_with(
+        cluster: &Cluster,
+        name: &str,
+        wait_ms_max: u64,
+        variables: &[(&str, &str)],
+    ) -> Self {
         // Shown if the test fails.
         let _told = tracing_subscriber::fmt().with_test_writer().try_init();
         let minter = Minter::load_or_create(&cluster.directory("")).unwrap();
+        let clock = Clock::standing_at(EVENING);
         let parts = Parts {
-            clock: Clock::standing_at(EVENING),
+            clock: clock.clone(),
             keys: keys(),
             rules: Rules::builtin(),
             verifier: minter.verifier(),
@@ -70,27 +82,42 @@ impl Counter {
             notice: None,
             beacon: None,
         };
-        let at_once = ("SPORTELLO_GATE_PEOPLE_PER_SECOND".to_owned(), "1000".to_owned());
-        let mut settings =
-            Settings::gather(None, std::iter::once(at_once), &Flags::default()).unwrap().intake();
+        let at_once = ("SPORTELLO_GATE_PEOPLE_PER_SECOND", "1000");
+        let variables = std::iter::once(&at_once).chain(variables);
+        let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings = Settings::gather(None, variables, &Flags::default());
+        let mut settings = settings.unwrap().intake();
         settings.ledger = engines::Config::Replicated(Box::new(config(cluster, wait_ms_max)));
         let intake = Intake::open(&cluster.directory(name), parts, &settings).unwrap();
         let intake = Arc::new(intake);
         intake.follow();
-        Self { intake, minter: Arc::new(minter), runtime: runtime() }
+        Self { intake, clock, minter: Arc::new(minter), runtime: runtime() }
     }
 
-    fn enter(&self, person: u64, visit: &str) -> Result<Entered, EnterFault> {
-        let token =
-            self.minter.mint(&FiscalCode::made_up(person), None, Assurance::Level2, EVENING);
+    /// A token that proves who somebody is.
+    pub(crate) fn identity(&self, person: u64) -> String {
+        self.minter.mint(&FiscalCode::made_up(person), None, Assurance::Level2, EVENING)
+    }
+
+    pub(crate) fn enter(&self, person: u64, visit: &str) -> Result<Entered, EnterFault> {
+        let token = self.identity(person);
         let asked = Asked { visit, proof: Proof::Token(&token), from: None };
         self.runtime.block_on(self.intake.enter(asked))
     }
 
+    /// As [`enter`](Self::enter), again and again while the database is away.
+    pub(crate) fn enter_once_back(&self, person: u64, visit: &str) -> Result<Entered, EnterFault> {
+        loop {
+            match self.enter(person, visit) {
+                Err(EnterFault::OutOfReach(_)) => {}
+                other => return other,
+            }
+        }
+    }
+
     /// Gives whoever is inside a fresh token, by their identity and visit alone.
     fn renew(&self, person: u64, visit: &str) -> Option<String> {
-        let token =
-            self.minter.mint(&FiscalCode::made_up(person), None, Assurance::Level2, EVENING);
+        let token = self.identity(person);
         let asked = Asked { visit, proof: Proof::Token(&token), from: None };
         self.runtime.block_on(self.intake.renew(asked)).unwrap().map(|(token, _)| token)
     }
@@ -100,7 +127,7 @@ impl Counter {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
@@ -114,7 +141,7 @@ fn soon(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-fn visit(letter: &str) -> String {
+pub(crate) fn visit(letter: &str) -> String {
     letter.repeat(22)
 }
 
@@ -199,26 +226,6 @@ fn a_token_that_was_renewed_at_one_node_and_at_once_at_another_works_nowhere() {
 }
 
 #[test]
-fn an_entry_is_claimed_once_and_again_in_the_same_visit_at_any_node() {
-    let cluster = Cluster::start();
-    let [a, b] = ["a-node", "b-node"].map(|name| Desk::open(&cluster, name, &keys()).unwrap());
-    let claim = |at: &Desk, person: u8, visit: &str| {
-        let who = Seated { person: [person; 8], for_office: false };
-        let claimed = at.journal.claim_entry(SeatEntry { who, round: 7 }, keys().visit(visit));
-        runtime().block_on(claimed).unwrap()
-    };
-    assert_eq!(claim(&a, 1, "1"), Claimed::Now);
-    assert_eq!(claim(&b, 1, "2"), Claimed::Elsewhere);
-    drop(a);
-    // The node that has claimed it may be gone before it has told them.
-    assert_eq!(claim(&b, 1, "1"), Claimed::Before);
-    assert_eq!(claim(&b, 2, "2"), Claimed::Now);
-    // By a release that did not write the visit.
-    cluster.sql("UPDATE sportello.entries SET visit = NULL");
-    assert_eq!(claim(&b, 1, "1"), Claimed::Elsewhere);
-}
-
-#[test]
 fn a_session_works_at_another_node_also_in_the_moment_in_which_that_one_learns_of_it() {
     const PEOPLE: u64 = 80;
     const ASKING: u64 = 16;
@@ -272,15 +279,8 @@ fn no_session_is_handed_out_that_a_failover_could_lose() {
     assert!(b.knows(&inside), "and nobody could tell the other node");
     // They ask again with the same visit, here or there: one session, one token.
     cluster.continue_standbys();
-    let again = |node: &Counter, person, visit: &str| loop {
-        match node.enter(person, visit) {
-            Err(EnterFault::OutOfReach(_)) => {}
-            other => break other.unwrap(),
-        }
-    };
-    let (Entered::Again(token, _) | Entered::In(token, _)) = again(&b, 2, &visit("w")) else {
-        panic!("they wait")
-    };
+    let again = b.enter_once_back(2, &visit("w"));
+    let Ok(Entered::Again(token, _) | Entered::In(token, _)) = again else { panic!("they wait") };
     assert!(a.knows(&token) && b.knows(&token));
     soon("who left is inside at the other node", || !b.knows(&inside));
     let c = Counter::open(&cluster, "c-node", 2000);

@@ -257,26 +257,32 @@ impl Room {
         })
     }
 
-    /// Notes that a person entered, and frees their seats if they had any. Of many nodes, returns the seat on which they were
-    /// called and its round: the first to [claim](Journal::claim_entry) it lets them in.
-    pub fn entered(&self, person: Subject) -> Option<SeatEntry> {
-        self.entered.fetch_add(1, Ordering::Relaxed);
-        let is_shared = self.journal.is_shared() && !self.is_empty();
-        let called = |audience| {
-            if !is_shared {
-                return None;
-            }
-            let inner = self.lock();
+    /// Of many nodes, the seat on which a person was called and its round: the first visit to
+    /// [claim](Journal::claim_entry) it lets them in.
+    #[must_use]
+    pub fn called(&self, person: Subject) -> Option<SeatEntry> {
+        if !self.journal.is_shared() || self.is_empty() {
+            return None;
+        }
+        let inner = self.lock();
+        Audience::ALL.into_iter().find_map(|audience| {
             let seat = *inner.seats.get(inner.seats.of_person(person, audience)?);
             let round = inner.turns.round_of(seat.stage).err().map(|drawn| drawn.round)?;
             Some(SeatEntry { who: seat.who(), round })
-        };
-        let [first, second] = Audience::ALL.map(|audience| {
-            let called = called(audience);
+        })
+    }
+
+    /// Notes that a person entered, and frees their seats if they had any.
+    pub fn entered(&self, person: Subject) {
+        self.entered.fetch_add(1, Ordering::Relaxed);
+        self.leave(person);
+    }
+
+    /// Frees the seats of a person who enters at another node.
+    pub fn leave(&self, person: Subject) {
+        for audience in Audience::ALL {
             self.give_up(person, audience);
-            called
-        });
-        first.or(second)
+        }
     }
 
     /// Frees a person's seat; whether they had one.
