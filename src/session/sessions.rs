@@ -34,7 +34,7 @@ use super::{
     asleep::{Asleep, Changed, Early, Remembered},
     ended::Ended,
     secret_hash::{SecretHash, Unhashed},
-    token::{self, Contents},
+    token::{self, Contents, next_generation},
     visit::Visit,
 };
 use crate::{
@@ -241,7 +241,7 @@ impl Sessions {
             .map_err(|_| NotOpened::Full)?;
         let [began_at, expires_at] = [opening.began_at, opening.expires_at].map(in_seconds);
         let proved_by = opening.identity.proved_by;
-        let (token, contents) = self.fresh_token(opening, (began_at, expires_at), proved_by, 0);
+        let (token, contents) = self.fresh_token(opening, (began_at, expires_at), proved_by, None);
         let session = self.session_of(contents, visit, Some(lease));
         self.note_opened(&session);
         drop(free.insert(self.awake(&token, &session, true)));
@@ -283,18 +283,19 @@ impl Sessions {
         let (token, session) = match &mut known.state {
             State::Awake(Awake { token, session }) if session.is_of(whose) => {
                 self.by_token.remove(token);
-                let generation = session.generation.fetch_add(1, Ordering::Relaxed) + 1;
-                let (since, by) = (session.began_at, session.proved_by);
-                let fresh = self.fresh_token(opening, (since, expires_at), by, generation).0;
+                let before = Some(session.generation.load(Ordering::Relaxed));
+                let (time, by) = ((session.began_at, expires_at), session.proved_by);
+                let (fresh, contents) = self.fresh_token(opening, time, by, before);
+                session.generation.store(contents.generation, Ordering::Relaxed);
                 *token = self.register(&fresh, session);
                 let session = Arc::clone(session);
                 self.bring_here(known);
                 (fresh, session)
             }
             State::Asleep(asleep) if asleep.whose == whose => {
-                let generation = asleep.generation + 1;
+                let before = Some(asleep.generation);
                 let (time, by) = ((asleep.began_at, expires_at), asleep.proved_by);
-                let (token, contents) = self.fresh_token(opening, time, by, generation);
+                let (token, contents) = self.fresh_token(opening, time, by, before);
                 let session = self.wake(known, contents, &token)?;
                 (token, session)
             }
@@ -367,13 +368,13 @@ impl Sessions {
         *average = Some(average.map_or(latest, |known| known + VISIT_WEIGHT * (latest - known)));
     }
 
-    /// A fresh token of a session, and what it holds.
+    /// A fresh token of a session that has one of generation `before`, and what it holds.
     fn fresh_token(
         &self,
         opening: Opening<'_>,
         (began_at, expires_at): (Timestamp, Timestamp),
         proved_by: ProvedBy,
-        generation: u32,
+        before: Option<u32>,
     ) -> (String, Contents) {
         let contents = Contents {
             identity: Identity { proved_by, ..opening.identity.clone() },
@@ -381,7 +382,7 @@ impl Sessions {
             began_at,
             expires_at,
             issued_at: in_seconds(opening.real_now),
-            generation,
+            generation: next_generation(before),
         };
         (token::seal(&self.keys, &contents), contents)
     }

@@ -9,7 +9,7 @@ use super::visit::Visit;
 use crate::{
     civic::{FiscalCode, fiscal_code::FISCAL_CODE_CHARS},
     identity::{Identity, Office, ProvedBy},
-    vault::{HouseKeys, Place, Subject},
+    vault::{HouseKeys, Place, Subject, fill_random},
 };
 
 /// The header of a sealed token: its version. Tickets have another one.
@@ -18,6 +18,10 @@ const HEADER: [u8; 1] = [3];
 const NOBODY: Subject = Subject([0; 16]);
 /// Characters of the longest token: a visit and an office of 64 characters.
 const TOKEN_CHARS_MAX: usize = 272;
+
+/// Two nodes may make a token of one session in the same moment. Their generations differ by these bits, so that each node
+/// knows which of the two is over.
+const LOT_BITS: u32 = 18;
 
 /// What a token holds.
 pub(super) struct Contents {
@@ -30,8 +34,17 @@ pub(super) struct Contents {
     pub(super) expires_at: Timestamp,
     /// When the token was made, in whole seconds of real time.
     pub(super) issued_at: Timestamp,
-    /// How many tokens the session had before.
+    /// Greater than that of every token that the session had before.
     pub(super) generation: u32,
+}
+
+/// A generation that follows this one, or the first: a count, then [`LOT_BITS`] random bits.
+pub(super) fn next_generation(before: Option<u32>) -> u32 {
+    let mut lot = [0; 4];
+    fill_random(&mut lot);
+    let lot = u32::from_be_bytes(lot) >> (u32::BITS - LOT_BITS);
+    let lots = (1 << LOT_BITS) - 1;
+    before.map_or(0, |before| (before | lots).saturating_add(1)).saturating_add(lot)
 }
 
 /// Seals a token. Two tokens of the same contents differ.

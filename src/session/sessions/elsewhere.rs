@@ -45,11 +45,17 @@ impl Sessions {
     }
 
     fn learn_opened(&self, opened: &Opened) {
-        let Opened { visit, expires_at, .. } = *opened;
+        let Opened { visit, expires_at, generation, .. } = *opened;
         let key = SecretHash::of_visit(visit);
         match self.by_visit.entry(key) {
-            // Its person entered at two nodes at once. One of them keeps the lease.
-            Entry::Occupied(mut known) if known.get().is_here => self.note_moved(known.get_mut()),
+            // Its person entered at two nodes at once. One of the tokens is over, and one node keeps the lease.
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                self.change(known, Changed { generation, ..Changed::default() });
+                if known.is_here {
+                    self.note_moved(known);
+                }
+            }
             Entry::Vacant(free) if !self.ended.contains(key) => {
                 let asleep = Asleep::opened(opened);
                 let person = asleep.whose.person;
@@ -61,7 +67,7 @@ impl Sessions {
                 drop(free.insert(known));
                 self.by_person.entry(person).or_default().push(key);
             }
-            Entry::Occupied(_) | Entry::Vacant(_) => {}
+            Entry::Vacant(_) => {}
         }
     }
 

@@ -19,7 +19,7 @@ impl Sessions {
         let mut opened = None;
         drop(self.by_visit.entry(key).or_insert_with(|| {
             let (token, contents) =
-                self.fresh_token(opening, (began_at, expires_at), ProvedBy::Canary, 0);
+                self.fresh_token(opening, (began_at, expires_at), ProvedBy::Canary, None);
             let session = self.session_of(contents, visit, None);
             let known = self.awake(&token, &session, false);
             opened = Some((token, session));

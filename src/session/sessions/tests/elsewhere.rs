@@ -143,13 +143,30 @@ fn two_nodes_that_wake_one_session_at_once_agree_who_holds_its_lease() {
             "{counts:?}"
         );
     }
-    // And who enters at two nodes at once, in one visit.
-    let ([a, b], visit) = ([(); 2].map(|()| Node::open()), some_visit());
-    let tokens = [a.open_for(1, &visit), b.open_for(1, &visit)];
-    settle(&[&a, &b]);
-    let counts = [&a, &b].map(Node::counts);
-    assert!(matches!(counts, [(1, 1), (0, 0)] | [(0, 0), (1, 1)]), "{counts:?}");
-    assert!(a.sees(&tokens[0]).is_some() && b.sees(&tokens[1]).is_some());
+}
+
+#[test]
+fn of_two_tokens_that_two_nodes_give_at_once_one_works_and_everywhere() {
+    let one_holds = |nodes: [&Node; 2], tokens: [String; 2]| {
+        settle(&nodes);
+        let counts = nodes.map(Node::counts);
+        assert!(matches!(counts, [(1, 1), (0, 0)] | [(0, 0), (1, 1)]), "{counts:?}");
+        let late = Node::open();
+        late.learns(&nodes);
+        let [a, b] = nodes;
+        let seen =
+            [a, b, &late, a].map(|node| tokens.each_ref().map(|token| node.sees(token).is_some()));
+        assert!(matches!(seen[0], [true, false] | [false, true]), "{seen:?}");
+        assert!(seen.iter().all(|same| *same == seen[0]), "{seen:?}");
+    };
+    for _ in 0..5 {
+        let ([a, b], visit) = ([(); 2].map(|()| Node::open()), some_visit());
+        one_holds([&a, &b], [&a, &b].map(|node| node.open_for(1, &visit)));
+        let renew =
+            |node: &Node| node.sessions.renew(opening(&citizen(1), &visit), at(1)).unwrap().0;
+        one_holds([&a, &b], [&a, &b].map(renew));
+        one_holds([&a, &b], [&b, &a].map(renew));
+    }
 }
 
 #[test]
