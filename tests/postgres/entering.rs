@@ -16,6 +16,7 @@ use crate::{
 
 /// Seconds of a clock within which a person is called after a place is free.
 const CALLED_S_MAX: u32 = 60;
+/// Claims that are on the primary alone.
 const CLAIMS_NOT_REPLICATED: &str = "SELECT count(*) FROM pg_stat_activity \
     WHERE wait_event = 'SyncRep' AND query LIKE 'INSERT INTO entries %'";
 
@@ -38,6 +39,7 @@ fn an_entry_is_claimed_once_and_again_in_the_same_visit_at_any_node() {
     cluster.sql("UPDATE sportello.entries SET visit = NULL");
     assert_eq!(claim(&b, 1, "1"), Claimed::Elsewhere);
 }
+
 /// Lets a second pass at both nodes: each tidies up, and one of them draws.
 fn pass_second(nodes: [&Counter; 2]) {
     for node in nodes {
