@@ -38,7 +38,8 @@ pub(super) struct Contents {
     pub(super) generation: u32,
 }
 
-/// A generation that follows this one, or the first: a count, then [`LOT_BITS`] random bits.
+/// A generation that follows this one, or the first: a count, then [`LOT_BITS`] random bits. From the 16,385th token of a
+/// session on, which takes hours of doing nothing else, it is the greatest and stays.
 pub(super) fn next_generation(before: Option<u32>) -> u32 {
     let mut lot = [0; 4];
     fill_random(&mut lot);
