@@ -361,7 +361,8 @@ impl Intake {
         }
     }
 
-    /// A lease for a person whose turn it is; `None` if it is not, or none is free.
+    /// A lease for a person whose turn it is, or the one that they hold already, unless their entry cannot be recorded; `None`
+    /// if it is not, or none is free.
     fn lease_for(&self, asking: &Asking, now: Timestamp) -> Result<Option<Lease>, EnterFault> {
         self.space.admits_events().map_err(EnterFault::Untraced)?;
         let (person, audience) = (asking.person, asking.audience);
@@ -386,7 +387,7 @@ impl Intake {
         }
     }
 
-    /// Opens a session for a person who has a lease, unless that cannot be recorded; `None` if there is no room for it.
+    /// Opens a session for a person who has a lease; `None` if there is no room for it.
     fn open_session(
         &self,
         opening: Opening<'_>,
